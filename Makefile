@@ -1,0 +1,31 @@
+# The two commands of the README, `make demo` and `make test`, and what they are made of.
+# Every target is safe to run again: the environment is made once and remade when what it is made from changes.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.PHONY: demo test lint clean
+
+demo: $(INSTALLED)
+	$(BIN)/python benchmarks/demo.py
+
+test: lint
+	$(BIN)/pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+$(INSTALLED): pyproject.toml constraints.txt Makefile
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "nlb-search needs Python 3.11 or newer, not %s: say which with `make PYTHON=python3.12 ...`" % sys.version.split()[0])'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test]'
+	# nlb_tools asks for pandas <= 1.3.4, which has no build for today's Python; it runs on pandas 2.
+	$(BIN)/pip install --quiet --no-deps nlb_tools==0.0.4
+	touch $@
+
+clean:
+	rm -rf .venv demo
