@@ -1,0 +1,25 @@
+"""FF: one linear map from the channels of a bin to all neurons."""
+
+from torch import Tensor, nn
+
+from models.blocks.block import Block
+from models.hyperparameters import Hyperparameters
+from models.tensors import Sizes
+
+
+class FF(Block):
+    """Dropout, then a linear map to one channel a neuron: held-in, then held-out."""
+
+    name = "FF"
+    takes_layers = False
+    uses = frozenset({"dropout"})
+
+    def __init__(self, width_in: int, sizes: Sizes, hyper: Hyperparameters, layers: int) -> None:
+        super().__init__(width_in, sizes, hyper, layers)
+        self.width = sizes.n_neurons
+        self.dropout = nn.Dropout(hyper.dropout)
+        self.linear = nn.Linear(width_in, sizes.n_neurons)
+
+    def forward(self, x_BTC: Tensor) -> Tensor:
+        output_BTN: Tensor = self.linear(self.dropout(x_BTC))
+        return output_BTN

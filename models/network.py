@@ -1,0 +1,55 @@
+"""A chain made into a module."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.blocks import BLOCKS
+from models.chain import Chain
+from models.errors import ChainError
+from models.heads import Head
+from models.hyperparameters import Hyperparameters
+from models.tensors import Sizes
+
+
+class Network(nn.Module):
+    """From the held-in spikes of a window to an output for every neuron in window and forward bins.
+
+    The blocks read the forward bins as silence. A learned offset a neuron is added at the end; it starts where the
+    head predicts the mean counts it is given, so that training begins at the null model and not below it.
+    """
+
+    def __init__(self, chain: Chain, sizes: Sizes, hyper: Hyperparameters, mean_counts: Tensor) -> None:
+        """``mean_counts``: N mean counts, in spikes per bin. Raises ChainError if the chain gives another width."""
+        super().__init__()
+        self.head: Head = chain.head
+        self.sizes = sizes
+        self.blocks = nn.Sequential()
+        width = sizes.n_heldin
+        for link in chain.links:
+            block = BLOCKS[link.name](width, sizes, hyper, link.layers or 1)
+            self.blocks.append(block)
+            width = block.width
+        if width != sizes.n_neurons:
+            raise ChainError(
+                f"the chain '{chain}' ends with {width} channels where the recording has {sizes.n_neurons} neurons: "
+                f"put FF before {chain.head.name}"
+            )
+        self.offset_N = nn.Parameter(chain.head.start(mean_counts))
+
+    def forward(self, heldin_BWI: Tensor) -> Tensor:
+        """The head's input, B x T x N, for held-in counts B x W x I."""
+        heldin_BTI = functional.pad(heldin_BWI, (0, 0, 0, self.sizes.n_forward))
+        output_BTN: Tensor = self.blocks(heldin_BTI) + self.offset_N
+        return output_BTN
+
+
+EVALUATION_BATCH = 256
+"""Trials predicted at once: enough to fill the device, few enough for its memory."""
+
+
+@torch.no_grad()
+def predict(network: Network, heldin_BWI: Tensor) -> Tensor:
+    """Firing rates, B x T x N in spikes per bin, for held-in counts B x W x I: nothing hidden, no dropout."""
+    network.eval()
+    return torch.cat([network.head.rates(network(batch)) for batch in torch.split(heldin_BWI, EVALUATION_BATCH)])

@@ -1,0 +1,67 @@
+"""Checkpoints beside the database: tensors as safetensors, with the facts about them as JSON in the same file."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from storage.errors import StorageError
+from storage.files import whole_file
+from storage.urls import StorageUrl
+
+_FACTS_KEY = "facts"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Tensors by name, and what they are: plain values that JSON can hold."""
+
+    tensors: dict[str, Tensor]
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """The checkpoints of one study, in a folder that all its workers reach.
+
+    A trial has at most two: ``running`` while it is trained, and ``best`` once it is complete.
+    """
+
+    folder: Path
+
+    def running(self, number: int) -> Path:
+        return self.folder / f"trial-{number:05d}-running.safetensors"
+
+    def best(self, number: int) -> Path:
+        return self.folder / f"trial-{number:05d}-best.safetensors"
+
+
+def default_artifacts(url: StorageUrl) -> Path:
+    """Where checkpoints lie unless told otherwise: beside a SQLite file, else in the working directory."""
+    file = url.sqlite_file
+    return Path("nlb-search.artifacts") if file is None else file.with_name(f"{file.name}.artifacts")
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint, whole or not at all. Raises StorageError when the disk does not take it."""
+    try:
+        with whole_file(path) as part:
+            save_file(checkpoint.tensors, part, metadata={_FACTS_KEY: json.dumps(checkpoint.facts)})
+    except (OSError, SafetensorError) as error:
+        raise StorageError(f"cannot write the checkpoint {path}: {error}") from error
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint to the CPU. Raises FileNotFoundError if there is none, StorageError if it is damaged."""
+    if not path.exists():
+        raise FileNotFoundError(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = json.loads(file.metadata()[_FACTS_KEY])
+            return Checkpoint({name: file.get_tensor(name) for name in file.keys()}, facts)  # noqa: SIM118
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise StorageError(f"the checkpoint {path} is damaged: {error}") from error

@@ -1,0 +1,179 @@
+"""How workers share the trials of a study: who holds which, and when the budget is spent.
+
+A trial keeps its number from the first worker to the last. A worker that vanished leaves its trial running, and the
+next to look takes it over under the same number: nothing is counted twice, the pruner sees one curve, and the budget
+is met exactly.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import optuna
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import FrozenTrial, TrialState
+
+from storage.errors import LostTrialError
+from storage.heartbeat import Heartbeat, beat, silent_trials
+from storage.locks import exclusive
+from storage.owner import OWNER_KEY, Owner
+from storage.patience import Patience
+from storage.urls import StorageUrl
+
+FAILURE_KEY = "failure"
+"""The trial's attribute that says why it failed."""
+
+FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+"""The states that count towards the budget. A failed trial gives its place back."""
+
+_log = logging.getLogger(__name__)
+_Result = TypeVar("_Result")
+
+
+def count_states(study: optuna.Study) -> Counter[TrialState]:
+    """How many trials the study has in each state."""
+    return Counter(trial.state for trial in study.get_trials(deepcopy=False))
+
+
+def finished_count(study: optuna.Study) -> int:
+    """How many trials of the budget are done."""
+    states = count_states(study)
+    return sum(states[state] for state in FINISHED)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A trial that this process holds. Every method waits while the database is away.
+
+    ``report``, ``finish`` and ``fail`` raise LostTrialError when somebody else took the trial over or finished it.
+    """
+
+    study: optuna.Study
+    trial: optuna.Trial
+    owner: Owner
+    patience: Patience
+
+    @property
+    def number(self) -> int:
+        return self.trial.number
+
+    def alive(self) -> Heartbeat:
+        """A context in which the trial's sign of life is kept fresh."""
+        return Heartbeat(self.study, self.trial._trial_id)
+
+    def sample(self, suggest: Callable[[optuna.Trial], dict[str, Any]]) -> dict[str, Any]:
+        """The trial's parameters, drawn by ``suggest``; those that are stored already keep their values."""
+
+        def draw() -> dict[str, Any]:
+            # A fresh look each time: a write whose answer was lost must be read back, not drawn again.
+            return suggest(optuna.Trial(self.study, self.trial._trial_id))
+
+        return self.patience.call(draw)
+
+    def report(self, value: float, step: int) -> bool:
+        """Record a score of the running trial; returns whether the pruner would end it here."""
+
+        def send() -> bool:
+            self._check_held()
+            self.trial.report(value, step)
+            return self.trial.should_prune()
+
+        return self._unless_lost(send)
+
+    def annotate(self, **attributes: Any) -> None:
+        """Keep facts on the trial, beside its score."""
+
+        def send() -> None:
+            for key, value in attributes.items():
+                self.trial.set_user_attr(key, value)
+
+        self._unless_lost(send)
+
+    def complete(self, value: float) -> None:
+        """Finish the trial with its score."""
+        self._tell(TrialState.COMPLETE, value)
+
+    def prune(self) -> None:
+        """Finish the trial early, with the last score that was reported."""
+        self._tell(TrialState.PRUNED, None)
+
+    def fail(self, reason: str) -> None:
+        """Record that the trial failed, and why; its place in the budget is free again."""
+        self.annotate(**{FAILURE_KEY: reason})
+        self._tell(TrialState.FAIL, None)
+
+    def hand_back(self) -> None:
+        """Leave the trial running and without an owner: the next worker goes on with it at once."""
+        self.annotate(**{OWNER_KEY: None})
+
+    def _tell(self, state: TrialState, value: float | None) -> None:
+        def send() -> None:
+            self._check_held()
+            told = self.study.tell(self.trial, value, state=state, skip_if_finished=True)
+            if told.state != state:
+                raise LostTrialError(f"trial {self.number} was already finished as {told.state.name}")
+
+        self._unless_lost(send)
+
+    def _check_held(self) -> None:
+        held_by = self.study._storage.get_trial(self.trial._trial_id).user_attrs.get(OWNER_KEY)
+        if Owner.from_attribute(held_by) != self.owner:
+            raise LostTrialError(f"trial {self.number} was taken over by another worker")
+
+    def _unless_lost(self, send: Callable[[], _Result]) -> _Result:
+        try:
+            return self.patience.call(send)
+        except (UpdateFinishedTrialError, KeyError) as error:
+            raise LostTrialError(f"trial {self.number} was finished or deleted by somebody else") from error
+
+
+@dataclass(frozen=True)
+class Claims:
+    """The trials of one study as one worker sees them. ``budget`` is the number of trials that shall finish."""
+
+    url: StorageUrl
+    study: optuna.Study
+    budget: int
+    make_sampler: Callable[[int], optuna.samplers.BaseSampler]
+    """The sampler for a trial, from its number: seeded by it, so that workers never draw alike."""
+    patience: Patience
+
+    def is_met(self) -> bool:
+        """Whether the budget is spent and every trial of it done."""
+        return self.patience.call(lambda: finished_count(self.study)) >= self.budget
+
+    def next(self) -> Claim | None:
+        """A trial to work on, or None while all that are left are held by others.
+
+        Trials that lost their worker come first; a new one is begun only while finished and running trials together
+        are fewer than the budget.
+        """
+        return self.patience.call(self._next)
+
+    def _next(self) -> Claim | None:
+        owner = Owner.this_process()
+        with exclusive(self.url, f"claims:{self.study.study_name}"):
+            trials = self.study.get_trials(deepcopy=False)
+            running = [trial for trial in trials if trial.state == TrialState.RUNNING]
+            abandoned = self._abandoned(running)
+            if abandoned is None and sum(trial.state in FINISHED for trial in trials) + len(running) >= self.budget:
+                return None
+            if abandoned is None:
+                trial = self.study.ask()
+            else:
+                trial = optuna.Trial(self.study, abandoned._trial_id)
+                _log.info("trial %d lost its worker; going on with it", trial.number)
+            self.study.sampler = self.make_sampler(trial.number)
+            beat(self.study, trial._trial_id)
+            trial.set_user_attr(OWNER_KEY, owner.as_attribute())
+            return Claim(self.study, trial, owner, self.patience)
+
+    def _abandoned(self, running: list[FrozenTrial]) -> FrozenTrial | None:
+        silent = silent_trials(self.study) if running else frozenset()
+        for trial in running:
+            owner = Owner.from_attribute(trial.user_attrs.get(OWNER_KEY))
+            if owner is None or owner.is_surely_gone() or trial._trial_id in silent:
+                return trial
+        return None

@@ -1,0 +1,29 @@
+"""One worker at a time, however many processes and machines: a lock that the storage itself provides."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import sqlalchemy
+from filelock import FileLock
+from sqlalchemy.pool import NullPool
+
+from storage.urls import StorageUrl
+
+
+@contextmanager
+def exclusive(url: StorageUrl, name: str) -> Iterator[None]:
+    """Hold the lock ``name`` of a storage; it is given back at the end, or when the process dies.
+
+    A file beside a SQLite database (``FILE.db.lock``, one for all names: a single machine is quick), an advisory lock
+    of the server for PostgreSQL. Raises sqlalchemy's OperationalError when the server is away.
+    """
+    file = url.sqlite_file
+    if file is not None:
+        with FileLock(f"{file}.lock"):
+            yield
+        return
+    # A connection of its own, closed at the end: the server drops the lock with it, whatever happened.
+    engine = sqlalchemy.create_engine(url.sqlalchemy_url, poolclass=NullPool, connect_args={"connect_timeout": 10})
+    with engine.connect() as connection:
+        connection.execute(sqlalchemy.text("SELECT pg_advisory_lock(hashtextextended(:name, 0))"), {"name": name})
+        yield

@@ -1,0 +1,63 @@
+"""Waiting for a database that went away: say so once, and go on when it is back."""
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+import tenacity
+from optuna.exceptions import StorageInternalError
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from storage.errors import StorageError
+
+LONGEST_WAIT_SECONDS = 3600
+
+_log = logging.getLogger(__name__)
+_Result = TypeVar("_Result")
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether ``error`` says that the database cannot be reached now: worth trying again, unlike bad data."""
+    if isinstance(error, StorageInternalError):
+        return isinstance(error.__cause__, OperationalError | InterfaceError)
+    return isinstance(error, OperationalError | InterfaceError)
+
+
+class Patience:
+    """Calls the database until it answers. ``stop`` ends a wait early: a worker asked to leave does not hang."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+
+    def call(self, action: Callable[[], _Result]) -> _Result:
+        """The result of ``action``, which must be safe to repeat.
+
+        Raises StorageError after an hour, or when told to stop while the database is away; what is not an absent
+        database (a bad value, a study that was deleted) is raised at once.
+        """
+        waited = False
+
+        def say_once(attempt: tenacity.RetryCallState) -> None:
+            nonlocal waited
+            if not waited:
+                error = attempt.outcome.exception() if attempt.outcome else None
+                _log.warning("the database is away (%s): waiting for it", type(error).__name__)
+            waited = True
+
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(is_away),
+            wait=tenacity.wait_random_exponential(multiplier=0.2, max=10),
+            stop=tenacity.stop_any(
+                tenacity.stop_after_delay(LONGEST_WAIT_SECONDS), tenacity.stop_when_event_set(self._stop)
+            ),
+            sleep=tenacity.sleep_using_event(self._stop),
+            before_sleep=say_once,
+        )
+        try:
+            result = retrying(action)
+        except tenacity.RetryError as error:
+            raise StorageError("the database is still away: start it, then `nlb-search resume`") from error
+        if waited:
+            _log.warning("the database is back")
+        return result
