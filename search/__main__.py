@@ -1,0 +1,5 @@
+"""``python -m search`` is ``nlb-search``."""
+
+from search.cli import main
+
+main()

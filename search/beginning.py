@@ -1,0 +1,112 @@
+"""Making a study, or joining the one that is there."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+
+from data.cache import open_recording
+from data.datasets import dataset_named
+from data.recording import Recording
+from models.chain import Chain, parse_chain
+from models.errors import ChainError
+from models.hyperparameters import Hyperparameters
+from models.network import Network
+from models.tensors import Sizes
+from search.errors import SearchError, UsageError
+from search.opening import OpenStudy, Place, open_named_study
+from search.space import SpaceName, space_for, start_parameters
+from search.spec import OPTION_OF_FIELD, PrunerName, SamplerName, SearchSpec, differences, usual_epochs, versions_here
+from search.tensors import largest_count
+from storage.database import open_database
+from storage.studies import check_name, make_study, study_names
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What ``launch`` was told about the study; None for what was not said. Architectures are canonical chains."""
+
+    dataset: str | None = None
+    architectures: tuple[str, ...] | None = None
+    trials: int | None = None
+    epochs: int | None = None
+    space_name: SpaceName | None = None
+    sampler: SamplerName | None = None
+    pruner: PrunerName | None = None
+    seed: int | None = None
+    bin_ms: int | None = None
+
+    @property
+    def given(self) -> dict[str, Any]:
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+def begin(place: Place, name: str, request: Request) -> OpenStudy:
+    """The study ``name``: made from ``request`` if it is new, else opened after comparing the two.
+
+    Nothing is written before everything was checked. Raises UsageError for a new study whose dataset, architecture
+    or budget was not said, and SearchError when ``request`` differs from the study that is there.
+    """
+    check_name(name)
+    if _exists(place, name):
+        return _join(place, name, request)
+    if request.dataset is None or request.architectures is None or request.trials is None:
+        missing = [
+            OPTION_OF_FIELD[field] for field in ("dataset", "architectures", "trials") if field not in request.given
+        ]
+        raise UsageError(f"there is no study '{name}' yet, and to make it {', '.join(missing)} must be given")
+    dataset_named(request.dataset)
+    recording = open_recording(request.dataset, place.data, request.bin_ms or 5)
+    chains = [parse_chain(text) for text in request.architectures]
+    for chain in chains:
+        check_chain(chain, recording)
+    space_name = request.space_name or "wide"
+    spec = SearchSpec(
+        dataset=request.dataset,
+        bin_ms=recording.bin_ms,
+        content_hash=recording.content_hash,
+        architectures=request.architectures,
+        space_name=space_name,
+        space=space_for(space_name, chains),
+        sampler=request.sampler or "tpe",
+        pruner=request.pruner or "hyperband",
+        trials=request.trials,
+        epochs=request.epochs or usual_epochs(recording.train.n_trials),
+        seed=request.seed or 0,
+        versions=versions_here(),
+    )
+    database = open_database(place.url)
+    start = start_parameters(spec.space, spec.architectures)
+    make_study(place.url, database, name, spec.model_dump(mode="json"), start)
+    return _join(place, name, request)
+
+
+def check_chain(chain: Chain, recording: Recording) -> None:
+    """Raises ChainError for a chain that cannot be built for the recording, or whose head cannot describe it."""
+    sizes = Sizes(recording.n_heldin, recording.n_heldout, recording.n_window_bins, recording.n_forward_bins)
+    Network(chain, sizes, Hyperparameters(), torch.zeros(sizes.n_neurons))
+    most = chain.head.most_spikes
+    if most is None:
+        return
+    found = max(largest_count(recording.train_val), largest_count(recording.val))
+    if found > most:
+        raise ChainError(
+            f"'{chain.head.name}' describes at most {most} spike a bin, and {recording.dataset.name} at "
+            f"{recording.bin_ms} ms has bins with {found}: end the chain in exp"
+        )
+
+
+def _exists(place: Place, name: str) -> bool:
+    file = place.url.sqlite_file
+    return (file is None or file.exists()) and name in study_names(open_database(place.url))
+
+
+def _join(place: Place, name: str, request: Request) -> OpenStudy:
+    study = open_named_study(place, name)
+    found = differences(study.spec, request.given)
+    if found:
+        raise SearchError(
+            f"the study '{name}' was made with {'; with '.join(found)}: leave the option out, or name another study"
+        )
+    return study

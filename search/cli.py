@@ -1,0 +1,297 @@
+"""The command line: reads options, calls the part that does the work, and speaks to the person."""
+
+import json
+import logging
+import math
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.table import Table
+
+from data.datasets import DATASETS
+from data.errors import DataError
+from models.chain import KNOWN_CHAINS, parse_chain
+from models.errors import ChainError
+from search import options
+from search.beginning import Request, begin
+from search.errors import SearchError, UsageError
+from search.opening import OpenStudy, existing_database, open_named_study
+from search.progress import headline, show_for
+from search.space import SpaceName
+from search.spec import PrunerName, SamplerName
+from search.standing import Standing, standing_of
+from search.stopping import Stop
+from search.submission import Phase
+from storage.errors import StorageError
+from storage.studies import study_names
+
+DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
+
+app = typer.Typer(
+    help="Hyperparameter search for models of neural population activity, scored as the Neural Latents Benchmark does.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+_console = Console()
+_messages = Console(stderr=True)
+
+
+@app.callback()
+def common(debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False) -> None:
+    """What every command begins with: where its words go."""
+    level = logging.DEBUG if debug else logging.INFO
+    handler = RichHandler(console=_messages, show_path=False, show_level=False, log_time_format="%H:%M:%S")
+    plain = logging.StreamHandler()
+    plain.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler if _messages.is_terminal else plain])
+    for room in ("search", "models", "data", "storage"):
+        logging.getLogger(room).setLevel(level)
+
+
+@app.command()
+def launch(
+    study: options.StudyName,
+    dataset: Annotated[str | None, typer.Option(help=f"One of {', '.join(DATASETS)}.")] = None,
+    arch: Annotated[
+        list[str] | None,
+        typer.Option(help=f"A chain, or one of {', '.join(KNOWN_CHAINS)}; again for more in one study."),
+    ] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="Trials that shall finish, in all.")] = None,
+    hours: options.Hours = None,
+    workers: options.Workers = None,
+    gpus: options.Gpus = "all",
+    workers_per_gpu: options.WorkersPerGpu = 1,
+    epochs: Annotated[int | None, typer.Option(min=1, help="The most that a trial trains.")] = None,
+    space: Annotated[SpaceName | None, typer.Option(help="The published grid, or wider.")] = None,
+    sampler: Annotated[SamplerName | None, typer.Option(help="How settings are chosen.")] = None,
+    pruner: Annotated[PrunerName | None, typer.Option(help="How trials are ended early.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Fixes every draw.")] = None,
+    bin_size: Annotated[int | None, typer.Option(help="Bins of 5 or 20 ms.")] = None,
+    storage: options.Storage = options.STORAGE,
+    data: options.Data = options.DATA,
+    artifacts: options.Artifacts = None,
+) -> None:
+    """Make a study, or join the one of that name, and search it with workers on this machine."""
+    request = Request(
+        dataset=dataset,
+        architectures=tuple(str(parse_chain(text)) for text in arch) if arch else None,
+        trials=trials,
+        epochs=epochs,
+        space_name=space,
+        sampler=sampler,
+        pruner=pruner,
+        seed=seed,
+        bin_ms=bin_size,
+    )
+    open_study = begin(options.place(storage, data, artifacts), study, request)
+    _search(open_study, hours, workers, gpus, workers_per_gpu)
+
+
+@app.command()
+def resume(
+    study: options.StudyName,
+    hours: options.Hours = None,
+    workers: options.Workers = None,
+    gpus: options.Gpus = "all",
+    workers_per_gpu: options.WorkersPerGpu = 1,
+    storage: options.Storage = options.STORAGE,
+    data: options.Data = options.DATA,
+    artifacts: options.Artifacts = None,
+) -> None:
+    """Go on with a study where it stopped."""
+    open_study = open_named_study(options.place(storage, data, artifacts), study)
+    _search(open_study, hours, workers, gpus, workers_per_gpu)
+
+
+@app.command()
+def worker(
+    study: options.StudyName,
+    storage: options.Storage = options.STORAGE,
+    data: options.Data = options.DATA,
+    artifacts: options.Artifacts = None,
+) -> None:
+    """Run one worker in the foreground, for Slurm, Kubernetes or compose."""
+    from search.worker import work
+
+    stop = Stop().listen()
+    work(open_named_study(options.place(storage, data, artifacts), study), stop)
+    if stop.is_set():
+        raise typer.Exit(INTERRUPTED)
+
+
+@app.command()
+def status(
+    study: options.StudyName,
+    as_json: options.Json = False,
+    storage: options.Storage = options.STORAGE,
+) -> None:
+    """Say where a study stands."""
+    standing = standing_of(open_named_study(options.place(storage, options.DATA), study))
+    if as_json:
+        _print_json(standing.as_json())
+    else:
+        _print_standing(standing)
+
+
+@app.command()
+def studies(storage: options.Storage = options.STORAGE) -> None:
+    """List the studies of a storage."""
+    place = options.place(storage, options.DATA)
+    for name in study_names(existing_database(place.url)):
+        try:
+            typer.echo(headline(standing_of(open_named_study(place, name))))
+        except (StorageError, SearchError) as error:
+            typer.echo(f"{name}: {error}")
+
+
+@app.command()
+def dashboard(
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8080,
+    host: Annotated[str, typer.Option(help="The page has no login: keep it on this machine.")] = "127.0.0.1",
+    storage: options.Storage = options.STORAGE,
+) -> None:
+    """Open optuna-dashboard on a storage."""
+    from search.dashboard import serve_dashboard
+
+    place = options.place(storage, options.DATA)
+    existing_database(place.url)
+    serve_dashboard(place.url, host, port)
+
+
+@app.command()
+def export_best(
+    study: Annotated[list[str], typer.Argument(metavar="STUDY...", help="Studies, each of its own dataset.")],
+    out: Annotated[Path, typer.Option(help="The submission file to write.")],
+    phase: Annotated[Phase, typer.Option(help="Predict val, or train on train + val and predict test.")] = "val",
+    ensemble: Annotated[int, typer.Option(min=1, help="Average the rates of so many best trials.")] = 1,
+    storage: options.Storage = options.STORAGE,
+    data: options.Data = options.DATA,
+    artifacts: options.Artifacts = None,
+) -> None:
+    """Write the best trial's rates as a submission file."""
+    from search.export import export_best as export
+
+    place = options.place(storage, data, artifacts)
+    export([open_named_study(place, name) for name in study], out, phase, ensemble)
+    typer.echo(f"wrote {out}, phase {phase}: every array checked")
+
+
+@app.command()
+def evaluate(
+    file: Annotated[Path, typer.Argument(metavar="FILE.h5", help="A submission.")],
+    dataset: Annotated[str, typer.Option(help="The dataset of it to score.")],
+    targets: Annotated[Path | None, typer.Option(help="A file of test targets, like eval_data_test.h5.")] = None,
+    as_json: options.Json = False,
+    data: options.Data = options.DATA,
+) -> None:
+    """Score a submission with every metric of the benchmark, by nlb_tools."""
+    from search.evaluation import evaluate_submission
+
+    scores = evaluate_submission(file, dataset, data, targets)
+    if as_json:
+        _print_json(scores)
+        return
+    for name, metrics in scores.items():
+        for metric, value in metrics.items():
+            typer.echo(f"{name}  {metric:8} {value:8.4f}")
+
+
+@app.command()
+def plot(
+    study: options.StudyName,
+    out: Annotated[Path, typer.Option(help="The folder to write to.")],
+    storage: options.Storage = options.STORAGE,
+) -> None:
+    """Write figures of a study as HTML pages."""
+    from search.figures import write_figures
+
+    for path in write_figures(open_named_study(options.place(storage, options.DATA), study), out):
+        typer.echo(f"wrote {path}")
+
+
+@app.command()
+def synthesize(
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help=f"One of {', '.join(DATASETS)}.")],
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, another recording.")] = 0,
+    trials: Annotated[int | None, typer.Option(show_default="as the real one", help="Trials of all splits.")] = None,
+    neurons: Annotated[int | None, typer.Option(show_default="as the real one", help="Held-in and held-out.")] = None,
+    data: options.Data = options.DATA,
+) -> None:
+    """Write a synthetic recording in the layout that DANDI serves, its true rates and ceiling beside it."""
+    from data.synthesis import SynthesisOptions
+    from data.synthesis import synthesize as write
+
+    folder = write(dataset, data, SynthesisOptions(seed=seed, n_trials=trials, n_neurons=neurons))
+    typer.echo(f"wrote {folder}")
+
+
+def _search(open_study: OpenStudy, hours: float | None, workers: int | None, gpus: str, workers_per_gpu: int) -> None:
+    """Run workers on an open study and say how it ended."""
+    from search.launcher import run_workers
+    from search.slots import chosen_gpus, make_slots
+
+    slots = make_slots(chosen_gpus(gpus), workers_per_gpu, workers)
+    open_study.recording()  # here, so that what is wrong with it is said once, and it is prepared once
+    stop = Stop().listen()
+    with show_for(_messages) as show:
+        standing = run_workers(open_study, slots, stop, hours, show)
+    _print_standing(standing)
+    if standing.finished < standing.spec.trials:
+        typer.echo(f"stopped before the budget was met: `nlb-search resume {open_study.name}` goes on")
+    if stop.is_set():
+        raise typer.Exit(INTERRUPTED)
+
+
+def _print_standing(standing: Standing) -> None:
+    typer.echo(headline(standing))
+    table = Table(box=None, show_header=False)
+    table.add_row("dataset", f"{standing.spec.dataset}, {standing.spec.bin_ms} ms bins")
+    table.add_row("search", f"{standing.spec.space_name} space, {standing.spec.sampler}, {standing.spec.pruner}")
+    if standing.best:
+        facts = standing.best.attrs | standing.best.params
+        for name, value in facts.items():
+            table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
+    for at in standing.workers:
+        score = "" if at.co_bps is None else f", co-bps {at.co_bps:.4f}"
+        table.add_row(f"trial {at.trial}", f"{at.worker or 'its worker is gone'}, epoch {at.epoch}{score}")
+    for reason in standing.failures:
+        table.add_row("failed", reason)
+    _console.print(table)
+
+
+def _print_json(value: Any) -> None:
+    """One JSON object; what is not a finite number is null, for JSON knows none."""
+
+    def finite(item: Any) -> Any:
+        if isinstance(item, dict):
+            return {key: finite(inner) for key, inner in item.items()}
+        if isinstance(item, list | tuple):
+            return [finite(inner) for inner in item]
+        return None if isinstance(item, float) and not math.isfinite(item) else item
+
+    typer.echo(json.dumps(finite(value)))
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except typer.TyperException as error:
+        code = _complain(error.format_message(), WRONG_USAGE)
+    except (UsageError, ChainError) as error:
+        code = _complain(str(error), WRONG_USAGE)
+    except (SearchError, StorageError, DataError) as error:
+        code = _complain(str(error), FAILED)
+    sys.exit(code if isinstance(code, int) else DONE)
+
+
+def _complain(message: str, code: int) -> int:
+    """Say what is wrong; with --debug, show where it came from."""
+    logging.getLogger("search").debug("the error came from here", exc_info=True)
+    print(f"nlb-search: {message}", file=sys.stderr)
+    return code

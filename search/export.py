@@ -1,0 +1,128 @@
+"""From the best trials of studies to a submission file."""
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from optuna.trial import FrozenTrial
+
+from models.chain import parse_chain
+from models.network import Network, predict
+from models.tensors import Sizes
+from models.training import Progress, Training
+from search.errors import SearchError
+from search.opening import OpenStudy
+from search.standing import complete_trials
+from search.submission import Phase, Prediction, Rates, phase_splits, write_submission
+from search.tensors import counts_of, heldin_of
+from search.trial import settings_of
+from storage.checkpoints import load_checkpoint
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A complete trial and what its worker kept of it: the settings, the weights, and when val liked it best."""
+
+    trial: FrozenTrial
+    network: Network
+    settings: dict[str, object]
+    progress: Progress
+
+
+def export_best(studies: list[OpenStudy], out: Path, phase: Phase, ensemble: int) -> None:
+    """Write the rates of each study's best trial, or the mean rates of its ``ensemble`` best, as one submission.
+
+    In the phase test each is trained anew on train + val for as many epochs as val liked best in the search. Raises
+    SearchError for two studies of one dataset, a study without enough complete trials, or a path that cannot be
+    written; nothing is trained before all of that was checked.
+    """
+    _check_path(out)
+    chosen = [_finalists(study, ensemble) for study in studies]
+    recordings = [study.recording() for study in studies]
+    groups = [recording.group for recording in recordings]
+    twice = {group for group in groups if groups.count(group) > 1}
+    if twice:
+        raise SearchError(f"two of the studies are of {', '.join(twice)}, and a submission holds each dataset once")
+    for recording in recordings:
+        phase_splits(recording, phase)
+    predictions, facts = [], {}
+    for study, recording, finalists in zip(studies, recordings, chosen, strict=True):
+        trained, evaluated = phase_splits(recording, phase)
+        networks = [finalist.network if phase == "val" else _train_again(study, finalist) for finalist in finalists]
+        predictions.append(
+            Prediction(
+                recording,
+                phase,
+                train_rates=_mean_rates(networks, heldin_of(trained)),
+                eval_rates=_mean_rates(networks, heldin_of(evaluated)),
+            )
+        )
+        facts[recording.group] = {
+            "study": study.name,
+            "trials": ", ".join(str(finalist.trial.number) for finalist in finalists),
+            "architecture": "; ".join(str(finalist.settings["architecture"]) for finalist in finalists),
+        }
+    write_submission(out, predictions, facts)
+
+
+def _check_path(out: Path) -> None:
+    if out.is_dir():
+        raise SearchError(f"{out} is a folder: name a file, like {out / 'submission.h5'}")
+    if not out.parent.is_dir():
+        raise SearchError(f"the folder {out.parent} does not exist: make it, or name another file with --out")
+    if not os.access(out.parent, os.W_OK):
+        raise SearchError(f"the folder {out.parent} cannot be written to: name another file with --out")
+
+
+def _finalists(study: OpenStudy, count: int) -> list[Finalist]:
+    trials = complete_trials(study.study)
+    if len(trials) < count:
+        raise SearchError(
+            f"the study '{study.name}' has {len(trials)} complete trials, and {count} are asked for: "
+            f"let it go on with `nlb-search resume {study.name}`"
+        )
+    return [_load(study, trial) for trial in trials[:count]]
+
+
+def _load(study: OpenStudy, trial: FrozenTrial) -> Finalist:
+    path = study.checkpoints.best(trial.number)
+    try:
+        checkpoint = load_checkpoint(path)
+    except FileNotFoundError:
+        raise SearchError(
+            f"the checkpoint of trial {trial.number} is not at {path}: "
+            "give the folder that the workers wrote to with --artifacts"
+        ) from None
+    settings = checkpoint.facts["settings"]
+    architecture, hyper = settings_of(settings)
+    sizes = Sizes(**checkpoint.facts["sizes"])
+    network = Network(parse_chain(architecture), sizes, hyper, torch.zeros(sizes.n_neurons))
+    network.load_state_dict(checkpoint.tensors)
+    return Finalist(trial, network.to(_device()), settings, Progress(**checkpoint.facts["progress"]))
+
+
+def _train_again(study: OpenStudy, finalist: Finalist) -> Network:
+    """The finalist's settings, trained on train + val until the epoch that was best in the search."""
+    architecture, hyper = settings_of(finalist.settings)
+    counts = counts_of(study.recording().train_val)
+    seed = study.spec.trial_seed(finalist.trial.number)
+    training = Training(parse_chain(architecture), hyper, study.spec.plan, counts, seed, _device())
+    _log.info("training trial %d again on train + val, %d epochs", finalist.trial.number, finalist.progress.epoch)
+    for _ in range(finalist.progress.epoch):
+        training.run_epoch()
+    return training.network
+
+
+def _mean_rates(networks: list[Network], heldin: torch.Tensor) -> Rates:
+    rates = [predict(network, heldin.to(_device())).cpu().numpy() for network in networks]
+    mean: Rates = np.mean(rates, axis=0, dtype=np.float32)
+    return mean
+
+
+def _device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,0 +1,93 @@
+"""Figures of a study: how the search went, how each trial learned, and which settings did well."""
+
+from pathlib import Path
+
+import optuna
+import plotly.graph_objects as go
+from optuna.trial import FrozenTrial, TrialState
+
+from search.errors import SearchError
+from search.opening import OpenStudy
+from storage.files import whole_file
+
+_COMPLETE, _PRUNED, _BEST = "#1f77b4", "#b0b0b0", "#d62728"
+_LAYOUT = {"template": "simple_white", "font": {"size": 14}, "legend": {"orientation": "h", "y": -0.2}}
+
+
+def history(study: OpenStudy) -> go.Figure:
+    """co-bps of every finished trial in the order of their numbers, and the best so far."""
+    trials = study.study.get_trials(deepcopy=False)
+    figure = go.Figure(layout=_LAYOUT)
+    for state, color in ((TrialState.COMPLETE, _COMPLETE), (TrialState.PRUNED, _PRUNED)):
+        shown = [trial for trial in trials if trial.state == state and trial.value is not None]
+        figure.add_scatter(
+            x=[trial.number for trial in shown],
+            y=[trial.value for trial in shown],
+            text=[_settings(trial) for trial in shown],
+            mode="markers",
+            marker={"color": color, "size": 9},
+            name=state.name.lower(),
+        )
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE and trial.value is not None]
+    best = [max(trial.value or 0.0 for trial in complete[: index + 1]) for index in range(len(complete))]
+    figure.add_scatter(
+        x=[trial.number for trial in complete],
+        y=best,
+        mode="lines",
+        line={"color": _BEST, "shape": "hv"},
+        name="best so far",
+    )
+    return figure.update_layout(title=f"{study.name}: the search", xaxis_title="trial", yaxis_title="co-bps on val")
+
+
+def curves(study: OpenStudy) -> go.Figure:
+    """co-bps on val after each evaluation of every trial; the best trial's curve stands out."""
+    trials = [trial for trial in study.study.get_trials(deepcopy=False) if trial.intermediate_values]
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    best = max(complete, key=lambda trial: trial.value or 0.0, default=None)
+    figure = go.Figure(layout=_LAYOUT)
+    for trial in trials:
+        epochs, scores = zip(*sorted(trial.intermediate_values.items()), strict=True)
+        color = _BEST if trial is best else _COMPLETE if trial.state == TrialState.COMPLETE else _PRUNED
+        figure.add_scatter(
+            x=epochs,
+            y=scores,
+            mode="lines",
+            line={"color": color, "width": 3 if trial is best else 1},
+            name=f"trial {trial.number}",
+            text=_settings(trial),
+            showlegend=trial is best,
+        )
+    return figure.update_layout(
+        title=f"{study.name}: learning curves", xaxis_title="epoch", yaxis_title="co-bps on val"
+    )
+
+
+def write_figures(study: OpenStudy, out: Path) -> list[Path]:
+    """Write every figure as a page of its own, which needs no network; returns their paths.
+
+    Raises SearchError for a study without a finished trial, or a folder that cannot be written.
+    """
+    if not any(trial.state.is_finished() for trial in study.study.get_trials(deepcopy=False)):
+        raise SearchError(f"the study '{study.name}' has no finished trial yet: there is nothing to show")
+    figures = {
+        "history": history(study),
+        "curves": curves(study),
+        "settings": optuna.visualization.plot_slice(study.study, target_name="co-bps on val"),
+    }
+    try:
+        return [_write(figure, out / f"{name}.html") for name, figure in figures.items()]
+    except OSError as error:
+        raise SearchError(f"cannot write figures to {out}: {error.strerror or error}") from error
+
+
+def _write(figure: go.Figure, path: Path) -> Path:
+    with whole_file(path) as part:
+        figure.write_html(part)
+    return path
+
+
+def _settings(trial: FrozenTrial) -> str:
+    return "<br>".join(
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in trial.params.items()
+    )

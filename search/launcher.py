@@ -1,0 +1,44 @@
+"""The launcher: one worker process in every slot, until the budget is met."""
+
+import time
+
+from search.errors import SearchError
+from search.opening import OpenStudy
+from search.process import LEAVE_SECONDS, WorkerProcess
+from search.progress import Show
+from search.slots import Slot
+from search.standing import Standing, standing_of
+from search.stopping import Stop
+
+LOOK_SECONDS = 1.0
+
+
+def run_workers(open_study: OpenStudy, slots: list[Slot], stop: Stop, hours: float | None, show: Show) -> Standing:
+    """Keep a worker in every slot until the budget is met, ``hours`` are over or ``stop`` is set.
+
+    Returns where the study then stands; every worker has left. Raises SearchError when all workers were given up
+    before the budget was met, with the last words of one.
+    """
+    workers = [WorkerProcess(slot, open_study.name, open_study.place) for slot in slots]
+    deadline = time.monotonic() + hours * 3600 if hours else float("inf")
+    try:
+        while not (stop.is_set() or time.monotonic() >= deadline or all(worker.is_over for worker in workers)):
+            for worker in workers:
+                worker.look()
+            show.update(standing_of(open_study))
+            stop.wait(LOOK_SECONDS)
+    finally:
+        _dismiss(workers)
+    standing = standing_of(open_study)
+    show.update(standing)
+    if standing.finished < standing.spec.trials and all(worker.given_up for worker in workers):
+        raise SearchError(f"every worker gave up; the last one said: {workers[-1].last_words}")
+    return standing
+
+
+def _dismiss(workers: list[WorkerProcess]) -> None:
+    for worker in workers:
+        worker.ask_to_leave()
+    leave_by = time.monotonic() + LEAVE_SECONDS
+    for worker in workers:
+        worker.wait_or_kill(leave_by)

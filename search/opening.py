@@ -1,0 +1,88 @@
+"""Opening a study that exists: what every command but ``launch`` begins with."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import optuna
+from pydantic import ValidationError
+
+from data.cache import open_recording
+from data.recording import Recording
+from search.errors import SearchError
+from search.spec import SearchSpec
+from search.strategy import make_pruner, make_sampler
+from storage.checkpoints import Checkpoints
+from storage.claims import Claims
+from storage.database import open_database
+from storage.errors import StorageError
+from storage.patience import Patience
+from storage.studies import open_study
+from storage.urls import StorageUrl
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where things are: the storage of studies, the folder of checkpoints, the folder of recordings."""
+
+    url: StorageUrl
+    artifacts: Path
+    data: Path
+
+
+@dataclass(frozen=True)
+class OpenStudy:
+    """A study with its specification, ready to be read or worked on."""
+
+    place: Place
+    study: optuna.Study
+    spec: SearchSpec
+
+    @property
+    def name(self) -> str:
+        return self.study.study_name
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        return Checkpoints(self.place.artifacts / self.name)
+
+    def claims(self, patience: Patience) -> Claims:
+        """The study's trials, to be shared with other workers."""
+        return Claims(self.place.url, self.study, self.spec.trials, partial(make_sampler, self.spec), patience)
+
+    def recording(self) -> Recording:
+        """The study's recording. Raises SearchError if the files of --data are another one."""
+        recording = open_recording(self.spec.dataset, self.place.data, self.spec.bin_ms)
+        if recording.content_hash != self.spec.content_hash:
+            raise SearchError(
+                f"the study '{self.name}' was made from {self.spec.dataset} with content "
+                f"{self.spec.content_hash[:12]}, and {self.place.data} holds {recording.content_hash[:12]}: "
+                "give the folder of the same files with --data"
+            )
+        return recording
+
+
+def existing_database(url: StorageUrl) -> optuna.storages.BaseStorage:
+    """The database at ``url``; a SQLite file that is not there is an error here, and not made."""
+    file = url.sqlite_file
+    if file is not None and not file.exists():
+        raise StorageError(f"there is no database {file}: make a study with `nlb-search launch`, or give --storage")
+    return open_database(url)
+
+
+def open_named_study(place: Place, name: str) -> OpenStudy:
+    """The study ``name`` of the storage, its sampler and pruner as they were made.
+
+    Raises StorageError when there is none, and SearchError when another version of nlb-search wrote it.
+    """
+    study, stored = open_study(existing_database(place.url), name)
+    try:
+        spec = SearchSpec.model_validate(stored)
+    except ValidationError as error:
+        field = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise SearchError(
+            f"the study '{name}' was made by another version of nlb-search (its '{field}' cannot be read): "
+            f"use version {stored.get('versions', {}).get('nlb-search', 'that made it')}"
+        ) from error
+    study.pruner = make_pruner(spec)
+    return OpenStudy(place, study, spec)

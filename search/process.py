@@ -1,0 +1,117 @@
+"""One worker process in its slot, started again when it dies."""
+
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+from typing import IO
+
+from search.opening import Place
+from search.slots import Slot
+from search.stopping import LAUNCHER_VARIABLE
+
+LEAVE_SECONDS = 30.0
+"""How long a worker may take to hand back its trial before it is killed, as Slurm and Kubernetes wait."""
+
+FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS = 1.0, 60.0
+SHORT_LIFE_SECONDS = 20.0
+MOST_SHORT_LIVES = 5
+
+_log = logging.getLogger(__name__)
+
+
+class WorkerProcess:
+    """Keeps a worker running in one slot.
+
+    A worker that was killed is started again, after a delay that doubles while it keeps dying young; one that says
+    itself that it cannot go on (exit code 1), or that dies young five times in a row, is given up.
+    """
+
+    def __init__(self, slot: Slot, study: str, place: Place) -> None:
+        self.slot, self.study, self.place = slot, study, place
+        self.name = f"worker {slot.number + 1}"
+        self.last_words = ""
+        self.given_up = False
+        self._process: subprocess.Popen[str] | None = None
+        self._started = 0.0
+        self._short_lives = 0
+        self._start_again_at = 0.0
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more comes of this slot: its process ended well, or was given up."""
+        return self.given_up or (self._process is not None and self._process.poll() == 0)
+
+    def look(self) -> None:
+        """Start the process if that is due, and decide what becomes of it if it ended."""
+        if self._process is None:
+            if not self.given_up and time.monotonic() >= self._start_again_at:
+                self._start()
+            return
+        code = self._process.poll()
+        if code:
+            self._process = None
+            self._ended(code)
+
+    def ask_to_leave(self) -> None:
+        """Ask the process to hand back its trial and end."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+
+    def wait_or_kill(self, leave_by: float) -> None:
+        """Wait until the process has left; kill it at ``leave_by`` on the monotonic clock."""
+        if self._process is None:
+            return
+        try:
+            self._process.wait(max(0.0, leave_by - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            _log.warning("%s did not leave in %.0f s: killing it", self.name, LEAVE_SECONDS)
+            self._process.kill()
+            self._process.wait()
+
+    def _start(self) -> None:
+        # The storage's URL goes through the environment: on a command line, anyone could read its password.
+        environment = os.environ | {
+            "NLB_SEARCH_STORAGE": self.place.url.with_password,
+            "NLB_SEARCH_DATA": str(self.place.data),
+            "NLB_SEARCH_ARTIFACTS": str(self.place.artifacts),
+            LAUNCHER_VARIABLE: str(os.getpid()),
+        }
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "search", "worker", self.study],
+            env=environment | self.slot.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,  # Ctrl-C reaches the launcher alone, which asks the workers to leave
+        )
+        self._started = time.monotonic()
+        threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True).start()
+
+    def _listen(self, words: IO[str]) -> None:
+        for line in words:
+            self.last_words = line.strip() or self.last_words
+            _log.info("%s: %s", self.name, line.rstrip())
+
+    def _ended(self, code: int) -> None:
+        if code == 1:
+            self.given_up = True
+            return
+        cause = f"by signal {-code}" if code < 0 else f"with exit code {code}"
+        young = time.monotonic() - self._started < SHORT_LIFE_SECONDS
+        self._short_lives = self._short_lives + 1 if young else 0
+        if self._short_lives == MOST_SHORT_LIVES:
+            self.given_up = True
+            _log.warning("%s ended young %d times, at last %s: giving it up", self.name, MOST_SHORT_LIVES, cause)
+            return
+        delay = min(FIRST_DELAY_SECONDS * 2**self._short_lives, LONGEST_DELAY_SECONDS)
+        self._start_again_at = time.monotonic() + delay
+        _log.warning("%s was ended %s: starting it again in %.0f s", self.name, cause, delay)

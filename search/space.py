@@ -1,0 +1,143 @@
+"""What is searched, and how far: the published grid, and a wider space around it."""
+
+from typing import Annotated, Any, Literal
+
+import optuna
+from pydantic import BaseModel, ConfigDict, Field
+
+from models.chain import Chain, parse_chain
+from models.hyperparameters import Hyperparameters
+
+ARCHITECTURE = "architecture"
+"""The trial's parameter that names its chain, where a study has several."""
+
+NONE, SOME = "none", "some"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Choice(_Frozen):
+    """One of some values."""
+
+    kind: Literal["choice"] = "choice"
+    values: tuple[bool | int | float | str, ...]
+
+    def suggest(self, trial: optuna.Trial, name: str) -> Any:
+        return trial.suggest_categorical(name, self.values)
+
+    def parameters(self, name: str, value: Any) -> dict[str, Any] | None:
+        """The trial's parameters that make it ``value``, or None if it is not in the range."""
+        return {name: value} if value in self.values else None
+
+
+class Real(_Frozen):
+    """A real number from low to high, uniform in itself or in its logarithm."""
+
+    kind: Literal["real"] = "real"
+    low: float
+    high: float
+    log: bool = False
+
+    def suggest(self, trial: optuna.Trial, name: str) -> float:
+        return trial.suggest_float(name, self.low, self.high, log=self.log)
+
+    def parameters(self, name: str, value: Any) -> dict[str, Any] | None:
+        return {name: value} if self.low <= value <= self.high else None
+
+
+class Whole(_Frozen):
+    """A whole number from low to high, uniform in its logarithm."""
+
+    kind: Literal["whole"] = "whole"
+    low: int
+    high: int
+
+    def suggest(self, trial: optuna.Trial, name: str) -> int:
+        return trial.suggest_int(name, self.low, self.high, log=True)
+
+    def parameters(self, name: str, value: Any) -> dict[str, Any] | None:
+        return {name: value} if self.low <= value <= self.high else None
+
+
+class ZeroOrReal(_Frozen):
+    """Zero, or a real number from low to high, uniform in its logarithm.
+
+    Zero has no logarithm, so a parameter ``NAME_use`` says which of the two it is.
+    """
+
+    kind: Literal["zero-or-real"] = "zero-or-real"
+    low: float
+    high: float
+
+    def suggest(self, trial: optuna.Trial, name: str) -> float:
+        if trial.suggest_categorical(f"{name}_use", (NONE, SOME)) == NONE:
+            return 0.0
+        return trial.suggest_float(name, self.low, self.high, log=True)
+
+    def parameters(self, name: str, value: Any) -> dict[str, Any] | None:
+        if value == 0:
+            return {f"{name}_use": NONE}
+        return {f"{name}_use": SOME, name: value} if self.low <= value <= self.high else None
+
+
+Range = Annotated[Choice | Real | Whole | ZeroOrReal, Field(discriminator="kind")]
+Space = dict[str, Range]
+
+SpaceName = Literal["paper", "wide"]
+
+SPACES: dict[SpaceName, Space] = {
+    "paper": {
+        "lr": Choice(values=(0.0005, 0.001, 0.005, 0.01, 0.015)),
+        "dropout": Choice(values=(0.46, 0.5, 0.6)),
+        "l2_weight": Choice(values=(0.0, 5e-7, 5e-8)),
+        "hidden": Choice(values=(32, 40, 64)),
+        "num_layers": Choice(values=(1, 2, 3)),
+        "bidirectional": Choice(values=(True, False)),
+        "mask_ratio": Choice(values=(0.25, 0.27, 0.30)),
+    },
+    "wide": {
+        "lr": Real(low=0.0005, high=0.03, log=True),
+        "dropout": Real(low=0.2, high=0.7),
+        "l2_weight": ZeroOrReal(low=1e-8, high=1e-4),
+        "hidden": Whole(low=24, high=96),
+        "num_layers": Choice(values=(1, 2, 3)),
+        "bidirectional": Choice(values=(True, False)),
+        "mask_ratio": Real(low=0.1, high=0.6),
+    },
+}
+
+
+def space_for(name: SpaceName, chains: list[Chain]) -> Space:
+    """The ranges of the space that change at least one of the chains."""
+    used = frozenset[str]().union(*(chain.hyperparameters for chain in chains))
+    return {parameter: range_ for parameter, range_ in SPACES[name].items() if parameter in used}
+
+
+def sample(trial: optuna.Trial, space: Space, architectures: tuple[str, ...]) -> dict[str, Any]:
+    """A trial's settings: its ``architecture`` and each hyperparameter that this chain has."""
+    architecture = architectures[0]
+    if len(architectures) > 1:
+        architecture = trial.suggest_categorical(ARCHITECTURE, architectures)
+    used = parse_chain(architecture).hyperparameters
+    values = {name: range_.suggest(trial, name) for name, range_ in space.items() if name in used}
+    return {ARCHITECTURE: architecture, **values}
+
+
+def start_parameters(space: Space, architectures: tuple[str, ...]) -> dict[str, Any]:
+    """The parameters of a study's first trial: the first chain with the settings that are good as a rule.
+
+    Empty where the space leaves one of them out; the sampler then chooses the first trial as it does the others.
+    """
+    chain = parse_chain(architectures[0])
+    usual = Hyperparameters(num_layers=next((link.layers for link in chain.links if link.layers), 1))
+    parameters: dict[str, Any] = {ARCHITECTURE: architectures[0]} if len(architectures) > 1 else {}
+    for name, range_ in space.items():
+        if name not in chain.hyperparameters:
+            continue
+        wanted = range_.parameters(name, getattr(usual, name))
+        if wanted is None:
+            return {}
+        parameters |= wanted
+    return parameters

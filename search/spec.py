@@ -1,0 +1,94 @@
+"""The specification of a search: everything a worker needs, kept in the study itself."""
+
+import math
+import platform
+from importlib.metadata import version
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from models.training import Plan
+from search.space import Space
+
+SamplerName = Literal["tpe", "random"]
+PrunerName = Literal["hyperband", "median", "patient", "none"]
+SAMPLERS: tuple[str, ...] = get_args(SamplerName)
+PRUNERS: tuple[str, ...] = get_args(PrunerName)
+
+USUAL_STEPS = 400
+"""Steps of the optimizer in a trial unless --epochs says otherwise: where curves of mc_rtt's size have levelled off."""
+FEWEST_EPOCHS, MOST_EPOCHS = 20, 150
+EVALUATIONS = 40
+"""Looks at val in a trial, at most: enough to prune early, few enough to cost little."""
+
+
+class SearchSpec(BaseModel):
+    """What one study searches, on what, and for how long. Stored as JSON when the study is made; it never changes.
+
+    ``content_hash`` is that of the recording's files; ``trials`` the number that shall finish; ``epochs`` the most
+    that one trial trains; ``seed`` fixes every draw of sampler, masks and weights.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dataset: str
+    bin_ms: int
+    content_hash: str
+    architectures: tuple[str, ...]
+    space_name: str
+    space: Space
+    sampler: SamplerName
+    pruner: PrunerName
+    trials: int = Field(gt=0)
+    epochs: int = Field(gt=0)
+    seed: int = Field(ge=0)
+    versions: dict[str, str]
+
+    @property
+    def plan(self) -> Plan:
+        """How each trial is trained."""
+        return Plan(epochs=self.epochs, evaluate_every=math.ceil(self.epochs / EVALUATIONS))
+
+    def trial_seed(self, number: int) -> int:
+        """The seed of one trial's training and sampling, below 2**32."""
+        return (self.seed * 1_000_003 + number) % 2**32
+
+
+def usual_epochs(n_trials: int) -> int:
+    """Epochs that give a recording with so many training trials about the usual number of steps."""
+    steps_per_epoch = math.ceil(n_trials / Plan(epochs=1).batch_size)
+    return min(max(round(USUAL_STEPS / steps_per_epoch), FEWEST_EPOCHS), MOST_EPOCHS)
+
+
+def versions_here() -> dict[str, str]:
+    """The versions that decide what a trial's score is."""
+    return {"python": platform.python_version()} | {
+        package: version(package) for package in ("nlb-search", "optuna", "torch", "numpy")
+    }
+
+
+OPTION_OF_FIELD: dict[str, str] = {
+    "dataset": "--dataset",
+    "bin_ms": "--bin-size",
+    "architectures": "--arch",
+    "space_name": "--space",
+    "sampler": "--sampler",
+    "pruner": "--pruner",
+    "trials": "--trials",
+    "epochs": "--epochs",
+    "seed": "--seed",
+}
+"""The command line's options that a study remembers, by the field that holds them."""
+
+
+def differences(spec: SearchSpec, given: dict[str, Any]) -> list[str]:
+    """For each option that was given again with another value: a phrase that names it and both values."""
+    return [
+        f"{OPTION_OF_FIELD[field]} {_shown(getattr(spec, field))}, not {_shown(value)}"
+        for field, value in given.items()
+        if getattr(spec, field) != value
+    ]
+
+
+def _shown(value: Any) -> str:
+    return " and ".join(f"'{item}'" for item in value) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,118 @@
+"""Where a study stands: what ``status``, the live display and the figures show."""
+
+import statistics
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from search.opening import OpenStudy
+from search.spec import SearchSpec
+from storage.claims import FAILURE_KEY, FINISHED
+from storage.owner import OWNER_KEY, Owner
+
+
+@dataclass(frozen=True)
+class BestTrial:
+    """The complete trial with the highest co-bps on val."""
+
+    number: int
+    value: float
+    params: dict[str, Any]
+    attrs: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class WorkerAt:
+    """A trial that is being worked on: by whom (None if its worker is gone), how far, and its last co-bps."""
+
+    worker: Owner | None
+    trial: int
+    epoch: int
+    co_bps: float | None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A study at one moment. ``states`` counts its trials by state, in lower case."""
+
+    study: str
+    spec: SearchSpec
+    states: dict[str, int]
+    best: BestTrial | None
+    workers: tuple[WorkerAt, ...]
+    failures: tuple[str, ...]
+
+    @property
+    def finished(self) -> int:
+        return sum(self.states[state.name.lower()] for state in FINISHED)
+
+    def as_json(self) -> dict[str, Any]:
+        """The object that ``status --json`` prints."""
+        best = self.best
+        return {
+            "study": self.study,
+            "dataset": self.spec.dataset,
+            "budget": self.spec.trials,
+            "states": self.states,
+            "best": best and {"number": best.number, "value": best.value, "params": best.params, "attrs": best.attrs},
+            "workers": [
+                {"worker": at.worker and str(at.worker), "trial": at.trial, "epoch": at.epoch, "co_bps": at.co_bps}
+                for at in self.workers
+            ],
+        }
+
+
+def standing_of(open_study: OpenStudy) -> Standing:
+    """Read the study once and say where it stands."""
+    trials = open_study.study.get_trials(deepcopy=False)
+    states = Counter(trial.state for trial in trials)
+    running = [trial for trial in trials if trial.state == TrialState.RUNNING]
+    return Standing(
+        study=open_study.name,
+        spec=open_study.spec,
+        states={state.name.lower(): states[state] for state in TrialState},
+        best=best_of(trials),
+        workers=tuple(map(_worker_at, running)),
+        failures=tuple(trial.user_attrs[FAILURE_KEY] for trial in trials if FAILURE_KEY in trial.user_attrs),
+    )
+
+
+def complete_trials(study: optuna.Study) -> list[FrozenTrial]:
+    """The study's complete trials, best first; equal scores in the order of their numbers."""
+    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return sorted(trials, key=lambda trial: -_score(trial))
+
+
+def best_of(trials: list[FrozenTrial]) -> BestTrial | None:
+    """The best complete trial, or None before there is one."""
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    if not complete:
+        return None
+    best = max(complete, key=_score)
+    attrs = {key: value for key, value in best.user_attrs.items() if key != OWNER_KEY}
+    return BestTrial(best.number, _score(best), best.params, attrs)
+
+
+def seconds_per_trial(trials: list[FrozenTrial]) -> float | None:
+    """The median time that a finished trial took, or None before there is one."""
+    times = [trial.duration.total_seconds() for trial in trials if trial.state in FINISHED and trial.duration]
+    return statistics.median(times) if times else None
+
+
+def _score(trial: FrozenTrial) -> float:
+    assert trial.value is not None  # a complete trial has one
+    return trial.value
+
+
+def _worker_at(trial: FrozenTrial) -> WorkerAt:
+    owner = Owner.from_attribute(trial.user_attrs.get(OWNER_KEY))
+    epoch = trial.last_step or 0
+    return WorkerAt(
+        worker=None if owner is None or owner.is_surely_gone() else owner,
+        trial=trial.number,
+        epoch=epoch,
+        co_bps=trial.intermediate_values.get(epoch),
+    )

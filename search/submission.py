@@ -1,0 +1,149 @@
+"""A submission file of the benchmark: its arrays, and the checks that it passes before anybody is told it is done.
+
+One HDF5 group a dataset (``mc_rtt``, or ``mc_rtt_20`` in 20 ms bins) holds predicted rates in spikes per bin, as
+``nlb_tools.evaluation.evaluate`` reads them and the benchmark's server did.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from data.recording import UNSEEN, Recording, Split
+from models.tensors import Sizes
+from search.errors import SearchError
+from storage.files import whole_file
+
+Phase = Literal["val", "test"]
+Rates = npt.NDArray[np.float32]
+
+MOST_RATE_RATIO = 3.0
+"""How far the mean of predicted rates may be from the mean count of the same neurons, as a factor.
+
+Rates in spikes per second are off by 200 in 5 ms bins and by 50 in 20 ms bins; rates of the wrong bin width by 4.
+"""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model predicts for one recording in one phase: rates in spikes per bin, trials x bins x neurons.
+
+    ``train_rates`` and ``eval_rates`` hold all neurons, held-in then held-out, in window and forward bins. In the
+    phase val they are of the splits train and val, in the phase test of train + val together and of test.
+    """
+
+    recording: Recording
+    phase: Phase
+    train_rates: Rates
+    eval_rates: Rates
+
+    @property
+    def splits(self) -> tuple[Split, Split]:
+        """The splits that were predicted: what was trained on, and what is evaluated."""
+        return phase_splits(self.recording, self.phase)
+
+    def arrays(self) -> dict[str, Rates]:
+        """The arrays that the benchmark asks for, by their names."""
+        return _cut("train", self.train_rates, self.recording) | _cut("eval", self.eval_rates, self.recording)
+
+
+def phase_splits(recording: Recording, phase: Phase) -> tuple[Split, Split]:
+    """The split that a model of this phase is trained on, and the one that it is evaluated on."""
+    if phase == "val":
+        return recording.train, recording.val
+    if recording.test is None:
+        raise SearchError(
+            f"the recording of {recording.dataset.name} has no test file: put it beside the train file, "
+            "or export for --phase val"
+        )
+    return recording.train_val, recording.test
+
+
+def sizes_of(recording: Recording) -> Sizes:
+    """The numbers of neurons and bins that a network of this recording has."""
+    return Sizes(recording.n_heldin, recording.n_heldout, recording.n_window_bins, recording.n_forward_bins)
+
+
+def write_submission(path: Path, predictions: list[Prediction], facts: Mapping[str, Mapping[str, str]]) -> None:
+    """Write a submission of one group a recording, read it back, check it, and only then give it its name.
+
+    ``facts`` are attributes of each group, by the group's name. Raises SearchError, and leaves what was at ``path``
+    before, if a check fails or the path cannot be written.
+    """
+    try:
+        with whole_file(path) as part:
+            with h5py.File(part, "w") as file:
+                for prediction in predictions:
+                    group = file.create_group(prediction.recording.group)
+                    group.attrs["phase"] = prediction.phase
+                    group.attrs.update(facts[prediction.recording.group])
+                    for name, rates in prediction.arrays().items():
+                        group.create_dataset(name, data=rates, compression="gzip", shuffle=True)
+            for prediction in predictions:
+                check_submission(part, prediction.recording, prediction.phase)
+    except OSError as error:
+        raise SearchError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def check_submission(path: Path, recording: Recording, phase: Phase) -> None:
+    """Check the recording's group in a submission file: names, shapes, finite, positive, and spikes per bin.
+
+    Raises SearchError, with the array and the value, at the first check that fails.
+    """
+    trained, evaluated = phase_splits(recording, phase)
+    with h5py.File(path, "r") as file:
+        if recording.group not in file:
+            raise SearchError(f"{path} has no group '{recording.group}'; it has {', '.join(file) or 'none'}")
+        group = file[recording.group]
+        for prefix, split in (("train", trained), ("eval", evaluated)):
+            for name, shape in _shapes(prefix, split.n_trials, recording).items():
+                if name not in group:
+                    raise SearchError(f"{recording.group} in {path} lacks the array '{name}'")
+                _check_array(f"{recording.group}/{name}", group[name][()], shape, _mean_count(name, recording))
+
+
+def _check_array(name: str, rates: Rates, shape: tuple[int, ...], mean_count: float) -> None:
+    if rates.shape != shape:
+        raise SearchError(f"{name} has the shape {rates.shape}, and the recording asks for {shape}")
+    if not np.isfinite(rates).all():
+        raise SearchError(f"{name} has {np.count_nonzero(~np.isfinite(rates))} rates that are not finite")
+    if not (rates > 0).all():
+        raise SearchError(f"{name} has {np.count_nonzero(rates <= 0)} rates that are not positive")
+    mean_rate = float(rates.mean(dtype=np.float64))
+    if not mean_count / MOST_RATE_RATIO <= mean_rate <= mean_count * MOST_RATE_RATIO:
+        raise SearchError(
+            f"{name} has a mean of {mean_rate:.3g} where these neurons fire {mean_count:.3g} spikes per bin: "
+            "its rates are not in spikes per bin"
+        )
+
+
+def _mean_count(name: str, recording: Recording) -> float:
+    """The mean count of an array's neurons in the window, over train and val, in spikes per bin."""
+    split = recording.train_val
+    counts = split.heldin if "heldin" in name else split.heldout
+    assert counts is not None  # only the test split may lack held-out counts
+    return float(counts[counts != UNSEEN].mean(dtype=np.float64))
+
+
+def _cut(prefix: str, rates: Rates, recording: Recording) -> dict[str, Rates]:
+    """Rates of all neurons and bins, cut into the four arrays of the benchmark."""
+    window, forward = np.split(rates, [recording.n_window_bins], axis=1)
+    arrays = {}
+    for part, ending in ((window, ""), (forward, "_forward")):
+        arrays[f"{prefix}_rates_heldin{ending}"] = part[:, :, : recording.n_heldin]
+        arrays[f"{prefix}_rates_heldout{ending}"] = part[:, :, recording.n_heldin :]
+    return arrays
+
+
+def _shapes(prefix: str, n_trials: int, recording: Recording) -> dict[str, tuple[int, int, int]]:
+    bins = {"": recording.n_window_bins, "_forward": recording.n_forward_bins}
+    neurons = {"heldin": recording.n_heldin, "heldout": recording.n_heldout}
+    return {
+        f"{prefix}_rates_{kind}{ending}": (n_trials, n_bins, n_neurons)
+        for ending, n_bins in bins.items()
+        for kind, n_neurons in neurons.items()
+    }

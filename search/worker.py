@@ -1,0 +1,88 @@
+"""A worker: takes one trial after another until the budget is met."""
+
+import logging
+
+import torch
+
+from search.errors import SearchError
+from search.opening import OpenStudy
+from search.stopping import Stop
+from search.tensors import counts_of
+from search.trial import Bench, run_trial
+from storage.claims import FINISHED, Claim
+from storage.errors import LostTrialError, StorageError
+from storage.patience import Patience, is_away
+
+MOST_FAILURES = 10
+"""Failures in a row after which it is the worker, and not the trial, that has something wrong."""
+
+IDLE_SECONDS = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+def work(open_study: OpenStudy, stop: Stop) -> None:
+    """Run trials until the budget is met or ``stop`` is set.
+
+    Raises SearchError after ten failures in a row, with the last reason; StorageError if the database stays away.
+    """
+    recording = open_study.recording()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    bench = Bench(
+        spec=open_study.spec,
+        train=counts_of(recording.train).to(device),
+        val=counts_of(recording.val).to(device),
+        checkpoints=open_study.checkpoints,
+        device=device,
+        stop=stop,
+    )
+    claims = open_study.claims(Patience(stop))
+    _sweep(open_study)
+    failures = 0
+    while not stop.is_set():
+        stop.check_launcher()
+        claim = claims.next()
+        if claim is None:
+            if claims.is_met():
+                return
+            # The last trials are held by others; one of them may yet fail or lose its worker.
+            stop.wait(IDLE_SECONDS)
+            continue
+        reason = _run(claim, bench)
+        failures = failures + 1 if reason else 0
+        if failures == MOST_FAILURES:
+            raise SearchError(f"{MOST_FAILURES} trials in a row failed, the last with: {reason}")
+
+
+def _run(claim: Claim, bench: Bench) -> str | None:
+    """Run one trial; returns why it failed, or None if it did not. The trial's failure is recorded in the study."""
+    try:
+        with claim.alive():
+            run_trial(claim, bench)
+    except LostTrialError as error:
+        _log.warning("%s; going on with another", error)
+    except StorageError:
+        raise
+    except Exception as error:
+        if is_away(error):
+            raise
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        _log.warning("trial %d failed: %s", claim.number, reason)
+        _log.debug("trial %d", claim.number, exc_info=error)
+        bench.checkpoints.running(claim.number).unlink(missing_ok=True)
+        _record(claim, reason)
+        return reason
+    return None
+
+
+def _record(claim: Claim, reason: str) -> None:
+    try:
+        claim.fail(reason)
+    except LostTrialError as error:
+        _log.warning("%s", error)
+
+
+def _sweep(open_study: OpenStudy) -> None:
+    """Remove checkpoints that a worker left when it was killed between finishing its trial and tidying up."""
+    for trial in open_study.study.get_trials(deepcopy=False, states=FINISHED):
+        open_study.checkpoints.running(trial.number).unlink(missing_ok=True)
