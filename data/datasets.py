@@ -47,7 +47,9 @@ class Dataset:
         return self.window_ms[1] - self.window_ms[0]
 
 
-def _maze(name: str, dandi_id: str, session: str, neurons: tuple[int, int], trials: tuple[int, int], lag: int) -> Dataset:
+def _maze(
+    name: str, dandi_id: str, session: str, neurons: tuple[int, int], trials: tuple[int, int], lag: int
+) -> Dataset:
     return Dataset(
         name=name,
         dandi_id=dandi_id,

@@ -70,8 +70,9 @@ class State:
 class Training:
     """A network, its optimizer and how far they are.
 
-    ``epoch`` is the number of epochs done, ``best`` the best network so far if there was a val to judge it by. The optimizer is Adam with L2 (``l2_weight``), the learning rate follows
-    one cycle (Smith & Topin 2017, https://arxiv.org/abs/1708.07120) over the epochs of the plan.
+    ``epoch`` is the number of epochs done; ``best`` the best network so far, where there was a val to judge it by.
+    The optimizer is Adam with L2 (``l2_weight``), and the learning rate follows one cycle (Smith & Topin 2017,
+    https://arxiv.org/abs/1708.07120) over the epochs of the plan.
     """
 
     def __init__(

@@ -1,9 +1,7 @@
 """The sampler and the pruner of a study, made anew from its specification: the database keeps neither."""
 
 import math
-import warnings
 
-from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, PatientPruner
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
@@ -36,8 +34,6 @@ def make_pruner(spec: SearchSpec) -> BasePruner:
         case "patient":
             # A tenth of the looks without a gain is what noise on val explains; more is a curve that has ended.
             looks = math.ceil(spec.epochs / spec.plan.evaluate_every)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ExperimentalWarning)
-                return PatientPruner(MedianPruner(n_startup_trials=5), patience=max(1, looks // 10))
+            return PatientPruner(MedianPruner(n_startup_trials=5), patience=max(1, looks // 10))
         case "none":
             return NopPruner()

@@ -76,8 +76,9 @@ class Claim:
         """Record a score of the running trial; returns whether the pruner would end it here."""
 
         def send() -> bool:
-            self._check_held()
-            self.trial.report(value, step)
+            # An earlier worker of this trial may have reported this step already: it counts once.
+            if step not in self._check_held().intermediate_values:
+                self.trial.report(value, step)
             return self.trial.should_prune()
 
         return self._unless_lost(send)
@@ -117,10 +118,12 @@ class Claim:
 
         self._unless_lost(send)
 
-    def _check_held(self) -> None:
-        held_by = self.study._storage.get_trial(self.trial._trial_id).user_attrs.get(OWNER_KEY)
-        if Owner.from_attribute(held_by) != self.owner:
+    def _check_held(self) -> FrozenTrial:
+        """The trial as the database has it now, still held by this process."""
+        trial = self.study._storage.get_trial(self.trial._trial_id)
+        if Owner.from_attribute(trial.user_attrs.get(OWNER_KEY)) != self.owner:
             raise LostTrialError(f"trial {self.number} was taken over by another worker")
+        return trial
 
     def _unless_lost(self, send: Callable[[], _Result]) -> _Result:
         try:

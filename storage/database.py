@@ -43,8 +43,7 @@ def open_database(url: StorageUrl) -> BaseStorage:
     """
     try:
         # Two processes that make the tables of an empty database at once fail each other, so one does it.
-        with exclusive(url, "tables"), warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
+        with exclusive(url, "tables"):
             database = RDBStorage(
                 url.for_optuna,
                 engine_kwargs=_POSTGRESQL_ENGINE if url.sqlite_file is None else _SQLITE_ENGINE,
@@ -90,3 +89,6 @@ def _reason(error: BaseException) -> str:
 
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
+# Metric names, heartbeats and patience are used knowingly, and workers beat by themselves: see heartbeat.py.
+warnings.filterwarnings("ignore", category=ExperimentalWarning)
+warnings.filterwarnings("ignore", message="Heartbeat of storage is supposed to be used with Study.optimize")
