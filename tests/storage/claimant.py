@@ -1,0 +1,52 @@
+"""A process that takes trials of a study: run by the tests of claims, and killed by some of them.
+
+python claimant.py URL STUDY BUDGET work SEED    take trials until the budget is met; one in four fails
+python claimant.py URL STUDY BUDGET hold 0       take one trial, report once, print its number, and sit on it
+"""
+
+import random
+import sys
+import threading
+import time
+
+from optuna.samplers import RandomSampler
+
+from storage.claims import Claims
+from storage.database import open_database
+from storage.patience import Patience
+from storage.studies import open_study
+from storage.urls import parse_url
+
+
+def claims_of(url_text: str, name: str, budget: int) -> Claims:
+    url = parse_url(url_text)
+    study, _ = open_study(open_database(url), name)
+    return Claims(url, study, budget, RandomSampler, Patience(threading.Event()))
+
+
+def main() -> None:
+    url, name, budget, what, seed = sys.argv[1:]
+    claims = claims_of(url, name, int(budget))
+    draw = random.Random(int(seed))
+    while not claims.is_met():
+        claim = claims.next()
+        if claim is None:
+            time.sleep(0.02)
+            continue
+        with claim.alive():
+            claim.sample(lambda trial: {"x": trial.suggest_float("x", 0, 1)})
+            claim.report(0.1, 1)
+            if what == "hold":
+                print(claim.number, flush=True)
+                time.sleep(600)
+            match draw.randrange(4):
+                case 0:
+                    claim.fail("drawn to fail")
+                case 1:
+                    claim.prune()
+                case _:
+                    claim.complete(draw.random())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from storage.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+from storage.errors import StorageError
+
+CHECKPOINT = Checkpoint(
+    {"weights": torch.arange(6.0).reshape(2, 3), "step": torch.tensor(7)}, {"epoch": 3, "name": "ü"}
+)
+
+
+def test_what_was_saved_is_read_back(tmp_path: Path) -> None:
+    path = tmp_path / "new folder" / "trial.safetensors"
+    save_checkpoint(path, CHECKPOINT)
+    read = load_checkpoint(path)
+    assert read.facts == CHECKPOINT.facts
+    for name, tensor in CHECKPOINT.tensors.items():
+        assert_close(read.tensors[name], tensor, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("kept", [0, 5, 100])
+def test_a_checkpoint_that_was_cut_is_refused(tmp_path: Path, kept: int) -> None:
+    path = tmp_path / "trial.safetensors"
+    save_checkpoint(path, CHECKPOINT)
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(StorageError, match=r"the checkpoint .*trial\.safetensors is damaged"):
+        load_checkpoint(path)
+
+
+def test_a_file_without_facts_is_refused(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    save_file({"weights": torch.ones(2)}, tmp_path / "other.safetensors")
+    with pytest.raises(StorageError, match="is damaged"):
+        load_checkpoint(tmp_path / "other.safetensors")
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StorageError, match="cannot write the checkpoint"):
+        save_checkpoint(tmp_path / "file" / "trial.safetensors", CHECKPOINT)
+
+
+def test_a_killed_writer_never_leaves_half_a_checkpoint(tmp_path: Path) -> None:
+    """A process rewrites one checkpoint without a pause and is killed at odd moments; a whole one is always there."""
+    path = tmp_path / "trial.safetensors"
+    program = (
+        "import sys, torch; from pathlib import Path; from storage.checkpoints import *\n"
+        "for i in range(10**6):\n"
+        "  save_checkpoint(Path(sys.argv[1]), Checkpoint({'w': torch.full((200_000,), float(i))}, {'i': i}))"
+    )
+    for delay in (0.01, 0.05, 0.13):
+        writer = subprocess.Popen([sys.executable, "-c", program, str(path)])
+        while not path.exists():
+            assert writer.poll() is None
+            time.sleep(0.01)
+        time.sleep(delay)
+        os.kill(writer.pid, signal.SIGKILL)
+        writer.wait()
+        read = load_checkpoint(path)
+        assert_close(read.tensors["w"], torch.full((200_000,), float(read.facts["i"])), rtol=0, atol=0)

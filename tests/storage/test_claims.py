@@ -1,0 +1,139 @@
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import sqlalchemy
+from claimant import claims_of
+from optuna.trial import TrialState
+
+from storage.claims import FAILURE_KEY, Claims, count_states
+from storage.database import GRACE_SECONDS, open_database
+from storage.errors import LostTrialError
+from storage.owner import OWNER_KEY
+from storage.studies import make_study
+from storage.urls import StorageUrl
+
+CLAIMANT = Path(__file__).with_name("claimant.py")
+
+
+@pytest.fixture
+def claims(url: StorageUrl) -> Claims:
+    make_study(url, open_database(url), "study", spec={}, start={})
+    return claims_of(url.with_password, "study", budget=3)
+
+
+def _claimant(url: StorageUrl, budget: int, what: str, seed: int) -> subprocess.Popen[str]:
+    command = [sys.executable, str(CLAIMANT), url.with_password, "study", str(budget), what, str(seed)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def _take(claims: Claims) -> int:
+    """Take a trial, which must be there, and return its number."""
+    claim = claims.next()
+    assert claim is not None
+    return claim.number
+
+
+def test_four_processes_finish_exactly_the_budget(url: StorageUrl, claims: Claims) -> None:
+    processes = [_claimant(url, budget=25, what="work", seed=seed) for seed in range(4)]
+    assert [process.wait(timeout=120) for process in processes] == [0, 0, 0, 0]
+    states = count_states(claims.study)
+    assert states[TrialState.COMPLETE] + states[TrialState.PRUNED] == 25
+    assert states[TrialState.FAIL] > 0
+    assert states[TrialState.RUNNING] == states[TrialState.WAITING] == 0
+    numbers = Counter(trial.number for trial in claims.study.get_trials(deepcopy=False))
+    assert max(numbers.values()) == 1
+
+
+def test_no_more_trials_are_begun_than_the_budget(claims: Claims) -> None:
+    assert [_take(claims) for _ in range(3)] == [0, 1, 2]
+    assert claims.next() is None
+    assert not claims.is_met()
+
+
+def test_a_failed_trial_gives_its_place_back_and_keeps_its_reason(claims: Claims) -> None:
+    taken = [claims.next() for _ in range(3)]
+    assert taken[1] is not None
+    taken[1].fail("out of memory")
+    assert _take(claims) == 3
+    failed = claims.study.get_trials(states=(TrialState.FAIL,))
+    assert [trial.user_attrs[FAILURE_KEY] for trial in failed] == ["out of memory"]
+
+
+def test_the_trial_of_a_killed_process_goes_on_under_its_number(url: StorageUrl, claims: Claims) -> None:
+    holder = _claimant(url, budget=3, what="hold", seed=0)
+    assert holder.stdout is not None
+    number = int(holder.stdout.readline())
+    assert _take(claims) != number, "its process lives, so the trial is its own"
+    holder.kill()
+    holder.wait()
+    taken = claims.next()
+    assert taken is not None
+    assert taken.number == number
+    before = claims.study.trials[number]
+    assert taken.sample(lambda trial: {"x": trial.suggest_float("x", 0, 1)}) == before.params
+    taken.report(0.9, 1)
+    taken.report(0.5, 2)
+    taken.complete(0.5)
+    after = claims.study.trials[number]
+    assert after.intermediate_values == {1: 0.1, 2: 0.5}, "what was reported before the cut counts once"
+    assert after.value == 0.5
+
+
+def test_a_trial_handed_back_is_taken_at_once(claims: Claims) -> None:
+    claim = claims.next()
+    assert claim is not None
+    claim.hand_back()
+    assert _take(claims) == claim.number
+
+
+def test_a_worker_elsewhere_is_given_up_only_after_a_long_silence(url: StorageUrl, claims: Claims) -> None:
+    claim = claims.next()
+    assert claim is not None
+    claim.annotate(**{OWNER_KEY: {"host": "elsewhere", "pid": 1, "started": 0.0}})
+    assert _take(claims) == 1
+    _set_back_heartbeats(url, GRACE_SECONDS + 5)
+    assert _take(claims) == 0
+
+
+def _set_back_heartbeats(url: StorageUrl, seconds: int) -> None:
+    ago = {
+        "sqlite": f"datetime(heartbeat, '-{seconds} seconds')",
+        "postgresql": f"heartbeat - interval '{seconds} seconds'",
+    }
+    engine = sqlalchemy.create_engine(url.sqlalchemy_url)
+    with engine.begin() as connection:
+        change = f"UPDATE trial_heartbeats SET heartbeat = {ago[engine.dialect.name]}"
+        assert connection.execute(sqlalchemy.text(change)).rowcount > 0
+    engine.dispose()
+
+
+def test_who_lost_a_trial_is_told_and_changes_nothing(claims: Claims) -> None:
+    claim = claims.next()
+    assert claim is not None
+    claim.annotate(**{OWNER_KEY: {"host": "elsewhere", "pid": 1, "started": 0.0}})
+    for attempt in (lambda: claim.report(0.3, 1), lambda: claim.complete(0.3), claim.prune):
+        with pytest.raises(LostTrialError, match="trial 0 was taken over by another worker"):
+            attempt()
+    trial = claims.study.trials[0]
+    assert trial.state == TrialState.RUNNING
+    assert trial.intermediate_values == {}
+
+
+def test_a_trial_finished_by_hand_is_lost_too(claims: Claims) -> None:
+    claim = claims.next()
+    assert claim is not None
+    claims.study.tell(claim.number, state=TrialState.FAIL)
+    with pytest.raises(LostTrialError):
+        claim.report(0.3, 1)
+
+
+def test_parameters_drawn_before_a_cut_are_kept_and_the_rest_is_drawn(claims: Claims) -> None:
+    claim = claims.next()
+    assert claim is not None
+    first = claim.sample(lambda trial: {"x": trial.suggest_float("x", 0, 1)})
+    again = claim.sample(lambda trial: {name: trial.suggest_float(name, 0, 1) for name in ("x", "y")})
+    assert again["x"] == first["x"]
+    assert claims.study.trials[0].params == again

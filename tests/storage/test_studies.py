@@ -1,0 +1,80 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import optuna
+import pytest
+
+from storage.database import open_database
+from storage.errors import StorageError
+from storage.studies import SPEC_KEY, make_study, open_study, study_names
+from storage.urls import StorageUrl, parse_url
+
+
+def test_a_study_is_made_once_and_opened_with_its_specification(url: StorageUrl) -> None:
+    database = open_database(url)
+    assert make_study(url, database, "first", {"seed": 1}, start={})
+    assert not make_study(url, database, "first", {"seed": 2}, start={})
+    study, spec = open_study(open_database(url), "first")
+    assert spec == {"seed": 1}
+    assert study.direction == optuna.study.StudyDirection.MAXIMIZE
+    assert study_names(database) == ["first"]
+
+
+def test_six_processes_that_meet_an_empty_database_make_one_study(url: StorageUrl) -> None:
+    program = (
+        "import sys; from storage.urls import parse_url; from storage.database import open_database\n"
+        "from storage.studies import make_study\n"
+        "url = parse_url(sys.argv[1]); print(make_study(url, open_database(url), 'study', {'seed': 0}, {'x': 1.0}))"
+    )
+    command = [sys.executable, "-c", program, url.with_password]
+    makers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(6)]
+    answers = [maker.communicate(timeout=120)[0].strip() for maker in makers]
+    assert sorted(answers) == ["False"] * 5 + ["True"]
+    study, _ = open_study(open_database(url), "study")
+    assert len(study.trials) == 1
+
+
+def test_a_study_whose_maker_died_half_way_is_made_whole(url: StorageUrl) -> None:
+    database = open_database(url)
+    optuna.create_study(study_name="half", storage=database, direction="maximize")
+    with pytest.raises(StorageError, match="was not made by nlb-search"):
+        open_study(database, "half")
+    assert make_study(url, database, "half", {"seed": 3}, start={})
+    assert open_study(database, "half")[1] == {"seed": 3}
+
+
+def test_a_study_of_another_program_is_left_alone(url: StorageUrl) -> None:
+    database = open_database(url)
+    optuna.create_study(study_name="theirs", storage=database).optimize(lambda trial: trial.suggest_float("x", 0, 1), 1)
+    assert not make_study(url, database, "theirs", {"seed": 3}, start={})
+    with pytest.raises(StorageError, match="was not made by nlb-search"):
+        open_study(database, "theirs")
+    assert SPEC_KEY not in optuna.load_study(study_name="theirs", storage=database).user_attrs
+
+
+def test_a_missing_study_names_those_that_are_there(url: StorageUrl) -> None:
+    database = open_database(url)
+    make_study(url, database, "first", {}, start={})
+    with pytest.raises(StorageError, match=r"there is no study 'frist' in this storage \(there are first\)"):
+        open_study(database, "frist")
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "../x", "-x", "a b", "x" * 101, "a\n"])
+def test_names_that_would_trip_a_shell_or_a_page_are_refused(url: StorageUrl, name: str) -> None:
+    with pytest.raises(StorageError, match="cannot name a study"):
+        make_study(url, open_database(url), name, {}, start={})
+
+
+def test_what_is_no_database_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "notes.db"
+    file.write_text("not a database, but long enough to be read as one" * 10)
+    with pytest.raises(StorageError, match=r"cannot open the storage sqlite:///.*notes\.db: file is not a database"):
+        open_database(parse_url(f"sqlite:///{file}"))
+
+
+def test_a_server_that_does_not_answer_is_named_without_its_password() -> None:
+    with pytest.raises(StorageError, match="cannot open the storage") as error:
+        open_database(parse_url("postgresql://lab:secret@127.0.0.1:1/studies"))
+    assert "secret" not in str(error.value)
+    assert len(str(error.value).splitlines()) == 1
