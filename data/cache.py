@@ -1,0 +1,206 @@
+"""The prepared cache: tensors of a recording, made once by nlb_tools and mapped into memory ever after.
+
+An entry is a folder named for dataset, bin width and content: one ``.npy`` file for each array, ``val_targets.h5``
+for the benchmark's evaluation, and ``recording.json``, which lists them with their sizes. It is written beside
+its place under a lock and renamed when it is whole, so a folder with an entry's name can be relied on, whatever
+was killed before.
+"""
+
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import platformdirs
+from filelock import FileLock, Timeout
+
+from data.datasets import BIN_WIDTHS_MS, Dataset, dataset_named
+from data.errors import DataError
+from data.files import RecordingFiles, find_files
+from data.fingerprint import recording_hash
+from data.recording import Counts, Recording, Split
+
+if TYPE_CHECKING:
+    from data.nlb import Tensors
+
+_FORMAT = 1
+"""Part of an entry's name: raise it when the same files come out as other tensors."""
+
+_LIST = "recording.json"
+_TARGETS = "val_targets.h5"
+_HASHES = "file-hashes.json"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One recording's place in a cache."""
+
+    cache: Path
+    dataset: Dataset
+    bin_ms: int
+    content_hash: str
+
+    @property
+    def folder(self) -> Path:
+        return self.cache / f"{self.dataset.name}-{self.bin_ms}ms-{self.content_hash[:16]}-v{_FORMAT}"
+
+    @property
+    def partial(self) -> Path:
+        """Where the entry is written until it is whole: one name is enough, for the lock lets one process write."""
+        return self.folder.with_name(f"{self.folder.name}.partial")
+
+    @property
+    def lock(self) -> Path:
+        return self.folder.with_name(f"{self.folder.name}.lock")
+
+
+def cache_folder() -> Path:
+    """``$NLB_SEARCH_CACHE``, or the user's own cache folder."""
+    named = os.environ.get("NLB_SEARCH_CACHE")
+    return Path(named).expanduser() if named else platformdirs.user_cache_path("nlb-search")
+
+
+def open_recording(dataset: str, data: Path, bin_ms: int = 5, cache: Path | None = None) -> Recording:
+    """The recording of a dataset whose NWB files lie in the folder ``data``, in bins of ``bin_ms``.
+
+    The first opening makes the tensors and keeps them in ``cache`` (else in ``cache_folder()``); later ones map
+    them, until the content of the files changes. Processes that open one recording together make it once.
+
+    Raises DataError for an unknown dataset or bin width, files that are absent, damaged, of another dataset or
+    changed meanwhile, and a cache that cannot be written.
+    """
+    known = dataset_named(dataset)
+    if bin_ms not in BIN_WIDTHS_MS:
+        widths = " or ".join(str(width) for width in BIN_WIDTHS_MS)
+        raise DataError(f"the benchmark does not score bins of {bin_ms} ms: choose {widths}")
+    files = find_files(known, data)
+    cache = cache or cache_folder()
+    entry = _Entry(cache, known, bin_ms, recording_hash(files, cache / _HASHES))
+    return _read(entry) or _prepare(entry, files)
+
+
+def _read(entry: _Entry) -> Recording | None:
+    """The entry's recording, or None where there is none or it is damaged."""
+    try:
+        listed = json.loads((entry.folder / _LIST).read_bytes())
+        sizes = {name: (entry.folder / name).stat().st_size for name in listed["sizes"]}
+        if listed["content_hash"] != entry.content_hash or listed["sizes"] != sizes:
+            raise ValueError("a file has not the size that is listed")
+        arrays = {
+            name.removesuffix(".npy"): np.load(entry.folder / name, mmap_mode="r")
+            for name in sizes
+            if name.endswith(".npy")
+        }
+        return Recording(
+            dataset=entry.dataset,
+            bin_ms=entry.bin_ms,
+            content_hash=entry.content_hash,
+            train=_split("train", arrays),
+            val=_split("val", arrays),
+            train_val=_split("train_val", arrays),
+            test=_split("test", arrays) if "test.heldin" in arrays else None,
+            val_targets=entry.folder / _TARGETS,
+        )
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+        if entry.folder.exists():
+            _log.warning("%s is damaged (%s) and will be made again", entry.folder, error)
+        return None
+
+
+def _split(name: str, arrays: dict[str, Counts]) -> Split:
+    return Split(
+        heldin=arrays[f"{name}.heldin"],
+        heldout=arrays.get(f"{name}.heldout"),
+        heldin_forward=arrays.get(f"{name}.heldin_forward"),
+        heldout_forward=arrays.get(f"{name}.heldout_forward"),
+    )
+
+
+def _prepare(entry: _Entry, files: RecordingFiles) -> Recording:
+    """Make the entry, unless another process makes it first."""
+    with _writing_to(entry.cache), _locked(entry):
+        recording = _read(entry)
+        if recording is not None:
+            return recording
+        for left_over in (entry.partial, entry.folder):
+            if left_over.exists():
+                shutil.rmtree(left_over)
+        # Imported here: it takes seconds, and reading an entry needs none of it.
+        from data.nlb import make_tensors
+
+        _log.info("preparing %s at %d ms from %s", entry.dataset.name, entry.bin_ms, files.train.parent)
+        started = time.monotonic()
+        tensors = make_tensors(entry.dataset, files, entry.bin_ms)
+        if recording_hash(files, entry.cache / _HASHES) != entry.content_hash:
+            raise DataError(
+                f"the files of {entry.dataset.name} in {files.train.parent} changed while they were read: "
+                f"try again when they are complete"
+            )
+        _write(entry, tensors)
+        _log.info("prepared %s at %d ms in %.1f s", entry.dataset.name, entry.bin_ms, time.monotonic() - started)
+        recording = _read(entry)
+        if recording is None:
+            raise DataError(f"{entry.folder} cannot be read back: check the disk, or set NLB_SEARCH_CACHE")
+        return recording
+
+
+@contextmanager
+def _writing_to(cache: Path) -> Iterator[None]:
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise DataError(
+            f"the cache folder {cache} cannot be written ({error.strerror or error}): "
+            f"mend that, or name another folder with NLB_SEARCH_CACHE"
+        ) from error
+
+
+@contextmanager
+def _locked(entry: _Entry) -> Iterator[None]:
+    lock = FileLock(entry.lock)
+    try:
+        held = lock.acquire(blocking=False)
+    except Timeout:
+        _log.info("waiting for the process that prepares %s at %d ms", entry.dataset.name, entry.bin_ms)
+        held = lock.acquire()
+    with held:
+        yield
+
+
+def _write(entry: _Entry, tensors: "Tensors") -> None:
+    entry.partial.mkdir()
+    try:
+        for split_name, split in tensors.splits.items():
+            for field in fields(split):
+                counts = getattr(split, field.name)
+                if counts is not None:
+                    np.save(entry.partial / f"{split_name}.{field.name}.npy", counts)
+        tensors.save_targets(entry.partial / _TARGETS)
+        sizes = {path.name: path.stat().st_size for path in sorted(entry.partial.iterdir())}
+        listed = {"content_hash": entry.content_hash, "sizes": sizes}
+        (entry.partial / _LIST).write_text(json.dumps(listed, indent=1))
+        for path in (*entry.partial.iterdir(), entry.partial):
+            _flush(path)
+        entry.partial.rename(entry.folder)
+        _flush(entry.cache)
+    finally:
+        shutil.rmtree(entry.partial, ignore_errors=True)
+
+
+def _flush(path: Path) -> None:
+    """Bring a file or folder to the disk, lest the rename outlive what it names when the power fails."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
