@@ -19,8 +19,10 @@ from models.errors import ChainError
 from search import options
 from search.beginning import Request, begin
 from search.errors import SearchError, UsageError
+from search.launcher import run_workers
 from search.opening import OpenStudy, existing_database, open_named_study
 from search.progress import headline, show_for
+from search.slots import Slot, chosen_gpus, make_slots
 from search.space import SpaceName
 from search.spec import PrunerName, SamplerName
 from search.standing import Standing, standing_of
@@ -88,8 +90,8 @@ def launch(
         seed=seed,
         bin_ms=bin_size,
     )
-    open_study = begin(options.place(storage, data, artifacts), study, request)
-    _search(open_study, hours, workers, gpus, workers_per_gpu)
+    slots = make_slots(chosen_gpus(gpus), workers_per_gpu, workers)
+    _search(begin(options.place(storage, data, artifacts), study, request), slots, hours)
 
 
 @app.command()
@@ -104,8 +106,8 @@ def resume(
     artifacts: options.Artifacts = None,
 ) -> None:
     """Go on with a study where it stopped."""
-    open_study = open_named_study(options.place(storage, data, artifacts), study)
-    _search(open_study, hours, workers, gpus, workers_per_gpu)
+    slots = make_slots(chosen_gpus(gpus), workers_per_gpu, workers)
+    _search(open_named_study(options.place(storage, data, artifacts), study), slots, hours)
 
 
 @app.command()
@@ -230,12 +232,8 @@ def synthesize(
     typer.echo(f"wrote {folder}")
 
 
-def _search(open_study: OpenStudy, hours: float | None, workers: int | None, gpus: str, workers_per_gpu: int) -> None:
+def _search(open_study: OpenStudy, slots: list[Slot], hours: float | None) -> None:
     """Run workers on an open study and say how it ended."""
-    from search.launcher import run_workers
-    from search.slots import chosen_gpus, make_slots
-
-    slots = make_slots(chosen_gpus(gpus), workers_per_gpu, workers)
     open_study.recording()  # here, so that what is wrong with it is said once, and it is prepared once
     stop = Stop().listen()
     with show_for(_messages) as show:

