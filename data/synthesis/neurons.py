@@ -1,0 +1,100 @@
+"""Neurons: from latents to firing rates and spikes.
+
+The log-rate of a neuron is a weighted sum of the latents plus a baseline; spikes are Poisson.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from data.synthesis.latents import BIN_MS, FloatArray, IntArray
+
+MEAN_RATE_HZ = (0.5, 50.0)
+"""Mean rates outside this range, in spikes per second, are moved to its ends."""
+
+PEAK_RATE_HZ = 200.0
+PEAK_SD = 3.5
+"""A log-rate this many standard deviations above its mean stands for at most the peak rate."""
+
+RATE_SPREAD = 0.6
+GAIN_SPREAD = 0.35
+"""Standard deviations over neurons of the log mean rate and of the log gain, as wide as motor cortex shows."""
+
+
+@dataclass(frozen=True)
+class Population:
+    """The neurons of a recording, held-in first and then held-out, each in the order of ``unit_ids``.
+
+    ``loadings`` is neurons x latents; ``log_baseline`` is the log of spikes per bin where every latent is zero;
+    ``unit_ids`` are the ids in the NWB file, in which held-out neurons stand among held-in ones.
+    """
+
+    loadings: FloatArray
+    log_baseline: FloatArray
+    unit_ids: IntArray
+    n_heldin: int
+
+    @property
+    def n_neurons(self) -> int:
+        return len(self.unit_ids)
+
+    @property
+    def heldin(self) -> "Population":
+        """The held-in neurons alone."""
+        kept = slice(0, self.n_heldin)
+        return Population(self.loadings[kept], self.log_baseline[kept], self.unit_ids[kept], self.n_heldin)
+
+    def rates(self, latents: FloatArray) -> FloatArray:
+        """Rates in spikes per bin, ... x neurons, for latents of ... x latents."""
+        return np.asarray(np.exp(latents @ self.loadings.T + self.log_baseline))
+
+
+def draw_population(
+    n_heldin: int, n_heldout: int, n_latents: int, gain: float, median_hz: float, rng: np.random.Generator
+) -> Population:
+    """Neurons with log-normal mean rates around ``median_hz`` and random tuning.
+
+    ``gain`` is the median standard deviation of a neuron's log-rate when every latent has unit variance: the
+    knob that sets how many bits a spike carries. The true rates of a neuron with gain g give about
+    g**2 / (2 ln 2) bits per spike more than its mean rate does. Neurons that fire much are modulated less, as no
+    rate is to pass its peak.
+    """
+    n_neurons = n_heldin + n_heldout
+    directions = rng.standard_normal((n_neurons, n_latents))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    mean_hz = np.clip(median_hz * np.exp(RATE_SPREAD * rng.standard_normal(n_neurons)), *MEAN_RATE_HZ)
+    # The gain at which the peak, exp(PEAK_SD g - g**2 / 2) times the mean rate, is the peak rate.
+    highest_gains = PEAK_SD - np.sqrt(PEAK_SD**2 - 2 * np.log(PEAK_RATE_HZ / mean_hz))
+    gains = np.minimum(gain * np.exp(GAIN_SPREAD * rng.standard_normal(n_neurons)), highest_gains)
+    shuffled = rng.permutation(n_neurons)
+    return Population(
+        loadings=gains[:, None] * directions,
+        # The mean of exp(g x), x ~ N(0, 1), is exp(g**2 / 2).
+        log_baseline=np.log(mean_hz * BIN_MS / 1000) - gains**2 / 2,
+        unit_ids=np.concatenate([np.sort(shuffled[:n_heldin]), np.sort(shuffled[n_heldin:])]),
+        n_heldin=n_heldin,
+    )
+
+
+def draw_counts(population: Population, latents: FloatArray, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+    """Poisson spike counts, bins x neurons."""
+    counts = np.empty((len(latents), population.n_neurons), dtype=np.uint8)
+    for neuron in range(population.n_neurons):
+        # One neuron at a time: the rates of a whole session of all neurons would be gigabytes.
+        rates = np.exp(latents @ population.loadings[neuron] + population.log_baseline[neuron])
+        counts[:, neuron] = np.minimum(rng.poisson(rates), 255)
+    return counts
+
+
+def draw_spike_times(counts: npt.NDArray[np.uint8], rng: np.random.Generator) -> list[FloatArray]:
+    """Sorted spike times in seconds, one array a neuron, uniform inside the bins of ``counts`` (bins x neurons).
+
+    They keep a hundredth of a ms from every edge, so that no rounding can move a spike to the next bin.
+    """
+    times = []
+    for neuron in range(counts.shape[1]):
+        bins = np.repeat(np.arange(len(counts)), counts[:, neuron])
+        ms = bins * BIN_MS + rng.integers(0, BIN_MS, len(bins)) + rng.uniform(0.01, 0.99, len(bins))
+        times.append(np.sort(ms) / 1000)
+    return times

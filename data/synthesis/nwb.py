@@ -1,0 +1,122 @@
+"""Writing a session as an NWB file in the layout of the benchmark's recordings.
+
+The layout is the one that ``nlb_tools.nwb_interface.NWBDataset`` reads: trial table with a ``split``, units with a
+``heldout`` flag, behaviour at 1 kHz in the processing module ``behavior``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from pynwb import NWBHDF5IO, H5DataIO, NWBFile, TimeSeries
+from pynwb.file import Subject
+
+from data.datasets import Dataset
+from data.synthesis.behavior import Behavior
+from data.synthesis.latents import BoolArray, FloatArray, IntArray
+from data.synthesis.neurons import Population
+from data.synthesis.session import Session
+
+SESSION_START = datetime(2021, 9, 1, tzinfo=UTC)
+"""When every synthetic session began, so that two files of one seed do not differ in it."""
+
+
+@dataclass(frozen=True)
+class Units:
+    """What the file says of the neurons: ids, flags, spike times and one observed span list for all, in seconds."""
+
+    ids: IntArray
+    heldout: BoolArray
+    spike_times: list[FloatArray]
+    observed: FloatArray
+
+
+def write_full(path: Path, session: Session) -> None:
+    """Everything of a session: both kinds of neurons, all spikes, every column, behaviour."""
+    whole = np.array([[0.0, session.schedule.length_ms / 1000]])
+    units = _units(session.population, session.spike_times, whole)
+    _write(path, session.task.dataset, session.schedule.trials, units, session.behavior)
+
+
+def write_test(path: Path, session: Session) -> None:
+    """What a model may see of a test session: held-in spikes inside the windows, and where the windows are."""
+    task = session.task
+    trials = session.schedule.trials
+    windows = trials[task.dataset.align_field].to_numpy()[:, None] + np.array(task.dataset.window_ms)
+    heldin = session.population.heldin
+    spike_times = [_inside(times, windows / 1000) for times in session.spike_times[: heldin.n_neurons]]
+    columns = dict.fromkeys(["start_time", "stop_time", "split", task.dataset.align_field])
+    units = _units(heldin, spike_times, windows / 1000)
+    _write(path, task.dataset, trials[list(columns)], units, [])
+
+
+def _units(population: Population, spike_times: list[FloatArray], observed: FloatArray) -> Units:
+    """Units in the order of their ids, which mixes held-out neurons among held-in ones."""
+    order = np.argsort(population.unit_ids)
+    return Units(
+        ids=population.unit_ids[order],
+        heldout=order >= population.n_heldin,
+        spike_times=[spike_times[neuron] for neuron in order],
+        observed=observed,
+    )
+
+
+def _inside(times: FloatArray, windows: FloatArray) -> FloatArray:
+    """The times that lie inside one of the windows (windows x start and stop), which must not touch."""
+    return np.asarray(times[np.searchsorted(windows.ravel(), times) % 2 == 1])
+
+
+def _write(path: Path, dataset: Dataset, trials: pd.DataFrame, units: Units, behavior: Sequence[Behavior]) -> None:
+    nwb = NWBFile(
+        session_description=f"Synthetic recording in the layout of {dataset.name}",
+        identifier=f"synthetic-{dataset.name}-{path.stem}",
+        session_start_time=SESSION_START,
+        subject=Subject(
+            subject_id=dataset.file_stem.removeprefix("sub-").split("_")[0],
+            species="Macaca mulatta",
+            description="Simulated: no animal was recorded",
+        ),
+    )
+    _add_trials(nwb, trials)
+    _add_units(nwb, units)
+    if behavior:
+        _add_behavior(nwb, behavior)
+    with NWBHDF5IO(str(path), "w") as io:
+        io.write(nwb)
+
+
+def _add_trials(nwb: NWBFile, trials: pd.DataFrame) -> None:
+    table = trials.copy()
+    for name in table.columns:
+        if name.endswith("_time"):
+            table[name] = (table[name] / 1000).round(6)
+        if name not in ("start_time", "stop_time"):
+            nwb.add_trial_column(name, name.replace("_", " "))
+    for row in table.to_dict("records"):
+        nwb.add_trial(**row)
+
+
+def _add_units(nwb: NWBFile, units: Units) -> None:
+    nwb.add_unit_column("heldout", "whether the neuron is held out: hidden from the model and to be predicted")
+    for unit_id, heldout, times in zip(units.ids, units.heldout, units.spike_times, strict=True):
+        nwb.add_unit(id=int(unit_id), heldout=bool(heldout), spike_times=times, obs_intervals=units.observed)
+
+
+def _add_behavior(nwb: NWBFile, behavior: Sequence[Behavior]) -> None:
+    module = nwb.create_processing_module("behavior", "Movement at 1 kHz")
+    for series in behavior:
+        timestamps = (np.arange(len(series.data)) / 1000).round(6)
+        module.add(
+            TimeSeries(
+                name=series.name,
+                data=H5DataIO(series.data, compression="gzip", shuffle=True),
+                timestamps=H5DataIO(timestamps, compression="gzip", shuffle=True),
+                unit=series.unit,
+                description=series.description,
+                # nlb_tools finds the names of the columns here.
+                comments=f"columns=[{','.join(series.columns)}]",
+            )
+        )

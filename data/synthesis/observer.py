@@ -1,0 +1,186 @@
+"""The ceiling: what an observer who knows the generating model can predict from held-in spikes.
+
+The observer knows the tuning of every neuron, the covariance of the latents, the templates and their prior, and
+sees the held-in spikes of one trial's window. No model trained on the recording can be expected to do better, so
+its score bounds a search from above.
+
+The posterior over latents is a Laplace approximation around the mode, which Newton's method finds: the log-posterior
+of Poisson neurons with log-linear rates is concave (Macke et al. 2011, https://papers.nips.cc/paper/4289). With
+templates the posterior is a mixture with one such component for each of the likeliest templates.
+
+Letters of shapes: R trials, K templates, T bins of the window, S bins of window + forward, N neurons, D latents,
+B rank of the temporal basis, I pairs of a trial and a template.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import logsumexp
+
+from data.synthesis.latents import FloatArray, IntArray
+from data.synthesis.neurons import Population
+
+N_COMPONENTS = 8
+"""Components of the mixture: four times as many add less than 0.002 bits per spike on any layout."""
+
+MAX_NEWTON_STEPS = 30
+NEWTON_TOLERANCE = 1e-3
+"""Newton stops when no step promises to raise a log-posterior by more than this, in nats."""
+
+PAIRS_AT_A_TIME = 64
+
+
+@dataclass(frozen=True)
+class Templates:
+    """Mean latents that a trial may have, K x S x D, all equally probable."""
+
+    means: FloatArray
+
+
+def predict_rates(spikes: FloatArray, population: Population, basis: FloatArray, templates: Templates) -> FloatArray:
+    """Posterior mean rates in spikes per bin of all neurons in window + forward, R x S x N.
+
+    ``spikes`` are the held-in counts of the window, R x T x held-in neurons; ``basis`` is S x B, of the window +
+    forward (``GaussianProcess.basis``). The T first of the S bins are the window.
+    """
+    likeliest = _likeliest_templates(spikes, population.heldin, templates)
+    n_components = likeliest.shape[1]
+    trials_at_a_time = max(1, PAIRS_AT_A_TIME // n_components)
+    rates = np.empty((len(spikes), len(basis), population.n_neurons))
+    for first in range(0, len(spikes), trials_at_a_time):
+        chunk = slice(first, first + trials_at_a_time)
+        chosen = likeliest[chunk]
+        posterior = _Inference(
+            np.repeat(spikes[chunk], n_components, axis=0),
+            templates.means[chosen.ravel()],
+            population.heldin,
+            basis,
+        ).posterior()
+        evidence = posterior.log_evidence.reshape(chosen.shape)
+        weights = np.exp(evidence - logsumexp(evidence, axis=1, keepdims=True))
+        component_rates = posterior.mean_rates(population).reshape(*chosen.shape, len(basis), -1)
+        rates[chunk] = np.einsum("rk,rksn->rsn", weights, component_rates)
+    return rates
+
+
+def _likeliest_templates(spikes: FloatArray, heldin: Population, templates: Templates) -> IntArray:
+    """Indices of each trial's likeliest templates, R x components, judged with the latents at their mean."""
+    n_bins = spikes.shape[1]
+    # One template at a time: the rates of thousands of templates at once would be gigabytes.
+    expected = np.array([heldin.rates(mean).sum() for mean in templates.means[:, :n_bins]])
+    # Only counts projected on the loadings meet a template, so that thousands of templates are one product.
+    projected = (spikes @ heldin.loadings).reshape(len(spikes), -1)
+    log_likelihood = projected @ templates.means[:, :n_bins].reshape(len(templates.means), -1).T - expected
+    return np.argsort(-log_likelihood, axis=1, kind="stable")[:, :N_COMPONENTS]
+
+
+@dataclass(frozen=True)
+class _Posterior:
+    """Gaussian posteriors of I pairs: latents' mean I x S x D and covariance per bin I x S x D x D."""
+
+    mean: FloatArray
+    covariance: FloatArray
+    log_evidence: FloatArray
+
+    def mean_rates(self, population: Population) -> FloatArray:
+        """Rates averaged over the posterior, I x S x N: the mean of a log-normal variable."""
+        loadings = population.loadings
+        squares = (loadings[:, :, None] * loadings[:, None, :]).reshape(len(loadings), -1)
+        variance = self.covariance.reshape(*self.covariance.shape[:2], -1) @ squares.T
+        return np.asarray(np.exp(self.mean @ loadings.T + population.log_baseline + variance / 2))
+
+
+class _Inference:
+    """Finds the posteriors of I pairs, from their counts (I x T x held-in) and their templates (I x S x D)."""
+
+    def __init__(self, spikes: FloatArray, means: FloatArray, heldin: Population, basis: FloatArray) -> None:
+        self._spikes, self._means, self._loadings, self._basis = spikes, means, heldin.loadings, basis
+        n_bins = spikes.shape[1]
+        self._window = basis[:n_bins]
+        self._offset = means[:, :n_bins] @ heldin.loadings.T + heldin.log_baseline
+        self._curvature = _Curvature(self._window, heldin.loadings)
+
+    def posterior(self) -> _Posterior:
+        weights, log_posterior = self._mode()
+        precision = self._curvature.of(np.exp(self._log_rates(weights)))
+        return _Posterior(
+            mean=self._means + self._basis @ weights,
+            covariance=self._by_bin(_inverse(precision)),
+            log_evidence=log_posterior - np.linalg.slogdet(precision)[1] / 2,
+        )
+
+    def _mode(self) -> tuple[FloatArray, FloatArray]:
+        """The likeliest weights of the basis, I x B x D, and their log-posterior, I.
+
+        Newton's method, with steps halved where they overshoot.
+        """
+        weights = np.zeros((len(self._spikes), self._basis.shape[1], self._loadings.shape[1]))
+        value = self._log_posterior(weights)
+        for _ in range(MAX_NEWTON_STEPS):
+            rates = np.exp(self._log_rates(weights))
+            gradient = self._gradient(weights, rates)
+            step = _times(_inverse(self._curvature.of(rates)), gradient)
+            if (gradient * step).sum(axis=(1, 2)).max() < NEWTON_TOLERANCE:
+                break
+            tried_value = self._log_posterior(weights + step)
+            while (overshot := ~(tried_value >= value - NEWTON_TOLERANCE)).any():
+                step[overshot] /= 2
+                tried_value = self._log_posterior(weights + step)
+            weights, value = weights + step, tried_value
+        return weights, value
+
+    def _log_rates(self, weights: FloatArray) -> FloatArray:
+        return np.asarray(self._offset + (self._window @ weights) @ self._loadings.T)
+
+    def _log_posterior(self, weights: FloatArray) -> FloatArray:
+        log_rates = self._log_rates(weights)
+        log_likelihood = (self._spikes * log_rates - np.exp(log_rates)).sum(axis=(1, 2))
+        return np.asarray(log_likelihood - (weights**2).sum(axis=(1, 2)) / 2)
+
+    def _gradient(self, weights: FloatArray, rates: FloatArray) -> FloatArray:
+        return np.asarray(self._window.T @ ((self._spikes - rates) @ self._loadings) - weights)
+
+    def _by_bin(self, covariance: FloatArray) -> FloatArray:
+        """Covariance of the latents of each bin, I x S x D x D, from that of the weights."""
+        (n_bins, rank), n_latents = self._basis.shape, self._loadings.shape[1]
+        by_weight = covariance.reshape(-1, rank, n_latents, rank, n_latents).transpose(0, 1, 3, 2, 4)
+        outer = (self._basis[:, :, None] * self._basis[:, None, :]).reshape(n_bins, rank**2)
+        by_bin = outer @ by_weight.reshape(-1, rank**2, n_latents**2)
+        return np.asarray(by_bin.reshape(-1, n_bins, n_latents, n_latents))
+
+
+class _Curvature:
+    """The negative Hessian of the log-posterior: ``1 + sum_t b_t b_t' (x) C' diag(rates_t) C``.
+
+    Both factors are symmetric, so only their upper halves are multiplied and the rest is looked up.
+    """
+
+    def __init__(self, window: FloatArray, loadings: FloatArray) -> None:
+        (_, rank), (_, n_latents) = window.shape, loadings.shape
+        times, latents = np.triu_indices(rank), np.triu_indices(n_latents)
+        self._times = np.ascontiguousarray((window[:, times[0]] * window[:, times[1]]).T)
+        self._loadings = loadings[:, latents[0]] * loadings[:, latents[1]]
+        place = _symmetric_lookup(rank)[:, None, :, None] * len(latents[0]) + _symmetric_lookup(n_latents)[:, None, :]
+        self._place = place.reshape(rank * n_latents, rank * n_latents)
+
+    def of(self, rates: FloatArray) -> FloatArray:
+        """I x (B D) x (B D), for rates of I x T x held-in neurons."""
+        halves = self._times @ (rates @ self._loadings)
+        return np.asarray(halves.reshape(len(rates), -1)[:, self._place] + np.eye(len(self._place)))
+
+
+def _inverse(matrices: FloatArray) -> FloatArray:
+    return np.asarray(np.linalg.inv(matrices), dtype=np.float64)
+
+
+def _times(matrices: FloatArray, weights: FloatArray) -> FloatArray:
+    """Each pair's (B D) x (B D) matrix times its weights, I x B x D."""
+    return np.asarray((matrices @ weights.reshape(len(weights), -1, 1)).reshape(weights.shape))
+
+
+def _symmetric_lookup(size: int) -> IntArray:
+    """Where the entry of a symmetric matrix stands in its upper half, size x size."""
+    rows, columns = np.triu_indices(size)
+    lookup = np.zeros((size, size), dtype=np.int64)
+    lookup[rows, columns] = lookup[columns, rows] = np.arange(len(rows))
+    return lookup

@@ -1,0 +1,130 @@
+"""Making a synthetic recording: sizes, splits, sessions, files, truth."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from data.datasets import Dataset, dataset_named
+from data.errors import DataError
+from data.synthesis.neurons import draw_population
+from data.synthesis.nwb import write_full, write_test
+from data.synthesis.session import simulate
+from data.synthesis.task import Task
+from data.synthesis.tasks import TASKS
+from data.synthesis.truth import write_truth
+
+VAL_SHARE = 0.25
+"""The part of the trials with public targets that is kept for validation, as in the benchmark."""
+
+
+@dataclass(frozen=True)
+class SynthesisOptions:
+    """How large a synthetic recording is and which one of its kind.
+
+    ``n_trials`` counts train, val and test trials, ``n_neurons`` held-in and held-out ones; None takes the real
+    recording's. The shares of test trials and of held-out neurons are the real recording's either way.
+    """
+
+    seed: int = 0
+    n_trials: int | None = None
+    n_neurons: int | None = None
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How many trials and neurons of each kind a recording has."""
+
+    n_train: int
+    n_val: int
+    n_test: int
+    n_heldin: int
+    n_heldout: int
+
+
+def synthesize(dataset_name: str, out: Path, options: SynthesisOptions) -> Path:
+    """Writes a synthetic recording in the layout of a benchmark dataset and returns its folder, ``out/<dataset>``.
+
+    The folder has ``<dandi_id>/sub-X/`` with the train and the test file, as DANDI serves them, and
+    ``<dataset>_truth.h5`` (see ``truth.write_truth``). The same seed and sizes give the same spikes.
+
+    The folder appears whole or not at all. Raises DataError if it is there already, if ``out`` cannot be a folder,
+    if the dataset is unknown, or if a size leaves a split or a kind of neuron too small.
+    """
+    dataset = dataset_named(dataset_name)
+    folder = out / dataset.name
+    if folder.exists():
+        raise DataError(f"{folder} exists already: remove it or choose another folder to write to")
+    task_class = TASKS[dataset.layout]
+    sizes = sizes_of(dataset, task_class.min_trials, options)
+    task_seed, split_seed, neuron_seed, train_seed, test_seed, observer_seed = np.random.SeedSequence(
+        options.seed
+    ).spawn(6)
+
+    task: Task = task_class(dataset, np.random.default_rng(task_seed))
+    population = draw_population(
+        sizes.n_heldin,
+        sizes.n_heldout,
+        task.recipe.n_latents,
+        task.recipe.gain,
+        task.recipe.median_hz,
+        np.random.default_rng(neuron_seed),
+    )
+    splits = ["val"] * sizes.n_val + ["train"] * sizes.n_train + ["none"] * task.n_unused(sizes.n_train)
+    np.random.default_rng(split_seed).shuffle(splits)
+    train = simulate(task, population, splits, np.random.default_rng(train_seed))
+    test = simulate(task, population, ["test"] * sizes.n_test, np.random.default_rng(test_seed))
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{out} is no folder to write to ({error.strerror}): choose another one") from error
+    with tempfile.TemporaryDirectory(prefix=f".{dataset.name}-", dir=out) as staging:
+        whole = Path(staging) / dataset.name
+        subject = whole / dataset.dandi_id / dataset.file_stem.split("_")[0]
+        subject.mkdir(parents=True)
+        train_file = subject / f"{dataset.file_stem}_desc-train_behavior+ecephys.nwb"
+        write_full(train_file, train)
+        write_test(subject / f"{dataset.file_stem}_desc-test_ecephys.nwb", test)
+
+        unhidden = Path(staging) / "unhidden"
+        unhidden.mkdir()
+        (unhidden / train_file.name).symlink_to(train_file.resolve())
+        write_full(unhidden / f"{dataset.file_stem}_desc-test_behavior+ecephys.nwb", test)
+        write_truth(
+            whole / f"{dataset.name}_truth.h5",
+            options.seed,
+            train,
+            test,
+            unhidden,
+            np.random.default_rng(observer_seed),
+        )
+        whole.rename(folder)
+    return folder
+
+
+def sizes_of(dataset: Dataset, min_trials: int, options: SynthesisOptions) -> Sizes:
+    """Trials and neurons of each kind. Raises DataError where a split would have fewer than ``min_trials``."""
+    real_trials, real_neurons = dataset.n_train_val + dataset.n_test, dataset.n_heldin + dataset.n_heldout
+    n_trials = real_trials if options.n_trials is None else options.n_trials
+    n_neurons = real_neurons if options.n_neurons is None else options.n_neurons
+    if options.seed < 0:
+        raise DataError(f"seed={options.seed} is negative: give 0 or more")
+    if n_neurons < 2:
+        raise DataError(f"n_neurons={n_neurons} is too few: give at least 2, one held-in and one held-out")
+    n_test = round(n_trials * dataset.n_test / real_trials)
+    n_val = round((n_trials - n_test) * VAL_SHARE)
+    if min(n_test, n_val) < min_trials:
+        raise DataError(
+            f"n_trials={n_trials} leaves {n_val} val and {n_test} test trials, and {dataset.name} needs "
+            f"{min_trials} of each to be scored: give at least {_enough_trials(dataset, min_trials)}"
+        )
+    n_heldout = min(max(1, round(n_neurons * dataset.n_heldout / real_neurons)), n_neurons - 1)
+    return Sizes(n_trials - n_test - n_val, n_val, n_test, n_neurons - n_heldout, n_heldout)
+
+
+def _enough_trials(dataset: Dataset, min_trials: int) -> int:
+    """A number of trials that leaves ``min_trials`` and one to spare for rounding in both val and test."""
+    test_share = dataset.n_test / (dataset.n_train_val + dataset.n_test)
+    return int(np.ceil((min_trials + 1) / min(test_share, (1 - test_share) * VAL_SHARE)))

@@ -1,0 +1,57 @@
+"""One session: what was scheduled, what the latents did, which spikes the neurons fired, how the animal moved."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from data.synthesis.behavior import Behavior
+from data.synthesis.latents import FloatArray
+from data.synthesis.neurons import Population, draw_counts, draw_spike_times
+from data.synthesis.task import Schedule, Task
+
+
+@dataclass(frozen=True)
+class Session:
+    """A simulated session on its own clock, which begins at zero.
+
+    ``latents`` are bins x latents, ``counts`` bins x neurons, ``spike_times`` one array of seconds a neuron.
+    """
+
+    task: Task
+    population: Population
+    schedule: Schedule
+    latents: FloatArray
+    counts: npt.NDArray[np.uint8]
+    spike_times: list[FloatArray]
+    behavior: list[Behavior]
+
+    def trials(self, split: str) -> pd.DataFrame:
+        """The trials of a split, in the order of the trial table."""
+        return self.schedule.trials[self.schedule.trials["split"] == split]
+
+    def rates(self, split: str) -> FloatArray:
+        """True rates of window + forward in spikes per bin, trials x bins x neurons."""
+        return self.population.rates(self.latents[self.task.window_bins(self.trials(split))])
+
+    def spikes(self, split: str) -> FloatArray:
+        """Spike counts of window + forward, trials x bins x neurons."""
+        return self.counts[self.task.window_bins(self.trials(split))].astype(np.float64)
+
+
+def simulate(task: Task, population: Population, splits: Sequence[str], rng: np.random.Generator) -> Session:
+    """A session with one trial for each of ``splits``, in their order."""
+    schedule = task.schedule(splits, rng)
+    latents = task.mean_latents(schedule) + task.recipe.process.sample(schedule.n_bins, rng)
+    counts = draw_counts(population, latents, rng)
+    return Session(
+        task=task,
+        population=population,
+        schedule=schedule,
+        latents=latents,
+        counts=counts,
+        spike_times=draw_spike_times(counts, rng),
+        behavior=task.behavior(schedule, latents, rng),
+    )

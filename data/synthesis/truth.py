@@ -1,0 +1,157 @@
+"""What only the maker of a recording knows: the test targets, the true rates and the ceiling."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from nlb_tools.evaluation import bits_per_spike
+from nlb_tools.make_tensors import make_eval_target_tensors, save_to_h5
+from nlb_tools.nwb_interface import NWBDataset
+
+from data.datasets import BIN_WIDTHS_MS, FORWARD_MS, Dataset
+from data.errors import DataError
+from data.synthesis.latents import BIN_MS
+from data.synthesis.observer import Templates, predict_rates
+from data.synthesis.session import Session
+
+GROUP = "truth"
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """Scores in bits per spike that no model of the recording is expected to pass: those of ``observer``."""
+
+    co_bps_val: float
+    co_bps_test: float
+    fp_bps_val: float
+    fp_bps_test: float
+
+
+def read_ceiling(truth_path: Path) -> Ceiling:
+    """The ceiling that a ``<dataset>_truth.h5`` records. Raises DataError if it is not such a file."""
+    try:
+        with h5py.File(truth_path) as file:
+            attributes = file[GROUP].attrs
+            return Ceiling(**{name: float(attributes[name]) for name in Ceiling.__dataclass_fields__})
+    except (OSError, KeyError) as error:
+        raise DataError(
+            f"no ceiling can be read from {truth_path} ({error}): give the *_truth.h5 of `nlb-search synthesize`"
+        ) from error
+
+
+def write_truth(
+    path: Path, seed: int, train: Session, test: Session, full_folder: Path, rng: np.random.Generator
+) -> None:
+    """Writes the truth of a recording.
+
+    ``full_folder`` holds the NWB files of both sessions, the test session with nothing hidden. The groups
+    ``<dataset>`` and ``<dataset>_20`` are the benchmark's test targets, made by nlb_tools; the group ``truth`` has
+    the true rates ``rates_train``, ``rates_val`` and ``rates_test`` in spikes per bin of 5 ms (trials x bins of
+    window + forward x neurons, held-in neurons first), and the ceiling among its attributes.
+    """
+    dataset = train.task.dataset
+    for bin_ms in BIN_WIDTHS_MS:
+        save_to_h5(benchmark_targets(full_folder, dataset, bin_ms), str(path))
+    val_scores, test_scores = observer_scores(train, "val", rng), observer_scores(test, "test", rng)
+    ceiling = Ceiling(val_scores.co_bps, test_scores.co_bps, val_scores.fp_bps, test_scores.fp_bps)
+    with h5py.File(path, "a") as file:
+        group = file.create_group(GROUP)
+        for session, split in ((train, "train"), (train, "val"), (test, "test")):
+            rates = session.rates(split).astype(np.float32)
+            group.create_dataset(f"rates_{split}", data=rates, compression="gzip", shuffle=True)
+        group.attrs.update(
+            {
+                "dataset": dataset.name,
+                "seed": seed,
+                **asdict(ceiling),
+                "oracle_co_bps_val": val_scores.oracle_co_bps,
+                "oracle_co_bps_test": test_scores.oracle_co_bps,
+            }
+        )
+
+
+def benchmark_targets(folder: Path, dataset: Dataset, bin_ms: int) -> dict[str, Any]:
+    """The benchmark's targets for the test phase: models train on train and val, and predict test."""
+    with _quiet_nlb_tools():
+        recording = NWBDataset(str(folder), prefix=f"*{dataset.file_stem}_desc-")
+        recording.resample(bin_ms)
+        targets: dict[str, Any] = make_eval_target_tensors(
+            recording,
+            dataset.name,
+            train_trial_split=["train", "val"],
+            eval_trial_split="test",
+            include_psth=True,
+            save_file=False,
+        )
+    for group in targets.values():
+        for name in {"train_cond_idx", "eval_cond_idx"} & group.keys():
+            group[name] = _ragged(group[name])
+    return targets
+
+
+def _ragged(rows: Any) -> np.ndarray:
+    """Rows of trial indices as an array of arrays.
+
+    Where every condition has as many trials, nlb_tools makes one table of them, which its own writer cannot save.
+    """
+    array = np.empty(len(rows), dtype=object)
+    for index, row in enumerate(rows):
+        array[index] = np.asarray(row, dtype=np.int64)
+    return array
+
+
+@contextmanager
+def _quiet_nlb_tools() -> Iterator[None]:
+    """Without its warnings, which overlapping windows and conditions without a trial give each time."""
+    logger = logging.getLogger("nlb_tools")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+@dataclass(frozen=True)
+class ObserverScores:
+    """Bits per spike of the observer, and co-bps of the true rates."""
+
+    co_bps: float
+    fp_bps: float
+    oracle_co_bps: float
+
+
+def observer_scores(session: Session, split: str, rng: np.random.Generator) -> ObserverScores:
+    """Scores of a split as ``nlb_tools.evaluation`` reckons them, with bins that it does not score left out."""
+    task, population = session.task, session.population
+    trials, spikes, rates = session.trials(split), session.spikes(split), session.rates(split)
+    n_window = task.dataset.window_length_ms // BIN_MS
+    predicted = predict_rates(
+        spikes[:, :n_window, : population.n_heldin],
+        population,
+        task.recipe.process.basis(n_window + FORWARD_MS // BIN_MS),
+        templates_of(session, split, rng),
+    )
+    heldout = (slice(None), slice(0, n_window), slice(population.n_heldin, None))
+    forward = (slice(None), slice(n_window, None))
+    targets = spikes[heldout]
+    targets[~task.scored(trials, task.window_times(trials)[:, :n_window])] = np.nan
+    return ObserverScores(
+        co_bps=float(bits_per_spike(predicted[heldout], targets)),
+        fp_bps=float(bits_per_spike(predicted[forward], spikes[forward])),
+        oracle_co_bps=float(bits_per_spike(rates[heldout], targets)),
+    )
+
+
+def templates_of(session: Session, split: str, rng: np.random.Generator) -> Templates:
+    """The templates that an observer of a split reckons with."""
+    candidates = session.task.candidates(split, rng)
+    return Templates(session.task.mean(candidates, session.task.window_times(candidates)))

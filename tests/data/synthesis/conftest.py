@@ -1,0 +1,34 @@
+"""Small synthetic recordings of every layout, each made once for all tests."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from data.synthesis import SynthesisOptions, synthesize
+
+SMALL = {
+    "mc_rtt": SynthesisOptions(seed=1, n_trials=80, n_neurons=12),
+    "mc_maze_small": SynthesisOptions(seed=1, n_trials=40, n_neurons=12),
+    "area2_bump": SynthesisOptions(seed=1, n_trials=60, n_neurons=12),
+    "dmfc_rsg": SynthesisOptions(seed=1, n_trials=130, n_neurons=12),
+}
+
+
+@pytest.fixture(scope="session")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The folder of a dataset's small recording."""
+    out = tmp_path_factory.mktemp("synthetic")
+
+    def made(dataset_name: str) -> Path:
+        folder = out / dataset_name
+        return folder if folder.exists() else synthesize(dataset_name, out, SMALL[dataset_name])
+
+    return made
+
+
+@pytest.fixture(autouse=True)
+def _quiet_nlb_tools() -> None:
+    """nlb_tools warns of overlapping windows and of conditions without a trial, which these recordings have."""
+    logging.getLogger("nlb_tools").setLevel(logging.ERROR)

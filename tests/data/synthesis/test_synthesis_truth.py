@@ -1,0 +1,148 @@
+"""The truth beside the files: scored by the benchmark's own scorer against the benchmark's own targets."""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from nlb_tools.evaluation import evaluate
+from nlb_tools.make_tensors import h5_to_dict, make_eval_target_tensors, make_train_input_tensors
+from nlb_tools.nwb_interface import NWBDataset
+
+from data.datasets import DATASETS
+from data.errors import DataError
+from data.synthesis import read_ceiling
+
+NAMES = ["mc_rtt", "mc_maze_small", "area2_bump", "dmfc_rsg"]
+N_HELDIN = 9
+
+
+def truth_of(folder: Path) -> dict:
+    with h5py.File(folder / f"{folder.name}_truth.h5") as file:
+        return {**h5_to_dict(file), "attributes": dict(file["truth"].attrs)}
+
+
+@functools.cache
+def train_recording(folder: Path) -> NWBDataset:
+    dataset = DATASETS[folder.name]
+    path = folder / dataset.dandi_id / dataset.file_stem.split("_")[0]
+    recording = NWBDataset(str(path), prefix=f"{dataset.file_stem}_desc-train")
+    recording.resample(5)
+    return recording
+
+
+def submission(name: str, train: np.ndarray, evaluated: np.ndarray) -> dict:
+    """Rates of window + forward as a submission file has them."""
+    n_window = DATASETS[name].window_length_ms // 5
+    return {
+        name: {
+            "train_rates_heldin": train[:, :n_window, :N_HELDIN],
+            "train_rates_heldout": train[:, :n_window, N_HELDIN:],
+            "eval_rates_heldin": evaluated[:, :n_window, :N_HELDIN],
+            "eval_rates_heldout": evaluated[:, :n_window, N_HELDIN:],
+            "eval_rates_heldin_forward": evaluated[:, n_window:, :N_HELDIN],
+            "eval_rates_heldout_forward": evaluated[:, n_window:, N_HELDIN:],
+        }
+    }
+
+
+def scores(targets: dict, rates: dict) -> dict[str, float]:
+    """The metrics of the only dataset, with NLB's names (the scaled mazes' have their trial count before)."""
+    ((_, metrics),) = evaluate(targets, rates)[0].items()
+    return {name.split("] ")[-1]: float(value) for name, value in metrics.items()}
+
+
+def in_table_order(truth: dict, recording: NWBDataset) -> np.ndarray:
+    """True rates of train and val trials together, as the test phase trains on them."""
+    split = recording.trial_info.split
+    split = split[split.isin(["train", "val"])].to_numpy()
+    rates = np.empty((len(split), *truth["truth"]["rates_train"].shape[1:]))
+    for name in ("train", "val"):
+        rates[split == name] = truth["truth"][f"rates_{name}"]
+    return rates
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_true_rates_score_as_the_file_says_on_test(recording: Callable[[str], Path], name: str) -> None:
+    folder = recording(name)
+    truth = truth_of(folder)
+
+    rates = submission(name, in_table_order(truth, train_recording(folder)), truth["truth"]["rates_test"])
+    metrics = scores(truth, rates)
+
+    assert metrics["co-bps"] == pytest.approx(truth["attributes"]["oracle_co_bps_test"], abs=1e-6)
+    assert metrics["fp-bps"] > truth["attributes"]["fp_bps_test"]
+    if name == "dmfc_rsg":
+        assert -1 < metrics["tp corr"] < 1
+    else:
+        assert metrics["vel R2"] > 0.3
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_true_rates_score_as_the_file_says_on_val(recording: Callable[[str], Path], name: str) -> None:
+    """This holds only if windows, jitter and the order of trials and neurons are those of nlb_tools."""
+    folder = recording(name)
+    truth = truth_of(folder)
+    targets = make_eval_target_tensors(train_recording(folder), name, "train", "val", save_file=False)
+
+    metrics = scores(targets, submission(name, truth["truth"]["rates_train"], truth["truth"]["rates_val"]))
+
+    assert metrics["co-bps"] == pytest.approx(truth["attributes"]["oracle_co_bps_val"], abs=1e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_spikes_follow_the_true_rates(recording: Callable[[str], Path], name: str) -> None:
+    folder = recording(name)
+    tensors = make_train_input_tensors(
+        train_recording(folder), name, "train", save_file=False, include_forward_pred=True
+    )
+    window, forward = (
+        np.concatenate([tensors[f"train_spikes_heldin{bins}"], tensors[f"train_spikes_heldout{bins}"]], axis=2)
+        for bins in ("", "_forward")
+    )
+    spikes = np.concatenate([window, forward], axis=1).astype(float)
+    rates = truth_of(folder)["truth"]["rates_train"].astype(float)
+
+    assert rates.shape == spikes.shape
+    z = (spikes - rates).sum(axis=(0, 1)) / np.sqrt(rates.sum(axis=(0, 1)))
+    assert np.abs(z).max() < 4.5
+    # Poisson spikes of these rates correlate with them as much as the rates' own spread allows.
+    expected = np.std(rates) / np.sqrt(np.var(rates) + np.mean(rates))
+    assert np.corrcoef(rates.ravel(), spikes.ravel())[0, 1] == pytest.approx(expected, rel=0.1)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_targets_are_those_of_the_benchmarks_server(recording: Callable[[str], Path], name: str) -> None:
+    truth = truth_of(recording(name))
+    n_test = len(truth["truth"]["rates_test"])
+
+    for group, bin_ms in ((name, 5), (f"{name}_20", 20)):
+        targets = truth[group]
+        n_window = DATASETS[name].window_length_ms // bin_ms
+        assert targets["eval_spikes_heldout"].shape == (n_test, n_window, 3)
+        assert targets["eval_spikes_heldin_forward"].shape == (n_test, 200 // bin_ms, 9)
+        assert len(targets["eval_behavior"]) == n_test
+        assert ("psth" in targets) == (name != "mc_rtt")
+        assert ("eval_decode_mask" in targets) == (name == "area2_bump")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_ceiling_is_below_the_true_rates(recording: Callable[[str], Path], name: str) -> None:
+    folder = recording(name)
+    ceiling, attributes = read_ceiling(folder / f"{name}_truth.h5"), truth_of(folder)["attributes"]
+
+    assert 0 < ceiling.co_bps_test < attributes["oracle_co_bps_test"] < 1
+    assert 0 < ceiling.co_bps_val < attributes["oracle_co_bps_val"] < 1
+    assert ceiling.fp_bps_val == attributes["fp_bps_val"]
+    assert ceiling.fp_bps_test == attributes["fp_bps_test"]
+
+
+def test_a_file_without_a_ceiling_is_refused(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["x"] = 1
+
+    for path in (tmp_path / "other.h5", tmp_path / "absent.h5"):
+        with pytest.raises(DataError, match=f"no ceiling can be read from {path}"):
+            read_ceiling(path)

@@ -1,0 +1,94 @@
+"""Trials that go wrong are recorded with their reason, and the worker goes on or says why it cannot."""
+
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+from optuna.trial import TrialState
+
+import search.worker
+from models.tensors import Counts
+from search.beginning import Request, begin
+from search.errors import SearchError
+from search.opening import OpenStudy, Place
+from search.stopping import Stop
+from storage.claims import FAILURE_KEY
+from storage.urls import parse_url
+
+
+@pytest.fixture
+def study(recordings: Path, tmp_path: Path) -> OpenStudy:
+    place = Place(parse_url(f"sqlite:///{tmp_path}/studies.db"), tmp_path / "artifacts", recordings)
+    request = Request(dataset="mc_rtt", architectures=("FF -> exp",), trials=3, epochs=4, pruner="none")
+    return begin(place, "study", request)
+
+
+def _spoil(monkeypatch: pytest.MonkeyPatch, value: float, trials: int) -> None:
+    """Put ``value`` into the first training counts that are made: real data that no training survives."""
+    real = search.worker.counts_of
+
+    def spoiled(split: object) -> Counts:
+        counts = real(split)  # type: ignore[arg-type]
+        counts.target_BTN[:trials, 3, -1] = value
+        return counts
+
+    monkeypatch.setattr(search.worker, "counts_of", spoiled)
+
+
+def test_ten_failures_in_a_row_stop_the_worker_with_the_reason(
+    study: OpenStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _spoil(monkeypatch, torch.inf, trials=1)
+    with pytest.raises(SearchError, match="10 trials in a row failed, the last with: DivergedError: the loss became"):
+        search.worker.work(study, Stop())
+    trials = study.study.get_trials()
+    assert [trial.state for trial in trials] == [TrialState.FAIL] * 10
+    assert all("the loss became" in trial.user_attrs[FAILURE_KEY] for trial in trials)
+
+
+def test_a_trial_that_diverges_after_a_score_is_pruned_with_its_last_finite_one(
+    study: OpenStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = search.trial.Training.run_epoch
+
+    def diverge_late(training: search.trial.Training) -> float:
+        if training.epoch == 2:
+            for parameter in training.network.parameters():
+                parameter.data.fill_(1e30)
+        return real(training)
+
+    monkeypatch.setattr(search.trial.Training, "run_epoch", diverge_late)
+    search.worker.work(study, Stop())
+    trials = study.study.get_trials()
+    assert [trial.state for trial in trials] == [TrialState.PRUNED] * 3
+    for trial in trials:
+        assert trial.value == trial.intermediate_values[max(trial.intermediate_values)]
+        assert abs(trial.value) < 10
+        assert "in epoch" in trial.user_attrs["diverged"]
+
+
+def test_a_damaged_checkpoint_costs_only_the_training_again(study: OpenStudy) -> None:
+    stop = Stop()
+    claim = study.claims(search.worker.Patience(stop)).next()
+    assert claim is not None
+    claim.hand_back()
+    path = study.checkpoints.running(claim.number)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"half a checkpoint")
+    search.worker.work(study, stop)
+    assert {trial.state for trial in study.study.get_trials()} <= {TrialState.COMPLETE, TrialState.PRUNED}
+    assert not path.exists()
+
+
+def test_the_same_seed_gives_the_same_trials_and_scores(recordings: Path, tmp_path: Path) -> None:
+    def searched(name: str, seed: int) -> list[tuple[dict[str, object], float | None]]:
+        place = Place(parse_url(f"sqlite:///{tmp_path}/{name}.db"), tmp_path / name, recordings)
+        request = Request(dataset="mc_rtt", architectures=("rnnf",), trials=4, epochs=3, seed=seed)
+        study = begin(place, "study", request)
+        search.worker.work(study, Stop())
+        return [(trial.params, trial.value) for trial in study.study.get_trials()]
+
+    assert searched("first", seed=1) == searched("again", seed=1)
+    assert searched("first", seed=1) != searched("other", seed=2)
+    assert threading.active_count() == 1, "no heartbeat outlives its trial"
