@@ -141,7 +141,9 @@ def _train_and_val(dataset: Dataset, path: Path, nwb: Any, bin_ms: int) -> Tenso
         _check_shape(dataset, bin_ms, splits["train"], n_train)
         _check_shape(dataset, bin_ms, splits["train_val"], n_train + n_val)
         _check_shape(dataset, bin_ms, splits["val"], n_val)
-    return Tensors(splits, {group: {**targets, **psth_targets(nwb, milliseconds, name)}})
+    train_trials, val_trials = (nwb.trial_info.split == split for split in ("train", "val"))
+    averages = psth_targets(nwb, milliseconds, name, train_trials, val_trials)
+    return Tensors(splits, {group: {**targets, **averages}})
 
 
 def _test(dataset: Dataset, path: Path, nwb: Any, bin_ms: int) -> Split:

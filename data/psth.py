@@ -31,19 +31,21 @@ class _Condition:
     n_bins: int
 
 
-def psth_targets(nwb: Any, milliseconds: pd.DataFrame, name: str) -> dict[str, Array]:
-    """What ``make_eval_target_tensors(nwb, name, "train", "val", include_psth=True)`` gives for trial averages.
+def psth_targets(
+    nwb: Any, milliseconds: pd.DataFrame, name: str, train: "pd.Series[bool]", evaluated: "pd.Series[bool]"
+) -> dict[str, Array]:
+    """What ``make_eval_target_tensors(nwb, name, train, evaluated, include_psth=True)`` gives for trial averages.
 
-    ``nwb`` is the NWBDataset in the bins that are wanted, ``milliseconds`` its data before it was resampled.
+    ``nwb`` is the NWBDataset in the bins that are wanted, ``milliseconds`` its data before it was resampled;
+    ``train`` and ``evaluated`` tell which trials of its table are trained on and which are scored.
     Gives ``psth`` (conditions x bins x neurons, held-in neurons first; spikes per bin; NaN beyond a condition's
-    shortest trial); for each condition, which of the training and of the validation trials are in it
+    shortest trial); for each condition, which of the trained and of the evaluated trials are in it
     (``train_cond_idx``, ``eval_cond_idx``); and for dmfc_rsg how many bins each trial's window is late
     (``train_jitter``, ``eval_jitter``). Gives nothing where trials do not repeat: for mc_rtt, and without
     conditions in the trial table.
     """
-    train, val = (nwb.trial_info.split == split for split in ("train", "val"))
     params = PARAMS[name].get("psth_params")
-    conditions = _conditions(nwb, params, train | val) if params else []
+    conditions = _conditions(nwb, params, train | evaluated) if params else []
     if not conditions:
         return {}
     n_bins = max(condition.n_bins for condition in conditions)
@@ -57,7 +59,7 @@ def psth_targets(nwb: Any, milliseconds: pd.DataFrame, name: str) -> dict[str, A
         for row, condition in enumerate(conditions):
             psth[row, :, column] = _average(rates[condition.bins], condition.places, n_bins)
     targets = {"psth": psth}
-    for prefix, selected in (("train", train), ("eval", val)):
+    for prefix, selected in (("train", train), ("eval", evaluated)):
         targets[f"{prefix}_cond_idx"] = _members(conditions, selected)
         if "jitter" in PARAMS[name]:
             targets[f"{prefix}_jitter"] = _jitter(nwb, name, selected)

@@ -16,6 +16,7 @@ from nlb_tools.nwb_interface import NWBDataset
 
 from data.datasets import BIN_WIDTHS_MS, FORWARD_MS, Dataset
 from data.errors import DataError
+from data.psth import psth_targets
 from data.synthesis.latents import BIN_MS
 from data.synthesis.observer import Templates, predict_rates
 from data.synthesis.session import Session
@@ -56,8 +57,7 @@ def write_truth(
     window + forward x neurons, held-in neurons first), and the ceiling among its attributes.
     """
     dataset = train.task.dataset
-    for bin_ms in BIN_WIDTHS_MS:
-        save_to_h5(benchmark_targets(full_folder, dataset, bin_ms), str(path))
+    save_to_h5(benchmark_targets(full_folder, dataset), str(path))
     val_scores, test_scores = observer_scores(train, "val", rng), observer_scores(test, "test", rng)
     ceiling = Ceiling(val_scores.co_bps, test_scores.co_bps, val_scores.fp_bps, test_scores.fp_bps)
     with h5py.File(path, "a") as file:
@@ -76,34 +76,25 @@ def write_truth(
         )
 
 
-def benchmark_targets(folder: Path, dataset: Dataset, bin_ms: int) -> dict[str, Any]:
-    """The benchmark's targets for the test phase: models train on train and val, and predict test."""
+def benchmark_targets(folder: Path, dataset: Dataset) -> dict[str, Any]:
+    """The benchmark's targets for the test phase, in every bin width: models train on train and val, and predict test.
+
+    nlb_tools makes them from the NWB files in ``folder``; only the trial averages are ``psth_targets``, which needs a
+    fraction of the memory.
+    """
+    targets: dict[str, Any] = {}
     with _quiet_nlb_tools():
         recording = NWBDataset(str(folder), prefix=f"*{dataset.file_stem}_desc-")
-        recording.resample(bin_ms)
-        targets: dict[str, Any] = make_eval_target_tensors(
-            recording,
-            dataset.name,
-            train_trial_split=["train", "val"],
-            eval_trial_split="test",
-            include_psth=True,
-            save_file=False,
-        )
-    for group in targets.values():
-        for name in {"train_cond_idx", "eval_cond_idx"} & group.keys():
-            group[name] = _ragged(group[name])
+        milliseconds = recording.data
+        trained, evaluated = recording.trial_info.split.isin(["train", "val"]), recording.trial_info.split == "test"
+        for bin_ms in BIN_WIDTHS_MS:
+            recording.data, recording.bin_width = milliseconds.copy(), 1
+            recording.resample(bin_ms)
+            ((group, made),) = make_eval_target_tensors(
+                recording, dataset.name, ["train", "val"], "test", save_file=False
+            ).items()
+            targets[group] = made | psth_targets(recording, milliseconds, dataset.name, trained, evaluated)
     return targets
-
-
-def _ragged(rows: Any) -> np.ndarray:
-    """Rows of trial indices as an array of arrays.
-
-    Where every condition has as many trials, nlb_tools makes one table of them, which its own writer cannot save.
-    """
-    array = np.empty(len(rows), dtype=object)
-    for index, row in enumerate(rows):
-        array[index] = np.asarray(row, dtype=np.int64)
-    return array
 
 
 @contextmanager
