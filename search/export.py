@@ -13,6 +13,7 @@ from models.chain import parse_chain
 from models.network import Network, predict
 from models.tensors import Sizes
 from models.training import Progress, Training
+from search.devices import training_device
 from search.errors import SearchError
 from search.opening import OpenStudy
 from search.standing import complete_trials
@@ -103,7 +104,7 @@ def _load(study: OpenStudy, trial: FrozenTrial) -> Finalist:
     sizes = Sizes(**checkpoint.facts["sizes"])
     network = Network(parse_chain(architecture), sizes, hyper, torch.zeros(sizes.n_neurons))
     network.load_state_dict(checkpoint.tensors)
-    return Finalist(trial, network.to(_device()), settings, Progress(**checkpoint.facts["progress"]))
+    return Finalist(trial, network.to(training_device()), settings, Progress(**checkpoint.facts["progress"]))
 
 
 def _train_again(study: OpenStudy, finalist: Finalist) -> Network:
@@ -111,7 +112,7 @@ def _train_again(study: OpenStudy, finalist: Finalist) -> Network:
     architecture, hyper = settings_of(finalist.settings)
     counts = counts_of(study.recording().train_val)
     seed = study.spec.trial_seed(finalist.trial.number)
-    training = Training(parse_chain(architecture), hyper, study.spec.plan, counts, seed, _device())
+    training = Training(parse_chain(architecture), hyper, study.spec.plan, counts, seed, training_device())
     _log.info("training trial %d again on train + val, %d epochs", finalist.trial.number, finalist.progress.epoch)
     for _ in range(finalist.progress.epoch):
         training.run_epoch()
@@ -119,10 +120,6 @@ def _train_again(study: OpenStudy, finalist: Finalist) -> Network:
 
 
 def _mean_rates(networks: list[Network], heldin: torch.Tensor) -> Rates:
-    rates = [predict(network, heldin.to(_device())).cpu().numpy() for network in networks]
+    rates = [predict(network, heldin.to(training_device())).cpu().numpy() for network in networks]
     mean: Rates = np.mean(rates, axis=0, dtype=np.float32)
     return mean
-
-
-def _device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

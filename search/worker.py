@@ -2,8 +2,7 @@
 
 import logging
 
-import torch
-
+from search.devices import training_device
 from search.errors import SearchError
 from search.opening import OpenStudy
 from search.stopping import Stop
@@ -27,7 +26,7 @@ def work(open_study: OpenStudy, stop: Stop) -> None:
     Raises SearchError after ten failures in a row, with the last reason; StorageError if the database stays away.
     """
     recording = open_study.recording()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = training_device()
     bench = Bench(
         spec=open_study.spec,
         train=counts_of(recording.train).to(device),

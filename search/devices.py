@@ -1,0 +1,18 @@
+"""What a process trains and predicts on."""
+
+import os
+
+import torch
+
+
+def training_device() -> torch.device:
+    """The GPU that this process sees, or the CPU.
+
+    On the CPU torch is held to one thread unless OMP_NUM_THREADS says otherwise: the steps of a recurrent layer are
+    too small to share, so a second thread gains nothing alone, and beside busy workers it loses a factor of ten.
+    """
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(1)
+    return torch.device("cpu")
