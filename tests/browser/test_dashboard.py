@@ -1,0 +1,67 @@
+"""The dashboard's page, opened in a real browser."""
+
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from command import run, start
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def page(recordings: Path, tmp_path: Path) -> Iterator[str]:
+    """The address of a dashboard that shows one finished study."""
+    launch = ("launch", "lab-study", "--dataset", "mc_rtt", "--arch", "FF -> exp", "--trials", "3", "--epochs", "2")
+    assert run(*launch, "--workers", "1", "--data", recordings, cwd=tmp_path).code == 0
+    port = _free_port()
+    dashboard = start("dashboard", "--port", str(port), cwd=tmp_path)
+    address = f"http://127.0.0.1:{port}"
+    for _ in range(100):
+        try:
+            urllib.request.urlopen(f"{address}/dashboard", timeout=5).close()
+            break
+        except OSError:
+            time.sleep(0.2)
+    yield address
+    dashboard.send_signal(signal.SIGINT)
+    assert dashboard.wait(timeout=20) == 0, "Ctrl-C is how a dashboard is closed"
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+def _opened(address: str, folder: Path) -> str:
+    """The page as the browser has it after its scripts ran."""
+    command = [
+        *(str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"),
+        *("--disable-background-networking", "--disable-component-update", f"--user-data-dir={folder}/profile"),
+        *("--virtual-time-budget=15000", "--dump-dom", address),
+    ]
+    return subprocess.run(command, capture_output=True, text=True, timeout=90, check=True).stdout
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium or Chrome on this machine")
+def test_the_page_shows_the_study_and_its_trials(page: str, tmp_path: Path) -> None:
+    assert "lab-study" in _opened(f"{page}/dashboard", tmp_path)
+    trials = _opened(f"{page}/dashboard/studies/1/trials", tmp_path)
+    assert "Complete" in trials
+    assert "best_epoch" in trials
+
+
+def test_it_listens_on_this_machine_alone(page: str) -> None:
+    port = page.rpartition(":")[2]
+    listening = [line.split()[1] for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    addresses = [address for address in listening if address.endswith(f":{int(port):04X}")]
+    assert "0100007F" in {address.split(":")[0] for address in addresses}
+    assert "00000000" not in {address.split(":")[0] for address in addresses}
