@@ -1,0 +1,73 @@
+"""``make demo``: from a synthetic recording to scored submissions, in a folder of its own.
+
+Writes an mc_rtt recording of 80 neurons and 500 trials as NWB files, searches it with two workers, exports the best
+trial for val and for test, scores both, and prints what came out beside the ceiling: the co-bps of an observer that
+knows how the recording was made but sees only its held-in spikes. A second run starts from an empty folder again.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from data.synthesis import read_ceiling
+
+FOLDER = Path("demo")
+STUDY, TRIALS, EPOCHS = "demo", 12, 20
+
+
+def nlb_search(*arguments: str) -> str:
+    """Run a command of nlb-search in the demo's folder, show it, and return what it prints."""
+    print(f"\n$ nlb-search {' '.join(arguments)}", flush=True)
+    environment = os.environ | {"NLB_SEARCH_CACHE": "cache", "NLB_SEARCH_STORAGE": "sqlite:///nlb-search.db"}
+    done = subprocess.run(
+        [sys.executable, "-m", "search", *arguments], cwd=FOLDER, env=environment, stdout=subprocess.PIPE, text=True
+    )
+    if done.returncode != 0:
+        sys.exit(done.returncode)
+    return done.stdout
+
+
+def scores_of(file: str) -> dict[str, float]:
+    scores: dict[str, Any] = json.loads(nlb_search("evaluate", file, "--dataset", "mc_rtt", "--json"))
+    return scores["mc_rtt"]
+
+
+def main() -> None:
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir()
+    began = time.monotonic()
+    nlb_search("synthesize", "mc_rtt", "--neurons", "80", "--trials", "500", "--seed", "0")
+    launch = ("launch", STUDY, "--dataset", "mc_rtt", "--arch", "rnnf", "--trials", str(TRIALS), "--workers", "2")
+    nlb_search(*launch, "--epochs", str(EPOCHS))
+    nlb_search("export-best", STUDY, "--out", "val.h5")
+    nlb_search("export-best", STUDY, "--out", "test.h5", "--phase", "test")
+    val, test = scores_of("val.h5"), scores_of("test.h5")
+    nlb_search("plot", STUDY, "--out", "figures")
+    states = json.loads(nlb_search("status", STUDY, "--json"))["states"]
+    ceiling = read_ceiling(FOLDER / "nlb-data" / "mc_rtt" / "mc_rtt_truth.h5")
+
+    table = Table("", "val", "test", title="\nThe best of the search, scored against the known truth")
+    table.add_row("co-bps", f"{val['co-bps']:.4f}", f"{test['co-bps']:.4f}")
+    table.add_row("ceiling", f"{ceiling.co_bps_val:.4f}", f"{ceiling.co_bps_test:.4f}")
+    shares = (val["co-bps"] / ceiling.co_bps_val, test["co-bps"] / ceiling.co_bps_test)
+    table.add_row("share of the ceiling", *(f"{share:.3f}" for share in shares))
+    table.add_row("vel R2", f"{val['vel R2']:.4f}", f"{test['vel R2']:.4f}")
+    table.add_row("fp-bps", f"{val['fp-bps']:.4f}", f"{test['fp-bps']:.4f}")
+    table.add_row("submission", *(str(FOLDER / name) for name in ("val.h5", "test.h5")))
+    console = Console()
+    console.print(table)
+    finished = f"{states['complete']} trials complete, {states['pruned']} pruned"
+    console.print(f"{finished}, {time.monotonic() - began:.0f} seconds in all")
+    console.print(f"the search as a figure: {FOLDER / 'figures' / 'history.html'}")
+
+
+if __name__ == "__main__":
+    main()
