@@ -41,7 +41,7 @@ def find_files(dataset: Dataset, data: Path) -> RecordingFiles:
     looked = ", ".join(str(place) for place, _ in _places(dataset, data))
     raise DataError(
         f"no NWB files of {dataset.name} in {looked}\n"
-        f"get them with `nlb-search fetch {dataset.name}`, or make a synthetic recording with "
+        f"download them with `dandi download -o {data} DANDI:{dataset.dandi_id}`, or make a synthetic recording with "
         f"`nlb-search synthesize {dataset.name}`"
     )
 
@@ -90,7 +90,7 @@ class Contents:
             guess = f"; it looks like a recording of {resembled}" if resembled else ""
             raise DataError(
                 f"{self.path} is not a training file of {dataset.name}: no {', no '.join(missing)}{guess}\n"
-                f"check the name of the dataset, or fetch its files again with `nlb-search fetch {dataset.name}`"
+                f"check the name of the dataset, or download DANDI:{dataset.dandi_id} again"
             )
 
     def check_test(self, dataset: Dataset) -> None:
@@ -99,7 +99,7 @@ class Contents:
         if missing:
             raise DataError(
                 f"{self.path} is not a test file of {dataset.name}: no {', no '.join(missing)}\n"
-                f"fetch it again with `nlb-search fetch {dataset.name}`, or take it away to go without test trials"
+                f"download DANDI:{dataset.dandi_id} again, or take it away to go without test trials"
             )
 
     def _missing(self, dataset: Dataset) -> list[str]:
