@@ -1,0 +1,65 @@
+import optuna
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.chain import parse_chain
+from models.hyperparameters import Hyperparameters
+from search.space import SPACES, SpaceName, sample, space_for, start_parameters
+from search.trial import settings_of
+
+CHAINS = ("GRU(2) -> FF -> exp", "FF -> RoBERTa(1) -> FF -> exp")
+
+
+def _space(name: SpaceName, *texts: str):
+    return space_for(name, [parse_chain(text) for text in texts])
+
+
+def test_paper_is_the_published_grid() -> None:
+    """The table of the published search, for the settings that these chains have."""
+    assert {name: set(range_.values) for name, range_ in SPACES["paper"].items()} == {
+        "lr": {0.0005, 0.001, 0.005, 0.01, 0.015},
+        "dropout": {0.46, 0.5, 0.6},
+        "l2_weight": {0, 5e-7, 5e-8},
+        "hidden": {32, 40, 64},
+        "num_layers": {1, 2, 3},
+        "bidirectional": {True, False},
+        "mask_ratio": {0.25, 0.27, 0.30},
+    }
+
+
+def test_wide_contains_paper() -> None:
+    for name, range_ in SPACES["paper"].items():
+        for value in range_.values:
+            assert SPACES["wide"][name].parameters(name, value) is not None, (name, value)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.sampled_from(sorted(SPACES)), st.integers(0, 1000))
+def test_every_draw_is_a_setting_of_its_chain_alone(name: SpaceName, seed: int) -> None:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
+    space = _space(name, *CHAINS)
+    values = sample(study.ask(), space, CHAINS)
+    chain = parse_chain(values["architecture"])
+    assert set(values) == {"architecture", *chain.hyperparameters}
+    for parameter, value in values.items():
+        if parameter != "architecture":
+            assert space[parameter].parameters(parameter, value) is not None
+    assert settings_of(values)[0] == values["architecture"]
+
+
+@pytest.mark.parametrize("name", sorted(SPACES))
+def test_the_first_trial_has_the_usual_settings(name: SpaceName) -> None:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    study.enqueue_trial(start_parameters(_space(name, *CHAINS), CHAINS))
+    architecture, hyper = settings_of(sample(study.ask(), _space(name, *CHAINS), CHAINS))
+    assert architecture == CHAINS[0]
+    assert hyper == Hyperparameters(num_layers=2)
+
+
+def test_zero_is_drawn_about_as_often_as_not() -> None:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    drawn = [SPACES["wide"]["l2_weight"].suggest(study.ask(), "l2_weight") for _ in range(200)]
+    assert 70 < sum(value == 0 for value in drawn) < 130
+    assert all(value == 0 or 1e-8 <= value <= 1e-4 for value in drawn)
