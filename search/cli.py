@@ -47,10 +47,11 @@ _messages = Console(stderr=True)
 def common(debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False) -> None:
     """What every command begins with: where its words go."""
     level = logging.DEBUG if debug else logging.INFO
-    handler = RichHandler(console=_messages, show_path=False, show_level=False, log_time_format="%H:%M:%S")
-    plain = logging.StreamHandler()
-    plain.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
-    logging.basicConfig(level=logging.WARNING, handlers=[handler if _messages.is_terminal else plain])
+    if _messages.is_terminal:
+        live = RichHandler(console=_messages, show_path=False, show_level=False, log_time_format="%H:%M:%S")
+        logging.basicConfig(level=logging.WARNING, handlers=[live], format="%(message)s")
+    else:
+        logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     for room in ("search", "models", "data", "storage"):
         logging.getLogger(room).setLevel(level)
 
@@ -285,6 +286,9 @@ def main() -> None:
         code = _complain(str(error), WRONG_USAGE)
     except (SearchError, StorageError, DataError) as error:
         code = _complain(str(error), FAILED)
+    except Exception as error:
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        code = _complain(f"{what}\nrun it again as `nlb-search --debug ...` to see where that came from", FAILED)
     sys.exit(code if isinstance(code, int) else DONE)
 
 

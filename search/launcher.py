@@ -9,6 +9,7 @@ from search.progress import Show
 from search.slots import Slot
 from search.standing import Standing, standing_of
 from search.stopping import Stop
+from storage.patience import Patience
 
 LOOK_SECONDS = 1.0
 
@@ -21,15 +22,16 @@ def run_workers(open_study: OpenStudy, slots: list[Slot], stop: Stop, hours: flo
     """
     workers = [WorkerProcess(slot, open_study.name, open_study.place) for slot in slots]
     deadline = time.monotonic() + hours * 3600 if hours else float("inf")
+    patience = Patience(stop)
     try:
         while not (stop.is_set() or time.monotonic() >= deadline or all(worker.is_over for worker in workers)):
             for worker in workers:
                 worker.look()
-            show.update(standing_of(open_study))
+            show.update(patience.call(lambda: standing_of(open_study)))
             stop.wait(LOOK_SECONDS)
     finally:
         _dismiss(workers)
-    standing = standing_of(open_study)
+    standing = patience.call(lambda: standing_of(open_study))
     show.update(standing)
     if standing.finished < standing.spec.trials and all(worker.given_up for worker in workers):
         raise SearchError(f"every worker gave up; the last one said: {workers[-1].last_words}")
