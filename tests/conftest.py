@@ -1,5 +1,6 @@
 """What several tests need: a real PostgreSQL, and storages of both kinds."""
 
+import os
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -10,6 +11,10 @@ import pytest
 from foreign_nwb import write_recording
 
 from storage.urls import StorageUrl, parse_url
+
+# Small networks gain nothing from a second thread, and workers started by tests would fight over the cores. Torch
+# reads this as it is imported, which is after this line.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +44,6 @@ def _own_places(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     for variable in ("NLB_SEARCH_STORAGE", "NLB_SEARCH_DATA", "NLB_SEARCH_ARTIFACTS"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("NLB_SEARCH_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")

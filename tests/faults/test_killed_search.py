@@ -11,7 +11,7 @@ from typing import Any
 import optuna
 import psutil
 import pytest
-from command import run, start
+from command import call, run, start
 from optuna.trial import TrialState
 
 BUDGET = 6
@@ -101,7 +101,7 @@ def test_everything_killed_at_once_then_resumed(
         process.kill()
     finished = _finished(tmp_path)
     assert len(finished) < BUDGET
-    standing = run("status", "study", "--json", cwd=tmp_path).json
+    standing = call("status", "study", "--json", cwd=tmp_path).json
     assert standing["states"]["running"] > 0
     _check_whole(tmp_path, recordings, finished)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from command import run
+from command import call, run
 
 from data.cache import open_recording
 
@@ -34,21 +34,21 @@ def test_a_strangers_recording_goes_from_launch_to_a_scored_submission(
         cwd=tmp_path,
     )
     assert launched.code == 0, launched.err
-    standing = run("status", "study", "--json", cwd=tmp_path).json
+    standing = call("status", "study", "--json", cwd=tmp_path).json
     assert standing["study"] == "study"
     assert standing["dataset"] == dataset
     assert standing["budget"] == 2
     assert standing["states"]["complete"] + standing["states"]["pruned"] == 2
     assert standing["workers"] == []
 
-    exported = run("export-best", "study", "--out", "val.h5", *data, cwd=tmp_path)
+    exported = call("export-best", "study", "--out", "val.h5", *data, cwd=tmp_path)
     assert exported.code == 0, exported.err
-    scores = run("evaluate", "val.h5", "--dataset", dataset, "--json", *data, cwd=tmp_path).json
+    scores = call("evaluate", "val.h5", "--dataset", dataset, "--json", *data, cwd=tmp_path).json
     assert set(scores[dataset]) == METRICS[dataset]
     assert scores[dataset]["co-bps"] == pytest.approx(standing["best"]["value"], abs=1e-4)
     assert scores[dataset]["fp-bps"] == pytest.approx(standing["best"]["attrs"]["fp_bps"], abs=1e-4)
 
-    exported = run("export-best", "study", "--phase", "test", "--out", "test.h5", *data, cwd=tmp_path)
+    exported = call("export-best", "study", "--phase", "test", "--out", "test.h5", *data, cwd=tmp_path)
     assert exported.code == 0, exported.err
     recording = open_recording(dataset, recordings)
     assert recording.test is not None
@@ -59,7 +59,7 @@ def test_a_strangers_recording_goes_from_launch_to_a_scored_submission(
         forward = (recording.test.n_trials, recording.n_forward_bins, recording.n_heldout)
         assert file[dataset]["eval_rates_heldout_forward"].shape == forward
         assert file[dataset].attrs["architecture"] == "GRU(2) -> FF -> exp"
-    refused = run("evaluate", "test.h5", "--dataset", dataset, *data, cwd=tmp_path)
+    refused = call("evaluate", "test.h5", "--dataset", dataset, *data, cwd=tmp_path)
     assert refused.code == 1
     assert "--targets" in refused.err
 
@@ -69,7 +69,7 @@ def test_test_targets_in_the_benchmarks_layout_score_a_test_submission(recording
     data = ("--data", recordings)
     launch = ("launch", "study", "--dataset", "mc_rtt", "--arch", "FF -> exp", "--trials", "1", "--epochs", "2", *data)
     assert run(*launch, cwd=tmp_path).code == 0
-    assert run("export-best", "study", "--phase", "test", "--out", "test.h5", *data, cwd=tmp_path).code == 0
+    assert call("export-best", "study", "--phase", "test", "--out", "test.h5", *data, cwd=tmp_path).code == 0
     recording = open_recording("mc_rtt", recordings)
     rng = np.random.default_rng(0)
     with h5py.File(tmp_path / "test.h5") as file:
@@ -83,7 +83,7 @@ def test_test_targets_in_the_benchmarks_layout_score_a_test_submission(recording
         for kind in ("heldin", "heldout"):
             group[f"eval_spikes_{kind}_forward"] = rng.poisson(0.1, rates[f"eval_rates_{kind}_forward"].shape)
     targets = ("--targets", "eval_data_test.h5")
-    scores = run("evaluate", "test.h5", "--dataset", "mc_rtt", *targets, "--json", *data, cwd=tmp_path).json
+    scores = call("evaluate", "test.h5", "--dataset", "mc_rtt", *targets, "--json", *data, cwd=tmp_path).json
     null = np.broadcast_to(spikes.mean(axis=(0, 1)), spikes.shape)
     gain = np.sum(spikes * np.log(rates["eval_rates_heldout"] / null) - rates["eval_rates_heldout"] + null)
     assert scores["mc_rtt"]["co-bps"] == pytest.approx(gain / spikes.sum() / np.log(2), abs=1e-5)
@@ -97,10 +97,10 @@ def test_bins_of_20_ms_and_an_ensemble_go_the_whole_way(recordings: Path, tmp_pa
         cwd=tmp_path,
     )
     assert launched.code == 0, launched.err
-    assert run("export-best", "study", "--out", "three.h5", "--ensemble", "3", *data, cwd=tmp_path).code == 0
-    scores = run("evaluate", "three.h5", "--dataset", "mc_maze_small", "--json", *data, cwd=tmp_path).json
+    assert call("export-best", "study", "--out", "three.h5", "--ensemble", "3", *data, cwd=tmp_path).code == 0
+    scores = call("evaluate", "three.h5", "--dataset", "mc_maze_small", "--json", *data, cwd=tmp_path).json
     assert set(scores) == {"mc_maze_small_20"}
-    too_many = run("export-best", "study", "--out", "four.h5", "--ensemble", "4", *data, cwd=tmp_path)
+    too_many = call("export-best", "study", "--out", "four.h5", "--ensemble", "4", *data, cwd=tmp_path)
     assert too_many.code == 1
     assert "has 3 complete trials, and 4 are asked for" in too_many.err
     assert not (tmp_path / "four.h5").exists()
