@@ -49,9 +49,5 @@ class Counts:
         _, n_bins, n_neurons = self.target_BTN.shape
         return Sizes(n_heldin, n_neurons - n_heldin, n_window, n_bins - n_window)
 
-    def of(self, trials: Tensor) -> "Counts":
-        """The counts of some trials, given by their indices."""
-        return Counts(self.heldin_BWI[trials], self.target_BTN[trials])
-
     def to(self, device: torch.device) -> "Counts":
         return replace(self, heldin_BWI=self.heldin_BWI.to(device), target_BTN=self.target_BTN.to(device))

@@ -40,10 +40,6 @@ class WorkerProcess:
         self._start_again_at = 0.0
 
     @property
-    def pid(self) -> int | None:
-        return self._process.pid if self._process else None
-
-    @property
     def is_over(self) -> bool:
         """Whether nothing more comes of this slot: its process ended well, or was given up."""
         return self.given_up or (self._process is not None and self._process.poll() == 0)

@@ -3,7 +3,7 @@
 import math
 import platform
 from importlib.metadata import version
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,8 +12,6 @@ from search.space import Space
 
 SamplerName = Literal["tpe", "random"]
 PrunerName = Literal["hyperband", "median", "patient", "none"]
-SAMPLERS: tuple[str, ...] = get_args(SamplerName)
-PRUNERS: tuple[str, ...] = get_args(PrunerName)
 
 USUAL_STEPS = 400
 """Steps of the optimizer in a trial unless --epochs says otherwise: where curves of mc_rtt's size have levelled off."""

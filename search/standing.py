@@ -1,6 +1,5 @@
 """Where a study stands: what ``status``, the live display and the figures show."""
 
-import statistics
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -94,12 +93,6 @@ def best_of(trials: list[FrozenTrial]) -> BestTrial | None:
     best = max(complete, key=_score)
     attrs = {key: value for key, value in best.user_attrs.items() if key != OWNER_KEY}
     return BestTrial(best.number, _score(best), best.params, attrs)
-
-
-def seconds_per_trial(trials: list[FrozenTrial]) -> float | None:
-    """The median time that a finished trial took, or None before there is one."""
-    times = [trial.duration.total_seconds() for trial in trials if trial.state in FINISHED and trial.duration]
-    return statistics.median(times) if times else None
 
 
 def _score(trial: FrozenTrial) -> float:

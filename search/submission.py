@@ -41,11 +41,6 @@ class Prediction:
     train_rates: Rates
     eval_rates: Rates
 
-    @property
-    def splits(self) -> tuple[Split, Split]:
-        """The splits that were predicted: what was trained on, and what is evaluated."""
-        return phase_splits(self.recording, self.phase)
-
     def arrays(self) -> dict[str, Rates]:
         """The arrays that the benchmark asks for, by their names."""
         return _cut("train", self.train_rates, self.recording) | _cut("eval", self.eval_rates, self.recording)
