@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from data.synthesis import read_ceiling
+from search.process import MODULE
 
 FOLDER = Path("demo")
 STUDY, TRIALS, EPOCHS = "demo", 12, 20
@@ -26,9 +27,14 @@ STUDY, TRIALS, EPOCHS = "demo", 12, 20
 def nlb_search(*arguments: str) -> str:
     """Run a command of nlb-search in the demo's folder, show it, and return what it prints."""
     print(f"\n$ nlb-search {' '.join(arguments)}", flush=True)
-    environment = os.environ | {"NLB_SEARCH_CACHE": "cache", "NLB_SEARCH_STORAGE": "sqlite:///nlb-search.db"}
+    places = {
+        "NLB_SEARCH_CACHE": "cache",
+        "NLB_SEARCH_STORAGE": "sqlite:///nlb-search.db",
+        "NLB_SEARCH_DATA": "nlb-data",
+        "NLB_SEARCH_ARTIFACTS": "artifacts",
+    }
     done = subprocess.run(
-        [sys.executable, "-m", "search", *arguments], cwd=FOLDER, env=environment, stdout=subprocess.PIPE, text=True
+        [sys.executable, *MODULE, *arguments], cwd=FOLDER, env=os.environ | places, stdout=subprocess.PIPE, text=True
     )
     if done.returncode != 0:
         sys.exit(done.returncode)

@@ -119,6 +119,11 @@ DATASETS = {
 }
 
 
+def group_name(dataset: str, bin_ms: int) -> str:
+    """The name under which submissions and targets hold a dataset in bins of ``bin_ms``: ``mc_rtt``, ``mc_rtt_20``."""
+    return dataset if bin_ms == BIN_WIDTHS_MS[0] else f"{dataset}_{bin_ms}"
+
+
 def dataset_named(name: str) -> Dataset:
     """The dataset of that name. Raises DataError, which lists the names there are, for any other."""
     if name not in DATASETS:

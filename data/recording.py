@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from data.datasets import FORWARD_MS, Dataset
+from data.datasets import FORWARD_MS, Dataset, group_name
 
 UNSEEN = 255
 """The count that marks a bin whose true count is not known (NaN in nlb_tools)."""
@@ -77,4 +77,4 @@ class Recording:
     @property
     def group(self) -> str:
         """The name under which a submission and its targets hold this recording: ``mc_rtt`` or ``mc_rtt_20``."""
-        return self.dataset.name if self.bin_ms == 5 else f"{self.dataset.name}_{self.bin_ms}"
+        return group_name(self.dataset.name, self.bin_ms)

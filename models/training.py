@@ -6,7 +6,7 @@ state goes on exactly as if it had never been cut.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from statistics import fmean
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from models import masks
 from models.chain import Chain
-from models.errors import DivergedError
+from models.errors import DivergedError, InterruptedTrainingError
 from models.hyperparameters import Hyperparameters
 from models.network import Network, predict
 from models.scores import co_bps, fp_bps
@@ -67,6 +67,10 @@ class State:
     facts: dict[str, Any]
 
 
+def _never() -> bool:
+    return False
+
+
 class Training:
     """A network, its optimizer and how far they are.
 
@@ -85,7 +89,7 @@ class Training:
         # Which counts are unknown never changes, so the look for NaN is not repeated at every step.
         self.known_BTN = ~torch.isnan(self.train.target_BTN)
         self.target_BTN = torch.nan_to_num(self.train.target_BTN)
-        with _seeded(seed, epoch=0):
+        with _seeded(seed, 0, device):
             mean_counts = torch.nanmean(self.train.target_BTN, dim=(0, 1))
             self.network = Network(chain, train.sizes, hyper, torch.nan_to_num(mean_counts)).to(device)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=hyper.lr, weight_decay=hyper.l2_weight)
@@ -96,13 +100,19 @@ class Training:
             pct_start=WARM_UP,
         )
 
-    def run_epoch(self) -> float:
-        """Train one epoch; returns its mean loss. Raises DivergedError at the first loss that is not finite."""
+    def run_epoch(self, interrupted: Callable[[], bool] = _never) -> float:
+        """Train one epoch; returns its mean loss.
+
+        Raises DivergedError at the first loss that is not finite, and InterruptedTrainingError as soon as
+        ``interrupted``, which is asked before every step, says so.
+        """
         self.network.train()
         losses: list[Tensor] = []
-        with _seeded(self.seed, epoch=self.epoch + 1):
+        with _seeded(self.seed, self.epoch + 1, self.target_BTN.device):
             order = torch.randperm(self.train.n_trials, device=self.target_BTN.device)
             for trials in torch.split(order, self.plan.batch_size):
+                if interrupted():
+                    raise InterruptedTrainingError(f"interrupted in epoch {self.epoch + 1}")
                 losses.append(self._step(trials))
         self.epoch += 1
         loss = torch.stack(losses)
@@ -158,22 +168,23 @@ class Training:
             self.best = Best(Progress(**state.facts["best"]), _named("best.", state.tensors))
 
 
-def fit(training: Training, val: Counts) -> Iterator[Progress]:
+def fit(training: Training, val: Counts, interrupted: Callable[[], bool] = _never) -> Iterator[Progress]:
     """Train to the end of the plan, from wherever the training is; yields each evaluation on ``val``.
 
-    Raises DivergedError at the first loss or score that is not finite.
+    Raises DivergedError at the first loss or score that is not finite, and InterruptedTrainingError as soon as
+    ``interrupted`` says so.
     """
     plan = training.plan
     val = val.to(training.target_BTN.device)
     losses: list[float] = []
     while training.epoch < plan.epochs:
-        losses.append(training.run_epoch())
+        losses.append(training.run_epoch(interrupted))
         if training.epoch % plan.evaluate_every and training.epoch < plan.epochs:
             continue
         progress = _evaluate(training, val, fmean(losses))
         losses.clear()
-        if not math.isfinite(progress.co_bps):
-            raise DivergedError(f"co-bps on val became {progress.co_bps} in epoch {progress.epoch}")
+        if not (math.isfinite(progress.co_bps) and math.isfinite(progress.fp_bps)):
+            raise DivergedError(f"the scores became {progress.co_bps}, {progress.fp_bps} in epoch {progress.epoch}")
         if training.best is None or progress.co_bps > training.best.progress.co_bps:
             weights = {name: tensor.detach().clone() for name, tensor in training.network.state_dict().items()}
             training.best = Best(progress, weights)
@@ -194,8 +205,8 @@ def _named(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 @contextmanager
-def _seeded(seed: int, epoch: int) -> Iterator[None]:
-    """Torch's generators seeded for one epoch, and given back as they were."""
-    with torch.random.fork_rng():
+def _seeded(seed: int, epoch: int, device: torch.device) -> Iterator[None]:
+    """Torch's generators of the CPU and of ``device`` seeded for one epoch, and given back as they were."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed((seed << 16) + epoch)
         yield

@@ -1,5 +1,6 @@
 """Making a study, or joining the one that is there."""
 
+import math
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -12,14 +13,24 @@ from models.chain import Chain, parse_chain
 from models.errors import ChainError
 from models.hyperparameters import Hyperparameters
 from models.network import Network
-from models.tensors import Sizes
 from search.errors import SearchError, UsageError
 from search.opening import OpenStudy, Place, open_named_study
 from search.space import SpaceName, space_for, start_parameters
-from search.spec import OPTION_OF_FIELD, PrunerName, SamplerName, SearchSpec, differences, usual_epochs, versions_here
-from search.tensors import largest_count
+from search.spec import (
+    BATCH_SIZE,
+    EVALUATIONS,
+    OPTION_OF_FIELD,
+    PrunerName,
+    SamplerName,
+    SearchSpec,
+    differences,
+    usual_epochs,
+    versions_here,
+)
+from search.tensors import largest_count, sizes_of
+from storage.checkpoints import check_folder
 from storage.database import open_database
-from storage.studies import check_name, make_study, study_names
+from storage.studies import check_name, is_whole, make_study
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +73,7 @@ def begin(place: Place, name: str, request: Request) -> OpenStudy:
     for chain in chains:
         check_chain(chain, recording)
     space_name = request.space_name or "wide"
+    epochs = request.epochs or usual_epochs(recording.train.n_trials)
     spec = SearchSpec(
         dataset=request.dataset,
         bin_ms=recording.bin_ms,
@@ -72,10 +84,13 @@ def begin(place: Place, name: str, request: Request) -> OpenStudy:
         sampler=request.sampler or "tpe",
         pruner=request.pruner or "hyperband",
         trials=request.trials,
-        epochs=request.epochs or usual_epochs(recording.train.n_trials),
+        epochs=epochs,
+        evaluate_every=math.ceil(epochs / EVALUATIONS),
+        batch_size=BATCH_SIZE,
         seed=request.seed or 0,
         versions=versions_here(),
     )
+    check_folder(place.artifacts / name)
     database = open_database(place.url)
     start = start_parameters(spec.space, spec.architectures)
     make_study(place.url, database, name, spec.model_dump(mode="json"), start)
@@ -84,7 +99,7 @@ def begin(place: Place, name: str, request: Request) -> OpenStudy:
 
 def check_chain(chain: Chain, recording: Recording) -> None:
     """Raises ChainError for a chain that cannot be built for the recording, or whose head cannot describe it."""
-    sizes = Sizes(recording.n_heldin, recording.n_heldout, recording.n_window_bins, recording.n_forward_bins)
+    sizes = sizes_of(recording)
     Network(chain, sizes, Hyperparameters(), torch.zeros(sizes.n_neurons))
     most = chain.head.most_spikes
     if most is None:
@@ -99,7 +114,7 @@ def check_chain(chain: Chain, recording: Recording) -> None:
 
 def _exists(place: Place, name: str) -> bool:
     file = place.url.sqlite_file
-    return (file is None or file.exists()) and name in study_names(open_database(place.url))
+    return (file is None or file.exists()) and is_whole(open_database(place.url), name)
 
 
 def _join(place: Place, name: str, request: Request) -> OpenStudy:

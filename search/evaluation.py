@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from data.cache import open_recording
-from data.datasets import BIN_WIDTHS_MS, dataset_named
+from data.datasets import BIN_WIDTHS_MS, dataset_named, group_name
 from data.recording import Recording
 from search.errors import SearchError
 from search.submission import Phase, check_submission
@@ -58,7 +58,7 @@ def score(group: str, submitted: Arrays, targets: Arrays) -> dict[str, float]:
 def _bin_widths(file: Path, dataset: str) -> list[int]:
     """The bin widths in which a submission holds the dataset."""
     dataset_named(dataset)
-    groups = {dataset if bin_ms == 5 else f"{dataset}_{bin_ms}": bin_ms for bin_ms in BIN_WIDTHS_MS}
+    groups = {group_name(dataset, bin_ms): bin_ms for bin_ms in BIN_WIDTHS_MS}
     try:
         with h5py.File(file, "r") as submission:
             found = [bin_ms for group, bin_ms in groups.items() if group in submission]

@@ -10,6 +10,7 @@ import torch
 from optuna.trial import FrozenTrial
 
 from models.chain import parse_chain
+from models.errors import DivergedError
 from models.network import Network, predict
 from models.tensors import Sizes
 from models.training import Progress, Training
@@ -85,7 +86,7 @@ def _finalists(study: OpenStudy, count: int) -> list[Finalist]:
     if len(trials) < count:
         raise SearchError(
             f"the study '{study.name}' has {len(trials)} complete trials, and {count} are asked for: "
-            f"let it go on with `nlb-search resume {study.name}`"
+            f"let it go on with `nlb-search resume {study.name}`, or search again with more trials or --pruner none"
         )
     return [_load(study, trial) for trial in trials[:count]]
 
@@ -99,12 +100,18 @@ def _load(study: OpenStudy, trial: FrozenTrial) -> Finalist:
             f"the checkpoint of trial {trial.number} is not at {path}: "
             "give the folder that the workers wrote to with --artifacts"
         ) from None
-    settings = checkpoint.facts["settings"]
+    facts = checkpoint.facts
+    if facts["content_hash"] != study.spec.content_hash or facts["progress"]["co_bps"] != trial.value:
+        raise SearchError(
+            f"the checkpoint {path} is not that of trial {trial.number}: its co-bps is {facts['progress']['co_bps']}, "
+            f"and the trial's {trial.value}; give the folder that the workers wrote to with --artifacts"
+        )
+    settings = facts["settings"]
     architecture, hyper = settings_of(settings)
-    sizes = Sizes(**checkpoint.facts["sizes"])
+    sizes = Sizes(**facts["sizes"])
     network = Network(parse_chain(architecture), sizes, hyper, torch.zeros(sizes.n_neurons))
     network.load_state_dict(checkpoint.tensors)
-    return Finalist(trial, network.to(training_device()), settings, Progress(**checkpoint.facts["progress"]))
+    return Finalist(trial, network.to(training_device()), settings, Progress(**facts["progress"]))
 
 
 def _train_again(study: OpenStudy, finalist: Finalist) -> Network:
@@ -114,8 +121,11 @@ def _train_again(study: OpenStudy, finalist: Finalist) -> Network:
     seed = study.spec.trial_seed(finalist.trial.number)
     training = Training(parse_chain(architecture), hyper, study.spec.plan, counts, seed, training_device())
     _log.info("training trial %d again on train + val, %d epochs", finalist.trial.number, finalist.progress.epoch)
-    for _ in range(finalist.progress.epoch):
-        training.run_epoch()
+    try:
+        for _ in range(finalist.progress.epoch):
+            training.run_epoch()
+    except DivergedError as error:
+        raise SearchError(f"training trial {finalist.trial.number} on train + val diverged: {error}") from error
     return training.network
 
 

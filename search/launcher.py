@@ -10,6 +10,7 @@ from search.slots import Slot
 from search.standing import Standing, standing_of
 from search.stopping import Stop
 from storage.patience import Patience
+from storage.studies import said_if_deleted
 
 LOOK_SECONDS = 1.0
 
@@ -21,21 +22,26 @@ def run_workers(open_study: OpenStudy, slots: list[Slot], stop: Stop, hours: flo
     before the budget was met, with the last words of one.
     """
     workers = [WorkerProcess(slot, open_study.name, open_study.place) for slot in slots]
-    deadline = time.monotonic() + hours * 3600 if hours else float("inf")
+    deadline = time.monotonic() + hours * 3600 if hours is not None else float("inf")
     patience = Patience(stop)
     try:
         while not (stop.is_set() or time.monotonic() >= deadline or all(worker.is_over for worker in workers)):
             for worker in workers:
                 worker.look()
-            show.update(patience.call(lambda: standing_of(open_study)))
+            show.update(_look(open_study, patience))
             stop.wait(LOOK_SECONDS)
     finally:
         _dismiss(workers)
-    standing = patience.call(lambda: standing_of(open_study))
+    standing = _look(open_study, patience)
     show.update(standing)
     if standing.finished < standing.spec.trials and all(worker.given_up for worker in workers):
         raise SearchError(f"every worker gave up; the last one said: {workers[-1].last_words}")
     return standing
+
+
+def _look(open_study: OpenStudy, patience: Patience) -> Standing:
+    with said_if_deleted(open_study.name):
+        return patience.call(lambda: standing_of(open_study))
 
 
 def _dismiss(workers: list[WorkerProcess]) -> None:

@@ -12,6 +12,9 @@ from search.opening import Place
 from search.slots import Slot
 from search.stopping import LAUNCHER_VARIABLE
 
+MODULE = ("-P", "-m", "search")
+"""How Python runs nlb-search; -P, for a folder named models where a user works must not be taken for ours."""
+
 LEAVE_SECONDS = 30.0
 """How long a worker may take to hand back its trial before it is killed, as Slurm and Kubernetes wait."""
 
@@ -26,7 +29,7 @@ class WorkerProcess:
     """Keeps a worker running in one slot.
 
     A worker that was killed is started again, after a delay that doubles while it keeps dying young; one that says
-    itself that it cannot go on (exit code 1), or that dies young five times in a row, is given up.
+    itself that it cannot go on (exit codes 1 and 2), or that dies young five times in a row, is given up.
     """
 
     def __init__(self, slot: Slot, study: str, place: Place) -> None:
@@ -80,7 +83,7 @@ class WorkerProcess:
             LAUNCHER_VARIABLE: str(os.getpid()),
         }
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "search", "worker", self.study],
+            [sys.executable, *MODULE, "worker", self.study],
             env=environment | self.slot.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -98,7 +101,7 @@ class WorkerProcess:
             _log.info("%s: %s", self.name, line.rstrip())
 
     def _ended(self, code: int) -> None:
-        if code == 1:
+        if code in (1, 2):
             self.given_up = True
             return
         cause = f"by signal {-code}" if code < 0 else f"with exit code {code}"

@@ -9,22 +9,18 @@ from search.errors import UsageError
 
 @dataclass(frozen=True)
 class Slot:
-    """One worker's share of the machine. ``gpu`` is the device it sees, as CUDA names it, or None for the CPU."""
+    """One worker's share of the machine: a device that it sees, as CUDA names it, or None and one core of the CPU."""
 
     number: int
     gpu: str | None
-    threads: int
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the worker's environment says of its share."""
-        threads = str(self.threads)
-        return {
-            "CUDA_VISIBLE_DEVICES": self.gpu or "",
-            "OMP_NUM_THREADS": threads,
-            "MKL_NUM_THREADS": threads,
-            "OPENBLAS_NUM_THREADS": threads,
-        }
+        """What the worker's environment says of its share. One thread, always: a trial's scores must not depend on
+        how many workers there are, and a second thread gains nothing.
+        """
+        threads = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+        return {"CUDA_VISIBLE_DEVICES": self.gpu or ""} | dict.fromkeys(threads, "1")
 
 
 def usable_cores() -> int:
@@ -36,9 +32,10 @@ def visible_gpus() -> list[str]:
     """The GPUs that a worker could be given, as CUDA_VISIBLE_DEVICES names them."""
     import torch  # here, because it takes seconds, and most commands never ask
 
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     limited = os.environ.get("CUDA_VISIBLE_DEVICES")
-    names = limited.split(",") if limited else [str(index) for index in range(torch.cuda.device_count())]
-    return names if torch.cuda.is_available() else []
+    names = [name.strip() for name in limited.split(",")] if limited else [str(index) for index in range(count)]
+    return names[:count]
 
 
 def chosen_gpus(choice: str) -> list[str]:
@@ -57,11 +54,6 @@ def chosen_gpus(choice: str) -> list[str]:
 
 
 def make_slots(gpus: list[str], per_gpu: int, workers: int | None) -> list[Slot]:
-    """A slot for every worker: ``per_gpu`` on each GPU, or one a core where there is none, unless told how many.
-
-    The workers share the cores, so that together they never run more threads than there are cores.
-    """
-    cores = usable_cores()
-    count = workers or (len(gpus) * per_gpu if gpus else cores)
-    threads = max(1, cores // count)
-    return [Slot(number, gpus[number % len(gpus)] if gpus else None, threads) for number in range(count)]
+    """A slot for every worker: ``per_gpu`` on each GPU, or one a core where there is none, unless told how many."""
+    count = workers or (len(gpus) * per_gpu if gpus else usable_cores())
+    return [Slot(number, gpus[number % len(gpus)] if gpus else None) for number in range(count)]

@@ -8,11 +8,13 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.training import Plan
+from search.errors import SearchError
 from search.space import Space
 
 SamplerName = Literal["tpe", "random"]
 PrunerName = Literal["hyperband", "median", "patient", "none"]
 
+BATCH_SIZE = 32
 USUAL_STEPS = 400
 """Steps of the optimizer in a trial unless --epochs says otherwise: where curves of mc_rtt's size have levelled off."""
 FEWEST_EPOCHS, MOST_EPOCHS = 20, 150
@@ -24,7 +26,8 @@ class SearchSpec(BaseModel):
     """What one study searches, on what, and for how long. Stored as JSON when the study is made; it never changes.
 
     ``content_hash`` is that of the recording's files; ``trials`` the number that shall finish; ``epochs`` the most
-    that one trial trains; ``seed`` fixes every draw of sampler, masks and weights.
+    that one trial trains, in batches of ``batch_size`` trials and scored after every ``evaluate_every``; ``seed`` fixes
+    every draw of sampler, masks and weights.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,13 +42,15 @@ class SearchSpec(BaseModel):
     pruner: PrunerName
     trials: int = Field(gt=0)
     epochs: int = Field(gt=0)
+    evaluate_every: int = Field(gt=0)
+    batch_size: int = Field(gt=0)
     seed: int = Field(ge=0)
     versions: dict[str, str]
 
     @property
     def plan(self) -> Plan:
         """How each trial is trained."""
-        return Plan(epochs=self.epochs, evaluate_every=math.ceil(self.epochs / EVALUATIONS))
+        return Plan(epochs=self.epochs, evaluate_every=self.evaluate_every, batch_size=self.batch_size)
 
     def trial_seed(self, number: int) -> int:
         """The seed of one trial's training and sampling, below 2**32."""
@@ -54,7 +59,7 @@ class SearchSpec(BaseModel):
 
 def usual_epochs(n_trials: int) -> int:
     """Epochs that give a recording with so many training trials about the usual number of steps."""
-    steps_per_epoch = math.ceil(n_trials / Plan(epochs=1).batch_size)
+    steps_per_epoch = math.ceil(n_trials / BATCH_SIZE)
     return min(max(round(USUAL_STEPS / steps_per_epoch), FEWEST_EPOCHS), MOST_EPOCHS)
 
 
@@ -63,6 +68,17 @@ def versions_here() -> dict[str, str]:
     return {"python": platform.python_version()} | {
         package: version(package) for package in ("nlb-search", "optuna", "torch", "numpy")
     }
+
+
+def check_versions(spec: SearchSpec) -> None:
+    """Raises SearchError where a trial here would not be drawn or trained as the study's others were."""
+    here = versions_here()
+    for package in ("nlb-search", "optuna"):
+        if spec.versions[package] != here[package]:
+            raise SearchError(
+                f"the study was made with {package} {spec.versions[package]}, and here is {here[package]}: "
+                "install that version to work on it"
+            )
 
 
 OPTION_OF_FIELD: dict[str, str] = {

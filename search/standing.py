@@ -75,7 +75,11 @@ def standing_of(open_study: OpenStudy) -> Standing:
         states={state.name.lower(): states[state] for state in TrialState},
         best=best_of(trials),
         workers=tuple(map(_worker_at, running)),
-        failures=tuple(trial.user_attrs[FAILURE_KEY] for trial in trials if FAILURE_KEY in trial.user_attrs),
+        failures=tuple(
+            trial.user_attrs[FAILURE_KEY]
+            for trial in trials
+            if trial.state == TrialState.FAIL and FAILURE_KEY in trial.user_attrs
+        ),
     )
 
 

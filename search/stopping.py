@@ -3,18 +3,23 @@
 import os
 import signal
 import threading
+import time
 from types import FrameType
 
 LAUNCHER_VARIABLE = "NLB_SEARCH_LAUNCHER"
 """Set by ``launch`` for its workers: its process id. A worker whose parent is another one has lost its launcher."""
 
 
+HURRY_SECONDS = 10.0
+"""How long a training may take to reach the end of its epoch once it was asked to stop."""
+
+
 class Stop(threading.Event):
-    """Set when the process shall hand back its work and leave. ``signal`` is the signal that asked, if one did."""
+    """Set when the process shall hand back its work and leave."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.signal: int | None = None
+        self._asked_at: float | None = None
 
     def listen(self) -> "Stop":
         """Turn Ctrl-C and SIGTERM into this event; a second one ends the process at once, as without us."""
@@ -23,9 +28,17 @@ class Stop(threading.Event):
         return self
 
     def _heard(self, number: int, _frame: FrameType | None) -> None:
-        self.signal = number
-        self.set()
+        # From a thread: the handler may have interrupted a wait that holds the event's own lock.
+        threading.Thread(target=self.set).start()
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+    def set(self) -> None:
+        self._asked_at = self._asked_at or time.monotonic()
+        super().set()
+
+    def is_urgent(self) -> bool:
+        """Whether it was set so long ago that the end of an epoch is not worth waiting for."""
+        return self._asked_at is not None and time.monotonic() - self._asked_at > HURRY_SECONDS
 
     def check_launcher(self) -> None:
         """Stop if this worker's launcher is gone: nobody would end it, or show what it does."""

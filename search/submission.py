@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from data.recording import UNSEEN, Recording, Split
-from models.tensors import Sizes
 from search.errors import SearchError
 from storage.files import whole_file
 
@@ -56,11 +55,6 @@ def phase_splits(recording: Recording, phase: Phase) -> tuple[Split, Split]:
             "or export for --phase val"
         )
     return recording.train_val, recording.test
-
-
-def sizes_of(recording: Recording) -> Sizes:
-    """The numbers of neurons and bins that a network of this recording has."""
-    return Sizes(recording.n_heldin, recording.n_heldout, recording.n_window_bins, recording.n_forward_bins)
 
 
 def write_submission(path: Path, predictions: list[Prediction], facts: Mapping[str, Mapping[str, str]]) -> None:

@@ -3,9 +3,14 @@
 import numpy as np
 import torch
 
-from data.recording import UNSEEN, Split
+from data.recording import UNSEEN, Recording, Split
 from data.recording import Counts as CountArray
-from models.tensors import Counts
+from models.tensors import Counts, Sizes
+
+
+def sizes_of(recording: Recording) -> Sizes:
+    """The numbers of neurons and bins that a network of this recording has."""
+    return Sizes(recording.n_heldin, recording.n_heldout, recording.n_window_bins, recording.n_forward_bins)
 
 
 def counts_of(split: Split) -> Counts:

@@ -4,6 +4,7 @@ import dataclasses
 import logging
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import torch
 
 from models.chain import parse_chain
-from models.errors import DivergedError
+from models.errors import DivergedError, InterruptedTrainingError
 from models.hyperparameters import Hyperparameters
 from models.tensors import Counts
 from models.training import State, Training, fit
@@ -23,7 +24,7 @@ from storage.claims import Claim
 from storage.errors import StorageError
 
 CHECKPOINT_SECONDS = 15
-"""The most training that a killed worker loses."""
+"""A checkpoint is written at the first evaluation after so long: a killed worker loses that and one epoch."""
 
 _log = logging.getLogger(__name__)
 
@@ -62,15 +63,19 @@ def run_trial(claim: Claim, bench: Bench) -> None:
     values = claim.sample(lambda trial: sample(trial, bench.spec.space, bench.spec.architectures))
     architecture, hyper = settings_of(values)
     seed = bench.spec.trial_seed(claim.number)
-    training = Training(parse_chain(architecture), hyper, bench.spec.plan, bench.train, seed, bench.device)
-    _go_on(training, claim, bench)
+
+    def begin() -> Training:
+        return Training(parse_chain(architecture), hyper, bench.spec.plan, bench.train, seed, bench.device)
+
+    identity = {"settings": values, "seed": seed, "spec": bench.spec.model_dump(mode="json", exclude={"versions"})}
+    training = _restored(begin, claim, bench, identity) or begin()
     claim.annotate(
         architecture=architecture,
         n_parameters=sum(parameter.numel() for parameter in training.network.parameters()),
         device=_name(bench.device),
     )
     try:
-        ending = _train(training, claim, bench)
+        ending = _train(training, claim, bench, identity)
     except DivergedError as error:
         if training.best is None:
             raise
@@ -82,24 +87,32 @@ def run_trial(claim: Claim, bench: Bench) -> None:
         case Ending.PRUNED:
             claim.prune()
         case Ending.STOPPED:
-            _save_running(training, claim, bench)
             claim.hand_back()
             return
-    bench.checkpoints.running(claim.number).unlink(missing_ok=True)
+    bench.checkpoints.forget_running(claim.number)
 
 
-def _train(training: Training, claim: Claim, bench: Bench) -> Ending:
-    """Train until the plan is done, the pruner ends it, or the worker is asked to stop."""
+def _train(training: Training, claim: Claim, bench: Bench, identity: dict[str, Any]) -> Ending:
+    """Train until the plan is done, the pruner ends it, or the worker is asked to stop.
+
+    A worker that is asked to stop saves where it is at the next evaluation; if that is too far off, it leaves what it
+    saved last.
+    """
     saved = time.monotonic()
-    for progress in fit(training, bench.val):
-        if claim.report(progress.co_bps, progress.epoch):
-            return Ending.PRUNED
-        bench.stop.check_launcher()
-        if bench.stop.is_set() and training.epoch < training.plan.epochs:
-            return Ending.STOPPED
-        if time.monotonic() - saved > CHECKPOINT_SECONDS:
-            _save_running(training, claim, bench)
-            saved = time.monotonic()
+    try:
+        for progress in fit(training, bench.val, bench.stop.is_urgent):
+            bench.stop.check_launcher()
+            stopped = bench.stop.is_set() and training.epoch < training.plan.epochs
+            # Saved before it is reported: a stopped worker whose database is away must not lose it.
+            if stopped or time.monotonic() - saved > CHECKPOINT_SECONDS:
+                _save_running(training, claim, bench, identity)
+                saved = time.monotonic()
+            if claim.report(progress.co_bps, progress.epoch):
+                return Ending.PRUNED
+            if stopped:
+                return Ending.STOPPED
+    except InterruptedTrainingError:
+        return Ending.STOPPED
     return Ending.COMPLETE
 
 
@@ -116,30 +129,39 @@ def _complete(training: Training, claim: Claim, bench: Bench, values: dict[str, 
         "content_hash": bench.spec.content_hash,
         "progress": dataclasses.asdict(best.progress),
     }
+    claim.check_held()
     weights = {name: tensor.cpu() for name, tensor in best.weights.items()}
     save_checkpoint(bench.checkpoints.best(claim.number), Checkpoint(weights, facts))
     claim.annotate(best_epoch=best.progress.epoch, fp_bps=best.progress.fp_bps)
     claim.complete(best.progress.co_bps)
 
 
-def _go_on(training: Training, claim: Claim, bench: Bench) -> None:
-    """Restore what an earlier worker of this trial saved; a damaged checkpoint only costs its training again."""
+def _restored(begin: Callable[[], Training], claim: Claim, bench: Bench, identity: dict[str, Any]) -> Training | None:
+    """The training as an earlier worker of this trial left it, or None where it left nothing of use.
+
+    A damaged checkpoint, or one of another study of this name, only costs its training again.
+    """
     try:
         checkpoint = load_checkpoint(bench.checkpoints.running(claim.number))
-        training.restore(State(checkpoint.tensors, checkpoint.facts))
+        if checkpoint.facts["identity"] != identity:
+            raise StorageError("its checkpoint is of another study")
+        training = begin()
+        training.restore(State(checkpoint.tensors, checkpoint.facts["training"]))
     except FileNotFoundError:
-        return
+        return None
     except (StorageError, KeyError, ValueError, RuntimeError) as error:
         _log.warning("trial %d starts anew: %s", claim.number, error)
-        return
+        return None
     _log.info("trial %d goes on from epoch %d", claim.number, training.epoch)
+    return training
 
 
-def _save_running(training: Training, claim: Claim, bench: Bench) -> None:
+def _save_running(training: Training, claim: Claim, bench: Bench, identity: dict[str, Any]) -> None:
     """Save where the training is. A full disk costs the chance to go on from here, not the trial."""
     state = training.state()
+    facts = {"identity": identity, "training": state.facts}
     try:
-        save_checkpoint(bench.checkpoints.running(claim.number), Checkpoint(state.tensors, state.facts))
+        save_checkpoint(bench.checkpoints.running(claim.number), Checkpoint(state.tensors, facts))
     except StorageError as error:
         _log.warning("trial %d goes on without a checkpoint: %s", claim.number, error)
 

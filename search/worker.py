@@ -5,9 +5,11 @@ import logging
 from search.devices import training_device
 from search.errors import SearchError
 from search.opening import OpenStudy
+from search.spec import check_versions
 from search.stopping import Stop
 from search.tensors import counts_of
 from search.trial import Bench, run_trial
+from storage.checkpoints import check_folder
 from storage.claims import FINISHED, Claim
 from storage.errors import LostTrialError, StorageError
 from storage.patience import Patience, is_away
@@ -25,6 +27,8 @@ def work(open_study: OpenStudy, stop: Stop) -> None:
 
     Raises SearchError after ten failures in a row, with the last reason; StorageError if the database stays away.
     """
+    check_versions(open_study.spec)
+    check_folder(open_study.checkpoints.folder)
     recording = open_study.recording()
     device = training_device()
     bench = Bench(
@@ -35,8 +39,9 @@ def work(open_study: OpenStudy, stop: Stop) -> None:
         device=device,
         stop=stop,
     )
-    claims = open_study.claims(Patience(stop))
-    _sweep(open_study)
+    patience = Patience(stop)
+    claims = open_study.claims(patience)
+    patience.call(lambda: _sweep(open_study))
     failures = 0
     while not stop.is_set():
         stop.check_launcher()
@@ -68,20 +73,22 @@ def _run(claim: Claim, bench: Bench) -> str | None:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         _log.warning("trial %d failed: %s", claim.number, reason)
         _log.debug("trial %d", claim.number, exc_info=error)
-        bench.checkpoints.running(claim.number).unlink(missing_ok=True)
-        _record(claim, reason)
-        return reason
+        return _recorded(claim, bench, reason)
     return None
 
 
-def _record(claim: Claim, reason: str) -> None:
+def _recorded(claim: Claim, bench: Bench, reason: str) -> str | None:
+    """Fail the trial for ``reason``; returns None if it was not this worker's any more."""
     try:
         claim.fail(reason)
     except LostTrialError as error:
         _log.warning("%s", error)
+        return None
+    bench.checkpoints.forget_running(claim.number)
+    return reason
 
 
 def _sweep(open_study: OpenStudy) -> None:
     """Remove checkpoints that a worker left when it was killed between finishing its trial and tidying up."""
     for trial in open_study.study.get_trials(deepcopy=False, states=FINISHED):
-        open_study.checkpoints.running(trial.number).unlink(missing_ok=True)
+        open_study.checkpoints.forget_running(trial.number)

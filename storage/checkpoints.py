@@ -1,6 +1,7 @@
 """Checkpoints beside the database: tensors as safetensors, with the facts about them as JSON in the same file."""
 
 import json
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,11 +40,28 @@ class Checkpoints:
     def best(self, number: int) -> Path:
         return self.folder / f"trial-{number:05d}-best.safetensors"
 
+    def forget_running(self, number: int) -> None:
+        """Remove the running checkpoint, and what a worker that was killed while writing left of one."""
+        self.running(number).unlink(missing_ok=True)
+        for part in self.folder.glob(f".trial-{number:05d}-*.part"):
+            part.unlink(missing_ok=True)
+
 
 def default_artifacts(url: StorageUrl) -> Path:
     """Where checkpoints lie unless told otherwise: beside a SQLite file, else in the working directory."""
     file = url.sqlite_file
     return Path("nlb-search.artifacts") if file is None else file.with_name(f"{file.name}.artifacts")
+
+
+def check_folder(folder: Path) -> None:
+    """Make the folder of a study's checkpoints. Raises StorageError if it cannot be made or written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise StorageError(
+            f"the folder of checkpoints {folder} cannot be written ({error.strerror}): name another with --artifacts"
+        ) from error
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:

@@ -20,6 +20,7 @@ from storage.heartbeat import Heartbeat, beat, silent_trials
 from storage.locks import exclusive
 from storage.owner import OWNER_KEY, Owner
 from storage.patience import Patience
+from storage.studies import said_if_deleted
 from storage.urls import StorageUrl
 
 FAILURE_KEY = "failure"
@@ -27,6 +28,12 @@ FAILURE_KEY = "failure"
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 """The states that count towards the budget. A failed trial gives its place back."""
+
+TAKEOVERS_KEY = "takeovers"
+"""The trial's attribute that counts the workers which vanished while they held it."""
+
+MOST_TAKEOVERS = 3
+"""Workers that may vanish with one trial before it is the trial that is blamed: for running out of memory, say."""
 
 _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
@@ -77,7 +84,7 @@ class Claim:
 
         def send() -> bool:
             # An earlier worker of this trial may have reported this step already: it counts once.
-            if step not in self._check_held().intermediate_values:
+            if step not in self.check_held().intermediate_values:
                 self.trial.report(value, step)
             return self.trial.should_prune()
 
@@ -87,6 +94,7 @@ class Claim:
         """Keep facts on the trial, beside its score."""
 
         def send() -> None:
+            self.check_held()
             for key, value in attributes.items():
                 self.trial.set_user_attr(key, value)
 
@@ -111,16 +119,18 @@ class Claim:
 
     def _tell(self, state: TrialState, value: float | None) -> None:
         def send() -> None:
-            self._check_held()
+            self.check_held()
             told = self.study.tell(self.trial, value, state=state, skip_if_finished=True)
             if told.state != state:
                 raise LostTrialError(f"trial {self.number} was already finished as {told.state.name}")
 
         self._unless_lost(send)
 
-    def _check_held(self) -> FrozenTrial:
-        """The trial as the database has it now, still held by this process."""
+    def check_held(self) -> FrozenTrial:
+        """The trial as the database has it now. Raises LostTrialError unless this process still holds it."""
         trial = self.study._storage.get_trial(self.trial._trial_id)
+        if trial.state.is_finished():
+            raise LostTrialError(f"trial {self.number} was already finished as {trial.state.name}")
         if Owner.from_attribute(trial.user_attrs.get(OWNER_KEY)) != self.owner:
             raise LostTrialError(f"trial {self.number} was taken over by another worker")
         return trial
@@ -144,39 +154,54 @@ class Claims:
     patience: Patience
 
     def is_met(self) -> bool:
-        """Whether the budget is spent and every trial of it done."""
-        return self.patience.call(lambda: finished_count(self.study)) >= self.budget
+        """Whether the budget is spent and every trial of it done. Raises StorageError if the study was deleted."""
+        with said_if_deleted(self.study.study_name):
+            return self.patience.call(lambda: finished_count(self.study)) >= self.budget
 
     def next(self) -> Claim | None:
         """A trial to work on, or None while all that are left are held by others.
 
         Trials that lost their worker come first; a new one is begun only while finished and running trials together
-        are fewer than the budget.
+        are fewer than the budget. Raises StorageError if the study was deleted.
         """
-        return self.patience.call(self._next)
+        with said_if_deleted(self.study.study_name):
+            return self.patience.call(self._next)
 
     def _next(self) -> Claim | None:
         owner = Owner.this_process()
         with exclusive(self.url, f"claims:{self.study.study_name}"):
-            trials = self.study.get_trials(deepcopy=False)
-            running = [trial for trial in trials if trial.state == TrialState.RUNNING]
-            abandoned = self._abandoned(running)
-            if abandoned is None and sum(trial.state in FINISHED for trial in trials) + len(running) >= self.budget:
+            trial = self._abandoned() or self._begun()
+            if trial is None:
                 return None
-            if abandoned is None:
-                trial = self.study.ask()
-            else:
-                trial = optuna.Trial(self.study, abandoned._trial_id)
-                _log.info("trial %d lost its worker; going on with it", trial.number)
             self.study.sampler = self.make_sampler(trial.number)
             beat(self.study, trial._trial_id)
             trial.set_user_attr(OWNER_KEY, owner.as_attribute())
             return Claim(self.study, trial, owner, self.patience)
 
-    def _abandoned(self, running: list[FrozenTrial]) -> FrozenTrial | None:
+    def _begun(self) -> optuna.Trial | None:
+        """A new trial, if the budget has room for one."""
+        states = count_states(self.study)
+        taken = states[TrialState.RUNNING] + sum(states[state] for state in FINISHED)
+        return self.study.ask() if taken < self.budget else None
+
+    def _abandoned(self) -> optuna.Trial | None:
+        """A running trial that nobody works on any more; one that took too many workers with it is failed instead."""
+        running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         silent = silent_trials(self.study) if running else frozenset()
-        for trial in running:
-            owner = Owner.from_attribute(trial.user_attrs.get(OWNER_KEY))
-            if owner is None or owner.is_surely_gone() or trial._trial_id in silent:
+        for frozen in running:
+            owner = Owner.from_attribute(frozen.user_attrs.get(OWNER_KEY))
+            if owner is not None and not (owner.is_surely_gone() if owner.is_here else frozen._trial_id in silent):
+                continue
+            trial = optuna.Trial(self.study, frozen._trial_id)
+            if owner is None:
                 return trial
+            takeovers = frozen.user_attrs.get(TAKEOVERS_KEY, 0) + 1
+            if takeovers <= MOST_TAKEOVERS:
+                _log.info("trial %d lost its worker %s: going on with it", trial.number, owner)
+                trial.set_user_attr(TAKEOVERS_KEY, takeovers)
+                return trial
+            reason = f"{takeovers} workers in a row vanished while they trained it"
+            _log.warning("trial %d failed: %s", trial.number, reason)
+            trial.set_user_attr(FAILURE_KEY, reason)
+            self.study.tell(trial.number, state=TrialState.FAIL)
         return None

@@ -9,6 +9,12 @@ from sqlalchemy.pool import NullPool
 
 from storage.urls import StorageUrl
 
+_CONNECTION = {
+    "connect_timeout": 10,
+    # A holder that hangs, or whose machine lost its power, must not hang the others without a word.
+    "options": "-c lock_timeout=60000 -c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10",
+}
+
 
 @contextmanager
 def exclusive(url: StorageUrl, name: str) -> Iterator[None]:
@@ -23,7 +29,7 @@ def exclusive(url: StorageUrl, name: str) -> Iterator[None]:
             yield
         return
     # A connection of its own, closed at the end: the server drops the lock with it, whatever happened.
-    engine = sqlalchemy.create_engine(url.sqlalchemy_url, poolclass=NullPool, connect_args={"connect_timeout": 10})
+    engine = sqlalchemy.create_engine(url.sqlalchemy_url, poolclass=NullPool, connect_args=_CONNECTION)
     with engine.connect() as connection:
         connection.execute(sqlalchemy.text("SELECT pg_advisory_lock(hashtextextended(:name, 0))"), {"name": name})
         yield

@@ -2,7 +2,9 @@
 
 import os
 import socket
+import sys
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -13,15 +15,18 @@ OWNER_KEY = "worker"
 
 @dataclass(frozen=True)
 class Owner:
-    """A process on a machine. ``started`` (seconds since the epoch) tells it from a later one with its number."""
+    """A process. ``started`` tells it from a later one with its number, ``machine`` from one elsewhere: containers
+    may share a host's name and not its processes.
+    """
 
     host: str
+    machine: str
     pid: int
     started: float
 
     @classmethod
     def this_process(cls) -> "Owner":
-        return cls(socket.gethostname(), os.getpid(), psutil.Process().create_time())
+        return cls(socket.gethostname(), _this_machine(), os.getpid(), _started(os.getpid()))
 
     @classmethod
     def from_attribute(cls, value: Any) -> "Owner | None":
@@ -30,16 +35,35 @@ class Owner:
     def as_attribute(self) -> dict[str, Any]:
         return asdict(self)
 
+    @property
+    def is_here(self) -> bool:
+        """Whether the process, if it lives, is one that this process could see."""
+        return self.machine == _this_machine()
+
     def is_surely_gone(self) -> bool:
-        """Whether the process is known to have ended: only of this machine can that be known without a heartbeat."""
-        if self.host != socket.gethostname():
+        """Whether the process is known to have ended: of one elsewhere that cannot be known without a heartbeat."""
+        if not self.is_here:
             return False
         try:
-            process = psutil.Process(self.pid)
-            # A second of play: the clock that gives start times is adjusted while a machine runs.
-            return bool(process.status() == psutil.STATUS_ZOMBIE or abs(process.create_time() - self.started) > 1)
-        except psutil.NoSuchProcess:
+            return psutil.Process(self.pid).status() == psutil.STATUS_ZOMBIE or _started(self.pid) != self.started
+        except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
             return True
 
     def __str__(self) -> str:
         return f"{self.host}:{self.pid}"
+
+
+def _this_machine() -> str:
+    """What no other machine, start of this one, or container with processes of its own has in common with us."""
+    if sys.platform != "linux":
+        return socket.gethostname()
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return f"{socket.gethostname()} {boot} {Path('/proc/self/ns/pid').readlink()}"
+
+
+def _started(pid: int) -> float:
+    """When a process of this machine started: on Linux in ticks since the machine did, which no clock change moves."""
+    if sys.platform != "linux":
+        return psutil.Process(pid).create_time()
+    # The name in parentheses may hold spaces and parentheses itself; the start is the 20th field after it.
+    return float(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])

@@ -1,6 +1,7 @@
 """Waiting for a database that went away: say so once, and go on when it is back."""
 
 import logging
+import sqlite3
 import threading
 from collections.abc import Callable
 from typing import TypeVar
@@ -13,15 +14,23 @@ from storage.errors import StorageError
 
 LONGEST_WAIT_SECONDS = 3600
 
+_FOR_GOOD = ("28", "3D")
+"""PostgreSQL's classes of errors that waiting does not mend: a wrong password, a database that does not exist."""
+
 _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
 
 
 def is_away(error: BaseException) -> bool:
     """Whether ``error`` says that the database cannot be reached now: worth trying again, unlike bad data."""
-    if isinstance(error, StorageInternalError):
-        return isinstance(error.__cause__, OperationalError | InterfaceError)
-    return isinstance(error, OperationalError | InterfaceError)
+    if isinstance(error, StorageInternalError) and error.__cause__ is not None:
+        error = error.__cause__
+    if not isinstance(error, OperationalError | InterfaceError):
+        return False
+    if isinstance(error.orig, sqlite3.Error):
+        return error.orig.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    state = getattr(error.orig, "sqlstate", None) or ""
+    return not state.startswith(_FOR_GOOD)
 
 
 class Patience:

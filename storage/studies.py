@@ -2,11 +2,14 @@
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
+from optuna.trial import TrialState
 
 from storage.errors import StorageError
 from storage.locks import exclusive
@@ -38,16 +41,38 @@ def make_study(url: StorageUrl, database: BaseStorage, name: str, spec: dict[str
     with exclusive(url, f"study:{name}"):
         if name in optuna.get_all_study_names(database):
             study = optuna.load_study(study_name=name, storage=database)
-            if SPEC_KEY in study.user_attrs or study.get_trials(deepcopy=False):
+            if not _is_unfinished(study):
                 return False
-            # Empty and without a specification: its maker died before the next lines, so they are done now.
         else:
             study = optuna.create_study(study_name=name, storage=database, direction="maximize")
             study.set_metric_names([SCORE])
-        study.set_user_attr(SPEC_KEY, json.dumps(spec))
-        if start:
+        if start and not study.get_trials(deepcopy=False):
             study.enqueue_trial(start)
+        # Last, for it is what makes the study whole: whoever finds none goes on from here.
+        study.set_user_attr(SPEC_KEY, json.dumps(spec))
         return True
+
+
+def is_whole(database: BaseStorage, name: str) -> bool:
+    """Whether there is a study ``name`` that needs nothing more from its maker, be it ours or another program's."""
+    if name not in optuna.get_all_study_names(database):
+        return False
+    return not _is_unfinished(optuna.load_study(study_name=name, storage=database))
+
+
+def _is_unfinished(study: optuna.Study) -> bool:
+    """Whether the study's maker died before it was whole: no specification, and no trial that was ever begun."""
+    begun = any(trial.state != TrialState.WAITING for trial in study.get_trials(deepcopy=False))
+    return SPEC_KEY not in study.user_attrs and not begun and study.direction == StudyDirection.MAXIMIZE
+
+
+@contextmanager
+def said_if_deleted(name: str) -> Iterator[None]:
+    """Turns Optuna's KeyError for a study that somebody deleted into a StorageError that says so."""
+    try:
+        yield
+    except KeyError as error:
+        raise StorageError(f"the study '{name}' was deleted while it was worked on") from error
 
 
 def open_study(database: BaseStorage, name: str) -> tuple[optuna.Study, dict[str, Any]]:

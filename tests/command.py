@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from search.cli import main
+from search.process import MODULE
 
-COMMAND = [sys.executable, "-m", "search"]
+COMMAND = [sys.executable, *MODULE]
 
 
 @dataclass(frozen=True)
