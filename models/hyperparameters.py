@@ -7,9 +7,10 @@ from dataclasses import dataclass
 class Hyperparameters:
     """One setting of everything that can be searched.
 
-    ``lr`` is the highest learning rate of the one-cycle schedule; ``l2_weight`` Adam's decay,
-    half the weight of the squared parameters in the loss; ``hidden`` the channels of a recurrent layer in one direction; ``num_layers`` the recurrent layers, or
-    None for the number that stands in the chain; ``mask_ratio`` the share of held-in entries hidden in training.
+    ``lr`` is the highest learning rate of the one-cycle schedule; ``l2_weight`` Adam's weight decay, twice the weight
+    of the squared parameters in the loss; ``hidden`` the channels of a recurrent layer in one direction;
+    ``num_layers`` the recurrent layers, or None for the number that stands in the chain; ``mask_ratio`` the share of
+    held-in entries hidden in training.
     """
 
     lr: float = 0.01

@@ -1,6 +1,8 @@
 """Making a synthetic recording: sizes, splits, sessions, files, truth."""
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,11 +78,7 @@ def synthesize(dataset_name: str, out: Path, options: SynthesisOptions) -> Path:
     train = simulate(task, population, splits, np.random.default_rng(train_seed))
     test = simulate(task, population, ["test"] * sizes.n_test, np.random.default_rng(test_seed))
 
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(f"{out} is no folder to write to ({error.strerror}): choose another one") from error
-    with tempfile.TemporaryDirectory(prefix=f".{dataset.name}-", dir=out) as staging:
+    with _written_to(out), tempfile.TemporaryDirectory(prefix=f".{dataset.name}-", dir=out) as staging:
         whole = Path(staging) / dataset.name
         subject = whole / dataset.dandi_id / dataset.file_stem.split("_")[0]
         subject.mkdir(parents=True)
@@ -102,6 +100,16 @@ def synthesize(dataset_name: str, out: Path, options: SynthesisOptions) -> Path:
         )
         whole.rename(folder)
     return folder
+
+
+@contextmanager
+def _written_to(out: Path) -> Iterator[None]:
+    """Makes the folder; what goes wrong with it then or later, as on a full disk, is raised as a DataError."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise DataError(f"cannot write to {out} ({error.strerror or error}): choose another folder") from error
 
 
 def sizes_of(dataset: Dataset, min_trials: int, options: SynthesisOptions) -> Sizes:

@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from command import run, start
 
@@ -61,7 +62,6 @@ def test_the_page_shows_the_study_and_its_trials(page: str, tmp_path: Path) -> N
 
 def test_it_listens_on_this_machine_alone(page: str) -> None:
     port = page.rpartition(":")[2]
-    listening = [line.split()[1] for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    addresses = [address for address in listening if address.endswith(f":{int(port):04X}")]
-    assert "0100007F" in {address.split(":")[0] for address in addresses}
-    assert "00000000" not in {address.split(":")[0] for address in addresses}
+    listening = psutil.net_connections(kind="tcp")
+    hosts = {end.laddr.ip for end in listening if end.status == "LISTEN" and end.laddr.port == int(port)}
+    assert hosts == {"127.0.0.1"}

@@ -52,11 +52,11 @@ def test_a_trial_that_diverges_after_a_score_is_pruned_with_its_last_finite_one(
 ) -> None:
     real = search.trial.Training.run_epoch
 
-    def diverge_late(training: search.trial.Training) -> float:
+    def diverge_late(training: search.trial.Training, *rest: object) -> float:
         if training.epoch == 2:
             for parameter in training.network.parameters():
                 parameter.data.fill_(1e30)
-        return real(training)
+        return real(training, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(search.trial.Training, "run_epoch", diverge_late)
     search.worker.work(study, Stop())
@@ -81,6 +81,23 @@ def test_a_damaged_checkpoint_costs_only_the_training_again(study: OpenStudy) ->
     assert not path.exists()
 
 
+def test_a_checkpoint_of_another_study_of_that_name_is_not_gone_on_with(recordings: Path, tmp_path: Path) -> None:
+    """A database was deleted and its checkpoints were left; the study is made again with another seed."""
+
+    def begun(database: str, seed: int) -> OpenStudy:
+        place = Place(parse_url(f"sqlite:///{tmp_path}/{database}.db"), tmp_path / "artifacts", recordings)
+        request = Request(dataset="mc_rtt", architectures=("rnnf",), trials=1, epochs=60, pruner="none", seed=seed)
+        return begin(place, "study", request)
+
+    first, stop = begun("first", seed=0), Stop()
+    threading.Timer(3, stop.set).start()
+    search.worker.work(first, stop)
+    assert first.checkpoints.running(0).exists()
+    second = begun("second", seed=1)
+    search.worker.work(second, Stop())
+    assert sorted(second.study.trials[0].intermediate_values)[0] <= 2, "it began at the beginning"
+
+
 def test_the_same_seed_gives_the_same_trials_and_scores(recordings: Path, tmp_path: Path) -> None:
     def searched(name: str, seed: int) -> list[tuple[dict[str, object], float | None]]:
         place = Place(parse_url(f"sqlite:///{tmp_path}/{name}.db"), tmp_path / name, recordings)
@@ -91,4 +108,5 @@ def test_the_same_seed_gives_the_same_trials_and_scores(recordings: Path, tmp_pa
 
     assert searched("first", seed=1) == searched("again", seed=1)
     assert searched("first", seed=1) != searched("other", seed=2)
-    assert threading.active_count() == 1, "no heartbeat outlives its trial"
+    heartbeats = [thread for thread in threading.enumerate() if thread.name == "heartbeat"]
+    assert heartbeats == [], "no heartbeat outlives its trial"

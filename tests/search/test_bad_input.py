@@ -43,6 +43,11 @@ def _refused(tmp_path: Path, *arguments: str | Path, code: int, says: str) -> No
         (("--dataset", "mc_rtt", *NEW, "--storage", "oracle://u:secret@h/d"), 1, "no driver for it is installed"),
         (("--dataset", "mc_rtt", *NEW, "--storage", "sqlite:////no/where/x.db"), 1, "the folder of the storage"),
         (("--dataset", "mc_rtt", *NEW, "--no-such-option"), 2, "--no-such-option"),
+        (
+            ("--dataset", "mc_rtt", *NEW, "--artifacts", "/proc/x"),
+            1,
+            "the folder of checkpoints /proc/x/study",
+        ),
     ],
 )
 def test_launch(arguments: tuple[str, ...], code: int, says: str, recordings: Path, tmp_path: Path) -> None:

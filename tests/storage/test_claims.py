@@ -3,18 +3,20 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import optuna
 import pytest
 import sqlalchemy
 from claimant import claims_of
 from optuna.trial import TrialState
 
-from storage.claims import FAILURE_KEY, Claims, count_states
+from storage.claims import FAILURE_KEY, MOST_TAKEOVERS, Claims, count_states
 from storage.database import GRACE_SECONDS, open_database
-from storage.errors import LostTrialError
+from storage.errors import LostTrialError, StorageError
 from storage.owner import OWNER_KEY
 from storage.studies import make_study
 from storage.urls import StorageUrl
 
+ELSEWHERE = {"host": "elsewhere", "machine": "another", "pid": 1, "started": 0.0}
 CLAIMANT = Path(__file__).with_name("claimant.py")
 
 
@@ -92,7 +94,7 @@ def test_a_trial_handed_back_is_taken_at_once(claims: Claims) -> None:
 def test_a_worker_elsewhere_is_given_up_only_after_a_long_silence(url: StorageUrl, claims: Claims) -> None:
     claim = claims.next()
     assert claim is not None
-    claim.annotate(**{OWNER_KEY: {"host": "elsewhere", "pid": 1, "started": 0.0}})
+    claim.annotate(**{OWNER_KEY: ELSEWHERE})
     assert _take(claims) == 1
     _set_back_heartbeats(url, GRACE_SECONDS + 5)
     assert _take(claims) == 0
@@ -110,16 +112,58 @@ def _set_back_heartbeats(url: StorageUrl, seconds: int) -> None:
     engine.dispose()
 
 
+def test_a_live_worker_here_keeps_its_trial_however_long_the_database_was_away(url: StorageUrl, claims: Claims) -> None:
+    claim = claims.next()
+    assert claim is not None
+    _set_back_heartbeats(url, GRACE_SECONDS + 5)
+    assert _take(claims) == 1
+    claim.complete(0.1)
+
+
+def test_a_trial_that_takes_its_workers_with_it_is_failed_in_the_end(url: StorageUrl, claims: Claims) -> None:
+    for _ in range(MOST_TAKEOVERS + 1):
+        holder = _claimant(url, budget=3, what="hold", seed=0)
+        assert holder.stdout is not None
+        assert int(holder.stdout.readline()) == 0
+        holder.kill()
+        holder.wait()
+    assert _take(claims) == 1
+    failed = claims.study.trials[0]
+    assert failed.state == TrialState.FAIL
+    assert "4 workers in a row vanished" in failed.user_attrs[FAILURE_KEY]
+
+
+def test_a_worker_in_another_container_of_the_same_name_is_not_taken_for_dead(claims: Claims) -> None:
+    claim = claims.next()
+    assert claim is not None
+    claim.annotate(**{OWNER_KEY: claim.owner.as_attribute() | {"machine": "another", "pid": 2**22 + 1}})
+    assert _take(claims) == 1
+
+
+def test_a_deleted_study_is_said_in_a_line(url: StorageUrl, claims: Claims) -> None:
+    optuna.delete_study(study_name="study", storage=open_database(url))
+    for attempt in (claims.next, claims.is_met):
+        with pytest.raises(StorageError, match="the study 'study' was deleted"):
+            attempt()
+
+
 def test_who_lost_a_trial_is_told_and_changes_nothing(claims: Claims) -> None:
     claim = claims.next()
     assert claim is not None
-    claim.annotate(**{OWNER_KEY: {"host": "elsewhere", "pid": 1, "started": 0.0}})
-    for attempt in (lambda: claim.report(0.3, 1), lambda: claim.complete(0.3), claim.prune):
+    claim.annotate(**{OWNER_KEY: ELSEWHERE})
+    for attempt in (
+        lambda: claim.report(0.3, 1),
+        lambda: claim.complete(0.3),
+        claim.prune,
+        claim.hand_back,
+        lambda: claim.fail("no"),
+    ):
         with pytest.raises(LostTrialError, match="trial 0 was taken over by another worker"):
             attempt()
     trial = claims.study.trials[0]
     assert trial.state == TrialState.RUNNING
     assert trial.intermediate_values == {}
+    assert trial.user_attrs == {OWNER_KEY: ELSEWHERE}
 
 
 def test_a_trial_finished_by_hand_is_lost_too(claims: Claims) -> None:

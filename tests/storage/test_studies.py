@@ -7,7 +7,7 @@ import pytest
 
 from storage.database import open_database
 from storage.errors import StorageError
-from storage.studies import SPEC_KEY, make_study, open_study, study_names
+from storage.studies import SPEC_KEY, is_whole, make_study, open_study, study_names
 from storage.urls import StorageUrl, parse_url
 
 
@@ -38,10 +38,14 @@ def test_six_processes_that_meet_an_empty_database_make_one_study(url: StorageUr
 def test_a_study_whose_maker_died_half_way_is_made_whole(url: StorageUrl) -> None:
     database = open_database(url)
     optuna.create_study(study_name="half", storage=database, direction="maximize")
+    assert not is_whole(database, "half")
     with pytest.raises(StorageError, match="was not made by nlb-search"):
         open_study(database, "half")
-    assert make_study(url, database, "half", {"seed": 3}, start={})
-    assert open_study(database, "half")[1] == {"seed": 3}
+    assert make_study(url, database, "half", {"seed": 3}, start={"x": 0.5})
+    assert is_whole(database, "half")
+    study, spec = open_study(database, "half")
+    assert spec == {"seed": 3}
+    assert len(study.trials) == 1
 
 
 def test_a_study_of_another_program_is_left_alone(url: StorageUrl) -> None:
