@@ -30,10 +30,10 @@ FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 """The states that count towards the budget. A failed trial gives its place back."""
 
 TAKEOVERS_KEY = "takeovers"
-"""The trial's attribute that counts the workers which vanished while they held it."""
+"""The trial's attribute that counts the workers which vanished with it at the same step, and names that step."""
 
 MOST_TAKEOVERS = 3
-"""Workers that may vanish with one trial before it is the trial that is blamed: for running out of memory, say."""
+"""Workers that may vanish with a trial that gets no further, before it is blamed: for running out of memory, say."""
 
 _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
@@ -195,12 +195,13 @@ class Claims:
             trial = optuna.Trial(self.study, frozen._trial_id)
             if owner is None:
                 return trial
-            takeovers = frozen.user_attrs.get(TAKEOVERS_KEY, 0) + 1
-            if takeovers <= MOST_TAKEOVERS:
+            before, step = frozen.user_attrs.get(TAKEOVERS_KEY, {}), frozen.last_step or 0
+            count = before["count"] + 1 if before.get("step") == step else 1
+            if count <= MOST_TAKEOVERS:
                 _log.info("trial %d lost its worker %s: going on with it", trial.number, owner)
-                trial.set_user_attr(TAKEOVERS_KEY, takeovers)
+                trial.set_user_attr(TAKEOVERS_KEY, {"count": count, "step": step})
                 return trial
-            reason = f"{takeovers} workers in a row vanished while they trained it"
+            reason = f"{count} workers in a row vanished with it after step {step}"
             _log.warning("trial %d failed: %s", trial.number, reason)
             trial.set_user_attr(FAILURE_KEY, reason)
             self.study.tell(trial.number, state=TrialState.FAIL)

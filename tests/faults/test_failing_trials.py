@@ -74,7 +74,6 @@ def test_a_damaged_checkpoint_costs_only_the_training_again(study: OpenStudy) ->
     assert claim is not None
     claim.hand_back()
     path = study.checkpoints.running(claim.number)
-    path.parent.mkdir(parents=True)
     path.write_bytes(b"half a checkpoint")
     search.worker.work(study, stop)
     assert {trial.state for trial in study.study.get_trials()} <= {TrialState.COMPLETE, TrialState.PRUNED}
