@@ -167,6 +167,7 @@ def _writing_to(cache: Path) -> Iterator[None]:
 
 @contextmanager
 def _locked(entry: _Entry) -> Iterator[None]:
+    entry.lock.touch()  # a folder that takes no files fails here; FileLock would wait for it for ever
     lock = FileLock(entry.lock)
     try:
         held = lock.acquire(blocking=False)

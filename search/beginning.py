@@ -1,5 +1,6 @@
 """Making a study, or joining the one that is there."""
 
+import logging
 import math
 from dataclasses import dataclass, fields
 from typing import Any
@@ -31,6 +32,8 @@ from search.tensors import largest_count, sizes_of
 from storage.checkpoints import check_folder
 from storage.database import open_database
 from storage.studies import check_name, is_whole, make_study
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +93,8 @@ def begin(place: Place, name: str, request: Request) -> OpenStudy:
         seed=request.seed or 0,
         versions=versions_here(),
     )
+    if recording.test is None:
+        _log.warning("there is no test file, so this study can be exported for --phase val alone")
     check_folder(place.artifacts / name)
     database = open_database(place.url)
     start = start_parameters(spec.space, spec.architectures)

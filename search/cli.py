@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,7 +27,7 @@ from search.slots import Slot, chosen_gpus, make_slots
 from search.space import SpaceName
 from search.spec import PrunerName, SamplerName
 from search.standing import Standing, standing_of
-from search.stopping import Stop
+from search.stopping import LAUNCHER_VARIABLE, Stop
 from search.submission import Phase
 from storage.errors import StorageError
 from storage.studies import study_names
@@ -51,7 +52,9 @@ def common(debug: Annotated[bool, typer.Option("--debug", help="Show where an er
         live = RichHandler(console=_messages, show_path=False, show_level=False, log_time_format="%H:%M:%S")
         logging.basicConfig(level=logging.WARNING, handlers=[live], format="%(message)s")
     else:
-        logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+        # A launcher gives its workers' words a time itself.
+        time = "" if LAUNCHER_VARIABLE in os.environ else "%(asctime)s "
+        logging.basicConfig(level=logging.WARNING, format=f"{time}%(message)s", datefmt="%H:%M:%S")
     for room in ("search", "models", "data", "storage"):
         logging.getLogger(room).setLevel(level)
 
@@ -257,7 +260,7 @@ def _print_standing(standing: Standing) -> None:
             table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
     for at in standing.workers:
         score = "" if at.co_bps is None else f", co-bps {at.co_bps:.4f}"
-        table.add_row(f"trial {at.trial}", f"{at.worker or 'its worker is gone'}, epoch {at.epoch}{score}")
+        table.add_row(f"trial {at.trial}", f"{at.worker or 'no worker'}, epoch {at.epoch}{score}")
     for reason in standing.failures:
         table.add_row("failed", reason)
     _console.print(table)

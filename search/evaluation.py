@@ -44,7 +44,11 @@ def evaluate_submission(file: Path, dataset: str, data: Path, targets: Path | No
 
 
 def score(group: str, submitted: Arrays, targets: Arrays) -> dict[str, float]:
-    """Every metric that the targets allow, by nlb_tools, from the arrays of one group of submission and targets."""
+    """Every metric that the targets allow, by nlb_tools, from the arrays of one group of submission and targets.
+
+    Raises SearchError for targets that are not those of the submission's trials.
+    """
+    _check_targets(group, submitted, targets)
     from nlb_tools.evaluation import evaluate  # here, because scikit-learn takes a second to import
 
     with warnings.catch_warnings():
@@ -53,6 +57,19 @@ def score(group: str, submitted: Arrays, targets: Arrays) -> dict[str, float]:
     [metrics] = result.values()
     # The three scaling datasets' metrics carry a trial count in front, "[100] co-bps"; the dataset says that already.
     return {name.split("] ")[-1]: float(value) for name, value in metrics.items()}
+
+
+def _check_targets(group: str, submitted: Arrays, targets: Arrays) -> None:
+    """Raises SearchError unless the targets are of the very trials that the submission predicts."""
+    missing = [name for name in ("eval_spikes_heldout", "train_behavior", "eval_behavior") if name not in targets]
+    if missing:
+        raise SearchError(f"the targets of {group} lack {', '.join(missing)}: give a file like eval_data_test.h5")
+    predicted, known = submitted["eval_rates_heldout"].shape, targets["eval_spikes_heldout"].shape
+    if predicted != known:
+        raise SearchError(
+            f"the submission predicts held-out rates of the shape {predicted} for {group}, "
+            f"and the targets have {known}: they are of another phase or recording"
+        )
 
 
 def _bin_widths(file: Path, dataset: str) -> list[int]:

@@ -18,7 +18,7 @@ from search.devices import training_device
 from search.errors import SearchError
 from search.opening import OpenStudy
 from search.standing import complete_trials
-from search.submission import Phase, Prediction, Rates, phase_splits, write_submission
+from search.submission import Phase, Prediction, Rates, is_submission, phase_splits, write_submission
 from search.tensors import counts_of, heldin_of
 from search.trial import settings_of
 from storage.checkpoints import load_checkpoint
@@ -77,6 +77,8 @@ def _check_path(out: Path) -> None:
         raise SearchError(f"{out} is a folder: name a file, like {out / 'submission.h5'}")
     if not out.parent.is_dir():
         raise SearchError(f"the folder {out.parent} does not exist: make it, or name another file with --out")
+    if out.exists() and not is_submission(out):
+        raise SearchError(f"{out} exists and is no submission, so it is not overwritten: name another file with --out")
     if not os.access(out.parent, os.W_OK):
         raise SearchError(f"the folder {out.parent} cannot be written to: name another file with --out")
 

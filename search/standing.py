@@ -60,6 +60,7 @@ class Standing:
             "workers": [
                 {"worker": at.worker and str(at.worker), "trial": at.trial, "epoch": at.epoch, "co_bps": at.co_bps}
                 for at in self.workers
+                if at.worker is not None
             ],
         }
 

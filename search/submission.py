@@ -51,8 +51,8 @@ def phase_splits(recording: Recording, phase: Phase) -> tuple[Split, Split]:
         return recording.train, recording.val
     if recording.test is None:
         raise SearchError(
-            f"the recording of {recording.dataset.name} has no test file: put it beside the train file, "
-            "or export for --phase val"
+            f"the recording of {recording.dataset.name} has no test file: export for --phase val, "
+            "or put the file beside the train file and make the study anew"
         )
     return recording.train_val, recording.test
 
@@ -76,6 +76,15 @@ def write_submission(path: Path, predictions: list[Prediction], facts: Mapping[s
                 check_submission(part, prediction.recording, prediction.phase)
     except OSError as error:
         raise SearchError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def is_submission(path: Path) -> bool:
+    """Whether a file is an HDF5 file whose groups all hold predicted rates."""
+    try:
+        with h5py.File(path, "r") as file:
+            return all("eval_rates_heldout" in group for group in file.values())
+    except (OSError, TypeError):
+        return False
 
 
 def check_submission(path: Path, recording: Recording, phase: Phase) -> None:

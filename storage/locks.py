@@ -21,11 +21,14 @@ def exclusive(url: StorageUrl, name: str) -> Iterator[None]:
     """Hold the lock ``name`` of a storage; it is given back at the end, or when the process dies.
 
     A file beside a SQLite database (``FILE.db.lock``, one for all names: a single machine is quick), an advisory lock
-    of the server for PostgreSQL. Raises sqlalchemy's OperationalError when the server is away.
+    of the server for PostgreSQL. Raises sqlalchemy's OperationalError when the server is away, and
+    OSError when the folder of the file cannot be written.
     """
     file = url.sqlite_file
     if file is not None:
-        with FileLock(f"{file}.lock"):
+        lock = file.with_name(f"{file.name}.lock")
+        lock.touch()  # a folder that takes no files fails here; FileLock would wait for it for ever
+        with FileLock(lock):
             yield
         return
     # A connection of its own, closed at the end: the server drops the lock with it, whatever happened.

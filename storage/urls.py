@@ -54,6 +54,8 @@ def parse_url(text: str) -> StorageUrl:
             "the storage URL cannot be read: write sqlite:///FILE.db or postgresql://USER@HOST/DATABASE, "
             "with @ : / # % in a password percent-encoded"
         ) from error
+    if url.get_backend_name() != "sqlite" and text.partition("?")[0].count("@") > 1:
+        raise StorageError("the storage URL has more than one @: write those in the password as %40, and / as %2F")
     if url.drivername in _POSTGRESQL_NAMES:
         url = url.set(drivername="postgresql+psycopg")
     backend = url.get_backend_name()

@@ -44,6 +44,11 @@ def _refused(tmp_path: Path, *arguments: str | Path, code: int, says: str) -> No
         (("--dataset", "mc_rtt", *NEW, "--storage", "sqlite:////no/where/x.db"), 1, "the folder of the storage"),
         (("--dataset", "mc_rtt", *NEW, "--no-such-option"), 2, "--no-such-option"),
         (
+            ("--dataset", "mc_rtt", *NEW, "--storage", "sqlite:////proc/x.db"),
+            1,
+            "cannot be written",
+        ),
+        (
             ("--dataset", "mc_rtt", *NEW, "--artifacts", "/proc/x"),
             1,
             "the folder of checkpoints /proc/x/study",
@@ -115,6 +120,11 @@ def searched(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
         (("launch", "study", "--arch", "rnnf"), "--arch 'FF -> exp', not 'GRU(2) -> FF -> exp'"),
         (("export-best", "study", "--out", "no/such/folder/x.h5"), "the folder no/such/folder does not exist"),
         (("export-best", "study", "--out", "."), "is a folder: name a file"),
+        (("export-best", "study", "--out", "nlb-search.db"), "nlb-search.db exists and is no submission"),
+        (
+            ("evaluate", "val.h5", "--dataset", "mc_rtt", "--targets", "val.h5"),
+            "lack eval_spikes_heldout",
+        ),
         (("export-best", "study", "study", "--out", "x.h5"), "two of the studies are of mc_rtt"),
         (("export-best", "study", "--out", "x.h5", "--artifacts", "elsewhere"), "give the folder that the workers"),
         (("evaluate", "none.h5", "--dataset", "mc_rtt"), "cannot read none.h5 as a submission: No such file"),

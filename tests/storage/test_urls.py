@@ -26,6 +26,7 @@ def test_a_relative_sqlite_file_is_made_absolute(tmp_path: Path, monkeypatch: py
     ("text", "message"),
     [
         ("nonsense", "cannot be read"),
+        ("postgresql://lab:a@secret/b@h/d", "more than one @"),
         ("oracle://u:secret@h/d", "no driver for it is installed"),
         ("mongodb://h/d", "no driver for it is installed"),
         ("sqlite://", "in memory cannot be shared"),
