@@ -15,7 +15,7 @@ from models.chain import parse_chain
 from models.errors import DivergedError, InterruptedTrainingError
 from models.hyperparameters import Hyperparameters
 from models.tensors import Counts
-from models.training import State, Training, fit
+from models.training import Progress, State, Training, fit
 from search.space import ARCHITECTURE, sample
 from search.spec import SearchSpec
 from search.stopping import Stop
@@ -105,7 +105,7 @@ def _train(training: Training, claim: Claim, bench: Bench, identity: dict[str, A
             stopped = bench.stop.is_set() and training.epoch < training.plan.epochs
             # Saved before it is reported: a stopped worker whose database is away must not lose it.
             if stopped or time.monotonic() - saved > CHECKPOINT_SECONDS:
-                _save_running(training, claim, bench, identity)
+                _save_running(training, progress, claim, bench, identity)
                 saved = time.monotonic()
             if claim.report(progress.co_bps, progress.epoch):
                 return Ending.PRUNED
@@ -147,19 +147,22 @@ def _restored(begin: Callable[[], Training], claim: Claim, bench: Bench, identit
             raise StorageError("its checkpoint is of another study")
         training = begin()
         training.restore(State(checkpoint.tensors, checkpoint.facts["training"]))
+        progress = Progress(**checkpoint.facts["progress"])
     except FileNotFoundError:
         return None
     except (StorageError, KeyError, ValueError, RuntimeError) as error:
         _log.warning("trial %d starts anew: %s", claim.number, error)
         return None
     _log.info("trial %d goes on from epoch %d", claim.number, training.epoch)
+    # The earlier worker may have ended between saving and reporting; what was reported counts once.
+    claim.report(progress.co_bps, progress.epoch)
     return training
 
 
-def _save_running(training: Training, claim: Claim, bench: Bench, identity: dict[str, Any]) -> None:
+def _save_running(training: Training, progress: Progress, claim: Claim, bench: Bench, identity: dict[str, Any]) -> None:
     """Save where the training is. A full disk costs the chance to go on from here, not the trial."""
     state = training.state()
-    facts = {"identity": identity, "training": state.facts}
+    facts = {"identity": identity, "training": state.facts, "progress": dataclasses.asdict(progress)}
     try:
         save_checkpoint(bench.checkpoints.running(claim.number), Checkpoint(state.tensors, facts))
     except StorageError as error:
