@@ -20,6 +20,7 @@ KNOWN_CHAINS = {
 """Chains that have a name of their own in the field."""
 
 _ARROW = re.compile(r"->")
+_AROUND_PARENTHESIS = re.compile(r"\s*([()])\s*")
 _LINK = re.compile(r"\s*(?P<name>[A-Za-z][\w-]*)\s*(?:\(\s*(?P<argument>[^()]*?)\s*\))?\s*")
 _BLOCK_NAMES = {name.lower(): name for name in BLOCKS}
 _HEAD_NAMES = {name.lower(): name for name in HEADS}
@@ -87,6 +88,9 @@ def _name_of(piece: str) -> str:
 
 
 def _link(text: str, start: int, piece: str) -> Link:
+    whole = _AROUND_PARENTHESIS.sub(r"\1", piece.strip()).lower()
+    if whole in _BLOCK_NAMES:
+        return Link(_BLOCK_NAMES[whole], None)
     found = _LINK.fullmatch(piece)
     if found is None:
         _refuse(text, start, piece, "is not a block; write one like GRU(2), joined to the next by ->")
@@ -97,10 +101,9 @@ def _link(text: str, start: int, piece: str) -> Link:
         _refuse(text, start, piece, f"is no known block; choose one of {', '.join(BLOCKS)}")
     block = BLOCKS[_BLOCK_NAMES[name]]
     argument = found["argument"]
-    if argument is None:
-        return Link(block.name, None)
     if not block.takes_layers:
-        _refuse(text, start, piece, f"takes nothing in parentheses; write {block.name}")
+        forms = " or ".join(form for form in BLOCKS if form.split("(")[0] == block.name)
+        _refuse(text, start, piece, f"is not how this block is written; write {forms}")
     if not argument.isdecimal() or int(argument) < 1:
         _refuse(text, start, piece, f"needs a number of layers in its parentheses, like {block.name}(2)")
     return Link(block.name, int(argument))

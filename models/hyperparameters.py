@@ -9,8 +9,9 @@ class Hyperparameters:
 
     ``lr`` is the highest learning rate of the one-cycle schedule; ``l2_weight`` Adam's weight decay, twice the weight
     of the squared parameters in the loss; ``hidden`` the channels of a recurrent layer in one direction;
-    ``num_layers`` the recurrent layers, or None for the number that stands in the chain; ``mask_ratio`` the share of
-    held-in entries hidden in training.
+    ``num_layers`` the recurrent layers, or None for the number that stands in the chain; ``input_size`` how much of a
+    trial a step reads, a name of ``windows.INPUT_SIZES``; ``mask_ratio`` the share of held-in entries hidden in
+    training, and ``mask_variant`` the shapes in which they are, a name that ``masks.shapes_of`` reads.
     """
 
     lr: float = 0.01
@@ -19,8 +20,10 @@ class Hyperparameters:
     hidden: int = 40
     num_layers: int | None = None
     bidirectional: bool = True
+    input_size: str = "DT"
     mask_ratio: float = 0.27
+    mask_variant: str = "dot line"
 
 
-TRAINING = frozenset({"lr", "l2_weight", "mask_ratio"})
+TRAINING = frozenset({"lr", "l2_weight", "input_size", "mask_ratio", "mask_variant"})
 """The hyperparameters that every chain has, whatever its blocks."""

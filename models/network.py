@@ -10,6 +10,7 @@ from models.errors import ChainError
 from models.heads import Head
 from models.hyperparameters import Hyperparameters
 from models.tensors import Sizes
+from models.windows import WHOLE, draw_bins
 
 
 class Network(nn.Module):
@@ -24,7 +25,7 @@ class Network(nn.Module):
         super().__init__()
         self.head: Head = chain.head
         self.sizes = sizes
-        self.blocks = nn.Sequential()
+        self.blocks = nn.ModuleList()
         width = sizes.n_heldin
         for link in chain.links:
             block = BLOCKS[link.name](width, sizes, hyper, link.layers or 1)
@@ -37,11 +38,15 @@ class Network(nn.Module):
             )
         self.offset_N = nn.Parameter(chain.head.start(mean_counts))
 
-    def forward(self, heldin_BWI: Tensor) -> Tensor:
-        """The head's input, B x T x N, for held-in counts B x W x I."""
-        heldin_BTI = functional.pad(heldin_BWI, (0, 0, 0, self.sizes.n_forward))
-        output_BTN: Tensor = self.blocks(heldin_BTI) + self.offset_N
-        return output_BTN
+    def forward(self, heldin_BWI: Tensor, bins_BT: Tensor) -> Tensor:
+        """The head's input, B x T x N, for held-in counts B x W x I.
+
+        ``bins_BT`` are the bins of window + forward that are read and predicted, as ``windows.draw_bins`` gives them.
+        """
+        x_BTC = functional.pad(heldin_BWI, (0, 0, 0, self.sizes.n_forward))
+        for block in self.blocks:
+            x_BTC = block(x_BTC, bins_BT)
+        return x_BTC + self.offset_N
 
 
 EVALUATION_BATCH = 256
@@ -52,4 +57,8 @@ EVALUATION_BATCH = 256
 def predict(network: Network, heldin_BWI: Tensor) -> Tensor:
     """Firing rates, B x T x N in spikes per bin, for held-in counts B x W x I: nothing hidden, no dropout."""
     network.eval()
-    return torch.cat([network.head.rates(network(batch)) for batch in torch.split(heldin_BWI, EVALUATION_BATCH)])
+    rates = []
+    for batch_BWI in torch.split(heldin_BWI, EVALUATION_BATCH):
+        bins_BT = draw_bins(len(batch_BWI), WHOLE, network.sizes, batch_BWI.device)
+        rates.append(network.head.rates(network(batch_BWI, bins_BT)))
+    return torch.cat(rates)

@@ -22,6 +22,7 @@ from models.hyperparameters import Hyperparameters
 from models.network import Network, predict
 from models.scores import co_bps, fp_bps
 from models.tensors import Counts
+from models.windows import draw_bins, window_bins
 
 GRADIENT_NORM = 1.0
 """Gradients longer than this are scaled down to it: recurrent layers at high learning rates need it."""
@@ -123,13 +124,18 @@ class Training:
 
     def _step(self, trials: Tensor) -> Tensor:
         """One step of the optimizer on some trials; returns the loss, still on the device."""
-        heldin_BWI = self.train.heldin_BWI[trials]
-        hidden_BWI = masks.dot(heldin_BWI, self.hyper.mask_ratio)
-        scored_BTN = self.known_BTN[trials]
-        scored_BTN[:, : heldin_BWI.shape[1], : heldin_BWI.shape[2]] &= hidden_BWI
+        hyper, sizes = self.hyper, self.network.sizes
+        n_window = window_bins(hyper.input_size, sizes)
+        bins_BT = draw_bins(len(trials), hyper.input_size, sizes, trials.device)
+        trials_B1 = trials.unsqueeze(1)
+        heldin_BWI = self.train.heldin_BWI[trials_B1, bins_BT[:, :n_window]]
+        hidden_BWI = masks.hide(tuple(heldin_BWI.shape), hyper.mask_variant, hyper.mask_ratio, trials.device)
+        scored_BTN = self.known_BTN[trials_B1, bins_BT]
+        scored_BTN[:, :n_window, : sizes.n_heldin] &= hidden_BWI
         # Scaled so that a network reads the same total with and without a mask, as dropout does.
-        visible_BWI = heldin_BWI.masked_fill(hidden_BWI, 0) / (1 - self.hyper.mask_ratio)
-        losses_BTN = self.network.head.loss(self.network(visible_BWI), self.target_BTN[trials])
+        visible_BWI = heldin_BWI.masked_fill(hidden_BWI, 0) / (1 - hyper.mask_ratio)
+        output_BTN = self.network(visible_BWI, bins_BT)
+        losses_BTN = self.network.head.loss(output_BTN, self.target_BTN[trials_B1, bins_BT])
         loss = (losses_BTN * scored_BTN).sum() / scored_BTN.sum().clamp(min=1)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

@@ -28,4 +28,5 @@ class Block(nn.Module, ABC):
         super().__init__()
 
     @abstractmethod
-    def forward(self, x_BTC: Tensor) -> Tensor: ...
+    def forward(self, x_BTC: Tensor, bins_BT: Tensor) -> Tensor:
+        """``bins_BT`` tells which bin of window + forward each one is, for training may read a crop of them."""

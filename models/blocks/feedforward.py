@@ -20,6 +20,6 @@ class FF(Block):
         self.dropout = nn.Dropout(hyper.dropout)
         self.linear = nn.Linear(width_in, sizes.n_neurons)
 
-    def forward(self, x_BTC: Tensor) -> Tensor:
+    def forward(self, x_BTC: Tensor, bins_BT: Tensor) -> Tensor:  # noqa: ARG002
         output_BTN: Tensor = self.linear(self.dropout(x_BTC))
         return output_BTN

@@ -30,6 +30,6 @@ class GRU(Block):
             batch_first=True,
         )
 
-    def forward(self, x_BTC: Tensor) -> Tensor:
+    def forward(self, x_BTC: Tensor, bins_BT: Tensor) -> Tensor:  # noqa: ARG002
         output_BTC: Tensor = self.layers(x_BTC)[0]
         return output_BTC

@@ -1,48 +1,10 @@
-"""RoBERTa(n): n post-norm encoder layers over time, with GELU."""
+"""RoBERTa(n): n post-norm encoder layers over time."""
 
-import torch
-from torch import Tensor, nn
-
-from models.blocks.block import Block
-from models.hyperparameters import Hyperparameters
-from models.tensors import Sizes
-
-MOST_HEADS = 8
-POSITION_SCALE = 0.02
-"""Standard deviation of the first positions, as RoBERTa starts its embeddings."""
+from models.blocks.attention import Attention
 
 
-def heads_for(width: int) -> int:
-    """The largest number of attention heads, at most MOST_HEADS, that divides ``width``."""
-    return max(heads for heads in range(1, MOST_HEADS + 1) if width % heads == 0)
-
-
-class RoBERTa(Block):
-    """Self-attention over the bins of a trial (Liu et al. 2019, https://arxiv.org/abs/1907.11692).
-
-    Post-norm layers with GELU, a feed-forward part twice as wide as the block, and a learned position for every bin;
-    the width stays as it comes in.
-    """
+class RoBERTa(Attention):
+    """Self-attention that normalizes after each part (Liu et al. 2019, https://arxiv.org/abs/1907.11692)."""
 
     name = "RoBERTa"
-    takes_layers = True
-    uses = frozenset({"dropout"})
-
-    def __init__(self, width_in: int, sizes: Sizes, hyper: Hyperparameters, layers: int) -> None:
-        super().__init__(width_in, sizes, hyper, layers)
-        self.width = width_in
-        self.position_TC = nn.Parameter(POSITION_SCALE * torch.randn(sizes.n_bins, width_in))
-        layer = nn.TransformerEncoderLayer(
-            width_in,
-            heads_for(width_in),
-            dim_feedforward=2 * width_in,
-            dropout=hyper.dropout,
-            activation="gelu",
-            batch_first=True,
-            norm_first=False,
-        )
-        self.layers = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
-
-    def forward(self, x_BTC: Tensor) -> Tensor:
-        output_BTC: Tensor = self.layers(x_BTC + self.position_TC)
-        return output_BTC
+    norm_first = False

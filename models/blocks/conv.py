@@ -1,0 +1,30 @@
+"""Conv: a convolution over time."""
+
+from torch import Tensor, nn
+
+from models.blocks.block import Block
+from models.hyperparameters import Hyperparameters
+from models.tensors import Sizes
+
+KERNEL_BINS = 5
+
+
+class Conv(Block):
+    """Dropout, then a linear map from a bin and its neighbours, two on each side; width and bins stay as they come in.
+
+    Beyond the first and the last bin it reads silence.
+    """
+
+    name = "Conv"
+    takes_layers = False
+    uses = frozenset({"dropout"})
+
+    def __init__(self, width_in: int, sizes: Sizes, hyper: Hyperparameters, layers: int) -> None:
+        super().__init__(width_in, sizes, hyper, layers)
+        self.width = width_in
+        self.dropout = nn.Dropout(hyper.dropout)
+        self.conv = nn.Conv1d(width_in, width_in, KERNEL_BINS, padding=KERNEL_BINS // 2)
+
+    def forward(self, x_BTC: Tensor, bins_BT: Tensor) -> Tensor:  # noqa: ARG002
+        output_BCT: Tensor = self.conv(self.dropout(x_BTC).transpose(1, 2))
+        return output_BCT.transpose(1, 2)

@@ -1,0 +1,30 @@
+"""Deconv: a transposed convolution over time, which widens to all neurons."""
+
+from torch import Tensor, nn
+
+from models.blocks.block import Block
+from models.hyperparameters import Hyperparameters
+from models.tensors import Sizes
+
+KERNEL_BINS = 5
+
+
+class Deconv(Block):
+    """Dropout, then each bin writes to itself and its neighbours, two on each side; the bins stay as they come in.
+
+    The width becomes one channel a neuron, held-in and then held-out: chains without FF reach the neurons by it.
+    """
+
+    name = "Deconv"
+    takes_layers = False
+    uses = frozenset({"dropout"})
+
+    def __init__(self, width_in: int, sizes: Sizes, hyper: Hyperparameters, layers: int) -> None:
+        super().__init__(width_in, sizes, hyper, layers)
+        self.width = sizes.n_neurons
+        self.dropout = nn.Dropout(hyper.dropout)
+        self.deconv = nn.ConvTranspose1d(width_in, sizes.n_neurons, KERNEL_BINS, padding=KERNEL_BINS // 2)
+
+    def forward(self, x_BTC: Tensor, bins_BT: Tensor) -> Tensor:  # noqa: ARG002
+        output_BCT: Tensor = self.deconv(self.dropout(x_BTC).transpose(1, 2))
+        return output_BCT.transpose(1, 2)

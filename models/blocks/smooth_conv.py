@@ -1,0 +1,43 @@
+"""Conv(smooth): each channel convolved over time with a kernel of its own that starts as a smoother."""
+
+import torch
+from torch import Tensor, nn
+
+from models.blocks.block import Block
+from models.hyperparameters import Hyperparameters
+from models.tensors import Sizes
+
+KERNEL_BINS = 21
+KERNEL_SD_BINS = 3.0
+"""The kernel starts as a Gaussian of this standard deviation: 15 ms in bins of 5 ms, over 105 ms."""
+
+
+class SmoothConv(Block):
+    """Dropout, then every channel smoothed over time; training may make of the kernel what it likes.
+
+    Width and bins stay as they come in; beyond the first and the last bin it reads silence.
+    """
+
+    name = "Conv(smooth)"
+    takes_layers = False
+    uses = frozenset({"dropout"})
+
+    def __init__(self, width_in: int, sizes: Sizes, hyper: Hyperparameters, layers: int) -> None:
+        super().__init__(width_in, sizes, hyper, layers)
+        self.width = width_in
+        self.dropout = nn.Dropout(hyper.dropout)
+        self.conv = nn.Conv1d(width_in, width_in, KERNEL_BINS, padding=KERNEL_BINS // 2, groups=width_in)
+        with torch.no_grad():
+            self.conv.weight.copy_(gaussian().expand_as(self.conv.weight))
+            self.conv.bias.zero_()  # type: ignore[union-attr]
+
+    def forward(self, x_BTC: Tensor, bins_BT: Tensor) -> Tensor:  # noqa: ARG002
+        output_BCT: Tensor = self.conv(self.dropout(x_BTC).transpose(1, 2))
+        return output_BCT.transpose(1, 2)
+
+
+def gaussian() -> Tensor:
+    """The kernel at the start: KERNEL_BINS weights that sum to one."""
+    offsets = torch.arange(KERNEL_BINS) - KERNEL_BINS // 2
+    weights = torch.exp(-0.5 * (offsets / KERNEL_SD_BINS) ** 2)
+    return weights / weights.sum()

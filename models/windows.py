@@ -1,0 +1,38 @@
+"""How much of a trial one step of training reads: all of it, or a shorter crop.
+
+The published search names these DT and dT without defining them; this is our reading. A crop is a small copy of what
+the benchmark asks for: some bins of the window to read, and as many forward bins after them as the recording has.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from models.tensors import Sizes
+
+WHOLE, CROP = "DT", "dT"
+INPUT_SIZES = (WHOLE, CROP)
+
+CROP_SHARE = 0.5
+"""The window bins of a crop, as a share of the window."""
+
+
+def window_bins(input_size: str, sizes: Sizes) -> int:
+    """How many window bins a step reads of a trial."""
+    return sizes.n_window if input_size == WHOLE else math.ceil(CROP_SHARE * sizes.n_window)
+
+
+def draw_bins(n_trials: int, input_size: str, sizes: Sizes, device: torch.device) -> Tensor:
+    """The bins that a step reads of each trial, B x T: ``window_bins`` of the window, then the forward bins.
+
+    DT gives every trial's whole window and forward bins. dT draws a crop a trial, around a bin that is drawn evenly
+    and moved inside, so that the ends of the window are seen as well as its middle. It is drawn on the device.
+    """
+    n_window = window_bins(input_size, sizes)
+    if input_size == WHOLE:
+        starts_B1 = torch.zeros(n_trials, 1, dtype=torch.long, device=device)
+    else:
+        centres_B1 = torch.randint(sizes.n_window, (n_trials, 1), device=device)
+        starts_B1 = (centres_B1 - n_window // 2).clamp(0, sizes.n_window - n_window)
+    return starts_B1 + torch.arange(n_window + sizes.n_forward, device=device)
