@@ -226,13 +226,16 @@ def synthesize(
     seed: Annotated[int, typer.Option(min=0, help="Another seed, another recording.")] = 0,
     trials: Annotated[int | None, typer.Option(show_default="as the real one", help="Trials of all splits.")] = None,
     neurons: Annotated[int | None, typer.Option(show_default="as the real one", help="Held-in and held-out.")] = None,
+    binary: Annotated[
+        bool, typer.Option("--binary", help="At most one spike per 5 ms bin, as chains that end in Sigmoid need.")
+    ] = False,
     data: options.Data = options.DATA,
 ) -> None:
     """Write a synthetic recording in the layout that DANDI serves, its true rates and ceiling beside it."""
     from data.synthesis import SynthesisOptions
     from data.synthesis import synthesize as write
 
-    folder = write(dataset, data, SynthesisOptions(seed=seed, n_trials=trials, n_neurons=neurons))
+    folder = write(dataset, data, SynthesisOptions(seed=seed, n_trials=trials, n_neurons=neurons, binary=binary))
     typer.echo(f"wrote {folder}")
 
 

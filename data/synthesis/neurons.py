@@ -1,14 +1,15 @@
 """Neurons: from latents to firing rates and spikes.
 
-The log-rate of a neuron is a weighted sum of the latents plus a baseline; spikes are Poisson.
+The log-rate of a neuron is a weighted sum of the latents plus a baseline; ``spiking`` says which counts it gives.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from data.synthesis.latents import BIN_MS, FloatArray, IntArray
+from data.synthesis.spiking import POISSON, Spiking
 
 MEAN_RATE_HZ = (0.5, 50.0)
 """Mean rates outside this range, in spikes per second, are moved to its ends."""
@@ -34,6 +35,7 @@ class Population:
     log_baseline: FloatArray
     unit_ids: IntArray
     n_heldin: int
+    spiking: Spiking = POISSON
 
     @property
     def n_neurons(self) -> int:
@@ -43,15 +45,23 @@ class Population:
     def heldin(self) -> "Population":
         """The held-in neurons alone."""
         kept = slice(0, self.n_heldin)
-        return Population(self.loadings[kept], self.log_baseline[kept], self.unit_ids[kept], self.n_heldin)
+        return replace(
+            self, loadings=self.loadings[kept], log_baseline=self.log_baseline[kept], unit_ids=self.unit_ids[kept]
+        )
 
     def rates(self, latents: FloatArray) -> FloatArray:
-        """Rates in spikes per bin, ... x neurons, for latents of ... x latents."""
-        return np.asarray(np.exp(latents @ self.loadings.T + self.log_baseline))
+        """Expected counts in spikes per bin, ... x neurons, for latents of ... x latents."""
+        return self.spiking.mean(latents @ self.loadings.T + self.log_baseline)
 
 
 def draw_population(
-    n_heldin: int, n_heldout: int, n_latents: int, gain: float, median_hz: float, rng: np.random.Generator
+    n_heldin: int,
+    n_heldout: int,
+    n_latents: int,
+    gain: float,
+    median_hz: float,
+    rng: np.random.Generator,
+    spiking: Spiking = POISSON,
 ) -> Population:
     """Neurons with log-normal mean rates around ``median_hz`` and random tuning.
 
@@ -74,16 +84,17 @@ def draw_population(
         log_baseline=np.log(mean_hz * BIN_MS / 1000) - gains**2 / 2,
         unit_ids=np.concatenate([np.sort(shuffled[:n_heldin]), np.sort(shuffled[n_heldin:])]),
         n_heldin=n_heldin,
+        spiking=spiking,
     )
 
 
 def draw_counts(population: Population, latents: FloatArray, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """Poisson spike counts, bins x neurons."""
+    """Spike counts, bins x neurons."""
     counts = np.empty((len(latents), population.n_neurons), dtype=np.uint8)
     for neuron in range(population.n_neurons):
         # One neuron at a time: the rates of a whole session of all neurons would be gigabytes.
-        rates = np.exp(latents @ population.loadings[neuron] + population.log_baseline[neuron])
-        counts[:, neuron] = np.minimum(rng.poisson(rates), 255)
+        log_rates = latents @ population.loadings[neuron] + population.log_baseline[neuron]
+        counts[:, neuron] = population.spiking.draw(log_rates, rng)
     return counts
 
 

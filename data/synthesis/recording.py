@@ -13,6 +13,7 @@ from data.errors import DataError
 from data.synthesis.neurons import draw_population
 from data.synthesis.nwb import write_full, write_test
 from data.synthesis.session import simulate
+from data.synthesis.spiking import BINARY, POISSON
 from data.synthesis.task import Task
 from data.synthesis.tasks import TASKS
 from data.synthesis.truth import write_truth
@@ -27,11 +28,13 @@ class SynthesisOptions:
 
     ``n_trials`` counts train, val and test trials, ``n_neurons`` held-in and held-out ones; None takes the real
     recording's. The shares of test trials and of held-out neurons are the real recording's either way.
+    ``binary`` keeps at most one spike per neuron and bin of 5 ms.
     """
 
     seed: int = 0
     n_trials: int | None = None
     n_neurons: int | None = None
+    binary: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ def synthesize(dataset_name: str, out: Path, options: SynthesisOptions) -> Path:
     """Writes a synthetic recording in the layout of a benchmark dataset and returns its folder, ``out/<dataset>``.
 
     The folder has ``<dandi_id>/sub-X/`` with the train and the test file, as DANDI serves them, and
-    ``<dataset>_truth.h5`` (see ``truth.write_truth``). The same seed and sizes give the same spikes.
+    ``<dataset>_truth.h5`` (see ``truth.write_truth``). The same options give the same spikes.
 
     The folder appears whole or not at all. Raises DataError if it is there already, if ``out`` cannot be a folder,
     if the dataset is unknown, or if a size leaves a split or a kind of neuron too small.
@@ -72,6 +75,7 @@ def synthesize(dataset_name: str, out: Path, options: SynthesisOptions) -> Path:
         task.recipe.gain,
         task.recipe.median_hz,
         np.random.default_rng(neuron_seed),
+        BINARY if options.binary else POISSON,
     )
     splits = ["val"] * sizes.n_val + ["train"] * sizes.n_train + ["none"] * task.n_unused(sizes.n_train)
     np.random.default_rng(split_seed).shuffle(splits)

@@ -53,8 +53,8 @@ def write_truth(
 
     ``full_folder`` holds the NWB files of both sessions, the test session with nothing hidden. The groups
     ``<dataset>`` and ``<dataset>_20`` are the benchmark's test targets, made by nlb_tools; the group ``truth`` has
-    the true rates ``rates_train``, ``rates_val`` and ``rates_test`` in spikes per bin of 5 ms (trials x bins of
-    window + forward x neurons, held-in neurons first), and the ceiling among its attributes.
+    the true rates ``rates_train``, ``rates_val`` and ``rates_test``: expected counts in spikes per bin of 5 ms (trials
+    x bins of window + forward x neurons, held-in neurons first). The ceiling is among its attributes.
     """
     dataset = train.task.dataset
     save_to_h5(benchmark_targets(full_folder, dataset), str(path))

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,13 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
         return folder if folder.exists() else synthesize(dataset_name, out, SMALL[dataset_name])
 
     return made
+
+
+@pytest.fixture(scope="session")
+def binary_recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small mc_rtt recording with at most one spike a bin."""
+    options = replace(SMALL["mc_rtt"], binary=True)
+    return synthesize("mc_rtt", tmp_path_factory.mktemp("binary"), options)
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ from data.synthesis.latents import FloatArray, GaussianProcess
 from data.synthesis.neurons import Population, draw_population
 from data.synthesis.observer import Templates, predict_rates
 from data.synthesis.session import Session, simulate
+from data.synthesis.spiking import BINARY, POISSON, Spiking
 from data.synthesis.tasks import TASKS
 from data.synthesis.truth import observer_scores, templates_of
 
@@ -20,7 +21,7 @@ N_WINDOW = 120
 def integrated(
     spikes: FloatArray, population: Population, process: GaussianProcess, means: FloatArray, n_draws: int
 ) -> FloatArray:
-    """Posterior mean rates by importance sampling: draws of the latents from the prior, weighted by likelihood."""
+    """Posterior mean counts by importance sampling: draws of the latents from the prior, weighted by likelihood."""
     rng = np.random.default_rng(0)
     n_bins = means.shape[1]
     covariance = process.basis(n_bins) @ process.basis(n_bins).T
@@ -30,18 +31,20 @@ def integrated(
     seen = rates[:, : spikes.shape[1], : population.n_heldin]
     expected = []
     for trial in spikes:
-        log_likelihood = (trial * np.log(seen) - seen).sum(axis=(1, 2))
+        missed = np.log1p(-seen) * (1 - trial) if population.spiking is BINARY else -seen
+        log_likelihood = (trial * np.log(seen) + missed).sum(axis=(1, 2))
         weights = np.exp(log_likelihood - log_likelihood.max())
         expected.append(np.einsum("i,isn->sn", weights / weights.sum(), rates))
     return np.array(expected)
 
 
+@pytest.mark.parametrize("spiking", [POISSON, BINARY])
 @pytest.mark.parametrize("n_latents", [1, 2])
-def test_rates_agree_with_brute_force_integration(n_latents: int) -> None:
+def test_rates_agree_with_brute_force_integration(n_latents: int, spiking: Spiking) -> None:
     process = GaussianProcess(n_latents, 40.0, 0.5)
-    population = draw_population(8, 2, n_latents, 0.9, 40.0, np.random.default_rng(1))
+    population = draw_population(8, 2, n_latents, 0.9, 40.0, np.random.default_rng(1), spiking)
     means = np.random.default_rng(2).standard_normal((2, 10, n_latents))
-    spikes = np.random.default_rng(3).poisson(0.25, size=(4, 7, 8)).astype(np.float64)
+    spikes = np.random.default_rng(3).poisson(0.25, size=(4, 7, 8)).clip(max=spiking.most).astype(np.float64)
 
     predicted = predict_rates(spikes, population, process.basis(10), Templates(means))
 
@@ -58,12 +61,14 @@ def test_without_a_spike_or_a_neuron_to_see_the_prior_is_left() -> None:
     np.testing.assert_allclose(predicted[0, :, 1], 0.05 * np.exp(0.6**2 / 2), rtol=1e-3)
 
 
-@pytest.fixture(scope="module")
-def session() -> Session:
+@pytest.fixture(scope="module", params=[POISSON, BINARY], ids=["poisson", "binary"])
+def session(request: pytest.FixtureRequest) -> Session:
     """Two hundred segments of a random-target session, seen by thirty neurons."""
     task = TASKS["random-target"](dataset_named("mc_rtt"), np.random.default_rng(0))
     recipe = task.recipe
-    population = draw_population(30, 10, recipe.n_latents, recipe.gain, recipe.median_hz, np.random.default_rng(1))
+    population = draw_population(
+        30, 10, recipe.n_latents, recipe.gain, recipe.median_hz, np.random.default_rng(1), request.param
+    )
     return simulate(task, population, ["train"] * 140 + ["val"] * 60, np.random.default_rng(2))
 
 

@@ -54,6 +54,18 @@ def scores(targets: dict, rates: dict) -> dict[str, float]:
     return {name.split("] ")[-1]: float(value) for name, value in metrics.items()}
 
 
+def train_spikes(folder: Path) -> np.ndarray:
+    """Counts of the train trials as nlb_tools makes them, shaped as the truth's rates."""
+    tensors = make_train_input_tensors(
+        train_recording(folder), folder.name, "train", save_file=False, include_forward_pred=True
+    )
+    window, forward = (
+        np.concatenate([tensors[f"train_spikes_heldin{bins}"], tensors[f"train_spikes_heldout{bins}"]], axis=2)
+        for bins in ("", "_forward")
+    )
+    return np.concatenate([window, forward], axis=1).astype(float)
+
+
 def in_table_order(truth: dict, recording: NWBDataset) -> np.ndarray:
     """True rates of train and val trials together, as the test phase trains on them."""
     split = recording.trial_info.split
@@ -95,14 +107,7 @@ def test_true_rates_score_as_the_file_says_on_val(recording: Callable[[str], Pat
 @pytest.mark.parametrize("name", NAMES)
 def test_spikes_follow_the_true_rates(recording: Callable[[str], Path], name: str) -> None:
     folder = recording(name)
-    tensors = make_train_input_tensors(
-        train_recording(folder), name, "train", save_file=False, include_forward_pred=True
-    )
-    window, forward = (
-        np.concatenate([tensors[f"train_spikes_heldin{bins}"], tensors[f"train_spikes_heldout{bins}"]], axis=2)
-        for bins in ("", "_forward")
-    )
-    spikes = np.concatenate([window, forward], axis=1).astype(float)
+    spikes = train_spikes(folder)
     rates = truth_of(folder)["truth"]["rates_train"].astype(float)
 
     assert rates.shape == spikes.shape
@@ -111,6 +116,28 @@ def test_spikes_follow_the_true_rates(recording: Callable[[str], Path], name: st
     # Poisson spikes of these rates correlate with them as much as the rates' own spread allows.
     expected = np.std(rates) / np.sqrt(np.var(rates) + np.mean(rates))
     assert np.corrcoef(rates.ravel(), spikes.ravel())[0, 1] == pytest.approx(expected, rel=0.1)
+
+
+def test_a_binary_recording_has_at_most_one_spike_a_bin_with_the_true_rate_as_its_chance(
+    binary_recording: Path,
+) -> None:
+    spikes, rates = train_spikes(binary_recording), truth_of(binary_recording)["truth"]["rates_train"].astype(float)
+
+    assert set(np.unique(spikes)) == {0, 1}
+    assert rates.max() < 1
+    z = (spikes - rates).sum(axis=(0, 1)) / np.sqrt((rates * (1 - rates)).sum(axis=(0, 1)))
+    assert np.abs(z).max() < 4.5
+
+
+def test_a_binary_recording_is_scored_as_its_file_says(binary_recording: Path) -> None:
+    truth = truth_of(binary_recording)
+
+    rates = submission("mc_rtt", in_table_order(truth, train_recording(binary_recording)), truth["truth"]["rates_test"])
+    metrics = scores(truth, rates)
+
+    assert metrics["co-bps"] == pytest.approx(truth["attributes"]["oracle_co_bps_test"], abs=1e-6)
+    assert metrics["co-bps"] > truth["attributes"]["co_bps_test"] > 0
+    assert metrics["fp-bps"] > truth["attributes"]["fp_bps_test"]
 
 
 @pytest.mark.parametrize("name", NAMES)
