@@ -18,7 +18,8 @@ from torch.nn import functional
 STRIP_BINS = 10
 """The length of a strip: 50 ms in bins of 5 ms."""
 
-_Shape = tuple[int, int, int]
+_Shape = tuple[int, ...]
+"""Trials, bins, held-in neurons."""
 
 
 def dot(shape_BWI: _Shape, chance: float, device: torch.device) -> Tensor:

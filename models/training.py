@@ -129,7 +129,7 @@ class Training:
         bins_BT = draw_bins(len(trials), hyper.input_size, sizes, trials.device)
         trials_B1 = trials.unsqueeze(1)
         heldin_BWI = self.train.heldin_BWI[trials_B1, bins_BT[:, :n_window]]
-        hidden_BWI = masks.hide(tuple(heldin_BWI.shape), hyper.mask_variant, hyper.mask_ratio, trials.device)
+        hidden_BWI = masks.hide(heldin_BWI.shape, hyper.mask_variant, hyper.mask_ratio, trials.device)
         scored_BTN = self.known_BTN[trials_B1, bins_BT]
         scored_BTN[:, :n_window, : sizes.n_heldin] &= hidden_BWI
         # Scaled so that a network reads the same total with and without a mask, as dropout does.

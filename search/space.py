@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from models.chain import Chain, parse_chain
 from models.hyperparameters import Hyperparameters
+from models.masks import PUBLISHED_VARIANTS, SHAPES
+from models.windows import INPUT_SIZES
 
 ARCHITECTURE = "architecture"
 """The trial's parameter that names its chain, where a study has several."""
@@ -95,7 +97,9 @@ SPACES: dict[SpaceName, Space] = {
         "hidden": Choice(values=(32, 40, 64)),
         "num_layers": Choice(values=(1, 2, 3)),
         "bidirectional": Choice(values=(True, False)),
+        "input_size": Choice(values=INPUT_SIZES),
         "mask_ratio": Choice(values=(0.25, 0.27, 0.30)),
+        "mask_variant": Choice(values=PUBLISHED_VARIANTS),
     },
     "wide": {
         "lr": Real(low=0.0005, high=0.03, log=True),
@@ -104,7 +108,9 @@ SPACES: dict[SpaceName, Space] = {
         "hidden": Whole(low=24, high=96),
         "num_layers": Choice(values=(1, 2, 3)),
         "bidirectional": Choice(values=(True, False)),
+        "input_size": Choice(values=INPUT_SIZES),
         "mask_ratio": Real(low=0.1, high=0.6),
+        "mask_variant": Choice(values=(*PUBLISHED_VARIANTS, *SHAPES)),
     },
 }
 

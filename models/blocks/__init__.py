@@ -9,8 +9,6 @@ from models.blocks.roberta import RoBERTa
 from models.blocks.smooth_conv import SmoothConv
 from models.blocks.trans import Trans
 
-BLOCKS: dict[str, type[Block]] = {
-    block.name: block for block in (GRU, FF, Conv, SmoothConv, Deconv, RoBERTa, Trans)
-}
+BLOCKS: dict[str, type[Block]] = {block.name: block for block in (GRU, FF, Conv, SmoothConv, Deconv, RoBERTa, Trans)}
 
 __all__ = ["BLOCKS", "Block"]

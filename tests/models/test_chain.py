@@ -34,7 +34,7 @@ def test_known_names_stand_for_their_chains(name: str) -> None:
         ("GRU(2) -> Fg -> exp", 11, "GRU(2) -> >>Fg<< -> exp", "no known block"),
         ("GRU(two) -> FF -> exp", 1, ">>GRU(two)<< -> FF -> exp", "needs a number of layers"),
         ("GRU(0) -> FF -> exp", 1, ">>GRU(0)<< -> FF -> exp", "needs a number of layers"),
-        ("FF(2) -> exp", 1, ">>FF(2)<< -> exp", "takes nothing in parentheses"),
+        ("FF(2) -> exp", 1, ">>FF(2)<< -> exp", "is not how this block is written; write FF"),
         ("GRU(2) -> FF", 11, "GRU(2) -> >>FF<<", "cannot end a chain"),
         ("GRU(2) -> exp -> FF -> exp", 11, "GRU(2) -> >>exp<< -> FF -> exp", "more follows it"),
         ("GRU(2) FF -> exp", 1, ">>GRU(2) FF<< -> exp", "is not a block"),

@@ -24,7 +24,9 @@ def test_paper_is_the_published_grid() -> None:
         "hidden": {32, 40, 64},
         "num_layers": {1, 2, 3},
         "bidirectional": {True, False},
+        "input_size": {"DT", "dT"},
         "mask_ratio": {0.25, 0.27, 0.30},
+        "mask_variant": {"dot line", "dot strip line", "strip line", "dot L", "strip L"},
     }
 
 
