@@ -1,0 +1,133 @@
+"""What the benchmarks share: synthetic recordings with known rates, made once, and searches that are cut by a clock.
+
+Everything lies in the folder ``bench``, which may be deleted. Clocks count the seconds that a process really computed,
+so that figures do not suffer from what else the machine does.
+"""
+
+import logging
+import os
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import h5py
+import numpy as np
+import optuna
+import torch
+
+from data.cache import open_recording
+from data.recording import Recording
+from data.synthesis import SynthesisOptions, read_ceiling, synthesize
+from models.scores import bits_per_spike
+from models.tensors import Counts
+from search.beginning import Request, begin
+from search.opening import OpenStudy, Place
+from search.stopping import Stop
+from search.tensors import counts_of
+from search.worker import work
+from storage.urls import parse_url
+
+FOLDER = Path("bench").absolute()
+os.environ.setdefault("NLB_SEARCH_CACHE", str(FOLDER / "cache"))
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+logging.getLogger("nlb_tools").setLevel(logging.ERROR)
+
+
+@dataclass(frozen=True)
+class Synthetic:
+    """A synthetic recording, by what it is made from."""
+
+    dataset: str
+    neurons: int
+    trials: int
+    seed: int = 0
+    bin_ms: int = 5
+    binary: bool = False
+
+    def __str__(self) -> str:
+        kind = ", at most one spike a bin" if self.binary else ""
+        return f"{self.dataset}, {self.neurons} neurons, {self.trials} trials, {self.bin_ms} ms bins{kind}"
+
+    @property
+    def data(self) -> Path:
+        """The folder that ``--data`` would name."""
+        kind = "-binary" if self.binary else ""
+        return FOLDER / f"{self.dataset}-{self.neurons}-{self.trials}-{self.seed}{kind}"
+
+    @property
+    def truth(self) -> Path:
+        return self.data / self.dataset / f"{self.dataset}_truth.h5"
+
+    @cached_property
+    def recording(self) -> Recording:
+        if not self.truth.exists():
+            options = SynthesisOptions(self.seed, self.trials, self.neurons, self.binary)
+            synthesize(self.dataset, self.data, options)
+        return open_recording(self.dataset, self.data, self.bin_ms)
+
+    @property
+    def train(self) -> Counts:
+        return counts_of(self.recording.train)
+
+    @property
+    def val(self) -> Counts:
+        return counts_of(self.recording.val)
+
+    @property
+    def ceilings(self) -> tuple[float, float]:
+        """co-bps of the Bayes observer on val and on test, in bins of 5 ms."""
+        ceiling = read_ceiling(self.truth)
+        return ceiling.co_bps_val, ceiling.co_bps_test
+
+    def true_rates(self, split: str) -> torch.Tensor:
+        """Expected counts of a split in spikes per bin, trials x bins x neurons."""
+        with h5py.File(self.truth) as file:
+            rates = file[f"truth/rates_{split}"][()].astype(np.float64)
+        n_trials, n_bins, n_neurons = rates.shape
+        factor = self.bin_ms // 5
+        return torch.from_numpy(rates.reshape(n_trials, n_bins // factor, factor, n_neurons).sum(axis=2))
+
+    @property
+    def test_spikes(self) -> torch.Tensor:
+        """Held-out counts of the test trials, which the benchmark keeps to itself."""
+        with h5py.File(self.truth) as file:
+            return torch.from_numpy(file[self.recording.group]["eval_spikes_heldout"][()].astype(np.float64))
+
+    def expected_score(self, rates_BTN: torch.Tensor, split: str) -> float:
+        """co-bps that rates would have on average over the spikes that the true rates could have given.
+
+        Free of the noise of one draw of spikes; for splits whose every bin is scored.
+        """
+        return bits_per_spike(self._heldout(rates_BTN), self._heldout(self.true_rates(split))).item()
+
+    def _heldout(self, rates_BTN: torch.Tensor) -> torch.Tensor:
+        return rates_BTN[:, : self.recording.n_window_bins, self.recording.n_heldin :]
+
+
+class Clock(Stop):
+    """Set once this process has computed for so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self._end = time.process_time() + seconds
+
+    def is_set(self) -> bool:
+        return time.process_time() >= self._end
+
+    def is_urgent(self) -> bool:
+        return self.is_set()
+
+
+def search_for(seconds: float, synthetic: Synthetic, name: str, request: Request) -> OpenStudy:
+    """Search a new study with one worker in this process for so many seconds of computing."""
+    torch.set_num_threads(1)
+    FOLDER.mkdir(exist_ok=True)
+    file = FOLDER / f"{name}.db"
+    for left_over in FOLDER.glob(f"{name}.db*"):
+        left_over.unlink()
+    place = Place(parse_url(f"sqlite:///{file}"), FOLDER / "artifacts" / name, synthetic.data)
+    synthetic.recording  # noqa: B018  made before the clock runs
+    study = begin(place, name, request)
+    work(study, Clock(seconds))
+    return study
