@@ -3,8 +3,10 @@ from itertools import islice
 
 import pytest
 import torch
+from population import swinging
 from torch.testing import assert_close
 
+from models.blocks import BLOCKS
 from models.chain import parse_chain
 from models.errors import DivergedError
 from models.hyperparameters import Hyperparameters
@@ -17,18 +19,7 @@ CPU = torch.device("cpu")
 PLAN = Plan(epochs=6, batch_size=16)
 
 
-def _counts(n_trials: int, seed: int) -> Counts:
-    """Two populations that swing together, slowly: held-in neurons tell of held-out ones."""
-    generator = torch.Generator().manual_seed(seed)
-    phase = torch.rand(n_trials, 1, 1, generator=generator) * 6.28
-    bins = torch.arange(24).reshape(1, -1, 1) / 24 * 6.28
-    preferred = torch.linspace(0, 6.28, 12).reshape(1, 1, -1)
-    rates = 0.3 * torch.exp(1.2 * torch.cos(bins + phase - preferred))
-    target = torch.poisson(rates, generator=generator)
-    return Counts(target[:, :18, :8].clone(), target)
-
-
-TRAIN, VAL = _counts(64, seed=1), _counts(32, seed=2)
+TRAIN, VAL = swinging(64, seed=1), swinging(32, seed=2)
 
 
 def _training(chain: str = "rnnf", train: Counts = TRAIN, seed: int = 0, **changes: float) -> Training:
@@ -52,7 +43,7 @@ def test_the_same_seed_trains_the_same_and_another_does_not() -> None:
     assert first != other
 
 
-@pytest.mark.parametrize("chain", ["rnnf", "neural-roberta"])
+@pytest.mark.parametrize("chain", ["rnnf", "neural-roberta", *(f"{block} -> FF -> exp" for block in BLOCKS)])
 def test_a_training_restored_from_its_state_goes_on_as_if_never_cut(chain: str) -> None:
     whole = _training(chain)
     uninterrupted = list(fit(whole, VAL))
