@@ -26,8 +26,9 @@ def window_bins(input_size: str, sizes: Sizes) -> int:
 def draw_bins(n_trials: int, input_size: str, sizes: Sizes, device: torch.device) -> Tensor:
     """The bins that a step reads of each trial, B x T: ``window_bins`` of the window, then the forward bins.
 
-    DT gives every trial's whole window and forward bins. dT draws a crop a trial, around a bin that is drawn evenly
-    and moved inside, so that the ends of the window are seen as well as its middle. It is drawn on the device.
+    DT gives every trial's whole window and forward bins. dT draws a crop a trial, around a bin that is drawn evenly,
+    and moves it inside the window: every bin is then read by at least a quarter of the crops, where crops that begin
+    anywhere evenly would hardly reach the ends. It is drawn on the device.
     """
     n_window = window_bins(input_size, sizes)
     if input_size == WHOLE:

@@ -1,0 +1,108 @@
+"""What one step of training reads and what it is scored on, seen at the network's own input and output."""
+
+from dataclasses import dataclass
+
+import pytest
+import torch
+from population import SIZES, swinging
+from torch import Tensor, nn
+from torch.testing import assert_close
+
+from models.chain import parse_chain
+from models.hyperparameters import Hyperparameters
+from models.masks import PUBLISHED_VARIANTS, SHAPES
+from models.tensors import Counts
+from models.training import Plan, Training
+from models.windows import window_bins
+
+CPU = torch.device("cpu")
+TRIALS, RATIO = 24, 0.3
+CODES_BWI = torch.arange(1, TRIALS * SIZES.n_window + 1).reshape(TRIALS, SIZES.n_window, 1).expand(-1, -1, 8)
+"""Held-in counts that are all different from one trial and bin to another, and never 0: a network's input tells
+which entry each number is, and a 0 in it is a hidden entry."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a network was given and what it gave, and the loss that came of it."""
+
+    input_BWI: Tensor
+    bins_BT: Tensor
+    output_BTN: Tensor
+    loss: float
+
+
+def _target() -> Tensor:
+    """Counts to predict, which the held-in counts do not tell; some are unknown."""
+    target_BTN = swinging(TRIALS, seed=1).target_BTN
+    target_BTN[torch.rand(target_BTN.shape, generator=torch.Generator().manual_seed(3)) < 0.1] = torch.nan
+    return target_BTN
+
+
+def _step(target_BTN: Tensor, variant: str = "dot line", input_size: str = "DT") -> Step:
+    """The first step of a training, on all trials at once."""
+    hyper = Hyperparameters(hidden=8, mask_variant=variant, mask_ratio=RATIO, input_size=input_size)
+    train = Counts(CODES_BWI.float(), target_BTN)
+    training = Training(parse_chain("GRU -> FF -> exp"), hyper, Plan(epochs=1, batch_size=TRIALS), train, 5, CPU)
+    seen: list[Tensor] = []
+
+    def look(_: nn.Module, inputs: tuple[Tensor, Tensor], output_BTN: Tensor) -> None:
+        seen.extend(tensor.detach().clone() for tensor in (*inputs, output_BTN))
+
+    training.network.register_forward_hook(look)
+    loss = training.run_epoch()
+    return Step(*seen, loss)
+
+
+def _trials(step: Step) -> Tensor:
+    """Which trial each row of a step's input is of."""
+    code_B = (step.input_BWI * (1 - RATIO)).round().long().amax(dim=(1, 2))
+    return (code_B - 1) // SIZES.n_window
+
+
+every_variant = pytest.mark.parametrize("variant", [*SHAPES, *PUBLISHED_VARIANTS])
+both_sizes = pytest.mark.parametrize("input_size", ["DT", "dT"])
+
+
+@every_variant
+@both_sizes
+def test_it_reads_the_bins_it_says_of_every_trial_once_and_nothing_of_what_is_hidden(
+    variant: str, input_size: str
+) -> None:
+    step = _step(_target(), variant, input_size)
+    trials_B = _trials(step)
+    assert sorted(trials_B.tolist()) == list(range(TRIALS))
+    assert step.input_BWI.shape[1] == window_bins(input_size, SIZES)
+    read_BW = step.bins_BT[:, : window_bins(input_size, SIZES)]
+    codes_BWI = CODES_BWI[trials_B.unsqueeze(1), read_BW] / (1 - RATIO)
+    assert_close(step.input_BWI, torch.where(step.input_BWI == 0, 0, codes_BWI))
+    assert 0 < (step.input_BWI == 0).float().mean() < 2 * RATIO
+
+
+@every_variant
+@both_sizes
+def test_it_is_scored_on_what_is_hidden_on_held_out_neurons_and_on_forward_bins(variant: str, input_size: str) -> None:
+    """The loss is the mean over exactly these, where the count is known; what is visible does not count."""
+    target_BTN = _target()
+    step = _step(target_BTN, variant, input_size)
+    n_window = window_bins(input_size, SIZES)
+    counts_BTN = target_BTN[_trials(step).unsqueeze(1), step.bins_BT]
+    scored_BTN = torch.ones_like(counts_BTN, dtype=torch.bool)
+    scored_BTN[:, :n_window, : SIZES.n_heldin] = step.input_BWI == 0
+    losses = [
+        nn.functional.poisson_nll_loss(output, count, log_input=True)
+        for output, count in zip(step.output_BTN[scored_BTN], counts_BTN[scored_BTN], strict=True)
+        if not torch.isnan(count)
+    ]
+    assert step.loss == pytest.approx(torch.stack(losses).mean().item(), rel=1e-5)
+
+
+@both_sizes
+def test_held_out_neurons_and_forward_bins_are_never_read(input_size: str) -> None:
+    target_BTN = _target()
+    other_BTN = target_BTN.clone()
+    other_BTN[:, : SIZES.n_window, SIZES.n_heldin :] += 3
+    other_BTN[:, SIZES.n_window :] += 5
+    assert torch.equal(
+        _step(target_BTN, input_size=input_size).input_BWI, _step(other_BTN, input_size=input_size).input_BWI
+    )
