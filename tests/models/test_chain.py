@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from models.chain import KNOWN_CHAINS, parse_chain
 from models.errors import ChainError
 
-BLOCKS = st.sampled_from(["GRU", "GRU(1)", "GRU(3)", "FF", "RoBERTa", "RoBERTa(2)"])
+BLOCKS = st.sampled_from(["GRU", "GRU(1)", "GRU(3)", "minGRU", "minGRU(2)", "FF", "RoBERTa", "RoBERTa(2)"])
 CHAINS = st.builds(
     lambda blocks, head: [*blocks, head], st.lists(BLOCKS, min_size=1, max_size=6), st.sampled_from(["exp", "Sigmoid"])
 )

@@ -9,7 +9,13 @@ from models.network import Network, predict
 from models.tensors import Sizes
 
 SIZES = Sizes(n_heldin=6, n_heldout=3, n_window=12, n_forward=4)
-CHAINS = [*KNOWN_CHAINS, "GRU(1) -> FF -> FF -> exp", "FF -> RoBERTa(2) -> exp", "GRU -> FF -> Sigmoid"]
+CHAINS = [
+    *KNOWN_CHAINS,
+    "GRU(1) -> FF -> FF -> exp",
+    "FF -> RoBERTa(2) -> exp",
+    "GRU -> FF -> Sigmoid",
+    "minGRU(2) -> FF -> exp",
+]
 
 
 def _network(chain: str, hyper: Hyperparameters | None = None, mean: float = 0.1) -> Network:

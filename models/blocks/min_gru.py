@@ -1,0 +1,83 @@
+"""minGRU(n): gated recurrent layers that read all bins at once, n of them unless num_layers is searched."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.blocks.block import Block
+from models.hyperparameters import Hyperparameters
+from models.scan import scan
+from models.tensors import Sizes
+
+SHORTEST_MEMORY, LONGEST_MEMORY = 2.0, 50.0
+"""The memories, in bins, with which the channels of a layer start: 10 to 250 ms in bins of 5 ms."""
+
+
+class MinGRU(Block):
+    """Recurrent layers whose gates see the input and not the state, so that no bin waits for the one before it.
+
+    A layer is the minimal GRU (Feng et al. 2024, https://arxiv.org/abs/2410.01201): with a gate
+    z_t = sigmoid(W_z x_t + b_z) and a candidate c_t = W_c x_t + b_c, its state is h_t = (1 - z_t) h_(t-1) + z_t c_t.
+    The state is linear in the candidates, so each layer passes GELU(h_t) on: on recordings it scores better so.
+
+    The width is ``hidden`` times the number of directions; dropout acts between layers.
+    """
+
+    name = "minGRU"
+    takes_layers = True
+    uses = frozenset({"hidden", "num_layers", "bidirectional", "dropout"})
+
+    def __init__(self, width_in: int, sizes: Sizes, hyper: Hyperparameters, layers: int) -> None:
+        super().__init__(width_in, sizes, hyper, layers)
+        layers = hyper.num_layers or layers
+        self.width = hyper.hidden * (2 if hyper.bidirectional else 1)
+        widths_in = [width_in, *[self.width] * (layers - 1)]
+        self.layers = nn.ModuleList(_Layer(width, hyper.hidden, hyper.bidirectional) for width in widths_in)
+        self.dropout = nn.Dropout(hyper.dropout)
+
+    def forward(self, x_BTC: Tensor, bins_BT: Tensor) -> Tensor:  # noqa: ARG002
+        for index, layer in enumerate(self.layers):
+            x_BTC = layer(self.dropout(x_BTC) if index else x_BTC)
+        return x_BTC
+
+
+class _Layer(nn.Module):
+    """One layer; in both directions, the first half of its channels reads forwards in time and the second backwards."""
+
+    def __init__(self, width_in: int, hidden: int, bidirectional: bool) -> None:
+        super().__init__()
+        directions = 2 if bidirectional else 1
+        self.bidirectional = bidirectional
+        self.gate = nn.Linear(width_in, directions * hidden)
+        self.candidate = nn.Linear(width_in, directions * hidden)
+        with torch.no_grad():
+            self.gate.bias.copy_(spread_gates(hidden).repeat(directions))
+
+    def forward(self, x_BTC: Tensor) -> Tensor:
+        gate_BTC, candidate_BTC = self.gate(x_BTC), self.candidate(x_BTC)
+        if self.bidirectional:
+            gate_BTC, candidate_BTC = _turn_second_half(gate_BTC), _turn_second_half(candidate_BTC)
+        z_BTC = torch.sigmoid(gate_BTC)
+        state_BTC = scan(1 - z_BTC, z_BTC * candidate_BTC)
+        if self.bidirectional:
+            state_BTC = _turn_second_half(state_BTC)
+        return functional.gelu(state_BTC)
+
+
+def _turn_second_half(x_BTC: Tensor) -> Tensor:
+    """The second half of the channels turned round in time: one scan then runs both directions."""
+    forwards_BTC, backwards_BTC = x_BTC.chunk(2, dim=-1)
+    return torch.cat([forwards_BTC, backwards_BTC.flip(1)], dim=-1)
+
+
+def spread_gates(hidden: int) -> Tensor:
+    """Gate biases of ``hidden`` channels whose memories, in bins, are spread evenly in their logarithm.
+
+    A channel that keeps 1 - z of its state at every bin forgets it as exp(-t / memory) with z = 1 - exp(-1 / memory).
+    Biases of the range of times that matter let a network learn those times (Tallec & Ollivier 2018,
+    https://arxiv.org/abs/1804.11188); at zero every channel would begin with a memory of 1.4 bins.
+    """
+    memory_C = torch.logspace(math.log2(SHORTEST_MEMORY), math.log2(LONGEST_MEMORY), hidden, base=2)
+    return torch.logit(1 - torch.exp(-1 / memory_C))
