@@ -11,8 +11,11 @@ from models.hyperparameters import Hyperparameters
 from models.scan import scan
 from models.tensors import Sizes
 
-SHORTEST_MEMORY, LONGEST_MEMORY = 2.0, 50.0
-"""The memories, in bins, with which the channels of a layer start: 10 to 250 ms in bins of 5 ms."""
+SHORTEST_MEMORY, LONGEST_MEMORY = 2.0, 10.0
+"""The memories, in bins, with which the channels of a layer start: 10 to 50 ms in bins of 5 ms.
+
+On a synthetic mc_rtt recording, a start of up to 50 bins scored lower.
+"""
 
 
 class MinGRU(Block):
@@ -20,7 +23,7 @@ class MinGRU(Block):
 
     A layer is the minimal GRU (Feng et al. 2024, https://arxiv.org/abs/2410.01201): with a gate
     z_t = sigmoid(W_z x_t + b_z) and a candidate c_t = W_c x_t + b_c, its state is h_t = (1 - z_t) h_(t-1) + z_t c_t.
-    The state is linear in the candidates, so each layer passes GELU(h_t) on: on recordings it scores better so.
+    The state is linear in the candidates, so a layer passes GELU(h_t) on; without it, a stack of them scores lower.
 
     The width is ``hidden`` times the number of directions; dropout acts between layers.
     """
