@@ -5,6 +5,7 @@ the figures and in the submission, and printing a chain gives the text back.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -18,6 +19,9 @@ KNOWN_CHAINS = {
     "neural-roberta": "GRU(2) -> FF -> RoBERTa(1) -> FF -> exp",
 }
 """Chains that have a name of their own in the field."""
+
+KNOWN_MEANS = {"neural-r-roberta": ("rnnf", "neural-roberta")}
+"""Names in the field for the mean of the rates of several chains, each trained by itself."""
 
 _ARROW = re.compile(r"->")
 _AROUND_PARENTHESIS = re.compile(r"\s*([()])\s*")
@@ -53,6 +57,15 @@ class Chain:
         return TRAINING.union(*(BLOCKS[link.name].uses for link in self.links))
 
 
+def chains_named(texts: Iterable[str]) -> tuple[Chain, ...]:
+    """The chains that architectures stand for, each once: a chain for itself, a known mean for its members.
+
+    Raises ChainError as ``parse_chain`` does.
+    """
+    members = (member for text in texts for member in KNOWN_MEANS.get(text.strip().lower(), (text,)))
+    return tuple(dict.fromkeys(map(parse_chain, members)))
+
+
 def parse_chain(text: str) -> Chain:
     """The chain that ``text`` writes: a known name (``rnnf``) or blocks joined by ``->``; case does not matter.
 
@@ -68,7 +81,7 @@ def parse_chain(text: str) -> Chain:
                 text,
                 start,
                 last,
-                f"is no known chain; write one of {', '.join(KNOWN_CHAINS)}, or blocks and a head",
+                f"is no known chain; write one of {', '.join([*KNOWN_CHAINS, *KNOWN_MEANS])}, or blocks and a head",
             )
         _refuse(text, start, last, f"cannot end a chain; end it in {' or '.join(HEADS)}")
     if not links:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.chain import KNOWN_CHAINS, parse_chain
+from models.chain import KNOWN_CHAINS, chains_named, parse_chain
 from models.errors import ChainError
 
 BLOCKS = st.sampled_from(["GRU", "GRU(1)", "GRU(3)", "minGRU", "minGRU(2)", "FF", "RoBERTa", "RoBERTa(2)"])
@@ -26,6 +26,16 @@ def test_spaces_and_case_do_not_matter(links: list[str], arrow: str) -> None:
 def test_known_names_stand_for_their_chains(name: str) -> None:
     assert str(parse_chain(name)) == KNOWN_CHAINS[name]
     assert parse_chain(f" {name.upper()} ") == parse_chain(KNOWN_CHAINS[name])
+
+
+def test_a_known_mean_stands_for_its_chains_and_each_chain_comes_once() -> None:
+    chains = chains_named(["FF -> exp", "Neural-R-RoBERTa", "ff->exp", "rnnf"])
+    assert list(map(str, chains)) == ["FF -> exp", KNOWN_CHAINS["rnnf"], KNOWN_CHAINS["neural-roberta"]]
+
+
+def test_a_mean_is_offered_where_a_name_is_not_known() -> None:
+    with pytest.raises(ChainError, match="write one of rnnf, neural-roberta, neural-r-roberta, or blocks"):
+        chains_named(["neural-s-roberta"])
 
 
 @pytest.mark.parametrize(
