@@ -15,7 +15,7 @@ from rich.table import Table
 
 from data.datasets import DATASETS
 from data.errors import DataError
-from models.chain import KNOWN_CHAINS, parse_chain
+from models.chain import KNOWN_CHAINS, KNOWN_MEANS, chains_named
 from models.errors import ChainError
 from search import options
 from search.beginning import Request, begin
@@ -23,6 +23,7 @@ from search.errors import SearchError, UsageError
 from search.launcher import run_workers
 from search.opening import OpenStudy, existing_database, open_named_study
 from search.progress import headline, show_for
+from search.selection import Judge, Selection
 from search.slots import Slot, chosen_gpus, make_slots
 from search.space import SpaceName
 from search.spec import PrunerName, SamplerName
@@ -65,7 +66,9 @@ def launch(
     dataset: Annotated[str | None, typer.Option(help=f"One of {', '.join(DATASETS)}.")] = None,
     arch: Annotated[
         list[str] | None,
-        typer.Option(help=f"A chain, or one of {', '.join(KNOWN_CHAINS)}; again for more in one study."),
+        typer.Option(
+            help=f"A chain, or one of {', '.join([*KNOWN_CHAINS, *KNOWN_MEANS])}; again for more in one study."
+        ),
     ] = None,
     trials: Annotated[int | None, typer.Option(min=1, help="Trials that shall finish, in all.")] = None,
     hours: options.Hours = None,
@@ -85,7 +88,7 @@ def launch(
     """Make a study, or join the one of that name, and search it with workers on this machine."""
     request = Request(
         dataset=dataset,
-        architectures=tuple(str(parse_chain(text)) for text in arch) if arch else None,
+        architectures=_chains(arch) or None,
         trials=trials,
         epochs=epochs,
         space_name=space,
@@ -95,7 +98,10 @@ def launch(
         bin_ms=bin_size,
     )
     slots = make_slots(chosen_gpus(gpus), workers_per_gpu, workers)
-    _search(begin(options.place(storage, data, artifacts), study, request), slots, hours)
+    open_study = begin(options.place(storage, data, artifacts), study, request)
+    for mean in KNOWN_MEANS.keys() & {text.strip().lower() for text in arch or ()}:
+        typer.echo(f"{mean}, the mean of its chains: `nlb-search export-best {study} --arch {mean} --out FILE.h5`")
+    _search(open_study, slots, hours)
 
 
 @app.command()
@@ -170,11 +176,52 @@ def dashboard(
 
 
 @app.command()
+def rescore(
+    study: options.StudyName,
+    finalists: Annotated[int, typer.Option(min=1, help="Score so many of the trials that val liked best.")] = 5,
+    splits: Annotated[int, typer.Option(min=2, help="Cut train + val into so many folds.")] = 4,
+    arch: Annotated[
+        list[str] | None, typer.Option(help="As many finalists of each of these chains, by themselves.")
+    ] = None,
+    workers: options.Workers = None,
+    gpus: options.Gpus = "all",
+    workers_per_gpu: options.WorkersPerGpu = 1,
+    as_json: options.Json = False,
+    storage: options.Storage = options.STORAGE,
+    data: options.Data = options.DATA,
+) -> None:
+    """Score a study's best trials anew by cross-validation, for val flatters whom it chose."""
+    from search.rescoring import choose_finalists
+    from search.rescoring import rescore as score_anew
+    from search.rescoring_table import choice, finalists_table
+
+    open_study = open_named_study(options.place(storage, data), study)
+    chosen = choose_finalists(open_study, finalists, _chains(arch))
+    slots = make_slots(chosen_gpus(gpus), workers_per_gpu, workers)
+    stop = Stop().listen()
+    rescoring = score_anew(open_study, chosen, splits, slots, stop)
+    if as_json:
+        _print_json(rescoring.as_json())
+    else:
+        _console.print(finalists_table(rescoring))
+        typer.echo(choice(rescoring))
+    if stop.is_set():
+        raise typer.Exit(INTERRUPTED)
+
+
+@app.command()
 def export_best(
     study: Annotated[list[str], typer.Argument(metavar="STUDY...", help="Studies, each of its own dataset.")],
     out: Annotated[Path, typer.Option(help="The submission file to write.")],
     phase: Annotated[Phase, typer.Option(help="Predict val, or train on train + val and predict test.")] = "val",
     ensemble: Annotated[int, typer.Option(min=1, help="Average the rates of so many best trials.")] = 1,
+    arch: Annotated[
+        list[str] | None,
+        typer.Option(
+            help=f"Of this chain's trials; again, or {' or '.join(KNOWN_MEANS)}, for the mean over several chains."
+        ),
+    ] = None,
+    by: Annotated[Judge, typer.Option(help="What says which is best: val in the search, or `rescore`.")] = "val",
     storage: options.Storage = options.STORAGE,
     data: options.Data = options.DATA,
     artifacts: options.Artifacts = None,
@@ -183,7 +230,8 @@ def export_best(
     from search.export import export_best as export
 
     place = options.place(storage, data, artifacts)
-    export([open_named_study(place, name) for name in study], out, phase, ensemble)
+    selection = Selection(ensemble, _chains(arch), by)
+    export([open_named_study(place, name) for name in study], out, phase, selection)
     typer.echo(f"wrote {out}, phase {phase}: every array checked")
 
 
@@ -237,6 +285,11 @@ def synthesize(
 
     folder = write(dataset, data, SynthesisOptions(seed=seed, n_trials=trials, n_neurons=neurons, binary=binary))
     typer.echo(f"wrote {folder}")
+
+
+def _chains(arch: list[str] | None) -> tuple[str, ...]:
+    """The chains that ``--arch`` stands for, as the study writes them; none where it was not given."""
+    return tuple(map(str, chains_named(arch or ())))
 
 
 def _search(open_study: OpenStudy, slots: list[Slot], hours: float | None) -> None:

@@ -17,7 +17,7 @@ from models.training import Progress, Training
 from search.devices import training_device
 from search.errors import SearchError
 from search.opening import OpenStudy
-from search.standing import complete_trials
+from search.selection import Selection, select
 from search.submission import Phase, Prediction, Rates, is_submission, phase_splits, write_submission
 from search.tensors import counts_of, heldin_of
 from search.trial import settings_of
@@ -36,15 +36,15 @@ class Finalist:
     progress: Progress
 
 
-def export_best(studies: list[OpenStudy], out: Path, phase: Phase, ensemble: int) -> None:
-    """Write the rates of each study's best trial, or the mean rates of its ``ensemble`` best, as one submission.
+def export_best(studies: list[OpenStudy], out: Path, phase: Phase, selection: Selection) -> None:
+    """Write the mean of the rates of the trials that ``selection`` takes of each study, as one submission.
 
     In the phase test each is trained anew on train + val for as many epochs as val liked best in the search. Raises
     SearchError for two studies of one dataset, a study without enough complete trials, or a path that cannot be
     written; nothing is trained before all of that was checked.
     """
     _check_path(out)
-    chosen = [_finalists(study, ensemble) for study in studies]
+    chosen = [[_load(study, trial) for trial in select(study, selection)] for study in studies]
     recordings = [study.recording() for study in studies]
     groups = [recording.group for recording in recordings]
     twice = {group for group in groups if groups.count(group) > 1}
@@ -67,6 +67,7 @@ def export_best(studies: list[OpenStudy], out: Path, phase: Phase, ensemble: int
         facts[recording.group] = {
             "study": study.name,
             "trials": ", ".join(str(finalist.trial.number) for finalist in finalists),
+            "chosen_by": selection.judge,
             "architecture": "; ".join(str(finalist.settings["architecture"]) for finalist in finalists),
         }
     write_submission(out, predictions, facts)
@@ -81,16 +82,6 @@ def _check_path(out: Path) -> None:
         raise SearchError(f"{out} exists and is no submission, so it is not overwritten: name another file with --out")
     if not os.access(out.parent, os.W_OK):
         raise SearchError(f"the folder {out.parent} cannot be written to: name another file with --out")
-
-
-def _finalists(study: OpenStudy, count: int) -> list[Finalist]:
-    trials = complete_trials(study.study)
-    if len(trials) < count:
-        raise SearchError(
-            f"the study '{study.name}' has {len(trials)} complete trials, and {count} are asked for: "
-            f"let it go on with `nlb-search resume {study.name}`, or search again with more trials or --pruner none"
-        )
-    return [_load(study, trial) for trial in trials[:count]]
 
 
 def _load(study: OpenStudy, trial: FrozenTrial) -> Finalist:

@@ -2,6 +2,7 @@
 
 import math
 import platform
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any, Literal
 
@@ -9,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from models.training import Plan
 from search.errors import SearchError
-from search.space import Space
+from search.space import ARCHITECTURE, Space
 
 SamplerName = Literal["tpe", "random"]
 PrunerName = Literal["hyperband", "median", "patient", "none"]
@@ -51,6 +52,10 @@ class SearchSpec(BaseModel):
     def plan(self) -> Plan:
         """How each trial is trained."""
         return Plan(epochs=self.epochs, evaluate_every=self.evaluate_every, batch_size=self.batch_size)
+
+    def architecture_of(self, params: Mapping[str, Any]) -> str:
+        """The chain of the trial that has these parameters: one of them where the study has several chains."""
+        return str(params.get(ARCHITECTURE, self.architectures[0]))
 
     def trial_seed(self, number: int) -> int:
         """The seed of one trial's training and sampling, below 2**32."""

@@ -1,0 +1,178 @@
+"""Scoring settings by cross-validation on train + val, spread over processes.
+
+The trials of train + val are cut into folds at random; settings are trained on all folds but one and scored on that
+one. Every finalist meets the same folds, and on each fold the same seed, so that they differ in their settings alone.
+"""
+
+import concurrent.futures
+import math
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from multiprocessing import get_context, parent_process
+from multiprocessing.queues import SimpleQueue
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from data.cache import open_recording
+from models.chain import parse_chain
+from models.errors import DivergedError, InterruptedTrainingError
+from models.network import predict
+from models.scores import co_bps
+from models.tensors import Counts
+from models.training import Training
+from search.devices import training_device
+from search.errors import SearchError
+from search.slots import Slot
+from search.spec import SearchSpec
+from search.stopping import Stop
+from search.tensors import counts_of
+from search.trial import settings_of
+
+LOOK_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training: the settings of the study's trial ``number`` for ``epochs``, on all folds but ``fold``."""
+
+    number: int
+    fold: int
+    settings: dict[str, Any]
+    epochs: int
+
+
+@dataclass(frozen=True)
+class Course:
+    """What all jobs have in common: the recording, lying in the folder ``data``, and into how many folds it is cut."""
+
+    spec: SearchSpec
+    data: Path
+    splits: int
+
+
+def fold_trials(n_trials: int, splits: int, seed: int) -> tuple[torch.Tensor, ...]:
+    """The trials of each fold: a random cut of all trials into ``splits`` parts whose sizes differ by one at most."""
+    order = torch.randperm(n_trials, generator=torch.Generator().manual_seed(seed))
+    return torch.tensor_split(order, splits)
+
+
+def score_fold(
+    job: Job, course: Course, counts: Counts, device: torch.device, interrupted: Callable[[], bool]
+) -> float:
+    """co-bps on the job's fold of ``counts``, those of train + val, after a training on the other folds.
+
+    The learning rate follows the search's own schedule, and the training ends after the job's epochs: the fold chooses
+    nothing. Its seed is that of the study's trial with the fold's number, whichever finalist is trained. Raises
+    DivergedError for a loss or score that is not finite, and InterruptedTrainingError.
+    """
+    spec = course.spec
+    folds = fold_trials(counts.n_trials, course.splits, spec.seed)
+    rest = torch.cat([trials for fold, trials in enumerate(folds) if fold != job.fold])
+    architecture, hyper = settings_of(job.settings)
+    seed = spec.trial_seed(job.fold)
+    training = Training(parse_chain(architecture), hyper, spec.plan, _some(counts, rest), seed, device)
+    for _ in range(job.epochs):
+        training.run_epoch(interrupted)
+    held = _some(counts, folds[job.fold]).to(device)
+    score = co_bps(predict(training.network, held.heldin_BWI), held).item()
+    if not math.isfinite(score):
+        raise DivergedError(f"its co-bps became {score}")
+    return score
+
+
+def _some(counts: Counts, trials: torch.Tensor) -> Counts:
+    return replace(counts, heldin_BWI=counts.heldin_BWI[trials], target_BTN=counts.target_BTN[trials])
+
+
+def run_jobs(
+    jobs: list[Job], course: Course, slots: list[Slot], stop: Stop
+) -> Iterator[tuple[Job, float | DivergedError]]:
+    """Each job with its score, or with how it diverged, as they are done by one process a slot.
+
+    Ends early when ``stop`` is set; what is running is then given up. Raises SearchError if a process was killed.
+    """
+    context = get_context("spawn")
+    leave, free_slots = context.Event(), context.SimpleQueue()
+    for slot in slots:
+        free_slots.put(slot)
+    with concurrent.futures.ProcessPoolExecutor(len(slots), context, _arrive, (course, free_slots, leave)) as pool:
+        with _ctrl_c_for_parent_alone():
+            running = {pool.submit(_run, job): job for job in jobs}
+        try:
+            while running and not stop.is_set():
+                done, _ = concurrent.futures.wait(running, LOOK_SECONDS, concurrent.futures.FIRST_COMPLETED)
+                for future in done:
+                    yield running.pop(future), _score_or_divergence(future)
+        except BrokenProcessPool as error:
+            if not stop.is_set():  # whoever stops this process may have stopped those too
+                raise SearchError(
+                    "a process was killed, perhaps for want of memory: the folds that are done are kept, "
+                    "so try again with fewer --workers"
+                ) from error
+        finally:
+            leave.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _score_or_divergence(future: concurrent.futures.Future[float]) -> float | DivergedError:
+    try:
+        return future.result()
+    except DivergedError as error:
+        return error
+
+
+@contextmanager
+def _ctrl_c_for_parent_alone() -> Iterator[None]:
+    """Processes that are started in here never get Ctrl-C: the parent hears it, and asks them to leave."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """What a process of the pool keeps from job to job."""
+
+    course: Course
+    counts: Counts
+    device: torch.device
+    leave: Event
+
+
+_bench: _Bench | None = None
+
+
+def _arrive(course: Course, free_slots: SimpleQueue[Slot], leave: Event) -> None:
+    """Take a slot, before torch looks for its device, and open the recording."""
+    global _bench
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    os.environ.update(free_slots.get().environment)
+    torch.set_num_threads(1)
+    device = training_device()
+    recording = open_recording(course.spec.dataset, course.data, course.spec.bin_ms)
+    _bench = _Bench(course, counts_of(recording.train_val), device, leave)
+
+
+def _leave_with_parent() -> None:
+    """End this process when its parent was killed: nobody would ever give it another job."""
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _run(job: Job) -> float:
+    assert _bench is not None
+    if _bench.leave.is_set():
+        raise InterruptedTrainingError("asked to leave")
+    return score_fold(job, _bench.course, _bench.counts, _bench.device, _bench.leave.is_set)
