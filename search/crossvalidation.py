@@ -119,7 +119,7 @@ def run_jobs(
                 ) from error
         finally:
             leave.set()
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(cancel_futures=True)
 
 
 def _score_or_divergence(future: concurrent.futures.Future[float]) -> float | DivergedError:
