@@ -91,6 +91,7 @@ def test_a_recording_of_another_dataset(recordings: Path, tmp_path: Path) -> Non
         ("studies",),
         ("dashboard",),
         ("plot", "study", "--out", "figures"),
+        ("rescore", "study"),
         ("export-best", "study", "--out", "x.h5"),
     ],
 )
@@ -139,7 +140,13 @@ def test_with_a_study(arguments: tuple[str, ...], says: str, searched: Path, rec
 
 def test_a_recording_that_is_not_the_studys(searched: Path, tmp_path: Path) -> None:
     write_recording(tmp_path / "mc_rtt", "mc_rtt", trials=40, neurons=12, seed=1)
-    for command in (("worker", "study"), ("resume", "study"), ("export-best", "study", "--out", "x.h5")):
+    commands = (
+        ("worker", "study"),
+        ("resume", "study"),
+        ("rescore", "study"),
+        ("export-best", "study", "--out", "x.h5"),
+    )
+    for command in commands:
         outcome = call(*command, "--data", tmp_path, cwd=searched)
         assert outcome.code == 1
         assert "the study 'study' was made from mc_rtt with content" in outcome.err
