@@ -11,7 +11,6 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
-from rich.table import Table
 
 from data.datasets import DATASETS
 from data.errors import DataError
@@ -23,6 +22,7 @@ from search.errors import SearchError, UsageError
 from search.launcher import run_workers
 from search.opening import OpenStudy, existing_database, open_named_study
 from search.progress import headline, show_for
+from search.report import report
 from search.selection import Judge, Selection
 from search.slots import Slot, chosen_gpus, make_slots
 from search.space import SpaceName
@@ -30,6 +30,7 @@ from search.spec import PrunerName, SamplerName
 from search.standing import Standing, standing_of
 from search.stopping import LAUNCHER_VARIABLE, Stop
 from search.submission import Phase
+from search.ties import Ties, find_ties
 from storage.errors import StorageError
 from storage.studies import study_names
 
@@ -141,13 +142,15 @@ def status(
     study: options.StudyName,
     as_json: options.Json = False,
     storage: options.Storage = options.STORAGE,
+    artifacts: options.Artifacts = None,
 ) -> None:
-    """Say where a study stands."""
-    standing = standing_of(open_named_study(options.place(storage, options.DATA), study))
+    """Say where a study stands, and which trials cannot be told apart from its best."""
+    open_study = open_named_study(options.place(storage, options.DATA, artifacts), study)
+    standing, ties = standing_of(open_study), find_ties(open_study)
     if as_json:
-        _print_json(standing.as_json())
+        _print_json(standing.as_json() | {"ties": ties.numbers})
     else:
-        _print_standing(standing)
+        _print_standing(standing, ties)
 
 
 @app.command()
@@ -260,11 +263,12 @@ def plot(
     study: options.StudyName,
     out: Annotated[Path, typer.Option(help="The folder to write to.")],
     storage: options.Storage = options.STORAGE,
+    artifacts: options.Artifacts = None,
 ) -> None:
     """Write figures of a study as HTML pages."""
     from search.figures import write_figures
 
-    for path in write_figures(open_named_study(options.place(storage, options.DATA), study), out):
+    for path in write_figures(open_named_study(options.place(storage, options.DATA, artifacts), study), out):
         typer.echo(f"wrote {path}")
 
 
@@ -298,28 +302,16 @@ def _search(open_study: OpenStudy, slots: list[Slot], hours: float | None) -> No
     stop = Stop().listen()
     with show_for(_messages) as show:
         standing = run_workers(open_study, slots, stop, hours, show)
-    _print_standing(standing)
+    _print_standing(standing, find_ties(open_study))
     if standing.finished < standing.spec.trials:
         typer.echo(f"stopped before the budget was met: `nlb-search resume {open_study.name}` goes on")
     if stop.is_set():
         raise typer.Exit(INTERRUPTED)
 
 
-def _print_standing(standing: Standing) -> None:
+def _print_standing(standing: Standing, ties: Ties) -> None:
     typer.echo(headline(standing))
-    table = Table(box=None, show_header=False)
-    table.add_row("dataset", f"{standing.spec.dataset}, {standing.spec.bin_ms} ms bins")
-    table.add_row("search", f"{standing.spec.space_name} space, {standing.spec.sampler}, {standing.spec.pruner}")
-    if standing.best:
-        facts = standing.best.attrs | standing.best.params
-        for name, value in facts.items():
-            table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
-    for at in standing.workers:
-        score = "" if at.co_bps is None else f", co-bps {at.co_bps:.4f}"
-        table.add_row(f"trial {at.trial}", f"{at.worker or 'no worker'}, epoch {at.epoch}{score}")
-    for reason in standing.failures:
-        table.add_row("failed", reason)
-    _console.print(table)
+    _console.print(report(standing, ties))
 
 
 def _print_json(value: Any) -> None:

@@ -1,26 +1,20 @@
 """Scoring a submission as the benchmark does, by ``nlb_tools.evaluation.evaluate``."""
 
 import logging
-import os
 import warnings
 from pathlib import Path
-from typing import Any
 
 import h5py
-import numpy as np
-import numpy.typing as npt
 
 from data.cache import open_recording
 from data.datasets import BIN_WIDTHS_MS, dataset_named, group_name
 from data.recording import Recording
 from search.errors import SearchError
 from search.submission import Phase, check_submission
+from search.targets import Arrays, read_group, scorable, why_unreadable
 
 Scores = dict[str, dict[str, float]]
 """By dataset, the benchmark's metrics by their names: co-bps, fp-bps, vel R2, psth R2, tp corr."""
-
-Array = npt.NDArray[Any]
-Arrays = dict[str, Array]
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +33,7 @@ def evaluate_submission(file: Path, dataset: str, data: Path, targets: Path | No
         check_submission(file, recording, phase)
         known = targets or (recording.val_targets if phase == "val" else _truth(data, recording))
         group = recording.group
-        scores[group] = score(group, _read_group(file, group), _read_group(known, group))
+        scores[group] = score(group, read_group(file, group), read_group(known, group))
     return scores
 
 
@@ -53,7 +47,7 @@ def score(group: str, submitted: Arrays, targets: Arrays) -> dict[str, float]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        [result] = evaluate({group: _scorable(targets)}, {group: submitted})
+        [result] = evaluate({group: scorable(targets)}, {group: submitted})
     [metrics] = result.values()
     # The three scaling datasets' metrics carry a trial count in front, "[100] co-bps"; the dataset says that already.
     return {name.split("] ")[-1]: float(value) for name, value in metrics.items()}
@@ -81,7 +75,7 @@ def _bin_widths(file: Path, dataset: str) -> list[int]:
             found = [bin_ms for group, bin_ms in groups.items() if group in submission]
             held = ", ".join(submission) or "none"
     except OSError as error:
-        raise SearchError(f"cannot read {file} as a submission: {_reason(error)}") from error
+        raise SearchError(f"cannot read {file} as a submission: {why_unreadable(error)}") from error
     if not found:
         raise SearchError(f"{file} has no group '{dataset}' (it has {held}): give its dataset with --dataset")
     return found
@@ -98,10 +92,6 @@ def _phase(file: Path, recording: Recording) -> Phase:
     return "val" if recording.test is None or n_trials == recording.val.n_trials else "test"
 
 
-def _reason(error: OSError) -> str:
-    return os.strerror(error.errno) if error.errno else str(error)
-
-
 def _truth(data: Path, recording: Recording) -> Path:
     path = data / recording.dataset.name / f"{recording.dataset.name}_truth.h5"
     if not path.exists():
@@ -111,35 +101,3 @@ def _truth(data: Path, recording: Recording) -> Path:
         )
     _log.info("scoring against the truth of the synthetic recording, %s", path)
     return path
-
-
-def _read_group(path: Path, group: str) -> Arrays:
-    try:
-        with h5py.File(path, "r") as file:
-            if group not in file:
-                raise SearchError(f"{path} has no group '{group}'; it has {', '.join(file) or 'none'}")
-            return {name: array[()] for name, array in file[group].items()}
-    except OSError as error:
-        raise SearchError(f"cannot read {path} as a file of targets: {_reason(error)}") from error
-
-
-def _scorable(targets: Arrays) -> Arrays:
-    """The targets without groups of trials that are too few to score, where nlb_tools would stop."""
-    targets = dict(targets)
-    if "train_decode_mask" in targets:
-        kept = targets["train_decode_mask"].any(axis=0) & targets["eval_decode_mask"].any(axis=0)
-        for name in ("train_decode_mask", "eval_decode_mask"):
-            targets[name] = targets[name][:, kept]
-    if targets["eval_behavior"].ndim == 2:
-        targets["eval_behavior"] = _without_single_trials(targets["eval_behavior"])
-    if "psth" in targets and not any(len(trials) for trials in targets["eval_cond_idx"]):
-        del targets["psth"]
-    return targets
-
-
-def _without_single_trials(behavior: Array) -> Array:
-    """dmfc_rsg's behaviour, with NaN for conditions of one trial: no correlation can be computed within those."""
-    behavior = behavior.copy()
-    _, condition, counts = np.unique(behavior[:, :3], axis=0, return_inverse=True, return_counts=True)
-    behavior[counts[condition.ravel()] < 2] = np.nan
-    return behavior

@@ -16,12 +16,12 @@ from models.tensors import Sizes
 from models.training import Progress, Training
 from search.devices import training_device
 from search.errors import SearchError
+from search.kept import kept_network
 from search.opening import OpenStudy
 from search.selection import Selection, select
 from search.submission import Phase, Prediction, Rates, is_submission, phase_splits, write_submission
 from search.tensors import counts_of, heldin_of
 from search.trial import settings_of
-from storage.checkpoints import load_checkpoint
 
 _log = logging.getLogger(__name__)
 
@@ -85,20 +85,8 @@ def _check_path(out: Path) -> None:
 
 
 def _load(study: OpenStudy, trial: FrozenTrial) -> Finalist:
-    path = study.checkpoints.best(trial.number)
-    try:
-        checkpoint = load_checkpoint(path)
-    except FileNotFoundError:
-        raise SearchError(
-            f"the checkpoint of trial {trial.number} is not at {path}: "
-            "give the folder that the workers wrote to with --artifacts"
-        ) from None
+    checkpoint = kept_network(study, trial)
     facts = checkpoint.facts
-    if facts["content_hash"] != study.spec.content_hash or facts["progress"]["co_bps"] != trial.value:
-        raise SearchError(
-            f"the checkpoint {path} is not that of trial {trial.number}: its co-bps is {facts['progress']['co_bps']}, "
-            f"and the trial's {trial.value}; give the folder that the workers wrote to with --artifacts"
-        )
     settings = facts["settings"]
     architecture, hyper = settings_of(settings)
     sizes = Sizes(**facts["sizes"])

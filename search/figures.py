@@ -1,6 +1,8 @@
 """Figures of a study: how the search went, how each trial learned, and which settings did well."""
 
+from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import optuna
 import plotly.graph_objects as go
@@ -8,31 +10,42 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.errors import SearchError
 from search.opening import OpenStudy
+from search.report import metrics_in_words
+from search.standing import complete_trials
+from search.ties import find_ties
 from storage.files import whole_file
 
-_COMPLETE, _PRUNED, _BEST = "#1f77b4", "#b0b0b0", "#d62728"
+_COMPLETE, _PRUNED, _TIE, _BEST = "#1f77b4", "#b0b0b0", "#ff7f0e", "#d62728"
 _LAYOUT = {"template": "simple_white", "font": {"size": 14}, "legend": {"orientation": "h", "y": -0.2}}
 
 
 def history(study: OpenStudy) -> go.Figure:
-    """co-bps of every finished trial in the order of their numbers, and the best so far."""
-    trials = study.study.get_trials(deepcopy=False)
+    """co-bps of every finished trial in the order of their numbers, with its range, and the best so far.
+
+    Trials that val cannot tell from the best have a colour of their own.
+    """
+    trials = [trial for trial in study.study.get_trials(deepcopy=False) if trial.value is not None]
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    best, ties = set(_numbers(complete_trials(study.study)[:1])), set(find_ties(study).numbers or ())
     figure = go.Figure(layout=_LAYOUT)
-    for state, color in ((TrialState.COMPLETE, _COMPLETE), (TrialState.PRUNED, _PRUNED)):
-        shown = [trial for trial in trials if trial.state == state and trial.value is not None]
+    for name, color, shown in (
+        ("pruned", _PRUNED, [trial for trial in trials if trial.state == TrialState.PRUNED]),
+        ("complete", _COMPLETE, [trial for trial in complete if trial.number not in best | ties]),
+        ("complete, and not to be told from the best", _TIE, [trial for trial in complete if trial.number in ties]),
+        ("best", _BEST, [trial for trial in complete if trial.number in best]),
+    ):
         figure.add_scatter(
-            x=[trial.number for trial in shown],
+            x=_numbers(shown),
             y=[trial.value for trial in shown],
-            text=[_settings(trial) for trial in shown],
+            error_y=_range_bars(shown),
+            text=[_metrics(trial) + _settings(trial) for trial in shown],
             mode="markers",
             marker={"color": color, "size": 9},
-            name=state.name.lower(),
+            name=name,
         )
-    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE and trial.value is not None]
-    best = [max(trial.value or 0.0 for trial in complete[: index + 1]) for index in range(len(complete))]
     figure.add_scatter(
-        x=[trial.number for trial in complete],
-        y=best,
+        x=_numbers(complete),
+        y=list(accumulate((trial.value or 0.0 for trial in complete), max)),
         mode="lines",
         line={"color": _BEST, "shape": "hv"},
         name="best so far",
@@ -85,6 +98,26 @@ def _write(figure: go.Figure, path: Path) -> Path:
     with whole_file(path) as part:
         figure.write_html(part)
     return path
+
+
+def _numbers(trials: list[FrozenTrial]) -> list[int]:
+    return [trial.number for trial in trials]
+
+
+def _range_bars(trials: list[FrozenTrial]) -> dict[str, Any]:
+    """Bars over the ranges of the trials' co-bps; none for a trial without one."""
+    ranges = [
+        (trial.user_attrs.get("co_bps_low"), trial.value, trial.user_attrs.get("co_bps_high")) for trial in trials
+    ]
+    return {
+        "array": [None if high is None else high - value for _, value, high in ranges],
+        "arrayminus": [None if low is None else value - low for low, value, _ in ranges],
+        "thickness": 1,
+    }
+
+
+def _metrics(trial: FrozenTrial) -> str:
+    return "".join(f"{metric} {value}<br>" for metric, value in metrics_in_words(trial.user_attrs))
 
 
 def _settings(trial: FrozenTrial) -> str:

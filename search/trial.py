@@ -14,11 +14,17 @@ import torch
 from models.chain import parse_chain
 from models.errors import DivergedError, InterruptedTrainingError
 from models.hyperparameters import Hyperparameters
+from models.network import predict
+from models.scores import Gains, gains_by_trial
 from models.tensors import Counts
 from models.training import Progress, State, Training, fit
+from search.bootstrap import range_of, resampled_co_bps
+from search.kept import keep
+from search.metrics import metrics_of
 from search.space import ARCHITECTURE, sample
 from search.spec import SearchSpec
 from search.stopping import Stop
+from search.targets import Targets
 from storage.checkpoints import Checkpoint, Checkpoints, load_checkpoint, save_checkpoint
 from storage.claims import Claim
 from storage.errors import StorageError
@@ -31,11 +37,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Bench:
-    """What a worker needs for every trial of its study: the recording's counts, on the device, and where to save."""
+    """What a worker needs for every trial of its study: the recording, on the device, and where to save."""
 
     spec: SearchSpec
     train: Counts
     val: Counts
+    targets: Targets
     checkpoints: Checkpoints
     device: torch.device
     stop: Stop = field(default_factory=Stop)
@@ -130,10 +137,21 @@ def _complete(training: Training, claim: Claim, bench: Bench, values: dict[str, 
         "progress": dataclasses.asdict(best.progress),
     }
     claim.check_held()
-    weights = {name: tensor.cpu() for name, tensor in best.weights.items()}
-    save_checkpoint(bench.checkpoints.best(claim.number), Checkpoint(weights, facts))
+    training.network.load_state_dict(best.weights)
+    rates_BTN = predict(training.network, bench.val.heldin_BWI)
+    gains = gains_by_trial(rates_BTN, bench.val)
+    keep(bench.checkpoints.best(claim.number), best.weights, gains, facts)
     claim.annotate(best_epoch=best.progress.epoch, fp_bps=best.progress.fp_bps)
+    claim.annotate(**metrics_of(training.network, bench.train, rates_BTN, bench.targets))
+    claim.annotate(**_range_attributes(gains))
     claim.complete(best.progress.co_bps)
+
+
+def _range_attributes(gains: Gains) -> dict[str, float]:
+    """The range of the trial's co-bps. A val split with next to no spikes has none."""
+    co_bps = range_of(resampled_co_bps(gains.gain_B.cpu().numpy(), gains.spikes_B.cpu().numpy()))
+    ends = {"co_bps_low": co_bps.low, "co_bps_high": co_bps.high}
+    return ends if all(map(math.isfinite, ends.values())) else {}
 
 
 def _restored(begin: Callable[[], Training], claim: Claim, bench: Bench, identity: dict[str, Any]) -> Training | None:

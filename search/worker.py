@@ -7,6 +7,7 @@ from search.errors import SearchError
 from search.opening import OpenStudy
 from search.spec import check_versions
 from search.stopping import Stop
+from search.targets import targets_of
 from search.tensors import counts_of
 from search.trial import Bench, run_trial
 from storage.checkpoints import check_folder
@@ -35,6 +36,7 @@ def work(open_study: OpenStudy, stop: Stop) -> None:
         spec=open_study.spec,
         train=counts_of(recording.train).to(device),
         val=counts_of(recording.val).to(device),
+        targets=targets_of(recording, device),
         checkpoints=open_study.checkpoints,
         device=device,
         stop=stop,

@@ -73,13 +73,17 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         raise StorageError(f"cannot write the checkpoint {path}: {error}") from error
 
 
-def load_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint to the CPU. Raises FileNotFoundError if there is none, StorageError if it is damaged."""
+def load_checkpoint(path: Path, prefix: str = "") -> Checkpoint:
+    """Read a checkpoint, or its tensors whose names begin with ``prefix``, to the CPU.
+
+    Raises FileNotFoundError if there is none, StorageError if it is damaged.
+    """
     if not path.exists():
         raise FileNotFoundError(path)
     try:
         with safe_open(path, framework="pt") as file:
             facts = json.loads(file.metadata()[_FACTS_KEY])
-            return Checkpoint({name: file.get_tensor(name) for name in file.keys()}, facts)  # noqa: SIM118
+            names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
+            return Checkpoint({name: file.get_tensor(name) for name in names}, facts)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise StorageError(f"the checkpoint {path} is damaged: {error}") from error

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nlb_tools import evaluation
 
-from models.scores import bits_per_spike, co_bps, fp_bps
+from models.scores import bits_per_spike, co_bps, fp_bps, gains_by_trial
 from models.tensors import Counts
 
 
@@ -55,3 +55,27 @@ def test_each_score_reads_its_own_neurons_and_bins() -> None:
     assert fp_bps(torch.tensor(rates), counts).item() == pytest.approx(
         evaluation.bits_per_spike(rates[:, 20:].copy(), spikes[:, 20:])
     )
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+def test_the_gains_of_the_trials_sum_to_co_bps(missing: float) -> None:
+    rates, spikes = _random(4, (30, 25, 7), missing)
+    counts = Counts(torch.tensor(spikes[:, :20, :4]), torch.tensor(spikes))
+    gains = gains_by_trial(torch.tensor(rates), counts)
+    bits = (gains.gain_B.sum() / gains.spikes_B.sum() / np.log(2)).item()
+    assert gains.gain_B.shape == gains.spikes_B.shape == (30,)
+    assert bits == pytest.approx(co_bps(torch.tensor(rates), counts).item(), rel=1e-12)
+    assert bits == pytest.approx(evaluation.bits_per_spike(rates[:, :20, 4:].copy(), spikes[:, :20, 4:]))
+
+
+def test_a_trials_gain_is_its_own() -> None:
+    """Of each trial alone: the log-likelihood under its rates, less that under the mean rates of all trials."""
+    rates, spikes = _random(5, (6, 15, 3), missing=0.0)
+    counts = Counts(torch.tensor(spikes[:, :10, :1]), torch.tensor(spikes))
+    gains = gains_by_trial(torch.tensor(rates), counts)
+    rates, spikes = rates[:, :10, 1:], spikes[:, :10, 1:]
+    null = spikes.mean(axis=(0, 1))
+    for trial in range(6):
+        expected = np.sum(spikes[trial] * np.log(rates[trial] / null) - rates[trial] + null)
+        assert gains.gain_B[trial].item() == pytest.approx(expected)
+        assert gains.spikes_B[trial].item() == spikes[trial].sum()
