@@ -51,5 +51,7 @@ def _kept(study: OpenStudy, trial: FrozenTrial, part: str) -> Checkpoint:
             f"and the trial's {trial.value}; give the folder that the workers wrote to with --artifacts"
         )
     if not checkpoint.tensors:
-        raise SearchError(f"the checkpoint {path} is of another version of nlb-search: use the one that made the study")
+        raise SearchError(
+            f"the checkpoint {path} is of another version of nlb-search: use the one that its workers ran"
+        )
     return Checkpoint({name.removeprefix(part): tensor for name, tensor in checkpoint.tensors.items()}, facts)
