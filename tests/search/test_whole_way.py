@@ -21,6 +21,7 @@ METRICS = {
     "area2_bump": {"co-bps", "vel R2", "psth R2", "fp-bps"},
     "dmfc_rsg": {"co-bps", "tp corr", "psth R2", "fp-bps"},
 }
+ATTRIBUTES = {"vel R2": "vel_r2", "psth R2": "psth_r2", "tp corr": "tp_corr", "fp-bps": "fp_bps"}
 
 
 @pytest.mark.parametrize("dataset", METRICS)
@@ -46,7 +47,20 @@ def test_a_strangers_recording_goes_from_launch_to_a_scored_submission(
     scores = call("evaluate", "val.h5", "--dataset", dataset, "--json", *data, cwd=tmp_path).json
     assert set(scores[dataset]) == METRICS[dataset]
     assert scores[dataset]["co-bps"] == pytest.approx(standing["best"]["value"], abs=1e-4)
-    assert scores[dataset]["fp-bps"] == pytest.approx(standing["best"]["attrs"]["fp_bps"], abs=1e-4)
+    attrs = standing["best"]["attrs"]
+    kept = {metric: attrs[name] for metric, name in ATTRIBUTES.items() if name in attrs}
+    assert kept == pytest.approx({metric: scores[dataset][metric] for metric in kept}, abs=1e-4)
+    assert {"co-bps", *kept} == METRICS[dataset]
+    assert attrs["co_bps_low"] < standing["best"]["value"] < attrs["co_bps_high"]
+
+    said = " ".join(call("status", "study", cwd=tmp_path).out.split())
+    assert f"from {attrs['co_bps_low']:.4f} to {attrs['co_bps_high']:.4f} in 95% of resamples" in said
+    for metric, value in kept.items():
+        assert f"{metric} {value:.4f}" in said
+    assert set(standing["ties"]) < {0, 1}
+    assert ("val cannot tell it from trial" if standing["ties"] else "none: val tells it from every") in said
+    elsewhere = call("status", "study", "--json", "--artifacts", "elsewhere", cwd=tmp_path).json
+    assert elsewhere == standing | {"ties": None}
 
     exported = call("export-best", "study", "--phase", "test", "--out", "test.h5", *data, cwd=tmp_path)
     assert exported.code == 0, exported.err
