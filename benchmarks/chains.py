@@ -22,6 +22,7 @@ from search.beginning import Request
 from search.evaluation import evaluate_submission
 from search.export import export_best
 from search.opening import OpenStudy
+from search.selection import Selection
 from search.standing import complete_trials, standing_of
 from search.submission import Phase
 from search.tensors import heldin_of
@@ -86,7 +87,7 @@ def searched(synthetic: Synthetic, chain: str, seconds: float) -> Row:
 def exported(study: OpenStudy, phase: Phase) -> dict[str, float]:
     """Every score of the best trial's submission."""
     file = FOLDER / f"{study.name}-{phase}.h5"
-    export_best([study], file, phase, 1)
+    export_best([study], file, phase, Selection())
     return evaluate_submission(file, study.spec.dataset, study.place.data, None)[study.recording().group]
 
 
