@@ -16,7 +16,7 @@ from models.hyperparameters import Hyperparameters
 from models.network import Network
 from search.errors import SearchError, UsageError
 from search.opening import OpenStudy, Place, open_named_study
-from search.space import SpaceName, space_for, start_parameters
+from search.space import SPACES, NamedSpace, space_for, start_parameters
 from search.spec import (
     BATCH_SIZE,
     EVALUATIONS,
@@ -25,9 +25,11 @@ from search.spec import (
     SamplerName,
     SearchSpec,
     differences,
+    space_differences,
     usual_epochs,
     versions_here,
 )
+from search.strategy import check_sampler
 from search.tensors import largest_count, sizes_of
 from storage.checkpoints import check_folder
 from storage.database import open_database
@@ -44,7 +46,7 @@ class Request:
     architectures: tuple[str, ...] | None = None
     trials: int | None = None
     epochs: int | None = None
-    space_name: SpaceName | None = None
+    space: NamedSpace | None = None
     sampler: SamplerName | None = None
     pruner: PrunerName | None = None
     seed: int | None = None
@@ -52,7 +54,8 @@ class Request:
 
     @property
     def given(self) -> dict[str, Any]:
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        """The options that were said, by the specification's field; the space is compared by its ranges instead."""
+        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name in OPTION_OF_FIELD}
         return {name: value for name, value in values.items() if value is not None}
 
 
@@ -75,15 +78,15 @@ def begin(place: Place, name: str, request: Request) -> OpenStudy:
     chains = [parse_chain(text) for text in request.architectures]
     for chain in chains:
         check_chain(chain, recording)
-    space_name = request.space_name or "wide"
+    space = request.space or NamedSpace("wide", SPACES["wide"])
     epochs = request.epochs or usual_epochs(recording.train.n_trials)
     spec = SearchSpec(
         dataset=request.dataset,
         bin_ms=recording.bin_ms,
         content_hash=recording.content_hash,
         architectures=request.architectures,
-        space_name=space_name,
-        space=space_for(space_name, chains),
+        space_name=space.name,
+        space=space_for(space, chains),
         sampler=request.sampler or "tpe",
         pruner=request.pruner or "hyperband",
         trials=request.trials,
@@ -93,11 +96,13 @@ def begin(place: Place, name: str, request: Request) -> OpenStudy:
         seed=request.seed or 0,
         versions=versions_here(),
     )
+    check_sampler(spec)
     if recording.test is None:
         _log.warning("there is no test file, so this study can be exported for --phase val alone")
     check_folder(place.artifacts / name)
     database = open_database(place.url)
-    start = start_parameters(spec.space, spec.architectures)
+    # A first trial beside the grid would repeat one of its combinations.
+    start = {} if spec.sampler == "grid" else start_parameters(spec.space, spec.architectures)
     make_study(place.url, database, name, spec.model_dump(mode="json"), start)
     return _join(place, name, request)
 
@@ -125,6 +130,8 @@ def _exists(place: Place, name: str) -> bool:
 def _join(place: Place, name: str, request: Request) -> OpenStudy:
     study = open_named_study(place, name)
     found = differences(study.spec, request.given)
+    if request.space is not None:
+        found += space_differences(study.spec, request.space)
     if found:
         raise SearchError(
             f"the study '{name}' was made with {'; with '.join(found)}: leave the option out, or name another study"

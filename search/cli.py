@@ -25,7 +25,7 @@ from search.progress import headline, show_for
 from search.report import report
 from search.selection import Judge, Selection
 from search.slots import Slot, chosen_gpus, make_slots
-from search.space import SpaceName
+from search.space_file import named_space
 from search.spec import PrunerName, SamplerName
 from search.standing import Standing, standing_of
 from search.stopping import LAUNCHER_VARIABLE, Stop
@@ -77,7 +77,9 @@ def launch(
     gpus: options.Gpus = "all",
     workers_per_gpu: options.WorkersPerGpu = 1,
     epochs: Annotated[int | None, typer.Option(min=1, help="The most that a trial trains.")] = None,
-    space: Annotated[SpaceName | None, typer.Option(help="The published grid, or wider.")] = None,
+    space: Annotated[
+        str | None, typer.Option(metavar="paper|wide|FILE", help="The published grid, wider, or a TOML file.")
+    ] = None,
     sampler: Annotated[SamplerName | None, typer.Option(help="How settings are chosen.")] = None,
     pruner: Annotated[PrunerName | None, typer.Option(help="How trials are ended early.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Fixes every draw.")] = None,
@@ -92,7 +94,7 @@ def launch(
         architectures=_chains(arch) or None,
         trials=trials,
         epochs=epochs,
-        space_name=space,
+        space=None if space is None else named_space(space),
         sampler=sampler,
         pruner=pruner,
         seed=seed,

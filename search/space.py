@@ -1,14 +1,16 @@
 """What is searched, and how far: the published grid, and a wider space around it."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import optuna
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.chain import Chain, parse_chain
-from models.hyperparameters import Hyperparameters
+from models.hyperparameters import Hyperparameters, shown
 from models.masks import PUBLISHED_VARIANTS, SHAPES
 from models.windows import INPUT_SIZES
+from search.errors import UsageError
 
 ARCHITECTURE = "architecture"
 """The trial's parameter that names its chain, where a study has several."""
@@ -21,10 +23,13 @@ class _Frozen(BaseModel):
 
 
 class Choice(_Frozen):
-    """One of some values."""
+    """One of some values; a fixed value is a choice of one."""
 
     kind: Literal["choice"] = "choice"
     values: tuple[bool | int | float | str, ...]
+
+    def __str__(self) -> str:
+        return ", ".join(value if isinstance(value, str) else shown(value) for value in self.values)
 
     def suggest(self, trial: optuna.Trial, name: str) -> Any:
         return trial.suggest_categorical(name, self.values)
@@ -42,6 +47,9 @@ class Real(_Frozen):
     high: float
     log: bool = False
 
+    def __str__(self) -> str:
+        return f"{shown(self.low)} to {shown(self.high)}{', log-uniform' if self.log else ''}"
+
     def suggest(self, trial: optuna.Trial, name: str) -> float:
         return trial.suggest_float(name, self.low, self.high, log=self.log)
 
@@ -55,6 +63,9 @@ class Whole(_Frozen):
     kind: Literal["whole"] = "whole"
     low: int
     high: int
+
+    def __str__(self) -> str:
+        return f"{self.low} to {self.high}, log-uniform"
 
     def suggest(self, trial: optuna.Trial, name: str) -> int:
         return trial.suggest_int(name, self.low, self.high, log=True)
@@ -73,6 +84,9 @@ class ZeroOrReal(_Frozen):
     low: float
     high: float
 
+    def __str__(self) -> str:
+        return f"0, or {shown(self.low)} to {shown(self.high)}, log-uniform"
+
     def suggest(self, trial: optuna.Trial, name: str) -> float:
         if trial.suggest_categorical(f"{name}_use", (NONE, SOME)) == NONE:
             return 0.0
@@ -87,9 +101,17 @@ class ZeroOrReal(_Frozen):
 Range = Annotated[Choice | Real | Whole | ZeroOrReal, Field(discriminator="kind")]
 Space = dict[str, Range]
 
-SpaceName = Literal["paper", "wide"]
 
-SPACES: dict[SpaceName, Space] = {
+@dataclass(frozen=True)
+class NamedSpace:
+    """A space as ``--space`` gives it: its name, the range of every setting, and which of them the user wrote."""
+
+    name: str
+    ranges: Space
+    written: frozenset[str] = frozenset()
+
+
+SPACES: dict[str, Space] = {
     "paper": {
         "lr": Choice(values=(0.0005, 0.001, 0.005, 0.01, 0.015)),
         "dropout": Choice(values=(0.46, 0.5, 0.6)),
@@ -115,10 +137,19 @@ SPACES: dict[SpaceName, Space] = {
 }
 
 
-def space_for(name: SpaceName, chains: list[Chain]) -> Space:
-    """The ranges of the space that change at least one of the chains."""
+def space_for(named: NamedSpace, chains: list[Chain]) -> Space:
+    """The ranges of the space that change at least one of the chains.
+
+    Raises UsageError where the user wrote a range that changes none of them.
+    """
     used = frozenset[str]().union(*(chain.hyperparameters for chain in chains))
-    return {parameter: range_ for parameter, range_ in SPACES[name].items() if parameter in used}
+    idle = named.written - used
+    if idle:
+        raise UsageError(
+            f"{named.name}: {', '.join(sorted(idle))} would change nothing in {' or '.join(map(str, chains))}: "
+            "take it out, or search another chain too"
+        )
+    return {parameter: range_ for parameter, range_ in named.ranges.items() if parameter in used}
 
 
 def sample(trial: optuna.Trial, space: Space, architectures: tuple[str, ...]) -> dict[str, Any]:
@@ -134,16 +165,12 @@ def sample(trial: optuna.Trial, space: Space, architectures: tuple[str, ...]) ->
 def start_parameters(space: Space, architectures: tuple[str, ...]) -> dict[str, Any]:
     """The parameters of a study's first trial: the first chain with the settings that are good as a rule.
 
-    Empty where the space leaves one of them out; the sampler then chooses the first trial as it does the others.
+    Those that the space leaves out are missing here: the sampler chooses them, as it does in the other trials.
     """
     chain = parse_chain(architectures[0])
     usual = Hyperparameters(num_layers=next((link.layers for link in chain.links if link.layers), 1))
     parameters: dict[str, Any] = {ARCHITECTURE: architectures[0]} if len(architectures) > 1 else {}
     for name, range_ in space.items():
-        if name not in chain.hyperparameters:
-            continue
-        wanted = range_.parameters(name, getattr(usual, name))
-        if wanted is None:
-            return {}
-        parameters |= wanted
+        if name in chain.hyperparameters:
+            parameters |= range_.parameters(name, getattr(usual, name)) or {}
     return parameters

@@ -8,11 +8,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from models.chain import parse_chain
 from models.training import Plan
 from search.errors import SearchError
-from search.space import ARCHITECTURE, Space
+from search.space import ARCHITECTURE, NamedSpace, Space, space_for
 
-SamplerName = Literal["tpe", "random"]
+SamplerName = Literal["tpe", "random", "grid", "gp", "cmaes"]
 PrunerName = Literal["hyperband", "median", "patient", "none"]
 
 BATCH_SIZE = 32
@@ -92,14 +93,13 @@ OPTION_OF_FIELD: dict[str, str] = {
     "dataset": "--dataset",
     "bin_ms": "--bin-size",
     "architectures": "--arch",
-    "space_name": "--space",
     "sampler": "--sampler",
     "pruner": "--pruner",
     "trials": "--trials",
     "epochs": "--epochs",
     "seed": "--seed",
 }
-"""The command line's options that a study remembers, by the field that holds them."""
+"""The command line's options that a study remembers as they were given, by the field that holds them."""
 
 
 def differences(spec: SearchSpec, given: dict[str, Any]) -> list[str]:
@@ -108,6 +108,16 @@ def differences(spec: SearchSpec, given: dict[str, Any]) -> list[str]:
         f"{OPTION_OF_FIELD[field]} {_shown(getattr(spec, field))}, not {_shown(value)}"
         for field, value in given.items()
         if getattr(spec, field) != value
+    ]
+
+
+def space_differences(spec: SearchSpec, given: NamedSpace) -> list[str]:
+    """As ``differences``, for a space: whatever its name, the ranges count. Names the first that is another."""
+    ranges = space_for(given, [parse_chain(text) for text in spec.architectures])
+    changed = [setting for setting, range_ in spec.space.items() if ranges[setting] != range_]
+    return [
+        f"--space {spec.space_name} with {setting} {spec.space[setting]}, not {given.name} with {ranges[setting]}"
+        for setting in changed[:1]
     ]
 
 

@@ -2,9 +2,16 @@
 
 import math
 
+import optuna
+from optuna.distributions import BaseDistribution
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, PatientPruner
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, RandomSampler, TPESampler
+from optuna.trial import FrozenTrial
 
+from models.chain import parse_chain
+from search.errors import UsageError
+from search.grid import GridSampler, grid_of
+from search.space import Choice, Real, Whole
 from search.spec import SearchSpec
 
 REDUCTION = 3
@@ -13,7 +20,9 @@ REDUCTION = 3
 
 def make_sampler(spec: SearchSpec, number: int) -> BaseSampler:
     """The sampler for one trial. Its seed comes from the trial's number, so no two workers ever draw alike, and a
-    study that is resumed goes on as if it had never stopped.
+    study that is resumed goes on as if it had never stopped. What a sampler learned it reads from the study's trials.
+
+    Where a chain has settings that others lack, tpe, gp and cmaes draw those apart: that is meant, and not warned of.
     """
     seed = spec.trial_seed(number)
     match spec.sampler:
@@ -21,6 +30,62 @@ def make_sampler(spec: SearchSpec, number: int) -> BaseSampler:
             return TPESampler(seed=seed)
         case "random":
             return RandomSampler(seed=seed)
+        case "grid":
+            return GridSampler(grid_of(spec.space, spec.architectures), spec.seed)
+        case "gp":
+            return GPSampler(seed=seed, warn_independent_sampling=False)
+        case "cmaes":
+            # Hyperband lets too few trials complete for a generation; the others' last score must do.
+            return _SteadyCmaEsSampler(_steady_numbers(spec), seed, consider_pruned_trials=spec.pruner == "hyperband")
+
+
+def check_sampler(spec: SearchSpec) -> None:
+    """Raises UsageError, with what to do, for a sampler that cannot search the study's space."""
+    match spec.sampler:
+        case "grid":
+            _check_grid(spec)
+        case "cmaes" if not _steady_numbers(spec):
+            raise UsageError(
+                f"--sampler cmaes moves numbers in a range, and the space {spec.space_name} has no range that every "
+                "chain has: choose --space wide, a file with such a range, or another sampler"
+            )
+
+
+def _check_grid(spec: SearchSpec) -> None:
+    ranges = [f"{name} ({range_})" for name, range_ in spec.space.items() if not isinstance(range_, Choice)]
+    if ranges:
+        raise UsageError(
+            f"--sampler grid walks choices, and in the space {spec.space_name} these are ranges: {'; '.join(ranges)}: "
+            "choose --space paper, a file in which each is a list of values, or another sampler"
+        )
+    size = grid_of(spec.space, spec.architectures).size
+    if spec.trials > size:
+        raise UsageError(
+            f"--trials {spec.trials} are more than the {size} combinations of the grid: "
+            "ask for as many or fewer, or choose another sampler"
+        )
+
+
+def _steady_numbers(spec: SearchSpec) -> frozenset[str]:
+    """The settings with a range of numbers that every trial has, whatever its chain and its other settings."""
+    numbers = frozenset(name for name, range_ in spec.space.items() if isinstance(range_, Real | Whole))
+    return numbers.intersection(*(parse_chain(text).hyperparameters for text in spec.architectures))
+
+
+class _SteadyCmaEsSampler(CmaEsSampler):
+    """CMA-ES on the settings that every trial has, and on no other.
+
+    Optuna's takes those that all trials had so far. Once a trial lacks one of them, the state that it kept no longer
+    fits, and from then on it draws at random.
+    """
+
+    def __init__(self, names: frozenset[str], seed: int, consider_pruned_trials: bool) -> None:
+        super().__init__(seed=seed, warn_independent_sampling=False, consider_pruned_trials=consider_pruned_trials)
+        self._names = names
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        found = super().infer_relative_search_space(study, trial)
+        return {name: distribution for name, distribution in found.items() if name in self._names}
 
 
 def make_pruner(spec: SearchSpec) -> BasePruner:

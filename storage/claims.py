@@ -174,6 +174,8 @@ class Claims:
             if trial is None:
                 return None
             self.study.sampler = self.make_sampler(trial.number)
+            # Again, for the trial's own sampler to prepare it while nobody else looks.
+            trial = optuna.Trial(self.study, trial._trial_id)
             beat(self.study, trial._trial_id)
             trial.set_user_attr(OWNER_KEY, owner.as_attribute())
             return Claim(self.study, trial, owner, self.patience)

@@ -2,17 +2,14 @@ import optuna
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from specs import spec_of, written
 
 from models.chain import parse_chain
 from models.hyperparameters import Hyperparameters
-from search.space import SPACES, SpaceName, sample, space_for, start_parameters
+from search.space import SPACES, sample, start_parameters
 from search.trial import settings_of
 
 CHAINS = ("GRU(2) -> FF -> exp", "FF -> RoBERTa(1) -> FF -> exp")
-
-
-def _space(name: SpaceName, *texts: str):
-    return space_for(name, [parse_chain(text) for text in texts])
 
 
 def test_paper_is_the_published_grid() -> None:
@@ -38,10 +35,10 @@ def test_wide_contains_paper() -> None:
 
 @settings(deadline=None, max_examples=30)
 @given(st.sampled_from(sorted(SPACES)), st.integers(0, 1000))
-def test_every_draw_is_a_setting_of_its_chain_alone(name: SpaceName, seed: int) -> None:
+def test_every_draw_is_a_setting_of_its_chain_alone(name: str, seed: int) -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
-    space = _space(name, *CHAINS)
+    space = spec_of(name, CHAINS).space
     values = sample(study.ask(), space, CHAINS)
     chain = parse_chain(values["architecture"])
     assert set(values) == {"architecture", *chain.hyperparameters}
@@ -52,12 +49,29 @@ def test_every_draw_is_a_setting_of_its_chain_alone(name: SpaceName, seed: int) 
 
 
 @pytest.mark.parametrize("name", sorted(SPACES))
-def test_the_first_trial_has_the_usual_settings(name: SpaceName) -> None:
+def test_the_first_trial_has_the_usual_settings(name: str) -> None:
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-    study.enqueue_trial(start_parameters(_space(name, *CHAINS), CHAINS))
-    architecture, hyper = settings_of(sample(study.ask(), _space(name, *CHAINS), CHAINS))
+    study.enqueue_trial(start_parameters(spec_of(name, CHAINS).space, CHAINS))
+    architecture, hyper = settings_of(sample(study.ask(), spec_of(name, CHAINS).space, CHAINS))
     assert architecture == CHAINS[0]
     assert hyper == Hyperparameters(num_layers=2)
+
+
+def test_the_first_trial_has_the_usual_settings_as_far_as_the_space_holds_them() -> None:
+    spec = spec_of(written("hidden = 64\ndropout = [0.1, 0.2]\nlr = { low = 1e-4, high = 1e-3 }"))
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    study.enqueue_trial(start_parameters(spec.space, spec.architectures))
+    values = sample(study.ask(), spec.space, spec.architectures)
+    usual = vars(Hyperparameters(num_layers=2))
+    assert {name for name, value in values.items() if usual.get(name) != value} == {
+        "architecture",
+        "hidden",
+        "dropout",
+        "lr",
+    }
+    assert values["hidden"] == 64
+    assert values["dropout"] in (0.1, 0.2)
+    assert 1e-4 <= values["lr"] <= 1e-3
 
 
 def test_zero_is_drawn_about_as_often_as_not() -> None:
