@@ -34,7 +34,8 @@ from models.scores import co_bps
 from models.tensors import Counts
 from models.training import Plan, Training, fit
 from search.crossvalidation import fold_trials
-from search.space import SPACES, sample, space_for
+from search.space import sample, space_for
+from search.space_file import named_space
 from search.tensors import counts_of, heldin_of
 from search.trial import settings_of
 
@@ -74,7 +75,7 @@ def trained(synthetic: Synthetic, number: int) -> Trained | None:
     """Train the setting of one number; None if that diverges."""
     torch.set_num_threads(1)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=number))
-    space = space_for(SPACES["wide"], [parse_chain(CHAIN)])
+    space = space_for(named_space("wide"), [parse_chain(CHAIN)])
     chain, hyper = settings_of(sample(study.ask(), space, (CHAIN,)))
     recording = synthetic.recording
     assert recording.test is not None
