@@ -11,7 +11,8 @@ in several ways:
 - rescored: among the five best on val, by cross-validation on train + val, as ``nlb-search rescore`` does
 - mean of five: the five best on val, their rates averaged, as ``export-best --ensemble 5`` does
 
-Prints one Markdown table for each recording, by n: what val said of the winner, and what test says of each choice.
+Prints one Markdown table for each recording, by n: what val and the folds say of the winner, and what test says of each
+choice.
 """
 
 import argparse
@@ -109,12 +110,13 @@ def some(counts: Counts, trials: torch.Tensor) -> Counts:
 
 
 def chosen(synthetic: Synthetic, search: list[Trained]) -> list[float]:
-    """What val says of the best of one search, and what test says of each way to choose."""
+    """What val and the folds say of the best of one search, and what test says of each way to choose."""
     by_val = sorted(search, key=lambda setting: -setting.val)
     finalists = by_val[:FINALISTS]
     mean_rates = torch.stack([setting.test_rates for setting in finalists]).mean(dim=0)
     return [
         by_val[0].val,
+        by_val[0].folds,
         by_val[0].test,
         max(search, key=lambda setting: setting.looks[-1]).test,
         max(search, key=lambda setting: setting.smoothed).test,
@@ -130,8 +132,8 @@ def table(synthetic: Synthetic, settings: list[Trained]) -> str:
     lines = [
         f"{synthetic}: {synthetic.recording.val.n_trials} val trials; {len(settings)} settings",
         "",
-        "| trials | val of the winner | best on val | last look | smoothed | rescored | mean of five | best on test |",
-        "|---|---|---|---|---|---|---|---|",
+        "| trials | winner on val | its folds | test: by val | last look | smoothed | rescored | mean of five | best |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for count in COUNTS:
         if count > len(settings):
@@ -140,6 +142,13 @@ def table(synthetic: Synthetic, settings: list[Trained]) -> str:
         means = np.mean([chosen(synthetic, [settings[index] for index in draw]) for draw in draws], axis=0)
         lines.append(f"| {count} | " + " | ".join(f"{mean:.4f}" for mean in means) + " |")
     return "\n".join(lines)
+
+
+def offsets(settings: list[Trained]) -> str:
+    """How far val and the folds are from test on average, over settings that nobody chose."""
+    val = np.mean([setting.val - setting.test for setting in settings])
+    folds = np.mean([setting.folds - setting.test for setting in settings])
+    return f"val is {val:+.4f} and the folds are {folds:+.4f} from test"
 
 
 def main() -> None:

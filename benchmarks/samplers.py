@@ -13,7 +13,8 @@ import threading
 import time
 from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 from typing import get_args
@@ -23,7 +24,6 @@ from optuna.trial import TrialState
 from workshop import Synthetic, search_for
 
 from search.beginning import Request
-from search.errors import SearchError
 from search.spec import PrunerName, SamplerName
 
 RECORDINGS = (
@@ -68,8 +68,8 @@ class CpuTimes:
         return float(np.interp(moment, times, computed)) - computed[0]
 
 
-def search(sampler: SamplerName, pruner: PrunerName, recording: int, seed: int, seconds: float) -> Search | str:
-    """One search, or the reason why the pair is refused."""
+def search(sampler: SamplerName, pruner: PrunerName, recording: int, seed: int, seconds: float) -> Search:
+    """One search, with one worker in this process."""
     synthetic = RECORDINGS[recording]
     request = Request(
         dataset=synthetic.dataset,
@@ -83,10 +83,7 @@ def search(sampler: SamplerName, pruner: PrunerName, recording: int, seed: int, 
     )
     synthetic.recording  # noqa: B018  before the clock runs
     clock = CpuTimes()
-    try:
-        study = search_for(seconds, synthetic, f"sampler-{sampler}-{pruner}-{recording}-{seed}", request)
-    except SearchError as error:
-        return f"{sampler} with {pruner}: {error}"
+    study = search_for(seconds, synthetic, f"sampler-{sampler}-{pruner}-{recording}-{seed}", request)
     trials = study.study.get_trials(deepcopy=False)
     complete = [
         (clock.at(trial.datetime_complete.timestamp()), trial.value)
@@ -117,6 +114,14 @@ def table(searches: list[Search]) -> str:
     return "\n".join([*lines, *(row for _, row in sorted(rows, reverse=True))])
 
 
+def logged(log: Path | None) -> list[Search]:
+    """The searches that a log holds."""
+    if log is None or not log.exists():
+        return []
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    return [Search(**line | {"best": tuple(line["best"])}) for line in lines]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=90, help="of one core, for each search")
@@ -124,31 +129,28 @@ def main() -> None:
     parser.add_argument("--samplers", nargs="+", default=[name for name in get_args(SamplerName) if name != "grid"])
     parser.add_argument("--pruners", nargs="+", default=list(get_args(PrunerName)))
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--log", type=Path, help="a file that gets a line of JSON for every search")
+    parser.add_argument("--log", type=Path, help="a file of searches: those in it are not run again, others are added")
     options = parser.parse_args()
     for synthetic in RECORDINGS:
         synthetic.recording  # noqa: B018  made once, before workers would
-    searches: list[Search] = []
+    searches = logged(options.log)
+    done = {(found.sampler, found.pruner, found.recording, found.seed) for found in searches}
+    wanted = product(range(options.seeds), range(len(RECORDINGS)), options.samplers, options.pruners)
     with ProcessPoolExecutor(options.workers, get_context("spawn"), max_tasks_per_child=1) as pool:
         futures = [
             pool.submit(search, sampler, pruner, recording, seed, options.seconds)
-            for seed in range(options.seeds)
-            for recording in range(len(RECORDINGS))
-            for sampler in options.samplers
-            for pruner in options.pruners
+            for seed, recording, sampler, pruner in wanted
+            if (sampler, pruner, recording, seed) not in done
         ]
         for future in futures:
             found = future.result()
-            if isinstance(found, str):
-                print(f"refused: {found}", flush=True)
-                continue
             searches.append(found)
             if options.log:
                 with options.log.open("a") as log:
-                    log.write(json.dumps(found.__dict__) + "\n")
+                    log.write(json.dumps(asdict(found)) + "\n")
     print(f"{CHAIN}, wide space, {options.seconds:.0f} s of one core a search, {options.seeds} seeds on each of:")
     print("".join(f"- {synthetic}\n" for synthetic in RECORDINGS))
-    print(table(searches))
+    print(table(searches), flush=True)
 
 
 if __name__ == "__main__":
