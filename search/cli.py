@@ -1,24 +1,16 @@
 """The command line: reads options, calls the part that does the work, and speaks to the person."""
 
-import json
-import logging
-import math
-import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.logging import RichHandler
 
 from data.datasets import DATASETS
-from data.errors import DataError
 from models.chain import KNOWN_CHAINS, KNOWN_MEANS, chains_named
-from models.errors import ChainError
 from search import options
 from search.beginning import Request, begin
-from search.errors import SearchError, UsageError
+from search.errors import SearchError
 from search.launcher import run_workers
 from search.opening import OpenStudy, existing_database, open_named_study
 from search.progress import headline, show_for
@@ -28,13 +20,12 @@ from search.slots import Slot, chosen_gpus, make_slots
 from search.space_file import named_space
 from search.spec import PrunerName, SamplerName
 from search.standing import Standing, standing_of
-from search.stopping import LAUNCHER_VARIABLE, Stop
+from search.stopping import Stop
 from search.submission import Phase
+from search.terminal import INTERRUPTED, MESSAGES, OUTPUT, exit_code_of, print_json, set_up_words
 from search.ties import Ties, find_ties
 from storage.errors import StorageError
 from storage.studies import study_names
-
-DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 
 app = typer.Typer(
     help="Hyperparameter search for models of neural population activity, scored as the Neural Latents Benchmark does.",
@@ -42,23 +33,12 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
-_console = Console()
-_messages = Console(stderr=True)
 
 
 @app.callback()
 def common(debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False) -> None:
     """What every command begins with: where its words go."""
-    level = logging.DEBUG if debug else logging.INFO
-    if _messages.is_terminal:
-        live = RichHandler(console=_messages, show_path=False, show_level=False, log_time_format="%H:%M:%S")
-        logging.basicConfig(level=logging.WARNING, handlers=[live], format="%(message)s")
-    else:
-        # A launcher gives its workers' words a time itself.
-        time = "" if LAUNCHER_VARIABLE in os.environ else "%(asctime)s "
-        logging.basicConfig(level=logging.WARNING, format=f"{time}%(message)s", datefmt="%H:%M:%S")
-    for room in ("search", "models", "data", "storage"):
-        logging.getLogger(room).setLevel(level)
+    set_up_words(debug)
 
 
 @app.command()
@@ -150,7 +130,7 @@ def status(
     open_study = open_named_study(options.place(storage, options.DATA, artifacts), study)
     standing, ties = standing_of(open_study), find_ties(open_study)
     if as_json:
-        _print_json(standing.as_json() | {"ties": ties.numbers})
+        print_json(standing.as_json() | {"ties": ties.numbers})
     else:
         _print_standing(standing, ties)
 
@@ -206,9 +186,9 @@ def rescore(
     stop = Stop().listen()
     rescoring = score_anew(open_study, chosen, splits, slots, stop)
     if as_json:
-        _print_json(rescoring.as_json())
+        print_json(rescoring.as_json())
     else:
-        _console.print(finalists_table(rescoring))
+        OUTPUT.print(finalists_table(rescoring))
         typer.echo(choice(rescoring))
     if stop.is_set():
         raise typer.Exit(INTERRUPTED)
@@ -253,7 +233,7 @@ def evaluate(
 
     scores = evaluate_submission(file, dataset, data, targets)
     if as_json:
-        _print_json(scores)
+        print_json(scores)
         return
     for name, metrics in scores.items():
         for metric, value in metrics.items():
@@ -302,7 +282,7 @@ def _search(open_study: OpenStudy, slots: list[Slot], hours: float | None) -> No
     """Run workers on an open study and say how it ended."""
     open_study.recording()  # here, so that what is wrong with it is said once, and it is prepared once
     stop = Stop().listen()
-    with show_for(_messages) as show:
+    with show_for(MESSAGES) as show:
         standing = run_workers(open_study, slots, stop, hours, show)
     _print_standing(standing, find_ties(open_study))
     if standing.finished < standing.spec.trials:
@@ -313,40 +293,9 @@ def _search(open_study: OpenStudy, slots: list[Slot], hours: float | None) -> No
 
 def _print_standing(standing: Standing, ties: Ties) -> None:
     typer.echo(headline(standing))
-    _console.print(report(standing, ties))
-
-
-def _print_json(value: Any) -> None:
-    """One JSON object; what is not a finite number is null, for JSON knows none."""
-
-    def finite(item: Any) -> Any:
-        if isinstance(item, dict):
-            return {key: finite(inner) for key, inner in item.items()}
-        if isinstance(item, list | tuple):
-            return [finite(inner) for inner in item]
-        return None if isinstance(item, float) and not math.isfinite(item) else item
-
-    typer.echo(json.dumps(finite(value)))
+    OUTPUT.print(report(standing, ties))
 
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
-    try:
-        code = app(standalone_mode=False)
-    except typer.TyperException as error:
-        code = _complain(error.format_message(), WRONG_USAGE)
-    except (UsageError, ChainError) as error:
-        code = _complain(str(error), WRONG_USAGE)
-    except (SearchError, StorageError, DataError) as error:
-        code = _complain(str(error), FAILED)
-    except Exception as error:
-        what = " ".join(f"{type(error).__name__}: {error}".split())
-        code = _complain(f"{what}\nrun it again as `nlb-search --debug ...` to see where that came from", FAILED)
-    sys.exit(code if isinstance(code, int) else DONE)
-
-
-def _complain(message: str, code: int) -> int:
-    """Say what is wrong; with --debug, show where it came from."""
-    logging.getLogger("search").debug("the error came from here", exc_info=True)
-    print(f"nlb-search: {message}", file=sys.stderr)
-    return code
+    sys.exit(exit_code_of(lambda: app(standalone_mode=False)))
