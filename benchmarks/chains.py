@@ -73,7 +73,7 @@ def searched(synthetic: Synthetic, chain: str, seconds: float) -> Row:
     """Search one chain on one recording, and score its best trial on val and on test."""
     name = "chain-" + "".join(letter if letter.isalnum() else "-" for letter in chain) + f"-{synthetic.binary}"
     request = Request(dataset=synthetic.dataset, architectures=(chain,), trials=ENDLESS, epochs=EPOCHS)
-    study = search_for(seconds, synthetic, name, request)
+    study = search_for(seconds, synthetic, name, request).study
     states = standing_of(study).states
     trials = f"{states['complete']} + {states['pruned']}"
     if not complete_trials(study.study):

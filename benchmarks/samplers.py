@@ -9,8 +9,6 @@ recordings and seeds, best first, with the standard error of the last column.
 import argparse
 import json
 import os
-import threading
-import time
 from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
@@ -20,11 +18,11 @@ from pathlib import Path
 from typing import get_args
 
 import numpy as np
-from optuna.trial import TrialState
 from workshop import Synthetic, search_for
 
 from search.beginning import Request
 from search.spec import PrunerName, SamplerName
+from search.standing import standing_of
 
 RECORDINGS = (
     Synthetic("mc_rtt", neurons=50, trials=250, seed=1, bin_ms=20),
@@ -51,23 +49,6 @@ class Search:
     n_finished: int
 
 
-class CpuTimes:
-    """What the process had computed by when: trials know only the time of day at which they finished."""
-
-    def __init__(self) -> None:
-        self._points = [(time.time(), time.process_time())]
-        threading.Thread(target=self._watch, daemon=True).start()
-
-    def _watch(self) -> None:
-        while True:
-            time.sleep(0.2)
-            self._points.append((time.time(), time.process_time()))
-
-    def at(self, moment: float) -> float:
-        times, computed = zip(*self._points, strict=True)
-        return float(np.interp(moment, times, computed)) - computed[0]
-
-
 def search(sampler: SamplerName, pruner: PrunerName, recording: int, seed: int, seconds: float) -> Search:
     """One search, with one worker in this process."""
     synthetic = RECORDINGS[recording]
@@ -81,17 +62,10 @@ def search(sampler: SamplerName, pruner: PrunerName, recording: int, seed: int, 
         seed=seed,
         bin_ms=synthetic.bin_ms,
     )
-    synthetic.recording  # noqa: B018  before the clock runs
-    clock = CpuTimes()
-    study = search_for(seconds, synthetic, f"sampler-{sampler}-{pruner}-{recording}-{seed}", request)
-    trials = study.study.get_trials(deepcopy=False)
-    complete = [
-        (clock.at(trial.datetime_complete.timestamp()), trial.value)
-        for trial in trials
-        if trial.state == TrialState.COMPLETE and trial.datetime_complete and trial.value is not None
-    ]
-    best = tuple(max((score for at, score in complete if at <= share * seconds), default=0.0) for share in SHARES)
-    return Search(sampler, pruner, recording, seed, best, sum(trial.state.is_finished() for trial in trials))
+    searched = search_for(seconds, synthetic, f"sampler-{sampler}-{pruner}-{recording}-{seed}", request)
+    best = tuple(searched.best_after(share * seconds) for share in SHARES)
+    states = standing_of(searched.study).states
+    return Search(sampler, pruner, recording, seed, best, states["complete"] + states["pruned"])
 
 
 def table(searches: list[Search]) -> str:

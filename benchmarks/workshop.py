@@ -6,6 +6,7 @@ so that figures do not suffer from what else the machine does.
 
 import logging
 import os
+import threading
 import time
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,6 +24,7 @@ from models.scores import bits_per_spike
 from models.tensors import Counts
 from search.beginning import Request, begin
 from search.opening import OpenStudy, Place
+from search.standing import complete_trials
 from search.stopping import Stop
 from search.tensors import counts_of
 from search.worker import work
@@ -119,7 +121,37 @@ class Clock(Stop):
         return self.is_set()
 
 
-def search_for(seconds: float, synthetic: Synthetic, name: str, request: Request) -> OpenStudy:
+class CpuTimes:
+    """What the process had computed by when: trials know only the time of day at which they finished."""
+
+    def __init__(self) -> None:
+        self._points = [(time.time(), time.process_time())]
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch(self) -> None:
+        while True:
+            time.sleep(0.2)
+            self._points.append((time.time(), time.process_time()))
+
+    def at(self, moment: float) -> float:
+        """Seconds that were computed since the beginning, at a time of day."""
+        times, computed = zip(*self._points, strict=True)
+        return float(np.interp(moment, times, computed)) - computed[0]
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A study that was searched, and when each complete trial finished: seconds of computing, and its co-bps."""
+
+    study: OpenStudy
+    complete: tuple[tuple[float, float], ...]
+
+    def best_after(self, seconds: float) -> float:
+        """co-bps of the best complete trial by then; 0, the chance level, before there was one."""
+        return max((score for at, score in self.complete if at <= seconds), default=0.0)
+
+
+def search_for(seconds: float, synthetic: Synthetic, name: str, request: Request) -> Searched:
     """Search a new study with one worker in this process for so many seconds of computing."""
     torch.set_num_threads(1)
     FOLDER.mkdir(exist_ok=True)
@@ -128,6 +160,8 @@ def search_for(seconds: float, synthetic: Synthetic, name: str, request: Request
         left_over.unlink()
     place = Place(parse_url(f"sqlite:///{file}"), FOLDER / "artifacts" / name, synthetic.data)
     synthetic.recording  # noqa: B018  made before the clock runs
+    clock = CpuTimes()
     study = begin(place, name, request)
     work(study, Clock(seconds))
-    return study
+    complete = (trial for trial in complete_trials(study.study) if trial.datetime_complete and trial.value is not None)
+    return Searched(study, tuple((clock.at(trial.datetime_complete.timestamp()), trial.value) for trial in complete))
