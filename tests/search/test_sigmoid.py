@@ -1,0 +1,29 @@
+"""Chains that end in Sigmoid, on a recording that allows them, through the command line."""
+
+from pathlib import Path
+
+import h5py
+import pytest
+from command import call, run
+
+
+def test_a_chance_of_a_spike_is_searched_exported_and_scored_like_other_rates(tmp_path: Path) -> None:
+    made = call("synthesize", "mc_rtt", "--binary", "--trials", "60", "--neurons", "16", cwd=tmp_path)
+    assert made.code == 0, made.err
+    launch = ("launch", "study", "--dataset", "mc_rtt", "--arch", "Conv -> GRU(1) -> FF -> Sigmoid")
+    launched = run(*launch, "--trials", "1", "--epochs", "3", "--workers", "1", cwd=tmp_path)
+    assert launched.code == 0, launched.err
+
+    best = call("status", "study", "--json", cwd=tmp_path).json["best"]
+    assert call("export-best", "study", "--out", "val.h5", cwd=tmp_path).code == 0
+    scores = call("evaluate", "val.h5", "--dataset", "mc_rtt", "--json", cwd=tmp_path).json["mc_rtt"]
+    assert scores["co-bps"] == pytest.approx(best["value"], abs=1e-4)
+    with h5py.File(tmp_path / "val.h5") as file:
+        rates = file["mc_rtt/eval_rates_heldout"][()]
+    assert 0 < rates.min()
+    assert rates.max() < 1
+
+    # In bins of 20 ms the same recording has more than one spike, and a chance of a spike is no rate.
+    refused = call("launch", "wider", *launch[2:], "--trials", "1", "--bin-size", "20", cwd=tmp_path)
+    assert refused.code == 2
+    assert "'Sigmoid' describes at most 1 spike a bin, and mc_rtt at 20 ms has bins with" in refused.err
