@@ -34,7 +34,7 @@ from models.network import predict
 from models.scores import co_bps
 from models.tensors import Counts
 from models.training import Plan, Training, fit
-from search.crossvalidation import fold_trials
+from search.crossvalidation import fold_trials, some_trials
 from search.space import sample, space_for
 from search.space_file import named_space
 from search.tensors import counts_of, heldin_of
@@ -93,20 +93,16 @@ def trained(synthetic: Synthetic, number: int) -> Trained | None:
         cut = fold_trials(train_val.n_trials, SPLITS, seed=0)
         for fold, trials in enumerate(cut):
             rest = torch.cat([others for index, others in enumerate(cut) if index != fold])
-            on_rest = begin(some(train_val, rest))
+            on_rest = begin(some_trials(train_val, rest))
             for _ in range(training.best.progress.epoch):
                 on_rest.run_epoch()
-            held = some(train_val, trials)
+            held = some_trials(train_val, trials)
             folds.append(co_bps(predict(on_rest.network, held.heldin_BWI), held).item())
     except DivergedError:
         return None
     training.network.load_state_dict(training.best.weights)
     test_rates = predict(training.network, heldin_of(recording.test))
     return Trained(looks, test_rates, synthetic.expected_score(test_rates, "test"), float(np.mean(folds)))
-
-
-def some(counts: Counts, trials: torch.Tensor) -> Counts:
-    return Counts(counts.heldin_BWI[trials], counts.target_BTN[trials])
 
 
 def chosen(synthetic: Synthetic, search: list[Trained]) -> list[float]:
@@ -161,10 +157,7 @@ def main() -> None:
         with ProcessPoolExecutor(options.workers, get_context("spawn")) as pool:
             settings = [found for found in pool.map(partial(trained, synthetic), range(options.settings)) if found]
         print(table(synthetic, settings), flush=True)
-        offset = np.mean([setting.val - setting.test for setting in settings])
-        print(
-            f"\nOver all settings, val is {offset:+.4f} above test: what the split itself gives, without any choice.\n"
-        )
+        print(f"\nOver all settings, {offsets(settings)}: what a split itself gives, without any choice.\n", flush=True)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ KNOWN_MEANS = {"neural-r-roberta": ("rnnf", "neural-roberta")}
 _ARROW = re.compile(r"->")
 _AROUND_PARENTHESIS = re.compile(r"\s*([()])\s*")
 _LINK = re.compile(r"\s*(?P<name>[A-Za-z][\w-]*)\s*(?:\(\s*(?P<argument>[^()]*?)\s*\))?\s*")
+_LAYERS = re.compile(r"[1-9][0-9]?")
 _BLOCK_NAMES = {name.lower(): name for name in BLOCKS}
 _HEAD_NAMES = {name.lower(): name for name in HEADS}
 
@@ -117,8 +118,8 @@ def _link(text: str, start: int, piece: str) -> Link:
     if not block.takes_layers:
         forms = " or ".join(form for form in BLOCKS if form.split("(")[0] == block.name)
         _refuse(text, start, piece, f"is not how this block is written; write {forms}")
-    if not argument.isdecimal() or int(argument) < 1:
-        _refuse(text, start, piece, f"needs a number of layers in its parentheses, like {block.name}(2)")
+    if not _LAYERS.fullmatch(argument):
+        _refuse(text, start, piece, f"needs a number of layers from 1 to 99 in its parentheses, like {block.name}(2)")
     return Link(block.name, int(argument))
 
 

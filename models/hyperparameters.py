@@ -52,7 +52,9 @@ class Allowed:
         """The value in its type; a whole number may stand for a real one. Raises ValueError for any other."""
         found = float(value) if self.type is float and type(value) is int and abs(value) < 2**53 else value
         if type(found) is not self.type or not self.holds(found):
-            raise ValueError(f"must be {self.words}, not {shown(value)}")
+            # 64.0 is shown with its point where a whole number is asked for: without, it would look like one.
+            is_float = self.type is int and type(value) is float
+            raise ValueError(f"must be {self.words}, not {value if is_float else shown(value)}")
         return found
 
 
@@ -74,8 +76,8 @@ ALLOWED: dict[str, Allowed] = {
     "lr": Allowed(float, "a number above 0", lambda number: 0 < number < math.inf),
     "dropout": Allowed(float, "a number from 0 to below 1", lambda number: 0 <= number < 1),
     "l2_weight": Allowed(float, "0 or a number above", lambda number: 0 <= number < math.inf),
-    "hidden": Allowed(int, "a whole number, 1 or more", lambda number: number >= 1),
-    "num_layers": Allowed(int, "a whole number, 1 or more", lambda number: number >= 1),
+    "hidden": Allowed(int, "a whole number from 1 to 4096", lambda number: 1 <= number <= 4096),
+    "num_layers": Allowed(int, "a whole number from 1 to 99", lambda number: 1 <= number <= 99),
     "bidirectional": Allowed(bool, "true or false", lambda _: True),
     "input_size": Allowed(str, " or ".join(INPUT_SIZES), lambda text: text in INPUT_SIZES),
     "mask_ratio": Allowed(float, "a number above 0 and below 1", lambda number: 0 < number < 1),

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from multiprocessing import get_context, parent_process
 from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Event
@@ -78,17 +79,18 @@ def score_fold(
     rest = torch.cat([trials for fold, trials in enumerate(folds) if fold != job.fold])
     architecture, hyper = settings_of(job.settings)
     seed = spec.trial_seed(job.fold)
-    training = Training(parse_chain(architecture), hyper, spec.plan, _some(counts, rest), seed, device)
+    training = Training(parse_chain(architecture), hyper, spec.plan, some_trials(counts, rest), seed, device)
     for _ in range(job.epochs):
         training.run_epoch(interrupted)
-    held = _some(counts, folds[job.fold]).to(device)
+    held = some_trials(counts, folds[job.fold]).to(device)
     score = co_bps(predict(training.network, held.heldin_BWI), held).item()
     if not math.isfinite(score):
         raise DivergedError(f"its co-bps became {score}")
     return score
 
 
-def _some(counts: Counts, trials: torch.Tensor) -> Counts:
+def some_trials(counts: Counts, trials: torch.Tensor) -> Counts:
+    """The counts of some trials of a split."""
     return replace(counts, heldin_BWI=counts.heldin_BWI[trials], target_BTN=counts.target_BTN[trials])
 
 
@@ -103,14 +105,17 @@ def run_jobs(
     leave, free_slots = context.Event(), context.SimpleQueue()
     for slot in slots:
         free_slots.put(slot)
-    with concurrent.futures.ProcessPoolExecutor(len(slots), context, _arrive, (course, free_slots, leave)) as pool:
+    with concurrent.futures.ProcessPoolExecutor(len(slots), context, _arrive, (free_slots, leave)) as pool:
         with _ctrl_c_for_parent_alone():
-            running = {pool.submit(_run, job): job for job in jobs}
+            running = {pool.submit(_run, job, course): job for job in jobs}
         try:
             while running and not stop.is_set():
                 done, _ = concurrent.futures.wait(running, LOOK_SECONDS, concurrent.futures.FIRST_COMPLETED)
                 for future in done:
-                    yield running.pop(future), _score_or_divergence(future)
+                    job, result = running.pop(future), _score_or_divergence(future)
+                    if isinstance(result, DivergedError):
+                        _give_up(job.number, running)
+                    yield job, result
         except BrokenProcessPool as error:
             if not stop.is_set():  # whoever stops this process may have stopped those too
                 raise SearchError(
@@ -129,6 +134,13 @@ def _score_or_divergence(future: concurrent.futures.Future[float]) -> float | Di
         return error
 
 
+def _give_up(number: int, running: dict[concurrent.futures.Future[float], Job]) -> None:
+    """Drop the jobs of a trial that nobody has begun."""
+    for future, job in list(running.items()):
+        if job.number == number and future.cancel():
+            del running[future]
+
+
 @contextmanager
 def _ctrl_c_for_parent_alone() -> Iterator[None]:
     """Processes that are started in here never get Ctrl-C: the parent hears it, and asks them to leave."""
@@ -139,28 +151,23 @@ def _ctrl_c_for_parent_alone() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-@dataclass(frozen=True)
-class _Bench:
-    """What a process of the pool keeps from job to job."""
-
-    course: Course
-    counts: Counts
-    device: torch.device
-    leave: Event
+_leave: Event | None = None
+"""In a process of the pool: set when the parent asks all of them to leave."""
 
 
-_bench: _Bench | None = None
-
-
-def _arrive(course: Course, free_slots: SimpleQueue[Slot], leave: Event) -> None:
-    """Take a slot, before torch looks for its device, and open the recording."""
-    global _bench
+def _arrive(free_slots: SimpleQueue[Slot], leave: Event) -> None:
+    """Take a slot, before torch looks for its device."""
+    global _leave
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     os.environ.update(free_slots.get().environment)
     torch.set_num_threads(1)
-    device = training_device()
-    recording = open_recording(course.spec.dataset, course.data, course.spec.bin_ms)
-    _bench = _Bench(course, counts_of(recording.train_val), device, leave)
+    _leave = leave
+
+
+@cache
+def _train_val(dataset: str, data: Path, bin_ms: int) -> Counts:
+    """Opened by the first job of a process: what goes wrong with it is then told as that job's error."""
+    return counts_of(open_recording(dataset, data, bin_ms).train_val)
 
 
 def _leave_with_parent() -> None:
@@ -171,8 +178,9 @@ def _leave_with_parent() -> None:
     os._exit(1)
 
 
-def _run(job: Job) -> float:
-    assert _bench is not None
-    if _bench.leave.is_set():
+def _run(job: Job, course: Course) -> float:
+    assert _leave is not None
+    if _leave.is_set():
         raise InterruptedTrainingError("asked to leave")
-    return score_fold(job, _bench.course, _bench.counts, _bench.device, _bench.leave.is_set)
+    counts = _train_val(course.spec.dataset, course.data, course.spec.bin_ms)
+    return score_fold(job, course, counts, training_device(), _leave.is_set)

@@ -26,7 +26,8 @@ def history(study: OpenStudy) -> go.Figure:
     """
     trials = [trial for trial in study.study.get_trials(deepcopy=False) if trial.value is not None]
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-    best, ties = set(_numbers(complete_trials(study.study)[:1])), set(find_ties(study).numbers or ())
+    best, found = set(_numbers(complete_trials(study.study)[:1])), find_ties(study)
+    ties = set(found.numbers or ())
     figure = go.Figure(layout=_LAYOUT)
     for name, color, shown in (
         ("pruned", _PRUNED, [trial for trial in trials if trial.state == TrialState.PRUNED]),
@@ -50,7 +51,10 @@ def history(study: OpenStudy) -> go.Figure:
         line={"color": _BEST, "shape": "hv"},
         name="best so far",
     )
-    return figure.update_layout(title=f"{study.name}: the search", xaxis_title="trial", yaxis_title="co-bps on val")
+    title = f"{study.name}: the search"
+    if found.note:
+        title += f"<br><sup>Which trials val cannot tell from the best is not wholly known: {found.note}</sup>"
+    return figure.update_layout(title=title, xaxis_title="trial", yaxis_title="co-bps on val")
 
 
 def curves(study: OpenStudy) -> go.Figure:

@@ -30,7 +30,8 @@ def report(standing: Standing, ties: Ties) -> Table:
         table.add_row("co-bps", f"{standing.best.value:.4f}{_range_in_words(attrs)}")
         for metric, value in metrics_in_words(attrs):
             table.add_row(metric, value)
-        table.add_row("ties", ties.in_words())
+        if standing.states["complete"] > 1:
+            table.add_row("ties", ties.in_words())
         facts = {name: value for name, value in attrs.items() if name not in (*METRICS, *_RANGE)}
         for name, value in (facts | standing.best.params).items():
             table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))

@@ -1,7 +1,7 @@
 """A study's finalists scored anew: val chose them out of many trials, so their scores on val flatter them.
 
 Each finalist's settings are scored by cross-validation on train + val. Every score is kept in the study as soon as it
-is known, so a rescoring that was cut goes on where it was.
+is known, under a key of its own: a rescoring that was cut goes on where it was, and two at once do each other no harm.
 """
 
 import logging
@@ -158,17 +158,14 @@ def rescore(study: OpenStudy, finalists: list[FrozenTrial], splits: int, slots: 
     jobs = [job for one in known.values() for job in _jobs(study, one)]
     course = Course(study.spec, study.place.data, splits)
     for done, (job, result) in enumerate(run_jobs(jobs, course, slots, stop) if jobs else (), start=1):
-        one = known[job.number] = _with_result(known[job.number], job.fold, result)
-        _record(study, one, patience)
+        known[job.number] = _with_result(known[job.number], job.fold, result)
+        _record(study, splits, job, result, patience)
         said = f"diverged and is left out: {result}" if isinstance(result, DivergedError) else f"co-bps {result:.4f}"
         _log.info("trial %d, fold %d: %s (%d of %d)", job.number, job.fold + 1, said, done, len(jobs))
     return Rescoring(study.name, splits, tuple(known.values()))
 
 
 def _begin(study: OpenStudy, finalists: Iterable[FrozenTrial], splits: int, patience: Patience) -> None:
-    before = study.study.user_attrs.get(RESCORING_KEY)
-    if before and before["splits"] != splits:
-        _log.warning("the study was rescored with --splits %d before: starting over with %d", before["splits"], splits)
     begun = {"splits": splits, "trials": [trial.number for trial in finalists]}
     patience.call(lambda: study.study.set_user_attr(RESCORING_KEY, begun))
 
@@ -190,19 +187,18 @@ def _with_result(one: Rescored, fold: int, result: float | DivergedError) -> Res
     return replace(one, scores=(*one.scores[:fold], result, *one.scores[fold + 1 :]))
 
 
-def _record(study: OpenStudy, one: Rescored, patience: Patience) -> None:
-    value = {"co_bps": list(one.scores), "diverged": one.diverged}
-    patience.call(lambda: study.study.set_user_attr(_key(one.trial), value))
+def _record(study: OpenStudy, splits: int, job: Job, result: float | DivergedError, patience: Patience) -> None:
+    value = {"diverged": str(result)} if isinstance(result, DivergedError) else {"co_bps": result}
+    patience.call(lambda: study.study.set_user_attr(_key(splits, job.number, job.fold), value))
 
 
 def _recorded(study: OpenStudy, trial: FrozenTrial, splits: int, attributes: dict[str, Any]) -> Rescored:
     """What the study knows of the trial's scores on ``splits`` folds."""
     architecture = study.spec.architecture_of(trial.params)
-    value = attributes.get(_key(trial))
-    if value is None or len(value["co_bps"]) != splits:
-        return Rescored(trial, architecture, (None,) * splits)
-    return Rescored(trial, architecture, tuple(value["co_bps"]), value["diverged"])
+    folds = [attributes.get(_key(splits, trial.number, fold), {}) for fold in range(splits)]
+    diverged = next((fold["diverged"] for fold in folds if "diverged" in fold), None)
+    return Rescored(trial, architecture, tuple(fold.get("co_bps") for fold in folds), diverged)
 
 
-def _key(trial: FrozenTrial) -> str:
-    return f"{RESCORING_KEY}-{trial.number}"
+def _key(splits: int, number: int, fold: int) -> str:
+    return f"{RESCORING_KEY}-{splits}-{number}-{fold}"

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import optuna
 from pydantic import BaseModel, ConfigDict, Field
 
+from models.blocks import BLOCKS
 from models.chain import Chain, parse_chain
 from models.hyperparameters import Hyperparameters, shown
 from models.masks import PUBLISHED_VARIANTS, SHAPES
@@ -168,7 +169,8 @@ def start_parameters(space: Space, architectures: tuple[str, ...]) -> dict[str, 
     Those that the space leaves out are missing here: the sampler chooses them, as it does in the other trials.
     """
     chain = parse_chain(architectures[0])
-    usual = Hyperparameters(num_layers=next((link.layers for link in chain.links if link.layers), 1))
+    recurrent = (link for link in chain.links if "num_layers" in BLOCKS[link.name].uses)
+    usual = Hyperparameters(num_layers=next((link.layers for link in recurrent if link.layers), 1))
     parameters: dict[str, Any] = {ARCHITECTURE: architectures[0]} if len(architectures) > 1 else {}
     for name, range_ in space.items():
         if name in chain.hyperparameters:

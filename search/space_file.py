@@ -13,6 +13,9 @@ from search.space import SPACES, Choice, NamedSpace, Range, Real, Whole, ZeroOrR
 BASE = "base"
 """The key of a file that names the space which holds for all that the file does not name."""
 
+AS_WRITTEN = "chain"
+"""What a file gives num_layers for the number in the chain's parentheses: it is then not searched."""
+
 
 class _RangeTable(BaseModel):
     """A range as a file writes it. What its ends may be is for the setting to say."""
@@ -58,8 +61,11 @@ def parse_space(name: str, text: str) -> NamedSpace:
     for setting in settings:
         if setting not in ALLOWED:
             raise ValueError(f"'{setting}' is no setting: choose one of {', '.join(ALLOWED)}, or {BASE}")
+    kept = dict(SPACES[base])
+    if settings.get("num_layers") == AS_WRITTEN:
+        del settings["num_layers"], kept["num_layers"]
     ranges = {setting: _range(setting, value) for setting, value in settings.items()}
-    return NamedSpace(name, SPACES[base] | ranges, frozenset(ranges))
+    return NamedSpace(name, kept | ranges, frozenset(ranges))
 
 
 def _range(setting: str, value: Any) -> Range:
@@ -81,7 +87,9 @@ def _choice(allowed: Allowed, values: list[Any]) -> Choice:
     read = tuple(allowed.read(value) for value in values)
     if not read:
         raise ValueError("has nothing to choose from: write one value or more")
-    twice = [value for place, value in enumerate(read) if value in read[:place]]
+    # Words in another order are the same mask variant.
+    kinds = [frozenset(value.split()) if isinstance(value, str) else value for value in read]
+    twice = [value for place, value in enumerate(read) if kinds[place] in kinds[:place]]
     if twice:
         raise ValueError(f"has {shown(twice[0])} twice: write each value once")
     return Choice(values=read)

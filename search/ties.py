@@ -19,7 +19,7 @@ MOST_NAMED = 5
 class Ties:
     """The complete trials that cannot be told apart from the best, best first and without itself.
 
-    ``trials`` is None when the best trial's own checkpoint cannot be read; ``note`` says what could not, or is empty.
+    ``trials`` is None where nothing could be compared; ``note`` says what could not and why, or is empty.
     """
 
     trials: tuple[FrozenTrial, ...] | None
@@ -33,8 +33,9 @@ class Ties:
         """One line for a person."""
         if self.trials is None:
             return f"not known: {self.note}"
+        compared = "other trial that could be compared" if self.note else "other complete trial"
         words = (
-            f"val cannot tell it from {self._named()}" if self.trials else "none: val tells it from every other trial"
+            f"val cannot tell it from {self._named()}" if self.trials else f"none: val tells it from every {compared}"
         )
         return f"{words}; {self.note}" if self.note else words
 
@@ -66,7 +67,7 @@ def find_ties(study: OpenStudy) -> Ties:
         except (SearchError, StorageError) as error:
             unread.append(str(error))
     note = f"{len(unread)} of {len(trials)} complete trials could not be compared: {unread[0]}" if unread else ""
-    return Ties(tuple(ties), note)
+    return Ties(None if len(unread) == len(others) > 0 else tuple(ties), note)
 
 
 def _resampled(study: OpenStudy, trial: FrozenTrial) -> Array:

@@ -75,14 +75,16 @@ def run_trial(claim: Claim, bench: Bench) -> None:
         return Training(parse_chain(architecture), hyper, bench.spec.plan, bench.train, seed, bench.device)
 
     identity = {"settings": values, "seed": seed, "spec": bench.spec.model_dump(mode="json", exclude={"versions"})}
-    training = _restored(begin, claim, bench, identity) or begin()
+    training, last = _restored(begin, claim, bench, identity) or (begin(), None)
     claim.annotate(
         architecture=architecture,
         n_parameters=sum(parameter.numel() for parameter in training.network.parameters()),
         device=_name(bench.device),
     )
     try:
-        ending = _train(training, claim, bench, identity)
+        # The earlier worker may have ended between saving and reporting; what was reported counts once.
+        pruned = last is not None and claim.report(last.co_bps, last.epoch)
+        ending = Ending.PRUNED if pruned else _train(training, claim, bench, identity)
     except DivergedError as error:
         if training.best is None:
             raise
@@ -91,12 +93,12 @@ def run_trial(claim: Claim, bench: Bench) -> None:
     match ending:
         case Ending.COMPLETE:
             _complete(training, claim, bench, values)
+            bench.checkpoints.forget_running(claim.number)
         case Ending.PRUNED:
             claim.prune()
+            bench.checkpoints.forget(claim.number)
         case Ending.STOPPED:
             claim.hand_back()
-            return
-    bench.checkpoints.forget_running(claim.number)
 
 
 def _train(training: Training, claim: Claim, bench: Bench, identity: dict[str, Any]) -> Ending:
@@ -154,8 +156,10 @@ def _range_attributes(gains: Gains) -> dict[str, float]:
     return ends if all(map(math.isfinite, ends.values())) else {}
 
 
-def _restored(begin: Callable[[], Training], claim: Claim, bench: Bench, identity: dict[str, Any]) -> Training | None:
-    """The training as an earlier worker of this trial left it, or None where it left nothing of use.
+def _restored(
+    begin: Callable[[], Training], claim: Claim, bench: Bench, identity: dict[str, Any]
+) -> tuple[Training, Progress] | None:
+    """The training as an earlier worker of this trial left it and its last evaluation, or None if it left none of use.
 
     A damaged checkpoint, or one of another study of this name, only costs its training again.
     """
@@ -172,9 +176,7 @@ def _restored(begin: Callable[[], Training], claim: Claim, bench: Bench, identit
         _log.warning("trial %d starts anew: %s", claim.number, error)
         return None
     _log.info("trial %d goes on from epoch %d", claim.number, training.epoch)
-    # The earlier worker may have ended between saving and reporting; what was reported counts once.
-    claim.report(progress.co_bps, progress.epoch)
-    return training
+    return training, progress
 
 
 def _save_running(training: Training, progress: Progress, claim: Claim, bench: Bench, identity: dict[str, Any]) -> None:

@@ -2,6 +2,8 @@
 
 import logging
 
+from optuna.trial import TrialState
+
 from search.devices import training_device
 from search.errors import SearchError
 from search.opening import OpenStudy
@@ -11,7 +13,7 @@ from search.targets import targets_of
 from search.tensors import counts_of
 from search.trial import Bench, run_trial
 from storage.checkpoints import check_folder
-from storage.claims import FINISHED, Claim
+from storage.claims import Claim
 from storage.errors import LostTrialError, StorageError
 from storage.patience import Patience, is_away
 
@@ -86,11 +88,14 @@ def _recorded(claim: Claim, bench: Bench, reason: str) -> str | None:
     except LostTrialError as error:
         _log.warning("%s", error)
         return None
-    bench.checkpoints.forget_running(claim.number)
+    bench.checkpoints.forget(claim.number)
     return reason
 
 
 def _sweep(open_study: OpenStudy) -> None:
     """Remove checkpoints that a worker left when it was killed between finishing its trial and tidying up."""
-    for trial in open_study.study.get_trials(deepcopy=False, states=FINISHED):
-        open_study.checkpoints.forget_running(trial.number)
+    for trial in open_study.study.get_trials(deepcopy=False):
+        if trial.state == TrialState.COMPLETE:
+            open_study.checkpoints.forget_running(trial.number)
+        elif trial.state.is_finished():
+            open_study.checkpoints.forget(trial.number)

@@ -40,6 +40,11 @@ class Checkpoints:
     def best(self, number: int) -> Path:
         return self.folder / f"trial-{number:05d}-best.safetensors"
 
+    def forget(self, number: int) -> None:
+        """Remove all checkpoints of a trial that will never be complete."""
+        self.forget_running(number)
+        self.best(number).unlink(missing_ok=True)
+
     def forget_running(self, number: int) -> None:
         """Remove the running checkpoint, and what a worker that was killed while writing left of one."""
         self.running(number).unlink(missing_ok=True)

@@ -54,7 +54,7 @@ def finished_count(study: optuna.Study) -> int:
 class Claim:
     """A trial that this process holds. Every method waits while the database is away.
 
-    ``report``, ``finish`` and ``fail`` raise LostTrialError when somebody else took the trial over or finished it.
+    All but ``alive`` and ``sample`` raise LostTrialError when somebody else took the trial over or finished it.
     """
 
     study: optuna.Study
@@ -84,7 +84,7 @@ class Claim:
 
         def send() -> bool:
             # An earlier worker of this trial may have reported this step already: it counts once.
-            if step not in self.check_held().intermediate_values:
+            if step not in self._held().intermediate_values:
                 self.trial.report(value, step)
             return self.trial.should_prune()
 
@@ -94,7 +94,7 @@ class Claim:
         """Keep facts on the trial, beside its score."""
 
         def send() -> None:
-            self.check_held()
+            self._held()
             for key, value in attributes.items():
                 self.trial.set_user_attr(key, value)
 
@@ -119,15 +119,19 @@ class Claim:
 
     def _tell(self, state: TrialState, value: float | None) -> None:
         def send() -> None:
-            self.check_held()
+            self._held()
             told = self.study.tell(self.trial, value, state=state, skip_if_finished=True)
             if told.state != state:
                 raise LostTrialError(f"trial {self.number} was already finished as {told.state.name}")
 
         self._unless_lost(send)
 
-    def check_held(self) -> FrozenTrial:
-        """The trial as the database has it now. Raises LostTrialError unless this process still holds it."""
+    def check_held(self) -> None:
+        """Raises LostTrialError unless this process still holds the trial."""
+        self._unless_lost(self._held)
+
+    def _held(self) -> FrozenTrial:
+        """The trial as the database has it now."""
         trial = self.study._storage.get_trial(self.trial._trial_id)
         if trial.state.is_finished():
             raise LostTrialError(f"trial {self.number} was already finished as {trial.state.name}")

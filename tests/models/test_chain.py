@@ -43,7 +43,8 @@ def test_a_mean_is_offered_where_a_name_is_not_known() -> None:
     [
         ("GRU(2) -> Fg -> exp", 11, "GRU(2) -> >>Fg<< -> exp", "no known block"),
         ("GRU(two) -> FF -> exp", 1, ">>GRU(two)<< -> FF -> exp", "needs a number of layers"),
-        ("GRU(0) -> FF -> exp", 1, ">>GRU(0)<< -> FF -> exp", "needs a number of layers"),
+        ("GRU(0) -> FF -> exp", 1, ">>GRU(0)<< -> FF -> exp", "needs a number of layers from 1 to 99"),
+        ("GRU(100) -> FF -> exp", 1, ">>GRU(100)<< -> FF -> exp", "needs a number of layers from 1 to 99"),
         ("FF(2) -> exp", 1, ">>FF(2)<< -> exp", "is not how this block is written; write FF"),
         ("GRU(2) -> FF", 11, "GRU(2) -> >>FF<<", "cannot end a chain"),
         ("GRU(2) -> exp -> FF -> exp", 11, "GRU(2) -> >>exp<< -> FF -> exp", "more follows it"),

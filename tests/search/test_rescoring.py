@@ -109,7 +109,8 @@ def test_scores_are_those_of_trainings_by_hand_and_export_follows_them(study: Op
     assert _exported_trials(study, tmp_path, "--by", "splits") == str(best)
 
     # Scores that put the finalists the other way round: those in the study are what counts.
-    study.study.set_user_attr(f"rescoring-{other}", {"co_bps": [9.0, 9.0], "diverged": None})
+    for fold in range(2):
+        study.study.set_user_attr(f"rescoring-2-{other}-{fold}", {"co_bps": 9.0})
     assert _exported_trials(study, tmp_path, "--by", "splits") == str(other)
     assert _exported_trials(study, tmp_path, "--by", "splits", "--ensemble", "2") == f"{other}, {best}"
     assert (
@@ -147,12 +148,8 @@ def test_a_rescoring_that_was_killed_goes_on_where_it_was(
     assert {place: after[place] for place in before} == before
 
 
-def _known(study: OpenStudy) -> dict[tuple[str, int], float]:
+def _known(study: OpenStudy) -> dict[str, float]:
     """The scores that the study holds, by finalist and fold."""
     return {
-        (key, fold): score
-        for key, value in study.study.user_attrs.items()
-        if key.startswith("rescoring-")
-        for fold, score in enumerate(value["co_bps"])
-        if score is not None
+        key: value["co_bps"] for key, value in study.study.user_attrs.items() if key.startswith(f"rescoring-{SPLITS}-")
     }

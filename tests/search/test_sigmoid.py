@@ -20,7 +20,7 @@ def test_a_chance_of_a_spike_is_searched_exported_and_scored_like_other_rates(tm
     assert scores["co-bps"] == pytest.approx(best["value"], abs=1e-4)
     with h5py.File(tmp_path / "val.h5") as file:
         rates = file["mc_rtt/eval_rates_heldout"][()]
-    assert 0 < rates.min()
+    assert rates.min() > 0
     assert rates.max() < 1
 
     # In bins of 20 ms the same recording has more than one spike, and a chance of a spike is no rate.

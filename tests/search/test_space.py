@@ -74,6 +74,11 @@ def test_the_first_trial_has_the_usual_settings_as_far_as_the_space_holds_them()
     assert 1e-4 <= values["lr"] <= 1e-3
 
 
+def test_the_first_trial_has_the_layers_of_the_recurrent_block() -> None:
+    spec = spec_of(written(""), ("Trans(3) -> GRU(1) -> FF -> exp",))
+    assert start_parameters(spec.space, spec.architectures)["num_layers"] == 1
+
+
 def test_zero_is_drawn_about_as_often_as_not() -> None:
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     drawn = [SPACES["wide"]["l2_weight"].suggest(study.ask(), "l2_weight") for _ in range(200)]

@@ -71,6 +71,14 @@ def test_a_fixed_value_is_among_the_settings_of_every_trial_and_starts_with_the_
     assert {trial.params["hidden"] for trial in study.trials} == {64}
 
 
+def test_num_layers_can_be_left_to_the_chain() -> None:
+    spec = spec_of(written("num_layers = 'chain'"), ("GRU(3) -> FF -> exp",))
+    assert "num_layers" not in spec.space
+    study = optuna.create_study(sampler=RandomSampler(seed=0))
+    _, hyper = settings_of(sample(study.ask(), spec.space, spec.architectures))
+    assert hyper.num_layers is None
+
+
 REFUSED = [
     ("hiden = 64", "'hiden' is no setting: choose one of lr, dropout, l2_weight, hidden"),
     ("base = 'big'", "'base' must be paper or wide, not 'big'"),
@@ -94,15 +102,16 @@ REFUSED = [
     ("dropout = { low = 0, high = 0.5, log = true }", "'dropout' has low = 0: low must be above 0"),
     ("l2_weight = -1e-8", "'l2_weight' must be 0 or a number above, not -1e-8"),
     ("l2_weight = { low = 1e-8, high = 1, zero = true, log = false }", "'l2_weight' is drawn in its logarithm"),
-    ("hidden = 64.0", "'hidden' must be a whole number, 1 or more, not 64"),
-    ("hidden = true", "'hidden' must be a whole number, 1 or more, not true"),
+    ("hidden = 64.0", "'hidden' must be a whole number from 1 to 4096, not 64.0"),
+    ("hidden = true", "'hidden' must be a whole number from 1 to 4096, not true"),
     ("hidden = [32, 64, 32]", "'hidden' has 32 twice"),
-    ("hidden = { low = 8, high = 16.5 }", "'hidden' must be a whole number, 1 or more, not 16.5"),
-    ("num_layers = 0", "'num_layers' must be a whole number, 1 or more, not 0"),
+    ("hidden = { low = 8, high = 16.5 }", "'hidden' must be a whole number from 1 to 4096, not 16.5"),
+    ("num_layers = 0", "'num_layers' must be a whole number from 1 to 99, not 0"),
     ("bidirectional = 1", "'bidirectional' must be true or false, not 1"),
     ("bidirectional = { low = 0, high = 1 }", "'bidirectional' has no ranges: write true or false"),
     ("input_size = 'dt'", "'input_size' must be DT or dT, not 'dt'"),
     ("mask_ratio = [0.3, 1]", "'mask_ratio' must be a number above 0 and below 1, not 1"),
+    ("mask_variant = ['dot line', 'line dot']", "'mask_variant' has 'line dot' twice"),
     ("mask_variant = ['dot', 'blob']", "'mask_variant' must be one or more of dot, strip, line, L, each once"),
     (
         "mask_variant = 'dot dot'",
@@ -198,7 +207,7 @@ def _narrowed(draw: st.DrawFn, setting: str) -> tuple[str, Any]:
         values = draw(st.lists(st.sampled_from(possible), min_size=1, unique=True))
         return str(values).replace("True", "true").replace("False", "false"), lambda value: value in values
     least, most = REALS.get(setting, (1, 200))
-    numbers = st.integers(1, 200) if setting not in REALS else st.floats(least, most, allow_subnormal=False)
+    numbers = st.integers(1, 99) if setting not in REALS else st.floats(least, most, allow_subnormal=False)
     if draw(st.booleans()):
         values = draw(st.lists(numbers, min_size=1, max_size=4, unique=True))
         return str(values), lambda value: value in values

@@ -78,7 +78,7 @@ def test_a_best_trial_beyond_doubt_has_no_ties(search: Search) -> None:
     search.add(search.gain_B - 0.2)
     ties = find_ties(search.study)
     assert ties.numbers == []
-    assert ties.in_words() == "none: val tells it from every other trial"
+    assert ties.in_words() == "none: val tells it from every other complete trial"
 
 
 def test_without_the_checkpoints_ties_are_not_known_and_the_folder_is_asked_for(search: Search) -> None:

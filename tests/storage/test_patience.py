@@ -45,6 +45,7 @@ def test_work_goes_on_when_the_server_is_back(
     back = threading.Timer(4, server.start)
     back.start()
     with caplog.at_level(logging.WARNING, logger="storage"):
+        claim.check_held()
         claim.report(0.2, 1)
         claim.complete(0.25)
     back.join()

@@ -1,0 +1,63 @@
+"""Trials whose worker ends between two of its steps: what it had done counts once, and nothing of it is forgotten."""
+
+from pathlib import Path
+
+import pytest
+from optuna.pruners import ThresholdPruner
+from optuna.trial import TrialState
+
+import search.trial
+from search.beginning import Request, begin
+from search.opening import OpenStudy, Place
+from search.stopping import Stop
+from search.worker import work
+from storage.claims import Claim
+from storage.owner import OWNER_KEY
+from storage.urls import parse_url
+
+
+@pytest.fixture
+def study(recordings: Path, tmp_path: Path) -> OpenStudy:
+    place = Place(parse_url(f"sqlite:///{tmp_path}/studies.db"), tmp_path / "artifacts", recordings)
+    request = Request(dataset="mc_rtt", architectures=("FF -> exp",), trials=1, epochs=4, pruner="none")
+    return begin(place, "study", request)
+
+
+def test_a_trial_cut_between_saving_and_reporting_meets_the_pruner_when_it_is_taken_up(
+    study: OpenStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search.trial, "CHECKPOINT_SECONDS", 0)
+    report = Claim.report
+
+    def cut_at_epoch_2(claim: Claim, value: float, epoch: int) -> bool:
+        if epoch == 2:
+            raise KeyboardInterrupt
+        return report(claim, value, epoch)
+
+    with monkeypatch.context() as cutting:
+        cutting.setattr(Claim, "report", cut_at_epoch_2)
+        with pytest.raises(KeyboardInterrupt):
+            work(study, Stop())
+    [trial] = study.study.trials
+    assert trial.state == TrialState.RUNNING
+    assert trial.last_step == 1
+    study.study._storage.set_trial_user_attr(trial._trial_id, OWNER_KEY, None)
+
+    study.study.pruner = ThresholdPruner(lower=10.0, n_warmup_steps=2)
+    work(study, Stop())
+    [trial] = study.study.trials
+    assert trial.state == TrialState.PRUNED
+    assert trial.last_step == 2, "it was trained no further than where the pruner ends it"
+    assert list(study.checkpoints.folder.iterdir()) == []
+
+
+def test_a_trial_that_fails_after_its_network_was_kept_leaves_no_file(
+    study: OpenStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as failing:
+        failing.setattr(search.trial, "metrics_of", lambda *_: 1 / 0)
+        failing.setattr(search.worker, "MOST_FAILURES", 1)
+        with pytest.raises(search.worker.SearchError, match="ZeroDivisionError"):
+            work(study, Stop())
+    assert [trial.state for trial in study.study.trials] == [TrialState.FAIL]
+    assert list(study.checkpoints.folder.iterdir()) == []
