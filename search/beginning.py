@@ -88,7 +88,7 @@ def begin(place: Place, name: str, request: Request) -> OpenStudy:
         space_name=space.name,
         space=space_for(space, chains),
         sampler=request.sampler or "tpe",
-        pruner=request.pruner or "hyperband",
+        pruner=request.pruner or "median",
         trials=request.trials,
         epochs=epochs,
         evaluate_every=math.ceil(epochs / EVALUATIONS),

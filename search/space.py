@@ -7,6 +7,7 @@ import optuna
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.blocks import BLOCKS
+from models.blocks.attention import Attention
 from models.chain import Chain, parse_chain
 from models.hyperparameters import Hyperparameters, shown
 from models.masks import PUBLISHED_VARIANTS, SHAPES
@@ -169,10 +170,21 @@ def start_parameters(space: Space, architectures: tuple[str, ...]) -> dict[str, 
     Those that the space leaves out are missing here: the sampler chooses them, as it does in the other trials.
     """
     chain = parse_chain(architectures[0])
-    recurrent = (link for link in chain.links if "num_layers" in BLOCKS[link.name].uses)
-    usual = Hyperparameters(num_layers=next((link.layers for link in recurrent if link.layers), 1))
+    usual = usual_settings(chain)
     parameters: dict[str, Any] = {ARCHITECTURE: architectures[0]} if len(architectures) > 1 else {}
     for name, range_ in space.items():
         if name in chain.hyperparameters:
             parameters |= range_.parameters(name, getattr(usual, name)) or {}
     return parameters
+
+
+def usual_settings(chain: Chain) -> Hyperparameters:
+    """The settings that are good for a chain as a rule.
+
+    Without a recurrent layer, attention at the usual learning rate loses by the middle of a training what it had
+    learned in the first epochs.
+    """
+    recurrent = [link for link in chain.links if "num_layers" in BLOCKS[link.name].uses]
+    if not recurrent and any(issubclass(BLOCKS[link.name], Attention) for link in chain.links):
+        return Hyperparameters(lr=0.002, dropout=0.2)
+    return Hyperparameters(num_layers=next((link.layers for link in recurrent if link.layers), 1))

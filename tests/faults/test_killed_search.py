@@ -32,7 +32,7 @@ def search(recordings: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     launcher.wait()
 
 
-def _wait_until(happened: Any, timeout: float = 60) -> None:
+def _wait_until(happened: Any, timeout: float = 120) -> None:
     until = time.monotonic() + timeout
     while not happened():
         assert time.monotonic() < until, "it did not happen in time"

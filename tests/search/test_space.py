@@ -79,6 +79,12 @@ def test_the_first_trial_has_the_layers_of_the_recurrent_block() -> None:
     assert start_parameters(spec.space, spec.architectures)["num_layers"] == 1
 
 
+def test_attention_alone_starts_with_smaller_steps() -> None:
+    alone, after_gru = ("Conv -> Trans -> FF -> exp",), ("GRU(2) -> FF -> RoBERTa(1) -> FF -> exp",)
+    assert start_parameters(spec_of(written(""), alone).space, alone)["lr"] == 0.002
+    assert start_parameters(spec_of(written(""), after_gru).space, after_gru)["lr"] == 0.01
+
+
 def test_zero_is_drawn_about_as_often_as_not() -> None:
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     drawn = [SPACES["wide"]["l2_weight"].suggest(study.ask(), "l2_weight") for _ in range(200)]
