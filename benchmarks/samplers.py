@@ -75,8 +75,8 @@ def table(searches: list[Search]) -> str:
     for found in searches:
         pairs[found.sampler, found.pruner].append(found)
     lines = [
-        "| sampler | pruner | a quarter of the time | half | all | standard error | trials |",
-        "|---|---|---|---|---|---|---|",
+        "| sampler | pruner | a quarter of the time | half | all | standard error | trials | searches |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     rows = []
     for (sampler, pruner), of_pair in pairs.items():
@@ -84,7 +84,9 @@ def table(searches: list[Search]) -> str:
         means, error = shares.mean(axis=0), shares[:, -1].std(ddof=1) / np.sqrt(len(shares))
         n_finished = np.mean([found.n_finished for found in of_pair])
         cells = " | ".join(f"{mean:.3f}" for mean in means)
-        rows.append((means[-1], f"| {sampler} | {pruner} | {cells} | {error:.3f} | {n_finished:.0f} |"))
+        rows.append(
+            (means[-1], f"| {sampler} | {pruner} | {cells} | {error:.3f} | {n_finished:.0f} | {len(of_pair)} |")
+        )
     return "\n".join([*lines, *(row for _, row in sorted(rows, reverse=True))])
 
 
