@@ -9,10 +9,12 @@ trained again on train + val and scored on the test trials. Trials are counted a
 """
 
 import argparse
+import json
 import os
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from multiprocessing import get_context
+from pathlib import Path
 
 from workshop import FOLDER, Synthetic, search_for
 
@@ -123,21 +125,34 @@ def table(synthetic: Synthetic, rows: list[Row], seconds: float) -> str:
     return "\n".join(lines)
 
 
+def logged(log: Path | None) -> dict[Synthetic, list[Row]]:
+    """The rows that a log holds, by recording."""
+    rows: dict[Synthetic, list[Row]] = {COUNTS: [], BINARY: []}
+    for line in log.read_text().splitlines() if log and log.exists() else ():
+        found = json.loads(line)
+        rows[BINARY if found["binary"] else COUNTS].append(Row(**found["row"]))
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=300, help="of one core, for each chain")
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--log", type=Path, help="a file of rows: those in it are not searched again, others are added")
     options = parser.parse_args()
+    rows = logged(options.log)
     jobs = [(COUNTS, chain) for chain in ON_COUNTS] + [(BINARY, chain) for chain in ON_BINARY]
+    jobs = [(synthetic, chain) for synthetic, chain in jobs if chain not in {row.chain for row in rows[synthetic]}]
     for synthetic in (COUNTS, BINARY):
         synthetic.recording  # noqa: B018  made once, before workers would
     with ProcessPoolExecutor(options.workers, get_context("spawn"), max_tasks_per_child=1) as pool:
         futures = [(synthetic, pool.submit(searched, synthetic, chain, options.seconds)) for synthetic, chain in jobs]
-        rows: dict[Synthetic, list[Row]] = {COUNTS: [], BINARY: []}
         for synthetic, future in futures:
             row = future.result()
             rows[synthetic].append(row)
-            print(f"searched {row.chain}: {row.val}", flush=True)
+            if options.log:
+                with options.log.open("a") as log:
+                    log.write(json.dumps({"binary": synthetic.binary, "row": asdict(row)}) + "\n")
     for synthetic, found in rows.items():
         chance = Row("chance: each neuron's mean rate", 0.0, 0.0, 0.0, 0.0)
         ceiling = Row(
