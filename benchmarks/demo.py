@@ -31,7 +31,6 @@ def nlb_search(*arguments: str) -> str:
         "NLB_SEARCH_CACHE": "cache",
         "NLB_SEARCH_STORAGE": "sqlite:///nlb-search.db",
         "NLB_SEARCH_DATA": "nlb-data",
-        "NLB_SEARCH_ARTIFACTS": "artifacts",
     }
     done = subprocess.run(
         [sys.executable, *MODULE, *arguments], cwd=FOLDER, env=os.environ | places, stdout=subprocess.PIPE, text=True
@@ -73,6 +72,7 @@ def main() -> None:
     finished = f"{states['complete']} trials complete, {states['pruned']} pruned"
     console.print(f"{finished}, {time.monotonic() - began:.0f} seconds in all")
     console.print(f"the search as a figure: {FOLDER / 'figures' / 'history.html'}")
+    console.print(f"look around: cd {FOLDER}; export NLB_SEARCH_CACHE=cache; ../.venv/bin/nlb-search status {STUDY}")
 
 
 if __name__ == "__main__":

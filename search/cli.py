@@ -56,14 +56,19 @@ def launch(
     workers: options.Workers = None,
     gpus: options.Gpus = "all",
     workers_per_gpu: options.WorkersPerGpu = 1,
-    epochs: Annotated[int | None, typer.Option(min=1, help="The most that a trial trains.")] = None,
-    space: Annotated[
-        str | None, typer.Option(metavar="paper|wide|FILE", help="The published grid, wider, or a TOML file.")
+    epochs: Annotated[
+        int | None, typer.Option(min=1, show_default="for about 250 steps", help="The most that a trial trains.")
     ] = None,
-    sampler: Annotated[SamplerName | None, typer.Option(help="How settings are chosen.")] = None,
-    pruner: Annotated[PrunerName | None, typer.Option(help="How trials are ended early.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Fixes every draw.")] = None,
-    bin_size: Annotated[int | None, typer.Option(help="Bins of 5 or 20 ms.")] = None,
+    space: Annotated[
+        str | None,
+        typer.Option(metavar="paper|wide|FILE", show_default="wide", help="The published grid, wider, or a TOML file."),
+    ] = None,
+    sampler: Annotated[SamplerName | None, typer.Option(show_default="tpe", help="How settings are chosen.")] = None,
+    pruner: Annotated[
+        PrunerName | None, typer.Option(show_default="median", help="How trials are ended early.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, show_default="0", help="Fixes every draw.")] = None,
+    bin_size: Annotated[int | None, typer.Option(show_default="5", help="Bins of 5 or 20 ms.")] = None,
     storage: options.Storage = options.STORAGE,
     data: options.Data = options.DATA,
     artifacts: options.Artifacts = None,

@@ -54,6 +54,9 @@ def export_best(studies: list[OpenStudy], out: Path, phase: Phase, selection: Se
         phase_splits(recording, phase)
     predictions, facts = [], {}
     for study, recording, finalists in zip(studies, recordings, chosen, strict=True):
+        for finalist in finalists:
+            number, architecture = finalist.trial.number, finalist.settings["architecture"]
+            _log.info("%s: trial %d, %s, co-bps %.4f on val", study.name, number, architecture, finalist.trial.value)
         trained, evaluated = phase_splits(recording, phase)
         networks = [finalist.network if phase == "val" else _train_again(study, finalist) for finalist in finalists]
         predictions.append(

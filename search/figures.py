@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 from search.errors import SearchError
 from search.opening import OpenStudy
 from search.report import metrics_in_words
+from search.space import settings_of_parameters
 from search.standing import complete_trials
 from search.ties import find_ties
 from storage.files import whole_file
@@ -126,5 +127,6 @@ def _metrics(trial: FrozenTrial) -> str:
 
 def _settings(trial: FrozenTrial) -> str:
     return "<br>".join(
-        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in trial.params.items()
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in settings_of_parameters(trial.params).items()
     )

@@ -5,6 +5,7 @@ from typing import Any
 from rich.table import Table
 
 from search.bootstrap import SHARE
+from search.space import settings_of_parameters
 from search.standing import Standing
 from search.ties import Ties
 
@@ -33,14 +34,27 @@ def report(standing: Standing, ties: Ties) -> Table:
         if standing.states["complete"] > 1:
             table.add_row("ties", ties.in_words())
         facts = {name: value for name, value in attrs.items() if name not in (*METRICS, *_RANGE)}
-        for name, value in (facts | standing.best.params).items():
+        facts |= {"best_epoch": f"{attrs['best_epoch']} of {standing.spec.epochs}"} if "best_epoch" in attrs else {}
+        for name, value in (facts | settings_of_parameters(standing.best.params)).items():
             table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
+    for row in _chains_in_words(standing):
+        table.add_row("chain", row)
     for at in standing.workers:
         score = "" if at.co_bps is None else f", co-bps {at.co_bps:.4f}"
         table.add_row(f"trial {at.trial}", f"{at.worker or 'no worker'}, epoch {at.epoch}{score}")
     for reason in standing.failures:
         table.add_row("failed", reason)
     return table
+
+
+def _chains_in_words(standing: Standing) -> list[str]:
+    """The best trial of each chain, where a study has several."""
+    if len(standing.best_of_chains) < 2:
+        return []
+    return [
+        f"{chain}: no complete trial yet" if best is None else f"{chain}: {best.value:.4f} (trial {best.number})"
+        for chain, best in standing.best_of_chains.items()
+    ]
 
 
 def _range_in_words(attrs: dict[str, Any]) -> str:

@@ -18,6 +18,7 @@ ARCHITECTURE = "architecture"
 """The trial's parameter that names its chain, where a study has several."""
 
 NONE, SOME = "none", "some"
+_USE = "_use"
 
 
 class _Frozen(BaseModel):
@@ -90,14 +91,14 @@ class ZeroOrReal(_Frozen):
         return f"0, or {shown(self.low)} to {shown(self.high)}, log-uniform"
 
     def suggest(self, trial: optuna.Trial, name: str) -> float:
-        if trial.suggest_categorical(f"{name}_use", (NONE, SOME)) == NONE:
+        if trial.suggest_categorical(name + _USE, (NONE, SOME)) == NONE:
             return 0.0
         return trial.suggest_float(name, self.low, self.high, log=True)
 
     def parameters(self, name: str, value: Any) -> dict[str, Any] | None:
         if value == 0:
-            return {f"{name}_use": NONE}
-        return {f"{name}_use": SOME, name: value} if self.low <= value <= self.high else None
+            return {name + _USE: NONE}
+        return {name + _USE: SOME, name: value} if self.low <= value <= self.high else None
 
 
 Range = Annotated[Choice | Real | Whole | ZeroOrReal, Field(discriminator="kind")]
@@ -162,6 +163,14 @@ def sample(trial: optuna.Trial, space: Space, architectures: tuple[str, ...]) ->
     used = parse_chain(architecture).hyperparameters
     values = {name: range_.suggest(trial, name) for name, range_ in space.items() if name in used}
     return {ARCHITECTURE: architecture, **values}
+
+
+def settings_of_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
+    """The settings that a trial's parameters stand for: no ``NAME_use``, and zero where it says so."""
+    zeros = {
+        name.removesuffix(_USE): 0.0 for name, value in parameters.items() if name.endswith(_USE) and value == NONE
+    }
+    return {name: value for name, value in parameters.items() if not name.endswith(_USE)} | zeros
 
 
 def start_parameters(space: Space, architectures: tuple[str, ...]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Where a study stands: what ``status``, the live display and the figures show."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import optuna
@@ -35,12 +35,15 @@ class WorkerAt:
 
 @dataclass(frozen=True)
 class Standing:
-    """A study at one moment. ``states`` counts its trials by state, in lower case."""
+    """A study at one moment. ``states`` counts its trials by state, in lower case; ``best_of_chains`` has the best
+    complete trial of each of its chains, None for a chain without one.
+    """
 
     study: str
     spec: SearchSpec
     states: dict[str, int]
     best: BestTrial | None
+    best_of_chains: dict[str, BestTrial | None]
     workers: tuple[WorkerAt, ...]
     failures: tuple[str, ...]
 
@@ -56,7 +59,8 @@ class Standing:
             "dataset": self.spec.dataset,
             "budget": self.spec.trials,
             "states": self.states,
-            "best": best and {"number": best.number, "value": best.value, "params": best.params, "attrs": best.attrs},
+            "best": best and asdict(best),
+            "best_of_chains": {chain: of_chain and asdict(of_chain) for chain, of_chain in self.best_of_chains.items()},
             "workers": [
                 {"worker": at.worker and str(at.worker), "trial": at.trial, "epoch": at.epoch, "co_bps": at.co_bps}
                 for at in self.workers
@@ -75,6 +79,10 @@ def standing_of(open_study: OpenStudy) -> Standing:
         spec=open_study.spec,
         states={state.name.lower(): states[state] for state in TrialState},
         best=best_of(trials),
+        best_of_chains={
+            chain: best_of([trial for trial in trials if open_study.spec.architecture_of(trial.params) == chain])
+            for chain in open_study.spec.architectures
+        },
         workers=tuple(map(_worker_at, running)),
         failures=tuple(
             trial.user_attrs[FAILURE_KEY]

@@ -57,9 +57,16 @@ def test_every_chain_is_drawn_and_a_trial_has_the_settings_of_its_own_alone(fold
 
 
 def test_status_and_plot_know_a_study_of_several_chains(folder: Path) -> None:
-    best = json.loads(call("status", "study", "--json", cwd=folder).out)["best"]
+    whole = json.loads(call("status", "study", "--json", cwd=folder).out)
+    best = whole["best"]
     assert best["params"]["architecture"] in (RNNF, ROBERTA, FF)
-    assert call("status", "study", cwd=folder).code == 0
+    said = call("status", "study", cwd=folder)
+    assert said.code == 0
+    words = " ".join(said.out.split())
+    for chain, of_chain in whole["best_of_chains"].items():
+        known = f"{of_chain['value']:.4f} (trial {of_chain['number']})" if of_chain else "no complete trial yet"
+        assert f"{chain}: {known}" in words
+    assert max(one["value"] for one in whole["best_of_chains"].values() if one) == best["value"]
     plotted = call("plot", "study", "--out", "figures", cwd=folder)
     assert plotted.code == 0, plotted.err
     assert "RoBERTa" in (folder / "figures" / "settings.html").read_text()

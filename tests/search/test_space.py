@@ -6,7 +6,7 @@ from specs import spec_of, written
 
 from models.chain import parse_chain
 from models.hyperparameters import Hyperparameters
-from search.space import SPACES, sample, start_parameters
+from search.space import SPACES, sample, settings_of_parameters, start_parameters
 from search.trial import settings_of
 
 CHAINS = ("GRU(2) -> FF -> exp", "FF -> RoBERTa(1) -> FF -> exp")
@@ -39,7 +39,9 @@ def test_every_draw_is_a_setting_of_its_chain_alone(name: str, seed: int) -> Non
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
     space = spec_of(name, CHAINS).space
-    values = sample(study.ask(), space, CHAINS)
+    trial = study.ask()
+    values = sample(trial, space, CHAINS)
+    assert settings_of_parameters(trial.params) == values
     chain = parse_chain(values["architecture"])
     assert set(values) == {"architecture", *chain.hyperparameters}
     for parameter, value in values.items():
