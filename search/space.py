@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from models.blocks import BLOCKS
 from models.blocks.attention import Attention
+from models.blocks.recurrent import Recurrent
 from models.chain import Chain, parse_chain
 from models.hyperparameters import Hyperparameters, shown
 from models.masks import PUBLISHED_VARIANTS, SHAPES
@@ -193,7 +194,7 @@ def usual_settings(chain: Chain) -> Hyperparameters:
     Without a recurrent layer, attention at the usual learning rate loses by the middle of a training what it had
     learned in the first epochs.
     """
-    recurrent = [link for link in chain.links if "num_layers" in BLOCKS[link.name].uses]
+    recurrent = [link for link in chain.links if issubclass(BLOCKS[link.name], Recurrent)]
     if not recurrent and any(issubclass(BLOCKS[link.name], Attention) for link in chain.links):
         return Hyperparameters(lr=0.002, dropout=0.2)
     return Hyperparameters(num_layers=next((link.layers for link in recurrent if link.layers), 1))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.blocks.block import Block
+from models.blocks.recurrent import Recurrent
 from models.hyperparameters import Hyperparameters
 from models.scan import scan
 from models.tensors import Sizes
@@ -18,25 +18,19 @@ On a synthetic mc_rtt recording, a start of up to 50 bins scored lower.
 """
 
 
-class MinGRU(Block):
+class MinGRU(Recurrent):
     """Recurrent layers whose gates see the input and not the state, so that no bin waits for the one before it.
 
     A layer is the minimal GRU (Feng et al. 2024, https://arxiv.org/abs/2410.01201): with a gate
     z_t = sigmoid(W_z x_t + b_z) and a candidate c_t = W_c x_t + b_c, its state is h_t = (1 - z_t) h_(t-1) + z_t c_t.
     The state is linear in the candidates, so a layer passes GELU(h_t) on; without it, a stack of them scores lower.
-
-    The width is ``hidden`` times the number of directions; dropout acts between layers.
     """
 
     name = "minGRU"
-    takes_layers = True
-    uses = frozenset({"hidden", "num_layers", "bidirectional", "dropout"})
 
     def __init__(self, width_in: int, sizes: Sizes, hyper: Hyperparameters, layers: int) -> None:
         super().__init__(width_in, sizes, hyper, layers)
-        layers = hyper.num_layers or layers
-        self.width = hyper.hidden * (2 if hyper.bidirectional else 1)
-        widths_in = [width_in, *[self.width] * (layers - 1)]
+        widths_in = [width_in, *[self.width] * (self.n_layers - 1)]
         self.layers = nn.ModuleList(_Layer(width, hyper.hidden, hyper.bidirectional) for width in widths_in)
         self.dropout = nn.Dropout(hyper.dropout)
 
