@@ -114,9 +114,10 @@ def differences(spec: SearchSpec, given: dict[str, Any]) -> list[str]:
 def space_differences(spec: SearchSpec, given: NamedSpace) -> list[str]:
     """As ``differences``, for a space: whatever its name, the ranges count. Names the first that is another."""
     ranges = space_for(given, [parse_chain(text) for text in spec.architectures])
-    changed = [setting for setting, range_ in spec.space.items() if ranges[setting] != range_]
+    changed = [setting for setting in spec.space | ranges if spec.space.get(setting) != ranges.get(setting)]
+    stored, wanted = ({s: str(space.get(s, "left to the chain")) for s in changed} for space in (spec.space, ranges))
     return [
-        f"--space {spec.space_name} with {setting} {spec.space[setting]}, not {given.name} with {ranges[setting]}"
+        f"--space {spec.space_name} with {setting} {stored[setting]}, not {given.name} with {wanted[setting]}"
         for setting in changed[:1]
     ]
 

@@ -79,6 +79,14 @@ def test_num_layers_can_be_left_to_the_chain() -> None:
     assert hyper.num_layers is None
 
 
+@pytest.mark.parametrize(("stored", "given"), [("", "num_layers = 'chain'"), ("num_layers = 'chain'", "")])
+def test_a_space_that_leaves_num_layers_to_the_chain_is_another(stored: str, given: str) -> None:
+    [difference] = space_differences(spec_of(written(stored)), written(given))
+    assert "num_layers" in difference
+    assert "left to the chain" in difference
+    assert space_differences(spec_of(written(stored)), written(stored)) == []
+
+
 REFUSED = [
     ("hiden = 64", "'hiden' is no setting: choose one of lr, dropout, l2_weight, hidden"),
     ("base = 'big'", "'base' must be paper or wide, not 'big'"),
