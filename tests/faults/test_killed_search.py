@@ -14,6 +14,9 @@ import pytest
 from command import call, run, start
 from optuna.trial import TrialState
 
+from storage.database import open_database
+from storage.urls import parse_url
+
 BUDGET = 6
 
 
@@ -42,11 +45,11 @@ def _wait_until(happened: Any, timeout: float = 120) -> None:
 def _trials(folder: Path) -> list[optuna.trial.FrozenTrial]:
     if not (folder / "nlb-search.db").exists():
         return []
-    try:
-        study = optuna.load_study(study_name="study", storage=f"sqlite:///{folder}/nlb-search.db")
-    except (KeyError, RuntimeError):
+    # By our own way to open it: Optuna's would make the tables at the same moment as the launcher, and both would fail.
+    database = open_database(parse_url(f"sqlite:///{folder}/nlb-search.db"))
+    if "study" not in optuna.get_all_study_names(database):
         return []
-    return study.get_trials(deepcopy=False)
+    return optuna.load_study(study_name="study", storage=database).get_trials(deepcopy=False)
 
 
 def _scores(folder: Path) -> int:
