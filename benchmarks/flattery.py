@@ -30,11 +30,12 @@ from workshop import Synthetic
 
 from models.chain import parse_chain
 from models.errors import DivergedError
+from models.fitting import fit, train_through
 from models.network import predict
 from models.scores import co_bps
 from models.tensors import Counts
-from models.training import Plan, Training, fit
-from search.crossvalidation import fold_trials, some_trials
+from models.training import Plan, Training
+from search.crossvalidation import fold_trials
 from search.space import sample, space_for
 from search.space_file import named_space
 from search.tensors import counts_of, heldin_of
@@ -93,10 +94,9 @@ def trained(synthetic: Synthetic, number: int) -> Trained | None:
         cut = fold_trials(train_val.n_trials, SPLITS, seed=0)
         for fold, trials in enumerate(cut):
             rest = torch.cat([others for index, others in enumerate(cut) if index != fold])
-            on_rest = begin(some_trials(train_val, rest))
-            for _ in range(training.best.progress.epoch):
-                on_rest.run_epoch()
-            held = some_trials(train_val, trials)
+            on_rest = begin(train_val.of_trials(rest))
+            train_through(on_rest, training.best.progress.epoch)
+            held = train_val.of_trials(trials)
             folds.append(co_bps(predict(on_rest.network, held.heldin_BWI), held).item())
     except DivergedError:
         return None

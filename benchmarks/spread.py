@@ -15,10 +15,11 @@ import torch
 from workshop import Synthetic
 
 from models.chain import parse_chain
+from models.fitting import fit
 from models.hyperparameters import Hyperparameters
 from models.network import predict
 from models.scores import gains_by_trial
-from models.training import Plan, Training, fit
+from models.training import Plan, Training
 from search.bootstrap import range_of, resampled_co_bps
 
 RECORDINGS = (

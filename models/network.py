@@ -4,13 +4,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.blocks import BLOCKS
+from models.blocks import BLOCKS, Block
 from models.chain import Chain
 from models.errors import ChainError
 from models.heads import Head
 from models.hyperparameters import Hyperparameters
 from models.tensors import Sizes
-from models.windows import WHOLE, draw_bins
+from models.windows import whole_bins
 
 
 class Network(nn.Module):
@@ -38,6 +38,15 @@ class Network(nn.Module):
             )
         self.offset_N = nn.Parameter(chain.head.start(mean_counts))
 
+    @property
+    def n_parameters(self) -> int:
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    @property
+    def felt_widths(self) -> tuple[int, ...]:
+        """The widths of the blocks that would compute something else if they were wider."""
+        return tuple(block.width for block in self.blocks if isinstance(block, Block) and block.feels_width)
+
     def forward(self, heldin_BWI: Tensor, bins_BT: Tensor) -> Tensor:
         """The head's input, B x T x N, for held-in counts B x W x I.
 
@@ -49,16 +58,16 @@ class Network(nn.Module):
         return x_BTC + self.offset_N
 
 
-EVALUATION_BATCH = 256
-"""Trials predicted at once: enough to fill the device, few enough for its memory."""
+EVALUATION_BATCH = 128
+"""Trials predicted at once: enough to fill a core, few enough for its memory."""
 
 
 @torch.no_grad()
 def predict(network: Network, heldin_BWI: Tensor) -> Tensor:
-    """Firing rates, B x T x N in spikes per bin, for held-in counts B x W x I: nothing hidden, no dropout."""
+    """Firing rates, B x T x N in spikes per bin, for held-in counts B x W x I of any type: no mask, no dropout."""
     network.eval()
     rates = []
     for batch_BWI in torch.split(heldin_BWI, EVALUATION_BATCH):
-        bins_BT = draw_bins(len(batch_BWI), WHOLE, network.sizes, batch_BWI.device)
-        rates.append(network.head.rates(network(batch_BWI, bins_BT)))
+        bins_BT = whole_bins(len(batch_BWI), network.sizes, batch_BWI.device)
+        rates.append(network.head.rates(network(batch_BWI.float(), bins_BT)))
     return torch.cat(rates)

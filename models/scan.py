@@ -16,7 +16,7 @@ def scan(keep_BTC: Tensor, new_BTC: Tensor) -> Tensor:
     Martin & Cundy 2018, https://arxiv.org/abs/1709.04057). That is about 2 log2(T) operations on whole tensors, and
     work and memory that grow with T alone. Nothing waits for the device.
     """
-    states_BTC: Tensor = _Scan.apply(keep_BTC, new_BTC)  # type: ignore[no-untyped-call]
+    states_BTC: Tensor = _Scan.apply(keep_BTC, new_BTC)
     return states_BTC
 
 
@@ -24,11 +24,14 @@ class _Scan(Function):
     """Keeps only its input and output for the gradient, which is the same recurrence, run backwards in time."""
 
     @staticmethod
-    def forward(ctx: Any, keep_BTC: Tensor, new_BTC: Tensor) -> Tensor:
+    def forward(keep_BTC: Tensor, new_BTC: Tensor) -> Tensor:
         states_BTC = torch.empty_like(new_BTC)
         _solve(keep_BTC, new_BTC, states_BTC)
-        ctx.save_for_backward(keep_BTC, states_BTC)
         return states_BTC
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(inputs[0], output)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
@@ -42,6 +45,13 @@ class _Scan(Function):
         grad_keep_BTC = torch.zeros_like(keep_BTC)
         torch.mul(total_BTC[:, 1:], states_BTC[:, :-1], out=grad_keep_BTC[:, 1:])
         return grad_keep_BTC, total_BTC
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int, int], keep_BTC: Tensor, new_BTC: Tensor) -> tuple[Tensor, int]:
+        """Networks that ``torch.vmap`` runs side by side are more trials to a scan."""
+        merged = (x.movedim(dim, 0).flatten(0, 1) for x, dim in zip((keep_BTC, new_BTC), in_dims, strict=True))
+        states_BTC: Tensor = _Scan.apply(*merged)
+        return states_BTC.unflatten(0, (info.batch_size, -1)), 0
 
 
 def _solve(keep_BTC: Tensor, new_BTC: Tensor, states_BTC: Tensor) -> None:

@@ -32,13 +32,56 @@ class Gains:
         return self.gain_B.sum() / self.spikes_B.sum() / math.log(2)
 
 
+class Scored:
+    """Spikes that rates are scored against, trials x bins x neurons, and what the null model makes of them.
+
+    Entries where ``spikes`` is NaN are not scored.
+    """
+
+    def __init__(self, spikes: Tensor) -> None:
+        self.known = (~torch.isnan(spikes)).to(spikes.dtype)
+        null = torch.nanmean(spikes.double(), dim=(0, 1), keepdim=True).to(spikes.dtype)
+        self.spikes = torch.nan_to_num(spikes)
+        self.spikes_B = self.spikes.sum(dim=(1, 2), dtype=torch.float64)
+        everyone = slice(None)
+        self.null_B = self._log_likelihood(null, everyone)
+
+    def gain(self, rates: Tensor, trials: slice) -> Tensor:
+        """How far ``rates`` of some trials are above the null model, in nats a trial, float64.
+
+        Sums run in float64: the score is a small difference of large numbers.
+        """
+        return self._log_likelihood(rates, trials) - self.null_B[trials]
+
+    def gains(self, rates: Tensor) -> Gains:
+        """What each trial adds to the score of ``rates``, spikes per bin."""
+        return Gains(self.gain(rates, slice(None)), self.spikes_B)
+
+    def _log_likelihood(self, rates: Tensor, trials: slice) -> Tensor:
+        """Poisson log-likelihood of each trial, without the term that no rate changes."""
+        rates = rates.masked_fill(rates == 0, LEAST_RATE)
+        each = (self.spikes[trials] * torch.log(rates)).sub_(rates).mul_(self.known[trials])
+        return each.sum(dim=(1, 2), dtype=torch.float64)
+
+
+def heldout(counts: Counts) -> Scored:
+    """What co-bps is scored on: held-out neurons in the window."""
+    sizes = counts.sizes
+    return Scored(counts.target_BTN[:, : sizes.n_window, sizes.n_heldin :])
+
+
+def forward(counts: Counts) -> Scored:
+    """What fp-bps is scored on: all neurons in the forward bins."""
+    return Scored(counts.target_BTN[:, counts.sizes.n_window :])
+
+
 def bits_per_spike(rates: Tensor, spikes: Tensor) -> Tensor:
     """Bits per spike of ``rates`` for ``spikes``, both trials x bins x neurons, in spikes per bin.
 
-    Entries where ``spikes`` is NaN are not scored. Sums run in float64: the score is a small difference of large
-    numbers. Returns a scalar tensor on the device of the rates; not finite if there is no spike at all.
+    Entries where ``spikes`` is NaN are not scored. Returns a scalar tensor on the device of the rates; not finite if
+    there is no spike at all.
     """
-    return _gains(rates, spikes).bits_per_spike
+    return Scored(spikes.to(rates.dtype)).gains(rates).bits_per_spike
 
 
 def co_bps(rates_BTN: Tensor, counts: Counts) -> Tensor:
@@ -48,26 +91,9 @@ def co_bps(rates_BTN: Tensor, counts: Counts) -> Tensor:
 
 def fp_bps(rates_BTN: Tensor, counts: Counts) -> Tensor:
     """Forward-prediction bits per spike: all neurons in the forward bins. A scalar tensor."""
-    forward = (slice(None), slice(counts.sizes.n_window, None))
-    return bits_per_spike(rates_BTN[forward], counts.target_BTN[forward])
+    return forward(counts).gains(rates_BTN[:, counts.sizes.n_window :]).bits_per_spike
 
 
 def gains_by_trial(rates_BTN: Tensor, counts: Counts) -> Gains:
     """What each trial of the recording adds to ``co_bps``."""
-    heldout = (slice(None), slice(None, counts.sizes.n_window), slice(counts.sizes.n_heldin, None))
-    return _gains(rates_BTN[heldout], counts.target_BTN[heldout])
-
-
-def _gains(rates: Tensor, spikes: Tensor) -> Gains:
-    known = ~torch.isnan(spikes)
-    spikes = spikes.double()
-    null = torch.nanmean(spikes, dim=(0, 1), keepdim=True)
-    gains = _log_likelihood(rates.double(), spikes) - _log_likelihood(null, spikes)
-    by_trial = (torch.where(known, values, 0).sum(dim=(1, 2)) for values in (gains, spikes))
-    return Gains(*by_trial)
-
-
-def _log_likelihood(rates: Tensor, spikes: Tensor) -> Tensor:
-    """Poisson log-likelihood of each entry, without the term that no rate changes."""
-    rates = torch.where(rates == 0, LEAST_RATE, rates)
-    return spikes * torch.log(rates) - rates
+    return heldout(counts).gains(rates_BTN[:, : counts.sizes.n_window, counts.sizes.n_heldin :])

@@ -1,13 +1,16 @@
 """The tensors a network is trained and scored on.
 
 Letters used throughout the models: B trials, T bins (the window, then the forward bins), W bins of the window,
-I held-in neurons, N all neurons (held-in, then held-out), C channels inside a network.
+I held-in neurons, N all neurons (held-in, then held-out), C channels inside a network, K networks trained side by side.
 """
 
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+
+UNKNOWN = 255
+"""The count that marks a bin whose true count is not known."""
 
 
 @dataclass(frozen=True)
@@ -30,24 +33,39 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Counts:
-    """Spike counts of the trials of one split, in spikes per bin.
+    """Spike counts of the trials of one split, in spikes per bin: ``counts_BTN``, of type uint8.
 
-    ``heldin_BWI`` is what a model may read: held-in neurons in the window; a bin that was not recorded reads 0.
-    ``target_BTN`` is what it must predict: all neurons in window and forward bins; NaN where the count is unknown.
+    Bytes, so that all workers of a machine can share one mapped file of them; a step makes numbers of the few that it
+    reads. ``UNKNOWN`` stands where a count is not known.
     """
 
-    heldin_BWI: Tensor
-    target_BTN: Tensor
+    counts_BTN: Tensor
+    sizes: Sizes
 
     @property
     def n_trials(self) -> int:
-        return self.heldin_BWI.shape[0]
+        return self.counts_BTN.shape[0]
 
     @property
-    def sizes(self) -> Sizes:
-        _, n_window, n_heldin = self.heldin_BWI.shape
-        _, n_bins, n_neurons = self.target_BTN.shape
-        return Sizes(n_heldin, n_neurons - n_heldin, n_window, n_bins - n_window)
+    def heldin_BWI(self) -> Tensor:
+        """What a model may read, uint8: held-in neurons in the window; a bin that was not recorded reads 0."""
+        heldin_BWI = self.counts_BTN[:, : self.sizes.n_window, : self.sizes.n_heldin]
+        return heldin_BWI.masked_fill(heldin_BWI == UNKNOWN, 0)
+
+    @property
+    def target_BTN(self) -> Tensor:
+        """What a model must predict, float32: all neurons in window and forward bins; NaN where it is unknown."""
+        return self.counts_BTN.float().masked_fill_(self.counts_BTN == UNKNOWN, torch.nan)
+
+    def of_trials(self, trials: Tensor | slice) -> "Counts":
+        """The counts of some of the trials."""
+        return replace(self, counts_BTN=self.counts_BTN[trials])
+
+    def mean_counts(self) -> Tensor:
+        """Each neuron's mean count over the bins where it is known, N; 0 where it never is."""
+        known_BTN = self.counts_BTN != UNKNOWN
+        total_N = self.counts_BTN.masked_fill(~known_BTN, 0).sum(dim=(0, 1), dtype=torch.float64)
+        return (total_N / known_BTN.sum(dim=(0, 1)).clamp(min=1)).float()
 
     def to(self, device: torch.device) -> "Counts":
-        return replace(self, heldin_BWI=self.heldin_BWI.to(device), target_BTN=self.target_BTN.to(device))
+        return replace(self, counts_BTN=self.counts_BTN.to(device))

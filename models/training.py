@@ -1,45 +1,48 @@
-"""Training one network on one recording, an epoch at a time.
-
-Nothing here knows who is listening: ``fit`` yields what happened and the caller decides to report, prune, save or
-stop. The randomness of an epoch depends on the seed and the epoch alone, so a training that is restored from its
-state goes on exactly as if it had never been cut.
-"""
+"""A network in training: its settings, how far it is, and everything it needs to go on."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from statistics import fmean
+from functools import cached_property
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from models import masks
 from models.chain import Chain
-from models.errors import DivergedError, InterruptedTrainingError
 from models.hyperparameters import Hyperparameters
-from models.network import Network, predict
-from models.scores import co_bps, fp_bps
+from models.network import Network
 from models.tensors import Counts
-from models.windows import draw_bins, window_bins
-
-GRADIENT_NORM = 1.0
-"""Gradients longer than this are scaled down to it: recurrent layers at high learning rates need it."""
-
-WARM_UP = 0.3
-"""Share of the steps in which the learning rate rises to ``lr``; in the rest it falls to nearly nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How long to train and how often to look: ``epochs`` passes over the training trials in batches of
+    """How long to train and how often to look: ``epochs`` passes over the training trials in batches of at most
     ``batch_size``, scored on val after every ``evaluate_every`` epochs and after the last.
     """
 
     epochs: int
     evaluate_every: int = 1
     batch_size: int = 32
+
+    def steps_per_epoch(self, n_trials: int) -> int:
+        """Steps of the optimizer in a pass over so many trials."""
+        return math.ceil(n_trials / self.batch_size)
+
+    def trials_per_batch(self, n_trials: int) -> int:
+        """Trials in every batch: as many in each, so that a step is always of one shape."""
+        return math.ceil(n_trials / self.steps_per_epoch(n_trials))
+
+    def batch_starts(self, n_trials: int) -> list[int]:
+        """Where each batch begins in the order of an epoch; where they do not fit exactly, neighbours overlap."""
+        steps = self.steps_per_epoch(n_trials)
+        last = n_trials - self.trials_per_batch(n_trials)
+        return [round(step * last / max(1, steps - 1)) for step in range(steps)]
+
+    def is_look(self, epoch: int) -> bool:
+        """Whether the network is scored after so many epochs."""
+        return epoch % self.evaluate_every == 0 or epoch == self.epochs
 
 
 @dataclass(frozen=True)
@@ -68,93 +71,53 @@ class State:
     facts: dict[str, Any]
 
 
-def _never() -> bool:
-    return False
-
-
 class Training:
-    """A network, its optimizer and how far they are.
+    """A network, its optimizer's memory and how far they are. ``models.fitting`` is what moves it on.
 
-    ``epoch`` is the number of epochs done; ``best`` the best network so far, where there was a val to judge it by.
-    The optimizer is Adam with L2 (``l2_weight``), and the learning rate follows one cycle (Smith & Topin 2017,
-    https://arxiv.org/abs/1708.07120) over the epochs of the plan.
+    ``epoch`` is the number of epochs done; ``mean`` and ``square`` are Adam's running means of each parameter's
+    gradient and its square; ``best`` is the best network so far, where there was a val to judge it by.
+
+    All that is random in a training follows from its seed and from how far it is: one that is restored goes on exactly
+    as if it had never been cut.
     """
 
     def __init__(
         self, chain: Chain, hyper: Hyperparameters, plan: Plan, train: Counts, seed: int, device: torch.device
     ) -> None:
-        self.hyper, self.plan, self.seed = hyper, plan, seed
+        self.chain, self.hyper, self.plan, self.seed, self.device = chain, hyper, plan, seed, device
         self.train = train.to(device)
         self.epoch = 0
         self.best: Best | None = None
-        # Which counts are unknown never changes, so the look for NaN is not repeated at every step.
-        self.known_BTN = ~torch.isnan(self.train.target_BTN)
-        self.target_BTN = torch.nan_to_num(self.train.target_BTN)
-        with _seeded(seed, 0, device):
-            mean_counts = torch.nanmean(self.train.target_BTN, dim=(0, 1))
-            self.network = Network(chain, train.sizes, hyper, torch.nan_to_num(mean_counts)).to(device)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=hyper.lr, weight_decay=hyper.l2_weight)
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimizer,
-            max_lr=hyper.lr,
-            total_steps=plan.epochs * math.ceil(train.n_trials / plan.batch_size),
-            pct_start=WARM_UP,
-        )
+        with _seeded(seed):
+            self.network = Network(chain, train.sizes, hyper, train.mean_counts().cpu()).to(device)
+        self.mean, self.square = ({name: torch.zeros_like(w) for name, w in self.weights.items()} for _ in range(2))
 
-    def run_epoch(self, interrupted: Callable[[], bool] = _never) -> float:
-        """Train one epoch; returns its mean loss.
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """The network's parameters by name, outside autograd."""
+        return {name: weight.detach() for name, weight in self.network.named_parameters()}
 
-        Raises DivergedError at the first loss that is not finite, and InterruptedTrainingError as soon as
-        ``interrupted``, which is asked before every step, says so.
-        """
-        self.network.train()
-        losses: list[Tensor] = []
-        with _seeded(self.seed, self.epoch + 1, self.target_BTN.device):
-            order = torch.randperm(self.train.n_trials, device=self.target_BTN.device)
-            for trials in torch.split(order, self.plan.batch_size):
-                if interrupted():
-                    raise InterruptedTrainingError(f"interrupted in epoch {self.epoch + 1}")
-                losses.append(self._step(trials))
-        self.epoch += 1
-        loss = torch.stack(losses)
-        if not bool(torch.isfinite(loss).all()):
-            step = int(torch.isfinite(loss).logical_not().nonzero()[0])
-            raise DivergedError(f"the loss became {loss[step].item()} in epoch {self.epoch}, step {step + 1}")
-        return loss.mean().item()
+    @cached_property
+    def kind(self) -> tuple[Any, ...]:
+        """What trainings must have in common to be run side by side, beside recording and plan."""
+        hyper = self.hyper
+        return (str(self.chain), hyper.input_size, hyper.bidirectional, *self.weights, *self.network.felt_widths)
 
-    def _step(self, trials: Tensor) -> Tensor:
-        """One step of the optimizer on some trials; returns the loss, still on the device."""
-        hyper, sizes = self.hyper, self.network.sizes
-        n_window = window_bins(hyper.input_size, sizes)
-        bins_BT = draw_bins(len(trials), hyper.input_size, sizes, trials.device)
-        trials_B1 = trials.unsqueeze(1)
-        heldin_BWI = self.train.heldin_BWI[trials_B1, bins_BT[:, :n_window]]
-        hidden_BWI = masks.hide(heldin_BWI.shape, hyper.mask_variant, hyper.mask_ratio, trials.device)
-        scored_BTN = self.known_BTN[trials_B1, bins_BT]
-        scored_BTN[:, :n_window, : sizes.n_heldin] &= hidden_BWI
-        # Scaled so that a network reads the same total with and without a mask, as dropout does.
-        visible_BWI = heldin_BWI.masked_fill(hidden_BWI, 0) / (1 - hyper.mask_ratio)
-        output_BTN = self.network(visible_BWI, bins_BT)
-        losses_BTN = self.network.head.loss(output_BTN, self.target_BTN[trials_B1, bins_BT])
-        loss = (losses_BTN * scored_BTN).sum() / scored_BTN.sum().clamp(min=1)
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.network.parameters(), GRADIENT_NORM)
-        self.optimizer.step()
-        self.schedule.step()
-        return loss.detach()
+    @property
+    def is_done(self) -> bool:
+        return self.epoch >= self.plan.epochs
+
+    def keep_if_best(self, progress: Progress) -> None:
+        """Keep the network as it is now, if val likes it better than any before."""
+        if self.best is None or progress.co_bps > self.best.progress.co_bps:
+            self.best = Best(progress, {name: weight.clone() for name, weight in self.weights.items()})
 
     def state(self) -> State:
         """What ``restore`` needs to go on from here, on the CPU."""
-        optimizer = self.optimizer.state_dict()
-        tensors = _prefixed("network.", self.network.state_dict())
-        for index, values in optimizer["state"].items():
-            tensors |= _prefixed(f"optimizer.{index}.", values)
-        facts: dict[str, Any] = {
-            "epoch": self.epoch,
-            "groups": optimizer["param_groups"],
-            "schedule": {name: self.schedule.state_dict()[name] for name in ("last_epoch", "_step_count")},
-        }
+        tensors = (
+            _prefixed("network.", self.weights) | _prefixed("mean.", self.mean) | _prefixed("square.", self.square)
+        )
+        facts: dict[str, Any] = {"epoch": self.epoch}
         if self.best is not None:
             tensors |= _prefixed("best.", self.best.weights)
             facts["best"] = asdict(self.best.progress)
@@ -163,43 +126,11 @@ class Training:
     def restore(self, state: State) -> None:
         """Go on from ``state``, which a training of the same chain, settings, plan and data gave."""
         self.network.load_state_dict(_named("network.", state.tensors))
-        moments: dict[int, dict[str, Tensor]] = {}
-        for name, value in _named("optimizer.", state.tensors).items():
-            index, key = name.split(".")
-            moments.setdefault(int(index), {})[key] = value
-        self.optimizer.load_state_dict({"state": moments, "param_groups": state.facts["groups"]})
-        self.schedule.load_state_dict(self.schedule.state_dict() | state.facts["schedule"])
+        for moments, prefix in ((self.mean, "mean."), (self.square, "square.")):
+            moments.update((name, tensor.to(self.device)) for name, tensor in _named(prefix, state.tensors).items())
         self.epoch = state.facts["epoch"]
         if "best" in state.facts:
             self.best = Best(Progress(**state.facts["best"]), _named("best.", state.tensors))
-
-
-def fit(training: Training, val: Counts, interrupted: Callable[[], bool] = _never) -> Iterator[Progress]:
-    """Train to the end of the plan, from wherever the training is; yields each evaluation on ``val``.
-
-    Raises DivergedError at the first loss or score that is not finite, and InterruptedTrainingError as soon as
-    ``interrupted`` says so.
-    """
-    plan = training.plan
-    val = val.to(training.target_BTN.device)
-    losses: list[float] = []
-    while training.epoch < plan.epochs:
-        losses.append(training.run_epoch(interrupted))
-        if training.epoch % plan.evaluate_every and training.epoch < plan.epochs:
-            continue
-        progress = _evaluate(training, val, fmean(losses))
-        losses.clear()
-        if not (math.isfinite(progress.co_bps) and math.isfinite(progress.fp_bps)):
-            raise DivergedError(f"the scores became {progress.co_bps}, {progress.fp_bps} in epoch {progress.epoch}")
-        if training.best is None or progress.co_bps > training.best.progress.co_bps:
-            weights = {name: tensor.detach().clone() for name, tensor in training.network.state_dict().items()}
-            training.best = Best(progress, weights)
-        yield progress
-
-
-def _evaluate(training: Training, val: Counts, loss: float) -> Progress:
-    rates_BTN = predict(training.network, val.heldin_BWI)
-    return Progress(training.epoch, loss, co_bps(rates_BTN, val).item(), fp_bps(rates_BTN, val).item())
 
 
 def _prefixed(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -211,8 +142,8 @@ def _named(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 @contextmanager
-def _seeded(seed: int, epoch: int, device: torch.device) -> Iterator[None]:
-    """Torch's generators of the CPU and of ``device`` seeded for one epoch, and given back as they were."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed((seed << 16) + epoch)
+def _seeded(seed: int) -> Iterator[None]:
+    """Torch's generator of the CPU seeded, and given back as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
         yield

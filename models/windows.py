@@ -9,6 +9,7 @@ import math
 import torch
 from torch import Tensor
 
+from models.chances import uniform
 from models.tensors import Sizes
 
 WHOLE, CROP = "DT", "dT"
@@ -23,17 +24,21 @@ def window_bins(input_size: str, sizes: Sizes) -> int:
     return sizes.n_window if input_size == WHOLE else math.ceil(CROP_SHARE * sizes.n_window)
 
 
-def draw_bins(n_trials: int, input_size: str, sizes: Sizes, device: torch.device) -> Tensor:
+def whole_bins(n_trials: int, sizes: Sizes, device: torch.device) -> Tensor:
+    """The bins of trials that are read whole, B x T: window and forward bins, the same for each."""
+    return torch.arange(sizes.n_bins, device=device).expand(n_trials, -1)
+
+
+def draw_bins(n_trials: int, input_size: str, sizes: Sizes, key: Tensor) -> Tensor:
     """The bins that a step reads of each trial, B x T: ``window_bins`` of the window, then the forward bins.
 
     DT gives every trial's whole window and forward bins. dT draws a crop a trial, around a bin that is drawn evenly,
     and moves it inside the window: every bin is then read by at least a quarter of the crops, where crops that begin
-    anywhere evenly would hardly reach the ends. It is drawn on the device.
+    anywhere evenly would hardly reach the ends.
     """
-    n_window = window_bins(input_size, sizes)
     if input_size == WHOLE:
-        starts_B1 = torch.zeros(n_trials, 1, dtype=torch.long, device=device)
-    else:
-        centres_B1 = torch.randint(sizes.n_window, (n_trials, 1), device=device)
-        starts_B1 = (centres_B1 - n_window // 2).clamp(0, sizes.n_window - n_window)
-    return starts_B1 + torch.arange(n_window + sizes.n_forward, device=device)
+        return whole_bins(n_trials, sizes, key.device)
+    n_window = window_bins(input_size, sizes)
+    centres_B1 = torch.floor(uniform(key, (n_trials, 1)) * sizes.n_window).long()
+    starts_B1 = (centres_B1 - n_window // 2).clamp(0, sizes.n_window - n_window)
+    return starts_B1 + torch.arange(n_window + sizes.n_forward, device=key.device)

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from multiprocessing import get_context, parent_process
 from multiprocessing.queues import SimpleQueue
@@ -25,6 +25,7 @@ import torch
 from data.cache import open_recording
 from models.chain import parse_chain
 from models.errors import DivergedError, InterruptedTrainingError
+from models.fitting import train_through
 from models.network import predict
 from models.scores import co_bps
 from models.tensors import Counts
@@ -79,19 +80,13 @@ def score_fold(
     rest = torch.cat([trials for fold, trials in enumerate(folds) if fold != job.fold])
     architecture, hyper = settings_of(job.settings)
     seed = spec.trial_seed(job.fold)
-    training = Training(parse_chain(architecture), hyper, spec.plan, some_trials(counts, rest), seed, device)
-    for _ in range(job.epochs):
-        training.run_epoch(interrupted)
-    held = some_trials(counts, folds[job.fold]).to(device)
+    training = Training(parse_chain(architecture), hyper, spec.plan, counts.of_trials(rest), seed, device)
+    train_through(training, job.epochs, interrupted)
+    held = counts.of_trials(folds[job.fold]).to(device)
     score = co_bps(predict(training.network, held.heldin_BWI), held).item()
     if not math.isfinite(score):
         raise DivergedError(f"its co-bps became {score}")
     return score
-
-
-def some_trials(counts: Counts, trials: torch.Tensor) -> Counts:
-    """The counts of some trials of a split."""
-    return replace(counts, heldin_BWI=counts.heldin_BWI[trials], target_BTN=counts.target_BTN[trials])
 
 
 def run_jobs(

@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial
 
 from models.chain import parse_chain
 from models.errors import DivergedError
+from models.fitting import train_through
 from models.network import Network, predict
 from models.tensors import Sizes
 from models.training import Progress, Training
@@ -106,8 +107,7 @@ def _train_again(study: OpenStudy, finalist: Finalist) -> Network:
     training = Training(parse_chain(architecture), hyper, study.spec.plan, counts, seed, training_device())
     _log.info("training trial %d again on train + val, %d epochs", finalist.trial.number, finalist.progress.epoch)
     try:
-        for _ in range(finalist.progress.epoch):
-            training.run_epoch()
+        train_through(training, finalist.progress.epoch)
     except DivergedError as error:
         raise SearchError(f"training trial {finalist.trial.number} on train + val diverged: {error}") from error
     return training.network

@@ -16,10 +16,11 @@ def sizes_of(recording: Recording) -> Sizes:
 def counts_of(split: Split) -> Counts:
     """The counts of a split that has targets: every split but test."""
     arrays = (split.heldin, split.heldout, split.heldin_forward, split.heldout_forward)
-    heldin, heldout, heldin_forward, heldout_forward = (_with_gaps(array) for array in arrays if array is not None)
+    heldin, heldout, heldin_forward, heldout_forward = (torch.from_numpy(np.array(a)) for a in arrays if a is not None)
     window = torch.cat([heldin, heldout], dim=2)
     forward = torch.cat([heldin_forward, heldout_forward], dim=2)
-    return Counts(heldin_of(split), torch.cat([window, forward], dim=1))
+    sizes = Sizes(heldin.shape[2], heldout.shape[2], window.shape[1], forward.shape[1])
+    return Counts(torch.cat([window, forward], dim=1), sizes)
 
 
 def heldin_of(split: Split) -> torch.Tensor:

@@ -4,7 +4,7 @@ import dataclasses
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -13,11 +13,12 @@ import torch
 
 from models.chain import parse_chain
 from models.errors import DivergedError, InterruptedTrainingError
+from models.fitting import Val
 from models.hyperparameters import Hyperparameters
 from models.network import predict
-from models.scores import Gains, gains_by_trial
+from models.scores import Gains
 from models.tensors import Counts
-from models.training import Progress, State, Training, fit
+from models.training import Progress, State, Training
 from search.bootstrap import range_of, resampled_co_bps
 from search.kept import keep
 from search.metrics import metrics_of
@@ -41,11 +42,17 @@ class Bench:
 
     spec: SearchSpec
     train: Counts
-    val: Counts
+    val: Val
     targets: Targets
     checkpoints: Checkpoints
     device: torch.device
     stop: Stop = field(default_factory=Stop)
+
+
+Life = Generator[Training, Progress, None]
+"""A trial that is lived: it yields its training whenever that is to be moved on to its next evaluation, is sent what
+came of it, and ends when the trial does. What kept the training from getting there is raised at that place.
+"""
 
 
 class Ending(Enum):
@@ -61,11 +68,12 @@ def settings_of(values: dict[str, Any]) -> tuple[str, Hyperparameters]:
     return values[ARCHITECTURE], Hyperparameters(**{k: v for k, v in values.items() if k != ARCHITECTURE})
 
 
-def run_trial(claim: Claim, bench: Bench) -> None:
-    """Train the trial, report every score, and finish it: complete, pruned, or handed back if asked to stop.
+def live(claim: Claim, bench: Bench) -> Life:
+    """The life of a trial: train it, report every score, and finish it: complete, pruned, or handed back if asked.
 
-    A training that diverges ends as pruned if it had a score. Raises what goes wrong, LostTrialError among it; the
-    trial is then still running.
+    A worker that lives several trials side by side moves their trainings on together; nothing here depends on it. A
+    training that diverges ends as pruned if it had a score. Raises what goes wrong, LostTrialError among it; the trial
+    is then still running.
     """
     values = claim.sample(lambda trial: sample(trial, bench.spec.space, bench.spec.architectures))
     architecture, hyper = settings_of(values)
@@ -76,15 +84,11 @@ def run_trial(claim: Claim, bench: Bench) -> None:
 
     identity = {"settings": values, "seed": seed, "spec": bench.spec.model_dump(mode="json", exclude={"versions"})}
     training, last = _restored(begin, claim, bench, identity) or (begin(), None)
-    claim.annotate(
-        architecture=architecture,
-        n_parameters=sum(parameter.numel() for parameter in training.network.parameters()),
-        device=_name(bench.device),
-    )
+    claim.annotate(architecture=architecture, n_parameters=training.network.n_parameters, device=_name(bench.device))
     try:
         # The earlier worker may have ended between saving and reporting; what was reported counts once.
         pruned = last is not None and claim.report(last.co_bps, last.epoch)
-        ending = Ending.PRUNED if pruned else _train(training, claim, bench, identity)
+        ending = Ending.PRUNED if pruned else (yield from _train(training, claim, bench, identity))
     except DivergedError as error:
         if training.best is None:
             raise
@@ -101,27 +105,30 @@ def run_trial(claim: Claim, bench: Bench) -> None:
             claim.hand_back()
 
 
-def _train(training: Training, claim: Claim, bench: Bench, identity: dict[str, Any]) -> Ending:
+def _train(
+    training: Training, claim: Claim, bench: Bench, identity: dict[str, Any]
+) -> Generator[Training, Progress, Ending]:
     """Train until the plan is done, the pruner ends it, or the worker is asked to stop.
 
     A worker that is asked to stop saves where it is at the next evaluation; if that is too far off, it leaves what it
     saved last.
     """
     saved = time.monotonic()
-    try:
-        for progress in fit(training, bench.val, bench.stop.is_urgent):
-            bench.stop.check_launcher()
-            stopped = bench.stop.is_set() and training.epoch < training.plan.epochs
-            # Saved before it is reported: a stopped worker whose database is away must not lose it.
-            if stopped or time.monotonic() - saved > CHECKPOINT_SECONDS:
-                _save_running(training, progress, claim, bench, identity)
-                saved = time.monotonic()
-            if claim.report(progress.co_bps, progress.epoch):
-                return Ending.PRUNED
-            if stopped:
-                return Ending.STOPPED
-    except InterruptedTrainingError:
-        return Ending.STOPPED
+    while not training.is_done:
+        try:
+            progress = yield training
+        except InterruptedTrainingError:
+            return Ending.STOPPED
+        bench.stop.check_launcher()
+        stopped = bench.stop.is_set() and not training.is_done
+        # Saved before it is reported: a stopped worker whose database is away must not lose it.
+        if stopped or time.monotonic() - saved > CHECKPOINT_SECONDS:
+            _save_running(training, progress, claim, bench, identity)
+            saved = time.monotonic()
+        if claim.report(progress.co_bps, progress.epoch):
+            return Ending.PRUNED
+        if stopped:
+            return Ending.STOPPED
     return Ending.COMPLETE
 
 
@@ -141,7 +148,8 @@ def _complete(training: Training, claim: Claim, bench: Bench, values: dict[str, 
     claim.check_held()
     training.network.load_state_dict(best.weights)
     rates_BTN = predict(training.network, bench.val.heldin_BWI)
-    gains = gains_by_trial(rates_BTN, bench.val)
+    sizes = bench.train.sizes
+    gains = bench.val.heldout.gains(rates_BTN[:, : sizes.n_window, sizes.n_heldin :])
     keep(bench.checkpoints.best(claim.number), best.weights, gains, facts)
     claim.annotate(best_epoch=best.progress.epoch, fp_bps=best.progress.fp_bps)
     claim.annotate(**metrics_of(training.network, bench.train, rates_BTN, bench.targets))

@@ -8,6 +8,7 @@ is met exactly.
 import logging
 from collections import Counter
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -54,7 +55,7 @@ def finished_count(study: optuna.Study) -> int:
 class Claim:
     """A trial that this process holds. Every method waits while the database is away.
 
-    All but ``alive`` and ``sample`` raise LostTrialError when somebody else took the trial over or finished it.
+    All but ``kept_alive`` and ``sample`` raise LostTrialError when somebody else took the trial over or finished it.
     """
 
     study: optuna.Study
@@ -66,9 +67,9 @@ class Claim:
     def number(self) -> int:
         return self.trial.number
 
-    def alive(self) -> Heartbeat:
+    def kept_alive(self, heartbeat: Heartbeat) -> AbstractContextManager[None]:
         """A context in which the trial's sign of life is kept fresh."""
-        return Heartbeat(self.study, self.trial._trial_id)
+        return heartbeat.of(self.trial._trial_id)
 
     def sample(self, suggest: Callable[[optuna.Trial], dict[str, Any]]) -> dict[str, Any]:
         """The trial's parameters, drawn by ``suggest``; those that are stored already keep their values."""
@@ -156,6 +157,10 @@ class Claims:
     make_sampler: Callable[[int], optuna.samplers.BaseSampler]
     """The sampler for a trial, from its number: seeded by it, so that workers never draw alike."""
     patience: Patience
+
+    def heartbeat(self) -> Heartbeat:
+        """What beats for the trials of this worker."""
+        return Heartbeat(self.study)
 
     def is_met(self) -> bool:
         """Whether the budget is spent and every trial of it done. Raises StorageError if the study was deleted."""

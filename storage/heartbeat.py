@@ -6,6 +6,8 @@ tell, so they beat themselves. The three calls on Optuna's storage that are not 
 
 import logging
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import optuna
@@ -30,23 +32,35 @@ def _heart(study: optuna.Study) -> Any:
 
 
 class Heartbeat:
-    """Beats for a trial while its ``with`` block runs; a database that is away does not end it."""
+    """Beats for the trials of a worker while its ``with`` block runs; a database that is away does not end it."""
 
-    def __init__(self, study: optuna.Study, trial_id: int) -> None:
-        self._study, self._trial_id = study, trial_id
+    def __init__(self, study: optuna.Study) -> None:
+        self._study = study
+        self._trial_ids: set[int] = set()
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> "Heartbeat":
         self._thread.start()
+        return self
 
     def __exit__(self, *_exception: object) -> None:
         self._done.set()
         self._thread.join()
 
+    @contextmanager
+    def of(self, trial_id: int) -> Iterator[None]:
+        """A context in which the trial's sign of life is kept fresh."""
+        self._trial_ids.add(trial_id)
+        try:
+            yield
+        finally:
+            self._trial_ids.discard(trial_id)
+
     def _run(self) -> None:
         while not self._done.wait(HEARTBEAT_SECONDS):
-            try:
-                beat(self._study, self._trial_id)
-            except Exception as error:
-                _log.info("no sign of life could be recorded: %s", type(error).__name__)
+            for trial_id in tuple(self._trial_ids):
+                try:
+                    beat(self._study, trial_id)
+                except Exception as error:
+                    _log.info("no sign of life could be recorded: %s", type(error).__name__)

@@ -14,11 +14,16 @@ class Block(nn.Module, ABC):
 
     A subclass is one block of the grammar: ``name`` is how it is written, ``takes_layers`` whether a number of layers
     may stand in its parentheses, and ``uses`` the hyperparameters that change it, so that a search asks for no others.
+
+    Blocks of many networks are run at once by ``torch.vmap``: plain operations on tensors, and of the layers that draw
+    random numbers only ``models.dropout.Dropout``. Networks with fewer hidden channels than their neighbours get more
+    at the end, with weights of zero. Where that would change the other channels, ``feels_width`` says so.
     """
 
     name: ClassVar[str]
     takes_layers: ClassVar[bool]
     uses: ClassVar[frozenset[str]]
+    feels_width: ClassVar[bool] = False
 
     width: int
 

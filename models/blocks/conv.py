@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from models.blocks.block import Block
+from models.dropout import Dropout
 from models.hyperparameters import Hyperparameters
 from models.tensors import Sizes
 
@@ -22,7 +23,7 @@ class Conv(Block):
     def __init__(self, width_in: int, sizes: Sizes, hyper: Hyperparameters, layers: int) -> None:
         super().__init__(width_in, sizes, hyper, layers)
         self.width = width_in
-        self.dropout = nn.Dropout(hyper.dropout)
+        self.dropout = Dropout(hyper.dropout)
         self.conv = nn.Conv1d(width_in, width_in, KERNEL_BINS, padding=KERNEL_BINS // 2)
 
     def forward(self, x_BTC: Tensor, bins_BT: Tensor) -> Tensor:  # noqa: ARG002

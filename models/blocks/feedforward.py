@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from models.blocks.block import Block
+from models.dropout import Dropout
 from models.hyperparameters import Hyperparameters
 from models.tensors import Sizes
 
@@ -17,7 +18,7 @@ class FF(Block):
     def __init__(self, width_in: int, sizes: Sizes, hyper: Hyperparameters, layers: int) -> None:
         super().__init__(width_in, sizes, hyper, layers)
         self.width = sizes.n_neurons
-        self.dropout = nn.Dropout(hyper.dropout)
+        self.dropout = Dropout(hyper.dropout)
         self.linear = nn.Linear(width_in, sizes.n_neurons)
 
     def forward(self, x_BTC: Tensor, bins_BT: Tensor) -> Tensor:  # noqa: ARG002

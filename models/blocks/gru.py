@@ -1,28 +1,60 @@
 """GRU(n): gated recurrent layers over time, n of them unless num_layers is searched."""
 
+import math
+
+import torch
 from torch import Tensor, nn
 
 from models.blocks.recurrent import Recurrent
+from models.dropout import Dropout
+from models.gated_recurrence import gated_recurrence
 from models.hyperparameters import Hyperparameters
 from models.tensors import Sizes
 
 
 class GRU(Recurrent):
-    """Gated recurrent units (Cho et al. 2014, https://arxiv.org/abs/1406.1078)."""
+    """Gated recurrent units (Cho et al. 2014, https://arxiv.org/abs/1406.1078), as ``nn.GRU`` defines them.
+
+    Between the layers channels come first and trials last, as the recurrence has them.
+    """
 
     name = "GRU"
 
     def __init__(self, width_in: int, sizes: Sizes, hyper: Hyperparameters, layers: int) -> None:
         super().__init__(width_in, sizes, hyper, layers)
-        self.layers = nn.GRU(
-            width_in,
-            hyper.hidden,
-            num_layers=self.n_layers,
-            dropout=hyper.dropout if self.n_layers > 1 else 0.0,
-            bidirectional=hyper.bidirectional,
-            batch_first=True,
-        )
+        widths_in = [width_in, *[self.width] * (self.n_layers - 1)]
+        self.layers = nn.ModuleList(_Layer(width, hyper.hidden, self.n_directions) for width in widths_in)
+        self.dropouts = nn.ModuleList(Dropout(hyper.dropout) for _ in self.layers[1:])
 
     def forward(self, x_BTC: Tensor, bins_BT: Tensor) -> Tensor:  # noqa: ARG002
-        output_BTC: Tensor = self.layers(x_BTC)[0]
-        return output_BTC
+        first, *later = self.layers
+        x_CTB: Tensor = first(x_BTC.permute(2, 1, 0))
+        for dropout, layer in zip(self.dropouts, later, strict=True):
+            x_CTB = layer(dropout(x_CTB, channels=0))
+        return x_CTB.permute(2, 1, 0)
+
+
+class _Layer(nn.Module):
+    """One layer. Its channels out are those of both directions in turn, so that more of them come at the end.
+
+    ``state_bias_DH`` is the bias of the state's part of the candidate; the gates need no second one.
+    """
+
+    def __init__(self, width_in: int, hidden: int, n_directions: int) -> None:
+        super().__init__()
+        bound = 1 / math.sqrt(hidden)
+
+        def weight(*shape: int) -> nn.Parameter:
+            return nn.Parameter(torch.empty(shape).uniform_(-bound, bound))
+
+        self.input_weight_D3HC = weight(n_directions, 3, hidden, width_in)
+        self.state_weight_D3HH = weight(n_directions, 3, hidden, hidden)
+        self.bias_D3H = weight(n_directions, 3, hidden)
+        self.state_bias_DH = weight(n_directions, hidden)
+
+    def forward(self, x_CTB: Tensor) -> Tensor:
+        n_bins, n_trials = x_CTB.shape[1:]
+        inputs = self.input_weight_D3HC.flatten(0, 2) @ x_CTB.reshape(x_CTB.shape[0], -1)
+        inputs_D3HTB = inputs.view(*self.bias_D3H.shape, n_bins, n_trials) + self.bias_D3H[..., None, None]
+        states_HDTB = gated_recurrence(inputs_D3HTB, self.state_weight_D3HH, self.state_bias_DH)
+        return states_HDTB.flatten(0, 1)

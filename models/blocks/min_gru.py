@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.blocks.recurrent import Recurrent
+from models.dropout import Dropout
 from models.hyperparameters import Hyperparameters
 from models.scan import scan
 from models.tensors import Sizes
@@ -31,42 +32,39 @@ class MinGRU(Recurrent):
     def __init__(self, width_in: int, sizes: Sizes, hyper: Hyperparameters, layers: int) -> None:
         super().__init__(width_in, sizes, hyper, layers)
         widths_in = [width_in, *[self.width] * (self.n_layers - 1)]
-        self.layers = nn.ModuleList(_Layer(width, hyper.hidden, hyper.bidirectional) for width in widths_in)
-        self.dropout = nn.Dropout(hyper.dropout)
+        self.layers = nn.ModuleList(_Layer(width, hyper.hidden, self.n_directions) for width in widths_in)
+        self.dropouts = nn.ModuleList(Dropout(hyper.dropout) for _ in self.layers[1:])
 
     def forward(self, x_BTC: Tensor, bins_BT: Tensor) -> Tensor:  # noqa: ARG002
-        for index, layer in enumerate(self.layers):
-            x_BTC = layer(self.dropout(x_BTC) if index else x_BTC)
+        first, *later = self.layers
+        x_BTC = first(x_BTC)
+        for dropout, layer in zip(self.dropouts, later, strict=True):
+            x_BTC = layer(dropout(x_BTC))
         return x_BTC
 
 
 class _Layer(nn.Module):
-    """One layer; in both directions, the first half of its channels reads forwards in time and the second backwards."""
+    """One layer. Its channels are those of both directions in turn, so that more of them come at the end."""
 
-    def __init__(self, width_in: int, hidden: int, bidirectional: bool) -> None:
+    def __init__(self, width_in: int, hidden: int, n_directions: int) -> None:
         super().__init__()
-        directions = 2 if bidirectional else 1
-        self.bidirectional = bidirectional
-        self.gate = nn.Linear(width_in, directions * hidden)
-        self.candidate = nn.Linear(width_in, directions * hidden)
+        self.n_directions = n_directions
+        self.gate = nn.Linear(width_in, n_directions * hidden)
+        self.candidate = nn.Linear(width_in, n_directions * hidden)
         with torch.no_grad():
-            self.gate.bias.copy_(spread_gates(hidden).repeat(directions))
+            self.gate.bias.copy_(spread_gates(hidden).repeat_interleave(n_directions))
 
     def forward(self, x_BTC: Tensor) -> Tensor:
-        gate_BTC, candidate_BTC = self.gate(x_BTC), self.candidate(x_BTC)
-        if self.bidirectional:
-            gate_BTC, candidate_BTC = _turn_second_half(gate_BTC), _turn_second_half(candidate_BTC)
+        gate_BTC, candidate_BTC = self._turned(self.gate(x_BTC)), self._turned(self.candidate(x_BTC))
         z_BTC = torch.sigmoid(gate_BTC)
-        state_BTC = scan(1 - z_BTC, z_BTC * candidate_BTC)
-        if self.bidirectional:
-            state_BTC = _turn_second_half(state_BTC)
-        return functional.gelu(state_BTC)
+        return functional.gelu(self._turned(scan(1 - z_BTC, z_BTC * candidate_BTC)))
 
-
-def _turn_second_half(x_BTC: Tensor) -> Tensor:
-    """The second half of the channels turned round in time: one scan then runs both directions."""
-    forwards_BTC, backwards_BTC = x_BTC.chunk(2, dim=-1)
-    return torch.cat([forwards_BTC, backwards_BTC.flip(1)], dim=-1)
+    def _turned(self, x_BTC: Tensor) -> Tensor:
+        """The channels of the second direction turned round in time: one scan then runs both."""
+        if self.n_directions == 1:
+            return x_BTC
+        forwards, backwards = x_BTC.unflatten(-1, (-1, 2)).unbind(-1)
+        return torch.stack([forwards, backwards.flip(-2)], dim=-1).flatten(-2)
 
 
 def spread_gates(hidden: int) -> Tensor:

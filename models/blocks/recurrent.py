@@ -18,4 +18,5 @@ class Recurrent(Block):
     def __init__(self, width_in: int, sizes: Sizes, hyper: Hyperparameters, layers: int) -> None:
         super().__init__(width_in, sizes, hyper, layers)
         self.n_layers = hyper.num_layers or layers
-        self.width = hyper.hidden * (2 if hyper.bidirectional else 1)
+        self.n_directions = 2 if hyper.bidirectional else 1
+        self.width = hyper.hidden * self.n_directions

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from models.blocks.block import Block
+from models.dropout import Dropout
 from models.hyperparameters import Hyperparameters
 from models.tensors import Sizes
 
@@ -25,7 +26,7 @@ class SmoothConv(Block):
     def __init__(self, width_in: int, sizes: Sizes, hyper: Hyperparameters, layers: int) -> None:
         super().__init__(width_in, sizes, hyper, layers)
         self.width = width_in
-        self.dropout = nn.Dropout(hyper.dropout)
+        self.dropout = Dropout(hyper.dropout)
         self.conv = nn.Conv1d(width_in, width_in, KERNEL_BINS, padding=KERNEL_BINS // 2, groups=width_in)
         with torch.no_grad():
             self.conv.weight.copy_(gaussian().expand_as(self.conv.weight))

@@ -2,7 +2,7 @@
 
 import torch
 
-from models.tensors import Counts, Sizes
+from models.tensors import UNKNOWN, Counts, Sizes
 
 SIZES = Sizes(n_heldin=8, n_heldout=4, n_window=18, n_forward=6)
 
@@ -15,4 +15,11 @@ def swinging(n_trials: int, seed: int, most_spikes: int | None = None) -> Counts
     preferred = torch.linspace(0, 6.28, SIZES.n_neurons).reshape(1, 1, -1)
     rates = 0.3 * torch.exp(1.2 * torch.cos(bins + phase - preferred))
     target = torch.poisson(rates, generator=generator).clamp(max=most_spikes or torch.inf)
-    return Counts(target[:, : SIZES.n_window, : SIZES.n_heldin].clone(), target)
+    return counts_of(target, SIZES.n_window, SIZES.n_heldin)
+
+
+def counts_of(target_BTN: torch.Tensor, n_window: int, n_heldin: int) -> Counts:
+    """Counts from numbers in which NaN stands for an unknown one."""
+    n_bins, n_neurons = target_BTN.shape[1:]
+    counts_BTN = torch.nan_to_num(target_BTN, nan=UNKNOWN).to(torch.uint8)
+    return Counts(counts_BTN, Sizes(n_heldin, n_neurons - n_heldin, n_window, n_bins - n_window))

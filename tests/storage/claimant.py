@@ -11,7 +11,7 @@ import time
 
 from optuna.samplers import RandomSampler
 
-from storage.claims import Claims
+from storage.claims import Claim, Claims
 from storage.database import open_database
 from storage.patience import Patience
 from storage.studies import open_study
@@ -28,24 +28,29 @@ def main() -> None:
     url, name, budget, what, seed = sys.argv[1:]
     claims = claims_of(url, name, int(budget))
     draw = random.Random(int(seed))
-    while not claims.is_met():
-        claim = claims.next()
-        if claim is None:
-            time.sleep(0.02)
-            continue
-        with claim.alive():
-            claim.sample(lambda trial: {"x": trial.suggest_float("x", 0, 1)})
-            claim.report(0.1, 1)
-            if what == "hold":
-                print(claim.number, flush=True)
-                time.sleep(600)
-            match draw.randrange(4):
-                case 0:
-                    claim.fail("drawn to fail")
-                case 1:
-                    claim.prune()
-                case _:
-                    claim.complete(draw.random())
+    with claims.heartbeat() as heartbeat:
+        while not claims.is_met():
+            claim = claims.next()
+            if claim is None:
+                time.sleep(0.02)
+                continue
+            with claim.kept_alive(heartbeat):
+                work(claim, what, draw)
+
+
+def work(claim: Claim, what: str, draw: random.Random) -> None:
+    claim.sample(lambda trial: {"x": trial.suggest_float("x", 0, 1)})
+    claim.report(0.1, 1)
+    if what == "hold":
+        print(claim.number, flush=True)
+        time.sleep(600)
+    match draw.randrange(4):
+        case 0:
+            claim.fail("drawn to fail")
+        case 1:
+            claim.prune()
+        case _:
+            claim.complete(draw.random())
 
 
 if __name__ == "__main__":

@@ -1,0 +1,122 @@
+"""The trials that one worker lives side by side: they are trained together and know nothing of each other."""
+
+import logging
+from collections import defaultdict
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from models.errors import InterruptedTrainingError
+from models.fitting import advance
+from models.training import Progress, Training
+from search.errors import SearchError
+from search.trial import Bench, Life, live
+from storage.claims import Claim
+from storage.errors import LostTrialError, StorageError
+from storage.heartbeat import Heartbeat
+from storage.patience import is_away
+
+MOST_FAILURES = 10
+"""Failures in a row after which it is the worker, and not the trial, that has something wrong."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class _Member:
+    """A trial of the crew, with what ends when it leaves."""
+
+    claim: Claim
+    life: Life
+    alive: ExitStack
+
+
+class Crew:
+    """The trials in hand. Each is moved from one evaluation to the next, together with those of its kind.
+
+    A trial that fails is recorded with its reason and leaves; the others go on.
+    """
+
+    def __init__(self, bench: Bench, heartbeat: Heartbeat) -> None:
+        self._bench, self._heartbeat = bench, heartbeat
+        self._trainings: dict[_Member, Training] = {}
+        self._failures = 0
+
+    def __len__(self) -> int:
+        return len(self._trainings)
+
+    def take_up(self, claim: Claim) -> None:
+        """Begin with a trial. Raises as ``move_on`` does."""
+        alive = ExitStack()
+        alive.enter_context(claim.kept_alive(self._heartbeat))
+        self._go_on(_Member(claim, live(claim, self._bench), alive), None)
+
+    def move_on(self) -> None:
+        """Train every trial to its next evaluation, and let it make of that what it will.
+
+        Raises SearchError after ten failures in a row, with the last reason; StorageError if the database stays away.
+        """
+        kinds = defaultdict(list)
+        for member, training in self._trainings.items():
+            kinds[training.kind].append(member)
+        for members in kinds.values():
+            for member, outcome in zip(members, self._advance(members), strict=True):
+                self._go_on(member, outcome)
+
+    def _advance(self, members: list[_Member]) -> list[Progress | Exception]:
+        """What came of each training. Where they fail together, for want of memory perhaps, each is tried alone."""
+        try:
+            return list(advance([self._trainings[member] for member in members], self._bench.val, self._interrupted))
+        except InterruptedTrainingError as error:
+            return [error] * len(members)
+        except Exception as error:
+            if len(members) == 1:
+                return [error]
+            _log.warning("%d trials cannot be trained side by side (%s): going on one by one", len(members), error)
+            return [outcome for member in members for outcome in self._advance([member])]
+
+    def _interrupted(self) -> bool:
+        return self._bench.stop.is_urgent()
+
+    def _go_on(self, member: _Member, outcome: Progress | Exception | None) -> None:
+        """Let the trial live until it has something to train, or to its end."""
+        try:
+            match outcome:
+                case Exception():
+                    self._trainings[member] = member.life.throw(outcome)
+                case Progress():
+                    self._trainings[member] = member.life.send(outcome)
+                case None:
+                    self._trainings[member] = next(member.life)
+        except StopIteration:
+            self._failures = 0
+            self._leave(member)
+        except LostTrialError as error:
+            _log.warning("%s; going on with another", error)
+            self._failures = 0
+            self._leave(member)
+        except StorageError:
+            raise
+        except Exception as error:
+            if is_away(error):
+                raise
+            self._leave(member)
+            self._failed(member.claim, error)
+
+    def _leave(self, member: _Member) -> None:
+        self._trainings.pop(member, None)
+        member.alive.close()
+
+    def _failed(self, claim: Claim, error: Exception) -> None:
+        """Record why the trial failed, unless it was not this worker's any more."""
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        _log.warning("trial %d failed: %s", claim.number, reason)
+        _log.debug("trial %d", claim.number, exc_info=error)
+        try:
+            claim.fail(reason)
+        except LostTrialError as lost:
+            _log.warning("%s", lost)
+            return
+        self._bench.checkpoints.forget(claim.number)
+        self._failures += 1
+        if self._failures == MOST_FAILURES:
+            raise SearchError(f"{MOST_FAILURES} trials in a row failed, the last with: {reason}") from error
