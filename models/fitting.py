@@ -7,13 +7,14 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from statistics import fmean
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from models import scores
 from models.errors import DivergedError, InterruptedTrainingError
-from models.network import EVALUATION_BATCH
+from models.network import trials_at_once
 from models.side_by_side import SideBySide
 from models.tensors import Counts
 from models.training import Progress, Training
@@ -33,7 +34,7 @@ class Val:
         sizes = self.counts.sizes
         n_networks = len(side_by_side.trainings)
         gains: list[list[Tensor]] = [[], []]
-        at_once = math.ceil(EVALUATION_BATCH / n_networks)
+        at_once = math.ceil(trials_at_once(self.heldin_BWI.device) / n_networks)
         for start in range(0, self.counts.n_trials, at_once):
             trials = slice(start, start + at_once)
             rates_KBTN = side_by_side.rates(self.heldin_BWI[trials])
@@ -55,36 +56,72 @@ def _never() -> bool:
     return False
 
 
-def advance(
-    trainings: Sequence[Training], val: Val, interrupted: Callable[[], bool] = _never
-) -> list[Progress | DivergedError]:
-    """Train each to its next evaluation, side by side; returns how each came out of it.
+class Trainer:
+    """Moves trainings on, those of one kind side by side; all are scored on ``val``."""
 
-    The trainings are of one kind (``Training.kind``) and not done. One that leaves the finite numbers is of no more
-    use, and disturbs no other. Raises InterruptedTrainingError as soon as ``interrupted`` says so: the trainings then
-    stand at the end of an epoch.
-    """
-    losses: dict[Training, list[Tensor]] = {training: [] for training in trainings}
-    waiting = list(trainings)
-    while waiting:
-        for training, loss_S in zip(waiting, _epoch(waiting, interrupted).unbind(1), strict=True):
-            losses[training].append(loss_S)
-        waiting = [training for training in waiting if not training.plan.is_look(training.epoch)]
-    scores_KX = val.scores_of(SideBySide(trainings)).T.tolist()
-    return [
-        _judged(training, torch.stack(losses[training]).tolist(), *scores_X)
-        for training, scores_X in zip(trainings, scores_KX, strict=True)
-    ]
+    def __init__(self, val: Val) -> None:
+        self._val = val
+        self._together: dict[Any, SideBySide] = {}
+
+    def advance(
+        self, trainings: Sequence[Training], interrupted: Callable[[], bool] = _never
+    ) -> list[Progress | Exception]:
+        """Train each to its next evaluation; returns what came of each: a DivergedError, say.
+
+        None of them may be done. One that leaves the finite numbers, or fails, is of no more use and disturbs no other.
+        As soon as ``interrupted`` says so, what comes of those that are not there yet is an InterruptedTrainingError;
+        they stand at the end of an epoch.
+        """
+        kinds: dict[Any, list[Training]] = {}
+        for training in trainings:
+            kinds.setdefault(training.kind, []).append(training)
+        self._together = {kind: together for kind, together in self._together.items() if kind in kinds}
+        outcomes: dict[Training, Progress | Exception] = {}
+        for group in kinds.values():
+            outcomes.update(zip(group, self._outcomes(group, interrupted), strict=True))
+        return [outcomes[training] for training in trainings]
+
+    def _outcomes(self, group: list[Training], interrupted: Callable[[], bool]) -> Sequence[Progress | Exception]:
+        """What came of trainings of one kind. Where they fail together, for want of memory, say, each is then alone."""
+        try:
+            return self._advanced(group, interrupted)
+        except Exception as error:
+            # What lies side by side may be ahead of the trainings themselves.
+            self._together.pop(group[0].kind, None)
+            if len(group) == 1 or isinstance(error, InterruptedTrainingError):
+                return [error] * len(group)
+            return [outcome for training in group for outcome in self._outcomes([training], interrupted)]
+
+    def _advanced(self, group: list[Training], interrupted: Callable[[], bool]) -> list[Progress | DivergedError]:
+        losses: dict[Training, list[Tensor]] = {training: [] for training in group}
+        waiting = group
+        while waiting:
+            loss_SK = _epoch(self._laid(waiting), interrupted)
+            for training, loss_S in zip(waiting, loss_SK.unbind(1), strict=True):
+                losses[training].append(loss_S)
+            waiting = [training for training in waiting if not training.plan.is_look(training.epoch)]
+        scores_KX = self._val.scores_of(self._laid(group)).T.tolist()
+        return [
+            _judged(training, torch.stack(losses[training]).tolist(), *scores_X)
+            for training, scores_X in zip(group, scores_KX, strict=True)
+        ]
+
+    def _laid(self, group: list[Training]) -> SideBySide:
+        """The trainings side by side: as they were left, where it was the same ones."""
+        kind = group[0].kind
+        together = self._together.get(kind)
+        if together is None or together.trainings != group:
+            together = self._together[kind] = SideBySide(group)
+        return together
 
 
-def _epoch(trainings: Sequence[Training], interrupted: Callable[[], bool]) -> Tensor:
+def _epoch(side_by_side: SideBySide, interrupted: Callable[[], bool]) -> Tensor:
     """Train each for one epoch; returns the losses of its steps, steps x K, still on the device."""
-    side_by_side = SideBySide(trainings)
     loss_SK = side_by_side.train_epoch(interrupted)
     if loss_SK is None:
-        raise InterruptedTrainingError(f"interrupted in epoch {trainings[0].epoch + 1}")
+        raise InterruptedTrainingError(f"interrupted in epoch {side_by_side.trainings[0].epoch + 1}")
     side_by_side.write_back()
-    for training in trainings:
+    for training in side_by_side.trainings:
         training.epoch += 1
     return loss_SK
 
@@ -118,10 +155,10 @@ def fit(training: Training, val: Counts, interrupted: Callable[[], bool] = _neve
     Raises DivergedError at the first evaluation after a loss or score that is not finite, and
     InterruptedTrainingError as soon as ``interrupted`` says so.
     """
-    ready = Val(val.to(training.device))
+    trainer = Trainer(Val(val.to(training.device)))
     while not training.is_done:
-        (outcome,) = advance([training], ready, interrupted)
-        if isinstance(outcome, DivergedError):
+        (outcome,) = trainer.advance([training], interrupted)
+        if isinstance(outcome, Exception):
             raise outcome
         yield outcome
 
@@ -132,7 +169,8 @@ def train_through(training: Training, epochs: int, interrupted: Callable[[], boo
     Raises DivergedError at the first epoch with a loss that is not finite, and InterruptedTrainingError as soon as
     ``interrupted`` says so.
     """
+    side_by_side = SideBySide([training])
     while training.epoch < epochs:
-        loss_SK = _epoch([training], interrupted)
+        loss_SK = _epoch(side_by_side, interrupted)
         if diverged := _diverged([loss_SK.flatten().tolist()], training.epoch):
             raise diverged

@@ -58,8 +58,9 @@ class Network(nn.Module):
         return x_BTC + self.offset_N
 
 
-EVALUATION_BATCH = 128
-"""Trials predicted at once: enough to fill a core, few enough for its memory."""
+def trials_at_once(device: torch.device) -> int:
+    """How many trials are predicted at once: enough to fill the device, few enough for its memory."""
+    return 4096 if device.type == "cuda" else 128
 
 
 @torch.no_grad()
@@ -67,7 +68,7 @@ def predict(network: Network, heldin_BWI: Tensor) -> Tensor:
     """Firing rates, B x T x N in spikes per bin, for held-in counts B x W x I of any type: no mask, no dropout."""
     network.eval()
     rates = []
-    for batch_BWI in torch.split(heldin_BWI, EVALUATION_BATCH):
+    for batch_BWI in torch.split(heldin_BWI, trials_at_once(heldin_BWI.device)):
         bins_BT = whole_bins(len(batch_BWI), network.sizes, batch_BWI.device)
         rates.append(network.head.rates(network(batch_BWI.float(), bins_BT)))
     return torch.cat(rates)

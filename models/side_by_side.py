@@ -19,6 +19,7 @@ from models.chances import draw, fold, key_of
 from models.dropout import Dropout
 from models.network import Network
 from models.optimizer import Rows, Settings, update
+from models.repeated import Repeated
 from models.tensors import UNKNOWN
 from models.training import Training
 from models.windows import WHOLE, draw_bins, whole_bins, window_bins
@@ -106,6 +107,7 @@ class SideBySide:
         )
         self.done_K = self._each(lambda training: training.epoch * self.plan.steps_per_epoch(self.train.n_trials))
         self.draws = self._draws()
+        self._repeated_step = Repeated(self._step)
 
     def _each(self, number: Callable[[Training], float]) -> Tensor:
         numbers = [number(training) for training in self.trainings]
@@ -141,7 +143,7 @@ class SideBySide:
         for start in self.plan.batch_starts(n_trials):
             if interrupted():
                 return None
-            losses.append(self._step(order_KE[:, start : start + self.plan.trials_per_batch(n_trials)]))
+            losses.append(self._repeated_step(order_KE[:, start : start + self.plan.trials_per_batch(n_trials)]))
         return torch.stack(losses)
 
     def _step(self, trials_KB: Tensor) -> Tensor:

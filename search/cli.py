@@ -56,6 +56,7 @@ def launch(
     workers: options.Workers = None,
     gpus: options.Gpus = "all",
     workers_per_gpu: options.WorkersPerGpu = 1,
+    side_by_side: options.SideBySide = None,
     epochs: Annotated[
         int | None, typer.Option(min=1, show_default="for about 250 steps", help="The most that a trial trains.")
     ] = None,
@@ -85,7 +86,7 @@ def launch(
         seed=seed,
         bin_ms=bin_size,
     )
-    slots = make_slots(chosen_gpus(gpus), workers_per_gpu, workers)
+    slots = make_slots(chosen_gpus(gpus), workers_per_gpu, workers, side_by_side)
     open_study = begin(options.place(storage, data, artifacts), study, request)
     for mean in KNOWN_MEANS.keys() & {text.strip().lower() for text in arch or ()}:
         typer.echo(f"{mean}, the mean of its chains: `nlb-search export-best {study} --arch {mean} --out FILE.h5`")
@@ -99,18 +100,20 @@ def resume(
     workers: options.Workers = None,
     gpus: options.Gpus = "all",
     workers_per_gpu: options.WorkersPerGpu = 1,
+    side_by_side: options.SideBySide = None,
     storage: options.Storage = options.STORAGE,
     data: options.Data = options.DATA,
     artifacts: options.Artifacts = None,
 ) -> None:
     """Go on with a study where it stopped."""
-    slots = make_slots(chosen_gpus(gpus), workers_per_gpu, workers)
+    slots = make_slots(chosen_gpus(gpus), workers_per_gpu, workers, side_by_side)
     _search(open_named_study(options.place(storage, data, artifacts), study), slots, hours)
 
 
 @app.command()
 def worker(
     study: options.StudyName,
+    side_by_side: options.SideBySide = None,
     storage: options.Storage = options.STORAGE,
     data: options.Data = options.DATA,
     artifacts: options.Artifacts = None,
@@ -119,7 +122,7 @@ def worker(
     from search.worker import work
 
     stop = Stop().listen()
-    work(open_named_study(options.place(storage, data, artifacts), study), stop)
+    work(open_named_study(options.place(storage, data, artifacts), study), stop, side_by_side)
     if stop.is_set():
         raise typer.Exit(INTERRUPTED)
 

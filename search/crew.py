@@ -1,12 +1,10 @@
 """The trials that one worker lives side by side: they are trained together and know nothing of each other."""
 
 import logging
-from collections import defaultdict
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from models.errors import InterruptedTrainingError
-from models.fitting import advance
+from models.fitting import Trainer
 from models.training import Progress, Training
 from search.errors import SearchError
 from search.trial import Bench, Life, live
@@ -31,13 +29,14 @@ class _Member:
 
 
 class Crew:
-    """The trials in hand. Each is moved from one evaluation to the next, together with those of its kind.
+    """The trials in hand. All are moved from one evaluation to the next, and from there each goes its own way.
 
     A trial that fails is recorded with its reason and leaves; the others go on.
     """
 
     def __init__(self, bench: Bench, heartbeat: Heartbeat) -> None:
         self._bench, self._heartbeat = bench, heartbeat
+        self._trainer = Trainer(bench.val)
         self._trainings: dict[_Member, Training] = {}
         self._failures = 0
 
@@ -55,24 +54,9 @@ class Crew:
 
         Raises SearchError after ten failures in a row, with the last reason; StorageError if the database stays away.
         """
-        kinds = defaultdict(list)
-        for member, training in self._trainings.items():
-            kinds[training.kind].append(member)
-        for members in kinds.values():
-            for member, outcome in zip(members, self._advance(members), strict=True):
-                self._go_on(member, outcome)
-
-    def _advance(self, members: list[_Member]) -> list[Progress | Exception]:
-        """What came of each training. Where they fail together, for want of memory perhaps, each is tried alone."""
-        try:
-            return list(advance([self._trainings[member] for member in members], self._bench.val, self._interrupted))
-        except InterruptedTrainingError as error:
-            return [error] * len(members)
-        except Exception as error:
-            if len(members) == 1:
-                return [error]
-            _log.warning("%d trials cannot be trained side by side (%s): going on one by one", len(members), error)
-            return [outcome for member in members for outcome in self._advance([member])]
+        outcomes = self._trainer.advance(list(self._trainings.values()), self._interrupted)
+        for member, outcome in zip(list(self._trainings), outcomes, strict=True):
+            self._go_on(member, outcome)
 
     def _interrupted(self) -> bool:
         return self._bench.stop.is_urgent()

@@ -47,6 +47,15 @@ Workers = Annotated[
 ]
 Gpus = Annotated[str, typer.Option("--gpus", help="all, none, or numbers: 0,1.")]
 WorkersPerGpu = Annotated[int, typer.Option("--workers-per-gpu", min=1, help="Workers that share one GPU.")]
+SideBySide = Annotated[
+    int | None,
+    typer.Option(
+        "--side-by-side",
+        min=1,
+        show_default="1 on a CPU, 16 on a GPU",
+        help="Trials that each worker trains together, as one computation.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 

@@ -83,7 +83,7 @@ class WorkerProcess:
             LAUNCHER_VARIABLE: str(os.getpid()),
         }
         self._process = subprocess.Popen(
-            [sys.executable, *MODULE, "worker", self.study],
+            [sys.executable, *MODULE, "worker", *self.slot.options, self.study],
             env=environment | self.slot.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

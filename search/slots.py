@@ -9,10 +9,19 @@ from search.errors import UsageError
 
 @dataclass(frozen=True)
 class Slot:
-    """One worker's share of the machine: a device that it sees, as CUDA names it, or None and one core of the CPU."""
+    """One worker's share of the machine: a device that it sees, as CUDA names it, or None and one core of the CPU.
+
+    ``side_by_side`` is how many trials it trains together, None for as many as suit the device.
+    """
 
     number: int
     gpu: str | None
+    side_by_side: int | None = None
+
+    @property
+    def options(self) -> list[str]:
+        """What the worker's command says of its share."""
+        return [] if self.side_by_side is None else ["--side-by-side", str(self.side_by_side)]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -53,7 +62,7 @@ def chosen_gpus(choice: str) -> list[str]:
     return wanted
 
 
-def make_slots(gpus: list[str], per_gpu: int, workers: int | None) -> list[Slot]:
+def make_slots(gpus: list[str], per_gpu: int, workers: int | None, side_by_side: int | None = None) -> list[Slot]:
     """A slot for every worker: ``per_gpu`` on each GPU, or one a core where there is none, unless told how many."""
     count = workers or (len(gpus) * per_gpu if gpus else usable_cores())
-    return [Slot(number, gpus[number % len(gpus)] if gpus else None) for number in range(count)]
+    return [Slot(number, gpus[number % len(gpus)] if gpus else None, side_by_side) for number in range(count)]

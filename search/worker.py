@@ -17,9 +17,16 @@ from storage.patience import Patience
 
 IDLE_SECONDS = 1.0
 
+SIDE_BY_SIDE = {"cpu": 1, "cuda": 16}
+"""Trials that a worker trains together. On a CPU few more trials finish so, and the sampler learns later from each; a
+GPU does not notice the others.
+"""
 
-def work(open_study: OpenStudy, stop: Stop, side_by_side: int = 1) -> None:
+
+def work(open_study: OpenStudy, stop: Stop, side_by_side: int | None = None) -> None:
     """Run trials, ``side_by_side`` at a time, until the budget is met or ``stop`` is set.
+
+    Unless told, it runs as many as suit the device: ``SIDE_BY_SIDE``.
 
     Raises SearchError after ten failures in a row, with the last reason; StorageError if the database stays away.
     """
@@ -27,12 +34,13 @@ def work(open_study: OpenStudy, stop: Stop, side_by_side: int = 1) -> None:
     patience = Patience(stop)
     claims = open_study.claims(patience)
     bench = _bench(open_study, stop)
+    most = side_by_side or SIDE_BY_SIDE[bench.device.type]
     patience.call(lambda: _sweep(open_study))
     with claims.heartbeat() as heartbeat:
         crew = Crew(bench, heartbeat)
         while crew or not stop.is_set():
             stop.check_launcher()
-            while len(crew) < side_by_side and not stop.is_set():
+            while len(crew) < most and not stop.is_set():
                 claim = claims.next()
                 if claim is None:
                     break
