@@ -1,0 +1,95 @@
+"""``python benchmarks/batched.py``: what a step takes when K trials are trained side by side, for each of them.
+
+Prints a Markdown table for the device that is there: a GPU where torch sees one, else one core of the CPU. Sizes are
+those of mc_rtt; the trials differ in seed and settings, but not in what would keep them apart.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+import workshop  # noqa: F401  sets up the process as for every benchmark
+
+from models.chain import parse_chain
+from models.hyperparameters import Hyperparameters
+from models.side_by_side import SideBySide
+from models.tensors import Counts, Sizes
+from models.training import Plan, Training
+from search.devices import training_device
+from search.memory import keep_freed_memory
+
+MC_RTT = Sizes(n_heldin=98, n_heldout=32, n_window=120, n_forward=40)
+CHAINS = ("GRU(2) -> FF -> exp", "minGRU(2) -> FF -> exp", "GRU(2) -> FF -> RoBERTa(1) -> FF -> exp")
+
+
+def trainings(chain: str, number: int, n_trials: int, device: torch.device) -> list[Training]:
+    """So many trainings on random spikes, a batch of 32 trials a step."""
+    counts_BTN = torch.poisson(torch.full((n_trials, MC_RTT.n_bins, MC_RTT.n_neurons), 0.05)).to(torch.uint8)
+    train = Counts(counts_BTN, MC_RTT).to(device)
+    plan = Plan(epochs=20)
+    return [
+        Training(
+            parse_chain(chain),
+            Hyperparameters(lr=0.01 / (1 + seed % 3), dropout=0.3 + 0.02 * (seed % 8)),
+            plan,
+            train,
+            seed,
+            device,
+        )
+        for seed in range(number)
+    ]
+
+
+def seconds_of(device: torch.device) -> Callable[[], float]:
+    """A clock that has waited for all that the device was given to do."""
+    if device.type == "cpu":
+        return time.process_time
+
+    def waited() -> float:
+        torch.cuda.synchronize(device)
+        return time.perf_counter()
+
+    return waited
+
+
+def cost(chain: str, number: int, n_trials: int, device: torch.device, rounds: int) -> float:
+    """Milliseconds of a step of all trainings together, the median of some epochs."""
+    steps = SideBySide(trainings(chain, number, n_trials, device))
+    clock = seconds_of(device)
+    times = []
+    for _ in range(rounds + 1):
+        began = clock()
+        losses = steps.train_epoch(lambda: False)
+        assert losses is not None
+        times.append(1e3 * (clock() - began) / len(losses))
+    return statistics.median(times[1:])
+
+
+def table(numbers: list[int], n_trials: int, device: torch.device, rounds: int) -> str:
+    rows = []
+    for chain in CHAINS:
+        costs = [cost(chain, number, n_trials, device, rounds) for number in numbers]
+        each = [milliseconds / number for milliseconds, number in zip(costs, numbers, strict=True)]
+        cells = [f"{all_:.0f} / {one:.1f} / {each[0] / one:.2f}" for all_, one in zip(costs, each, strict=True)]
+        rows.append(f"| {chain} | {' | '.join(cells)} |")
+    head = f"| chain | {' | '.join(f'K = {number}' for number in numbers)} |"
+    return "\n".join([head, f"|---|{'---|' * len(numbers)}", *rows])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--numbers", type=int, nargs="+", default=[1, 2, 4, 8], help="trials side by side")
+    parser.add_argument("--trials", type=int, default=96, help="of the recording: as many more steps an epoch")
+    parser.add_argument("--rounds", type=int, default=2)
+    options = parser.parse_args()
+    device = training_device()
+    keep_freed_memory()
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "one core of the CPU"
+    print(f"{name}: milliseconds a step of all / of each / how many times as fast as alone\n")
+    print(table(options.numbers, options.trials, device, options.rounds))
+
+
+if __name__ == "__main__":
+    main()
