@@ -1,6 +1,7 @@
 """From a recording's counts to the tensors that models know."""
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from data.recording import UNSEEN, Recording, Split
@@ -15,23 +16,19 @@ def sizes_of(recording: Recording) -> Sizes:
 
 def counts_of(split: Split) -> Counts:
     """The counts of a split that has targets: every split but test."""
-    arrays = (split.heldin, split.heldout, split.heldin_forward, split.heldout_forward)
-    heldin, heldout, heldin_forward, heldout_forward = (_with_gaps(array) for array in arrays if array is not None)
-    window = torch.cat([heldin, heldout], dim=2)
-    forward = torch.cat([heldin_forward, heldout_forward], dim=2)
-    return Counts(heldin_of(split), torch.cat([window, forward], dim=1))
+    return Counts(heldin_of(split), torch.from_numpy(_filled(split.counts, np.nan)))
 
 
 def heldin_of(split: Split) -> torch.Tensor:
     """What a model may read of a split: held-in counts, trials x window bins x held-in; unseen bins read 0."""
-    return torch.nan_to_num(_with_gaps(split.heldin))
+    return torch.from_numpy(_filled(split.heldin, 0.0))
 
 
 def largest_count(split: Split) -> int:
     """The most spikes that one neuron fires in one bin of the split."""
-    arrays = (split.heldin, split.heldout, split.heldin_forward, split.heldout_forward)
-    return max(int(array[array != UNSEEN].max(initial=0)) for array in arrays if array is not None)
+    return int(split.counts.max(initial=0, where=split.counts != UNSEEN))
 
 
-def _with_gaps(counts: CountArray) -> torch.Tensor:
-    return torch.from_numpy(np.where(counts == UNSEEN, np.float32(np.nan), counts.astype(np.float32)))
+def _filled(counts: CountArray, unseen: float) -> npt.NDArray[np.float32]:
+    """The counts as floats, with ``unseen`` where a count is not known."""
+    return np.where(counts == UNSEEN, np.float32(unseen), counts)
