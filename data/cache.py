@@ -1,9 +1,9 @@
 """The prepared cache: tensors of a recording, made once by nlb_tools and mapped into memory ever after.
 
-An entry is a folder named for dataset, bin width and content: one ``.npy`` file for each array, ``val_targets.h5``
+An entry is a folder named for dataset, bin width and content: one ``.npy`` file for each split, ``val_targets.h5``
 for the benchmark's evaluation, and ``recording.json``, which lists them with their sizes. It is written beside
 its place under a lock and renamed when it is whole, so a folder with an entry's name can be relied on, whatever
-was killed before.
+was killed before. However many processes open an entry, the machine holds its arrays once.
 """
 
 import json
@@ -13,7 +13,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,12 +25,12 @@ from data.datasets import BIN_WIDTHS_MS, Dataset, dataset_named
 from data.errors import DataError
 from data.files import RecordingFiles, find_files
 from data.fingerprint import recording_hash
-from data.recording import Counts, Recording, Split
+from data.recording import Recording, Split
 
 if TYPE_CHECKING:
     from data.nlb import Tensors
 
-_FORMAT = 1
+_FORMAT = 2
 """Part of an entry's name: raise it when the same files come out as other tensors."""
 
 _LIST = "recording.json"
@@ -95,8 +95,12 @@ def _read(entry: _Entry) -> Recording | None:
         sizes = {name: (entry.folder / name).stat().st_size for name in listed["sizes"]}
         if listed["content_hash"] != entry.content_hash or listed["sizes"] != sizes:
             raise ValueError("a file has not the size that is listed")
-        arrays = {
-            name.removesuffix(".npy"): np.load(entry.folder / name, mmap_mode="r")
+        splits = {
+            name.removesuffix(".npy"): Split(
+                counts=np.load(entry.folder / name, mmap_mode="r"),
+                n_window_bins=entry.dataset.window_length_ms // entry.bin_ms,
+                n_heldin=listed["n_heldin"],
+            )
             for name in sizes
             if name.endswith(".npy")
         }
@@ -104,25 +108,16 @@ def _read(entry: _Entry) -> Recording | None:
             dataset=entry.dataset,
             bin_ms=entry.bin_ms,
             content_hash=entry.content_hash,
-            train=_split("train", arrays),
-            val=_split("val", arrays),
-            train_val=_split("train_val", arrays),
-            test=_split("test", arrays) if "test.heldin" in arrays else None,
+            train=splits["train"],
+            val=splits["val"],
+            train_val=splits["train_val"],
+            test=splits.get("test"),
             val_targets=entry.folder / _TARGETS,
         )
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
         if entry.folder.exists():
             _log.warning("%s is damaged (%s) and will be made again", entry.folder, error)
         return None
-
-
-def _split(name: str, arrays: dict[str, Counts]) -> Split:
-    return Split(
-        heldin=arrays[f"{name}.heldin"],
-        heldout=arrays.get(f"{name}.heldout"),
-        heldin_forward=arrays.get(f"{name}.heldin_forward"),
-        heldout_forward=arrays.get(f"{name}.heldout_forward"),
-    )
 
 
 def _prepare(entry: _Entry, files: RecordingFiles) -> Recording:
@@ -181,14 +176,12 @@ def _locked(entry: _Entry) -> Iterator[None]:
 def _write(entry: _Entry, tensors: "Tensors") -> None:
     entry.partial.mkdir()
     try:
-        for split_name, split in tensors.splits.items():
-            for field in fields(split):
-                counts = getattr(split, field.name)
-                if counts is not None:
-                    np.save(entry.partial / f"{split_name}.{field.name}.npy", counts)
+        for name, split in tensors.splits.items():
+            np.save(entry.partial / f"{name}.npy", split.counts)
         tensors.save_targets(entry.partial / _TARGETS)
         sizes = {path.name: path.stat().st_size for path in sorted(entry.partial.iterdir())}
-        listed = {"content_hash": entry.content_hash, "sizes": sizes}
+        n_heldin = tensors.splits["train"].n_heldin
+        listed = {"content_hash": entry.content_hash, "n_heldin": n_heldin, "sizes": sizes}
         (entry.partial / _LIST).write_text(json.dumps(listed, indent=1))
         for path in (*entry.partial.iterdir(), entry.partial):
             _flush(path)

@@ -10,7 +10,7 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -132,10 +132,10 @@ def _train_and_val(dataset: Dataset, path: Path, nwb: Any, bin_ms: int) -> Tenso
         val = make_eval_input_tensors(nwb, name, "val", save_file=False)
         ((group, targets),) = make_eval_target_tensors(nwb, name, "train", "val", save_file=False).items()
         splits = {
-            "train": _split(path, train, "train"),
-            "train_val": _split(path, train_val, "train"),
+            "train": _split_with_targets(path, train, "train"),
+            "train_val": _split_with_targets(path, train_val, "train"),
             # Held-out counts are the targets': they leave out what the benchmark does not score.
-            "val": _split(path, {**val, **targets}, "eval"),
+            "val": _split_with_targets(path, {**val, **targets}, "eval"),
         }
         n_train, n_val = (int((nwb.trial_info.split == split).sum()) for split in ("train", "val"))
         _check_shape(dataset, bin_ms, splits["train"], n_train)
@@ -150,23 +150,20 @@ def _test(dataset: Dataset, path: Path, nwb: Any, bin_ms: int) -> Split:
     nwb.resample(bin_ms)
     window = {**PARAMS[dataset.name]["make_params"], "allow_nans": True}
     with _cut_trials_named(path, nwb, ["test"], window):
-        split = _split(path, make_eval_input_tensors(nwb, dataset.name, "test", save_file=False), "eval")
+        tensors = make_eval_input_tensors(nwb, dataset.name, "test", save_file=False)
+        heldin = _counts(path, tensors["eval_spikes_heldin"])
+        split = Split(heldin, n_window_bins=heldin.shape[1], n_heldin=heldin.shape[2])
         _check_shape(dataset, bin_ms, split, int((nwb.trial_info.split == "test").sum()))
     return split
 
 
-def _split(path: Path, tensors: dict[str, Array], prefix: str) -> Split:
-    counts = {
-        field.name: _counts(path, tensors[key])
-        for field in fields(Split)
-        if (key := f"{prefix}_spikes_{field.name}") in tensors
-    }
-    return Split(
-        heldin=counts["heldin"],
-        heldout=counts.get("heldout"),
-        heldin_forward=counts.get("heldin_forward"),
-        heldout_forward=counts.get("heldout_forward"),
+def _split_with_targets(path: Path, tensors: dict[str, Array], prefix: str) -> Split:
+    heldin, heldout, heldin_forward, heldout_forward = (
+        _counts(path, tensors[f"{prefix}_spikes_{part}"])
+        for part in ("heldin", "heldout", "heldin_forward", "heldout_forward")
     )
+    counts = np.block([[heldin, heldout], [heldin_forward, heldout_forward]])
+    return Split(counts, n_window_bins=heldin.shape[1], n_heldin=heldin.shape[2])
 
 
 def _counts(path: Path, spikes: Array) -> Counts:
@@ -184,15 +181,11 @@ def _counts(path: Path, spikes: Array) -> Counts:
 
 def _check_shape(dataset: Dataset, bin_ms: int, split: Split, n_trials: int) -> None:
     """Raises ValueError where nlb_tools left out trials, or cut all of them alike."""
-    window_bins, forward_bins = dataset.window_length_ms // bin_ms, FORWARD_MS // bin_ms
-    for counts, n_bins in (
-        (split.heldin, window_bins),
-        (split.heldout, window_bins),
-        (split.heldin_forward, forward_bins),
-        (split.heldout_forward, forward_bins),
-    ):
-        if counts is not None and counts.shape[:2] != (n_trials, n_bins):
-            raise ValueError(f"{counts.shape[:2]} trials and bins, not {(n_trials, n_bins)}")
+    n_forward_bins = FORWARD_MS // bin_ms if split.has_targets else 0
+    expected = (n_trials, dataset.window_length_ms // bin_ms, n_forward_bins)
+    found = (split.n_trials, split.n_window_bins, split.counts.shape[1] - split.n_window_bins)
+    if found != expected:
+        raise ValueError(f"{found} trials, window and forward bins, not {expected}")
 
 
 @contextlib.contextmanager

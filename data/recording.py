@@ -17,25 +17,46 @@ Counts = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """The spike counts of one split.
+    """The spike counts of one split, in one array of which the parts that the benchmark names are views.
 
-    A field is None where nothing can be read: held-out neurons and forward bins of the test split are known to the
+    A part is None where nothing can be read: held-out neurons and forward bins of the test split are known to the
     benchmark alone. ``UNSEEN`` stands in held-out counts of dmfc_rsg outside the scored time from set to go,
     and anywhere a window of ``val`` or ``test`` reaches into time that was not recorded.
     """
 
-    heldin: Counts
-    """Trials x window bins x held-in neurons."""
-    heldout: Counts | None
-    """Trials x window bins x held-out neurons."""
-    heldin_forward: Counts | None
-    """Trials x forward bins x held-in neurons."""
-    heldout_forward: Counts | None
-    """Trials x forward bins x held-out neurons."""
+    counts: Counts
+    """Trials x bins (window, then forward) x neurons (held-in, then held-out); of test, window and held-in alone."""
+    n_window_bins: int
+    n_heldin: int
+
+    @property
+    def heldin(self) -> Counts:
+        """Trials x window bins x held-in neurons."""
+        return self.counts[:, : self.n_window_bins, : self.n_heldin]
+
+    @property
+    def heldout(self) -> Counts | None:
+        """Trials x window bins x held-out neurons."""
+        return self.counts[:, : self.n_window_bins, self.n_heldin :] if self.has_targets else None
+
+    @property
+    def heldin_forward(self) -> Counts | None:
+        """Trials x forward bins x held-in neurons."""
+        return self.counts[:, self.n_window_bins :, : self.n_heldin] if self.has_targets else None
+
+    @property
+    def heldout_forward(self) -> Counts | None:
+        """Trials x forward bins x held-out neurons."""
+        return self.counts[:, self.n_window_bins :, self.n_heldin :] if self.has_targets else None
+
+    @property
+    def has_targets(self) -> bool:
+        """Whether held-out neurons and forward bins are known: in every split but test."""
+        return self.counts.shape[1:] != (self.n_window_bins, self.n_heldin)
 
     @property
     def n_trials(self) -> int:
-        return len(self.heldin)
+        return len(self.counts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,12 +80,11 @@ class Recording:
 
     @property
     def n_heldin(self) -> int:
-        return int(self.train.heldin.shape[2])
+        return self.train.n_heldin
 
     @property
     def n_heldout(self) -> int:
-        assert self.train.heldout is not None  # only the test split may lack it
-        return int(self.train.heldout.shape[2])
+        return int(self.train.counts.shape[2]) - self.n_heldin
 
     @property
     def n_window_bins(self) -> int:

@@ -1,17 +1,23 @@
 """What predicted rates say of behaviour and of trial averages, on the device where the rates are.
 
 The formulas are those of ``nlb_tools.evaluation`` (Pei et al. 2021, section 3.2), which fits every ridge regression
-anew with scikit-learn. Here all of a cross-validation follows from sums over each fold, so that a score takes half a
-second on one core at mc_rtt's size and two to three at mc_maze's, and every trial of a search can have it. Everything
-is computed in float64.
+anew with scikit-learn. Here all of a cross-validation follows from sums over each fold, for which the rates pass by
+once, a run of trials at a time. So a score takes well under a second on one core at mc_maze's size, and some 30 MB,
+and every trial of a search can have it. Everything is computed in float64.
+
+Letters beside those of ``models.tensors``: M decoders, F folds, A penalties, S samples (bins of trials), and K columns
+of a sample: its N rates, its velocity in C directions, and a one.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 FOLDS = 5
+RUN = 16
+"""Trials whose columns are in memory together."""
 ALPHAS = torch.logspace(-4, 0, 9, dtype=torch.float64)
 """Strengths of the ridge penalty to choose from."""
 
@@ -52,16 +58,26 @@ class Timing:
     interval_B: Tensor
 
 
-def velocity_r2(train_rates_BWN: Tensor, train: Velocity, val_rates_BWN: Tensor, val: Velocity) -> float:
-    """R2 on val of velocity decoded from rates by ridge regressions fitted on train; the mean over the decoders."""
-    scores = [
-        _decoded_r2(
-            *_samples(train_rates_BWN, train.velocity_BWC, for_train),
-            *_samples(val_rates_BWN, val.velocity_BWC, for_val),
-        )
-        for for_train, for_val in zip(train.decoders_BM.T, val.decoders_BM.T, strict=True)
-    ]
-    return torch.tensor(scores, dtype=torch.float64).mean().item()
+def velocity_r2(train_rates: Iterable[Tensor], train: Velocity, val_rates_BWN: Tensor, val: Velocity) -> float:
+    """R2 on val of velocity decoded from rates by ridge regressions fitted on train; the mean over the decoders.
+
+    ``train_rates`` are the rates of train's trials in their order, B x W x N for some trials after another, so that
+    they need not be in memory together. Raises ValueError if rates and velocity are not of as many trials.
+    """
+    folds_MBW = torch.stack([_folds(_known(train.velocity_BWC, trials_B)) for trials_B in train.decoders_BM.T])
+    # Products of distances from a point near the mean lose no digits to it. Val's mean rates are near those of train.
+    origin_K = _columns(val_rates_BWN.mean(dim=(0, 1)), train.velocity_BWC.nanmean(dim=(0, 1)))
+    origin_K[-1] = 0
+    products_MFKK = _products(train_rates, train.velocity_BWC, folds_MBW, origin_K)
+    scores = []
+    for products_FKK, fold_BW, trials_B in zip(products_MFKK, folds_MBW, val.decoders_BM.T, strict=True):
+        spread_FC = torch.stack([_spread(train.velocity_BWC[fold_BW == fold]) for fold in range(FOLDS)])
+        errors_KC = _best_ridge(products_FKK, spread_FC)
+        known_BW = _known(val.velocity_BWC, trials_B)
+        runs = _runs([val_rates_BWN], val.velocity_BWC, origin_K)
+        errors_SC = torch.cat([(columns_BWK @ errors_KC)[known_BW[trials]] for trials, columns_BWK in runs])
+        scores.append(_r2(errors_SC.square().sum(dim=0), _spread(val.velocity_BWC[known_BW])))
+    return torch.stack(scores).mean().item()
 
 
 def psth_r2(rates_BWN: Tensor, averages: Averages) -> float:
@@ -73,7 +89,8 @@ def psth_r2(rates_BWN: Tensor, averages: Averages) -> float:
             mean_WN = _aligned(rates_BWN[trials].double(), averages.jitter_B[trials]).mean(dim=0)
             truth.append(psth_WN[known_W].double())
             predicted.append(mean_WN[known_W])
-    return _r2(torch.cat(truth), torch.cat(predicted)).item()
+    truth_SN = torch.cat(truth)
+    return _r2((truth_SN - torch.cat(predicted)).square().sum(dim=0), _spread(truth_SN)).item()
 
 
 def tp_correlation(rates_BWN: Tensor, timing: Timing) -> float:
@@ -96,59 +113,83 @@ def tp_correlation(rates_BWN: Tensor, timing: Timing) -> float:
     return torch.tensor(correlations, dtype=torch.float64).mean().item()
 
 
-def _samples(rates_BWN: Tensor, velocity_BWC: Tensor, trials_B: Tensor) -> tuple[Tensor, Tensor]:
-    """Rates S x N and velocity S x C in every bin of the chosen trials where the velocity is known."""
-    rates_SN, velocity_SC = (values[trials_B].flatten(0, 1) for values in (rates_BWN, velocity_BWC))
-    known_S = ~torch.isnan(velocity_SC[:, 0])
-    return (rates_SN, velocity_SC) if bool(known_S.all()) else (rates_SN[known_S], velocity_SC[known_S])
+def _known(velocity_BWC: Tensor, trials_B: Tensor) -> Tensor:
+    """Which bins of the chosen trials, B x W, are samples: those where the velocity is known."""
+    return ~torch.isnan(velocity_BWC[..., 0]) & trials_B[:, None]
 
 
-def _decoded_r2(train_SN: Tensor, train_SC: Tensor, val_SN: Tensor, val_SC: Tensor) -> float:
-    """R2 on val of the ridge regression whose penalty did best in a cross-validation on train.
-
-    The folds are runs of samples in their order, as scikit-learn's GridSearchCV cuts them.
-    """
-    # Sums of squares about a mean lose no digits to it.
-    mean_N, mean_C = (values.mean(dim=0, dtype=torch.float64) for values in (train_SN, train_SC))
-    folds = list(zip(torch.tensor_split(train_SN, FOLDS), torch.tensor_split(train_SC, FOLDS), strict=True))
-    sums = torch.stack([_sums(rates.double() - mean_N, velocity.double() - mean_C) for rates, velocity in folds])
-    whole = sums.sum(dim=0)
-    scores_FA = torch.stack(
-        [
-            _r2(velocity.double() - mean_C, _predict(rates.double() - mean_N, *_ridge(whole - part, mean_N.numel())))
-            for (rates, velocity), part in zip(folds, sums, strict=True)
-        ]
-    )
-    best = scores_FA.mean(dim=0).argmax()
-    predicted_ASC = _predict(val_SN.double() - mean_N, *_ridge(whole, mean_N.numel()))
-    return _r2(val_SC.double() - mean_C, predicted_ASC)[best].item()
+def _folds(known_BW: Tensor) -> Tensor:
+    """The fold of each sample, -1 in other bins: runs of samples in their order, as in scikit-learn's GridSearchCV."""
+    fold_S = known_BW.new_empty(int(known_BW.sum()), dtype=torch.int8)
+    for fold, run_S in enumerate(torch.tensor_split(fold_S, FOLDS)):
+        run_S.fill_(fold)
+    return torch.full_like(known_BW, -1, dtype=torch.int8).masked_scatter(known_BW, fold_S)
 
 
-def _sums(rates_SN: Tensor, velocity_SC: Tensor) -> Tensor:
-    """Products of all columns, with a column of ones at the end, summed over samples: all that a ridge needs."""
-    columns = torch.cat([rates_SN, velocity_SC, torch.ones_like(rates_SN[:, :1])], dim=1)
-    return columns.T @ columns
+def _columns(rates: Tensor, velocity: Tensor) -> Tensor:
+    """All that a ridge regression asks of samples, ... x K."""
+    return torch.cat([rates.double(), velocity.double(), torch.ones_like(velocity[..., :1]).double()], dim=-1)
 
 
-def _ridge(sums: Tensor, n: int) -> tuple[Tensor, Tensor]:
-    """Weights A x n x C and intercepts A x 1 x C of the ridge regression with each of the penalties, from `_sums`."""
-    mean = sums[-1, :-1] / sums[-1, -1]
-    scatter = sums[:-1, :-1] - torch.outer(sums[-1, :-1], mean)
+def _runs(rates: Iterable[Tensor], velocity_BWC: Tensor, origin_K: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Run after run of trials: which they are, and their columns as seen from the origin, B x W x K."""
+    stop = 0
+    for rates_BWN in (run_BWN for part_BWN in rates for run_BWN in torch.split(part_BWN, RUN)):
+        start, stop = stop, stop + len(rates_BWN)
+        if stop > len(velocity_BWC):
+            break
+        yield slice(start, stop), _columns(rates_BWN, velocity_BWC[start:stop]) - origin_K
+    if stop != len(velocity_BWC):
+        raise ValueError(f"the rates are not of the {len(velocity_BWC)} trials whose velocity there is")
+
+
+def _products(rates: Iterable[Tensor], velocity_BWC: Tensor, folds_MBW: Tensor, origin_K: Tensor) -> Tensor:
+    """Products of all columns, summed over each decoder's samples of each fold, M x F x K x K."""
+    products_MFKK = origin_K.new_zeros(len(folds_MBW), FOLDS, len(origin_K), len(origin_K))
+    for trials, columns_BWK in _runs(rates, velocity_BWC, origin_K):
+        for products_FKK, fold_BW in zip(products_MFKK, folds_MBW[:, trials], strict=True):
+            for fold in range(FOLDS):
+                columns_SK = columns_BWK[fold_BW == fold]
+                products_FKK[fold] += columns_SK.T @ columns_SK
+    return products_MFKK
+
+
+def _best_ridge(products_FKK: Tensor, spread_FC: Tensor) -> Tensor:
+    """The ridge regression whose penalty does best in a cross-validation, as `_ridge` gives it, K x C."""
+    whole_KK = products_FKK.sum(dim=0)
+    n_targets = spread_FC.shape[1]
+    scores = []
+    for products_KK, spread_C in zip(products_FKK, spread_FC, strict=True):
+        errors_AKC = _ridge(whole_KK - products_KK, n_targets)
+        scores.append(_r2(torch.einsum("akc,kl,alc->ac", errors_AKC, products_KK, errors_AKC), spread_C))
+    return _ridge(whole_KK, n_targets)[torch.stack(scores).mean(dim=0).argmax()]
+
+
+def _ridge(products_KK: Tensor, n_targets: int) -> Tensor:
+    """A ridge regression of each penalty, A x K x C, as the weights by which columns give its errors in velocity."""
+    mean = products_KK[-1, :-1] / products_KK[-1, -1]
+    scatter = products_KK[:-1, :-1] - torch.outer(products_KK[-1, :-1], mean)
+    n = len(mean) - n_targets
     values_N, vectors_NN = torch.linalg.eigh(scatter[:n, :n])
-    shrunk_ANN = vectors_NN / (values_N + ALPHAS.to(sums.device)[:, None])[:, None, :]
+    shrunk_ANN = vectors_NN / (values_N + ALPHAS.to(values_N.device)[:, None])[:, None, :]
     weights_ANC = shrunk_ANN @ (vectors_NN.T @ scatter[:n, n:])
-    return weights_ANC, mean[n:] - mean[None, None, :n] @ weights_ANC
+    intercepts_A1C = mean[n:] - mean[None, None, :n] @ weights_ANC
+    own_ACC = torch.eye(n_targets).to(weights_ANC).expand(len(ALPHAS), -1, -1)
+    return torch.cat([-weights_ANC, own_ACC, -intercepts_A1C], dim=1)
 
 
-def _predict(rates_SN: Tensor, weights_ANC: Tensor, intercepts_A1C: Tensor) -> Tensor:
-    return torch.einsum("sn,anc->asc", rates_SN, weights_ANC) + intercepts_A1C
+def _spread(truth_SC: Tensor) -> Tensor:
+    """Squares of the distances from the mean, summed over samples."""
+    truth_SC = truth_SC.double()
+    return (truth_SC - truth_SC.mean(dim=0)).square().sum(dim=0)
 
 
-def _r2(truth_SC: Tensor, predicted_SC: Tensor) -> Tensor:
-    """R2, the mean over columns. A constant column scores as in scikit-learn: 1 if it is foreseen exactly, else 0."""
-    residual = (truth_SC - predicted_SC).square().sum(dim=-2)
-    total = (truth_SC - truth_SC.mean(dim=-2, keepdim=True)).square().sum(dim=-2)
-    return torch.where(total == 0, (residual == 0).double(), 1 - residual / total).mean(dim=-1)
+def _r2(residual: Tensor, spread_C: Tensor) -> Tensor:
+    """R2 from sums of squares ... x C, the mean over C.
+
+    What is constant scores as in scikit-learn: 1 if it is foreseen exactly, else 0.
+    """
+    return torch.where(spread_C == 0, (residual == 0).double(), 1 - residual / spread_C).mean(dim=-1)
 
 
 def _aligned(rates_BWN: Tensor, jitter_B: Tensor) -> Tensor:

@@ -4,7 +4,6 @@ import numpy as np
 import torch
 
 from data.recording import UNSEEN, Recording, Split
-from data.recording import Counts as CountArray
 from models.tensors import Counts, Sizes
 
 
@@ -14,25 +13,18 @@ def sizes_of(recording: Recording) -> Sizes:
 
 
 def counts_of(split: Split) -> Counts:
-    """The counts of a split that has targets: every split but test."""
-    arrays = (split.heldin, split.heldout, split.heldin_forward, split.heldout_forward)
-    heldin, heldout, heldin_forward, heldout_forward = (torch.from_numpy(np.array(a)) for a in arrays if a is not None)
-    window = torch.cat([heldin, heldout], dim=2)
-    forward = torch.cat([heldin_forward, heldout_forward], dim=2)
-    sizes = Sizes(heldin.shape[2], heldout.shape[2], window.shape[1], forward.shape[1])
-    return Counts(torch.cat([window, forward], dim=1), sizes)
+    """The counts of a split that has targets: every split but test. They are the mapped file itself, not a copy."""
+    n_bins, n_neurons = split.counts.shape[1:]
+    sizes = Sizes(split.n_heldin, n_neurons - split.n_heldin, split.n_window_bins, n_bins - split.n_window_bins)
+    # By DLPack, for from_numpy warns of arrays that must not be written to, and nobody writes to counts.
+    return Counts(torch.from_dlpack(split.counts), sizes)
 
 
 def heldin_of(split: Split) -> torch.Tensor:
-    """What a model may read of a split: held-in counts, trials x window bins x held-in; unseen bins read 0."""
-    return torch.nan_to_num(_with_gaps(split.heldin))
+    """What a model may read of a split, uint8: held-in counts, trials x window bins x held-in; unseen bins read 0."""
+    return torch.from_numpy(np.where(split.heldin == UNSEEN, np.uint8(0), split.heldin))
 
 
 def largest_count(split: Split) -> int:
     """The most spikes that one neuron fires in one bin of the split."""
-    arrays = (split.heldin, split.heldout, split.heldin_forward, split.heldout_forward)
-    return max(int(array[array != UNSEEN].max(initial=0)) for array in arrays if array is not None)
-
-
-def _with_gaps(counts: CountArray) -> torch.Tensor:
-    return torch.from_numpy(np.where(counts == UNSEEN, np.float32(np.nan), counts.astype(np.float32)))
+    return int(split.counts.max(initial=0, where=split.counts != UNSEEN))

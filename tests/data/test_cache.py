@@ -154,16 +154,16 @@ def empty(path: Path) -> None:
 
 def relist(path: Path) -> None:
     listed = json.loads(path.read_bytes())
-    del listed["sizes"]["train.heldin.npy"]
+    del listed["sizes"]["train.npy"]
     path.write_text(json.dumps(listed))
 
 
 @pytest.mark.parametrize(
     ("name", "damage"),
     [
-        ("train.heldin.npy", remove),
-        ("val.heldout_forward.npy", halve),
-        ("test.heldin.npy", empty),
+        ("train.npy", remove),
+        ("val.npy", halve),
+        ("test.npy", empty),
         ("val_targets.h5", halve),
         ("recording.json", remove),
         ("recording.json", halve),

@@ -78,6 +78,16 @@ def test_training_tensors_are_those_of_nlb_tools(written, cache, layout, bin_ms)
     assert recording.train.heldout_forward.shape[1:] == (recording.n_forward_bins, recording.n_heldout)
 
 
+def test_the_parts_of_a_split_are_views_of_its_one_mapped_array(written, cache):
+    recording = open_recording("dmfc_rsg", written, 20, cache)
+    for split in (recording.train, recording.val, recording.train_val):
+        assert split.counts.shape[1:] == (75 + 10, 6 + 2)
+        assert split.counts.flags.c_contiguous
+        assert isinstance(split.counts, np.memmap)
+        assert all(np.shares_memory(getattr(split, field), split.counts) for field in FIELDS)
+    assert recording.test.counts.shape[1:] == (75, 6)
+
+
 @pytest.mark.parametrize(("layout", "bin_ms"), CASES)
 def test_validation_tensors_and_targets_are_those_of_nlb_tools(written, cache, layout, bin_ms):
     recording = open_recording(layout, written, bin_ms, cache)

@@ -25,9 +25,12 @@ def _rates(rng: np.random.Generator, n_trials: int, n_bins: int, n_neurons: int)
 
 
 def _both_ways(train: tuple[np.ndarray, ...], val: tuple[np.ndarray, ...]) -> tuple[float, float]:
-    """Our score and that of nlb_tools, from rates, velocity and decode mask of each split."""
+    """Our score and that of nlb_tools, from rates, velocity and decode mask of each split.
+
+    Ours gets train's rates in parts that straddle the folds.
+    """
     ours = velocity_r2(
-        torch.tensor(train[0]),
+        torch.tensor(train[0]).split(7),
         Velocity(*map(torch.tensor, train[1:])),
         torch.tensor(val[0]),
         Velocity(*map(torch.tensor, val[1:])),
@@ -75,6 +78,14 @@ def test_velocity_that_never_changes_scores_as_in_nlb_tools() -> None:
     val[1][..., 1] = 0.0
     ours, theirs = _both_ways(train, val)
     assert ours == pytest.approx(theirs, abs=AGREES)
+
+
+@pytest.mark.parametrize("n_rates", [19, 21])
+def test_rates_of_other_trials_than_the_velocity_are_refused(n_rates: int) -> None:
+    rates, velocity, of_decoder = (torch.tensor(part) for part in _split(np.random.default_rng(6), 21, "mc_rtt"))
+    known = Velocity(velocity[:20], of_decoder[:20])
+    with pytest.raises(ValueError, match="not of the 20 trials"):
+        velocity_r2(rates[:n_rates].split(8), known, rates[:20], known)
 
 
 @pytest.mark.parametrize(("n_bins", "n_neurons", "late"), [(140, 162, 0), (120, 65, 0), (300, 54, 30)])
