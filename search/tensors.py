@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from torch.utils.dlpack import from_dlpack
 
 from data.recording import UNSEEN, Recording, Split
 from models.tensors import Counts, Sizes
@@ -17,7 +18,7 @@ def counts_of(split: Split) -> Counts:
     n_bins, n_neurons = split.counts.shape[1:]
     sizes = Sizes(split.n_heldin, n_neurons - split.n_heldin, split.n_window_bins, n_bins - split.n_window_bins)
     # By DLPack, for from_numpy warns of arrays that must not be written to, and nobody writes to counts.
-    return Counts(torch.from_dlpack(split.counts), sizes)
+    return Counts(from_dlpack(split.counts), sizes)
 
 
 def heldin_of(split: Split) -> torch.Tensor:
