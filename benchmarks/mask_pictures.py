@@ -12,14 +12,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from models.masks import PUBLISHED_VARIANTS, SHAPES, hide
+from models.chances import fold, key_of
+from models.masks import PUBLISHED_VARIANTS, SHAPES, chances_of, hide
 from models.tensors import Sizes
 from models.windows import CROP, WHOLE, draw_bins, window_bins
 
 FILE = Path(__file__).parent.parent / "docs" / "masks.svg"
 
-CPU = torch.device("cpu")
-SEED = 116
+KEY = key_of(7, torch.device("cpu"))
 """One of few whose masks all lie close to the ratio, and whose crops reach both ends of the window."""
 SIZES = Sizes(n_heldin=30, n_heldout=10, n_window=45, n_forward=15)
 RATIO = 0.27
@@ -80,19 +80,23 @@ def everything_visible() -> Trial:
     return trial(torch.zeros(SIZES.n_window, SIZES.n_heldin), torch.arange(SIZES.n_bins))
 
 
+def masks(n_trials: int, input_size: str, variant: str) -> Tensor:
+    """What of some trials is hidden, boolean, B x W x I, by a key apart from that of the crops."""
+    chances = {part: torch.tensor(chance) for part, chance in chances_of(variant, RATIO).items() if chance}
+    return hide((n_trials, window_bins(input_size, SIZES), SIZES.n_heldin), chances, fold(KEY, 1))
+
+
 def whole(variant: str) -> Trial:
     """One whole trial with a mask as training draws it."""
-    torch.manual_seed(SEED)
-    (hidden_WI,) = hide((1, SIZES.n_window, SIZES.n_heldin), variant, RATIO, CPU)
-    (bins_T,) = draw_bins(1, WHOLE, SIZES, CPU)
+    (bins_T,) = draw_bins(1, WHOLE, SIZES, KEY)
+    (hidden_WI,) = masks(1, WHOLE, variant)
     return trial(hidden_WI, bins_T)
 
 
 def crops() -> list[tuple[int, Trial]]:
     """The crops of some trials of one step, each with its first bin and its mask, as training draws them."""
-    torch.manual_seed(SEED)
-    bins_BT = draw_bins(N_CROPS, CROP, SIZES, CPU)
-    hidden_BWI = hide((N_CROPS, window_bins(CROP, SIZES), SIZES.n_heldin), CROPPED_VARIANT, RATIO, CPU)
+    bins_BT = draw_bins(N_CROPS, CROP, SIZES, KEY)
+    hidden_BWI = masks(N_CROPS, CROP, CROPPED_VARIANT)
     return [(int(bins_T[0]), trial(hidden_WI, bins_T)) for hidden_WI, bins_T in zip(hidden_BWI, bins_BT, strict=True)]
 
 

@@ -6,8 +6,10 @@ import pytest
 from optuna.pruners import ThresholdPruner
 from optuna.trial import TrialState
 
+import search.crew
 import search.trial
 from search.beginning import Request, begin
+from search.errors import SearchError
 from search.opening import OpenStudy, Place
 from search.stopping import Stop
 from search.worker import work
@@ -56,8 +58,8 @@ def test_a_trial_that_fails_after_its_network_was_kept_leaves_no_file(
 ) -> None:
     with monkeypatch.context() as failing:
         failing.setattr(search.trial, "metrics_of", lambda *_: 1 / 0)
-        failing.setattr(search.worker, "MOST_FAILURES", 1)
-        with pytest.raises(search.worker.SearchError, match="ZeroDivisionError"):
+        failing.setattr(search.crew, "MOST_FAILURES", 1)
+        with pytest.raises(SearchError, match="ZeroDivisionError"):
             work(study, Stop())
     assert [trial.state for trial in study.study.trials] == [TrialState.FAIL]
     assert list(study.checkpoints.folder.iterdir()) == []

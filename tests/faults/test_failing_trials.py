@@ -1,6 +1,7 @@
 """Trials that go wrong are recorded with their reason, and the worker goes on or says why it cannot."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 from optuna.trial import TrialState
 
 import search.worker
-from models.tensors import Counts
+from models.side_by_side import SideBySide
 from search.beginning import Request, begin
 from search.errors import SearchError
 from search.opening import OpenStudy, Place
@@ -24,22 +25,22 @@ def study(recordings: Path, tmp_path: Path) -> OpenStudy:
     return begin(place, "study", request)
 
 
-def _spoil(monkeypatch: pytest.MonkeyPatch, value: float, trials: int) -> None:
-    """Put ``value`` into the first training counts that are made: real data that no training survives."""
-    real = search.worker.counts_of
+def _diverge(monkeypatch: pytest.MonkeyPatch, epochs: int) -> None:
+    """Let every training leave the finite numbers after so many epochs."""
+    real = SideBySide.train_epoch
 
-    def spoiled(split: object) -> Counts:
-        counts = real(split)  # type: ignore[arg-type]
-        counts.target_BTN[:trials, 3, -1] = value
-        return counts
+    def diverging(side_by_side: SideBySide, interrupted: Callable[[], bool]) -> torch.Tensor | None:
+        if side_by_side.trainings[0].epoch == epochs:
+            side_by_side.rows.weights_KP.fill_(1e30)
+        return real(side_by_side, interrupted)
 
-    monkeypatch.setattr(search.worker, "counts_of", spoiled)
+    monkeypatch.setattr(SideBySide, "train_epoch", diverging)
 
 
 def test_ten_failures_in_a_row_stop_the_worker_with_the_reason(
     study: OpenStudy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _spoil(monkeypatch, torch.inf, trials=1)
+    _diverge(monkeypatch, epochs=0)
     with pytest.raises(SearchError, match="10 trials in a row failed, the last with: DivergedError: the loss became"):
         search.worker.work(study, Stop())
     trials = study.study.get_trials()
@@ -50,15 +51,7 @@ def test_ten_failures_in_a_row_stop_the_worker_with_the_reason(
 def test_a_trial_that_diverges_after_a_score_is_pruned_with_its_last_finite_one(
     study: OpenStudy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = search.trial.Training.run_epoch
-
-    def diverge_late(training: search.trial.Training, *rest: object) -> float:
-        if training.epoch == 2:
-            for parameter in training.network.parameters():
-                parameter.data.fill_(1e30)
-        return real(training, *rest)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(search.trial.Training, "run_epoch", diverge_late)
+    _diverge(monkeypatch, epochs=2)
     search.worker.work(study, Stop())
     trials = study.study.get_trials()
     assert [trial.state for trial in trials] == [TrialState.PRUNED] * 3

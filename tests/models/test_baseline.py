@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from population import counts_of
 from scipy.stats import norm
 
 from models.baseline import SMALLEST, smoothed_rates
@@ -17,7 +18,7 @@ def _counts(n_trials: int, seed: int) -> Counts:
     swing = np.exp(np.cos(np.arange(70)[None, :, None] / 70 * 2 * np.pi + phase))
     rates = np.concatenate([np.repeat(0.5 * swing, 10, axis=2), np.repeat(0.2 * np.sqrt(swing), 3, axis=2)], axis=2)
     target = torch.from_numpy(rng.poisson(rates)).float()
-    return Counts(target[:, :60, :10].clone(), target)
+    return counts_of(target, n_window=60, n_heldin=10)
 
 
 def test_the_readout_finds_the_power_law_between_neurons() -> None:
@@ -31,12 +32,12 @@ def test_the_readout_finds_the_power_law_between_neurons() -> None:
 
 
 def test_the_kernel_is_a_gaussian_of_50_ms() -> None:
-    """Fitted on targets that are the smoothed counts themselves, the readout is their identity."""
+    """Fitted on targets that are the smoothed counts themselves, many times over, the readout is their identity."""
     spike = torch.zeros(1, 121, 1)
     spike[0, 60, 0] = 1
     wanted = torch.from_numpy(norm.pdf(np.arange(-60, 61) * 5, scale=50) * 5).float().reshape(1, 121, 1) + SMALLEST
-    train = Counts(spike, torch.cat([spike, 100 * wanted], dim=2))
-    rates = smoothed_rates(train, spike, bin_ms=5) / 100
+    train = counts_of(torch.cat([spike, (6000 * wanted).round()], dim=2), n_window=121, n_heldin=1)
+    rates = smoothed_rates(train, spike, bin_ms=5) / 6000
     assert rates.max().item() == pytest.approx(wanted.max().item(), rel=0.05)
     half = (rates[0, :, 0] > rates.max() / 2).sum().item()
     assert half == pytest.approx(2 * 50 * np.sqrt(2 * np.log(2)) / 5, abs=2)
@@ -44,8 +45,8 @@ def test_the_kernel_is_a_gaussian_of_50_ms() -> None:
 
 def test_unknown_counts_are_not_fitted() -> None:
     train = _counts(60, 1)
-    holey = train.target_BTN.clone()
-    holey[::2] = torch.nan
-    half = Counts(train.heldin_BWI[1::2], train.target_BTN[1::2])
-    expected = smoothed_rates(half, train.heldin_BWI, bin_ms=20)
-    torch.testing.assert_close(smoothed_rates(Counts(train.heldin_BWI, holey), train.heldin_BWI, bin_ms=20), expected)
+    holey = train.target_BTN
+    holey[::2, :, 10:] = torch.nan
+    expected = smoothed_rates(train.of_trials(slice(1, None, 2)), train.heldin_BWI, bin_ms=20)
+    fitted = smoothed_rates(counts_of(holey, n_window=60, n_heldin=10), train.heldin_BWI, bin_ms=20)
+    torch.testing.assert_close(fitted, expected)

@@ -8,15 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from models.masks import PUBLISHED_VARIANTS, SHAPES, STRIP_BINS, hide, shapes_of
+from models.chances import key_of
+from models.masks import PUBLISHED_VARIANTS, SHAPES, STRIP_BINS, chances_of, hide, shapes_of
 
-CPU = torch.device("cpu")
 VARIANTS = [*SHAPES, *PUBLISHED_VARIANTS]
 
 
-def _hidden(variant: str, ratio: float, *, trials: int = 4000, bins: int = 24, neurons: int = 6) -> Tensor:
-    torch.manual_seed(0)
-    return hide((trials, bins, neurons), variant, ratio, CPU)
+def _hidden(
+    variant: str, ratio: float, *, trials: int = 4000, bins: int = 24, neurons: int = 6, seed: int = 0
+) -> Tensor:
+    chances = {part: torch.tensor(chance) for part, chance in chances_of(variant, ratio).items() if chance}
+    return hide((trials, bins, neurons), chances, key_of(seed, torch.device("cpu")))
 
 
 @settings(deadline=None, max_examples=60)
@@ -30,9 +32,9 @@ def _hidden(variant: str, ratio: float, *, trials: int = 4000, bins: int = 24, n
 def test_the_share_hidden_is_the_ratio_within_sampling_error(
     variant: str, ratio: float, bins: int, neurons: int, seed: int
 ) -> None:
-    torch.manual_seed(seed)
     trials = 400
-    share_B = hide((trials, bins, neurons), variant, ratio, CPU).float().mean(dim=(1, 2))
+    hidden = _hidden(variant, ratio, trials=trials, bins=bins, neurons=neurons, seed=seed)
+    share_B = hidden.float().mean(dim=(1, 2))
     # Trials are drawn independently, and the share of a trial lies in [0, 1], whatever its shapes have in common:
     # Hoeffding's bound, at a chance of 1e-9 an example.
     assert abs(share_B.mean().item() - ratio) < math.sqrt(math.log(2e9) / (2 * trials))
@@ -103,9 +105,6 @@ def test_text_that_is_no_variant_is_refused_with_what_there_is(text: str) -> Non
 
 
 def test_a_seed_fixes_a_mask_and_another_changes_it() -> None:
-    def drawn(seed: int) -> Tensor:
-        torch.manual_seed(seed)
-        return hide((8, 20, 5), "dot strip L", 0.3, CPU)
-
-    assert torch.equal(drawn(1), drawn(1))
-    assert not torch.equal(drawn(1), drawn(2))
+    first, again, other = (_hidden("dot strip L", 0.3, trials=8, seed=seed) for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)

@@ -13,6 +13,7 @@ from torch.testing import assert_close
 from models.blocks import BLOCKS, Block
 from models.blocks.gru import GRU
 from models.blocks.min_gru import LONGEST_MEMORY, SHORTEST_MEMORY, MinGRU, spread_gates
+from models.chances import key_of
 from models.hyperparameters import Hyperparameters
 from models.tensors import Sizes
 from models.windows import draw_bins
@@ -38,13 +39,16 @@ def _bin_by_bin(gate: Tensor, candidate: Tensor) -> Tensor:
     return torch.stack(states, dim=1)
 
 
-def _equations(block: MinGRU, x: Tensor, hidden: int, *, bidirectional: bool) -> Tensor:
+def _equations(block: MinGRU, x: Tensor, *, bidirectional: bool) -> Tensor:
+    """The channels of the two directions come in turn."""
     for layer in block.layers:
         gate, candidate = layer.gate(x), layer.candidate(x)
-        ahead = _bin_by_bin(gate[..., :hidden], candidate[..., :hidden])
         if bidirectional:
-            back = _bin_by_bin(gate[..., hidden:].flip(1), candidate[..., hidden:].flip(1)).flip(1)
-        x = functional.gelu(torch.cat([ahead, back], dim=-1) if bidirectional else ahead)
+            ahead = _bin_by_bin(gate[..., ::2], candidate[..., ::2])
+            back = _bin_by_bin(gate[..., 1::2].flip(1), candidate[..., 1::2].flip(1)).flip(1)
+            x = functional.gelu(torch.stack([ahead, back], dim=-1).flatten(-2))
+        else:
+            x = functional.gelu(_bin_by_bin(gate, candidate))
     return x
 
 
@@ -60,7 +64,7 @@ def test_equals_its_equations_bin_by_bin(layers: int, hidden: int, bidirectional
     block = _block(MinGRU, layers, seed=seed, hidden=hidden, bidirectional=bidirectional)
     assert isinstance(block, MinGRU)
     x = torch.randn(3, n_bins, SIZES.n_heldin)
-    assert_close(_read(block, x), _equations(block, x, hidden, bidirectional=bidirectional), atol=1e-5, rtol=1e-4)
+    assert_close(_read(block, x), _equations(block, x, bidirectional=bidirectional), atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("kind", [GRU, MinGRU])
@@ -70,7 +74,7 @@ def test_one_direction_reads_the_past_and_the_other_the_future(kind: type[Block]
     changed = x.clone()
     changed[:, 8] += 1
     differs = (_read(block, changed) != _read(block, x)).any(dim=0)
-    forwards, backwards = differs[:, :4].any(dim=1), differs[:, 4:].any(dim=1)
+    forwards, backwards = differs[:, ::2].any(dim=1), differs[:, 1::2].any(dim=1)
     bins = torch.arange(17)
     assert torch.equal(forwards, bins >= 8)
     assert torch.equal(backwards, bins <= 8)
@@ -79,15 +83,16 @@ def test_one_direction_reads_the_past_and_the_other_the_future(kind: type[Block]
 def test_turning_the_trial_and_the_directions_round_turns_the_output_round() -> None:
     block = _block()
     turned = _block(seed=1)
-    turned.load_state_dict({name: weight.roll(4, dims=0) for name, weight in block.state_dict().items()})
+    swapped = torch.arange(8).unflatten(0, (4, 2)).flip(1).flatten()
+    turned.load_state_dict({name: weight[swapped] for name, weight in block.state_dict().items()})
     x = torch.randn(2, 17, SIZES.n_heldin)
-    assert_close(_read(turned, x.flip(1)), _read(block, x).flip(1).roll(4, dims=-1))
+    assert_close(_read(turned, x.flip(1)), _read(block, x).flip(1)[..., swapped])
 
 
 @pytest.mark.parametrize("bidirectional", [True, False])
 @pytest.mark.parametrize("input_size", ["DT", "dT"])
 def test_whole_trials_and_crops_come_out_as_wide_as_from_gru(bidirectional: bool, input_size: str) -> None:
-    bins = draw_bins(2, input_size, SIZES, torch.device("cpu"))
+    bins = draw_bins(2, input_size, SIZES, key_of(0, torch.device("cpu")))
     x = torch.randn(*bins.shape, SIZES.n_heldin)
     gru, ours = (_block(kind, 2, hidden=7, bidirectional=bidirectional) for kind in (GRU, MinGRU))
     assert ours.width == gru.width

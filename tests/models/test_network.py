@@ -48,7 +48,7 @@ def test_a_trial_does_not_see_the_others(chain: str) -> None:
 def test_num_layers_wins_over_the_number_in_the_chain_and_is_it_by_default() -> None:
     def layers(text: str, searched: int | None) -> int:
         network = _network(text, Hyperparameters(num_layers=searched))
-        return sum(name.startswith("0.layers.weight_hh") for name, _ in network.blocks.named_parameters()) // 2
+        return sum(name.endswith("state_weight_D3HH") for name, _ in network.blocks.named_parameters())
 
     assert layers("GRU(2) -> FF -> exp", None) == 2
     assert layers("GRU(2) -> FF -> exp", 3) == 3

@@ -5,10 +5,11 @@ import torch
 from population import swinging
 
 from models.chain import parse_chain
+from models.fitting import fit
 from models.hyperparameters import Hyperparameters
 from models.network import Network, predict
 from models.tensors import Sizes
-from models.training import Plan, Training, fit
+from models.training import Plan, Training
 
 CPU = torch.device("cpu")
 MC_RTT = Sizes(n_heldin=98, n_heldout=32, n_window=120, n_forward=40)

@@ -4,9 +4,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nlb_tools import evaluation
+from population import counts_of
 
 from models.scores import bits_per_spike, co_bps, fp_bps, gains_by_trial
-from models.tensors import Counts
 
 
 def _random(seed: int, shape: tuple[int, int, int], missing: float) -> tuple[np.ndarray, np.ndarray]:
@@ -48,7 +48,7 @@ def test_one_spike_foreseen_exactly_is_worth_the_logarithm_of_the_bins() -> None
 
 def test_each_score_reads_its_own_neurons_and_bins() -> None:
     rates, spikes = _random(3, (12, 25, 7), missing=0.0)
-    counts = Counts(torch.tensor(spikes[:, :20, :4]), torch.tensor(spikes))
+    counts = counts_of(torch.tensor(spikes), n_window=20, n_heldin=4)
     assert co_bps(torch.tensor(rates), counts).item() == pytest.approx(
         evaluation.bits_per_spike(rates[:, :20, 4:].copy(), spikes[:, :20, 4:])
     )
@@ -60,7 +60,7 @@ def test_each_score_reads_its_own_neurons_and_bins() -> None:
 @pytest.mark.parametrize("missing", [0.0, 0.3])
 def test_the_gains_of_the_trials_sum_to_co_bps(missing: float) -> None:
     rates, spikes = _random(4, (30, 25, 7), missing)
-    counts = Counts(torch.tensor(spikes[:, :20, :4]), torch.tensor(spikes))
+    counts = counts_of(torch.tensor(spikes), n_window=20, n_heldin=4)
     gains = gains_by_trial(torch.tensor(rates), counts)
     bits = (gains.gain_B.sum() / gains.spikes_B.sum() / np.log(2)).item()
     assert gains.gain_B.shape == gains.spikes_B.shape == (30,)
@@ -71,7 +71,7 @@ def test_the_gains_of_the_trials_sum_to_co_bps(missing: float) -> None:
 def test_a_trials_gain_is_its_own() -> None:
     """Of each trial alone: the log-likelihood under its rates, less that under the mean rates of all trials."""
     rates, spikes = _random(5, (6, 15, 3), missing=0.0)
-    counts = Counts(torch.tensor(spikes[:, :10, :1]), torch.tensor(spikes))
+    counts = counts_of(torch.tensor(spikes), n_window=10, n_heldin=1)
     gains = gains_by_trial(torch.tensor(rates), counts)
     rates, spikes = rates[:, :10, 1:], spikes[:, :10, 1:]
     null = spikes.mean(axis=(0, 1))

@@ -1,25 +1,29 @@
 """What one step of training reads and what it is scored on, seen at the network's own input and output."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import torch
-from population import SIZES, swinging
+from population import SIZES, counts_of, swinging
 from torch import Tensor, nn
 from torch.testing import assert_close
 
 from models.chain import parse_chain
+from models.fitting import fit
 from models.hyperparameters import Hyperparameters
 from models.masks import PUBLISHED_VARIANTS, SHAPES
-from models.tensors import Counts
+from models.tensors import UNKNOWN
 from models.training import Plan, Training
 from models.windows import window_bins
 
 CPU = torch.device("cpu")
-TRIALS, RATIO = 24, 0.3
+TRIALS, RATIO = 14, 0.3
 CODES_BWI = torch.arange(1, TRIALS * SIZES.n_window + 1).reshape(TRIALS, SIZES.n_window, 1).expand(-1, -1, 8)
 """Held-in counts that are all different from one trial and bin to another, and never 0: a network's input tells
-which entry each number is, and a 0 in it is a hidden entry."""
+which entry each number is, and a 0 in it is a hidden or an unknown entry."""
+assert CODES_BWI.max() < UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -32,9 +36,32 @@ class Step:
     loss: float
 
 
+class _Look(torch.autograd.Function):
+    """Writes down tensors as they are beneath ``torch.vmap``; gives nothing of use."""
+
+    @staticmethod
+    def forward(write: Callable[[list[Tensor]], None], *tensors: Tensor) -> Tensor:
+        write([tensor.clone() for tensor in tensors])
+        return torch.zeros(1)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        pass
+
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: tuple[int | None, ...], write: Callable[[list[Tensor]], None], *tensors: Tensor
+    ) -> tuple[Tensor, None]:
+        """One network alone is looked at."""
+        assert info.batch_size == 1
+        alone = (t if dim is None else t.select(dim, 0) for t, dim in zip(tensors, in_dims[1:], strict=True))
+        return _Look.apply(write, *alone), None
+
+
 def _target() -> Tensor:
-    """Counts to predict, which the held-in counts do not tell; some are unknown."""
+    """Held-in codes in the window, and other counts to predict; some are unknown."""
     target_BTN = swinging(TRIALS, seed=1).target_BTN
+    target_BTN[:, : SIZES.n_window, : SIZES.n_heldin] = CODES_BWI
     target_BTN[torch.rand(target_BTN.shape, generator=torch.Generator().manual_seed(3)) < 0.1] = torch.nan
     return target_BTN
 
@@ -42,16 +69,16 @@ def _target() -> Tensor:
 def _step(target_BTN: Tensor, variant: str = "dot line", input_size: str = "DT") -> Step:
     """The first step of a training, on all trials at once."""
     hyper = Hyperparameters(hidden=8, mask_variant=variant, mask_ratio=RATIO, input_size=input_size)
-    train = Counts(CODES_BWI.float(), target_BTN)
+    train = counts_of(target_BTN, SIZES.n_window, SIZES.n_heldin)
     training = Training(parse_chain("GRU -> FF -> exp"), hyper, Plan(epochs=1, batch_size=TRIALS), train, 5, CPU)
     seen: list[Tensor] = []
 
     def look(_: nn.Module, inputs: tuple[Tensor, Tensor], output_BTN: Tensor) -> None:
-        seen.extend(tensor.detach().clone() for tensor in (*inputs, output_BTN))
+        _Look.apply(seen.extend, *(tensor.detach() for tensor in (*inputs, output_BTN)))
 
     training.network.register_forward_hook(look)
-    loss = training.run_epoch()
-    return Step(*seen, loss)
+    loss = next(fit(training, train)).loss
+    return Step(*seen[:3], loss)
 
 
 def _trials(step: Step) -> Tensor:
@@ -69,14 +96,17 @@ both_sizes = pytest.mark.parametrize("input_size", ["DT", "dT"])
 def test_it_reads_the_bins_it_says_of_every_trial_once_and_nothing_of_what_is_hidden(
     variant: str, input_size: str
 ) -> None:
-    step = _step(_target(), variant, input_size)
+    target_BTN = _target()
+    step = _step(target_BTN, variant, input_size)
     trials_B = _trials(step)
     assert sorted(trials_B.tolist()) == list(range(TRIALS))
     assert step.input_BWI.shape[1] == window_bins(input_size, SIZES)
     read_BW = step.bins_BT[:, : window_bins(input_size, SIZES)]
-    codes_BWI = CODES_BWI[trials_B.unsqueeze(1), read_BW] / (1 - RATIO)
-    assert_close(step.input_BWI, torch.where(step.input_BWI == 0, 0, codes_BWI))
-    assert 0 < (step.input_BWI == 0).float().mean() < 2 * RATIO
+    codes_BWI = target_BTN[trials_B.unsqueeze(1), read_BW][..., : SIZES.n_heldin]
+    known_BWI = ~torch.isnan(codes_BWI)
+    assert_close(step.input_BWI, torch.where(step.input_BWI == 0, 0, codes_BWI / (1 - RATIO)))
+    assert (step.input_BWI[~known_BWI] == 0).all()
+    assert 0 < (step.input_BWI[known_BWI] == 0).float().mean() < 2 * RATIO
 
 
 @every_variant

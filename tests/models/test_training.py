@@ -3,17 +3,18 @@ from itertools import islice
 
 import pytest
 import torch
-from population import swinging
+from population import SIZES, counts_of, swinging
 from torch.testing import assert_close
 
 from models.blocks import BLOCKS
 from models.chain import parse_chain
 from models.errors import DivergedError
+from models.fitting import fit
 from models.hyperparameters import Hyperparameters
 from models.network import predict
 from models.scores import co_bps
 from models.tensors import Counts
-from models.training import Plan, Training, fit
+from models.training import Plan, Training
 
 CPU = torch.device("cpu")
 PLAN = Plan(epochs=6, batch_size=16)
@@ -87,13 +88,11 @@ def test_unknown_counts_are_never_scored() -> None:
     """With everything unknown but one neuron's spikes, only that neuron's rate is learned."""
     target = torch.full_like(TRAIN.target_BTN, torch.nan)
     target[:, :, 10] = 2.0
-    training = _training("FF -> exp", train=Counts(TRAIN.heldin_BWI, target))
+    training = _training("FF -> exp", train=counts_of(target, SIZES.n_window, SIZES.n_heldin))
     losses = [progress.loss for progress in fit(training, VAL)]
     assert losses[-1] == pytest.approx(2.0 - 2.0 * torch.log(torch.tensor(2.0)).item(), abs=0.2)
 
 
 def test_a_training_that_leaves_the_finite_numbers_says_where() -> None:
-    target = TRAIN.target_BTN.clone()
-    target[7, 3, 2] = torch.inf
-    with pytest.raises(DivergedError, match=r"the loss became (inf|-inf|nan) in epoch 1, step \d"):
-        next(fit(_training(train=Counts(TRAIN.heldin_BWI, target)), VAL))
+    with pytest.raises(DivergedError, match=r"the loss became (inf|-inf|nan) in epoch 1, step [2-4]"):
+        next(fit(_training(lr=1e30), VAL))

@@ -5,14 +5,14 @@ from models.chain import parse_chain
 from models.decoding import Averages, Velocity
 from models.hyperparameters import Hyperparameters
 from models.network import Network, predict
-from models.tensors import Counts
+from models.tensors import Counts, Sizes
 from search.metrics import metrics_of
 from search.targets import Targets
 
 
 def _counts(n_trials: int) -> Counts:
     spikes_BTN = torch.poisson(torch.full((n_trials, 12, 5), 0.5))
-    return Counts(spikes_BTN[:, :10, :3], spikes_BTN)
+    return Counts(spikes_BTN.to(torch.uint8), Sizes(n_heldin=3, n_heldout=2, n_window=10, n_forward=2))
 
 
 def _velocity(n_trials: int) -> Velocity:

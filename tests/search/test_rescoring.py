@@ -13,9 +13,9 @@ from optuna.distributions import FloatDistribution
 from optuna.trial import create_trial
 
 from models.chain import parse_chain
+from models.fitting import train_through
 from models.network import predict
 from models.scores import co_bps
-from models.tensors import Counts
 from models.training import Training
 from search.beginning import Request, begin
 from search.opening import OpenStudy, Place
@@ -69,10 +69,9 @@ def _by_hand(study: OpenStudy, number: int, fold: int, splits: int) -> float:
     rest = [trial for trial in order if trial not in held]
     facts = load_checkpoint(study.checkpoints.best(number)).facts
     chain, hyper = settings_of(facts["settings"])
-    train, test = (Counts(counts.heldin_BWI[trials], counts.target_BTN[trials]) for trials in (rest, held))
+    train, test = (counts.of_trials(torch.tensor(trials)) for trials in (rest, held))
     training = Training(parse_chain(chain), hyper, study.spec.plan, train, study.spec.trial_seed(fold), CPU)
-    while training.epoch < facts["progress"]["epoch"]:
-        training.run_epoch()
+    train_through(training, facts["progress"]["epoch"])
     return co_bps(predict(training.network, test.heldin_BWI), test).item()
 
 
