@@ -1,14 +1,17 @@
-# The two commands of the README, `make demo` and `make test`, and what they are made of.
+# The commands of the README, `make demo`, `make test` and `make bench`, and what they are made of.
 # Every target is safe to run again: the environment is made once and remade when what it is made from changes.
 
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test lint clean
+.PHONY: demo bench test lint clean
 
 demo: $(INSTALLED)
 	$(BIN)/python benchmarks/demo.py
+
+bench: $(INSTALLED)
+	$(BIN)/python benchmarks/bench.py
 
 test: lint
 	$(BIN)/pytest

@@ -78,17 +78,22 @@ def table(numbers: list[int], n_trials: int, device: torch.device, rounds: int) 
     return "\n".join([head, f"|---|{'---|' * len(numbers)}", *rows])
 
 
+def report(numbers: list[int], n_trials: int, rounds: int) -> str:
+    """The table, with what it was measured on."""
+    device = training_device()
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "one core of the CPU"
+    words = f"On {name}: milliseconds of a step of all K / of each / how many times as fast as alone."
+    return f"{words}\n\n{table(numbers, n_trials, device, rounds)}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--numbers", type=int, nargs="+", default=[1, 2, 4, 8], help="trials side by side")
     parser.add_argument("--trials", type=int, default=96, help="of the recording: as many more steps an epoch")
     parser.add_argument("--rounds", type=int, default=2)
     options = parser.parse_args()
-    device = training_device()
     keep_freed_memory()
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "one core of the CPU"
-    print(f"{name}: milliseconds a step of all / of each / how many times as fast as alone\n")
-    print(table(options.numbers, options.trials, device, options.rounds))
+    print(report(options.numbers, options.trials, options.rounds))
 
 
 if __name__ == "__main__":

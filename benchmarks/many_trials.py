@@ -19,7 +19,7 @@ from search.process import MODULE
 from storage.urls import parse_url
 
 RECORDING = Synthetic("mc_rtt", neurons=80, trials=500)
-EPOCHS = 4
+EPOCHS = 3
 SPACE = """\
 hidden = [40]
 num_layers = [2]

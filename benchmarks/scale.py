@@ -134,15 +134,20 @@ def _y(milliseconds: float, costs: dict[str, list[float]]) -> float:
     return HEIGHT - MARGIN - share * height
 
 
+def report(rounds: int) -> str:
+    """The table; draws the picture."""
+    costs = measure(rounds)
+    PICTURE.write_text(picture(costs))
+    return f"{table(costs)}\n\n![The cost of a step against each size](../{PICTURE})"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     torch.set_num_threads(1)
     keep_freed_memory()
-    costs = measure(options.rounds)
-    print(table(costs))
-    PICTURE.write_text(picture(costs))
+    print(report(options.rounds))
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ def work(open_study: OpenStudy, stop: Stop, side_by_side: int | None = None) -> 
     keep_freed_memory()
     patience = Patience(stop)
     claims = open_study.claims(patience)
-    bench = _bench(open_study, stop)
+    bench = bench_of(open_study, stop)
     most = side_by_side or SIDE_BY_SIDE[bench.device.type]
     patience.call(lambda: _sweep(open_study))
     with claims.heartbeat() as heartbeat:
@@ -54,7 +54,7 @@ def work(open_study: OpenStudy, stop: Stop, side_by_side: int | None = None) -> 
                 stop.wait(IDLE_SECONDS)
 
 
-def _bench(open_study: OpenStudy, stop: Stop) -> Bench:
+def bench_of(open_study: OpenStudy, stop: Stop) -> Bench:
     """What the trials of the study need. Raises SearchError for a wrong version or recording."""
     check_versions(open_study.spec)
     check_folder(open_study.checkpoints.folder)

@@ -1,0 +1,60 @@
+"""``make bench``: how fast training is on this machine, measured in one run and written into ``RESULTS.md``.
+
+Takes under 15 minutes on two cores, most of them for the ten minutes of the published loop. Leave the machine alone
+meanwhile. Each part is a program of its own that can be run with other options.
+"""
+
+import platform
+import time
+from pathlib import Path
+
+import batched
+import between_trials
+import many_trials
+import one_trial
+import scale
+import torch
+
+from search.devices import training_device
+from search.memory import keep_freed_memory
+from search.slots import usable_cores
+
+RESULTS = Path("benchmarks/RESULTS.md")
+BEGIN, END = "<!-- make bench writes from here -->", "<!-- to here -->"
+
+
+def processor() -> str:
+    """The processor's name, as Linux gives it."""
+    info = Path("/proc/cpuinfo")
+    names = [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def measured() -> str:
+    """Every part, measured one after the other."""
+    began = time.monotonic()
+    parts = {
+        "One trial": one_trial.report(seconds=600, seeds=5, published_seeds=2),
+        "Many trials": many_trials.table([(1, 1), (2, 1), (4, 1), (2, 4)], rounds=2, gpus="none"),
+        "Between trials": between_trials.table(trials=5),
+        "Trials side by side": batched.report([1, 2, 4, 8], n_trials=96, rounds=2),
+        "Scale": scale.report(rounds=3),
+    }
+    machine = f"{processor()}, {usable_cores()} cores, torch {torch.__version__}, {training_device()}"
+    minutes = (time.monotonic() - began) / 60
+    sections = [f"### {title}\n\n{text}" for title, text in parts.items()]
+    return "\n\n".join([f"Measured on {machine}, in {minutes:.1f} minutes.", *sections])
+
+
+def main() -> None:
+    keep_freed_memory()
+    torch.set_num_threads(1)
+    text = measured()
+    print(text)
+    before, rest = RESULTS.read_text().split(BEGIN)
+    _, after = rest.split(END)
+    RESULTS.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""``python benchmarks/between_trials.py``: what a worker spends beside training, trial for trial.
+
+Lives some trials in this process as a worker does, with a clock at each step. Prints a Markdown table of medians:
+starting a trial (claim, settings, network), finishing it (best network, metrics, score), and a look at val.
+"""
+
+import argparse
+import statistics
+import time
+
+import torch
+from workshop import FOLDER, Synthetic
+
+from search.beginning import Request, begin
+from search.crew import Crew
+from search.memory import keep_freed_memory
+from search.opening import Place
+from search.stopping import Stop
+from search.worker import bench_of
+from storage.patience import Patience
+from storage.urls import parse_url
+
+RECORDING = Synthetic("mc_rtt", neurons=80, trials=500)
+EPOCHS = 4
+
+
+def measure(trials: int) -> tuple[list[float], list[float]]:
+    """Seconds to start each trial, and to finish it."""
+    FOLDER.mkdir(exist_ok=True)
+    for left_over in FOLDER.glob("between.db*"):
+        if left_over.is_file():
+            left_over.unlink()
+    place = Place(parse_url(f"sqlite:///{FOLDER / 'between.db'}"), FOLDER / "artifacts" / "between", RECORDING.data)
+    request = Request(
+        dataset="mc_rtt", architectures=("GRU(2) -> FF -> exp",), trials=trials, epochs=EPOCHS, pruner="none"
+    )
+    study, stop = begin(place, "between", request), Stop()
+    claims = study.claims(Patience(stop))
+    starts, finishes = [], []
+    with claims.heartbeat() as heartbeat:
+        crew = Crew(bench_of(study, stop), heartbeat)
+        while not claims.is_met():
+            began = time.perf_counter()
+            claim = claims.next()
+            assert claim is not None
+            crew.take_up(claim)
+            starts.append(time.perf_counter() - began)
+            looks = []
+            while len(crew):
+                began = time.perf_counter()
+                crew.move_on()
+                looks.append(time.perf_counter() - began)
+            # The last look is an epoch like the others, and then the trial's end.
+            finishes.append(looks[-1] - statistics.median(looks[:-1]))
+    return starts, finishes
+
+
+def table(trials: int) -> str:
+    RECORDING.recording  # noqa: B018  made before the clock runs
+    starts, finishes = measure(trials)
+    rows = [
+        f"| {what} | {statistics.median(times):.3f} s | {min(times):.3f} to {max(times):.3f} |"
+        for what, times in (("starting a trial", starts), ("finishing it", finishes))
+    ]
+    return "\n".join([f"| what | median of {trials} trials | lowest to highest |", "|---|---|---|", *rows])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=8)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    print(table(options.trials))
+
+
+if __name__ == "__main__":
+    main()
