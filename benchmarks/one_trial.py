@@ -116,10 +116,11 @@ def report(seconds: float, seeds: int, published_seeds: int) -> str:
         f"| training | seeds | to {low:.4f}, where the published loop gets "
         f"| to {high:.4f}, {HIGH_SHARE} of the ceiling | reached at its end |"
     )
+    against_published = ratio(of_loop[published], of_loop[ours], low)
+    against_plain = ratio(of_loop[plain], of_loop[ours], high)
     words = (
-        f"nlb-search is at {low:.4f} **{ratio(of_loop[published], of_loop[ours], low)} times sooner** than the published "
-        f"loop,\nand at {HIGH_SHARE} of the ceiling **{ratio(of_loop[plain], of_loop[ours], high)} times sooner** than "
-        "the plain minibatch loop."
+        f"nlb-search is at {low:.4f} **{against_published} times sooner** than the published loop, and at {HIGH_SHARE} "
+        f"of the\nceiling **{against_plain} times sooner** than the plain minibatch loop."
     )
     return "\n".join([head, "|---|---|---|---|---|", *rows, "", words])
 
