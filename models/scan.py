@@ -47,9 +47,12 @@ class _Scan(Function):
         return grad_keep_BTC, total_BTC
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple[int, int], keep_BTC: Tensor, new_BTC: Tensor) -> tuple[Tensor, int]:
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *tensors: Tensor) -> tuple[Tensor, int]:
         """Networks that ``torch.vmap`` runs side by side are more trials to a scan."""
-        merged = (x.movedim(dim, 0).flatten(0, 1) for x, dim in zip((keep_BTC, new_BTC), in_dims, strict=True))
+        merged = (
+            (tensor.expand(info.batch_size, *tensor.shape) if dim is None else tensor.movedim(dim, 0)).flatten(0, 1)
+            for tensor, dim in zip(tensors, in_dims, strict=True)
+        )
         states_BTC: Tensor = _Scan.apply(*merged)
         return states_BTC.unflatten(0, (info.batch_size, -1)), 0
 
