@@ -56,6 +56,10 @@ def _never() -> bool:
     return False
 
 
+_Losses = dict[Training, list[Tensor]]
+"""The losses of every step since the last evaluation, a tensor an epoch."""
+
+
 class Trainer:
     """Moves trainings on, those of one kind side by side; all are scored on ``val``."""
 
@@ -77,29 +81,32 @@ class Trainer:
             kinds.setdefault(training.kind, []).append(training)
         self._together = {kind: together for kind, together in self._together.items() if kind in kinds}
         outcomes: dict[Training, Progress | Exception] = {}
+        losses: _Losses = {training: [] for training in trainings}
         for group in kinds.values():
-            outcomes.update(zip(group, self._outcomes(group, interrupted), strict=True))
+            outcomes.update(zip(group, self._outcomes(group, losses, interrupted), strict=True))
         return [outcomes[training] for training in trainings]
 
-    def _outcomes(self, group: list[Training], interrupted: Callable[[], bool]) -> Sequence[Progress | Exception]:
-        """What came of trainings of one kind. Where they fail together, for want of memory, say, each is then alone."""
+    def _outcomes(
+        self, group: list[Training], losses: _Losses, interrupted: Callable[[], bool]
+    ) -> Sequence[Progress | Exception]:
+        """What came of trainings of one kind. Where they fail together, for want of memory, say, each goes on alone."""
         try:
-            return self._advanced(group, interrupted)
+            return self._advanced(group, losses, interrupted)
         except Exception as error:
             # What lies side by side may be ahead of the trainings themselves.
             self._together.pop(group[0].kind, None)
             if len(group) == 1 or isinstance(error, InterruptedTrainingError):
                 return [error] * len(group)
-            return [outcome for training in group for outcome in self._outcomes([training], interrupted)]
+            return [outcome for training in group for outcome in self._outcomes([training], losses, interrupted)]
 
-    def _advanced(self, group: list[Training], interrupted: Callable[[], bool]) -> list[Progress | DivergedError]:
-        losses: dict[Training, list[Tensor]] = {training: [] for training in group}
-        waiting = group
-        while waiting:
+    def _advanced(
+        self, group: list[Training], losses: _Losses, interrupted: Callable[[], bool]
+    ) -> list[Progress | DivergedError]:
+        # They may have failed together after some epochs, or on val: an epoch that is done is not done again.
+        while waiting := [t for t in group if not (losses[t] and t.plan.is_look(t.epoch))]:
             loss_SK = _epoch(self._laid(waiting), interrupted)
             for training, loss_S in zip(waiting, loss_SK.unbind(1), strict=True):
                 losses[training].append(loss_S)
-            waiting = [training for training in waiting if not training.plan.is_look(training.epoch)]
         scores_KX = self._val.scores_of(self._laid(group)).T.tolist()
         return [
             _judged(training, torch.stack(losses[training]).tolist(), *scores_X)

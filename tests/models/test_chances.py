@@ -66,6 +66,11 @@ def test_every_pair_of_places_takes_every_pair_of_values_evenly() -> None:
     assert abs(corners.double().mean().item()) < 6 / 150
 
 
+def test_no_two_places_of_a_square_draw_alike() -> None:
+    """In 90 000 draws of 32 bits about one pair meets by chance; a place and the one across the diagonal never may."""
+    assert len(draw(key_of(8, CPU), (300, 300)).unique()) > 300 * 300 - 10
+
+
 @pytest.mark.parametrize("how", ["seeds", "numbers folded in", "numbers folded in twice"])
 def test_keys_do_not_tell_of_each_other(how: str) -> None:
     keys = {

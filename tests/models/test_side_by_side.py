@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from population import swinging
+from torch import Tensor
 from torch.testing import assert_close
 
 from models.chain import parse_chain
@@ -39,13 +40,32 @@ def _training(chain: str, seed: int, plan: Plan = PLAN, **settings: Any) -> Trai
     return Training(parse_chain(chain), Hyperparameters(**settings), plan, TRAIN, seed, CPU)
 
 
+class _Steps:
+    """Counts the steps of a trainer, which asks before each whether it is interrupted."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def __call__(self) -> bool:
+        self.asked += 1
+        return False
+
+
 def _together(trainings: list[Training]) -> list[list[Progress | Exception]]:
-    """What came of each training, evaluation after evaluation, until all are done or of no more use."""
-    trainer = Trainer(Val(VAL))
+    """What came of each training, evaluation after evaluation, until all are done or of no more use.
+
+    Trainings of one kind take each step together, or this fails: they are not silently trained alone.
+    """
+    trainer, steps = Trainer(Val(VAL)), _Steps()
     seen: list[list[Progress | Exception]] = [[] for _ in trainings]
     going = list(range(len(trainings)))
     while going:
-        outcomes = trainer.advance([trainings[index] for index in going])
+        before, steps.asked = [training.epoch for training in trainings], 0
+        outcomes = trainer.advance([trainings[index] for index in going], steps)
+        epochs: dict[Any, int] = {}
+        for training, epoch in zip(trainings, before, strict=True):
+            epochs[training.kind] = max(epochs.get(training.kind, 0), training.epoch - epoch)
+        assert steps.asked == sum(epochs.values()) * PLAN.steps_per_epoch(TRAIN.n_trials)
         for index, outcome in zip(going, outcomes, strict=True):
             seen[index].append(outcome)
         going = [i for i in going if isinstance(seen[i][-1], Progress) and not trainings[i].is_done]
@@ -146,6 +166,27 @@ def test_trainings_of_several_kinds_are_moved_on_in_one_call() -> None:
 
     alone, ours = make(), make()
     expected = [list(fit(training, VAL)) for training in alone]
+    for training, seen, other, progress in zip(ours, _together(ours), alone, expected, strict=True):
+        _assert_same(training, seen, other, progress)
+
+
+@pytest.mark.parametrize("plan", [PLAN, replace(PLAN, epochs=5, evaluate_every=2)])
+def test_trainings_that_cannot_be_scored_together_are_scored_alone_and_trained_no_further(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Val.scores_of
+
+    def scarce(val: Val, side_by_side: SideBySide) -> Tensor:
+        if len(side_by_side.trainings) > 1:
+            raise MemoryError
+        return real(val, side_by_side)
+
+    def make() -> list[Training]:
+        return [_training("FF -> exp", seed, plan) for seed in range(2)]
+
+    alone, ours = make(), make()
+    expected = [list(fit(training, VAL)) for training in alone]
+    monkeypatch.setattr(Val, "scores_of", scarce)
     for training, seen, other, progress in zip(ours, _together(ours), alone, expected, strict=True):
         _assert_same(training, seen, other, progress)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from models.chain import parse_chain
-from models.fitting import fit
+from models.fitting import fit, train_through
 from models.hyperparameters import Hyperparameters
 from models.masks import PUBLISHED_VARIANTS, SHAPES
 from models.tensors import UNKNOWN
@@ -125,6 +126,27 @@ def test_it_is_scored_on_what_is_hidden_on_held_out_neurons_and_on_forward_bins(
         if not torch.isnan(count)
     ]
     assert step.loss == pytest.approx(torch.stack(losses).mean().item(), rel=1e-5)
+
+
+def test_every_dropout_draws_its_own_entries_anew_in_every_step() -> None:
+    hyper = Hyperparameters(dropout=0.4)
+    train, plan = swinging(40, seed=1), Plan(epochs=2, batch_size=40)
+    training = Training(parse_chain("FF -> FF -> FF -> exp"), hyper, plan, train, 5, CPU)
+    seen: list[Tensor] = []
+
+    def look(_: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
+        _Look.apply(seen.extend, (output / inputs[0]).detach())
+
+    for block in list(training.network.blocks)[1:]:
+        block.get_submodule("dropout").register_forward_hook(look)
+    train_through(training, 2)
+    kept = [scale > 0 for scale in seen]
+    assert len(kept) == 4
+    for scale, is_kept in zip(seen, kept, strict=True):
+        assert_close(scale[is_kept], torch.full_like(scale[is_kept], 1 / 0.6))
+        assert is_kept.float().mean().item() == pytest.approx(0.6, abs=0.03)
+    for first, second in combinations(kept, 2):
+        assert (first & second).float().mean().item() == pytest.approx(0.36, abs=0.03)
 
 
 @both_sizes
