@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from optuna.trial import FrozenTrial, TrialState
+from specs import written
 from torch import Tensor
 
 from models.side_by_side import SideBySide
@@ -18,6 +19,8 @@ from storage.owner import OWNER_KEY
 from storage.urls import parse_url
 
 BUDGET, EPOCHS = 5, 4
+SPACE = written("input_size = 'DT'\nbidirectional = true\nnum_layers = 1\nhidden = { low = 4, high = 16 }")
+"""Trials of one kind, which a worker can train as one computation."""
 
 
 class Studies:
@@ -28,9 +31,14 @@ class Studies:
 
     def made(self, name: str) -> OpenStudy:
         place = Place(parse_url(f"sqlite:///{self._folder}/{name}.db"), self._folder / name, self._recordings)
-        architectures = ("GRU(1) -> FF -> exp", "FF -> exp")
         request = Request(
-            dataset="mc_rtt", architectures=architectures, trials=BUDGET, epochs=EPOCHS, sampler="random", pruner="none"
+            dataset="mc_rtt",
+            architectures=("GRU(1) -> FF -> exp",),
+            trials=BUDGET,
+            epochs=EPOCHS,
+            space=SPACE,
+            sampler="random",
+            pruner="none",
         )
         return begin(place, name, request)
 
@@ -45,9 +53,7 @@ def one_by_one(studies: Studies) -> list[FrozenTrial]:
     """The trials of a study whose worker lived one after the other."""
     study = studies.made("one-by-one")
     work(study, Stop(), side_by_side=1)
-    trials = study.study.get_trials()
-    assert {trial.params["hidden"] for trial in trials if "hidden" in trial.params}
-    return trials
+    return study.study.get_trials()
 
 
 def _assert_same(trial: FrozenTrial, other: FrozenTrial) -> None:
@@ -64,10 +70,18 @@ def _files(study: OpenStudy) -> set[str]:
 
 
 def test_a_study_ends_with_the_same_trials_and_meets_its_budget_exactly(
-    studies: Studies, one_by_one: list[FrozenTrial]
+    studies: Studies, one_by_one: list[FrozenTrial], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study = studies.made("together")
+    study, together = studies.made("together"), []
+    real = SideBySide.train_epoch
+
+    def counting(side_by_side: SideBySide, *rest: Any) -> Tensor | None:
+        together.append(len(side_by_side.trainings))
+        return real(side_by_side, *rest)
+
+    monkeypatch.setattr(SideBySide, "train_epoch", counting)
     work(study, Stop(), side_by_side=3)
+    assert together == [3] * EPOCHS + [2] * EPOCHS, "and no epoch was trained by one alone"
     trials = study.study.get_trials()
     assert len(trials) == BUDGET
     for trial, other in zip(trials, one_by_one, strict=True):
