@@ -1,0 +1,82 @@
+"""One thread beats for all trials that a worker has in hand, and for no other."""
+
+import threading
+import time
+
+import optuna
+import pytest
+from claimant import claims_of
+from optuna.storages import RDBStorage
+
+import storage.heartbeat
+from storage.claims import Claims
+from storage.database import open_database
+from storage.studies import make_study
+from storage.urls import StorageUrl
+
+
+@pytest.fixture
+def claims(url: StorageUrl, monkeypatch: pytest.MonkeyPatch) -> Claims:
+    monkeypatch.setattr(storage.heartbeat, "HEARTBEAT_SECONDS", 0.05)
+    make_study(url, open_database(url), "study", spec={}, start={})
+    return claims_of(url.with_password, "study", budget=3)
+
+
+@pytest.fixture
+def beats(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The numbers of the trials for which a sign of life reached the database, as they come."""
+    seen: list[int] = []
+    real = RDBStorage.record_heartbeat
+
+    def recorded(database: RDBStorage, trial_id: int) -> None:
+        real(database, trial_id)
+        seen.append(database.get_trial_number_from_id(trial_id))
+
+    monkeypatch.setattr(RDBStorage, "record_heartbeat", recorded)
+    return seen
+
+
+def _wait_for(beats: list[int], numbers: set[int]) -> None:
+    until = time.monotonic() + 20
+    while not numbers <= set(beats):
+        assert time.monotonic() < until, f"no sign of life of {numbers - set(beats)}"
+        time.sleep(0.01)
+
+
+def test_it_beats_for_every_trial_in_hand_and_no_longer_for_one_that_left(claims: Claims, beats: list[int]) -> None:
+    first, second, _ = (claims.next() for _ in range(3))
+    assert first is not None
+    assert second is not None
+    with claims.heartbeat() as heartbeat, second.kept_alive(heartbeat):
+        with first.kept_alive(heartbeat):
+            beats.clear()
+            _wait_for(beats, {0, 1})
+        # The beat that was on its way when the trial left may still come.
+        time.sleep(0.1)
+        beats.clear()
+        _wait_for(beats, {1})
+        beats.clear()
+        _wait_for(beats, {1})
+        assert set(beats) == {1}
+    assert not [thread for thread in threading.enumerate() if thread.name == "heartbeat"]
+
+
+def test_a_database_that_is_away_for_a_beat_does_not_end_it(
+    claims: Claims, beats: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = claims.next()
+    assert claim is not None
+    away = threading.Event()
+    beat = storage.heartbeat.beat
+
+    def failing(study: optuna.Study, trial_id: int) -> None:
+        if not away.is_set():
+            away.set()
+            raise ConnectionError
+        beat(study, trial_id)
+
+    with claims.heartbeat() as heartbeat, claim.kept_alive(heartbeat):
+        beats.clear()
+        monkeypatch.setattr(storage.heartbeat, "beat", failing)
+        assert away.wait(20)
+        _wait_for(beats, {0})
