@@ -21,7 +21,7 @@ from data.synthesis import read_ceiling
 from search.process import MODULE
 
 FOLDER = Path("demo")
-STUDY, TRIALS, EPOCHS = "demo", 12, 20
+STUDY, TRIALS, EPOCHS = "demo", 16, 12
 
 
 def nlb_search(*arguments: str) -> str:

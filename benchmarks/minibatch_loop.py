@@ -41,12 +41,12 @@ class Settings:
     of 16, 32, 64, lr 0.01 to 0.03, hidden 24 to 64, dropout 0.15 to 0.4, 6 to 14 epochs and 15 or 30 % of warm-up.
     """
 
-    hidden: int = 32
+    hidden: int = 40
     dropout: float = 0.3
-    lr: float = 0.02
+    lr: float = 0.03
     mask_ratio: float = 0.27
     batch_size: int = 32
-    epochs: int = 8
+    epochs: int = 7
     warm_up: float = 0.15
     gradient_norm: float = 1.0
 

@@ -21,14 +21,14 @@ class Hyperparameters:
     """
 
     lr: float = 0.01
-    dropout: float = 0.46
+    dropout: float = 0.3
     l2_weight: float = 0.0
     hidden: int = 40
     num_layers: int | None = None
     bidirectional: bool = True
     input_size: str = "DT"
     mask_ratio: float = 0.27
-    mask_variant: str = "dot line"
+    mask_variant: str = "dot"
 
 
 TRAINING = frozenset({"lr", "l2_weight", "input_size", "mask_ratio", "mask_variant"})

@@ -58,7 +58,7 @@ def launch(
     workers_per_gpu: options.WorkersPerGpu = 1,
     side_by_side: options.SideBySide = None,
     epochs: Annotated[
-        int | None, typer.Option(min=1, show_default="for about 250 steps", help="The most that a trial trains.")
+        int | None, typer.Option(min=1, show_default="for about 125 steps", help="The most that a trial trains.")
     ] = None,
     space: Annotated[
         str | None,

@@ -17,11 +17,11 @@ SamplerName = Literal["tpe", "random", "grid", "gp", "cmaes"]
 PrunerName = Literal["hyperband", "median", "patient", "none"]
 
 BATCH_SIZE = 32
-USUAL_STEPS = 250
+USUAL_STEPS = 125
 """Steps of the optimizer in a trial unless --epochs says otherwise: with twice as many, an mc_rtt-like recording scored
 no better.
 """
-FEWEST_EPOCHS, MOST_EPOCHS = 20, 150
+FEWEST_EPOCHS, MOST_EPOCHS = 12, 150
 EVALUATIONS = 40
 """Looks at val in a trial, at most: enough to prune early, few enough to cost little."""
 
