@@ -1,5 +1,7 @@
 """A worker: takes one trial after another until the budget is met."""
 
+import time
+
 from optuna.trial import TrialState
 
 from models.fitting import Val
@@ -17,7 +19,7 @@ from storage.patience import Patience
 
 IDLE_SECONDS = 1.0
 
-SIDE_BY_SIDE = {"cpu": 1, "cuda": 16}
+SIDE_BY_SIDE = {"cpu": 1, "cuda": 32}
 """Trials that a worker trains together. On a CPU few more trials finish so, and the sampler learns later from each; a
 GPU does not notice the others.
 """
@@ -37,12 +39,14 @@ def work(open_study: OpenStudy, stop: Stop, side_by_side: int | None = None) -> 
     most = side_by_side or SIDE_BY_SIDE[bench.device.type]
     patience.call(lambda: _sweep(open_study))
     with claims.heartbeat() as heartbeat:
-        crew = Crew(bench, heartbeat)
+        crew, ask_again_at = Crew(bench, heartbeat), 0.0
         while crew or not stop.is_set():
             stop.check_launcher()
-            while len(crew) < most and not stop.is_set():
+            while len(crew) < most and not stop.is_set() and time.monotonic() >= ask_again_at:
                 claim = claims.next()
                 if claim is None:
+                    # Others hold the last trials; a crew that is short of some need not ask at every evaluation.
+                    ask_again_at = time.monotonic() + IDLE_SECONDS
                     break
                 crew.take_up(claim)
             if crew:
@@ -50,7 +54,7 @@ def work(open_study: OpenStudy, stop: Stop, side_by_side: int | None = None) -> 
             elif claims.is_met():
                 return
             else:
-                # The last trials are held by others; one of them may yet fail or lose its worker.
+                # One of the last trials may yet fail or lose its worker.
                 stop.wait(IDLE_SECONDS)
 
 
