@@ -5,6 +5,7 @@ Nothing here knows who is listening: what happened is returned, and the caller d
 
 import logging
 import math
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from statistics import fmean
@@ -111,9 +112,11 @@ class Trainer:
                 return [error] * len(group)
             half = math.ceil(len(group) / 2)
             _log.warning("%d trials do not go side by side, from now on %d (%s)", len(group), half, error)
-            self._most[group[0].kind] = half
-            parts = (group[:half], group[half:])
-            return [outcome for part in parts for outcome in self._outcomes(part, losses, interrupted)]
+            # The error's frames hold the tensors of the step that failed.
+            traceback.clear_frames(error.__traceback__)
+        self._most[group[0].kind] = half
+        parts = (group[:half], group[half:])
+        return [outcome for part in parts for outcome in self._outcomes(part, losses, interrupted)]
 
     def _advanced(
         self, group: tuple[Training, ...], losses: _Losses, interrupted: Callable[[], bool]

@@ -1,5 +1,6 @@
-"""A worker: takes one trial after another until the budget is met."""
+"""A worker: takes trials, one or several at a time, until the budget is met."""
 
+import math
 import time
 
 from optuna.trial import TrialState
@@ -20,9 +21,12 @@ from storage.patience import Patience
 IDLE_SECONDS = 1.0
 
 SIDE_BY_SIDE = {"cpu": 1, "cuda": 32}
-"""Trials that a worker trains together. On a CPU few more trials finish so, and the sampler learns later from each; a
-GPU does not notice the others.
+"""Trials that a worker trains together, unless told. On a CPU few more trials finish so, and the sampler learns later
+from each; for GPUs this is a guess.
 """
+
+BUDGET_SHARE = 4
+"""Unless told, no worker begins with more than one in so many of the study's trials: the sampler must see some end."""
 
 
 def work(open_study: OpenStudy, stop: Stop, side_by_side: int | None = None) -> None:
@@ -36,7 +40,7 @@ def work(open_study: OpenStudy, stop: Stop, side_by_side: int | None = None) -> 
     patience = Patience(stop)
     claims = open_study.claims(patience)
     bench = bench_of(open_study, stop)
-    most = side_by_side or SIDE_BY_SIDE[bench.device.type]
+    most = side_by_side or min(SIDE_BY_SIDE[bench.device.type], math.ceil(open_study.spec.trials / BUDGET_SHARE))
     patience.call(lambda: _sweep(open_study))
     with claims.heartbeat() as heartbeat:
         crew, ask_again_at = Crew(bench, heartbeat), 0.0
