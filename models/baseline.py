@@ -25,7 +25,7 @@ def smoothed_rates(train: Counts, heldin_BWI: Tensor, bin_ms: int) -> Tensor:
     """Rates of the held-out neurons in the window, trials x bins x held-out, in spikes per bin.
 
     The readout is fitted on ``train``; ``heldin_BWI`` are the held-in counts to predict from. Unknown counts of
-    ``train`` (NaN) are left out of the fit.
+    ``train`` are left out of the fit.
     """
     sizes = train.sizes
     inputs, predictors = _log_smoothed(train.heldin_BWI, bin_ms), _log_smoothed(heldin_BWI, bin_ms)

@@ -3,7 +3,9 @@
 Nothing here knows who is listening: what happened is returned, and the caller decides to report, prune, save or stop.
 """
 
+import logging
 import math
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from statistics import fmean
@@ -18,6 +20,8 @@ from models.network import trials_at_once
 from models.side_by_side import SideBySide
 from models.tensors import Counts
 from models.training import Progress, Training
+
+_log = logging.getLogger(__name__)
 
 
 class Val:
@@ -65,7 +69,8 @@ class Trainer:
 
     def __init__(self, val: Val) -> None:
         self._val = val
-        self._together: dict[Any, SideBySide] = {}
+        self._laid: dict[tuple[Training, ...], SideBySide] = {}
+        self._most: dict[Any, int] = {}
 
     def advance(
         self, trainings: Sequence[Training], interrupted: Callable[[], bool] = _never
@@ -73,53 +78,65 @@ class Trainer:
         """Train each to its next evaluation; returns what came of each: a DivergedError, say.
 
         None of them may be done. One that leaves the finite numbers, or fails, is of no more use and disturbs no other.
-        As soon as ``interrupted`` says so, what comes of those that are not there yet is an InterruptedTrainingError;
+        As soon as ``interrupted`` says so, what comes of those that are not scored yet is an InterruptedTrainingError;
         they stand at the end of an epoch.
         """
         kinds: dict[Any, list[Training]] = {}
         for training in trainings:
             kinds.setdefault(training.kind, []).append(training)
-        self._together = {kind: together for kind, together in self._together.items() if kind in kinds}
+        groups = [
+            tuple(group[start : start + most])
+            for kind, group in kinds.items()
+            for most in [self._most.get(kind, len(group))]
+            for start in range(0, len(group), most)
+        ]
+        self._laid = {group: laid for group, laid in self._laid.items() if group in groups}
         outcomes: dict[Training, Progress | Exception] = {}
         losses: _Losses = {training: [] for training in trainings}
-        for group in kinds.values():
+        for group in groups:
             outcomes.update(zip(group, self._outcomes(group, losses, interrupted), strict=True))
         return [outcomes[training] for training in trainings]
 
     def _outcomes(
-        self, group: list[Training], losses: _Losses, interrupted: Callable[[], bool]
-    ) -> Sequence[Progress | Exception]:
-        """What came of trainings of one kind. Where they fail together, for want of memory, say, each goes on alone."""
+        self, group: tuple[Training, ...], losses: _Losses, interrupted: Callable[[], bool]
+    ) -> list[Progress | Exception]:
+        """What came of trainings of one kind. Where they fail together, for want of memory, say, they go on in halves,
+        from now on.
+        """
         try:
-            return self._advanced(group, losses, interrupted)
+            return list(self._advanced(group, losses, interrupted))
         except Exception as error:
             # What lies side by side may be ahead of the trainings themselves.
-            self._together.pop(group[0].kind, None)
+            self._laid = {laid: together for laid, together in self._laid.items() if group[0] not in laid}
             if len(group) == 1 or isinstance(error, InterruptedTrainingError):
                 return [error] * len(group)
-            return [outcome for training in group for outcome in self._outcomes([training], losses, interrupted)]
+            half = math.ceil(len(group) / 2)
+            _log.warning("%d trials do not go side by side, from now on %d (%s)", len(group), half, error)
+            # The error's frames hold the tensors of the step that failed.
+            traceback.clear_frames(error.__traceback__)
+        self._most[group[0].kind] = half
+        parts = (group[:half], group[half:])
+        return [outcome for part in parts for outcome in self._outcomes(part, losses, interrupted)]
 
     def _advanced(
-        self, group: list[Training], losses: _Losses, interrupted: Callable[[], bool]
+        self, group: tuple[Training, ...], losses: _Losses, interrupted: Callable[[], bool]
     ) -> list[Progress | DivergedError]:
         # They may have failed together after some epochs, or on val: an epoch that is done is not done again.
-        while waiting := [t for t in group if not (losses[t] and t.plan.is_look(t.epoch))]:
-            loss_SK = _epoch(self._laid(waiting), interrupted)
+        while waiting := tuple(t for t in group if not (losses[t] and t.plan.is_look(t.epoch))):
+            loss_SK = _epoch(self._side_by_side(waiting), interrupted)
             for training, loss_S in zip(waiting, loss_SK.unbind(1), strict=True):
                 losses[training].append(loss_S)
-        scores_KX = self._val.scores_of(self._laid(group)).T.tolist()
+        scores_KX = self._val.scores_of(self._side_by_side(group)).T.tolist()
         return [
             _judged(training, torch.stack(losses[training]).tolist(), *scores_X)
             for training, scores_X in zip(group, scores_KX, strict=True)
         ]
 
-    def _laid(self, group: list[Training]) -> SideBySide:
+    def _side_by_side(self, group: tuple[Training, ...]) -> SideBySide:
         """The trainings side by side: as they were left, where it was the same ones."""
-        kind = group[0].kind
-        together = self._together.get(kind)
-        if together is None or together.trainings != group:
-            together = self._together[kind] = SideBySide(group)
-        return together
+        if group not in self._laid:
+            self._laid[group] = SideBySide(group)
+        return self._laid[group]
 
 
 def _epoch(side_by_side: SideBySide, interrupted: Callable[[], bool]) -> Tensor:

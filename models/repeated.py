@@ -10,28 +10,29 @@ UNRECORDED = 2
 
 
 class Repeated:
-    """Calls ``step`` on a tensor of always the same shape, and gives what it gives.
+    """Calls a step on a tensor of always the same shape, and gives what it gives.
 
     The steps here are thousands of kernels, each shorter than it takes to launch it. On a GPU they are therefore
     recorded once as a CUDA graph (https://pytorch.org/blog/accelerating-pytorch-with-cuda-graphs), and from then on
-    launched as one. So ``step`` must change tensors in place only, must be of the same operations every time, and
+    launched as one. So the step must change tensors in place only, must be of the same operations every time, and
     must not wait for the device. On a CPU every call is plain.
     """
 
-    def __init__(self, step: Callable[[Tensor], Tensor]) -> None:
-        self._step = step
+    def __init__(self) -> None:
         self._calls = 0
         self._graph: torch.cuda.CUDAGraph | None = None
 
-    def __call__(self, given: Tensor) -> Tensor:
+    def __call__(self, step: Callable[[Tensor], Tensor], given: Tensor) -> Tensor:
+        """``step`` is the same one in every call; it is not kept, so that what it belongs to can be freed."""
         self._calls += 1
         if given.device.type != "cuda" or self._calls <= UNRECORDED:
-            return self._step(given)
+            return step(given)
         if self._graph is None:
-            self._graph = torch.cuda.CUDAGraph()
+            graph = torch.cuda.CUDAGraph()
             self._given = given.clone()
-            with torch.cuda.graph(self._graph):
-                self._result = self._step(self._given)
+            with torch.cuda.graph(graph):
+                self._result = step(self._given)
+            self._graph = graph
         self._given.copy_(given)
         self._graph.replay()
         return self._result.clone()

@@ -39,7 +39,7 @@ class Scored:
     """
 
     def __init__(self, spikes: Tensor) -> None:
-        self.known = (~torch.isnan(spikes)).to(spikes.dtype)
+        self.unknown = torch.isnan(spikes)
         null = torch.nanmean(spikes.double(), dim=(0, 1), keepdim=True).to(spikes.dtype)
         self.spikes = torch.nan_to_num(spikes)
         self.spikes_B = self.spikes.sum(dim=(1, 2), dtype=torch.float64)
@@ -60,7 +60,7 @@ class Scored:
     def _log_likelihood(self, rates: Tensor, trials: slice) -> Tensor:
         """Poisson log-likelihood of each trial, without the term that no rate changes."""
         rates = rates.masked_fill(rates == 0, LEAST_RATE)
-        each = (self.spikes[trials] * torch.log(rates)).sub_(rates).mul_(self.known[trials])
+        each = (self.spikes[trials] * torch.log(rates)).sub_(rates).masked_fill_(self.unknown[trials], 0)
         return each.sum(dim=(1, 2), dtype=torch.float64)
 
 

@@ -25,10 +25,12 @@ from models.training import Training
 from models.windows import WHOLE, draw_bins, whole_bins, window_bins
 
 _ORDER, _STEPS = range(2)
-_CROPS, _MASKS, _DROPOUTS = range(3)
-"""What is drawn, by number: for an epoch and all steps from the seed's key, and within a step from the step's."""
+"""What is drawn from the key of a seed, by number: the order of the trials in an epoch, and all that steps draw."""
 
-_PARTS: tuple[Callable[[Training], dict[str, Tensor]], ...] = (
+_CROPS, _MASKS, _DROPOUTS = range(3)
+"""What is drawn from the key of a step; the numbers from the last on are those of the network's dropouts."""
+
+_KEPT: tuple[Callable[[Training], dict[str, Tensor]], ...] = (
     lambda training: training.weights,
     lambda training: training.mean,
     lambda training: training.square,
@@ -99,7 +101,7 @@ class SideBySide:
         self.layout = Layout([training.network for training in trainings])
         # Rows are as wide as the widest network, so it is that one through which all are run.
         self.network = max((training.network for training in trainings), key=lambda network: network.n_parameters)
-        self.rows = Rows(*(self.layout.pack([read(training) for training in trainings]) for read in _PARTS))
+        self.rows = Rows(*(self.layout.pack([read(training) for training in trainings]) for read in _KEPT))
         self.settings = Settings(
             lr_K=self._each(lambda training: training.hyper.lr),
             l2_weight_K=self._each(lambda training: training.hyper.l2_weight).float(),
@@ -107,7 +109,7 @@ class SideBySide:
         )
         self.done_K = self._each(lambda training: training.epoch * self.plan.steps_per_epoch(self.train.n_trials))
         self.draws = self._draws()
-        self._repeated_step = Repeated(self._step)
+        self._repeated = Repeated()
 
     def _each(self, number: Callable[[Training], float]) -> Tensor:
         numbers = [number(training) for training in self.trainings]
@@ -143,7 +145,7 @@ class SideBySide:
         for start in self.plan.batch_starts(n_trials):
             if interrupted():
                 return None
-            losses.append(self._repeated_step(order_KE[:, start : start + self.plan.trials_per_batch(n_trials)]))
+            losses.append(self._repeated(self._step, order_KE[:, start : start + self.plan.trials_per_batch(n_trials)]))
         return torch.stack(losses)
 
     def _step(self, trials_KB: Tensor) -> Tensor:
@@ -205,7 +207,7 @@ class SideBySide:
     @torch.no_grad()
     def write_back(self) -> None:
         """Give every training what its row holds."""
-        for read, rows_KP in zip(_PARTS, (self.rows.weights_KP, self.rows.mean_KP, self.rows.square_KP), strict=True):
+        for read, rows_KP in zip(_KEPT, (self.rows.weights_KP, self.rows.mean_KP, self.rows.square_KP), strict=True):
             for training, own in zip(self.trainings, self.layout.unpack(rows_KP), strict=True):
                 for name, tensor in read(training).items():
                     tensor.copy_(own[name])

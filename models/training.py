@@ -124,10 +124,13 @@ class Training:
         return State({name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}, facts)
 
     def restore(self, state: State) -> None:
-        """Go on from ``state``, which a training of the same chain, settings, plan and data gave."""
+        """Go on from ``state``, which a training of the same chain, settings, plan and data gave.
+
+        Raises KeyError or RuntimeError for a state that lacks something of it.
+        """
         self.network.load_state_dict(_named("network.", state.tensors))
         for moments, prefix in ((self.mean, "mean."), (self.square, "square.")):
-            moments.update((name, tensor.to(self.device)) for name, tensor in _named(prefix, state.tensors).items())
+            moments.update((name, state.tensors[prefix + name].to(self.device)) for name in self.weights)
         self.epoch = state.facts["epoch"]
         if "best" in state.facts:
             self.best = Best(Progress(**state.facts["best"]), _named("best.", state.tensors))

@@ -55,8 +55,14 @@ class Crew:
         Raises SearchError after ten failures in a row, with the last reason; StorageError if the database stays away.
         """
         outcomes = self._trainer.advance(list(self._trainings.values()), self._interrupted)
+        ended: Exception | None = None
         for member, outcome in zip(list(self._trainings), outcomes, strict=True):
-            self._go_on(member, outcome)
+            try:
+                self._go_on(member, outcome)
+            except Exception as error:  # each gets its outcome, to save it at least, before the worker ends
+                ended = ended or error
+        if ended is not None:
+            raise ended
 
     def _interrupted(self) -> bool:
         return self._bench.stop.is_urgent()

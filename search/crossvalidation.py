@@ -32,6 +32,7 @@ from models.tensors import Counts
 from models.training import Training
 from search.devices import training_device
 from search.errors import SearchError
+from search.memory import keep_freed_memory
 from search.slots import Slot
 from search.spec import SearchSpec
 from search.stopping import Stop
@@ -156,6 +157,7 @@ def _arrive(free_slots: SimpleQueue[Slot], leave: Event) -> None:
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     os.environ.update(free_slots.get().environment)
     torch.set_num_threads(1)
+    keep_freed_memory()
     _leave = leave
 
 

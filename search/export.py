@@ -18,8 +18,10 @@ from models.training import Progress, Training
 from search.devices import training_device
 from search.errors import SearchError
 from search.kept import kept_network
+from search.memory import keep_freed_memory
 from search.opening import OpenStudy
 from search.selection import Selection, select
+from search.spec import check_version
 from search.submission import Phase, Prediction, Rates, is_submission, phase_splits, write_submission
 from search.tensors import counts_of, heldin_of
 from search.trial import settings_of
@@ -89,6 +91,8 @@ def _check_path(out: Path) -> None:
 
 
 def _load(study: OpenStudy, trial: FrozenTrial) -> Finalist:
+    # The same names may stand for other weights in another version.
+    check_version(study.spec, "nlb-search")
     checkpoint = kept_network(study, trial)
     facts = checkpoint.facts
     settings = facts["settings"]
@@ -106,6 +110,7 @@ def _train_again(study: OpenStudy, finalist: Finalist) -> Network:
     seed = study.spec.trial_seed(finalist.trial.number)
     training = Training(parse_chain(architecture), hyper, study.spec.plan, counts, seed, training_device())
     _log.info("training trial %d again on train + val, %d epochs", finalist.trial.number, finalist.progress.epoch)
+    keep_freed_memory()
     try:
         train_through(training, finalist.progress.epoch)
     except DivergedError as error:

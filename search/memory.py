@@ -7,6 +7,8 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """Names of glibc's malloc.h."""
 
 _LARGEST_KEPT = 2**30
+_LARGEST_IN_OLD_GLIBC = 2**25
+"""Before version 2.35, glibc took no larger one."""
 
 
 def keep_freed_memory() -> None:
@@ -19,5 +21,5 @@ def keep_freed_memory() -> None:
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, _LARGEST_KEPT)
+        mallopt(_M_MMAP_THRESHOLD, _LARGEST_KEPT) or mallopt(_M_MMAP_THRESHOLD, _LARGEST_IN_OLD_GLIBC)
         mallopt(_M_TRIM_THRESHOLD, _LARGEST_KEPT)

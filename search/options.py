@@ -52,7 +52,7 @@ SideBySide = Annotated[
     typer.Option(
         "--side-by-side",
         min=1,
-        show_default="1 on a CPU, 16 on a GPU",
+        show_default="1 on a CPU, 32 on a GPU",
         help="Trials that each worker trains together, as one computation.",
     ),
 ]

@@ -80,13 +80,17 @@ def versions_here() -> dict[str, str]:
 
 def check_versions(spec: SearchSpec) -> None:
     """Raises SearchError where a trial here would not be drawn or trained as the study's others were."""
-    here = versions_here()
     for package in ("nlb-search", "optuna"):
-        if spec.versions[package] != here[package]:
-            raise SearchError(
-                f"the study was made with {package} {spec.versions[package]}, and here is {here[package]}: "
-                "install that version to work on it"
-            )
+        check_version(spec, package)
+
+
+def check_version(spec: SearchSpec, package: str) -> None:
+    """Raises SearchError where another version of the package is installed than the study was made with."""
+    made_with, here = spec.versions[package], versions_here()[package]
+    if made_with != here:
+        raise SearchError(
+            f"the study was made with {package} {made_with}, and here is {here}: install that version to work on it"
+        )
 
 
 OPTION_OF_FIELD: dict[str, str] = {

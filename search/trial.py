@@ -31,7 +31,7 @@ from storage.claims import Claim
 from storage.errors import StorageError
 
 CHECKPOINT_SECONDS = 15
-"""A checkpoint is written at the first evaluation after so long: a killed worker loses that and one epoch."""
+"""A checkpoint is written at the first evaluation after so long: a killed worker loses that and one look."""
 
 _log = logging.getLogger(__name__)
 

@@ -1,4 +1,7 @@
-"""A worker: takes one trial after another until the budget is met."""
+"""A worker: takes trials, one or several at a time, until the budget is met."""
+
+import math
+import time
 
 from optuna.trial import TrialState
 
@@ -17,10 +20,13 @@ from storage.patience import Patience
 
 IDLE_SECONDS = 1.0
 
-SIDE_BY_SIDE = {"cpu": 1, "cuda": 16}
-"""Trials that a worker trains together. On a CPU few more trials finish so, and the sampler learns later from each; a
-GPU does not notice the others.
+SIDE_BY_SIDE = {"cpu": 1, "cuda": 32}
+"""Trials that a worker trains together, unless told. On a CPU few more trials finish so, and the sampler learns later
+from each; for GPUs this is a guess.
 """
+
+BUDGET_SHARE = 4
+"""Unless told, no worker begins with more than one in so many of the study's trials: the sampler must see some end."""
 
 
 def work(open_study: OpenStudy, stop: Stop, side_by_side: int | None = None) -> None:
@@ -34,15 +40,17 @@ def work(open_study: OpenStudy, stop: Stop, side_by_side: int | None = None) -> 
     patience = Patience(stop)
     claims = open_study.claims(patience)
     bench = bench_of(open_study, stop)
-    most = side_by_side or SIDE_BY_SIDE[bench.device.type]
+    most = side_by_side or min(SIDE_BY_SIDE[bench.device.type], math.ceil(open_study.spec.trials / BUDGET_SHARE))
     patience.call(lambda: _sweep(open_study))
     with claims.heartbeat() as heartbeat:
-        crew = Crew(bench, heartbeat)
+        crew, ask_again_at = Crew(bench, heartbeat), 0.0
         while crew or not stop.is_set():
             stop.check_launcher()
-            while len(crew) < most and not stop.is_set():
+            while len(crew) < most and not stop.is_set() and time.monotonic() >= ask_again_at:
                 claim = claims.next()
                 if claim is None:
+                    # Others hold the last trials; a crew that is short of some need not ask at every evaluation.
+                    ask_again_at = time.monotonic() + IDLE_SECONDS
                     break
                 crew.take_up(claim)
             if crew:
@@ -50,7 +58,7 @@ def work(open_study: OpenStudy, stop: Stop, side_by_side: int | None = None) -> 
             elif claims.is_met():
                 return
             else:
-                # The last trials are held by others; one of them may yet fail or lose its worker.
+                # One of the last trials may yet fail or lose its worker.
                 stop.wait(IDLE_SECONDS)
 
 

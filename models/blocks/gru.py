@@ -6,10 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from models.blocks.recurrent import Recurrent
-from models.dropout import Dropout
 from models.gated_recurrence import gated_recurrence
-from models.hyperparameters import Hyperparameters
-from models.tensors import Sizes
 
 
 class GRU(Recurrent):
@@ -20,11 +17,8 @@ class GRU(Recurrent):
 
     name = "GRU"
 
-    def __init__(self, width_in: int, sizes: Sizes, hyper: Hyperparameters, layers: int) -> None:
-        super().__init__(width_in, sizes, hyper, layers)
-        widths_in = [width_in, *[self.width] * (self.n_layers - 1)]
-        self.layers = nn.ModuleList(_Layer(width, hyper.hidden, self.n_directions) for width in widths_in)
-        self.dropouts = nn.ModuleList(Dropout(hyper.dropout) for _ in self.layers[1:])
+    def layer(self, width_in: int, hidden: int) -> nn.Module:
+        return _Layer(width_in, hidden, self.n_directions)
 
     def forward(self, x_BTC: Tensor, bins_BT: Tensor) -> Tensor:  # noqa: ARG002
         first, *later = self.layers

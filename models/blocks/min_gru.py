@@ -7,10 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.blocks.recurrent import Recurrent
-from models.dropout import Dropout
-from models.hyperparameters import Hyperparameters
 from models.scan import scan
-from models.tensors import Sizes
 
 SHORTEST_MEMORY, LONGEST_MEMORY = 2.0, 10.0
 """The memories, in bins, with which the channels of a layer start: 10 to 50 ms in bins of 5 ms.
@@ -29,11 +26,8 @@ class MinGRU(Recurrent):
 
     name = "minGRU"
 
-    def __init__(self, width_in: int, sizes: Sizes, hyper: Hyperparameters, layers: int) -> None:
-        super().__init__(width_in, sizes, hyper, layers)
-        widths_in = [width_in, *[self.width] * (self.n_layers - 1)]
-        self.layers = nn.ModuleList(_Layer(width, hyper.hidden, self.n_directions) for width in widths_in)
-        self.dropouts = nn.ModuleList(Dropout(hyper.dropout) for _ in self.layers[1:])
+    def layer(self, width_in: int, hidden: int) -> nn.Module:
+        return _Layer(width_in, hidden, self.n_directions)
 
     def forward(self, x_BTC: Tensor, bins_BT: Tensor) -> Tensor:  # noqa: ARG002
         first, *later = self.layers

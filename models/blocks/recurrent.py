@@ -1,6 +1,11 @@
-"""What the blocks of recurrent layers share: how many layers there are, and how wide."""
+"""What the blocks of recurrent layers share: how many layers there are, how wide, and the dropout between them."""
+
+from abc import abstractmethod
+
+from torch import nn
 
 from models.blocks.block import Block
+from models.dropout import Dropout
 from models.hyperparameters import Hyperparameters
 from models.tensors import Sizes
 
@@ -8,8 +13,8 @@ from models.tensors import Sizes
 class Recurrent(Block):
     """Layers over time, in one or both directions of it; dropout acts between them.
 
-    ``n_layers`` is ``num_layers`` where that is searched, else the number in the chain. The width is ``hidden`` times
-    the number of directions.
+    There are ``num_layers`` where that is searched, else the number in the chain. The width is ``hidden`` times the
+    number of directions.
     """
 
     takes_layers = True
@@ -17,6 +22,12 @@ class Recurrent(Block):
 
     def __init__(self, width_in: int, sizes: Sizes, hyper: Hyperparameters, layers: int) -> None:
         super().__init__(width_in, sizes, hyper, layers)
-        self.n_layers = hyper.num_layers or layers
         self.n_directions = 2 if hyper.bidirectional else 1
         self.width = hyper.hidden * self.n_directions
+        widths_in = [width_in, *[self.width] * ((hyper.num_layers or layers) - 1)]
+        self.layers = nn.ModuleList(self.layer(width, hyper.hidden) for width in widths_in)
+        self.dropouts = nn.ModuleList(Dropout(hyper.dropout) for _ in widths_in[1:])
+
+    @abstractmethod
+    def layer(self, width_in: int, hidden: int) -> nn.Module:
+        """One layer that reads ``width_in`` channels, with ``hidden`` of its own in each direction."""
