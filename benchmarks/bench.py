@@ -34,10 +34,10 @@ def measured() -> str:
     """Every part, measured one after the other."""
     began = time.monotonic()
     parts = {
-        "One trial": one_trial.report(seconds=600, seeds=5, published_seeds=1),
+        "One trial": one_trial.report(seconds=600, seeds=4, published_seeds=1),
         "Many trials": many_trials.table([(1, 1), (2, 1), (4, 1), (2, 4)], rounds=2, gpus="none"),
-        "Between trials": between_trials.table(trials=5),
-        "Trials side by side": batched.report([1, 2, 4, 8], n_trials=96, rounds=2),
+        "Between trials": between_trials.table(trials=4),
+        "Trials side by side": batched.report([1, 2, 4, 8], n_trials=32, rounds=3),
         "Scale": scale.report(rounds=3),
     }
     machine = f"{processor()}, {usable_cores()} cores, torch {torch.__version__}, {training_device()}"
