@@ -107,7 +107,7 @@ class Trainer:
             return list(self._advanced(group, losses, interrupted))
         except Exception as error:
             # What lies side by side may be ahead of the trainings themselves.
-            self._laid = {laid: together for laid, together in self._laid.items() if group[0] not in laid}
+            self._forget(group)
             if len(group) == 1 or isinstance(error, InterruptedTrainingError):
                 return [error] * len(group)
             half = math.ceil(len(group) / 2)
@@ -135,8 +135,14 @@ class Trainer:
     def _side_by_side(self, group: tuple[Training, ...]) -> SideBySide:
         """The trainings side by side: as they were left, where it was the same ones."""
         if group not in self._laid:
+            self._forget(group)
             self._laid[group] = SideBySide(group)
         return self._laid[group]
+
+    def _forget(self, group: tuple[Training, ...]) -> None:
+        """Lay nothing side by side any more that holds one of these: a training must not stand in two places."""
+        members = set(group)
+        self._laid = {laid: together for laid, together in self._laid.items() if members.isdisjoint(laid)}
 
 
 def _epoch(side_by_side: SideBySide, interrupted: Callable[[], bool]) -> Tensor:

@@ -126,7 +126,8 @@ def test_ten_failures_in_a_row_stop_the_worker_also_side_by_side(
     with pytest.raises(SearchError, match="10 trials in a row failed, the last with: MemoryError: no room"):
         work(study, Stop(), side_by_side=3)
     states = [trial.state for trial in study.study.get_trials()]
-    assert states.count(TrialState.FAIL) == 10
+    # The tenth ends the worker once all that were trained with it have got what came of them.
+    assert 10 <= states.count(TrialState.FAIL) <= 12
     assert set(states) <= {TrialState.FAIL, TrialState.RUNNING}
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import optuna
 import pytest
 from hypothesis import given, settings
@@ -56,7 +58,11 @@ def test_the_first_trial_has_the_usual_settings(name: str) -> None:
     study.enqueue_trial(start_parameters(spec_of(name, CHAINS).space, CHAINS))
     architecture, hyper = settings_of(sample(study.ask(), spec_of(name, CHAINS).space, CHAINS))
     assert architecture == CHAINS[0]
-    assert hyper == Hyperparameters(num_layers=2)
+    usual = Hyperparameters(num_layers=2)
+    if name == "paper":  # which has neither the usual dropout nor dots alone
+        assert hyper.dropout in (0.46, 0.5, 0.6)
+        usual = replace(usual, dropout=hyper.dropout, mask_variant=hyper.mask_variant)
+    assert hyper == usual
 
 
 def test_the_first_trial_has_the_usual_settings_as_far_as_the_space_holds_them() -> None:
