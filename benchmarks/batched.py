@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable
 
 import torch
-import workshop  # noqa: F401  sets up the process as for every benchmark
+from workshop import random_counts
 
 from models.chain import parse_chain
 from models.hyperparameters import Hyperparameters
 from models.side_by_side import SideBySide
-from models.tensors import Counts, Sizes
+from models.tensors import Sizes
 from models.training import Plan, Training
 from search.devices import training_device
 from search.memory import keep_freed_memory
@@ -26,8 +26,7 @@ CHAINS = ("GRU(2) -> FF -> exp", "minGRU(2) -> FF -> exp", "GRU(2) -> FF -> RoBE
 
 def trainings(chain: str, number: int, n_trials: int, device: torch.device) -> list[Training]:
     """So many trainings on random spikes, a batch of 32 trials a step."""
-    counts_BTN = torch.poisson(torch.full((n_trials, MC_RTT.n_bins, MC_RTT.n_neurons), 0.05)).to(torch.uint8)
-    train = Counts(counts_BTN, MC_RTT).to(device)
+    train = random_counts(n_trials, MC_RTT).to(device)
     plan = Plan(epochs=20)
     return [
         Training(

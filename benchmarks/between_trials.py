@@ -1,7 +1,7 @@
 """``python benchmarks/between_trials.py``: what a worker spends beside training, trial for trial.
 
 Lives some trials in this process as a worker does, with a clock at each step. Prints a Markdown table of medians:
-starting a trial (claim, settings, network), finishing it (best network, metrics, score), and a look at val.
+starting a trial (claim, settings, network) and finishing it (best network, metrics, score).
 """
 
 import argparse
@@ -9,30 +9,24 @@ import statistics
 import time
 
 import torch
-from workshop import FOLDER, Synthetic
+from workshop import Synthetic, new_place
 
 from search.beginning import Request, begin
 from search.crew import Crew
 from search.memory import keep_freed_memory
-from search.opening import Place
 from search.stopping import Stop
 from search.worker import bench_of
 from storage.patience import Patience
-from storage.urls import parse_url
 
 RECORDING = Synthetic("mc_rtt", neurons=80, trials=500)
 EPOCHS = 4
 
 
-def measure(trials: int) -> tuple[list[float], list[float]]:
+def measure(recording: Synthetic, trials: int) -> tuple[list[float], list[float]]:
     """Seconds to start each trial, and to finish it."""
-    FOLDER.mkdir(exist_ok=True)
-    for left_over in FOLDER.glob("between.db*"):
-        if left_over.is_file():
-            left_over.unlink()
-    place = Place(parse_url(f"sqlite:///{FOLDER / 'between.db'}"), FOLDER / "artifacts" / "between", RECORDING.data)
+    place = new_place(recording, "between")
     request = Request(
-        dataset="mc_rtt", architectures=("GRU(2) -> FF -> exp",), trials=trials, epochs=EPOCHS, pruner="none"
+        dataset=recording.dataset, architectures=("GRU(2) -> FF -> exp",), trials=trials, epochs=EPOCHS, pruner="none"
     )
     study, stop = begin(place, "between", request), Stop()
     claims = study.claims(Patience(stop))
@@ -56,8 +50,7 @@ def measure(trials: int) -> tuple[list[float], list[float]]:
 
 
 def table(trials: int) -> str:
-    RECORDING.recording  # noqa: B018  made before the clock runs
-    starts, finishes = measure(trials)
+    starts, finishes = measure(RECORDING, trials)
     rows = [
         f"| {what} | {statistics.median(times):.3f} s | {min(times):.3f} to {max(times):.3f} |"
         for what, times in (("starting a trial", starts), ("finishing it", finishes))

@@ -12,11 +12,10 @@ import time
 from dataclasses import dataclass
 
 import psutil
-from workshop import FOLDER, Synthetic
+from workshop import FOLDER, Synthetic, new_place
 
-from search.opening import Place, open_named_study
+from search.opening import open_named_study
 from search.process import MODULE
-from storage.urls import parse_url
 
 RECORDING = Synthetic("mc_rtt", neurons=80, trials=500)
 EPOCHS = 3
@@ -38,15 +37,10 @@ class Measured:
 
 def searched(workers: int, side_by_side: int, trials: int, gpus: str) -> Measured:
     """Search with so many workers; the clock runs from the first trial's begin to the last one's end."""
-    FOLDER.mkdir(exist_ok=True)
     name = f"many-{workers}-{side_by_side}"
-    database = FOLDER / f"{name}.db"
-    for left_over in FOLDER.glob(f"{name}.db*"):
-        if left_over.is_file():
-            left_over.unlink()
+    place = new_place(RECORDING, name)
     space = FOLDER / "same-sizes.toml"
     space.write_text(SPACE)
-    url = f"sqlite:///{database}"
     options = {
         "--dataset": RECORDING.dataset,
         "--arch": "rnnf",
@@ -57,16 +51,15 @@ def searched(workers: int, side_by_side: int, trials: int, gpus: str) -> Measure
         "--workers": workers,
         "--side-by-side": side_by_side,
         "--gpus": gpus,
-        "--data": RECORDING.data,
-        "--storage": url,
-        "--artifacts": FOLDER / "artifacts" / name,
+        "--data": place.data,
+        "--storage": place.url,
+        "--artifacts": place.artifacts,
     }
     command = [sys.executable, *MODULE, "launch", name, *(str(word) for pair in options.items() for word in pair)]
     launcher = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     memory = _watch(launcher)
     if launcher.returncode:
         sys.exit(f"the search failed: {' '.join(command)}")
-    place = Place(parse_url(url), FOLDER / "artifacts" / name, RECORDING.data)
     done = open_named_study(place, name).study.get_trials()
     begun = min(trial.datetime_start for trial in done if trial.datetime_start)
     ended = max(trial.datetime_complete for trial in done if trial.datetime_complete)
@@ -115,7 +108,6 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--gpus", default="none", help="all, none, or numbers, as for launch")
     options = parser.parse_args()
-    RECORDING.recording  # noqa: B018  made before the clock runs
     choices = [(workers, side_by_side) for side_by_side in options.side_by_side for workers in options.workers]
     print(table(choices, options.rounds, options.gpus))
 

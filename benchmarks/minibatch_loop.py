@@ -5,7 +5,6 @@ Adam with one cycle of the learning rate, clipped gradients, an output bias that
 scored after each epoch. Prints the best co-bps on val so far against the seconds that were computed.
 """
 
-import argparse
 import math
 import time
 from collections.abc import Iterator
@@ -20,12 +19,11 @@ from plain_network import (
     co_bps,
     poisson_loss,
     predict,
-    print_curve,
+    run,
     spikes_of,
     weights_of,
 )
 from torch import nn
-from workshop import Synthetic
 
 from data.recording import Recording
 
@@ -92,15 +90,5 @@ def _start_at_mean_rates(network: PlainNetwork, train: Spikes) -> None:
         network.readout.bias.copy_(torch.log(mean_N.clamp(min=LEAST_MEAN)))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=600, help="of computing, all threads together")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    print_curve(minibatch_loop(Synthetic("mc_rtt", neurons=80, trials=500).recording, options.seed), options.seconds)
-
-
 if __name__ == "__main__":
-    main()
+    run(minibatch_loop, __doc__)

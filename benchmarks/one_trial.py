@@ -17,8 +17,8 @@ from multiprocessing import get_context
 
 import torch
 from minibatch_loop import minibatch_loop
+from plain_network import RECORDING
 from published_loop import published_loop
-from workshop import Synthetic
 
 from models.chain import parse_chain
 from models.fitting import fit
@@ -26,7 +26,6 @@ from models.hyperparameters import Hyperparameters
 from models.training import Plan, Training
 from search.memory import keep_freed_memory
 
-RECORDING = Synthetic("mc_rtt", neurons=80, trials=500)
 CHAIN = "GRU(2) -> FF -> exp"
 HIGH_SHARE = 0.9
 """The higher of the two values is this share of the ceiling; the lower is what the published loop reaches."""

@@ -1,18 +1,20 @@
-"""What the two plain loops share: a recording as float tensors, a GRU network of torch's own layers, and their clock.
+"""What the two plain loops share: a recording as float tensors, a GRU network of torch's own layers, a command line.
 
 Nothing here comes from ``models`` but the score, so that the loops stay what they are when the engine changes.
 """
 
+import argparse
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor, nn
+from workshop import Synthetic
 
-from data.recording import UNSEEN, Counts, Split
+from data.recording import UNSEEN, Recording, Split
 from models.scores import bits_per_spike
 
+RECORDING = Synthetic("mc_rtt", neurons=80, trials=500)
 REPORT_SECONDS = 20.0
 
 Clock = Callable[[], float]
@@ -50,16 +52,14 @@ class Spikes:
 
 def spikes_of(split: Split) -> Spikes:
     """A split's counts; raises ValueError where held-out neurons or forward bins are missing."""
-    if split.heldout is None or split.heldin_forward is None or split.heldout_forward is None:
+    if not split.has_targets:
         raise ValueError("the split has no targets: take train or val")
-    window: Counts = np.concatenate((split.heldin, split.heldout), axis=2)
-    forward: Counts = np.concatenate((split.heldin_forward, split.heldout_forward), axis=2)
-    counts_BTN = torch.from_numpy(np.concatenate((window, forward), axis=1))
+    counts_BTN = torch.tensor(split.counts)
     known_BTN = counts_BTN != UNSEEN
     target_BTN = counts_BTN.float() * known_BTN
-    heldin_BTI = target_BTN[:, :, : split.heldin.shape[2]].clone()
-    heldin_BTI[:, split.heldin.shape[1] :] = 0
-    return Spikes(heldin_BTI, target_BTN, known_BTN, split.heldin.shape[1])
+    heldin_BTI = target_BTN[:, :, : split.n_heldin].clone()
+    heldin_BTI[:, split.n_window_bins :] = 0
+    return Spikes(heldin_BTI, target_BTN, known_BTN, split.n_window_bins)
 
 
 class PlainNetwork(nn.Module):
@@ -112,12 +112,18 @@ def weights_of(network: PlainNetwork) -> dict[str, Tensor]:
     return {name: tensor.clone() for name, tensor in network.state_dict().items()}
 
 
-def print_curve(curve: Iterator[Reached], seconds: float) -> None:
-    """Print where a loop is about every REPORT_SECONDS and where it stops: at its end or when its seconds are over."""
+def run(loop: Callable[[Recording, int], Iterator[Reached]], about: str | None) -> None:
+    """The command line of a loop: prints where it is now and then, until it ends or its seconds are over."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=600, help="of computing, all threads together")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
     due = 0.0
-    for look, reached in enumerate(curve, start=1):
+    for look, reached in enumerate(loop(RECORDING.recording, options.seed), start=1):
         line = f"{reached.seconds:7.1f} s  look {look:5d}  co-bps {reached.co_bps:8.4f}"
-        if reached.seconds >= seconds:
+        if reached.seconds >= options.seconds:
             break
         if reached.seconds >= due:
             print(line, flush=True)

@@ -5,7 +5,6 @@ Adam. After every step, train and val are scored, and the best state by val loss
 state against the seconds that were computed.
 """
 
-import argparse
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,11 +18,10 @@ from plain_network import (
     co_bps,
     poisson_loss,
     predict,
-    print_curve,
+    run,
     spikes_of,
     weights_of,
 )
-from workshop import Synthetic
 
 from data.recording import Recording
 
@@ -67,15 +65,5 @@ def _scores(network: PlainNetwork, spikes: Spikes) -> tuple[float, float]:
     return poisson_loss(log_rates_BTN, spikes).item(), co_bps(log_rates_BTN, spikes)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=600, help="of computing, all threads together")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    print_curve(published_loop(Synthetic("mc_rtt", neurons=80, trials=500).recording, options.seed), options.seconds)
-
-
 if __name__ == "__main__":
-    main()
+    run(published_loop, __doc__)

@@ -13,12 +13,12 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 import torch
-import workshop  # noqa: F401  sets up the process as for every benchmark
+from workshop import random_counts
 
 from models.chain import parse_chain
 from models.hyperparameters import Hyperparameters
 from models.side_by_side import SideBySide
-from models.tensors import Counts, Sizes
+from models.tensors import Sizes
 from models.training import Plan, Training
 from search.memory import keep_freed_memory
 
@@ -49,8 +49,7 @@ STEPS = {
 def cost(size: Size, rounds: int) -> float:
     """Milliseconds that one step takes, the median of some."""
     forward, heldout = size.bins // FORWARD_SHARE, size.neurons // FORWARD_SHARE
-    counts_BTN = torch.poisson(torch.full((size.trials, size.bins, size.neurons), 0.05)).to(torch.uint8)
-    train = Counts(counts_BTN, Sizes(size.neurons - heldout, heldout, size.bins - forward, forward))
+    train = random_counts(size.trials, Sizes(size.neurons - heldout, heldout, size.bins - forward, forward))
     plan = Plan(epochs=rounds + 1, batch_size=size.trials)
     hyper = Hyperparameters(hidden=size.hidden)
     steps = SideBySide([Training(parse_chain(CHAIN), hyper, plan, train, 0, torch.device("cpu"))])

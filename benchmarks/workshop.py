@@ -21,7 +21,7 @@ from data.cache import open_recording
 from data.recording import Recording
 from data.synthesis import SynthesisOptions, read_ceiling, synthesize
 from models.scores import bits_per_spike
-from models.tensors import Counts
+from models.tensors import Counts, Sizes
 from search.beginning import Request, begin
 from search.opening import OpenStudy, Place
 from search.standing import complete_trials
@@ -151,15 +151,24 @@ class Searched:
         return max((score for at, score in self.complete if at <= seconds), default=0.0)
 
 
+def random_counts(n_trials: int, sizes: Sizes) -> Counts:
+    """Spikes that mean nothing, at the rates of a recording in bins of 5 ms."""
+    return Counts(torch.poisson(torch.full((n_trials, sizes.n_bins, sizes.n_neurons), 0.05)).to(torch.uint8), sizes)
+
+
+def new_place(synthetic: Synthetic, name: str) -> Place:
+    """A place for studies of one recording, which is made if it is not there; nothing is left of an earlier one."""
+    synthetic.recording  # noqa: B018
+    FOLDER.mkdir(exist_ok=True)
+    for left_over in FOLDER.glob(f"{name}.db*"):
+        left_over.unlink()
+    return Place(parse_url(f"sqlite:///{FOLDER / name}.db"), FOLDER / "artifacts" / name, synthetic.data)
+
+
 def search_for(seconds: float, synthetic: Synthetic, name: str, request: Request) -> Searched:
     """Search a new study with one worker in this process for so many seconds of computing."""
     torch.set_num_threads(1)
-    FOLDER.mkdir(exist_ok=True)
-    file = FOLDER / f"{name}.db"
-    for left_over in FOLDER.glob(f"{name}.db*"):
-        left_over.unlink()
-    place = Place(parse_url(f"sqlite:///{file}"), FOLDER / "artifacts" / name, synthetic.data)
-    synthetic.recording  # noqa: B018  made before the clock runs
+    place = new_place(synthetic, name)
     clock = CpuTimes()
     study = begin(place, name, request)
     work(study, Clock(seconds))

@@ -5,7 +5,7 @@ anew with scikit-learn. Here all of a cross-validation follows from sums over ea
 once, a run of trials at a time. So a score takes well under a second on one core at mc_maze's size, and some 30 MB,
 and every trial of a search can have it. Everything is computed in float64.
 
-Letters beside those of ``models.tensors``: M decoders, F folds, A penalties, S samples (bins of trials), and K columns
+Letters beside those of ``models.tensors``: M decoders, F folds, A penalties, S samples (bins of trials), and Q columns
 of a sample: its N rates, its velocity in C directions, and a one.
 """
 
@@ -66,16 +66,16 @@ def velocity_r2(train_rates: Iterable[Tensor], train: Velocity, val_rates_BWN: T
     """
     folds_MBW = torch.stack([_folds(_known(train.velocity_BWC, trials_B)) for trials_B in train.decoders_BM.T])
     # Products of distances from a point near the mean lose no digits to it. Val's mean rates are near those of train.
-    origin_K = _columns(val_rates_BWN.mean(dim=(0, 1)), train.velocity_BWC.nanmean(dim=(0, 1)))
-    origin_K[-1] = 0
-    products_MFKK = _products(train_rates, train.velocity_BWC, folds_MBW, origin_K)
+    origin_Q = _columns(val_rates_BWN.mean(dim=(0, 1)), train.velocity_BWC.nanmean(dim=(0, 1)))
+    origin_Q[-1] = 0
+    products_MFQQ = _products(train_rates, train.velocity_BWC, folds_MBW, origin_Q)
     scores = []
-    for products_FKK, fold_BW, trials_B in zip(products_MFKK, folds_MBW, val.decoders_BM.T, strict=True):
+    for products_FQQ, fold_BW, trials_B in zip(products_MFQQ, folds_MBW, val.decoders_BM.T, strict=True):
         spread_FC = torch.stack([_spread(train.velocity_BWC[fold_BW == fold]) for fold in range(FOLDS)])
-        errors_KC = _best_ridge(products_FKK, spread_FC)
+        errors_QC = _best_ridge(products_FQQ, spread_FC)
         known_BW = _known(val.velocity_BWC, trials_B)
-        runs = _runs([val_rates_BWN], val.velocity_BWC, origin_K)
-        errors_SC = torch.cat([(columns_BWK @ errors_KC)[known_BW[trials]] for trials, columns_BWK in runs])
+        runs = _runs([val_rates_BWN], val.velocity_BWC, origin_Q)
+        errors_SC = torch.cat([(columns_BWQ @ errors_QC)[known_BW[trials]] for trials, columns_BWQ in runs])
         scores.append(_r2(errors_SC.square().sum(dim=0), _spread(val.velocity_BWC[known_BW])))
     return torch.stack(scores).mean().item()
 
@@ -131,44 +131,44 @@ def _columns(rates: Tensor, velocity: Tensor) -> Tensor:
     return torch.cat([rates.double(), velocity.double(), torch.ones_like(velocity[..., :1]).double()], dim=-1)
 
 
-def _runs(rates: Iterable[Tensor], velocity_BWC: Tensor, origin_K: Tensor) -> Iterator[tuple[slice, Tensor]]:
+def _runs(rates: Iterable[Tensor], velocity_BWC: Tensor, origin_Q: Tensor) -> Iterator[tuple[slice, Tensor]]:
     """Run after run of trials: which they are, and their columns as seen from the origin, B x W x K."""
     stop = 0
     for rates_BWN in (run_BWN for part_BWN in rates for run_BWN in torch.split(part_BWN, RUN)):
         start, stop = stop, stop + len(rates_BWN)
         if stop > len(velocity_BWC):
             break
-        yield slice(start, stop), _columns(rates_BWN, velocity_BWC[start:stop]) - origin_K
+        yield slice(start, stop), _columns(rates_BWN, velocity_BWC[start:stop]) - origin_Q
     if stop != len(velocity_BWC):
         raise ValueError(f"the rates are not of the {len(velocity_BWC)} trials whose velocity there is")
 
 
-def _products(rates: Iterable[Tensor], velocity_BWC: Tensor, folds_MBW: Tensor, origin_K: Tensor) -> Tensor:
+def _products(rates: Iterable[Tensor], velocity_BWC: Tensor, folds_MBW: Tensor, origin_Q: Tensor) -> Tensor:
     """Products of all columns, summed over each decoder's samples of each fold, M x F x K x K."""
-    products_MFKK = origin_K.new_zeros(len(folds_MBW), FOLDS, len(origin_K), len(origin_K))
-    for trials, columns_BWK in _runs(rates, velocity_BWC, origin_K):
-        for products_FKK, fold_BW in zip(products_MFKK, folds_MBW[:, trials], strict=True):
+    products_MFQQ = origin_Q.new_zeros(len(folds_MBW), FOLDS, len(origin_Q), len(origin_Q))
+    for trials, columns_BWQ in _runs(rates, velocity_BWC, origin_Q):
+        for products_FQQ, fold_BW in zip(products_MFQQ, folds_MBW[:, trials], strict=True):
             for fold in range(FOLDS):
-                columns_SK = columns_BWK[fold_BW == fold]
-                products_FKK[fold] += columns_SK.T @ columns_SK
-    return products_MFKK
+                columns_SQ = columns_BWQ[fold_BW == fold]
+                products_FQQ[fold] += columns_SQ.T @ columns_SQ
+    return products_MFQQ
 
 
-def _best_ridge(products_FKK: Tensor, spread_FC: Tensor) -> Tensor:
+def _best_ridge(products_FQQ: Tensor, spread_FC: Tensor) -> Tensor:
     """The ridge regression whose penalty does best in a cross-validation, as `_ridge` gives it, K x C."""
-    whole_KK = products_FKK.sum(dim=0)
+    whole_QQ = products_FQQ.sum(dim=0)
     n_targets = spread_FC.shape[1]
     scores = []
-    for products_KK, spread_C in zip(products_FKK, spread_FC, strict=True):
-        errors_AKC = _ridge(whole_KK - products_KK, n_targets)
-        scores.append(_r2(torch.einsum("akc,kl,alc->ac", errors_AKC, products_KK, errors_AKC), spread_C))
-    return _ridge(whole_KK, n_targets)[torch.stack(scores).mean(dim=0).argmax()]
+    for products_QQ, spread_C in zip(products_FQQ, spread_FC, strict=True):
+        errors_AQC = _ridge(whole_QQ - products_QQ, n_targets)
+        scores.append(_r2(torch.einsum("akc,kl,alc->ac", errors_AQC, products_QQ, errors_AQC), spread_C))
+    return _ridge(whole_QQ, n_targets)[torch.stack(scores).mean(dim=0).argmax()]
 
 
-def _ridge(products_KK: Tensor, n_targets: int) -> Tensor:
+def _ridge(products_QQ: Tensor, n_targets: int) -> Tensor:
     """A ridge regression of each penalty, A x K x C, as the weights by which columns give its errors in velocity."""
-    mean = products_KK[-1, :-1] / products_KK[-1, -1]
-    scatter = products_KK[:-1, :-1] - torch.outer(products_KK[-1, :-1], mean)
+    mean = products_QQ[-1, :-1] / products_QQ[-1, -1]
+    scatter = products_QQ[:-1, :-1] - torch.outer(products_QQ[-1, :-1], mean)
     n = len(mean) - n_targets
     values_N, vectors_NN = torch.linalg.eigh(scatter[:n, :n])
     shrunk_ANN = vectors_NN / (values_N + ALPHAS.to(values_N.device)[:, None])[:, None, :]

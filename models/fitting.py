@@ -36,24 +36,25 @@ class Val:
     def scores_of(self, side_by_side: SideBySide) -> Tensor:
         """co-bps and fp-bps of every network, 2 x K, still on the device."""
         sizes = self.counts.sizes
-        n_networks = len(side_by_side.trainings)
-        gains: list[list[Tensor]] = [[], []]
-        at_once = math.ceil(trials_at_once(self.heldin_BWI.device) / n_networks)
+        heldout, forward = [], []
+        at_once = math.ceil(trials_at_once(self.heldin_BWI.device) / len(side_by_side.trainings))
         for start in range(0, self.counts.n_trials, at_once):
             trials = slice(start, start + at_once)
             rates_KBTN = side_by_side.rates(self.heldin_BWI[trials])
-            parts = (
-                (self.heldout, rates_KBTN[:, :, : sizes.n_window, sizes.n_heldin :]),
-                (self.forward, rates_KBTN[:, :, sizes.n_window :]),
-            )
-            for found, (scored, rates) in zip(gains, parts, strict=True):
-                found.append(torch.stack([scored.gain(of_one, trials) for of_one in rates]))
-        return torch.stack(
-            [
-                torch.cat(found, dim=1).sum(dim=1) / scored.spikes_B.sum() / math.log(2)
-                for found, scored in zip(gains, (self.heldout, self.forward), strict=True)
-            ]
-        )
+            heldout.append(_gain(self.heldout, rates_KBTN[:, :, : sizes.n_window, sizes.n_heldin :], trials))
+            forward.append(_gain(self.forward, rates_KBTN[:, :, sizes.n_window :], trials))
+        return torch.stack([_bits_per_spike(self.heldout, heldout), _bits_per_spike(self.forward, forward)])
+
+
+def _gain(scored: scores.Scored, rates_KBTN: Tensor, trials: slice) -> Tensor:
+    """What some trials add to each network's score, K x B; one network after the other, for that takes less memory."""
+    return torch.stack([scored.gain(rates_BTN, trials) for rates_BTN in rates_KBTN])
+
+
+def _bits_per_spike(scored: scores.Scored, gains: list[Tensor]) -> Tensor:
+    """The score of each of the K networks, from the gains of parts of the trials in order, K x B each."""
+    gain_KB = torch.cat(gains, dim=1)
+    return torch.stack([scores.Gains(gain_B, scored.spikes_B).bits_per_spike for gain_B in gain_KB])
 
 
 def _never() -> bool:

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
+from models.merged import merged
+
 UPDATE, RESET, CANDIDATE = range(3)
 """The order of the gates, wherever an axis of three holds them."""
 
@@ -131,12 +133,8 @@ class _GatedRecurrence(Function):
         info: Any, in_dims: tuple[int | None, ...], *tensors: Tensor
     ) -> tuple[tuple[Tensor, ...], tuple[Any, ...]]:
         """Networks that ``torch.vmap`` runs side by side become more of the K."""
-        merged = (
-            (tensor.expand(info.batch_size, *tensor.shape) if dim is None else tensor.movedim(dim, 0)).flatten(0, 1)
-            for tensor, dim in zip(tensors, in_dims, strict=True)
-        )
         # What the gradient needs is kept by this call, so nobody looks at it again.
-        states_KHDTB, *kept = _GatedRecurrence.apply(*merged)
+        states_KHDTB, *kept = _GatedRecurrence.apply(*merged(info, in_dims, tensors))
         return (states_KHDTB.unflatten(0, (info.batch_size, -1)), *kept), (0, *[None] * len(kept))
 
 

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
+from models.merged import merged
+
 
 def scan(keep_BTC: Tensor, new_BTC: Tensor) -> Tensor:
     """The states h_t = keep_t h_(t-1) + new_t of every trial and channel, B x T x C, from a state of zero before bin 0.
@@ -49,11 +51,7 @@ class _Scan(Function):
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *tensors: Tensor) -> tuple[Tensor, int]:
         """Networks that ``torch.vmap`` runs side by side are more trials to a scan."""
-        merged = (
-            (tensor.expand(info.batch_size, *tensor.shape) if dim is None else tensor.movedim(dim, 0)).flatten(0, 1)
-            for tensor, dim in zip(tensors, in_dims, strict=True)
-        )
-        states_BTC: Tensor = _Scan.apply(*merged)
+        states_BTC: Tensor = _Scan.apply(*merged(info, in_dims, tensors))
         return states_BTC.unflatten(0, (info.batch_size, -1)), 0
 
 

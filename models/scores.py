@@ -43,8 +43,7 @@ class Scored:
         null = torch.nanmean(spikes.double(), dim=(0, 1), keepdim=True).to(spikes.dtype)
         self.spikes = torch.nan_to_num(spikes)
         self.spikes_B = self.spikes.sum(dim=(1, 2), dtype=torch.float64)
-        everyone = slice(None)
-        self.null_B = self._log_likelihood(null, everyone)
+        self.null_B = self._log_likelihood(null, slice(None))
 
     def gain(self, rates: Tensor, trials: slice) -> Tensor:
         """How far ``rates`` of some trials are above the null model, in nats a trial, float64.

@@ -79,7 +79,11 @@ def _corner(shape: torch.Size) -> tuple[slice, ...]:
 
 @dataclass(frozen=True)
 class _Draws:
-    """What the networks differ in beside their weights, a number for each: keys, and the chances of what they draw."""
+    """What the networks differ in beside their weights and the optimizer's settings, a number for each of the K.
+
+    ``shown_K`` is the share of held-in entries that are not masked; ``hidden`` holds the chances of each part of the
+    masks, ``dropped`` the rate of each of the network's dropouts, by their names.
+    """
 
     key_K: Tensor
     shown_K: Tensor

@@ -5,6 +5,7 @@ I held-in neurons, N all neurons (held-in, then held-out), C channels inside a n
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -61,8 +62,9 @@ class Counts:
         """The counts of some of the trials."""
         return replace(self, counts_BTN=self.counts_BTN[trials])
 
-    def mean_counts(self) -> Tensor:
-        """Each neuron's mean count over the bins where it is known, N; 0 where it never is."""
+    @cached_property
+    def mean_N(self) -> Tensor:
+        """Each neuron's mean count over the bins where it is known; 0 where it never is."""
         known_BTN = self.counts_BTN != UNKNOWN
         total_N = self.counts_BTN.masked_fill(~known_BTN, 0).sum(dim=(0, 1), dtype=torch.float64)
         return (total_N / known_BTN.sum(dim=(0, 1)).clamp(min=1)).float()

@@ -89,7 +89,7 @@ class Training:
         self.epoch = 0
         self.best: Best | None = None
         with _seeded(seed):
-            self.network = Network(chain, train.sizes, hyper, train.mean_counts().cpu()).to(device)
+            self.network = Network(chain, train.sizes, hyper, train.mean_N.cpu()).to(device)
         self.mean, self.square = ({name: torch.zeros_like(w) for name, w in self.weights.items()} for _ in range(2))
 
     @property

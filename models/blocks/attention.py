@@ -77,7 +77,10 @@ class _Layer(nn.Module):
 
 
 class _SelfAttention(nn.Module):
-    """Every bin looks at all bins, in heads that share the width."""
+    """Every bin looks at all bins, in heads that share the width.
+
+    Written out, for ``torch.vmap`` has no rule for torch's fused attention and would run it network by network.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()

@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
-from torch.func import vmap
 from torch.testing import assert_close
+from vmapped import assert_as_alone
 
 from models.blocks.gru import GRU
 from models.gated_recurrence import CANDIDATE, RESET, UPDATE, gated_recurrence
@@ -110,21 +110,4 @@ def test_gradients_of_the_recurrence_equal_finite_differences(shape: tuple[int, 
 def test_networks_side_by_side_recur_as_each_would_alone(n_directions: int, shared: int | None) -> None:
     """Also where they have one of the recurrence's inputs in common."""
     torch.manual_seed(1)
-    tensors = [tensor.detach() for tensor in _random(4, n_directions, 3, 7, 2)]
-    if shared is not None:
-        tensors[shared] = tensors[shared][0]
-    for tensor in tensors:
-        tensor.requires_grad_()
-    dims = tuple(None if place == shared else 0 for place in range(3))
-    together = vmap(gated_recurrence, in_dims=dims)(*tensors)
-    alone = torch.stack(
-        [gated_recurrence(*(t if d is None else t[k] for t, d in zip(tensors, dims, strict=True))) for k in range(4)]
-    )
-    assert_close(together, alone)
-    weight = torch.randn_like(alone)
-    for our, their in zip(
-        torch.autograd.grad((together * weight).sum(), tensors),
-        torch.autograd.grad((alone * weight).sum(), tensors),
-        strict=True,
-    ):
-        assert_close(our, their)
+    assert_as_alone(gated_recurrence, _random(4, n_directions, 3, 7, 2), shared)

@@ -5,8 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
-from torch.func import vmap
 from torch.testing import assert_close
+from vmapped import assert_as_alone
 
 from models.scan import scan
 
@@ -80,21 +80,5 @@ def test_training_keeps_one_input_and_the_states_whatever_the_number_of_bins() -
 def test_networks_side_by_side_are_scanned_as_each_would_be_alone(shared: int | None) -> None:
     """Also where they have what is kept or what is new in common."""
     torch.manual_seed(2)
-    tensors = [torch.sigmoid(torch.randn(4, 3, 11, 2).double()), torch.randn(4, 3, 11, 2).double()]
-    if shared is not None:
-        tensors[shared] = tensors[shared][0]
-    for tensor in tensors:
-        tensor.requires_grad_()
-    dims = tuple(None if place == shared else 0 for place in range(2))
-    together = vmap(scan, in_dims=dims)(*tensors)
-    alone = torch.stack(
-        [scan(*(t if d is None else t[k] for t, d in zip(tensors, dims, strict=True))) for k in range(4)]
-    )
-    assert_close(together, alone)
-    weight = torch.randn_like(alone)
-    for our, their in zip(
-        torch.autograd.grad((together * weight).sum(), tensors),
-        torch.autograd.grad((alone * weight).sum(), tensors),
-        strict=True,
-    ):
-        assert_close(our, their)
+    keep, new = torch.randn(2, 4, 3, 11, 2, dtype=torch.float64)
+    assert_as_alone(scan, (torch.sigmoid(keep), new), shared)
