@@ -60,7 +60,7 @@ class Network(nn.Module):
 
 def trials_at_once(device: torch.device) -> int:
     """How many trials are predicted at once: enough to fill the device, few enough for its memory."""
-    return 4096 if device.type == "cuda" else 128
+    return 4096 if device.type == "cuda" else 64
 
 
 @torch.no_grad()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.tensors import Counts
+from models.tensors import Counts, with_nan
 
 LEAST_RATE = 1e-9
 """nlb_tools scores a predicted rate of zero as this one, and so do we."""
@@ -40,8 +40,9 @@ class Scored:
 
     def __init__(self, spikes: Tensor) -> None:
         self.unknown = torch.isnan(spikes)
-        null = torch.nanmean(spikes.double(), dim=(0, 1), keepdim=True).to(spikes.dtype)
         self.spikes = torch.nan_to_num(spikes)
+        total, known = self.spikes.sum(dim=(0, 1), dtype=torch.float64), (~self.unknown).sum(dim=(0, 1))
+        null = (total / known).to(spikes.dtype)
         self.spikes_B = self.spikes.sum(dim=(1, 2), dtype=torch.float64)
         self.null_B = self._log_likelihood(null, slice(None))
 
@@ -66,12 +67,12 @@ class Scored:
 def heldout(counts: Counts) -> Scored:
     """What co-bps is scored on: held-out neurons in the window."""
     sizes = counts.sizes
-    return Scored(counts.target_BTN[:, : sizes.n_window, sizes.n_heldin :])
+    return Scored(with_nan(counts.counts_BTN[:, : sizes.n_window, sizes.n_heldin :]))
 
 
 def forward(counts: Counts) -> Scored:
     """What fp-bps is scored on: all neurons in the forward bins."""
-    return Scored(counts.target_BTN[:, counts.sizes.n_window :])
+    return Scored(with_nan(counts.counts_BTN[:, counts.sizes.n_window :]))
 
 
 def bits_per_spike(rates: Tensor, spikes: Tensor) -> Tensor:

@@ -13,6 +13,9 @@ from torch import Tensor
 UNKNOWN = 255
 """The count that marks a bin whose true count is not known."""
 
+SUMMED_TRIALS = 64
+"""Trials whose counts are summed at once."""
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -56,7 +59,7 @@ class Counts:
     @property
     def target_BTN(self) -> Tensor:
         """What a model must predict, float32: all neurons in window and forward bins; NaN where it is unknown."""
-        return self.counts_BTN.float().masked_fill_(self.counts_BTN == UNKNOWN, torch.nan)
+        return with_nan(self.counts_BTN)
 
     def of_trials(self, trials: Tensor | slice) -> "Counts":
         """The counts of some of the trials."""
@@ -65,9 +68,19 @@ class Counts:
     @cached_property
     def mean_N(self) -> Tensor:
         """Each neuron's mean count over the bins where it is known; 0 where it never is."""
-        known_BTN = self.counts_BTN != UNKNOWN
-        total_N = self.counts_BTN.masked_fill(~known_BTN, 0).sum(dim=(0, 1), dtype=torch.float64)
-        return (total_N / known_BTN.sum(dim=(0, 1)).clamp(min=1)).float()
+        total_N, known_N = self.counts_BTN.new_zeros(2, self.sizes.n_neurons, dtype=torch.float64)
+        # A part at a time, for a sum of bytes makes numbers of all of them first.
+        for part_BTN in self.counts_BTN.split(SUMMED_TRIALS):
+            known_BTN = part_BTN != UNKNOWN
+            total_N += part_BTN.masked_fill(~known_BTN, 0).sum(dim=(0, 1), dtype=torch.float64)
+            known_N += known_BTN.sum(dim=(0, 1))
+        mean_N: Tensor = total_N / known_N.clamp(min=1)
+        return mean_N.float()
 
     def to(self, device: torch.device) -> "Counts":
         return replace(self, counts_BTN=self.counts_BTN.to(device))
+
+
+def with_nan(counts: Tensor) -> Tensor:
+    """Counts as float32, NaN where they are not known."""
+    return counts.float().masked_fill_(counts == UNKNOWN, torch.nan)
