@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from models.chain import chains_named
 from search.opening import Place
 from storage.checkpoints import default_artifacts
 from storage.urls import parse_url
@@ -63,3 +64,8 @@ def place(storage: str, data: Path, artifacts: Path | None = None) -> Place:
     """Where the options say that things are."""
     url = parse_url(storage)
     return Place(url, (artifacts or default_artifacts(url)).absolute(), data)
+
+
+def chains(arch: list[str] | None) -> tuple[str, ...]:
+    """The chains that ``--arch`` stands for, as the study writes them; none where it was not given."""
+    return tuple(map(str, chains_named(arch or ())))

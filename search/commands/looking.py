@@ -1,0 +1,73 @@
+"""The commands that show studies: status, studies, dashboard and plot."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from search import options
+from search.errors import SearchError
+from search.opening import existing_database, open_named_study
+from search.progress import headline
+from search.report import report
+from search.standing import Standing, standing_of
+from search.terminal import OUTPUT, print_json
+from search.ties import Ties, find_ties
+from storage.errors import StorageError
+from storage.studies import study_names
+
+
+def status(
+    study: options.StudyName,
+    as_json: options.Json = False,
+    storage: options.Storage = options.STORAGE,
+    artifacts: options.Artifacts = None,
+) -> None:
+    """Say where a study stands, and which trials cannot be told apart from its best."""
+    open_study = open_named_study(options.place(storage, options.DATA, artifacts), study)
+    standing, ties = standing_of(open_study), find_ties(open_study)
+    if as_json:
+        print_json(standing.as_json() | {"ties": ties.numbers})
+    else:
+        print_standing(standing, ties)
+
+
+def studies(storage: options.Storage = options.STORAGE) -> None:
+    """List the studies of a storage."""
+    place = options.place(storage, options.DATA)
+    for name in study_names(existing_database(place.url)):
+        try:
+            typer.echo(headline(standing_of(open_named_study(place, name))))
+        except (StorageError, SearchError) as error:
+            typer.echo(f"{name}: {error}")
+
+
+def dashboard(
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8080,
+    host: Annotated[str, typer.Option(help="The page has no login: keep it on this machine.")] = "127.0.0.1",
+    storage: options.Storage = options.STORAGE,
+) -> None:
+    """Open optuna-dashboard on a storage."""
+    from search.dashboard import serve_dashboard
+
+    place = options.place(storage, options.DATA)
+    existing_database(place.url)
+    serve_dashboard(place.url, host, port)
+
+
+def plot(
+    study: options.StudyName,
+    out: Annotated[Path, typer.Option(help="The folder to write to.")],
+    storage: options.Storage = options.STORAGE,
+    artifacts: options.Artifacts = None,
+) -> None:
+    """Write figures of a study as HTML pages."""
+    from search.figures import write_figures
+
+    for path in write_figures(open_named_study(options.place(storage, options.DATA, artifacts), study), out):
+        typer.echo(f"wrote {path}")
+
+
+def print_standing(standing: Standing, ties: Ties) -> None:
+    typer.echo(headline(standing))
+    OUTPUT.print(report(standing, ties))

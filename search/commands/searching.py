@@ -1,0 +1,116 @@
+"""The commands that search: launch, resume and worker."""
+
+from typing import Annotated
+
+import typer
+
+from data.datasets import DATASETS
+from models.chain import KNOWN_CHAINS, KNOWN_MEANS
+from search import options
+from search.beginning import Request, begin
+from search.commands.looking import print_standing
+from search.launcher import run_workers
+from search.opening import OpenStudy, open_named_study
+from search.progress import show_for
+from search.slots import Slot, chosen_gpus, make_slots
+from search.space_file import named_space
+from search.spec import PrunerName, SamplerName
+from search.stopping import Stop
+from search.terminal import INTERRUPTED, MESSAGES
+from search.ties import find_ties
+
+
+def launch(
+    study: options.StudyName,
+    dataset: Annotated[str | None, typer.Option(help=f"One of {', '.join(DATASETS)}.")] = None,
+    arch: Annotated[
+        list[str] | None,
+        typer.Option(
+            help=f"A chain, or one of {', '.join([*KNOWN_CHAINS, *KNOWN_MEANS])}; again for more in one study."
+        ),
+    ] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="Trials that shall finish, in all.")] = None,
+    hours: options.Hours = None,
+    workers: options.Workers = None,
+    gpus: options.Gpus = "all",
+    workers_per_gpu: options.WorkersPerGpu = 1,
+    side_by_side: options.SideBySide = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, show_default="for about 125 steps", help="The most that a trial trains.")
+    ] = None,
+    space: Annotated[
+        str | None,
+        typer.Option(metavar="paper|wide|FILE", show_default="wide", help="The published grid, wider, or a TOML file."),
+    ] = None,
+    sampler: Annotated[SamplerName | None, typer.Option(show_default="tpe", help="How settings are chosen.")] = None,
+    pruner: Annotated[
+        PrunerName | None, typer.Option(show_default="median", help="How trials are ended early.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, show_default="0", help="Fixes every draw.")] = None,
+    bin_size: Annotated[int | None, typer.Option(show_default="5", help="Bins of 5 or 20 ms.")] = None,
+    storage: options.Storage = options.STORAGE,
+    data: options.Data = options.DATA,
+    artifacts: options.Artifacts = None,
+) -> None:
+    """Make a study, or join the one of that name, and search it with workers on this machine."""
+    request = Request(
+        dataset=dataset,
+        architectures=options.chains(arch) or None,
+        trials=trials,
+        epochs=epochs,
+        space=None if space is None else named_space(space),
+        sampler=sampler,
+        pruner=pruner,
+        seed=seed,
+        bin_ms=bin_size,
+    )
+    slots = make_slots(chosen_gpus(gpus), workers_per_gpu, workers, side_by_side)
+    open_study = begin(options.place(storage, data, artifacts), study, request)
+    for mean in KNOWN_MEANS.keys() & {text.strip().lower() for text in arch or ()}:
+        typer.echo(f"{mean}, the mean of its chains: `nlb-search export-best {study} --arch {mean} --out FILE.h5`")
+    _search(open_study, slots, hours)
+
+
+def resume(
+    study: options.StudyName,
+    hours: options.Hours = None,
+    workers: options.Workers = None,
+    gpus: options.Gpus = "all",
+    workers_per_gpu: options.WorkersPerGpu = 1,
+    side_by_side: options.SideBySide = None,
+    storage: options.Storage = options.STORAGE,
+    data: options.Data = options.DATA,
+    artifacts: options.Artifacts = None,
+) -> None:
+    """Go on with a study where it stopped."""
+    slots = make_slots(chosen_gpus(gpus), workers_per_gpu, workers, side_by_side)
+    _search(open_named_study(options.place(storage, data, artifacts), study), slots, hours)
+
+
+def worker(
+    study: options.StudyName,
+    side_by_side: options.SideBySide = None,
+    storage: options.Storage = options.STORAGE,
+    data: options.Data = options.DATA,
+    artifacts: options.Artifacts = None,
+) -> None:
+    """Run one worker in the foreground, for Slurm, Kubernetes or compose."""
+    from search.worker import work
+
+    stop = Stop().listen()
+    work(open_named_study(options.place(storage, data, artifacts), study), stop, side_by_side)
+    if stop.is_set():
+        raise typer.Exit(INTERRUPTED)
+
+
+def _search(open_study: OpenStudy, slots: list[Slot], hours: float | None) -> None:
+    """Run workers on an open study and say how it ended."""
+    open_study.recording()  # here, so that what is wrong with it is said once, and it is prepared once
+    stop = Stop().listen()
+    with show_for(MESSAGES) as show:
+        standing = run_workers(open_study, slots, stop, hours, show)
+    print_standing(standing, find_ties(open_study))
+    if standing.finished < standing.spec.trials:
+        typer.echo(f"stopped before the budget was met: `nlb-search resume {open_study.name}` goes on")
+    if stop.is_set():
+        raise typer.Exit(INTERRUPTED)
