@@ -20,6 +20,8 @@ for command in (
     searching.launch,
     searching.worker,
     searching.resume,
+    searching.pause,
+    searching.stop,
     looking.status,
     looking.studies,
     looking.dashboard,

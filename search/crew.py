@@ -43,6 +43,11 @@ class Crew:
     def __len__(self) -> int:
         return len(self._trainings)
 
+    @property
+    def may_grow(self) -> bool:
+        """Whether others may join: not while it lives a trial alone that may end its worker."""
+        return all(training.epoch > member.claim.suspect_until for member, training in self._trainings.items())
+
     def take_up(self, claim: Claim) -> None:
         """Begin with a trial. Raises as ``move_on`` does."""
         alive = ExitStack()

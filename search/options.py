@@ -46,6 +46,15 @@ Workers = Annotated[
     int | None,
     typer.Option("--workers", min=1, show_default="one a slot", help="Worker processes on this machine."),
 ]
+MoreWorkers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        min=0,
+        show_default="one a slot",
+        help="Worker processes on this machine; 0 to let only those go on that wait after `pause`.",
+    ),
+]
 Gpus = Annotated[str, typer.Option("--gpus", help="all, none, or numbers: 0,1.")]
 WorkersPerGpu = Annotated[int, typer.Option("--workers-per-gpu", min=1, help="Workers that share one GPU.")]
 SideBySide = Annotated[

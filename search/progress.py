@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from search.standing import Standing
+from storage.orders import Order
 
 LINE_SECONDS = 10.0
 """Without a terminal, a line is written when a trial finishes, but not more often than this."""
@@ -95,12 +96,13 @@ def show_for(console: Console) -> LiveShow | LineShow:
 
 def headline(standing: Standing) -> str:
     """A study in one line."""
-    states = standing.states
+    states, order = standing.states, standing.order
     failed = f", {states['fail']} failed" if states["fail"] else ""
     best = f"best co-bps {standing.best.value:.4f} (trial {standing.best.number})" if standing.best else "no score yet"
     return (
         f"{standing.study}: {standing.finished} of {standing.spec.trials} trials "
         f"({states['complete']} complete, {states['pruned']} pruned{failed}), {best}"
+        f"{'' if order is Order.WORK else f'; asked to {order}'}"
     )
 
 

@@ -64,5 +64,5 @@ def chosen_gpus(choice: str) -> list[str]:
 
 def make_slots(gpus: list[str], per_gpu: int, workers: int | None, side_by_side: int | None = None) -> list[Slot]:
     """A slot for every worker: ``per_gpu`` on each GPU, or one a core where there is none, unless told how many."""
-    count = workers or (len(gpus) * per_gpu if gpus else usable_cores())
+    count = workers if workers is not None else (len(gpus) * per_gpu if gpus else usable_cores())
     return [Slot(number, gpus[number % len(gpus)] if gpus else None, side_by_side) for number in range(count)]

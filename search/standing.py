@@ -9,7 +9,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.opening import OpenStudy
 from search.spec import SearchSpec
-from storage.claims import FAILURE_KEY, FINISHED
+from storage.claims import FAILURE_KEY, FINISHED, holder_of
+from storage.heartbeat import silent_trials
+from storage.orders import Order, order_of
 from storage.owner import OWNER_KEY, Owner
 
 
@@ -25,7 +27,7 @@ class BestTrial:
 
 @dataclass(frozen=True)
 class WorkerAt:
-    """A trial that is being worked on: by whom (None if its worker is gone), how far, and its last co-bps."""
+    """A running trial: who works on it (None if nobody does), how far it is, and its last co-bps."""
 
     worker: Owner | None
     trial: int
@@ -46,6 +48,7 @@ class Standing:
     best_of_chains: dict[str, BestTrial | None]
     workers: tuple[WorkerAt, ...]
     failures: tuple[str, ...]
+    order: Order
 
     @property
     def finished(self) -> int:
@@ -58,6 +61,7 @@ class Standing:
             "study": self.study,
             "dataset": self.spec.dataset,
             "budget": self.spec.trials,
+            "order": self.order,
             "states": self.states,
             "best": best and asdict(best),
             "best_of_chains": {chain: of_chain and asdict(of_chain) for chain, of_chain in self.best_of_chains.items()},
@@ -74,6 +78,7 @@ def standing_of(open_study: OpenStudy) -> Standing:
     trials = open_study.study.get_trials(deepcopy=False)
     states = Counter(trial.state for trial in trials)
     running = [trial for trial in trials if trial.state == TrialState.RUNNING]
+    silent = silent_trials(open_study.study) if running else frozenset()
     return Standing(
         study=open_study.name,
         spec=open_study.spec,
@@ -83,12 +88,13 @@ def standing_of(open_study: OpenStudy) -> Standing:
             chain: best_of([trial for trial in trials if open_study.spec.architecture_of(trial.params) == chain])
             for chain in open_study.spec.architectures
         },
-        workers=tuple(map(_worker_at, running)),
+        workers=tuple(_worker_at(trial, silent) for trial in running),
         failures=tuple(
             trial.user_attrs[FAILURE_KEY]
             for trial in trials
             if trial.state == TrialState.FAIL and FAILURE_KEY in trial.user_attrs
         ),
+        order=order_of(open_study.study),
     )
 
 
@@ -113,11 +119,10 @@ def _score(trial: FrozenTrial) -> float:
     return trial.value
 
 
-def _worker_at(trial: FrozenTrial) -> WorkerAt:
-    owner = Owner.from_attribute(trial.user_attrs.get(OWNER_KEY))
+def _worker_at(trial: FrozenTrial, silent: frozenset[int]) -> WorkerAt:
     epoch = trial.last_step or 0
     return WorkerAt(
-        worker=None if owner is None or owner.is_surely_gone() else owner,
+        worker=holder_of(trial, silent),
         trial=trial.number,
         epoch=epoch,
         co_bps=trial.intermediate_values.get(epoch),

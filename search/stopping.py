@@ -15,11 +15,12 @@ HURRY_SECONDS = 10.0
 
 
 class Stop(threading.Event):
-    """Set when the process shall hand back its work and leave."""
+    """Set when the process shall hand back its work and leave; one that is asked to ``rest`` hands back and stays."""
 
     def __init__(self) -> None:
         super().__init__()
         self._asked_at: float | None = None
+        self._resting = False
 
     def listen(self) -> "Stop":
         """Turn Ctrl-C and SIGTERM into this event; a second one ends the process at once, as without us."""
@@ -33,11 +34,24 @@ class Stop(threading.Event):
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
     def set(self) -> None:
+        super().set()  # first, for rest() must not take the time back
         self._asked_at = self._asked_at or time.monotonic()
-        super().set()
+
+    def rest(self, resting: bool) -> None:
+        """Hand back the work without leaving, or take up work again."""
+        if resting:
+            self._asked_at = self._asked_at or time.monotonic()
+        elif not self.is_set():
+            self._asked_at = None
+        self._resting = resting
+
+    @property
+    def hands_back(self) -> bool:
+        """Whether the work in hand shall be handed back, to leave or to rest."""
+        return self._resting or self.is_set()
 
     def is_urgent(self) -> bool:
-        """Whether it was set so long ago that the end of an epoch is not worth waiting for."""
+        """Whether that was asked so long ago that the end of an epoch is not worth waiting for."""
         return self._asked_at is not None and time.monotonic() - self._asked_at > HURRY_SECONDS
 
     def check_launcher(self) -> None:

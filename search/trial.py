@@ -108,9 +108,9 @@ def live(claim: Claim, bench: Bench) -> Life:
 def _train(
     training: Training, claim: Claim, bench: Bench, identity: dict[str, Any]
 ) -> Generator[Training, Progress, Ending]:
-    """Train until the plan is done, the pruner ends it, or the worker is asked to stop.
+    """Train until the plan is done, the pruner ends it, or the worker is asked to hand back.
 
-    A worker that is asked to stop saves where it is at the next evaluation; if that is too far off, it leaves what it
+    A worker that is asked to saves where it is at the next evaluation; if that is too far off, it leaves what it
     saved last.
     """
     saved = time.monotonic()
@@ -120,7 +120,7 @@ def _train(
         except InterruptedTrainingError:
             return Ending.STOPPED
         bench.stop.check_launcher()
-        stopped = bench.stop.is_set() and not training.is_done
+        stopped = bench.stop.hands_back and not training.is_done
         # Saved before it is reported: a stopped worker whose database is away must not lose it.
         if stopped or time.monotonic() - saved > CHECKPOINT_SECONDS:
             _save_running(training, progress, claim, bench, identity)

@@ -16,6 +16,8 @@ from search.targets import targets_of
 from search.tensors import counts_of
 from search.trial import Bench
 from storage.checkpoints import check_folder
+from storage.claims import Claims
+from storage.orders import Order, Orders
 from storage.patience import Patience
 
 IDLE_SECONDS = 1.0
@@ -30,9 +32,9 @@ BUDGET_SHARE = 4
 
 
 def work(open_study: OpenStudy, stop: Stop, side_by_side: int | None = None) -> None:
-    """Run trials, ``side_by_side`` at a time, until the budget is met or ``stop`` is set.
+    """Run trials, ``side_by_side`` at a time, until the budget is met, ``stop`` is set or the study is stopped.
 
-    Unless told, it runs as many as suit the device: ``SIDE_BY_SIDE``.
+    Unless told, it runs as many as suit the device: ``SIDE_BY_SIDE``. While the study is paused, it waits.
 
     Raises SearchError after ten failures in a row, with the last reason; StorageError if the database stays away.
     """
@@ -42,24 +44,33 @@ def work(open_study: OpenStudy, stop: Stop, side_by_side: int | None = None) -> 
     bench = bench_of(open_study, stop)
     most = side_by_side or min(SIDE_BY_SIDE[bench.device.type], math.ceil(open_study.spec.trials / BUDGET_SHARE))
     patience.call(lambda: _sweep(open_study))
+    orders = Orders(open_study.study, patience)
     with claims.heartbeat() as heartbeat:
         crew, ask_again_at = Crew(bench, heartbeat), 0.0
-        while crew or not stop.is_set():
+        while True:
             stop.check_launcher()
-            while len(crew) < most and not stop.is_set() and time.monotonic() >= ask_again_at:
-                claim = claims.next()
-                if claim is None:
-                    # Others hold the last trials; a crew that is short of some need not ask at every evaluation.
-                    ask_again_at = time.monotonic() + IDLE_SECONDS
-                    break
-                crew.take_up(claim)
+            order = orders.now()
+            stop.rest(order.hands_back)
+            if order is Order.WORK and time.monotonic() >= ask_again_at and not _fill(crew, most, claims, stop):
+                # Others hold the last trials; a crew that is short of some need not ask at every evaluation.
+                ask_again_at = time.monotonic() + IDLE_SECONDS
             if crew:
                 crew.move_on()
-            elif claims.is_met():
+            elif stop.is_set() or order.ends or claims.is_met():
                 return
             else:
                 # One of the last trials may yet fail or lose its worker.
                 stop.wait(IDLE_SECONDS)
+
+
+def _fill(crew: Crew, most: int, claims: Claims, stop: Stop) -> bool:
+    """Take up trials until the crew is full; returns whether there were enough."""
+    while len(crew) < most and crew.may_grow and not stop.is_set():
+        claim = claims.next(alone=not crew)
+        if claim is None:
+            return False
+        crew.take_up(claim)
+    return True
 
 
 def bench_of(open_study: OpenStudy, stop: Stop) -> Bench:

@@ -36,6 +36,11 @@ TAKEOVERS_KEY = "takeovers"
 MOST_TAKEOVERS = 3
 """Workers that may vanish with a trial that gets no further, before it is blamed: for running out of memory, say."""
 
+SUSPECT_TAKEOVERS = 2
+"""Workers that may vanish with a trial before it is lived alone, lest the trials beside it be blamed for its doing. One
+that vanished was most often preempted.
+"""
+
 _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
 
@@ -62,6 +67,8 @@ class Claim:
     trial: optuna.Trial
     owner: Owner
     patience: Patience
+    suspect_until: int = -1
+    """The step at which worker after worker vanished with this trial: until it is past that, it is lived alone."""
 
     @property
     def number(self) -> int:
@@ -167,19 +174,20 @@ class Claims:
         with said_if_deleted(self.study.study_name):
             return self.patience.call(lambda: finished_count(self.study)) >= self.budget
 
-    def next(self) -> Claim | None:
+    def next(self, alone: bool = True) -> Claim | None:
         """A trial to work on, or None while all that are left are held by others.
 
         Trials that lost their worker come first; a new one is begun only while finished and running trials together
-        are fewer than the budget. Raises StorageError if the study was deleted.
+        are fewer than the budget. A worker that is not ``alone`` with it, but has other trials in hand, gets none that
+        may end its worker. Raises StorageError if the study was deleted.
         """
         with said_if_deleted(self.study.study_name):
-            return self.patience.call(self._next)
+            return self.patience.call(lambda: self._next(alone))
 
-    def _next(self) -> Claim | None:
+    def _next(self, alone: bool) -> Claim | None:
         owner = Owner.this_process()
         with exclusive(self.url, f"claims:{self.study.study_name}"):
-            trial = self._abandoned() or self._begun()
+            trial = self._abandoned(alone) or self._begun()
             if trial is None:
                 return None
             self.study.sampler = self.make_sampler(trial.number)
@@ -187,7 +195,7 @@ class Claims:
             trial = optuna.Trial(self.study, trial._trial_id)
             beat(self.study, trial._trial_id)
             trial.set_user_attr(OWNER_KEY, owner.as_attribute())
-            return Claim(self.study, trial, owner, self.patience)
+            return Claim(self.study, trial, owner, self.patience, _suspect_until(trial.user_attrs))
 
     def _begun(self) -> optuna.Trial | None:
         """A new trial, if the budget has room for one."""
@@ -195,25 +203,54 @@ class Claims:
         taken = states[TrialState.RUNNING] + sum(states[state] for state in FINISHED)
         return self.study.ask() if taken < self.budget else None
 
-    def _abandoned(self) -> optuna.Trial | None:
+    def _abandoned(self, alone: bool) -> optuna.Trial | None:
         """A running trial that nobody works on any more; one that took too many workers with it is failed instead."""
         running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         silent = silent_trials(self.study) if running else frozenset()
         for frozen in running:
-            owner = Owner.from_attribute(frozen.user_attrs.get(OWNER_KEY))
-            if owner is not None and not (owner.is_surely_gone() if owner.is_here else frozen._trial_id in silent):
+            if holder_of(frozen, silent) is not None:
                 continue
-            trial = optuna.Trial(self.study, frozen._trial_id)
-            if owner is None:
+            takeovers = _takeovers(frozen)
+            if takeovers["count"] > MOST_TAKEOVERS:
+                self._blame(frozen, takeovers)
+            elif alone or takeovers["count"] < SUSPECT_TAKEOVERS:
+                trial = optuna.Trial(self.study, frozen._trial_id)
+                vanished = frozen.user_attrs.get(OWNER_KEY)
+                if vanished is not None:
+                    _log.info("trial %d lost its worker %s: going on with it", trial.number, Owner(**vanished))
+                    trial.set_user_attr(TAKEOVERS_KEY, takeovers)
                 return trial
-            before, step = frozen.user_attrs.get(TAKEOVERS_KEY, {}), frozen.last_step or 0
-            count = before["count"] + 1 if before.get("step") == step else 1
-            if count <= MOST_TAKEOVERS:
-                _log.info("trial %d lost its worker %s: going on with it", trial.number, owner)
-                trial.set_user_attr(TAKEOVERS_KEY, {"count": count, "step": step})
-                return trial
-            reason = f"{count} workers in a row vanished with it after step {step}"
-            _log.warning("trial %d failed: %s", trial.number, reason)
-            trial.set_user_attr(FAILURE_KEY, reason)
-            self.study.tell(trial.number, state=TrialState.FAIL)
         return None
+
+    def _blame(self, trial: FrozenTrial, takeovers: dict[str, int]) -> None:
+        reason = "{count} workers in a row vanished with it after step {step}".format(**takeovers)
+        _log.warning("trial %d failed: %s", trial.number, reason)
+        optuna.Trial(self.study, trial._trial_id).set_user_attr(FAILURE_KEY, reason)
+        self.study.tell(trial.number, state=TrialState.FAIL)
+
+
+def holder_of(trial: FrozenTrial, silent: frozenset[int]) -> Owner | None:
+    """The process that holds a running trial, or None if it was handed back or its process is gone.
+
+    ``silent`` are the ids of the trials without a sign of life. It counts for processes elsewhere alone: one on this
+    machine can be seen, and keeps its trial however long the database was away.
+    """
+    owner = Owner.from_attribute(trial.user_attrs.get(OWNER_KEY))
+    if owner is None:
+        return None
+    gone = owner.is_surely_gone() if owner.is_here else trial._trial_id in silent
+    return None if gone else owner
+
+
+def _takeovers(trial: FrozenTrial) -> dict[str, int]:
+    """How many workers have vanished with a trial that nobody holds, at the step where it is, and that step."""
+    before, step = trial.user_attrs.get(TAKEOVERS_KEY, {}), trial.last_step or 0
+    count = before["count"] if before.get("step") == step else 0
+    vanished = trial.user_attrs.get(OWNER_KEY) is not None
+    return {"count": count + vanished, "step": step}
+
+
+def _suspect_until(attributes: dict[str, Any]) -> int:
+    """The step that a trial must get past before others are lived beside it; -1, below all steps, for most trials."""
+    takeovers = attributes.get(TAKEOVERS_KEY, {"count": 0})
+    return int(takeovers["step"]) if takeovers["count"] >= SUSPECT_TAKEOVERS else -1

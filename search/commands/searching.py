@@ -1,4 +1,4 @@
-"""The commands that search: launch, resume and worker."""
+"""The commands that search, and that tell workers what to do: launch, resume, worker, pause and stop."""
 
 from typing import Annotated
 
@@ -9,15 +9,18 @@ from models.chain import KNOWN_CHAINS, KNOWN_MEANS
 from search import options
 from search.beginning import Request, begin
 from search.commands.looking import print_standing
+from search.errors import SearchError
 from search.launcher import run_workers
 from search.opening import OpenStudy, open_named_study
 from search.progress import show_for
 from search.slots import Slot, chosen_gpus, make_slots
 from search.space_file import named_space
 from search.spec import PrunerName, SamplerName
+from search.standing import standing_of
 from search.stopping import Stop
 from search.terminal import INTERRUPTED, MESSAGES
 from search.ties import find_ties
+from storage.orders import Order, give_order, order_of
 
 
 def launch(
@@ -68,13 +71,15 @@ def launch(
     open_study = begin(options.place(storage, data, artifacts), study, request)
     for mean in KNOWN_MEANS.keys() & {text.strip().lower() for text in arch or ()}:
         typer.echo(f"{mean}, the mean of its chains: `nlb-search export-best {study} --arch {mean} --out FILE.h5`")
+    if order_of(open_study.study).ends:
+        raise SearchError(f"the study '{study}' was stopped: `nlb-search resume {study}` goes on with it")
     _search(open_study, slots, hours)
 
 
 def resume(
     study: options.StudyName,
     hours: options.Hours = None,
-    workers: options.Workers = None,
+    workers: options.MoreWorkers = None,
     gpus: options.Gpus = "all",
     workers_per_gpu: options.WorkersPerGpu = 1,
     side_by_side: options.SideBySide = None,
@@ -82,9 +87,45 @@ def resume(
     data: options.Data = options.DATA,
     artifacts: options.Artifacts = None,
 ) -> None:
-    """Go on with a study where it stopped."""
+    """Go on with a study where it stopped, or after `pause` or `stop`."""
     slots = make_slots(chosen_gpus(gpus), workers_per_gpu, workers, side_by_side)
-    _search(open_named_study(options.place(storage, data, artifacts), study), slots, hours)
+    open_study = open_named_study(options.place(storage, data, artifacts), study)
+    give_order(open_study.study, Order.WORK)
+    if slots:
+        _search(open_study, slots, hours)
+    else:
+        typer.echo(f"workers of '{study}' that wait go on")
+
+
+def pause(study: options.StudyName, storage: options.Storage = options.STORAGE) -> None:
+    """Let all workers of a study, wherever they are, hand back their trials and wait."""
+    in_hand = _ask(study, storage, Order.PAUSE)
+    typer.echo(
+        f"asked the workers of '{study}' to hand back their trials and wait ({in_hand}): "
+        f"`nlb-search resume {study} --workers 0` lets them go on, and without --workers starts more here"
+    )
+
+
+def stop(
+    study: options.StudyName,
+    finish: Annotated[bool, typer.Option("--finish", help="Let them finish the trials in hand first.")] = False,
+    storage: options.Storage = options.STORAGE,
+) -> None:
+    """Let all workers of a study, wherever they are, hand back their trials and end."""
+    in_hand = _ask(study, storage, Order.FINISH if finish else Order.STOP)
+    first = "finish" if finish else "hand back"
+    typer.echo(
+        f"asked the workers of '{study}' to {first} their trials and end ({in_hand}): "
+        f"`nlb-search resume {study}` goes on later"
+    )
+
+
+def _ask(study: str, storage: str, order: Order) -> str:
+    """Give an order to a study's workers; returns how many trials they have in hand, in words."""
+    open_study = open_named_study(options.place(storage, options.DATA), study)
+    give_order(open_study.study, order)
+    in_hand = sum(at.worker is not None for at in standing_of(open_study).workers)
+    return "1 trial is in hand" if in_hand == 1 else f"{in_hand} trials are in hand"
 
 
 def worker(
