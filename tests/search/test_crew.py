@@ -1,5 +1,8 @@
 """Trials that one worker lives side by side end as they would have ended one after the other."""
 
+import multiprocessing
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +14,10 @@ from torch import Tensor
 from models.side_by_side import SideBySide
 from search.beginning import Request, begin
 from search.errors import SearchError
-from search.opening import OpenStudy, Place
+from search.opening import OpenStudy, Place, open_named_study
 from search.stopping import Stop
 from search.worker import work
-from storage.claims import FAILURE_KEY, Claim
+from storage.claims import FAILURE_KEY, MOST_TAKEOVERS, Claim
 from storage.owner import OWNER_KEY
 from storage.urls import parse_url
 
@@ -184,3 +187,35 @@ def test_a_trial_that_was_taken_away_leaves_and_the_others_end(
     for number in (0, 2, 3, 4):
         _assert_same(trials[number], one_by_one[number])
     assert sum(trial.state == TrialState.COMPLETE for trial in trials) == BUDGET
+
+
+def test_a_trial_that_kills_its_worker_is_found_out_and_no_other_is_blamed(
+    studies: Studies, one_by_one: list[FrozenTrial], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "killer"
+    study = studies.made(name)
+    guilty, real = study.spec.trial_seed(1), SideBySide.train_epoch
+
+    def killing(side_by_side: SideBySide, *rest: Any) -> Tensor | None:
+        if any(training.seed == guilty and training.epoch == 2 for training in side_by_side.trainings):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(side_by_side, *rest)
+
+    def worker() -> None:
+        work(open_named_study(study.place, name), Stop(), side_by_side=3)
+
+    monkeypatch.setattr(SideBySide, "train_epoch", killing)
+    codes = []
+    while 0 not in codes:
+        process = multiprocessing.get_context("fork").Process(target=worker)
+        process.start()
+        process.join(60)
+        codes.append(process.exitcode)
+    assert codes == [-signal.SIGKILL] * (MOST_TAKEOVERS + 1) + [0]
+    trials = study.study.get_trials()
+    failed = trials.pop(1)
+    assert failed.state == TrialState.FAIL
+    assert "4 workers in a row vanished with it after step 2" in failed.user_attrs[FAILURE_KEY]
+    assert len(trials) == BUDGET
+    for trial in trials[:-1]:
+        _assert_same(trial, one_by_one[trial.number])
