@@ -19,7 +19,7 @@ def run_workers(open_study: OpenStudy, slots: list[Slot], stop: Stop, hours: flo
     """Keep a worker in every slot until the budget is met, ``hours`` are over or ``stop`` is set.
 
     Returns where the study then stands; every worker has left. Raises SearchError when all workers were given up
-    before the budget was met, with the last words of one.
+    before the budget was met, with the reason of one.
     """
     workers = [WorkerProcess(slot, open_study.name, open_study.place) for slot in slots]
     deadline = time.monotonic() + hours * 3600 if hours is not None else float("inf")
@@ -34,8 +34,9 @@ def run_workers(open_study: OpenStudy, slots: list[Slot], stop: Stop, hours: flo
         _dismiss(workers)
     standing = _look(open_study, patience)
     show.update(standing)
-    if standing.finished < standing.spec.trials and all(worker.given_up for worker in workers):
-        raise SearchError(f"every worker gave up; the last one said: {workers[-1].last_words}")
+    reasons = [worker.why_given_up for worker in workers if worker.why_given_up is not None]
+    if standing.finished < standing.spec.trials and len(reasons) == len(workers):
+        raise SearchError(f"every worker was given up: {reasons[-1]}")
     return standing
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -35,8 +36,8 @@ class WorkerProcess:
     def __init__(self, slot: Slot, study: str, place: Place) -> None:
         self.slot, self.study, self.place = slot, study, place
         self.name = f"worker {slot.number + 1}"
-        self.last_words = ""
-        self.given_up = False
+        self.why_given_up: str | None = None
+        self._last_words = ""
         self._process: subprocess.Popen[str] | None = None
         self._started = 0.0
         self._short_lives = 0
@@ -45,12 +46,12 @@ class WorkerProcess:
     @property
     def is_over(self) -> bool:
         """Whether nothing more comes of this slot: its process ended well, or was given up."""
-        return self.given_up or (self._process is not None and self._process.poll() == 0)
+        return self.why_given_up is not None or (self._process is not None and self._process.poll() == 0)
 
     def look(self) -> None:
         """Start the process if that is due, and decide what becomes of it if it ended."""
         if self._process is None:
-            if not self.given_up and time.monotonic() >= self._start_again_at:
+            if self.why_given_up is None and time.monotonic() >= self._start_again_at:
                 self._start()
             return
         code = self._process.poll()
@@ -93,24 +94,33 @@ class WorkerProcess:
             start_new_session=True,  # Ctrl-C reaches the launcher alone, which asks the workers to leave
         )
         self._started = time.monotonic()
-        threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True)
+        self._listener.start()
 
     def _listen(self, words: IO[str]) -> None:
         for line in words:
-            self.last_words = line.strip() or self.last_words
+            self._last_words = line.strip() or self._last_words
             _log.info("%s: %s", self.name, line.rstrip())
 
     def _ended(self, code: int) -> None:
         if code in (1, 2):
-            self.given_up = True
+            self._listener.join(1.0)  # what it said last may still be on its way
+            self.why_given_up = f"{self.name} said: {self._last_words}"
             return
-        cause = f"by signal {-code}" if code < 0 else f"with exit code {code}"
+        cause = _in_words(code)
         young = time.monotonic() - self._started < SHORT_LIFE_SECONDS
         self._short_lives = self._short_lives + 1 if young else 0
         if self._short_lives == MOST_SHORT_LIVES:
-            self.given_up = True
-            _log.warning("%s ended young %d times, at last %s: giving it up", self.name, MOST_SHORT_LIVES, cause)
+            self.why_given_up = f"{self.name} was ended {cause} soon after its start, {MOST_SHORT_LIVES} times in a row"
+            _log.warning("%s: giving it up", self.why_given_up)
             return
         delay = min(FIRST_DELAY_SECONDS * 2**self._short_lives, LONGEST_DELAY_SECONDS)
         self._start_again_at = time.monotonic() + delay
         _log.warning("%s was ended %s: starting it again in %.0f s", self.name, cause, delay)
+
+
+def _in_words(code: int) -> str:
+    """How a process was ended, from its exit code: negative where a signal did it."""
+    if code == -signal.SIGKILL:
+        return "by SIGKILL (by the system, when memory ran out?)"
+    return f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
