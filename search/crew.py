@@ -45,8 +45,16 @@ class Crew:
 
     @property
     def may_grow(self) -> bool:
-        """Whether others may join: not while it lives a trial alone that may end its worker."""
-        return all(training.epoch > member.claim.suspect_until for member, training in self._trainings.items())
+        """Whether others may join: not while it lives a suspect that is not past where its workers vanished."""
+        return not any(
+            member.claim.takeovers.are_suspect and training.epoch <= member.claim.takeovers.step
+            for member, training in self._trainings.items()
+        )
+
+    @property
+    def numbers(self) -> list[int]:
+        """The numbers of its trials."""
+        return [member.claim.number for member in self._trainings]
 
     def take_up(self, claim: Claim) -> None:
         """Begin with a trial. Raises as ``move_on`` does."""

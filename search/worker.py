@@ -66,7 +66,7 @@ def work(open_study: OpenStudy, stop: Stop, side_by_side: int | None = None) -> 
 def _fill(crew: Crew, most: int, claims: Claims, stop: Stop) -> bool:
     """Take up trials until the crew is full; returns whether there were enough."""
     while len(crew) < most and crew.may_grow and not stop.is_set():
-        claim = claims.next(alone=not crew)
+        claim = claims.next(crew.numbers)
         if claim is None:
             return False
         crew.take_up(claim)

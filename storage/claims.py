@@ -7,9 +7,9 @@ is met exactly.
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import optuna
@@ -22,6 +22,7 @@ from storage.locks import exclusive
 from storage.owner import OWNER_KEY, Owner
 from storage.patience import Patience
 from storage.studies import said_if_deleted
+from storage.takeovers import TAKEOVERS_KEY, Takeovers, with_vanished
 from storage.urls import StorageUrl
 
 FAILURE_KEY = "failure"
@@ -29,17 +30,6 @@ FAILURE_KEY = "failure"
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 """The states that count towards the budget. A failed trial gives its place back."""
-
-TAKEOVERS_KEY = "takeovers"
-"""The trial's attribute that counts the workers which vanished with it at the same step, and names that step."""
-
-MOST_TAKEOVERS = 3
-"""Workers that may vanish with a trial that gets no further, before it is blamed: for running out of memory, say."""
-
-SUSPECT_TAKEOVERS = 2
-"""Workers that may vanish with a trial before it is lived alone, lest the trials beside it be blamed for its doing. One
-that vanished was most often preempted.
-"""
 
 _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
@@ -67,8 +57,7 @@ class Claim:
     trial: optuna.Trial
     owner: Owner
     patience: Patience
-    suspect_until: int = -1
-    """The step at which worker after worker vanished with this trial: until it is past that, it is lived alone."""
+    takeovers: Takeovers
 
     @property
     def number(self) -> int:
@@ -123,10 +112,20 @@ class Claim:
 
     def hand_back(self) -> None:
         """Leave the trial running and without an owner: the next worker goes on with it at once."""
-        self.annotate(**{OWNER_KEY: None})
+
+        def send() -> None:
+            # Without an owner, it was handed back before, and the answer was lost.
+            if self._stored().user_attrs.get(OWNER_KEY) is not None:
+                self._held()
+                self.trial.set_user_attr(OWNER_KEY, None)
+
+        self._unless_lost(send)
 
     def _tell(self, state: TrialState, value: float | None) -> None:
         def send() -> None:
+            trial = self._stored()
+            if self._is_mine(trial) and trial.state == state and value in (None, trial.value):
+                return  # it was told before, and the answer was lost
             self._held()
             told = self.study.tell(self.trial, value, state=state, skip_if_finished=True)
             if told.state != state:
@@ -138,12 +137,19 @@ class Claim:
         """Raises LostTrialError unless this process still holds the trial."""
         self._unless_lost(self._held)
 
-    def _held(self) -> FrozenTrial:
+    def _stored(self) -> FrozenTrial:
         """The trial as the database has it now."""
-        trial = self.study._storage.get_trial(self.trial._trial_id)
+        return self.study._storage.get_trial(self.trial._trial_id)
+
+    def _is_mine(self, trial: FrozenTrial) -> bool:
+        return Owner.from_attribute(trial.user_attrs.get(OWNER_KEY)) == self.owner
+
+    def _held(self) -> FrozenTrial:
+        """The trial as the database has it now, which must be running and this worker's."""
+        trial = self._stored()
         if trial.state.is_finished():
             raise LostTrialError(f"trial {self.number} was already finished as {trial.state.name}")
-        if Owner.from_attribute(trial.user_attrs.get(OWNER_KEY)) != self.owner:
+        if not self._is_mine(trial):
             raise LostTrialError(f"trial {self.number} was taken over by another worker")
         return trial
 
@@ -164,6 +170,7 @@ class Claims:
     make_sampler: Callable[[int], optuna.samplers.BaseSampler]
     """The sampler for a trial, from its number: seeded by it, so that workers never draw alike."""
     patience: Patience
+    owner: Owner = field(default_factory=Owner.new)
 
     def heartbeat(self) -> Heartbeat:
         """What beats for the trials of this worker."""
@@ -174,56 +181,66 @@ class Claims:
         with said_if_deleted(self.study.study_name):
             return self.patience.call(lambda: finished_count(self.study)) >= self.budget
 
-    def next(self, alone: bool = True) -> Claim | None:
+    def next(self, in_hand: Collection[int] = ()) -> Claim | None:
         """A trial to work on, or None while all that are left are held by others.
 
         Trials that lost their worker come first; a new one is begun only while finished and running trials together
-        are fewer than the budget. A worker that is not ``alone`` with it, but has other trials in hand, gets none that
-        may end its worker. Raises StorageError if the study was deleted.
+        are fewer than the budget. ``in_hand`` are the numbers of the trials that the worker has already: beside others,
+        it gets none that may end its process. Raises StorageError if the study was deleted.
         """
         with said_if_deleted(self.study.study_name):
-            return self.patience.call(lambda: self._next(alone))
+            return self.patience.call(lambda: self._next(in_hand))
 
-    def _next(self, alone: bool) -> Claim | None:
-        owner = Owner.this_process()
+    def _next(self, in_hand: Collection[int]) -> Claim | None:
         with exclusive(self.url, f"claims:{self.study.study_name}"):
-            trial = self._abandoned(alone) or self._begun()
+            trial = self._abandoned(in_hand) or self._begun()
             if trial is None:
                 return None
             self.study.sampler = self.make_sampler(trial.number)
             # Again, for the trial's own sampler to prepare it while nobody else looks.
             trial = optuna.Trial(self.study, trial._trial_id)
             beat(self.study, trial._trial_id)
-            trial.set_user_attr(OWNER_KEY, owner.as_attribute())
-            return Claim(self.study, trial, owner, self.patience, _suspect_until(trial.user_attrs))
+            trial.set_user_attr(OWNER_KEY, self.owner.as_attribute())
+            return Claim(self.study, trial, self.owner, self.patience, Takeovers.of(trial.user_attrs))
 
     def _begun(self) -> optuna.Trial | None:
         """A new trial, if the budget has room for one."""
-        states = count_states(self.study)
-        taken = states[TrialState.RUNNING] + sum(states[state] for state in FINISHED)
-        return self.study.ask() if taken < self.budget else None
+        return self.study.ask() if self._taken() < self.budget else None
 
-    def _abandoned(self, alone: bool) -> optuna.Trial | None:
-        """A running trial that nobody works on any more; one that took too many workers with it is failed instead."""
+    def _taken(self) -> int:
+        """How many places of the budget are taken, by finished and running trials."""
+        states = count_states(self.study)
+        return states[TrialState.RUNNING] + sum(states[state] for state in FINISHED)
+
+    def _abandoned(self, in_hand: Collection[int]) -> optuna.Trial | None:
+        """A running trial that nobody works on any more; one that must not go on is failed instead."""
         running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         silent = silent_trials(self.study) if running else frozenset()
         for frozen in running:
-            if holder_of(frozen, silent) is not None:
+            holder = holder_of(frozen, silent)
+            # One of this worker's that it does not have in hand: it was taken, and the answer was lost.
+            if holder is not None and (holder != self.owner or frozen.number in in_hand):
                 continue
-            takeovers = _takeovers(frozen)
-            if takeovers["count"] > MOST_TAKEOVERS:
-                self._blame(frozen, takeovers)
-            elif alone or takeovers["count"] < SUSPECT_TAKEOVERS:
-                trial = optuna.Trial(self.study, frozen._trial_id)
-                vanished = frozen.user_attrs.get(OWNER_KEY)
-                if vanished is not None:
-                    _log.info("trial %d lost its worker %s: going on with it", trial.number, Owner(**vanished))
-                    trial.set_user_attr(TAKEOVERS_KEY, takeovers)
-                return trial
+            takeovers = with_vanished(frozen) if holder is None else Takeovers.of(frozen.user_attrs)
+            if takeovers.are_too_many:
+                self._fail(frozen, f"{takeovers.count} workers in a row vanished with it after step {takeovers.step}")
+            elif self._taken() > self.budget:
+                # Two workers begin the last one at once, if the server cut one's connection and so dropped its lock.
+                self._fail(frozen, "it was begun beyond the budget, while the connection to the database was lost")
+            elif not in_hand or not takeovers.are_suspect:
+                return self._taken_up(frozen, takeovers)
         return None
 
-    def _blame(self, trial: FrozenTrial, takeovers: dict[str, int]) -> None:
-        reason = "{count} workers in a row vanished with it after step {step}".format(**takeovers)
+    def _taken_up(self, frozen: FrozenTrial, takeovers: Takeovers) -> optuna.Trial:
+        trial = optuna.Trial(self.study, frozen._trial_id)
+        if takeovers != Takeovers.of(frozen.user_attrs):
+            _log.info(
+                "trial %d lost its worker %s: going on with it", trial.number, Owner(**frozen.user_attrs[OWNER_KEY])
+            )
+            trial.set_user_attr(TAKEOVERS_KEY, takeovers.as_attribute())
+        return trial
+
+    def _fail(self, trial: FrozenTrial, reason: str) -> None:
         _log.warning("trial %d failed: %s", trial.number, reason)
         optuna.Trial(self.study, trial._trial_id).set_user_attr(FAILURE_KEY, reason)
         self.study.tell(trial.number, state=TrialState.FAIL)
@@ -240,17 +257,3 @@ def holder_of(trial: FrozenTrial, silent: frozenset[int]) -> Owner | None:
         return None
     gone = owner.is_surely_gone() if owner.is_here else trial._trial_id in silent
     return None if gone else owner
-
-
-def _takeovers(trial: FrozenTrial) -> dict[str, int]:
-    """How many workers have vanished with a trial that nobody holds, at the step where it is, and that step."""
-    before, step = trial.user_attrs.get(TAKEOVERS_KEY, {}), trial.last_step or 0
-    count = before["count"] if before.get("step") == step else 0
-    vanished = trial.user_attrs.get(OWNER_KEY) is not None
-    return {"count": count + vanished, "step": step}
-
-
-def _suspect_until(attributes: dict[str, Any]) -> int:
-    """The step that a trial must get past before others are lived beside it; -1, below all steps, for most trials."""
-    takeovers = attributes.get(TAKEOVERS_KEY, {"count": 0})
-    return int(takeovers["step"]) if takeovers["count"] >= SUSPECT_TAKEOVERS else -1

@@ -1,6 +1,5 @@
 """Opening the database behind a storage URL: pools, timeouts and heartbeats are set here and nowhere else."""
 
-import os
 import warnings
 from typing import Any
 
@@ -12,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from storage.errors import StorageError
 from storage.locks import exclusive
+from storage.patience import reason_of
 from storage.urls import StorageUrl
 
 HEARTBEAT_SECONDS = 20
@@ -53,7 +53,7 @@ def open_database(url: StorageUrl) -> BaseStorage:
             if url.sqlite_file is not None:
                 _share_sqlite(database)
     except (SQLAlchemyError, OSError, RuntimeError) as error:
-        raise StorageError(f"cannot open the storage {url}: {_reason(error)}") from error
+        raise StorageError(f"cannot open the storage {url}: {reason_of(error)}") from error
     return get_storage(database)
 
 
@@ -78,14 +78,6 @@ def _share_sqlite(database: RDBStorage) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     database.engine.dispose()  # connections from before the listeners
-
-
-def _reason(error: BaseException) -> str:
-    """What the driver said, in one line: without the statement and the link that SQLAlchemy adds."""
-    cause = getattr(error, "orig", None) or error
-    if isinstance(error, OSError):
-        return os.strerror(error.errno) if error.errno else str(error)
-    return " ".join(str(cause).split())
 
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -21,8 +21,8 @@ def exclusive(url: StorageUrl, name: str) -> Iterator[None]:
     """Hold the lock ``name`` of a storage; it is given back at the end, or when the process dies.
 
     A file beside a SQLite database (``FILE.db.lock``, one for all names: a single machine is quick), an advisory lock
-    of the server for PostgreSQL. Raises sqlalchemy's OperationalError when the server is away, and
-    OSError when the folder of the file cannot be written.
+    of the server for PostgreSQL. Raises sqlalchemy's OperationalError when the server is away, or when the block ends
+    and the lock was lost before; OSError when the folder of the file cannot be written.
     """
     file = url.sqlite_file
     if file is not None:
@@ -36,3 +36,5 @@ def exclusive(url: StorageUrl, name: str) -> Iterator[None]:
     with engine.connect() as connection:
         connection.execute(sqlalchemy.text("SELECT pg_advisory_lock(hashtextextended(:name, 0))"), {"name": name})
         yield
+        # A connection that was cut, and the lock dropped with it, is found out here.
+        connection.execute(sqlalchemy.text("SELECT pg_advisory_unlock(hashtextextended(:name, 0))"), {"name": name})

@@ -1,8 +1,9 @@
-"""Which process holds a trial, and whether it is still there."""
+"""Which worker holds a trial, and whether its process is still there."""
 
 import os
 import socket
 import sys
+import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,18 +16,20 @@ OWNER_KEY = "worker"
 
 @dataclass(frozen=True)
 class Owner:
-    """A process. ``started`` tells it from a later one with its number, ``machine`` from one elsewhere: containers
-    may share a host's name and not its processes.
+    """A worker, in a process. ``started`` tells that from a later one with its number, ``machine`` from one elsewhere:
+    containers may share a host's name and not its processes. ``worker`` tells workers of one process apart.
     """
 
     host: str
     machine: str
     pid: int
     started: float
+    worker: str
 
     @classmethod
-    def this_process(cls) -> "Owner":
-        return cls(socket.gethostname(), _this_machine(), os.getpid(), _started(os.getpid()))
+    def new(cls) -> "Owner":
+        """A worker in this process."""
+        return cls(socket.gethostname(), _this_machine(), os.getpid(), _started(os.getpid()), uuid.uuid4().hex)
 
     @classmethod
     def from_attribute(cls, value: Any) -> "Owner | None":

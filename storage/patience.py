@@ -1,6 +1,7 @@
 """Waiting for a database that went away: say so once, and go on when it is back."""
 
 import logging
+import os
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -8,11 +9,15 @@ from typing import TypeVar
 
 import tenacity
 from optuna.exceptions import StorageInternalError
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError, PendingRollbackError
 
 from storage.errors import StorageError
 
 LONGEST_WAIT_SECONDS = 3600
+"""How long an absent database is waited for in all."""
+
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 10.0
+"""It is asked again after about the first, and then ever more seldom, but at least as often as the second says."""
 
 _FOR_GOOD = ("28", "3D")
 """PostgreSQL's classes of errors that waiting does not mend: a wrong password, a database that does not exist."""
@@ -23,14 +28,30 @@ _Result = TypeVar("_Result")
 
 def is_away(error: BaseException) -> bool:
     """Whether ``error`` says that the database cannot be reached now: worth trying again, unlike bad data."""
-    if isinstance(error, StorageInternalError) and error.__cause__ is not None:
-        error = error.__cause__
+    error = _cause(error)
+    if isinstance(error, PendingRollbackError):
+        return True  # Optuna catches the error of a cut connection where it expects another, and goes on with it
     if not isinstance(error, OperationalError | InterfaceError):
         return False
     if isinstance(error.orig, sqlite3.Error):
         return error.orig.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
     state = getattr(error.orig, "sqlstate", None) or ""
     return not state.startswith(_FOR_GOOD)
+
+
+def reason_of(error: BaseException) -> str:
+    """What the driver said first: without its guesses, and the statement, values and link that SQLAlchemy adds."""
+    error = _cause(error)
+    if isinstance(error, OSError):
+        return os.strerror(error.errno) if error.errno else str(error)
+    return str(getattr(error, "orig", None) or error).partition("\n")[0]
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What SQLAlchemy raised, below what Optuna or we made of it."""
+    if isinstance(error, StorageInternalError | StorageError) and error.__cause__ is not None:
+        return error.__cause__
+    return error
 
 
 class Patience:
@@ -51,12 +72,12 @@ class Patience:
             nonlocal waited
             if not waited:
                 error = attempt.outcome.exception() if attempt.outcome else None
-                _log.warning("the database is away (%s): waiting for it", type(error).__name__)
+                _log.warning("the database is away (%s): waiting for it", reason_of(error) if error else "no answer")
             waited = True
 
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(is_away),
-            wait=tenacity.wait_random_exponential(multiplier=0.2, max=10),
+            wait=tenacity.wait_random_exponential(multiplier=FIRST_PAUSE_SECONDS, max=LONGEST_PAUSE_SECONDS),
             stop=tenacity.stop_any(
                 tenacity.stop_after_delay(LONGEST_WAIT_SECONDS), tenacity.stop_when_event_set(self._stop)
             ),

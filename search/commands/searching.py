@@ -21,6 +21,7 @@ from search.stopping import Stop
 from search.terminal import INTERRUPTED, MESSAGES
 from search.ties import find_ties
 from storage.orders import Order, give_order, order_of
+from storage.patience import Patience
 
 
 def launch(
@@ -138,8 +139,10 @@ def worker(
     """Run one worker in the foreground, for Slurm, Kubernetes or compose."""
     from search.worker import work
 
-    stop = Stop().listen()
-    work(open_named_study(options.place(storage, data, artifacts), study), stop, side_by_side)
+    stop, place = Stop().listen(), options.place(storage, data, artifacts)
+    # Clusters start workers and databases in any order, and a launcher may start one while the database is away.
+    open_study = Patience(stop).call(lambda: open_named_study(place, study))
+    work(open_study, stop, side_by_side)
     if stop.is_set():
         raise typer.Exit(INTERRUPTED)
 

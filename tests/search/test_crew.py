@@ -17,8 +17,9 @@ from search.errors import SearchError
 from search.opening import OpenStudy, Place, open_named_study
 from search.stopping import Stop
 from search.worker import work
-from storage.claims import FAILURE_KEY, MOST_TAKEOVERS, Claim
+from storage.claims import FAILURE_KEY, Claim
 from storage.owner import OWNER_KEY
+from storage.takeovers import MOST_TAKEOVERS
 from storage.urls import parse_url
 
 BUDGET, EPOCHS = 5, 4

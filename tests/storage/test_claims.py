@@ -9,15 +9,18 @@ import sqlalchemy
 from claimant import claims_of
 from optuna.trial import TrialState
 
-from storage.claims import FAILURE_KEY, MOST_TAKEOVERS, Claims, count_states
+from storage.claims import FAILURE_KEY, Claims, count_states
 from storage.database import GRACE_SECONDS, open_database
 from storage.errors import LostTrialError, StorageError
 from storage.owner import OWNER_KEY
 from storage.studies import make_study
+from storage.takeovers import MOST_TAKEOVERS, SUSPECT_TAKEOVERS, TAKEOVERS_KEY
 from storage.urls import StorageUrl
 
-ELSEWHERE = {"host": "elsewhere", "machine": "another", "pid": 1, "started": 0.0}
-CLAIMANT = Path(__file__).with_name("claimant.py")
+ELSEWHERE = {"host": "elsewhere", "machine": "another", "pid": 1, "started": 0.0, "worker": "one"}
+IN_HAND = range(10)
+"""Every trial of these studies: the worker that asks for another has all that it took in hand."""
+CLAIMANT = Path(__file__).parents[1] / "claimant.py"
 
 
 @pytest.fixture
@@ -32,8 +35,8 @@ def _claimant(url: StorageUrl, budget: int, what: str, seed: int) -> subprocess.
 
 
 def _take(claims: Claims) -> int:
-    """Take a trial, which must be there, and return its number."""
-    claim = claims.next()
+    """Take a trial, which must be there, and return its number; those that were taken before stay in hand."""
+    claim = claims.next(IN_HAND)
     assert claim is not None
     return claim.number
 
@@ -51,12 +54,12 @@ def test_four_processes_finish_exactly_the_budget(url: StorageUrl, claims: Claim
 
 def test_no_more_trials_are_begun_than_the_budget(claims: Claims) -> None:
     assert [_take(claims) for _ in range(3)] == [0, 1, 2]
-    assert claims.next() is None
+    assert claims.next(IN_HAND) is None
     assert not claims.is_met()
 
 
 def test_a_failed_trial_gives_its_place_back_and_keeps_its_reason(claims: Claims) -> None:
-    taken = [claims.next() for _ in range(3)]
+    taken = [claims.next(IN_HAND) for _ in range(3)]
     assert taken[1] is not None
     taken[1].fail("out of memory")
     assert _take(claims) == 3
@@ -181,3 +184,39 @@ def test_parameters_drawn_before_a_cut_are_kept_and_the_rest_is_drawn(claims: Cl
     again = claim.sample(lambda trial: {name: trial.suggest_float(name, 0, 1) for name in ("x", "y")})
     assert again["x"] == first["x"]
     assert claims.study.trials[0].params == again
+
+
+def test_a_worker_takes_up_a_trial_that_it_was_given_and_never_heard_of(claims: Claims) -> None:
+    assert _take(claims) == 0
+    again = claims.next(in_hand=())
+    assert again is not None
+    assert again.number == 0
+    assert TAKEOVERS_KEY not in claims.study.trials[0].user_attrs, "nobody vanished"
+
+
+def test_a_trial_that_two_workers_vanished_with_is_lived_alone(url: StorageUrl, claims: Claims) -> None:
+    for _ in range(SUSPECT_TAKEOVERS):
+        holder = _claimant(url, budget=3, what="hold", seed=0)
+        assert holder.stdout is not None
+        assert int(holder.stdout.readline()) == 0
+        holder.kill()
+        holder.wait()
+    beside = claims.next(in_hand=[7])
+    assert beside is not None
+    assert beside.number == 1
+    alone = claims.next()
+    assert alone is not None
+    assert alone.number == 0
+    assert alone.takeovers.are_suspect
+    assert alone.takeovers.step == 1
+
+
+def test_a_trial_begun_beyond_the_budget_is_not_gone_on_with(claims: Claims) -> None:
+    """As when the server cut a worker's connection, and its lock with it, while it took the last trial."""
+    assert [_take(claims) for _ in range(3)] == [0, 1, 2]
+    one_more = claims.study.ask()
+    assert claims.next(IN_HAND) is None
+    trial = claims.study.trials[one_more.number]
+    assert trial.state == TrialState.FAIL
+    assert trial.user_attrs[FAILURE_KEY].startswith("it was begun beyond the budget")
+    assert count_states(claims.study)[TrialState.RUNNING] == 3

@@ -44,7 +44,7 @@ def _wait_for(beats: list[int], numbers: set[int]) -> None:
 
 
 def test_it_beats_for_every_trial_in_hand_and_no_longer_for_one_that_left(claims: Claims, beats: list[int]) -> None:
-    first, second, _ = (claims.next() for _ in range(3))
+    first, second, _ = (claims.next(in_hand=range(number)) for number in range(3))
     assert first is not None
     assert second is not None
     with claims.heartbeat() as heartbeat, second.kept_alive(heartbeat):

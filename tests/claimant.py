@@ -11,6 +11,7 @@ import time
 
 from optuna.samplers import RandomSampler
 
+import storage.patience
 from storage.claims import Claim, Claims
 from storage.database import open_database
 from storage.patience import Patience
@@ -19,9 +20,10 @@ from storage.urls import parse_url
 
 
 def claims_of(url_text: str, name: str, budget: int) -> Claims:
-    url = parse_url(url_text)
-    study, _ = open_study(open_database(url), name)
-    return Claims(url, study, budget, RandomSampler, Patience(threading.Event()))
+    storage.patience.FIRST_PAUSE_SECONDS = 0.02  # tests wait for what happens, not for its pauses
+    url, patience = parse_url(url_text), Patience(threading.Event())
+    study, _ = patience.call(lambda: open_study(open_database(url), name))
+    return Claims(url, study, budget, RandomSampler, patience)
 
 
 def main() -> None:

