@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from typing import Any
+from typing import Any, cast
 
 import optuna
 import sqlalchemy
@@ -53,7 +53,7 @@ def open_database(url: StorageUrl) -> BaseStorage:
             if url.sqlite_file is not None:
                 _share_sqlite(database)
     except (SQLAlchemyError, OSError, RuntimeError) as error:
-        raise StorageError(f"cannot open the storage {url}: {_reason(error)}") from error
+        raise StorageError(f"cannot open the storage {url}: {reason(error)}") from error
     return get_storage(database)
 
 
@@ -80,7 +80,12 @@ def _share_sqlite(database: RDBStorage) -> None:
     database.engine.dispose()  # connections from before the listeners
 
 
-def _reason(error: BaseException) -> str:
+def engine_of(database: BaseStorage) -> sqlalchemy.Engine:
+    """The engine under an opened storage, for what Optuna has no call for."""
+    return cast(Any, database)._backend.engine  # type: ignore[no-any-return]
+
+
+def reason(error: BaseException) -> str:
     """What the driver said, in one line: without the statement and the link that SQLAlchemy adds."""
     cause = getattr(error, "orig", None) or error
     if isinstance(error, OSError):
