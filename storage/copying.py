@@ -5,6 +5,7 @@ and making it again completes it. Optuna's own ``copy_study`` adds trial by tria
 this copies the rows of Optuna's tables, whatever they hold, so that every number stays as it is to the last bit.
 """
 
+import glob
 import json
 import re
 import shutil
@@ -98,8 +99,8 @@ def _check_nobody_works(study: optuna.Study) -> None:
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         if holder := holder_of(trial, silent):
             raise StorageError(
-                f"trial {trial.number} of the study '{study.study_name}' is held by a worker ({holder}): end the workers "
-                f"with `nlb-search stop`, and copy then; one elsewhere that was killed counts for {GRACE_SECONDS} s more"
+                f"trial {trial.number} of the study '{study.study_name}' is held by {holder}: end its workers "
+                f"with `nlb-search stop`, then copy it; one killed on another machine counts for {GRACE_SECONDS} s more"
             )
 
 
@@ -115,6 +116,8 @@ def _copy_files(folder: Path, new_folder: Path) -> Iterator[Copied]:
     for done, file in enumerate(files, start=1):
         copy = new_folder / file.relative_to(folder)
         if not copy.exists():
+            for left in copy.parent.glob(f".{glob.escape(copy.name)}.*.part"):
+                left.unlink()  # by a copy that was killed
             with whole_file(copy) as part:
                 shutil.copyfile(file, part)
                 if not has_same_content(file, part):

@@ -150,23 +150,25 @@ def test_nothing_that_is_there_is_written_over(here: Home, tmp_path: Path) -> No
 
 
 def test_a_copy_that_is_killed_leaves_no_study_and_is_completed_by_the_same_again(here: Home, tmp_path: Path) -> None:
-    sqlite = _sqlite(tmp_path)
-    _copy(here, sqlite)
+    """Left after its first file, and killed amid the rows."""
+    there = _sqlite(tmp_path)
+    _copy(here, there)
     optuna.delete_study(study_name="study", storage=open_database(here.url))
     target = Home(here.url, tmp_path / "again")
-    for steps_before_kill in (1, 5):
-        words = [sys.executable, str(COPIER), "study", sqlite.url.with_password, str(sqlite.artifacts)]
-        words += [here.url.with_password, str(target.artifacts)]
-        copier = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert copier.stdin is not None
-        assert copier.stdout is not None
-        for _ in range(steps_before_kill):
-            reached = copier.stdout.readline()
-            copier.stdin.write("\n" * (_ < steps_before_kill - 1))
-            copier.stdin.flush()
-        assert reached == ("files\n" if steps_before_kill == 1 else "rows\n")
-        copier.kill()
-        copier.wait()
-        assert study_names(open_database(here.url)) == ["other"]
-    _copy(sqlite, target)
-    assert _everything(target) == _everything(sqlite)
+    cut = copy_study("study", there, target)
+    assert next(cut).what == "files"
+    cut.close()
+
+    ways = [word for home in (there, target) for word in (home.url.with_password, str(home.artifacts))]
+    copier = subprocess.Popen(
+        [sys.executable, str(COPIER), "study", *ways], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert copier.stdin is not None
+    assert copier.stdout is not None
+    while copier.stdout.readline() != "rows\n":
+        print(file=copier.stdin, flush=True)
+    copier.kill()
+    copier.wait()
+    assert study_names(open_database(here.url)) == ["other"]
+    _copy(there, target)
+    assert _everything(target) == _everything(there)
