@@ -111,8 +111,9 @@ def _already_there(name: str, target: Home) -> StorageError:
 
 
 def _copy_files(folder: Path, new_folder: Path) -> Iterator[Copied]:
-    """Copy the files of a study, but for those that are there already and parts that nobody finished."""
-    files = sorted(file for file in folder.rglob("*") if file.is_file() and not file.name.startswith("."))
+    """Copy the files of a study, but for those that are there already, parts that nobody finished, and links."""
+    here = (file for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
+    files = sorted(file for file in here if not file.name.startswith("."))
     for done, file in enumerate(files, start=1):
         copy = new_folder / file.relative_to(folder)
         if not copy.exists():

@@ -28,7 +28,7 @@ def test_a_cut_study_goes_on_at_its_copy_as_it_would_have_here(
     request = Request(
         dataset="mc_rtt",
         architectures=("FF -> exp",),
-        trials=14,
+        trials=9,
         epochs=9,
         sampler="cmaes",
         pruner="hyperband",
@@ -36,19 +36,19 @@ def test_a_cut_study_goes_on_at_its_copy_as_it_would_have_here(
     study = begin(here, "study", request)
     report = Claim.report
 
-    def cut_in_trial_11(claim: Claim, value: float, epoch: int) -> bool:
-        if (claim.number, epoch) == (11, 1):
+    def cut_in_trial_6(claim: Claim, value: float, epoch: int) -> bool:
+        if (claim.number, epoch) == (6, 1):
             raise KeyboardInterrupt
         return report(claim, value, epoch)
 
     with monkeypatch.context() as cutting:
-        cutting.setattr(Claim, "report", cut_in_trial_11)
+        cutting.setattr(Claim, "report", cut_in_trial_6)
         with pytest.raises(KeyboardInterrupt):
             work(study, Stop())
     refused = call("copy", "study", "--storage", here.url.with_password, "--to", "sqlite:///there.db", cwd=tmp_path)
     assert refused.code == 1
-    assert "trial 11 of the study 'study' is held by " in refused.err
-    cut = study.study.trials[11]
+    assert "trial 6 of the study 'study' is held by " in refused.err
+    cut = study.study.trials[6]
     gone = Owner.this_process().as_attribute() | {"started": 0.0}
     study.study._storage.set_trial_user_attr(cut._trial_id, OWNER_KEY, gone)
     copied = call("copy", "study", "--storage", here.url.with_password, "--to", "sqlite:///there.db", cwd=tmp_path)
@@ -57,7 +57,7 @@ def test_a_cut_study_goes_on_at_its_copy_as_it_would_have_here(
 
     there = Place(parse_url(f"sqlite:///{tmp_path}/there.db"), tmp_path / "there.db.artifacts", recordings)
     copy = open_named_study(there, "study")
-    assert copy.checkpoints.running(11).exists()
+    assert copy.checkpoints.running(6).exists()
     submissions = []
     for each in copy, study:
         work(each, Stop())
@@ -70,5 +70,5 @@ def test_a_cut_study_goes_on_at_its_copy_as_it_would_have_here(
         assert exported.code == 0, exported.err
         submissions.append(out.read_bytes())
     assert _results(copy) == _results(study)
-    assert len(_results(copy)) == 14
+    assert len(_results(copy)) == 9
     assert submissions[0] == submissions[1]

