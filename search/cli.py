@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from search.commands import looking, recordings, scoring, searching
+from search.commands import keeping, looking, recordings, scoring, searching
 from search.terminal import exit_code_of, set_up_words
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ for command in (
     scoring.export_best,
     scoring.evaluate,
     looking.plot,
+    keeping.copy,
 ):
     app.command()(command)
 

@@ -2,13 +2,11 @@
 
 import math
 
-import optuna
-from optuna.distributions import BaseDistribution
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, PatientPruner
-from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, RandomSampler, TPESampler
-from optuna.trial import FrozenTrial
+from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 
 from models.chain import parse_chain
+from search.cma_es import SteadyCmaEsSampler
 from search.errors import UsageError
 from search.grid import GridSampler, grid_of
 from search.space import Choice, Real, Whole
@@ -36,7 +34,7 @@ def make_sampler(spec: SearchSpec, number: int) -> BaseSampler:
             return GPSampler(seed=seed, warn_independent_sampling=False)
         case "cmaes":
             # Hyperband lets too few trials complete for a generation; the others' last score must do.
-            return _SteadyCmaEsSampler(_steady_numbers(spec), seed, consider_pruned_trials=spec.pruner == "hyperband")
+            return SteadyCmaEsSampler(_steady_numbers(spec), seed, consider_pruned_trials=spec.pruner == "hyperband")
 
 
 def check_sampler(spec: SearchSpec) -> None:
@@ -70,22 +68,6 @@ def _steady_numbers(spec: SearchSpec) -> frozenset[str]:
     """The settings with a range of numbers that every trial has, whatever its chain and its other settings."""
     numbers = frozenset(name for name, range_ in spec.space.items() if isinstance(range_, Real | Whole))
     return numbers.intersection(*(parse_chain(text).hyperparameters for text in spec.architectures))
-
-
-class _SteadyCmaEsSampler(CmaEsSampler):
-    """CMA-ES on the settings that every trial has, and on no other.
-
-    Optuna's takes those that all trials had so far. Once a trial lacks one of them, the state that it kept no longer
-    fits, and from then on it draws at random.
-    """
-
-    def __init__(self, names: frozenset[str], seed: int, consider_pruned_trials: bool) -> None:
-        super().__init__(seed=seed, warn_independent_sampling=False, consider_pruned_trials=consider_pruned_trials)
-        self._names = names
-
-    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        found = super().infer_relative_search_space(study, trial)
-        return {name: distribution for name, distribution in found.items() if name in self._names}
 
 
 def make_pruner(spec: SearchSpec) -> BasePruner:

@@ -192,7 +192,7 @@ class Claims:
             return self.patience.call(lambda: self._next(in_hand))
 
     def _next(self, in_hand: Collection[int]) -> Claim | None:
-        with exclusive(self.url, f"claims:{self.study.study_name}"):
+        with turn(self.url, self.study.study_name):
             trial = self._abandoned(in_hand) or self._begun()
             if trial is None:
                 return None
@@ -244,6 +244,11 @@ class Claims:
         _log.warning("trial %d failed: %s", trial.number, reason)
         optuna.Trial(self.study, trial._trial_id).set_user_attr(FAILURE_KEY, reason)
         self.study.tell(trial.number, state=TrialState.FAIL)
+
+
+def turn(url: StorageUrl, name: str) -> AbstractContextManager[None]:
+    """A context in which no other process takes a trial of the study ``name``."""
+    return exclusive(url, f"claims:{name}")
 
 
 def holder_of(trial: FrozenTrial, silent: frozenset[int]) -> Owner | None:

@@ -1,7 +1,7 @@
 """Opening the database behind a storage URL: pools, timeouts and heartbeats are set here and nowhere else."""
 
 import warnings
-from typing import Any
+from typing import Any, cast
 
 import optuna
 import sqlalchemy
@@ -78,6 +78,11 @@ def _share_sqlite(database: RDBStorage) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     database.engine.dispose()  # connections from before the listeners
+
+
+def engine_of(database: BaseStorage) -> sqlalchemy.Engine:
+    """The engine under an opened storage, for what Optuna has no call for."""
+    return cast(Any, database)._backend.engine  # type: ignore[no-any-return]
 
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)

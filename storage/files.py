@@ -1,5 +1,6 @@
 """Files that appear whole or not at all."""
 
+import filecmp
 import os
 import tempfile
 from collections.abc import Iterator
@@ -25,6 +26,11 @@ def whole_file(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def has_same_content(one: Path, other: Path) -> bool:
+    """Whether two files are equal, byte for byte."""
+    return filecmp.cmp(one, other, shallow=False)
 
 
 def _umask() -> int:

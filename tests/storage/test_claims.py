@@ -5,9 +5,9 @@ from pathlib import Path
 
 import optuna
 import pytest
-import sqlalchemy
 from claimant import claims_of
 from optuna.trial import TrialState
+from silence import set_back_heartbeats
 
 from storage.claims import FAILURE_KEY, Claims, count_states
 from storage.database import GRACE_SECONDS, open_database
@@ -99,26 +99,14 @@ def test_a_worker_elsewhere_is_given_up_only_after_a_long_silence(url: StorageUr
     assert claim is not None
     claim.annotate(**{OWNER_KEY: ELSEWHERE})
     assert _take(claims) == 1
-    _set_back_heartbeats(url, GRACE_SECONDS + 5)
+    set_back_heartbeats(url, GRACE_SECONDS + 5)
     assert _take(claims) == 0
-
-
-def _set_back_heartbeats(url: StorageUrl, seconds: int) -> None:
-    ago = {
-        "sqlite": f"datetime(heartbeat, '-{seconds} seconds')",
-        "postgresql": f"heartbeat - interval '{seconds} seconds'",
-    }
-    engine = sqlalchemy.create_engine(url.sqlalchemy_url)
-    with engine.begin() as connection:
-        change = f"UPDATE trial_heartbeats SET heartbeat = {ago[engine.dialect.name]}"
-        assert connection.execute(sqlalchemy.text(change)).rowcount > 0
-    engine.dispose()
 
 
 def test_a_live_worker_here_keeps_its_trial_however_long_the_database_was_away(url: StorageUrl, claims: Claims) -> None:
     claim = claims.next()
     assert claim is not None
-    _set_back_heartbeats(url, GRACE_SECONDS + 5)
+    set_back_heartbeats(url, GRACE_SECONDS + 5)
     assert _take(claims) == 1
     claim.complete(0.1)
 

