@@ -1,11 +1,11 @@
-# The commands of the README, `make demo`, `make test` and `make bench`, and what they are made of.
+# The commands of the README, `make demo`, `make test`, `make bench` and `make audit`, and what they are made of.
 # Every target is safe to run again: the environment is made once and remade when what it is made from changes.
 
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo bench test lint clean
+.PHONY: demo bench test lint audit clean
 
 demo: $(INSTALLED)
 	$(BIN)/python benchmarks/demo.py
@@ -21,6 +21,11 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+audit: $(INSTALLED)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[audit]'
+	# --strict: a package whose weaknesses could not be looked up is an error, not a sound package.
+	$(BIN)/pip-audit --strict --disable-pip --no-deps --requirement constraints.txt
 
 $(INSTALLED): pyproject.toml constraints.txt Makefile
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "nlb-search needs Python 3.11 or newer, not %s: say which with `make PYTHON=python3.12 ...`" % sys.version.split()[0])'

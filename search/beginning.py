@@ -31,7 +31,7 @@ from search.spec import (
 )
 from search.strategy import check_sampler
 from search.tensors import largest_count, sizes_of
-from storage.checkpoints import check_folder
+from storage.checkpoints import check_folder, study_folder
 from storage.database import open_database
 from storage.studies import check_name, is_whole, make_study
 
@@ -99,7 +99,7 @@ def begin(place: Place, name: str, request: Request) -> OpenStudy:
     check_sampler(spec)
     if recording.test is None:
         _log.warning("there is no test file, so this study can be exported for --phase val alone")
-    check_folder(place.artifacts / name)
+    check_folder(study_folder(place.artifacts, name))
     database = open_database(place.url)
     # A first trial beside the grid would repeat one of its combinations.
     start = {} if spec.sampler == "grid" else start_parameters(spec.space, spec.architectures)

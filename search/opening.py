@@ -12,7 +12,7 @@ from data.recording import Recording
 from search.errors import SearchError
 from search.spec import SearchSpec
 from search.strategy import make_pruner, make_sampler
-from storage.checkpoints import Checkpoints
+from storage.checkpoints import Checkpoints, study_folder
 from storage.claims import Claims
 from storage.database import open_database
 from storage.errors import StorageError
@@ -44,7 +44,7 @@ class OpenStudy:
 
     @property
     def checkpoints(self) -> Checkpoints:
-        return Checkpoints(self.place.artifacts / self.name)
+        return Checkpoints(study_folder(self.place.artifacts, self.name))
 
     def claims(self, patience: Patience) -> Claims:
         """The study's trials, to be shared with other workers."""
@@ -64,10 +64,15 @@ class OpenStudy:
 
 def existing_database(url: StorageUrl) -> optuna.storages.BaseStorage:
     """The database at ``url``; a SQLite file that is not there is an error here, and not made."""
+    check_exists(url)
+    return open_database(url)
+
+
+def check_exists(url: StorageUrl) -> None:
+    """Raises StorageError for a SQLite file that is not there."""
     file = url.sqlite_file
     if file is not None and not file.exists():
         raise StorageError(f"there is no database {file}: make a study with `nlb-search launch`, or give --storage")
-    return open_database(url)
 
 
 def open_named_study(place: Place, name: str) -> OpenStudy:

@@ -58,6 +58,20 @@ def default_artifacts(url: StorageUrl) -> Path:
     return Path("nlb-search.artifacts") if file is None else file.with_name(f"{file.name}.artifacts")
 
 
+def study_folder(artifacts: Path, name: str) -> Path:
+    """The folder of a study's checkpoints in the folder ``artifacts`` of all studies.
+
+    Raises StorageError if it is a symbolic link: what a worker writes and removes there would be somewhere else.
+    """
+    folder = artifacts / name
+    if folder.is_symlink():
+        raise StorageError(
+            f"the folder of checkpoints {folder} is a link to {folder.readlink()}: put a folder in its place, "
+            "or name the place itself with --artifacts"
+        )
+    return folder
+
+
 def check_folder(folder: Path) -> None:
     """Make the folder of a study's checkpoints. Raises StorageError if it cannot be made or written."""
     try:
@@ -81,8 +95,10 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 def load_checkpoint(path: Path, prefix: str = "") -> Checkpoint:
     """Read a checkpoint, or its tensors whose names begin with ``prefix``, to the CPU.
 
-    Raises FileNotFoundError if there is none, StorageError if it is damaged.
+    Raises FileNotFoundError if there is none, StorageError if it is damaged or a symbolic link.
     """
+    if path.is_symlink():
+        raise StorageError(f"the checkpoint {path} is a link to {path.readlink()}: put the file itself in its place")
     if not path.exists():
         raise FileNotFoundError(path)
     try:

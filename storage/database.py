@@ -1,6 +1,12 @@
 """Opening the database behind a storage URL: pools, timeouts and heartbeats are set here and nowhere else."""
 
+import os
+import sqlite3
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import optuna
@@ -8,6 +14,7 @@ import sqlalchemy
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage, RDBStorage, get_storage
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from storage.errors import StorageError
 from storage.locks import exclusive
@@ -35,26 +42,80 @@ _POSTGRESQL_ENGINE: dict[str, Any] = {
 }
 _SQLITE_ENGINE: dict[str, Any] = {"connect_args": {"timeout": SQLITE_WAIT_SECONDS}}
 
+_READ_ONLY: dict[str, dict[str, str]] = {
+    "postgresql": {"options": "-c statement_timeout=60000 -c default_transaction_read_only=on"},
+    "mysql": {"init_command": "SET SESSION TRANSACTION READ ONLY"},
+}
+"""What a server is told as a reader connects, by the kind of database: it then refuses every change."""
+
 
 def open_database(url: StorageUrl) -> BaseStorage:
     """The Optuna storage at ``url``, with its tables made if they are not there.
 
     Raises StorageError when the database cannot be reached or was written by another version of Optuna.
     """
-    try:
-        # Two processes that make the tables of an empty database at once fail each other, so one does it.
-        with exclusive(url, "tables"):
-            database = RDBStorage(
-                url.for_optuna,
-                engine_kwargs=_POSTGRESQL_ENGINE if url.sqlite_file is None else _SQLITE_ENGINE,
-                heartbeat_interval=HEARTBEAT_SECONDS,
-                grace_period=GRACE_SECONDS,
-            )
-            if url.sqlite_file is not None:
-                _share_sqlite(database)
-    except (SQLAlchemyError, OSError, RuntimeError) as error:
-        raise StorageError(f"cannot open the storage {url}: {reason_of(error)}") from error
+    # Two processes that make the tables of an empty database at once fail each other, so one does it.
+    with _said_in_a_line(url), exclusive(url, "tables"):
+        database = RDBStorage(
+            url.for_optuna,
+            engine_kwargs=_engine(url),
+            heartbeat_interval=HEARTBEAT_SECONDS,
+            grace_period=GRACE_SECONDS,
+        )
+        if url.sqlite_file is not None:
+            _share_sqlite(database)
     return get_storage(database)
+
+
+def open_for_reading(url: StorageUrl) -> RDBStorage:
+    """The database at ``url`` to be looked at: the database itself refuses every change, whoever asks for it.
+
+    Raises StorageError when it cannot be reached or has no tables yet: a reader makes none.
+    """
+    with _said_in_a_line(url):
+        engine = sqlalchemy.create_engine(url.sqlalchemy_url, **_reading_engine(url))
+        has_tables = sqlalchemy.inspect(engine).has_table("version_info")
+        engine.dispose()
+        if not has_tables:
+            raise StorageError(
+                f"the storage {url} has no tables yet: `nlb-search studies`, as a user who may make tables, makes them"
+            )
+        return RDBStorage(url.for_optuna, engine_kwargs=_reading_engine(url), skip_table_creation=True)
+
+
+def open_for_editing(url: StorageUrl) -> RDBStorage:
+    """The database at ``url`` for a person who edits now and then: not for workers, who would take the same trials.
+
+    Its reads do not take the write lock of a SQLite file, as the workers' do. Raises StorageError as ``open_database``.
+    """
+    open_database(url)
+    with _said_in_a_line(url):
+        return RDBStorage(url.for_optuna, engine_kwargs=_engine(url))
+
+
+def _engine(url: StorageUrl) -> dict[str, Any]:
+    return _POSTGRESQL_ENGINE if url.sqlite_file is None else _SQLITE_ENGINE
+
+
+def _reading_engine(url: StorageUrl) -> dict[str, Any]:
+    file = url.sqlite_file
+    if file is not None:
+        return {"creator": partial(_connect_to_read, file), "poolclass": NullPool}
+    engine = _engine(url)
+    return engine | {"connect_args": engine["connect_args"] | _READ_ONLY[url.sqlalchemy_url.get_backend_name()]}
+
+
+def _connect_to_read(file: Path) -> sqlite3.Connection:
+    """A connection that cannot change the file, also where the user may write neither it nor its folder.
+
+    Reading beside a writer needs the files -wal and -shm. Where there are none and none can be made, nobody writes at
+    the moment, and SQLite must be told so; each read asks anew, for a writer may come.
+    """
+    log = file.with_name(f"{file.name}-wal")
+    unwritten = "" if log.exists() or os.access(file.parent, os.W_OK) else "&immutable=1"
+    return sqlite3.connect(
+        f"{file.as_uri()}?mode=ro{unwritten}", uri=True, timeout=SQLITE_WAIT_SECONDS, check_same_thread=False
+    )
 
 
 def _share_sqlite(database: RDBStorage) -> None:
@@ -83,6 +144,15 @@ def _share_sqlite(database: RDBStorage) -> None:
 def engine_of(database: BaseStorage) -> sqlalchemy.Engine:
     """The engine under an opened storage, for what Optuna has no call for."""
     return cast(Any, database)._backend.engine  # type: ignore[no-any-return]
+
+
+@contextmanager
+def _said_in_a_line(url: StorageUrl) -> Iterator[None]:
+    """Turns what goes wrong as a database is opened into a StorageError."""
+    try:
+        yield
+    except (SQLAlchemyError, OSError, RuntimeError) as error:
+        raise StorageError(f"cannot open the storage {url}: {reason_of(error)}") from error
 
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)

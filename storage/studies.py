@@ -26,7 +26,7 @@ def check_name(name: str) -> None:
     """Raises StorageError for a name that a shell, a page's address or a file's name would trip over."""
     if not _NAME.fullmatch(name):
         raise StorageError(
-            f"'{name}' cannot name a study: use letters, digits, dots, dashes and underscores, at most 100, "
+            f"{name!r} cannot name a study: use letters, digits, dots, dashes and underscores, at most 100, "
             "beginning with a letter or digit"
         )
 
@@ -85,8 +85,9 @@ def open_study(database: BaseStorage, name: str) -> tuple[optuna.Study, dict[str
         known = f"there are {', '.join(sorted(names))}" if names else "there is none yet"
         raise StorageError(f"there is no study '{name}' in this storage ({known}): make it with `nlb-search launch`")
     study = optuna.load_study(study_name=name, storage=database)
-    if SPEC_KEY not in study.user_attrs or study.direction != StudyDirection.MAXIMIZE:
-        raise StorageError(f"the study '{name}' was not made by nlb-search: choose another name")
+    # A name that we never give could lead out of the folder of checkpoints.
+    if not _NAME.fullmatch(name) or SPEC_KEY not in study.user_attrs or study.direction != StudyDirection.MAXIMIZE:
+        raise StorageError(f"the study {name!r} was not made by nlb-search: choose another name")
     return study, json.loads(study.user_attrs[SPEC_KEY])
 
 

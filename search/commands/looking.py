@@ -7,12 +7,13 @@ import typer
 
 from search import options
 from search.errors import SearchError
-from search.opening import existing_database, open_named_study
+from search.opening import check_exists, existing_database, open_named_study
 from search.progress import headline
 from search.report import report
 from search.standing import Standing, standing_of
 from search.terminal import OUTPUT, print_json
 from search.ties import Ties, find_ties
+from storage.database import open_for_editing, open_for_reading
 from storage.errors import StorageError
 from storage.studies import study_names
 
@@ -45,14 +46,22 @@ def studies(storage: options.Storage = options.STORAGE) -> None:
 def dashboard(
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8080,
     host: Annotated[str, typer.Option(help="The page has no login: keep it on this machine.")] = "127.0.0.1",
+    public_host: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The name by which a proxy in front of it is called.")
+    ] = None,
+    writable: Annotated[
+        bool, typer.Option("--writable", help="Let whoever reaches the page change and delete studies.")
+    ] = False,
     storage: options.Storage = options.STORAGE,
 ) -> None:
-    """Open optuna-dashboard on a storage."""
-    from search.dashboard import serve_dashboard
+    """Open optuna-dashboard on a storage, to be looked at alone unless --writable is given."""
+    from search.dashboard import make_server, serve
 
     place = options.place(storage, options.DATA)
-    existing_database(place.url)
-    serve_dashboard(place.url, host, port)
+    check_exists(place.url)
+    database = open_for_editing(place.url) if writable else open_for_reading(place.url)
+    names = frozenset(name.lower() for name in ("localhost", host, public_host) if name)
+    serve(make_server(database, host, port, names, writable))
 
 
 def plot(

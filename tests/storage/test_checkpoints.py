@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from storage.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+from storage.checkpoints import Checkpoint, load_checkpoint, save_checkpoint, study_folder
 from storage.errors import StorageError
 
 CHECKPOINT = Checkpoint(
@@ -47,6 +47,22 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StorageError, match="cannot write the checkpoint"):
         save_checkpoint(tmp_path / "file" / "trial.safetensors", CHECKPOINT)
+
+
+def test_links_that_lead_out_of_the_folder_of_checkpoints_are_refused(tmp_path: Path) -> None:
+    outside, artifacts = tmp_path / "outside", tmp_path / "artifacts"
+    save_checkpoint(outside / "trial.safetensors", CHECKPOINT)
+    artifacts.mkdir()
+    (artifacts / "study").symlink_to(outside)
+    with pytest.raises(StorageError, match=r"artifacts/study is a link to .*outside"):
+        study_folder(artifacts, "study")
+    (artifacts / "trial.safetensors").symlink_to(outside / "trial.safetensors")
+    with pytest.raises(StorageError, match=r"trial\.safetensors is a link to .*outside"):
+        load_checkpoint(artifacts / "trial.safetensors")
+    written = Checkpoint({}, {"epoch": 4})
+    save_checkpoint(artifacts / "trial.safetensors", written)
+    assert load_checkpoint(artifacts / "trial.safetensors") == written
+    assert load_checkpoint(outside / "trial.safetensors").facts == CHECKPOINT.facts, "writing replaces a link"
 
 
 def test_a_killed_writer_never_leaves_half_a_checkpoint(tmp_path: Path) -> None:

@@ -70,6 +70,14 @@ def test_names_that_would_trip_a_shell_or_a_page_are_refused(url: StorageUrl, na
         make_study(url, open_database(url), name, {}, start={})
 
 
+def test_a_study_whose_name_leads_out_of_the_folder_of_checkpoints_is_not_opened(url: StorageUrl) -> None:
+    database = open_database(url)
+    study = optuna.create_study(study_name="../../x", storage=database, direction="maximize")
+    study.set_user_attr(SPEC_KEY, "{}")
+    with pytest.raises(StorageError, match=r"the study '\.\./\.\./x' was not made by nlb-search"):
+        open_study(database, "../../x")
+
+
 def test_what_is_no_database_is_named(tmp_path: Path) -> None:
     file = tmp_path / "notes.db"
     file.write_text("not a database, but long enough to be read as one" * 10)
