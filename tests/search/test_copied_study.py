@@ -49,7 +49,7 @@ def test_a_cut_study_goes_on_at_its_copy_as_it_would_have_here(
     assert refused.code == 1
     assert "trial 6 of the study 'study' is held by " in refused.err
     cut = study.study.trials[6]
-    gone = Owner.this_process().as_attribute() | {"started": 0.0}
+    gone = Owner.new().as_attribute() | {"started": 0.0}
     study.study._storage.set_trial_user_attr(cut._trial_id, OWNER_KEY, gone)
     copied = call("copy", "study", "--storage", here.url.with_password, "--to", "sqlite:///there.db", cwd=tmp_path)
     assert copied.code == 0, copied.err

@@ -21,7 +21,7 @@ from storage.studies import make_study, open_study, study_names
 from storage.urls import StorageUrl, parse_url
 
 COPIER = Path(__file__).with_name("copier.py")
-GONE = Owner.this_process().as_attribute() | {"started": 0.0}
+GONE = Owner.new().as_attribute() | {"started": 0.0}
 
 
 @pytest.fixture
