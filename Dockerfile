@@ -22,7 +22,8 @@ RUN pip install --no-cache-dir --constraint constraints.txt . \
 RUN useradd --uid 1000 --no-create-home nlb \
     && mkdir /artifacts /cache /data \
     && chown nlb:nlb /artifacts /cache
-USER nlb
+# By its number: Kubernetes cannot tell from a name that it is not root.
+USER 1000
 WORKDIR /tmp
 ENV HOME=/tmp \
     NLB_SEARCH_DATA=/data \

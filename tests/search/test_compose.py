@@ -95,7 +95,7 @@ def test_every_service_has_least_privilege_and_time_to_leave() -> None:
         written = [volume.split(":")[1] for volume in service.get("volumes", []) if not volume.endswith(":ro")]
         assert set(written) <= {"/var/lib/postgresql", "/artifacts", "/cache"}
         assert PASSWORD not in str(service.get("command")) + str(service.get("healthcheck"))
-    assert re.findall(r"^USER (.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE) == ["nlb"]
+    assert re.findall(r"^USER (.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE) == ["1000"]
 
 
 def test_kubernetes_runs_the_same_worker_as_compose() -> None:
