@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 WARNING_SECONDS = int(2 * LEAVE_SECONDS)
 """How long before the end of its time a job is told to hand back its trials."""
 
+LEAST_MINUTES = 5
+"""The shortest time that leaves some to train in: a job needs a minute to begin, and ends a minute early."""
+
 MOST_RETURNS = 10_000
 """How often a job may reach the end of its time and come again: as often as the budget needs."""
 
@@ -92,15 +95,20 @@ class Launch:
 
 
 def minutes_of(time: str) -> int:
-    """A time as Slurm writes it (M, M:S, H:M:S, D-H, D-H:M or D-H:M:S) in minutes. Raises UsageError for another."""
+    """A time as Slurm writes it (M, M:S, H:M:S, D-H, D-H:M or D-H:M:S) in minutes.
+
+    Raises UsageError for another, and for one in which a job would come again and again without getting further.
+    """
     found = re.fullmatch(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?", time)
     if found is None:
         raise UsageError(f"--time {time}: write it as Slurm does, as minutes, H:MM:SS or D-HH:MM:SS")
     days, *rest = (None if part is None else int(part) for part in found.groups())
     parts = [part for part in rest if part is not None]
     first = 60.0 if days is not None or len(parts) == 3 else 1.0
-    minutes = sum(part * first / (1, 60, 3600)[place] for place, part in enumerate(parts))
-    return math.ceil((days or 0) * 24 * 60 + minutes)
+    minutes = math.ceil((days or 0) * 24 * 60 + sum(part * first / 60.0**place for place, part in enumerate(parts)))
+    if minutes < LEAST_MINUTES:
+        raise UsageError(f"--time {time}: a job needs {LEAST_MINUTES} minutes to get anywhere")
+    return minutes
 
 
 def check_cluster(place: Place) -> None:

@@ -130,6 +130,7 @@ def test_a_time_is_read_as_slurm_writes_it(time: str, minutes: int) -> None:
     [
         (["--on", "slurm"], 2, "--on slurm needs --time"),
         (["--on", "slurm", "--time", "tomorrow"], 2, "--time tomorrow"),
+        (["--on", "slurm", "--time", "0:03:00"], 2, "--time 0:03:00: a job needs 5 minutes"),
         (["--on", "slurm", "--time", "60", "--gpus", "0"], 2, "give --time and --gpus-per-node"),
         (["--partition", "gpu"], 2, "go with --on slurm"),
         (["--on", "slurm", "--time", "60"], 1, "SQLite on a shared folder is not safe"),
