@@ -84,7 +84,13 @@ def running() -> Iterator[dict[str, str]]:
         ):
             daemons.enter_context(_daemon(command, environment))
         _wait_until_idle(environment)
-        yield environment
+        try:
+            yield environment
+        finally:
+            # What a failed test left running; it would outlive the daemons.
+            for ending in (["--signal=KILL"], []):
+                subprocess.run(["scancel", "--user=root", *ending], env=os.environ | environment, check=False)
+            _wait_until_idle(environment)
 
 
 @contextmanager
