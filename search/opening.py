@@ -29,6 +29,15 @@ class Place:
     artifacts: Path
     data: Path
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The same for another process: its password must not stand on a command line, where anyone could read it."""
+        return {
+            "NLB_SEARCH_STORAGE": self.url.with_password,
+            "NLB_SEARCH_ARTIFACTS": str(self.artifacts.absolute()),
+            "NLB_SEARCH_DATA": str(self.data.absolute()),
+        }
+
 
 @dataclass(frozen=True)
 class OpenStudy:

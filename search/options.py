@@ -1,12 +1,14 @@
 """Options and arguments that several commands share, declared once."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from models.chain import chains_named
+from search.errors import UsageError
 from search.opening import Place
+from search.slurm import Allocation, minutes_of
 from storage.checkpoints import default_artifacts
 from storage.urls import parse_url
 
@@ -46,6 +48,15 @@ Workers = Annotated[
     int | None,
     typer.Option("--workers", min=1, show_default="one a slot", help="Worker processes on this machine."),
 ]
+LaunchWorkers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        min=0,
+        show_default="one a slot",
+        help="Worker processes on this machine, or on each node of Slurm; 0 to make the study and no more.",
+    ),
+]
 MoreWorkers = Annotated[
     int | None,
     typer.Option(
@@ -66,6 +77,26 @@ SideBySide = Annotated[
         help="Trials that each worker trains together, as one computation.",
     ),
 ]
+On = Annotated[
+    Literal["here", "slurm"], typer.Option("--on", help="Where workers run: on this machine, or in jobs of Slurm.")
+]
+Partition = Annotated[
+    str | None, typer.Option("--partition", show_default="the cluster's own", help="With --on slurm: where to wait.")
+]
+Nodes = Annotated[
+    int | None, typer.Option("--nodes", min=1, show_default="1", help="With --on slurm: jobs, each of one node.")
+]
+GpusPerNode = Annotated[
+    int | None, typer.Option("--gpus-per-node", min=0, show_default="0", help="With --on slurm: GPUs of each job.")
+]
+Time = Annotated[
+    str | None,
+    typer.Option(
+        "--time",
+        metavar="H:MM:SS",
+        help="With --on slurm: how long a job may run before it makes room for others and comes again.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
@@ -78,3 +109,29 @@ def place(storage: str, data: Path, artifacts: Path | None = None) -> Place:
 def chains(arch: list[str] | None) -> tuple[str, ...]:
     """The chains that ``--arch`` stands for, as the study writes them; none where it was not given."""
     return tuple(map(str, chains_named(arch or ())))
+
+
+def allocation(
+    on: str,
+    partition: str | None,
+    nodes: int | None,
+    gpus_per_node: int | None,
+    time: str | None,
+    workers: int | None,
+    workers_per_gpu: int,
+) -> Allocation | None:
+    """What the options ask Slurm for; None for a search on this machine. Raises UsageError where they do not agree."""
+    if on == "here":
+        if {partition, nodes, gpus_per_node, time} != {None}:
+            raise UsageError("--partition, --nodes, --gpus-per-node and --time go with --on slurm")
+        return None
+    if time is None:
+        raise UsageError("--on slurm needs --time: how long a job may run before it makes room and comes again")
+    gpus = gpus_per_node or 0
+    return Allocation(
+        minutes=minutes_of(time),
+        partition=partition,
+        nodes=nodes or 1,
+        gpus_per_node=gpus,
+        workers=workers or max(1, gpus * workers_per_gpu),
+    )

@@ -76,13 +76,7 @@ class WorkerProcess:
             self._process.wait()
 
     def _start(self) -> None:
-        # The storage's URL goes through the environment: on a command line, anyone could read its password.
-        environment = os.environ | {
-            "NLB_SEARCH_STORAGE": self.place.url.with_password,
-            "NLB_SEARCH_DATA": str(self.place.data),
-            "NLB_SEARCH_ARTIFACTS": str(self.place.artifacts),
-            LAUNCHER_VARIABLE: str(os.getpid()),
-        }
+        environment = os.environ | self.place.environment | {LAUNCHER_VARIABLE: str(os.getpid())}
         self._process = subprocess.Popen(
             [sys.executable, *MODULE, "worker", *self.slot.options, self.study],
             env=environment | self.slot.environment,

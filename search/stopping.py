@@ -22,15 +22,20 @@ class Stop(threading.Event):
         self._asked_at: float | None = None
         self._resting = False
 
-    def listen(self) -> "Stop":
-        """Turn Ctrl-C and SIGTERM into this event; a second one ends the process at once, as without us."""
-        for number in (signal.SIGINT, signal.SIGTERM):
+    def listen(self, *more: signal.Signals) -> "Stop":
+        """Turn Ctrl-C, SIGTERM and ``more`` into this event.
+
+        A second one ends the process at once, as without us. A worker that has a launcher leaves that to the launcher.
+        """
+        for number in (signal.SIGINT, signal.SIGTERM, *more):
             signal.signal(number, self._heard)
         return self
 
     def _heard(self, number: int, _frame: FrameType | None) -> None:
         # From a thread: the handler may have interrupted a wait that holds the event's own lock.
         threading.Thread(target=self.set).start()
+        if LAUNCHER_VARIABLE in os.environ:
+            return  # Slurm tells every process of a job, and the launcher its workers again: twice is no hurry
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
     def set(self) -> None:

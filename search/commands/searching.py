@@ -1,15 +1,16 @@
 """The commands that search, and that tell workers what to do: launch, resume, worker, pause and stop."""
 
+import signal
 from typing import Annotated
 
 import typer
 
 from data.datasets import DATASETS
 from models.chain import KNOWN_CHAINS, KNOWN_MEANS
-from search import options
+from search import options, slurm
 from search.beginning import Request, begin
 from search.commands.looking import print_standing
-from search.errors import SearchError
+from search.errors import SearchError, UsageError
 from search.launcher import run_workers
 from search.opening import OpenStudy, open_named_study
 from search.progress import show_for
@@ -35,10 +36,15 @@ def launch(
     ] = None,
     trials: Annotated[int | None, typer.Option(min=1, help="Trials that shall finish, in all.")] = None,
     hours: options.Hours = None,
-    workers: options.Workers = None,
+    workers: options.LaunchWorkers = None,
     gpus: options.Gpus = "all",
     workers_per_gpu: options.WorkersPerGpu = 1,
     side_by_side: options.SideBySide = None,
+    on: options.On = "here",
+    partition: options.Partition = None,
+    nodes: options.Nodes = None,
+    gpus_per_node: options.GpusPerNode = None,
+    time: options.Time = None,
     epochs: Annotated[
         int | None, typer.Option(min=1, show_default="for about 125 steps", help="The most that a trial trains.")
     ] = None,
@@ -56,7 +62,7 @@ def launch(
     data: options.Data = options.DATA,
     artifacts: options.Artifacts = None,
 ) -> None:
-    """Make a study, or join the one of that name, and search it with workers on this machine."""
+    """Make a study, or join the one of that name, and search it with workers on this machine or in jobs of Slurm."""
     request = Request(
         dataset=dataset,
         architectures=options.chains(arch) or None,
@@ -68,13 +74,25 @@ def launch(
         seed=seed,
         bin_ms=bin_size,
     )
-    slots = make_slots(chosen_gpus(gpus), workers_per_gpu, workers, side_by_side)
-    open_study = begin(options.place(storage, data, artifacts), study, request)
+    place = options.place(storage, data, artifacts)
+    allocation = options.allocation(on, partition, nodes, gpus_per_node, time, workers, workers_per_gpu)
+    if allocation is None:
+        slots = make_slots(chosen_gpus(gpus), workers_per_gpu, workers, side_by_side)
+    elif hours is not None or gpus != "all":
+        raise UsageError("--hours and --gpus are for this machine: with --on slurm, give --time and --gpus-per-node")
+    else:
+        slurm.check_cluster(place)
+    open_study = begin(place, study, request)
     for mean in KNOWN_MEANS.keys() & {text.strip().lower() for text in arch or ()}:
         typer.echo(f"{mean}, the mean of its chains: `nlb-search export-best {study} --arch {mean} --out FILE.h5`")
     if order_of(open_study.study).ends:
         raise SearchError(f"the study '{study}' was stopped: `nlb-search resume {study}` goes on with it")
-    _search(open_study, slots, hours)
+    if workers == 0:
+        typer.echo(f"the study '{study}' is there: `nlb-search worker {study}` works on it, from wherever you like")
+    elif allocation is not None:
+        _submit(open_study, allocation, side_by_side)
+    else:
+        _search(open_study, slots, hours)
 
 
 def resume(
@@ -139,7 +157,8 @@ def worker(
     """Run one worker in the foreground, for Slurm, Kubernetes or compose."""
     from search.worker import work
 
-    stop, place = Stop().listen(), options.place(storage, data, artifacts)
+    stop = Stop().listen(signal.SIGUSR2)  # Slurm's word, to every process of a job, that its time is nearly up
+    place = options.place(storage, data, artifacts)
     # Clusters start workers and databases in any order, and a launcher may start one while the database is away.
     open_study = Patience(stop).call(lambda: open_named_study(place, study))
     work(open_study, stop, side_by_side)
@@ -158,3 +177,16 @@ def _search(open_study: OpenStudy, slots: list[Slot], hours: float | None) -> No
         typer.echo(f"stopped before the budget was met: `nlb-search resume {open_study.name}` goes on")
     if stop.is_set():
         raise typer.Exit(INTERRUPTED)
+
+
+def _submit(open_study: OpenStudy, allocation: slurm.Allocation, side_by_side: int | None) -> None:
+    """Submit the jobs that search an open study, and say how to follow and end them."""
+    open_study.recording()  # here, so that what is wrong with it is said at once, and it is prepared once
+    jobs = slurm.submit(open_study, allocation, side_by_side)
+    name, first = open_study.name, jobs[0].job_id.partition("_")[0]
+    typer.echo(f"submitted {'job' if len(jobs) == 1 else 'jobs'} {', '.join(job.job_id for job in jobs)}")
+    typer.echo(f"their logs: {jobs[0].paths.folder}/{first}*.out")
+    typer.echo(
+        f"`nlb-search status {name}` says where the study stands, `nlb-search stop {name}` ends it wherever it runs,"
+    )
+    typer.echo(f"`scancel {first}` ends these jobs alone: their trials are handed back")
