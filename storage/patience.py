@@ -23,7 +23,7 @@ _Result = TypeVar("_Result")
 
 def is_away(error: BaseException) -> bool:
     """Whether ``error`` says that the database cannot be reached now: worth trying again, unlike bad data."""
-    if isinstance(error, StorageInternalError) and error.__cause__ is not None:
+    if isinstance(error, StorageInternalError | StorageError) and error.__cause__ is not None:
         error = error.__cause__
     if not isinstance(error, OperationalError | InterfaceError):
         return False
@@ -51,7 +51,8 @@ class Patience:
             nonlocal waited
             if not waited:
                 error = attempt.outcome.exception() if attempt.outcome else None
-                _log.warning("the database is away (%s): waiting for it", type(error).__name__)
+                why = error if isinstance(error, StorageError) else type(error).__name__
+                _log.warning("the database is away (%s): waiting for it", why)
             waited = True
 
         retrying = tenacity.Retrying(

@@ -21,6 +21,7 @@ from search.stopping import Stop
 from search.terminal import INTERRUPTED, MESSAGES
 from search.ties import find_ties
 from storage.orders import Order, give_order, order_of
+from storage.patience import Patience
 
 
 def launch(
@@ -138,8 +139,10 @@ def worker(
     """Run one worker in the foreground, for Slurm, Kubernetes or compose."""
     from search.worker import work
 
-    stop = Stop().listen()
-    work(open_named_study(options.place(storage, data, artifacts), study), stop, side_by_side)
+    stop, place = Stop().listen(), options.place(storage, data, artifacts)
+    # Nobody watches a worker that a launcher or a cluster starts again while the database is away: it waits.
+    open_study = Patience(stop).call(lambda: open_named_study(place, study))
+    work(open_study, stop, side_by_side)
     if stop.is_set():
         raise typer.Exit(INTERRUPTED)
 
@@ -150,8 +153,8 @@ def _search(open_study: OpenStudy, slots: list[Slot], hours: float | None) -> No
     stop = Stop().listen()
     with show_for(MESSAGES) as show:
         standing = run_workers(open_study, slots, stop, hours, show)
-    print_standing(standing, find_ties(open_study))
-    if standing.finished < standing.spec.trials:
+    print_standing(standing, Patience(stop).call(lambda: find_ties(open_study)))
+    if not standing.is_met:
         typer.echo(f"stopped before the budget was met: `nlb-search resume {open_study.name}` goes on")
     if stop.is_set():
         raise typer.Exit(INTERRUPTED)
