@@ -51,9 +51,7 @@ def export_best(studies: list[OpenStudy], out: Path, phase: Phase, selection: Se
     """
     _check_path(out)
     patience = Patience(threading.Event())
-    chosen = [
-        [_load(study, trial) for trial in patience.call(partial(select, study, selection))] for study in studies
-    ]
+    chosen = [[_load(study, trial) for trial in patience.call(partial(select, study, selection))] for study in studies]
     recordings = [study.recording() for study in studies]
     groups = [recording.group for recording in recordings]
     twice = {group for group in groups if groups.count(group) > 1}
