@@ -2,7 +2,9 @@
 
 import logging
 import os
+import threading
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +27,7 @@ from search.spec import check_version
 from search.submission import Phase, Prediction, Rates, is_submission, phase_splits, write_submission
 from search.tensors import counts_of, heldin_of
 from search.trial import settings_of
+from storage.patience import Patience
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +50,8 @@ def export_best(studies: list[OpenStudy], out: Path, phase: Phase, selection: Se
     written; nothing is trained before all of that was checked.
     """
     _check_path(out)
-    chosen = [[_load(study, trial) for trial in select(study, selection)] for study in studies]
+    patience = Patience(threading.Event())
+    chosen = [[_load(study, trial) for trial in patience.call(partial(select, study, selection))] for study in studies]
     recordings = [study.recording() for study in studies]
     groups = [recording.group for recording in recordings]
     twice = {group for group in groups if groups.count(group) > 1}

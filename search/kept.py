@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 from torch import Tensor
 
 from models.scores import Gains
@@ -55,3 +55,12 @@ def _kept(study: OpenStudy, trial: FrozenTrial, part: str) -> Checkpoint:
             f"the checkpoint {path} is of another version of nlb-search: use the one that its workers ran"
         )
     return Checkpoint({name.removeprefix(part): tensor for name, tensor in checkpoint.tensors.items()}, facts)
+
+
+def sweep(study: OpenStudy) -> None:
+    """Remove checkpoints that a worker left when it was killed between finishing its trial and tidying up."""
+    for trial in study.study.get_trials(deepcopy=False):
+        if trial.state == TrialState.COMPLETE:
+            study.checkpoints.forget_running(trial.number)
+        elif trial.state.is_finished():
+            study.checkpoints.forget(trial.number)

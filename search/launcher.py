@@ -3,6 +3,7 @@
 import time
 
 from search.errors import SearchError
+from search.kept import sweep
 from search.opening import OpenStudy
 from search.process import LEAVE_SECONDS, WorkerProcess
 from search.progress import Show
@@ -28,14 +29,18 @@ def run_workers(open_study: OpenStudy, slots: list[Slot], stop: Stop, hours: flo
         while not (stop.is_set() or time.monotonic() >= deadline or all(worker.is_over for worker in workers)):
             for worker in workers:
                 worker.look()
-            show.update(_look(open_study, patience))
+            standing = _look(open_study, patience)
+            show.update(standing)
+            if standing.is_met and not any(worker.is_here for worker in workers):
+                break  # none is started again to find nothing to do
             stop.wait(LOOK_SECONDS)
     finally:
         _dismiss(workers)
+    patience.call(lambda: sweep(open_study))
     standing = _look(open_study, patience)
     show.update(standing)
     reasons = [worker.why_given_up for worker in workers if worker.why_given_up is not None]
-    if standing.finished < standing.spec.trials and len(reasons) == len(workers):
+    if not standing.is_met and len(reasons) == len(workers):
         raise SearchError(f"every worker was given up: {reasons[-1]}")
     return standing
 

@@ -48,6 +48,11 @@ class WorkerProcess:
         """Whether nothing more comes of this slot: its process ended well, or was given up."""
         return self.why_given_up is not None or (self._process is not None and self._process.poll() == 0)
 
+    @property
+    def is_here(self) -> bool:
+        """Whether the slot has a process that runs, and does not wait to be started again."""
+        return self._process is not None and self._process.poll() is None
+
     def look(self) -> None:
         """Start the process if that is due, and decide what becomes of it if it ended."""
         if self._process is None:

@@ -54,6 +54,11 @@ class Standing:
     def finished(self) -> int:
         return sum(self.states[state.name.lower()] for state in FINISHED)
 
+    @property
+    def is_met(self) -> bool:
+        """Whether the budget is spent and every trial of it done."""
+        return self.finished >= self.spec.trials
+
     def as_json(self) -> dict[str, Any]:
         """The object that ``status --json`` prints."""
         best = self.best

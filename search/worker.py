@@ -3,11 +3,10 @@
 import math
 import time
 
-from optuna.trial import TrialState
-
 from models.fitting import Val
 from search.crew import Crew
 from search.devices import training_device
+from search.kept import sweep
 from search.memory import keep_freed_memory
 from search.opening import OpenStudy
 from search.spec import check_versions
@@ -43,7 +42,7 @@ def work(open_study: OpenStudy, stop: Stop, side_by_side: int | None = None) -> 
     claims = open_study.claims(patience)
     bench = bench_of(open_study, stop)
     most = side_by_side or min(SIDE_BY_SIDE[bench.device.type], math.ceil(open_study.spec.trials / BUDGET_SHARE))
-    patience.call(lambda: _sweep(open_study))
+    patience.call(lambda: sweep(open_study))
     orders = Orders(open_study.study, patience)
     with claims.heartbeat() as heartbeat:
         crew, ask_again_at = Crew(bench, heartbeat), 0.0
@@ -88,12 +87,3 @@ def bench_of(open_study: OpenStudy, stop: Stop) -> Bench:
         device=device,
         stop=stop,
     )
-
-
-def _sweep(open_study: OpenStudy) -> None:
-    """Remove checkpoints that a worker left when it was killed between finishing its trial and tidying up."""
-    for trial in open_study.study.get_trials(deepcopy=False):
-        if trial.state == TrialState.COMPLETE:
-            open_study.checkpoints.forget_running(trial.number)
-        elif trial.state.is_finished():
-            open_study.checkpoints.forget(trial.number)

@@ -172,8 +172,8 @@ def _search(open_study: OpenStudy, slots: list[Slot], hours: float | None) -> No
     stop = Stop().listen()
     with show_for(MESSAGES) as show:
         standing = run_workers(open_study, slots, stop, hours, show)
-    print_standing(standing, find_ties(open_study))
-    if standing.finished < standing.spec.trials:
+    print_standing(standing, Patience(stop).call(lambda: find_ties(open_study)))
+    if not standing.is_met:
         typer.echo(f"stopped before the budget was met: `nlb-search resume {open_study.name}` goes on")
     if stop.is_set():
         raise typer.Exit(INTERRUPTED)

