@@ -13,6 +13,6 @@ def set_back_heartbeats(url: StorageUrl, seconds: int) -> None:
     }
     engine = sqlalchemy.create_engine(url.sqlalchemy_url)
     with engine.begin() as connection:
-        change = f"UPDATE trial_heartbeats SET heartbeat = {ago[engine.dialect.name]}"  # noqa: S608 - our own words
+        change = f"UPDATE trial_heartbeats SET heartbeat = {ago[engine.dialect.name]}"
         assert connection.execute(sqlalchemy.text(change)).rowcount > 0
     engine.dispose()
