@@ -63,10 +63,10 @@ class OpenStudy:
 
 
 def existing_database(url: StorageUrl) -> optuna.storages.BaseStorage:
-    """The database at ``url``; a SQLite file that is not there is an error here, and not made."""
-    file = url.sqlite_file
-    if file is not None and not file.exists():
-        raise StorageError(f"there is no database {file}: make a study with `nlb-search launch`, or give --storage")
+    """The database at ``url``; a file or private server that is not there is an error here, and not made."""
+    made = url.on_disk
+    if made is not None and not made.exists():
+        raise StorageError(f"there is no database {made}: make a study with `nlb-search launch`, or give --storage")
     return open_database(url)
 
 

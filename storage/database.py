@@ -22,31 +22,38 @@ GRACE_SECONDS = 180
 
 SQLITE_WAIT_SECONDS = 60
 
-_POSTGRESQL_ENGINE: dict[str, Any] = {
-    "pool_pre_ping": True,
-    "pool_recycle": 1800,
-    "pool_size": 2,
-    "connect_args": {
-        "connect_timeout": 10,
-        "keepalives": 1,
-        "keepalives_idle": 30,
-        "options": "-c statement_timeout=60000",
+_SERVER_POOL = {"pool_pre_ping": True, "pool_recycle": 1800, "pool_size": 2}
+_ENGINES: dict[str, dict[str, Any]] = {
+    "sqlite": {"connect_args": {"timeout": SQLITE_WAIT_SECONDS}},
+    "postgresql": _SERVER_POOL
+    | {
+        "connect_args": {
+            "connect_timeout": 10,
+            "keepalives": 1,
+            "keepalives_idle": 30,
+            "options": "-c statement_timeout=60000",
+        },
     },
+    "mysql": _SERVER_POOL | {"connect_args": {"connect_timeout": 10, "read_timeout": 60, "write_timeout": 60}},
 }
-_SQLITE_ENGINE: dict[str, Any] = {"connect_args": {"timeout": SQLITE_WAIT_SECONDS}}
 
 
 def open_database(url: StorageUrl) -> BaseStorage:
     """The Optuna storage at ``url``, with its tables made if they are not there.
 
-    Raises StorageError when the database cannot be reached or was written by another version of Optuna.
+    A private server is started if it does not run, and kept for as long as this process lives. Raises StorageError
+    when the database cannot be reached or was written by another version of Optuna.
     """
     try:
+        if url.private_server is not None:
+            from storage.local_postgres import keep_running  # it needs a package that is an extra, and Unix
+
+            keep_running(url.private_server)
         # Two processes that make the tables of an empty database at once fail each other, so one does it.
         with exclusive(url, "tables"):
             database = RDBStorage(
                 url.for_optuna,
-                engine_kwargs=_POSTGRESQL_ENGINE if url.sqlite_file is None else _SQLITE_ENGINE,
+                engine_kwargs=_ENGINES[url.backend],
                 heartbeat_interval=HEARTBEAT_SECONDS,
                 grace_period=GRACE_SECONDS,
             )
