@@ -67,9 +67,13 @@ def keep_running(folder: Path) -> None:
 def _leave(folder: Path) -> None:
     """Use the server no more, and stop it if nobody else does."""
     data = folder / SERVER_DATA
-    with FileLock(folder / "turn.lock"), _used.pop(folder) as users:
-        if _locked(users, fcntl.LOCK_EX | fcntl.LOCK_NB) and (data / "postmaster.pid").exists():
-            _control(_server(data), "stop", "--mode=fast")
+    try:
+        with FileLock(folder / "turn.lock"), _used.pop(folder) as users:
+            alone = _locked(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if alone and (data / "postmaster.pid").exists() and _answers(_server(data)):
+                _control(_server(data), "stop", "--mode=fast")
+    except (StorageError, OSError) as error:
+        _log.warning("the server of %s was not stopped: %s", folder, error)
 
 
 def _locked(users: IO[str], how: int) -> bool:
