@@ -1,4 +1,4 @@
-"""A search on ``--storage postgres-local:DIR``: its processes share one server, and leave none behind."""
+"""A search on ``--storage postgres-local:DIR``: launcher and workers share one server."""
 
 import signal
 import subprocess
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from command import run, start
+from command import start
 
 
 @pytest.fixture
@@ -27,14 +27,16 @@ def launcher(folder: Path, recordings: Path) -> Iterator[subprocess.Popen[str]]:
         *("launch", "study", "--dataset", "mc_rtt", "--arch", "rnnf", "--storage", "postgres-local:pg", *options),
         cwd=folder,
     )
-    until = time.monotonic() + 120
-    while not _running(folder):
-        assert launcher.poll() is None, (folder / "log").read_text()
-        assert time.monotonic() < until, (folder / "log").read_text()
-        time.sleep(0.2)
-    yield launcher
-    launcher.terminate()
-    launcher.wait()
+    try:
+        until = time.monotonic() + 120
+        while not _running(folder):
+            assert launcher.poll() is None, (folder / "log").read_text()
+            assert time.monotonic() < until, (folder / "log").read_text()
+            time.sleep(0.2)
+        yield launcher
+    finally:
+        launcher.terminate()
+        launcher.wait()
 
 
 def _running(folder: Path) -> int:
@@ -47,14 +49,9 @@ def _running(folder: Path) -> int:
     return int(count[0])
 
 
-def test_launch_its_worker_and_status_share_a_server_that_ends_with_them(
-    launcher: subprocess.Popen[str], folder: Path
-) -> None:
+def test_a_launch_that_is_asked_to_leave_leaves_no_server_behind(launcher: subprocess.Popen[str], folder: Path) -> None:
     note = folder / "pg" / "postgresql" / "postmaster.pid"
-    server = note.read_text().split()[0]
-    standing = run("status", "study", "--json", "--storage", f"postgres-local:{folder}/pg", cwd=folder)
-    assert standing.json["states"]["running"] == 1
-    assert note.read_text().split()[0] == server, "status left it to the others"
+    assert note.exists()
     launcher.send_signal(signal.SIGTERM)
     assert launcher.wait(60) == 130
     assert not note.exists()

@@ -103,12 +103,12 @@ def url(server: MariaDB) -> StorageUrl:
 
 def test_two_processes_finish_exactly_the_budget(url: StorageUrl) -> None:
     make_study(url, open_database(url), "study", spec={}, start={})
-    command = [sys.executable, str(CLAIMANT), url.with_password, "study", "20", "work"]
+    command = [sys.executable, str(CLAIMANT), url.with_password, "study", "12", "work"]
     processes = [subprocess.Popen([*command, str(seed)]) for seed in range(2)]
     assert [process.wait(timeout=120) for process in processes] == [0, 0]
-    trials = claims_of(url.with_password, "study", budget=20).study.get_trials()
+    trials = claims_of(url.with_password, "study", budget=12).study.get_trials()
     states = [trial.state for trial in trials]
-    assert states.count(TrialState.COMPLETE) + states.count(TrialState.PRUNED) == 20
+    assert states.count(TrialState.COMPLETE) + states.count(TrialState.PRUNED) == 12
     assert states.count(TrialState.FAIL) > 0
     assert set(states) <= {TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL}
     assert [trial.number for trial in trials] == list(range(len(trials)))
