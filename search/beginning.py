@@ -123,8 +123,8 @@ def check_chain(chain: Chain, recording: Recording) -> None:
 
 
 def _exists(place: Place, name: str) -> bool:
-    file = place.url.sqlite_file
-    return (file is None or file.exists()) and is_whole(open_database(place.url), name)
+    made = place.url.on_disk
+    return (made is None or made.exists()) and is_whole(open_database(place.url), name)
 
 
 def _join(place: Place, name: str, request: Request) -> OpenStudy:

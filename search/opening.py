@@ -72,16 +72,16 @@ class OpenStudy:
 
 
 def existing_database(url: StorageUrl) -> optuna.storages.BaseStorage:
-    """The database at ``url``; a SQLite file that is not there is an error here, and not made."""
+    """The database at ``url``; a file or private server that is not there is an error here, and not made."""
     check_exists(url)
     return open_database(url)
 
 
 def check_exists(url: StorageUrl) -> None:
-    """Raises StorageError for a SQLite file that is not there."""
-    file = url.sqlite_file
-    if file is not None and not file.exists():
-        raise StorageError(f"there is no database {file}: make a study with `nlb-search launch`, or give --storage")
+    """Raises StorageError for a SQLite file or private server that is not there."""
+    made = url.on_disk
+    if made is not None and not made.exists():
+        raise StorageError(f"there is no database {made}: make a study with `nlb-search launch`, or give --storage")
 
 
 def open_named_study(place: Place, name: str) -> OpenStudy:

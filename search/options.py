@@ -20,7 +20,7 @@ Storage = Annotated[
         "--storage",
         envvar="NLB_SEARCH_STORAGE",
         show_envvar=True,
-        help="Where studies are kept: sqlite:///FILE.db or postgresql://USER@HOST/DATABASE.",
+        help="Where studies are kept: sqlite:///FILE.db, postgres-local:DIR or postgresql://USER@HOST/DATABASE.",
     ),
 ]
 STORAGE = "sqlite:///nlb-search.db"
@@ -38,7 +38,7 @@ Artifacts = Annotated[
     typer.Option(
         "--artifacts",
         envvar="NLB_SEARCH_ARTIFACTS",
-        show_default="beside a SQLite file, else ./nlb-search.artifacts",
+        show_default="beside a SQLite file or in DIR, else ./nlb-search.artifacts",
         help="The folder of checkpoints, which all workers of a study must reach.",
     ),
 ]

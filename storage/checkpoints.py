@@ -12,7 +12,7 @@ from torch import Tensor
 
 from storage.errors import StorageError
 from storage.files import whole_file
-from storage.urls import StorageUrl
+from storage.urls import ARTIFACTS, StorageUrl
 
 _FACTS_KEY = "facts"
 
@@ -53,7 +53,9 @@ class Checkpoints:
 
 
 def default_artifacts(url: StorageUrl) -> Path:
-    """Where checkpoints lie unless told otherwise: beside a SQLite file, else in the working directory."""
+    """Where checkpoints lie unless told otherwise: beside a SQLite file or a private server's data, else here."""
+    if url.private_server is not None:
+        return url.private_server / ARTIFACTS
     file = url.sqlite_file
     return Path("nlb-search.artifacts") if file is None else file.with_name(f"{file.name}.artifacts")
 

@@ -29,18 +29,20 @@ GRACE_SECONDS = 180
 
 SQLITE_WAIT_SECONDS = 60
 
-_POSTGRESQL_ENGINE: dict[str, Any] = {
-    "pool_pre_ping": True,
-    "pool_recycle": 1800,
-    "pool_size": 2,
-    "connect_args": {
-        "connect_timeout": 10,
-        "keepalives": 1,
-        "keepalives_idle": 30,
-        "options": "-c statement_timeout=60000",
+_SERVER_POOL = {"pool_pre_ping": True, "pool_recycle": 1800, "pool_size": 2}
+_ENGINES: dict[str, dict[str, Any]] = {
+    "sqlite": {"connect_args": {"timeout": SQLITE_WAIT_SECONDS}},
+    "postgresql": _SERVER_POOL
+    | {
+        "connect_args": {
+            "connect_timeout": 10,
+            "keepalives": 1,
+            "keepalives_idle": 30,
+            "options": "-c statement_timeout=60000",
+        },
     },
+    "mysql": _SERVER_POOL | {"connect_args": {"connect_timeout": 10, "read_timeout": 60, "write_timeout": 60}},
 }
-_SQLITE_ENGINE: dict[str, Any] = {"connect_args": {"timeout": SQLITE_WAIT_SECONDS}}
 
 _READ_ONLY: dict[str, dict[str, str]] = {
     "postgresql": {"options": "-c statement_timeout=60000 -c default_transaction_read_only=on"},
@@ -52,13 +54,15 @@ _READ_ONLY: dict[str, dict[str, str]] = {
 def open_database(url: StorageUrl) -> BaseStorage:
     """The Optuna storage at ``url``, with its tables made if they are not there.
 
-    Raises StorageError when the database cannot be reached or was written by another version of Optuna.
+    A private server is started if it does not run, and kept for as long as this process lives. Raises StorageError
+    when the database cannot be reached or was written by another version of Optuna.
     """
+    _start_private_server(url)
     # Two processes that make the tables of an empty database at once fail each other, so one does it.
     with _said_in_a_line(url), exclusive(url, "tables"):
         database = RDBStorage(
             url.for_optuna,
-            engine_kwargs=_engine(url),
+            engine_kwargs=_ENGINES[url.backend],
             heartbeat_interval=HEARTBEAT_SECONDS,
             grace_period=GRACE_SECONDS,
         )
@@ -72,6 +76,7 @@ def open_for_reading(url: StorageUrl) -> RDBStorage:
 
     Raises StorageError when it cannot be reached or has no tables yet: a reader makes none.
     """
+    _start_private_server(url)
     with _said_in_a_line(url):
         engine = sqlalchemy.create_engine(url.sqlalchemy_url, **_reading_engine(url))
         has_tables = sqlalchemy.inspect(engine).has_table("version_info")
@@ -90,19 +95,23 @@ def open_for_editing(url: StorageUrl) -> RDBStorage:
     """
     open_database(url)
     with _said_in_a_line(url):
-        return RDBStorage(url.for_optuna, engine_kwargs=_engine(url))
+        return RDBStorage(url.for_optuna, engine_kwargs=_ENGINES[url.backend])
 
 
-def _engine(url: StorageUrl) -> dict[str, Any]:
-    return _POSTGRESQL_ENGINE if url.sqlite_file is None else _SQLITE_ENGINE
+def _start_private_server(url: StorageUrl) -> None:
+    if url.private_server is not None:
+        from storage.local_postgres import keep_running  # it needs a package that is an extra, and Unix
+
+        with _said_in_a_line(url):
+            keep_running(url.private_server)
 
 
 def _reading_engine(url: StorageUrl) -> dict[str, Any]:
     file = url.sqlite_file
     if file is not None:
         return {"creator": partial(_connect_to_read, file), "poolclass": NullPool}
-    engine = _engine(url)
-    return engine | {"connect_args": engine["connect_args"] | _READ_ONLY[url.sqlalchemy_url.get_backend_name()]}
+    engine = _ENGINES[url.backend]
+    return engine | {"connect_args": engine["connect_args"] | _READ_ONLY[url.backend]}
 
 
 def _connect_to_read(file: Path) -> sqlite3.Connection:

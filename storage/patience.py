@@ -22,6 +22,11 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 10.0
 _FOR_GOOD = ("28", "3D")
 """PostgreSQL's classes of errors that waiting does not mend: a wrong password, a database that does not exist."""
 
+_MYSQL_AWAY = frozenset({1040, 1053, 1205, 1213, 1317, 1927, 1969, 2002, 2003, 2006, 2013, 2055, 3024, 4031})
+"""MySQL's numbers of errors that waiting mends: too many connections, a server that stops or cannot be reached, a lost
+or closed connection, a lock or statement that took too long, a deadlock.
+"""
+
 _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
 
@@ -31,10 +36,14 @@ def is_away(error: BaseException) -> bool:
     error = _cause(error)
     if isinstance(error, PendingRollbackError):
         return True  # Optuna catches the error of a cut connection where it expects another, and goes on with it
+    if isinstance(error, TimeoutError):
+        return True  # a lock of MySQL that another process held for too long
     if not isinstance(error, OperationalError | InterfaceError):
         return False
     if isinstance(error.orig, sqlite3.Error):
         return error.orig.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    if error.orig is not None and error.orig.args and isinstance(error.orig.args[0], int):
+        return error.orig.args[0] in _MYSQL_AWAY
     state = getattr(error.orig, "sqlstate", None) or ""
     return not state.startswith(_FOR_GOOD)
 

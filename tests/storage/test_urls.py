@@ -23,12 +23,31 @@ def test_a_relative_sqlite_file_is_made_absolute(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize(
+    "text", ["mysql://lab:secret@h/d", "mariadb://lab:secret@h/d", "mariadb+pymysql://lab:secret@h/d"]
+)
+def test_mysql_is_known_by_its_names_and_a_driver_that_is_installed(text: str) -> None:
+    pytest.importorskip("pymysql")
+    url = parse_url(text)
+    assert url.with_password == "mysql+pymysql://lab:secret@h/d"
+    assert str(url) == "mysql+pymysql://lab:***@h/d"
+
+
+def test_a_folder_that_holds_other_things_is_no_private_server(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(StorageError, match=f"{tmp_path} is not empty and holds no studies"):
+        parse_url(f"postgres-local:{tmp_path}")
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("nonsense", "cannot be read"),
         ("postgresql://lab:a@secret/b@h/d", "more than one @"),
         ("oracle://u:secret@h/d", "no driver for it is installed"),
         ("mongodb://h/d", "no driver for it is installed"),
+        ("postgres-local:", "names no folder"),
+        (f"postgres-local:/tmp/{'x' * 100}", "too long for the socket of a server in it"),
         ("sqlite://", "in memory cannot be shared"),
         ("sqlite:////no/such/folder/x.db", "the folder of the storage /no/such/folder/x.db does not exist"),
     ],
