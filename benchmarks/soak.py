@@ -33,7 +33,7 @@ LEAVE_SECONDS = 20
 class Round:
     """One study and what happens to it, drawn from a seed."""
 
-    def __init__(self, seed: int, storage: str, workers: int, stack: ExitStack) -> None:
+    def __init__(self, seed: int, storage: str, workers: int, trials: int | None, stack: ExitStack) -> None:
         self.draw = random.Random(seed)
         self.folder = FOLDER / "soak" / str(seed)
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -48,7 +48,7 @@ class Round:
         options = {
             "--dataset": RECORDING.dataset,
             "--arch": self.draw.choice(["FF -> exp", "GRU(1) -> FF -> exp"]),
-            "--trials": self.draw.randint(10, 60),
+            "--trials": trials or self.draw.randint(10, 60),
             "--epochs": self.draw.choice([1, 2, 12]),
             "--sampler": self.draw.choice(["tpe", "random"]),
             "--pruner": self.draw.choice(["median", "hyperband", "none"]),
@@ -85,7 +85,7 @@ class Round:
             lambda: self.ordeal.signal_a_worker(signal.SIGTERM): 3,
             self._kill_a_launch: 1,
             self._halve_a_checkpoint: 2,
-            self._stop_the_database: 1 if self.server else 0,
+            self._stop_the_database: 2 if self.server else 0,
         }
         [fault] = self.draw.choices(list(faults), list(faults.values()))
         fault()
@@ -113,14 +113,14 @@ class Round:
         self.ordeal.stop_database(self.server, self.draw.uniform(0, 10))
 
 
-def soak(minutes: float, seed: int, storage: str, workers: int) -> bool:
+def soak(minutes: float, seed: int, storage: str, workers: int, trials: int | None) -> bool:
     """Rounds for so many minutes; returns whether every promise held."""
     RECORDING.recording  # noqa: B018
     counted: Counter[str] = Counter()
     until = time.monotonic() + minutes * 60
     while time.monotonic() < until:
         with ExitStack() as stack:
-            round_ = Round(seed, storage, workers, stack)
+            round_ = Round(seed, storage, workers, trials, stack)
             try:
                 broken = round_.run()
             except (TimeoutError, StorageError) as error:
@@ -132,6 +132,7 @@ def soak(minutes: float, seed: int, storage: str, workers: int) -> bool:
             for kind, sentences in broken.items():
                 print(f"{kind}: {len(sentences)}", *sentences, sep="\n  ")
             again = f"python -m benchmarks.soak --minutes 0.01 --seed {seed} --storage {storage} --workers {workers}"
+            again += f" --trials {trials}" if trials else ""
             print(f"its log, database and checkpoints are in {round_.folder}; the same draws again: {again}")
             return False
         shutil.rmtree(round_.folder)
@@ -151,8 +152,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--storage", choices=["sqlite", "postgresql"], default="sqlite")
     parser.add_argument("--workers", type=int, default=4)
+    parser.add_argument("--trials", type=int, help="of every study; else drawn, 10 to 60")
     options = parser.parse_args()
-    sys.exit(0 if soak(options.minutes, options.seed, options.storage, options.workers) else 1)
+    sys.exit(0 if soak(**vars(options)) else 1)
 
 
 if __name__ == "__main__":

@@ -72,9 +72,6 @@ def _traceback(study: OpenStudy) -> None:
     (study.place.artifacts.parent / "log").write_text("Traceback (most recent call last):")
 
 
-STEP = "WHERE step = 2 AND trial_id = (SELECT trial_id FROM trials WHERE number = 1)"
-
-
 @pytest.mark.parametrize(
     ("fault", "says"),
     [
@@ -92,8 +89,20 @@ STEP = "WHERE step = 2 AND trial_id = (SELECT trial_id FROM trials WHERE number 
             ),
             "trial 1 is COMPLETE and reported epochs [1, 2, 3, 4] of [1, 2, 3]",
         ),
-        (_sql(f"DELETE FROM trial_intermediate_values {STEP}"), "reported epochs [1, 3] of [1, 2, 3]"),
-        (_sql(f"UPDATE trial_intermediate_values SET intermediate_value = -9 {STEP}"), "and undisturbed it is"),
+        (
+            _sql(
+                "DELETE FROM trial_intermediate_values "
+                "WHERE step = 2 AND trial_id = (SELECT trial_id FROM trials WHERE number = 1)"
+            ),
+            "reported epochs [1, 3] of [1, 2, 3]",
+        ),
+        (
+            _sql(
+                "UPDATE trial_intermediate_values SET intermediate_value = -9 "
+                "WHERE step = 2 AND trial_id = (SELECT trial_id FROM trials WHERE number = 1)"
+            ),
+            "and undisturbed it is",
+        ),
         (
             _sql("UPDATE trial_values SET value = 0.5 WHERE trial_id = (SELECT trial_id FROM trials WHERE number = 1)"),
             "trial 1 has 0.5, and its best report is",

@@ -27,8 +27,8 @@ main()
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 256 kB."""
-    mount = shutil.which("mount")
-    if os.geteuid() != 0 or mount is None:
+    mount, umount = shutil.which("mount"), shutil.which("umount")
+    if os.geteuid() != 0 or mount is None or umount is None:
         pytest.skip("only root may mount a small disk")
     folder = tmp_path / "artifacts"
     folder.mkdir()
@@ -36,7 +36,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     if done.returncode:
         pytest.skip(f"no small disk can be mounted: {done.stderr.strip()}")
     yield folder
-    subprocess.run(["umount", folder], check=True)
+    subprocess.run([umount, folder], check=True)
 
 
 def test_a_full_disk_ends_the_worker_and_loses_nothing(
