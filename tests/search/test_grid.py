@@ -114,7 +114,7 @@ def test_two_workers_walk_every_combination_once_though_trials_fail_and_one_work
     while begun < 200:
         if begun == 20:
             workers[0] = _claims(url, spec)
-        claim = workers[begun % 2].next()
+        claim = workers[begun % 2].next(in_hand=[claim.number for claim in held])
         if claim is not None:
             begun += 1
             held.append(claim)
