@@ -14,7 +14,7 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/bench.py
 
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
