@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -19,8 +20,8 @@ LONGEST_WAIT_SECONDS = 3600
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 10.0
 """It is asked again after about the first, and then ever more seldom, but at least as often as the second says."""
 
-_FOR_GOOD = ("28", "3D")
-"""PostgreSQL's classes of errors that waiting does not mend: a wrong password, a database that does not exist."""
+_FOR_GOOD = re.compile(r"FATAL:.*(authentication failed|does not exist|no pg_hba\.conf entry|permission denied)")
+"""What PostgreSQL says when waiting does not mend it: a connection that is refused has no number for why."""
 
 _MYSQL_AWAY = frozenset({1040, 1053, 1205, 1213, 1317, 1927, 1969, 2002, 2003, 2006, 2013, 2055, 3024, 4031})
 """MySQL's numbers of errors that waiting mends: too many connections, a server that stops or cannot be reached, a lost
@@ -44,8 +45,7 @@ def is_away(error: BaseException) -> bool:
         return error.orig.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
     if error.orig is not None and error.orig.args and isinstance(error.orig.args[0], int):
         return error.orig.args[0] in _MYSQL_AWAY
-    state = getattr(error.orig, "sqlstate", None) or ""
-    return not state.startswith(_FOR_GOOD)
+    return not _FOR_GOOD.search(str(error.orig))
 
 
 def reason_of(error: BaseException) -> str:
