@@ -43,8 +43,9 @@ def is_away(error: BaseException) -> bool:
         return False
     if isinstance(error.orig, sqlite3.Error):
         return error.orig.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-    if error.orig is not None and error.orig.args and isinstance(error.orig.args[0], int):
-        return error.orig.args[0] in _MYSQL_AWAY
+    number = _mysql_number(error.orig)
+    if number is not None:
+        return number in _MYSQL_AWAY
     return not _FOR_GOOD.search(str(error.orig))
 
 
@@ -53,7 +54,14 @@ def reason_of(error: BaseException) -> str:
     error = _cause(error)
     if isinstance(error, OSError):
         return os.strerror(error.errno) if error.errno else str(error)
-    return str(getattr(error, "orig", None) or error).partition("\n")[0]
+    said = getattr(error, "orig", None) or error
+    words = said.args[-1] if _mysql_number(said) is not None else said
+    return str(words).partition("\n")[0]
+
+
+def _mysql_number(error: BaseException | None) -> int | None:
+    """The number that a driver of MySQL puts before its words, and those of other databases do not."""
+    return error.args[0] if error is not None and error.args and isinstance(error.args[0], int) else None
 
 
 def _cause(error: BaseException) -> BaseException:

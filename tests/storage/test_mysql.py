@@ -24,7 +24,7 @@ from storage.studies import make_study
 from storage.urls import StorageUrl, parse_url
 
 SERVER, INSTALL = shutil.which("mariadbd"), shutil.which("mariadb-install-db")
-CLAIMANT = Path(__file__).with_name("claimant.py")
+CLAIMANT = Path(__file__).parents[1] / "claimant.py"
 
 pytestmark = pytest.mark.skipif(not (SERVER and INSTALL), reason="needs mariadbd and mariadb-install-db")
 
@@ -129,9 +129,9 @@ def test_work_goes_on_when_the_server_is_back(
     back.join()
     assert claims.next() is not None
     assert count_states(claims.study) == {TrialState.COMPLETE: 1, TrialState.RUNNING: 1}
-    assert [line for line in caplog.messages if "is away" in line] == [
-        "the database is away (StorageInternalError): waiting for it"
-    ]
+    (said,) = [line for line in caplog.messages if "is away" in line]
+    assert said.startswith("the database is away (")
+    assert "MySQL server" in said
 
 
 def test_a_lock_is_held_by_one_at_a_time_and_by_its_whole_name(
