@@ -21,8 +21,10 @@ from storage.heartbeat import Heartbeat, beat, silent_trials
 from storage.locks import exclusive
 from storage.owner import OWNER_KEY, Owner
 from storage.patience import Patience
+from storage.looks import earlier_look, one_look
 from storage.studies import said_if_deleted
 from storage.urls import StorageUrl
+from storage.writing import HeldTrial, held
 
 FAILURE_KEY = "failure"
 """The trial's attribute that says why it failed."""
@@ -52,8 +54,7 @@ def count_states(study: optuna.Study) -> Counter[TrialState]:
 
 def finished_count(study: optuna.Study) -> int:
     """How many trials of the budget are done."""
-    states = count_states(study)
-    return sum(states[state] for state in FINISHED)
+    return study._storage.get_n_trials(study._study_id, FINISHED)
 
 
 @dataclass(frozen=True)
@@ -83,28 +84,34 @@ class Claim:
 
         def draw() -> dict[str, Any]:
             # A fresh look each time: a write whose answer was lost must be read back, not drawn again.
-            return suggest(optuna.Trial(self.study, self.trial._trial_id))
+            with one_look(self.study):
+                return suggest(optuna.Trial(self.study, self.trial._trial_id))
 
         return self.patience.call(draw)
 
     def report(self, value: float, step: int) -> bool:
         """Record a score of the running trial; returns whether the pruner would end it here."""
+        # As they were when the trial was taken, and what was reported since: nobody but its holder reports.
+        scores = self.trial._cached_frozen_trial.intermediate_values
 
         def send() -> bool:
-            # An earlier worker of this trial may have reported this step already: it counts once.
-            if step not in self._held().intermediate_values:
-                self.trial.report(value, step)
-            return self.trial.should_prune()
+            with self._held() as trial:
+                # An earlier worker of this trial may have reported this step already: it counts once.
+                if step not in scores:
+                    trial.report(value, step)
+            scores.setdefault(step, value)
+            with earlier_look(self.study):
+                return self.trial.should_prune()
 
         return self._unless_lost(send)
 
     def annotate(self, **attributes: Any) -> None:
-        """Keep facts on the trial, beside its score."""
+        """Keep facts on the trial, beside its score: all of them or none."""
 
         def send() -> None:
-            self._held()
-            for key, value in attributes.items():
-                self.trial.set_user_attr(key, value)
+            with self._held() as trial:
+                for key, value in attributes.items():
+                    trial.set_user_attr(key, value)
 
         self._unless_lost(send)
 
@@ -127,7 +134,7 @@ class Claim:
 
     def _tell(self, state: TrialState, value: float | None) -> None:
         def send() -> None:
-            self._held()
+            self._check()
             told = self.study.tell(self.trial, value, state=state, skip_if_finished=True)
             if told.state != state:
                 raise LostTrialError(f"trial {self.number} was already finished as {told.state.name}")
@@ -136,16 +143,14 @@ class Claim:
 
     def check_held(self) -> None:
         """Raises LostTrialError unless this process still holds the trial."""
-        self._unless_lost(self._held)
+        self._unless_lost(self._check)
 
-    def _held(self) -> FrozenTrial:
-        """The trial as the database has it now."""
-        trial = self.study._storage.get_trial(self.trial._trial_id)
-        if trial.state.is_finished():
-            raise LostTrialError(f"trial {self.number} was already finished as {trial.state.name}")
-        if Owner.from_attribute(trial.user_attrs.get(OWNER_KEY)) != self.owner:
-            raise LostTrialError(f"trial {self.number} was taken over by another worker")
-        return trial
+    def _check(self) -> None:
+        with self._held():
+            pass
+
+    def _held(self) -> AbstractContextManager[HeldTrial]:
+        return held(self.study, self.trial, self.owner)
 
     def _unless_lost(self, send: Callable[[], _Result]) -> _Result:
         try:
@@ -199,8 +204,7 @@ class Claims:
 
     def _begun(self) -> optuna.Trial | None:
         """A new trial, if the budget has room for one."""
-        states = count_states(self.study)
-        taken = states[TrialState.RUNNING] + sum(states[state] for state in FINISHED)
+        taken = self.study._storage.get_n_trials(self.study._study_id, (TrialState.RUNNING, *FINISHED))
         return self.study.ask() if taken < self.budget else None
 
     def _abandoned(self, alone: bool) -> optuna.Trial | None:
