@@ -19,9 +19,9 @@ from optuna.trial import FrozenTrial, TrialState
 from storage.errors import LostTrialError
 from storage.heartbeat import Heartbeat, beat, silent_trials
 from storage.locks import exclusive
+from storage.looks import earlier_look, one_look
 from storage.owner import OWNER_KEY, Owner
 from storage.patience import Patience
-from storage.looks import earlier_look, one_look
 from storage.studies import said_if_deleted
 from storage.urls import StorageUrl
 from storage.writing import HeldTrial, held
