@@ -187,7 +187,10 @@ class Claims:
         may end its worker. Raises StorageError if the study was deleted.
         """
         with said_if_deleted(self.study.study_name):
-            return self.patience.call(lambda: self._next(alone))
+            try:
+                return self.patience.call(lambda: self._next(alone))
+            except UpdateFinishedTrialError:
+                return None  # its worker finished it, and ended, between our look and our taking it over
 
     def _next(self, alone: bool) -> Claim | None:
         owner = Owner.this_process()
