@@ -19,11 +19,13 @@ from optuna.trial import FrozenTrial, TrialState
 from storage.errors import LostTrialError
 from storage.heartbeat import Heartbeat, beat, silent_trials
 from storage.locks import exclusive
+from storage.looks import earlier_look, one_look
 from storage.owner import OWNER_KEY, Owner
 from storage.patience import Patience
 from storage.studies import said_if_deleted
 from storage.takeovers import TAKEOVERS_KEY, Takeovers, with_vanished
 from storage.urls import StorageUrl
+from storage.writing import HeldTrial, held
 
 FAILURE_KEY = "failure"
 """The trial's attribute that says why it failed."""
@@ -42,8 +44,7 @@ def count_states(study: optuna.Study) -> Counter[TrialState]:
 
 def finished_count(study: optuna.Study) -> int:
     """How many trials of the budget are done."""
-    states = count_states(study)
-    return sum(states[state] for state in FINISHED)
+    return study._storage.get_n_trials(study._study_id, FINISHED)
 
 
 @dataclass(frozen=True)
@@ -72,28 +73,34 @@ class Claim:
 
         def draw() -> dict[str, Any]:
             # A fresh look each time: a write whose answer was lost must be read back, not drawn again.
-            return suggest(optuna.Trial(self.study, self.trial._trial_id))
+            with one_look(self.study):
+                return suggest(optuna.Trial(self.study, self.trial._trial_id))
 
         return self.patience.call(draw)
 
     def report(self, value: float, step: int) -> bool:
         """Record a score of the running trial; returns whether the pruner would end it here."""
+        # As they were when the trial was taken, and what was reported since: nobody but its holder reports.
+        scores = self.trial._cached_frozen_trial.intermediate_values
 
         def send() -> bool:
-            # An earlier worker of this trial may have reported this step already: it counts once.
-            if step not in self._held().intermediate_values:
-                self.trial.report(value, step)
-            return self.trial.should_prune()
+            with self._held() as trial:
+                # An earlier worker of this trial may have reported this step already: it counts once.
+                if step not in scores:
+                    trial.report(value, step)
+            scores.setdefault(step, value)
+            with earlier_look(self.study):
+                return self.trial.should_prune()
 
         return self._unless_lost(send)
 
     def annotate(self, **attributes: Any) -> None:
-        """Keep facts on the trial, beside its score."""
+        """Keep facts on the trial, beside its score: all of them or none."""
 
         def send() -> None:
-            self._held()
-            for key, value in attributes.items():
-                self.trial.set_user_attr(key, value)
+            with self._held() as trial:
+                for key, value in attributes.items():
+                    trial.set_user_attr(key, value)
 
         self._unless_lost(send)
 
@@ -114,19 +121,23 @@ class Claim:
         """Leave the trial running and without an owner: the next worker goes on with it at once."""
 
         def send() -> None:
-            # Without an owner, it was handed back before, and the answer was lost.
-            if self._stored().user_attrs.get(OWNER_KEY) is not None:
-                self._held()
-                self.trial.set_user_attr(OWNER_KEY, None)
+            try:
+                with self._held() as trial:
+                    trial.set_user_attr(OWNER_KEY, None)
+            except LostTrialError:
+                if self._stored().user_attrs.get(OWNER_KEY) is not None:
+                    raise  # else it was handed back before, and the answer was lost
 
         self._unless_lost(send)
 
     def _tell(self, state: TrialState, value: float | None) -> None:
         def send() -> None:
-            trial = self._stored()
-            if self._is_mine(trial) and trial.state == state and value in (None, trial.value):
-                return  # it was told before, and the answer was lost
-            self._held()
+            try:
+                self._check()
+            except LostTrialError:
+                if self._was_told(state, value):
+                    return  # before, and the answer was lost
+                raise
             told = self.study.tell(self.trial, value, state=state, skip_if_finished=True)
             if told.state != state:
                 raise LostTrialError(f"trial {self.number} was already finished as {told.state.name}")
@@ -135,23 +146,24 @@ class Claim:
 
     def check_held(self) -> None:
         """Raises LostTrialError unless this process still holds the trial."""
-        self._unless_lost(self._held)
+        self._unless_lost(self._check)
+
+    def _check(self) -> None:
+        with self._held():
+            pass
+
+    def _held(self) -> AbstractContextManager[HeldTrial]:
+        return held(self.study, self.trial, self.owner)
+
+    def _was_told(self, state: TrialState, value: float | None) -> bool:
+        """Whether this worker finished the trial just so."""
+        trial = self._stored()
+        mine = Owner.from_attribute(trial.user_attrs.get(OWNER_KEY)) == self.owner
+        return mine and trial.state == state and value in (None, trial.value)
 
     def _stored(self) -> FrozenTrial:
         """The trial as the database has it now."""
         return self.study._storage.get_trial(self.trial._trial_id)
-
-    def _is_mine(self, trial: FrozenTrial) -> bool:
-        return Owner.from_attribute(trial.user_attrs.get(OWNER_KEY)) == self.owner
-
-    def _held(self) -> FrozenTrial:
-        """The trial as the database has it now, which must be running and this worker's."""
-        trial = self._stored()
-        if trial.state.is_finished():
-            raise LostTrialError(f"trial {self.number} was already finished as {trial.state.name}")
-        if not self._is_mine(trial):
-            raise LostTrialError(f"trial {self.number} was taken over by another worker")
-        return trial
 
     def _unless_lost(self, send: Callable[[], _Result]) -> _Result:
         try:
@@ -189,7 +201,10 @@ class Claims:
         it gets none that may end its process. Raises StorageError if the study was deleted.
         """
         with said_if_deleted(self.study.study_name):
-            return self.patience.call(lambda: self._next(in_hand))
+            try:
+                return self.patience.call(lambda: self._next(in_hand))
+            except UpdateFinishedTrialError:
+                return None  # its worker finished it, and ended, between our look and our taking it over
 
     def _next(self, in_hand: Collection[int]) -> Claim | None:
         with turn(self.url, self.study.study_name):
@@ -209,8 +224,7 @@ class Claims:
 
     def _taken(self) -> int:
         """How many places of the budget are taken, by finished and running trials."""
-        states = count_states(self.study)
-        return states[TrialState.RUNNING] + sum(states[state] for state in FINISHED)
+        return self.study._storage.get_n_trials(self.study._study_id, (TrialState.RUNNING, *FINISHED))
 
     def _abandoned(self, in_hand: Collection[int]) -> optuna.Trial | None:
         """A running trial that nobody works on any more; one that must not go on is failed instead."""

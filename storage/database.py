@@ -12,12 +12,13 @@ from typing import Any, cast
 import optuna
 import sqlalchemy
 from optuna.exceptions import ExperimentalWarning
-from optuna.storages import BaseStorage, RDBStorage, get_storage
+from optuna.storages import BaseStorage, RDBStorage
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from storage.errors import StorageError
 from storage.locks import exclusive
+from storage.looks import SparingStorage
 from storage.patience import reason_of
 from storage.urls import StorageUrl
 
@@ -68,7 +69,7 @@ def open_database(url: StorageUrl) -> BaseStorage:
         )
         if url.sqlite_file is not None:
             _share_sqlite(database)
-    return get_storage(database)
+    return SparingStorage(database)
 
 
 def open_for_reading(url: StorageUrl) -> RDBStorage:

@@ -1,3 +1,4 @@
+import dataclasses
 import subprocess
 import sys
 from collections import Counter
@@ -92,6 +93,20 @@ def test_a_trial_handed_back_is_taken_at_once(claims: Claims) -> None:
     assert claim is not None
     claim.hand_back()
     assert _take(claims) == claim.number
+
+
+def test_a_trial_that_is_finished_while_it_is_taken_over_is_left_alone(url: StorageUrl, claims: Claims) -> None:
+    claim = claims.next()
+    assert claim is not None
+    claim.hand_back()
+
+    def finish_it_first(number: int) -> optuna.samplers.BaseSampler:
+        optuna.load_study(study_name="study", storage=url.for_optuna).tell(number, 0.3)
+        return optuna.samplers.RandomSampler()
+
+    assert dataclasses.replace(claims, make_sampler=finish_it_first).next() is None
+    assert claims.study.trials[0].value == 0.3
+    assert _take(claims) == 1
 
 
 def test_a_worker_elsewhere_is_given_up_only_after_a_long_silence(url: StorageUrl, claims: Claims) -> None:
