@@ -124,11 +124,11 @@ def test_a_server_that_was_killed_is_started_again_by_the_next_also_where_its_nu
     assert users.server() is None
 
 
-def test_a_folder_is_made_absolute_and_naming_it_starts_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    url = parse_url("postgres-local:studies")
-    assert str(url) == url.with_password == f"postgres-local:{tmp_path}/studies", "as a worker is given it"
-    assert default_artifacts(url) == tmp_path / "studies" / "artifacts"
-    assert list(tmp_path.iterdir()) == []
+def test_a_folder_is_made_absolute_and_naming_it_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with tempfile.TemporaryDirectory(prefix="nlb-search-") as here:
+        monkeypatch.chdir(here)
+        url = parse_url("postgres-local:studies")
+        assert str(url) == url.with_password == f"postgres-local:{here}/studies", "as a worker is given it"
+        assert default_artifacts(url) == Path(here, "studies", "artifacts")
+        assert list(Path(here).iterdir()) == []
+        monkeypatch.undo()
