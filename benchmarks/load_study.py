@@ -122,7 +122,7 @@ def _reports(trial: FrozenTrial) -> Iterator[dict[str, Any]]:
 
 
 def _user_attrs(trial: FrozenTrial) -> Iterator[dict[str, Any]]:
-    for key, value in ({OWNER_KEY: Owner.this_process().as_attribute()} | trial.user_attrs).items():
+    for key, value in ({OWNER_KEY: Owner.new().as_attribute()} | trial.user_attrs).items():
         yield {"key": key, "value_json": json.dumps(value)}
 
 

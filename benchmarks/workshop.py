@@ -17,7 +17,7 @@ import numpy as np
 import optuna
 import torch
 
-from data.cache import open_recording
+from data.opening import open_recording
 from data.recording import Recording
 from data.synthesis import SynthesisOptions, read_ceiling, synthesize
 from models.scores import bits_per_spike

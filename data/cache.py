@@ -1,4 +1,4 @@
-"""The prepared cache: tensors of a recording, made once by nlb_tools and mapped into memory ever after.
+"""The prepared cache: tensors of a recording, made once and mapped into memory ever after.
 
 An entry is a folder named for dataset, bin width and content: one ``.npy`` file for each split, ``val_targets.h5``
 for the benchmark's evaluation, and ``recording.json``, which lists them with their sizes. It is written beside
@@ -15,22 +15,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import platformdirs
 from filelock import FileLock, Timeout
 
-from data.datasets import BIN_WIDTHS_MS, Dataset, dataset_named
+from data.datasets import group_name
 from data.errors import DataError
-from data.files import RecordingFiles, find_files
-from data.fingerprint import recording_hash
 from data.recording import Recording, Split
+from data.source import Array, Source, Tensors
 
-if TYPE_CHECKING:
-    from data.nlb import Tensors
-
-_FORMAT = 2
+_FORMAT = 3
 """Part of an entry's name: raise it when the same files come out as other tensors."""
 
 _LIST = "recording.json"
@@ -45,13 +40,13 @@ class _Entry:
     """One recording's place in a cache."""
 
     cache: Path
-    dataset: Dataset
+    name: str
     bin_ms: int
     content_hash: str
 
     @property
     def folder(self) -> Path:
-        return self.cache / f"{self.dataset.name}-{self.bin_ms}ms-{self.content_hash[:16]}-v{_FORMAT}"
+        return self.cache / f"{self.name}-{self.bin_ms}ms-{self.content_hash[:16]}-v{_FORMAT}"
 
     @property
     def partial(self) -> Path:
@@ -69,23 +64,16 @@ def cache_folder() -> Path:
     return Path(named).expanduser() if named else platformdirs.user_cache_path("nlb-search")
 
 
-def open_recording(dataset: str, data: Path, bin_ms: int = 5, cache: Path | None = None) -> Recording:
-    """The recording of a dataset whose NWB files lie in the folder ``data``, in bins of ``bin_ms``.
+def open_source(source: Source, cache: Path) -> Recording:
+    """The recording that ``source`` describes, from its entry in the folder ``cache``.
 
-    The first opening makes the tensors and keeps them in ``cache`` (else in ``cache_folder()``); later ones map
-    them, until the content of the files changes. Processes that open one recording together make it once.
+    The first opening makes the tensors and keeps them; later ones map them, until the content of the files changes.
+    Processes that open one recording together make it once.
 
-    Raises DataError for an unknown dataset or bin width, files that are absent, damaged, of another dataset or
-    changed meanwhile, and a cache that cannot be written.
+    Raises DataError for files that cannot be read or that changed meanwhile, and a cache that cannot be written.
     """
-    known = dataset_named(dataset)
-    if bin_ms not in BIN_WIDTHS_MS:
-        widths = " or ".join(str(width) for width in BIN_WIDTHS_MS)
-        raise DataError(f"the benchmark does not score bins of {bin_ms} ms: choose {widths}")
-    files = find_files(known, data)
-    cache = cache or cache_folder()
-    entry = _Entry(cache, known, bin_ms, recording_hash(files, cache / _HASHES))
-    return _read(entry) or _prepare(entry, files)
+    entry = _Entry(cache, source.name, source.bin_ms, source.content_hash(cache / _HASHES))
+    return _read(entry) or _prepare(entry, source)
 
 
 def _read(entry: _Entry) -> Recording | None:
@@ -98,14 +86,14 @@ def _read(entry: _Entry) -> Recording | None:
         splits = {
             name.removesuffix(".npy"): Split(
                 counts=np.load(entry.folder / name, mmap_mode="r"),
-                n_window_bins=entry.dataset.window_length_ms // entry.bin_ms,
+                n_window_bins=listed["n_window_bins"],
                 n_heldin=listed["n_heldin"],
             )
             for name in sizes
             if name.endswith(".npy")
         }
         return Recording(
-            dataset=entry.dataset,
+            name=entry.name,
             bin_ms=entry.bin_ms,
             content_hash=entry.content_hash,
             train=splits["train"],
@@ -120,7 +108,7 @@ def _read(entry: _Entry) -> Recording | None:
         return None
 
 
-def _prepare(entry: _Entry, files: RecordingFiles) -> Recording:
+def _prepare(entry: _Entry, source: Source) -> Recording:
     """Make the entry, unless another process makes it first."""
     with _writing_to(entry.cache), _locked(entry):
         recording = _read(entry)
@@ -129,19 +117,16 @@ def _prepare(entry: _Entry, files: RecordingFiles) -> Recording:
         for left_over in (entry.partial, entry.folder):
             if left_over.exists():
                 shutil.rmtree(left_over)
-        # Imported here: it takes seconds, and reading an entry needs none of it.
-        from data.nlb import make_tensors
-
-        _log.info("preparing %s at %d ms from %s", entry.dataset.name, entry.bin_ms, files.train.parent)
+        _log.info("preparing %s at %d ms from %s", source.name, source.bin_ms, source.place)
         started = time.monotonic()
-        tensors = make_tensors(entry.dataset, files, entry.bin_ms)
-        if recording_hash(files, entry.cache / _HASHES) != entry.content_hash:
+        tensors = source.make()
+        if source.content_hash(entry.cache / _HASHES) != entry.content_hash:
             raise DataError(
-                f"the files of {entry.dataset.name} in {files.train.parent} changed while they were read: "
+                f"the files of {source.name} in {source.place} changed while they were read: "
                 f"try again when they are complete"
             )
         _write(entry, tensors)
-        _log.info("prepared %s at %d ms in %.1f s", entry.dataset.name, entry.bin_ms, time.monotonic() - started)
+        _log.info("prepared %s at %d ms in %.1f s", source.name, source.bin_ms, time.monotonic() - started)
         recording = _read(entry)
         if recording is None:
             raise DataError(f"{entry.folder} cannot be read back: check the disk, or set NLB_SEARCH_CACHE")
@@ -167,21 +152,22 @@ def _locked(entry: _Entry) -> Iterator[None]:
     try:
         held = lock.acquire(blocking=False)
     except Timeout:
-        _log.info("waiting for the process that prepares %s at %d ms", entry.dataset.name, entry.bin_ms)
+        _log.info("waiting for the process that prepares %s at %d ms", entry.name, entry.bin_ms)
         held = lock.acquire()
     with held:
         yield
 
 
-def _write(entry: _Entry, tensors: "Tensors") -> None:
+def _write(entry: _Entry, tensors: Tensors) -> None:
     entry.partial.mkdir()
     try:
         for name, split in tensors.splits.items():
             np.save(entry.partial / f"{name}.npy", split.counts)
-        tensors.save_targets(entry.partial / _TARGETS)
+        _write_targets(entry.partial / _TARGETS, group_name(entry.name, entry.bin_ms), tensors.targets)
         sizes = {path.name: path.stat().st_size for path in sorted(entry.partial.iterdir())}
-        n_heldin = tensors.splits["train"].n_heldin
-        listed = {"content_hash": entry.content_hash, "n_heldin": n_heldin, "sizes": sizes}
+        train = tensors.splits["train"]
+        sized = {"n_heldin": train.n_heldin, "n_window_bins": train.n_window_bins}
+        listed = {"content_hash": entry.content_hash, **sized, "sizes": sizes}
         (entry.partial / _LIST).write_text(json.dumps(listed, indent=1))
         for path in (*entry.partial.iterdir(), entry.partial):
             _flush(path)
@@ -189,6 +175,18 @@ def _write(entry: _Entry, tensors: "Tensors") -> None:
         _flush(entry.cache)
     finally:
         shutil.rmtree(entry.partial, ignore_errors=True)
+
+
+def _write_targets(path: Path, group: str, targets: dict[str, Array]) -> None:
+    """Write targets as ``nlb_tools.evaluation.evaluate`` reads them: one group, ragged arrays as arrays of arrays."""
+    import h5py  # here, because a prepared recording is opened without it
+
+    with h5py.File(path, "w") as file:
+        for name, values in targets.items():
+            if values.dtype == object:
+                file.create_dataset(f"{group}/{name}", data=values, dtype=h5py.vlen_dtype(int))
+            else:
+                file.create_dataset(f"{group}/{name}", data=values, compression="gzip")
 
 
 def _flush(path: Path) -> None:

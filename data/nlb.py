@@ -10,7 +10,6 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ from nlb_tools.make_tensors import (
     make_eval_input_tensors,
     make_eval_target_tensors,
     make_train_input_tensors,
-    save_to_h5,
 )
 from nlb_tools.nwb_interface import NWBDataset
 
@@ -31,23 +29,11 @@ from data.errors import DataError
 from data.files import RecordingFiles, read_contents
 from data.psth import psth_targets
 from data.recording import UNSEEN, Counts, Split
+from data.source import Tensors
 
 Array = npt.NDArray[Any]
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Tensors:
-    """The spike counts of each split by its name, and nlb_tools' targets for the validation trials."""
-
-    splits: dict[str, Split]
-    targets: dict[str, dict[str, Array]]
-
-    def save_targets(self, path: Path) -> None:
-        """Write the targets as HDF5, as ``nlb_tools.evaluation.evaluate`` reads them."""
-        with _quiet():
-            save_to_h5(self.targets, str(path))
 
 
 def make_tensors(dataset: Dataset, files: RecordingFiles, bin_ms: int) -> Tensors:
@@ -130,7 +116,7 @@ def _train_and_val(dataset: Dataset, path: Path, nwb: Any, bin_ms: int) -> Tenso
         train = make_train_input_tensors(nwb, name, "train", **inputs)
         train_val = make_train_input_tensors(nwb, name, ["train", "val"], **inputs)
         val = make_eval_input_tensors(nwb, name, "val", save_file=False)
-        ((group, targets),) = make_eval_target_tensors(nwb, name, "train", "val", save_file=False).items()
+        (targets,) = make_eval_target_tensors(nwb, name, "train", "val", save_file=False).values()
         splits = {
             "train": _split_with_targets(path, train, "train"),
             "train_val": _split_with_targets(path, train_val, "train"),
@@ -143,7 +129,7 @@ def _train_and_val(dataset: Dataset, path: Path, nwb: Any, bin_ms: int) -> Tenso
         _check_shape(dataset, bin_ms, splits["val"], n_val)
     train_trials, val_trials = (nwb.trial_info.split == split for split in ("train", "val"))
     averages = psth_targets(nwb, milliseconds, name, train_trials, val_trials)
-    return Tensors(splits, {group: {**targets, **averages}})
+    return Tensors(splits, {**targets, **averages})
 
 
 def _test(dataset: Dataset, path: Path, nwb: Any, bin_ms: int) -> Split:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from data.datasets import FORWARD_MS, Dataset, group_name
+from data.datasets import group_name
 
 UNSEEN = 255
 """The count that marks a bin whose true count is not known (NaN in nlb_tools)."""
@@ -64,12 +64,12 @@ class Recording:
     """One recording in bins of ``bin_ms``; its arrays are mapped from the prepared cache, read-only.
 
     ``val`` is the search's objective, ``train_val`` what a submission for the test phase is trained on, and
-    ``test`` is None where there is no test file. ``content_hash`` is a SHA-256 of the NWB files, in hex: two
-    recordings with the same hash are the same. ``val_targets`` is an HDF5 file for
+    ``test`` is None where there are no test trials. ``name`` is the dataset's. ``content_hash`` is a SHA-256 of its
+    files, in hex: two recordings with the same hash are the same. ``val_targets`` is an HDF5 file for
     ``nlb_tools.evaluation.evaluate``, whose one group is named ``group``.
     """
 
-    dataset: Dataset
+    name: str
     bin_ms: int
     content_hash: str
     train: Split
@@ -88,13 +88,13 @@ class Recording:
 
     @property
     def n_window_bins(self) -> int:
-        return self.dataset.window_length_ms // self.bin_ms
+        return self.train.n_window_bins
 
     @property
     def n_forward_bins(self) -> int:
-        return FORWARD_MS // self.bin_ms
+        return int(self.train.counts.shape[1]) - self.n_window_bins
 
     @property
     def group(self) -> str:
         """The name under which a submission and its targets hold this recording: ``mc_rtt`` or ``mc_rtt_20``."""
-        return group_name(self.dataset.name, self.bin_ms)
+        return group_name(self.name, self.bin_ms)

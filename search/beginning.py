@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from data.cache import open_recording
 from data.datasets import dataset_named
+from data.opening import open_recording
 from data.recording import Recording
 from models.chain import Chain, parse_chain
 from models.errors import ChainError
@@ -117,7 +117,7 @@ def check_chain(chain: Chain, recording: Recording) -> None:
     found = max(largest_count(recording.train_val), largest_count(recording.val))
     if found > most:
         raise ChainError(
-            f"'{chain.head.name}' describes at most {most} spike a bin, and {recording.dataset.name} at "
+            f"'{chain.head.name}' describes at most {most} spike a bin, and {recording.name} at "
             f"{recording.bin_ms} ms has bins with {found}: end the chain in exp"
         )
 

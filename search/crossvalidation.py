@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 
-from data.cache import open_recording
+from data.opening import open_recording
 from models.chain import parse_chain
 from models.errors import DivergedError, InterruptedTrainingError
 from models.fitting import train_through

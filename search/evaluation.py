@@ -6,8 +6,8 @@ from pathlib import Path
 
 import h5py
 
-from data.cache import open_recording
 from data.datasets import BIN_WIDTHS_MS, dataset_named, group_name
+from data.opening import open_recording
 from data.recording import Recording
 from search.errors import SearchError
 from search.submission import Phase, check_submission
@@ -93,7 +93,7 @@ def _phase(file: Path, recording: Recording) -> Phase:
 
 
 def _truth(data: Path, recording: Recording) -> Path:
-    path = data / recording.dataset.name / f"{recording.dataset.name}_truth.h5"
+    path = data / recording.name / f"{recording.name}_truth.h5"
     if not path.exists():
         raise SearchError(
             "this is a submission of the phase test, and its targets are not in the recording: "

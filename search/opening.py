@@ -7,7 +7,7 @@ from pathlib import Path
 import optuna
 from pydantic import ValidationError
 
-from data.cache import open_recording
+from data.opening import open_recording
 from data.recording import Recording
 from search.errors import SearchError
 from search.spec import SearchSpec

@@ -51,7 +51,7 @@ def phase_splits(recording: Recording, phase: Phase) -> tuple[Split, Split]:
         return recording.train, recording.val
     if recording.test is None:
         raise SearchError(
-            f"the recording of {recording.dataset.name} has no test file: export for --phase val, "
+            f"the recording of {recording.name} has no test file: export for --phase val, "
             "or put the file beside the train file and make the study anew"
         )
     return recording.train_val, recording.test

@@ -14,14 +14,15 @@ import h5py
 import numpy as np
 import pytest
 
-from data.cache import cache_folder, open_recording
+from data.cache import cache_folder
 from data.errors import DataError
+from data.opening import open_recording
 from data.recording import Recording
 
 OPEN = """
 import logging, os, signal, sys
 from pathlib import Path
-from data.cache import open_recording
+from data.opening import open_recording
 
 logging.basicConfig(level=logging.INFO)
 {before}

@@ -18,8 +18,8 @@ from nlb_tools.make_tensors import (
 )
 from nlb_tools.nwb_interface import NWBDataset
 
-from data.cache import open_recording
 from data.errors import DataError
+from data.opening import open_recording
 from data.recording import UNSEEN
 
 FIELDS = ("heldin", "heldout", "heldin_forward", "heldout_forward")

@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from data.cache import open_recording
+from data.opening import open_recording
 from data.recording import Recording
 from search.errors import SearchError
 from search.submission import Prediction, check_submission, write_submission

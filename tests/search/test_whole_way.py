@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from command import call, run
 
-from data.cache import open_recording
+from data.opening import open_recording
 
 ARRAYS = {
     f"{part}_rates_{kind}{ending}"
