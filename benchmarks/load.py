@@ -55,6 +55,7 @@ class Measured:
     calls: tuple[Call, ...]
     cpu_seconds: float
     first_look_seconds: float
+    first_look_bytes: int
 
 
 @dataclass(frozen=True)
@@ -96,10 +97,12 @@ def live(claim: Claim, clock: Clock, study: OpenStudy, orders: Orders, seconds: 
 def work(place: Place, name: str, index: int, pace: Pace, gate: Any, ready: Any, results: Any) -> None:
     """One worker: reads the study, waits for the others, begins in its turn, and hands in what it measured."""
     with gate:
-        began = time.monotonic()
+        process = psutil.Process()
+        before, began = process.memory_full_info().uss, time.monotonic()
         study = open_named_study(place, name)
         study.study.get_trials(deepcopy=False)
         first_look = time.monotonic() - began
+        memory = process.memory_full_info().uss - before
     watch(study.study)
     patience = Patience(Stop())
     claims, orders = study.claims(patience), Orders(study.study, patience)
@@ -116,7 +119,7 @@ def work(place: Place, name: str, index: int, pace: Pace, gate: Any, ready: Any,
                 continue
             with claim.kept_alive(heartbeat):
                 live(claim, clock, study, orders, pace.trial_seconds)
-    results.put(Measured(tuple(clock.calls), clock.cpu_seconds(), first_look))
+    results.put(Measured(tuple(clock.calls), clock.cpu_seconds(), first_look, memory))
 
 
 def loaded(place: Place, server: psutil.Process, finished: int, pace: Pace) -> Load:
@@ -183,6 +186,7 @@ def per_trial(load: Load) -> str:
     arithmetic = sum(call.arithmetic for call in calls) / trials
     cpu = sum(worker.cpu_seconds for worker in load.workers) / trials
     first_look = np.median([worker.first_look_seconds for worker in load.workers])
+    memory = np.median([worker.first_look_bytes for worker in load.workers])
     figures = [
         f"{1e3 * database:.0f} ms",
         f"{database / MINUTE:.2%}",
@@ -191,6 +195,7 @@ def per_trial(load: Load) -> str:
         f"{1e3 * cpu:.0f} ms",
         f"{1e3 * load.server_cpu_seconds / trials:.0f} ms",
         f"{first_look:.1f} s",
+        f"{memory / 2**20:.0f} MB",
     ]
     return f"| {load.finished} | {' | '.join(figures)} |"
 
@@ -212,22 +217,27 @@ def per_call(load: Load, kind: str) -> str:
     return f"| {load.finished} | {kind} | {' | '.join(figures)} |"
 
 
-def report(sizes: list[int], pace: Pace) -> str:
+def measure(sizes: list[int], pace: Pace) -> None:
+    """Print each size's row as soon as it is known, and the rows of all calls after that."""
+    print(
+        "| finished trials | a trial's time in the database | of a one-minute trial | a report "
+        "| the sampler's computing | workers' CPU, a trial | server's CPU, a trial | a worker's first look "
+        "| memory it takes |\n|---|---|---|---|---|---|---|---|---|",
+        flush=True,
+    )
+    loads = []
     with server(connections=4 * pace.workers + 20) as (uri, process), tempfile.TemporaryDirectory() as folder:
         place = Place(parse_url(uri), Path(folder), Path(folder))
-        loads = [loaded(place, process, finished, pace) for finished in sizes]
-    trials = [
-        "| finished trials | a trial's time in the database | of a one-minute trial | a report "
-        "| the sampler's computing | workers' CPU, a trial | server's CPU, a trial | a worker's first look |",
-        "|---|---|---|---|---|---|---|---|",
-        *map(per_trial, loads),
-    ]
-    calls = [
-        "| finished trials | call | in a trial | median | 95th percentile | statements | waiting for the server |",
-        "|---|---|---|---|---|---|---|",
-        *(per_call(load, kind) for load in loads for kind in KINDS),
-    ]
-    return "\n".join([*trials, "", *calls])
+        for finished in sizes:
+            loads.append(loaded(place, process, finished, pace))
+            print(per_trial(loads[-1]), flush=True)
+    print(
+        "\n| finished trials | call | in a trial | median | 95th percentile | statements | waiting for the server |\n"
+        "|---|---|---|---|---|---|---|"
+    )
+    for load in loads:
+        for kind in KINDS:
+            print(per_call(load, kind))
 
 
 def main() -> None:
@@ -236,7 +246,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=MINUTE, help="how long a trial takes")
     parser.add_argument("--finished", type=int, nargs="+", default=[100, 1000, 5000], help="sizes of the study")
     options = parser.parse_args()
-    print(report(options.finished, Pace(options.workers, options.seconds)))
+    measure(options.finished, Pace(options.workers, options.seconds))
 
 
 if __name__ == "__main__":
