@@ -176,7 +176,7 @@ class SparingStorage(_CachedStorage):
             self._add_trials_to_cache(study_id, read)
 
     def _share_distributions(self, study_id: int, trials: list[FrozenTrial]) -> None:
-        """Let trials have one object for all distributions that are equal: there are few, one a setting of the space."""
+        """Let trials share the distributions that are equal: there are few, one for each setting of the space."""
         known = self._distributions.setdefault(study_id, {})
         for trial in trials:
             for name, distribution in trial.distributions.items():
