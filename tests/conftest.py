@@ -41,7 +41,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> StorageUrl:
 @pytest.fixture(autouse=True)
 def _own_places(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or writes the user's own studies, recordings or cache; prepared recordings are shared."""
-    for variable in ("STORAGE", "DATA", "ARTIFACTS", "TO", "TO_ARTIFACTS"):
+    for variable in ("STORAGE", "DATA", "ARTIFACTS", "TO", "TO_ARTIFACTS", "DANDI_URL"):
         monkeypatch.delenv(f"NLB_SEARCH_{variable}", raising=False)
     monkeypatch.setenv("NLB_SEARCH_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
 
