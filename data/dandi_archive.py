@@ -63,7 +63,8 @@ class DandiArchive:
     @property
     def session(self) -> requests.Session:
         """What the files can be asked for with."""
-        return self._client.session
+        session: requests.Session = self._client.session
+        return session
 
     def listing(self, dandiset: str) -> Listing:
         """The NWB files of a dandiset, by its number. The client waits about a minute for a server that is away.

@@ -21,7 +21,9 @@ TIMEOUT_SECONDS = (10, 30)
 WAITS_SECONDS = (1, 2, 4, 8, 15, 30)
 """How long to wait after each failure in a row before the next try; any byte that comes begins the row anew."""
 
-_BLOCK = 2**20
+_BLOCK = 2**16
+"""Bytes that are asked for at once: what is lost when a connection breaks."""
+
 _LATER = frozenset({408, 429})
 """What a server answers that is too busy now; for any other 4xx, asking again would be of no use."""
 
@@ -55,14 +57,16 @@ def download(remote: Remote, path: Path, check: Check, session: requests.Session
     with _writing(path), part.open("ab") as file:
         _lock(file, path)
         yield file.tell()
-        yield from _fill(file, remote, session)
-        if wrong := _wrong(part, remote, check):
-            _log.warning("%s did not come as it should be (%s); bringing it once more", remote.url, wrong)
-            file.truncate(0)
+        for _ in range(2):
             yield from _fill(file, remote, session)
-        if wrong and (wrong := _wrong(part, remote, check)):
+            wrong = _wrong(part, remote, check)
+            if wrong is None:
+                break
+            _log.warning("%s did not come as it should be: %s", remote.url, wrong)
+            file.truncate(0)
+        else:
             part.unlink()
-            raise DataError(f"{remote.url} came twice and not as it should be ({wrong}): nothing is kept of it; try again later")
+            raise DataError(f"{remote.url} came twice and not as it should be ({wrong}): nothing of it is kept")
         os.fsync(file.fileno())
         part.replace(path)
 
@@ -126,8 +130,7 @@ def _may_pass(error: requests.RequestException) -> bool:
     """Whether the same question may be answered later: yes unless it is one that cannot be."""
     if isinstance(error, ValueError):
         return False
-    status = error.response.status_code if error.response is not None else None
-    return status is None or status >= requests.codes.server_error or status in _LATER
+    return error.response is None or error.response.status_code >= 500 or error.response.status_code in _LATER
 
 
 def _wrong(part: Path, remote: Remote, check: Check) -> str | None:

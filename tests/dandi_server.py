@@ -1,7 +1,8 @@
 """A server on this machine that speaks the part of DANDI's API that is used, and that can be made to fail.
 
 It has dandisets, their versions, lists of assets in pages, the assets' metadata with digests, and downloads that are
-redirected to where the files are, in ranges. ``/files/`` serves single files by their names, as a host of raw files.
+redirected to where the files are, in ranges. ``/files/`` serves single files by their names, as a host of raw files,
+and ``/pages/`` a page to look at, whatever is asked.
 """
 
 import hashlib
@@ -58,10 +59,14 @@ class DandiServer(ThreadingHTTPServer):
     def url(self) -> str:
         return f"{self.address}/api"
 
-    def publish(self, dandiset: str, version: str, folder: Path) -> None:
-        """Have a dandiset hold the files below a folder."""
-        paths = (path for path in sorted(folder.rglob("*")) if path.is_file())
-        self.dandisets[dandiset] = version, {p.relative_to(folder).as_posix(): p.read_bytes() for p in paths}
+    def publish(self, dandiset: str, version: str, subject: str, folder: Path) -> None:
+        """Have a dandiset hold the recordings of a folder, below that of a subject, and a file that is none."""
+        assets = {f"{subject}/{path.name}": path.read_bytes() for path in sorted(folder.glob("*.nwb"))}
+        self.dandisets[dandiset] = version, assets | {f"{subject}/readme.txt": b"not ours to fetch"}
+
+    def replace(self, dandiset: str, version: str, path: str, content: bytes) -> None:
+        """Publish a version in which one file is another."""
+        self.dandisets[dandiset] = version, self.dandisets[dandiset][1] | {path: content}
 
     def asset(self, asset_id: str) -> tuple[str, bytes]:
         """An asset's path and content, by its id."""
@@ -101,10 +106,10 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: Any) -> None:
         pass
 
-    def do_HEAD(self) -> None:  # noqa: N802
+    def do_HEAD(self) -> None:
         self.do_GET()
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         address = urlsplit(self.path)
         if self.server.faults.busy:
             self.server.faults.busy -= 1
@@ -157,6 +162,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _file(self, name: str) -> None:
         self._serve(self.server.files[name])
 
+    def _page(self) -> None:
+        self._answer(200, b"<html>Welcome</html>", "text/html")
+
     def _serve(self, content: bytes) -> None:
         faults = self.server.faults
         first = 0
@@ -203,4 +211,5 @@ _ROUTES = [
     (r"/api/assets/(\w+)/download/", _Handler._download),
     (r"/blobs/(\w+)", _Handler._blob),
     (r"/files/([\w.]+)", _Handler._file),
+    (r"/pages/.*", _Handler._page),
 ]

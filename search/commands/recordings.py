@@ -14,9 +14,7 @@ DANDI_URL = "https://api.dandiarchive.org/api"
 
 
 def fetch(
-    datasets: Annotated[
-        list[str] | None, typer.Argument(metavar="DATASET", help=f"Of {', '.join(DATASETS)}.")
-    ] = None,
+    datasets: Annotated[list[str] | None, typer.Argument(metavar="DATASET", help=f"Of {', '.join(DATASETS)}.")] = None,
     targets: Annotated[
         bool, typer.Option("--targets", help="Fetch the benchmark's public test targets, which `evaluate` then takes.")
     ] = False,
@@ -41,7 +39,7 @@ def fetch(
         from data.public_targets import URL, fetch_targets
     except ImportError as error:
         raise SearchError(
-            f"fetch needs the client of DANDI, and {error.name} is not installed: `pip install 'nlb-search[fetch]'`"
+            "fetch needs the client of DANDI, which is not installed: `pip install 'nlb-search[fetch]'`"
         ) from error
     wanted = [dataset_named(name) for name in datasets or ()]
     with_targets = targets or targets_url is not None
