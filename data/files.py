@@ -8,6 +8,9 @@ from typing import Any
 from data.datasets import DATASETS, Dataset, Layout
 from data.errors import DataError
 
+PUBLIC_TARGETS = "eval_data_test.h5"
+"""The benchmark's file of test targets, in the folder of ``--data``."""
+
 _TIMES = {"start_time", "stop_time", "split"}
 _UNIT_COLUMNS = {"heldout", "obs_intervals", "spike_times"}
 _SCORED_COLUMNS: dict[Layout, set[str]] = {
@@ -41,8 +44,8 @@ def find_files(dataset: Dataset, data: Path) -> RecordingFiles:
     looked = ", ".join(str(place) for place, _ in _places(dataset, data))
     raise DataError(
         f"no NWB files of {dataset.name} in {looked}\n"
-        f"download them with `dandi download -o {data} DANDI:{dataset.dandi_id}`, or make a synthetic recording with "
-        f"`nlb-search synthesize {dataset.name}`"
+        f"download them from DANDI:{dataset.dandi_id} with `nlb-search fetch {dataset.name}`, or make a synthetic "
+        f"recording with `nlb-search synthesize {dataset.name}`"
     )
 
 

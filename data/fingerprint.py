@@ -25,6 +25,11 @@ def recording_hash(files: RecordingFiles, memory: Path) -> str:
     contents = {"train": file_hash(files.train, memory)}
     if files.test is not None:
         contents["test"] = file_hash(files.test, memory)
+    return combined_hash(contents)
+
+
+def combined_hash(contents: dict[str, str]) -> str:
+    """What a recording is known by whose files, ``train`` and perhaps ``test``, have these SHA-256 in hex."""
     return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
 
 

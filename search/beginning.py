@@ -9,6 +9,7 @@ import torch
 
 from data.datasets import dataset_named
 from data.opening import open_recording
+from data.provenance import origin
 from data.recording import Recording
 from models.chain import Chain, parse_chain
 from models.errors import ChainError
@@ -94,7 +95,7 @@ def begin(place: Place, name: str, request: Request) -> OpenStudy:
         evaluate_every=math.ceil(epochs / EVALUATIONS),
         batch_size=BATCH_SIZE,
         seed=request.seed or 0,
-        versions=versions_here(),
+        versions=versions_here() | origin(request.dataset, place.data, recording.content_hash),
     )
     check_sampler(spec)
     if recording.test is None:

@@ -16,6 +16,7 @@ app = typer.Typer(
 )
 
 for command in (
+    recordings.fetch,
     recordings.synthesize,
     searching.launch,
     searching.worker,

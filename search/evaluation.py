@@ -7,6 +7,7 @@ from pathlib import Path
 import h5py
 
 from data.datasets import BIN_WIDTHS_MS, dataset_named, group_name
+from data.files import PUBLIC_TARGETS
 from data.opening import open_recording
 from data.recording import Recording
 from search.errors import SearchError
@@ -23,15 +24,16 @@ def evaluate_submission(file: Path, dataset: str, data: Path, targets: Path | No
     """The metrics of one dataset of a submission, in each bin width that it has.
 
     A file of the phase val is scored against the recording's own val split; one of the phase test against
-    ``targets``, a file in the layout of the benchmark's ``eval_data_test.h5``, or else against the truth that lies
-    beside a synthetic recording. Raises SearchError when the file is not a whole submission or has no targets.
+    ``targets``, a file in the layout of the benchmark's ``eval_data_test.h5``, else against the truth that lies
+    beside a synthetic recording, else against the ``eval_data_test.h5`` in ``data``. Raises SearchError when the file
+    is not a whole submission or has no targets.
     """
     scores: Scores = {}
     for bin_ms in _bin_widths(file, dataset):
         recording = open_recording(dataset, data, bin_ms)
         phase = _phase(file, recording)
         check_submission(file, recording, phase)
-        known = targets or (recording.val_targets if phase == "val" else _truth(data, recording))
+        known = targets or (recording.val_targets if phase == "val" else _test_targets(data, recording))
         group = recording.group
         scores[group] = score(group, read_group(file, group), read_group(known, group))
     return scores
@@ -92,12 +94,17 @@ def _phase(file: Path, recording: Recording) -> Phase:
     return "val" if recording.test is None or n_trials == recording.val.n_trials else "test"
 
 
-def _truth(data: Path, recording: Recording) -> Path:
-    path = data / recording.name / f"{recording.name}_truth.h5"
-    if not path.exists():
-        raise SearchError(
-            "this is a submission of the phase test, and its targets are not in the recording: "
-            "give the benchmark's file of test targets with --targets"
-        )
-    _log.info("scoring against the truth of the synthetic recording, %s", path)
-    return path
+def _test_targets(data: Path, recording: Recording) -> Path:
+    """The targets of the phase test below ``data``; a synthetic recording's own go before the benchmark's."""
+    truth = data / recording.name / f"{recording.name}_truth.h5"
+    if truth.exists():
+        _log.info("scoring against the truth of the synthetic recording, %s", truth)
+        return truth
+    public = data / PUBLIC_TARGETS
+    if public.exists():
+        _log.info("scoring against the benchmark's public test targets, %s", public)
+        return public
+    raise SearchError(
+        "this is a submission of the phase test, and its targets are not in the recording: "
+        "`nlb-search fetch --targets` gets the benchmark's, or give a file of them with --targets"
+    )

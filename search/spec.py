@@ -31,7 +31,8 @@ class SearchSpec(BaseModel):
 
     ``content_hash`` is that of the recording's files; ``trials`` the number that shall finish; ``epochs`` the most
     that one trial trains, in batches of ``batch_size`` trials and scored after every ``evaluate_every``; ``seed`` fixes
-    every draw of sampler, masks and weights.
+    every draw of sampler, masks and weights. ``versions`` are those of the packages that decide a score and, of a
+    recording that was fetched from DANDI, that of its dandiset.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

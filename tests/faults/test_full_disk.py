@@ -1,10 +1,8 @@
 """The disk of the checkpoints is full while they are written."""
 
-import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,21 +20,6 @@ search.trial.CHECKPOINT_SECONDS = 0
 main()
 """
 """A worker that writes a checkpoint at every evaluation."""
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 256 kB."""
-    mount, umount = shutil.which("mount"), shutil.which("umount")
-    if os.geteuid() != 0 or mount is None or umount is None:
-        pytest.skip("only root may mount a small disk")
-    folder = tmp_path / "artifacts"
-    folder.mkdir()
-    done = subprocess.run([mount, "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder], capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"no small disk can be mounted: {done.stderr.strip()}")
-    yield folder
-    subprocess.run([umount, folder], check=True)
 
 
 def test_a_full_disk_ends_the_worker_and_loses_nothing(

@@ -1,5 +1,6 @@
 """From a recording that somebody else's program wrote to a scored submission, through the command line alone."""
 
+import shutil
 from pathlib import Path
 
 import h5py
@@ -102,6 +103,15 @@ def test_test_targets_in_the_benchmarks_layout_score_a_test_submission(recording
     null = np.broadcast_to(spikes.mean(axis=(0, 1)), spikes.shape)
     gain = np.sum(spikes * np.log(rates["eval_rates_heldout"] / null) - rates["eval_rates_heldout"] + null)
     assert scores["mc_rtt"]["co-bps"] == pytest.approx(gain / spikes.sum() / np.log(2), abs=1e-5)
+
+    # Nothing need be said where they lie in --data, and a synthetic recording's own truth goes before them.
+    shutil.copytree(recordings / "mc_rtt", tmp_path / "data/mc_rtt")
+    evaluate = ("evaluate", "test.h5", "--dataset", "mc_rtt", "--json", "--data", "data")
+    (tmp_path / "eval_data_test.h5").rename(tmp_path / "data/eval_data_test.h5")
+    assert call(*evaluate, cwd=tmp_path).json == scores
+    (tmp_path / "data/eval_data_test.h5").rename(tmp_path / "data/mc_rtt/mc_rtt_truth.h5")
+    (tmp_path / "data/eval_data_test.h5").touch()
+    assert call(*evaluate, cwd=tmp_path).json == scores
 
 
 def test_bins_of_20_ms_and_an_ensemble_go_the_whole_way(recordings: Path, tmp_path: Path) -> None:

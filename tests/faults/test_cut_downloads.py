@@ -1,0 +1,217 @@
+"""What goes wrong while recordings are fetched: nothing bad ever has a recording's name, and nothing comes twice."""
+
+import resource
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from command import COMMAND, Outcome, call, start
+from dandi_server import DandiServer
+
+from data.dandi_archive import DandiArchive
+from data.datasets import dataset_named
+from data.fetching import fetch as steps
+
+TRAIN = "000129/sub-Indy/my-train-set.nwb"
+TEST = "000129/sub-Indy/my-test-set.nwb"
+CUT = 200_000
+
+
+@pytest.fixture(autouse=True)
+def _no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("data.download.WAITS_SECONDS", (0.01, 0.01, 0.01))
+    monkeypatch.setattr("dandi.dandiapi.REQUEST_RETRIES", 2)
+
+
+@pytest.fixture
+def whole(dandi: DandiServer) -> int:
+    """The bytes of all files to fetch."""
+    return sum(len(content) for path, content in dandi.dandisets["000129"][1].items() if path.endswith(".nwb"))
+
+
+def fetch(cwd: Path) -> Outcome:
+    return call("fetch", "mc_rtt", "--data", ".", cwd=cwd)
+
+
+def is_whole(dandi: DandiServer, folder: Path) -> bool:
+    """Whether the files are those of the server, byte for byte, and nothing lies beside them."""
+    found = {path.relative_to(folder / "000129").as_posix() for path in (folder / "000129").rglob("*.*")}
+    _, assets = dandi.dandisets["000129"]
+    names = {path for path in assets if path.endswith(".nwb")}
+    assert found == names | {"fetched.json"}
+    return all((folder / "000129" / name).read_bytes() == assets[name] for name in names)
+
+
+def files(folder: Path) -> list[str]:
+    """What has a recording's name."""
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.nwb"))
+
+
+def parts(folder: Path) -> list[Path]:
+    return list(folder.rglob(".*.part"))
+
+
+def test_a_connection_that_breaks_off_is_taken_up_where_it_broke(dandi: DandiServer, whole: int, tmp_path: Path):
+    dandi.faults.cut_at = [CUT, CUT // 2]
+    outcome = fetch(tmp_path)
+    assert outcome.code == 0, outcome.err
+    assert is_whole(dandi, tmp_path)
+    assert whole <= dandi.sent < whole + 2 * 2**16 + 1
+
+
+def test_a_fetch_that_gave_up_goes_on_in_the_next(dandi: DandiServer, whole: int, tmp_path: Path):
+    dandi.faults.cut_at = [CUT, *[0] * 4]
+    outcome = fetch(tmp_path)
+    assert outcome.code == 1
+    assert "run it again later, and it goes on where it stopped" in outcome.err
+    assert "secret" not in outcome.err, "the address of a redirect may hold a signature"
+    assert files(tmp_path) == []
+    [part] = parts(tmp_path)
+    assert CUT - 2**16 < part.stat().st_size <= CUT
+
+    dandi.sent = 0
+    assert fetch(tmp_path).code == 0
+    assert is_whole(dandi, tmp_path)
+    assert dandi.sent <= whole - CUT + 2**16
+
+
+def test_a_server_that_knows_no_ranges_begins_anew(dandi: DandiServer, tmp_path: Path):
+    dandi.faults.cut_at, dandi.faults.no_ranges = [CUT], True
+    assert fetch(tmp_path).code == 0
+    assert is_whole(dandi, tmp_path)
+
+
+def test_a_part_of_an_older_version_is_not_gone_on_with(dandi: DandiServer, tmp_path: Path):
+    dandi.faults.cut_at = [CUT, *[0] * 4]
+    fetch(tmp_path)
+    content = dandi.dandisets["000129"][1]["sub-Indy/my-test-set.nwb"]
+    dandi.replace("000129", "0.2", "sub-Indy/my-test-set.nwb", content[::-1])
+    assert fetch(tmp_path).code == 0
+    assert (tmp_path / TEST).read_bytes() == content[::-1]
+
+
+def test_damage_on_the_way_is_noticed_and_mended(dandi: DandiServer, tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    dandi.faults.corrupt = 1
+    outcome = fetch(tmp_path)
+    assert outcome.code == 0, outcome.err
+    assert "its SHA-256 is" in caplog.text
+    assert is_whole(dandi, tmp_path)
+
+
+def test_damage_that_stays_never_gets_a_recording_s_name(dandi: DandiServer, tmp_path: Path):
+    dandi.faults.corrupt = 100
+    outcome = fetch(tmp_path)
+    assert outcome.code == 1
+    assert "came twice and not as it should be (its SHA-256 is" in outcome.err.splitlines()[-1]
+    assert files(tmp_path) == []
+    assert parts(tmp_path) == []
+
+
+def test_a_part_that_was_damaged_on_the_disk_is_brought_again(dandi: DandiServer, tmp_path: Path):
+    dandi.faults.cut_at = [CUT, *[0] * 4]
+    fetch(tmp_path)
+    [part] = parts(tmp_path)
+    part.write_bytes(bytes(part.stat().st_size))
+    assert fetch(tmp_path).code == 0
+    assert is_whole(dandi, tmp_path)
+
+
+def test_a_server_that_is_busy_for_a_while_is_waited_for(dandi: DandiServer, tmp_path: Path):
+    dandi.faults.busy = 1
+    assert fetch(tmp_path).code == 0
+    assert is_whole(dandi, tmp_path)
+
+
+def test_a_server_that_is_away_is_said_in_one_line(dandi: DandiServer, tmp_path: Path):
+    dandi.shutdown()
+    dandi.server_close()
+    outcome = fetch(tmp_path)
+    assert outcome.code == 1
+    [words] = outcome.err.splitlines()
+    assert f"{dandi.url} cannot be reached: check the network" in words
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_that_says_nothing_is_not_waited_for_for_ever(
+    dandi: DandiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("data.download.TIMEOUT_SECONDS", (1, 0.2))
+    dandi.faults.hang_at = 0
+    outcome = fetch(tmp_path)
+    assert outcome.code == 1
+    assert "run it again later" in outcome.err
+
+
+def killed(dandi: DandiServer, folder: Path, number: signal.Signals) -> int:
+    """A fetch that gets a signal in the middle of a file; gives back its exit code."""
+    dandi.faults.hang_at = CUT
+    running = start("fetch", "mc_rtt", "--data", ".", cwd=folder)
+    deadline = time.monotonic() + 60
+    while not any(part.stat().st_size > CUT // 2 for part in parts(folder)):
+        assert running.poll() is None, (folder / "log").read_text()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    running.send_signal(number)
+    dandi.faults.hang_at = None
+    return running.wait(30)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_fetch_that_is_killed_goes_on(number: signal.Signals, dandi: DandiServer, whole: int, tmp_path: Path):
+    code = killed(dandi, tmp_path, number)
+    assert code == {signal.SIGINT: 130, signal.SIGKILL: -signal.SIGKILL}[number]
+    assert "Traceback" not in (tmp_path / "log").read_text()
+    assert files(tmp_path) == []
+    dandi.sent = 0
+    assert fetch(tmp_path).code == 0
+    assert is_whole(dandi, tmp_path)
+    assert dandi.sent < whole
+
+
+def test_two_at_once_do_not_write_one_file(dandi: DandiServer, tmp_path: Path):
+    other = steps(dataset_named("mc_rtt"), tmp_path, DandiArchive(dandi.url))
+    next(other)
+    outcome = fetch(tmp_path)
+    assert outcome.code == 1
+    assert f"another process is fetching {TEST}" in outcome.err
+    for _ in other:
+        pass
+    assert is_whole(dandi, tmp_path)
+
+
+def test_too_little_room_is_said_before_anything_comes(dandi: DandiServer, disk: Path):
+    outcome = fetch(disk)
+    assert outcome.code == 1
+    assert "MB are to come: make room" in outcome.err
+    assert dandi.sent == 0
+    assert list(disk.iterdir()) == []
+
+
+def test_a_disk_that_fills_up_keeps_what_came(dandi: DandiServer, whole: int, tmp_path: Path):
+    limited = subprocess.run(
+        [*COMMAND, "fetch", "mc_rtt", "--data", "."],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (CUT, CUT)),
+    )
+    assert limited.returncode == 1
+    assert "cannot be written (File too large): make room" in limited.stderr.splitlines()[-1]
+    assert files(tmp_path) == []
+
+    dandi.sent = 0
+    assert fetch(tmp_path).code == 0
+    assert is_whole(dandi, tmp_path)
+    assert dandi.sent < whole - CUT // 2
+
+
+@pytest.mark.usefixtures("dandi")
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path):
+    (tmp_path / "000129").touch()
+    outcome = fetch(tmp_path)
+    assert outcome.code == 1
+    assert f"{TEST} cannot be written" in outcome.err
+    assert (tmp_path / "000129").read_bytes() == b""
