@@ -17,6 +17,7 @@ app = typer.Typer(
 
 for command in (
     recordings.synthesize,
+    recordings.inspect,
     searching.launch,
     searching.worker,
     searching.resume,
