@@ -56,7 +56,8 @@ class Inspection:
     """What is found in a recording. Neurons are numbered from 0, held-in first, then held-out.
 
     ``never_fire`` are silent in train and val, ``silent_in_val`` in val alone; ``synchronous`` counts, by trial of
-    train and val, bins in which most neurons fire at once though few do on average.
+    train and val, bins in which most neurons fire at once though few do on average; ``heldout_spikes_in_val`` are those
+    that co-bps is scored on.
     """
 
     name: str
@@ -112,7 +113,7 @@ def inspection_of(survey: Survey) -> Inspection:
         heldout_hz=_quartiles(rates_N[recording.n_heldin :]),
         never_fire=_numbers(~fires_in_train & ~fires_in_val),
         silent_in_val=_numbers(fires_in_train & ~fires_in_val),
-        heldout_spikes_in_val=int(val.spikes_N[recording.n_heldin :].sum()),
+        heldout_spikes_in_val=_scored_spikes(recording.val),
         largest_count=int(most_N.max()),
         crowded=tuple(
             Crowded(neuron, int(most_N[neuron])) for neuron in _numbers(most_N > _MOST_PER_MS * recording.bin_ms)
@@ -148,6 +149,11 @@ def _unseen(split: Split | None) -> dict[str, float]:
     parts = {name: getattr(split, name) for name in _PARTS}
     shares = {name: float((part == UNSEEN).mean()) for name, part in parts.items() if part is not None and part.size}
     return {name: share for name, share in shares.items() if share}
+
+
+def _scored_spikes(val: Split) -> int:
+    heldout = val.heldout
+    return 0 if heldout is None else int(heldout.sum(dtype=np.int64, where=heldout != UNSEEN))
 
 
 def _quartiles(rates_N: Floats) -> Rates:

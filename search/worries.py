@@ -10,7 +10,7 @@ _CHANGE, _DEVIATIONS = 0.2, 4
 """A mean rate that changes by this share, and by so many standard errors, is told."""
 _FAST_HZ = 60
 """Half of the neurons of a recording hardly fire faster than this."""
-_FEW_SPIKES = 1000
+_FEW_SPIKES = 500
 _MISSING = 0.1
 
 
