@@ -44,8 +44,9 @@ class Survey:
         return self._rate(split.heldin_spikes_BT.sum(axis=0), split.heldin_seen_BT.sum(axis=0))
 
     def _rate(self, spikes: npt.NDArray[np.int64], seen: npt.NDArray[np.int64]) -> Floats:
-        per_bin = np.divide(spikes, seen, out=np.full(spikes.shape, np.nan), where=seen > 0)
-        return per_bin * 1000 / self.recording.bin_ms
+        seconds = seen * self.recording.bin_ms / 1000
+        rates: Floats = np.divide(spikes, seconds, out=np.full(spikes.shape, np.nan), where=seen > 0)
+        return rates
 
 
 def survey_of(recording: Recording) -> Survey:

@@ -44,8 +44,8 @@ def trial_order(recording: Recording) -> TrialOrder:
     shared = tuple(number for number, mark in enumerate(val) if mark.is_telling and mark in trained)
     place = {mark: number for number, mark in enumerate(both)}
     if len(place) == len(both) and trained | set(val) <= place.keys():
-        places = (np.array([place[mark] for mark in marks], dtype=np.intp) for marks in (train, val))
-        return TrialOrder(*places, is_known=True, shared=shared)
+        train_places, val_places = (np.array([place[mark] for mark in marks], dtype=np.intp) for marks in (train, val))
+        return TrialOrder(train_places, val_places, is_known=True, shared=shared)
     return TrialOrder(np.arange(len(train)), len(train) + np.arange(len(val)), is_known=False, shared=shared)
 
 

@@ -55,14 +55,16 @@ def raster(recording: Recording) -> go.Figure:
         for trial in trials
     ]
     _shade(figure, recording)
+    height = max(460, min(900, 160 + 4 * n_neurons))
+    above = 1 + 28 / (height - 150)  # over the names of the parts
     return figure.update_layout(
         title="Spikes of one trial of val" + "<br><sup>grey: not recorded, or not scored</sup>" * has_gaps,
         xaxis={"title": "time from the start of the window (ms)"},
         yaxis={"title": "neuron", "autorange": "reversed"},
         plot_bgcolor=_UNSEEN,
-        height=max(460, min(900, 160 + 4 * n_neurons)),
+        height=height,
         margin={"l": 70, "r": 130, "t": 95, "b": 55},
-        updatemenus=[{"buttons": buttons, "x": 1, "xanchor": "right", "y": 1.05, "yanchor": "bottom"}],
+        updatemenus=[{"buttons": buttons, "x": 1, "xanchor": "right", "y": above, "yanchor": "bottom"}],
     )
 
 
@@ -114,11 +116,10 @@ def rates(survey: Survey) -> go.Figure:
                 marker_color=color,
             )
         ticks = [tick for tick in (0.01, 0.1, 0.5, 1, 2, 5, 10, 20, 50, 100, 200) if edges[0] <= tick <= edges[-1]]
-        figure.update_xaxes(tickvals=np.log2(ticks), ticktext=[f"{tick:g}" for tick in ticks])
-    silent = int((rates_N == 0).sum())
-    title = "Mean rates of neurons" + f"<br><sup>{silent} that never fire are not shown</sup>" * bool(silent)
+        named = ticks or edges.tolist()
+        figure.update_xaxes(tickvals=np.log2(named), ticktext=[f"{tick:.3g}" for tick in named])
     return figure.update_layout(
-        title=title,
+        title=f"Mean rates of the {firing.size} neurons that fire",
         barmode="stack",
         bargap=0.05,
         legend_traceorder="normal",
@@ -212,15 +213,16 @@ def counts(survey: Survey) -> go.Figure:
 
 def _times(recording: Recording, n_bins: int) -> Floats:
     """The middle of each bin, in ms from the start of the window."""
-    return (np.arange(n_bins) + 0.5) * recording.bin_ms
+    return np.arange(0.5, n_bins, dtype=np.float64) * recording.bin_ms
 
 
 def _steps(values: Floats, step: int) -> Floats:
     """Means of so many values after another."""
-    return np.array([values[at : at + step].mean() for at in range(0, len(values), step)])
+    return np.array([values[at : at + step].mean() for at in range(0, len(values), step)], dtype=np.float64)
 
 
 def _running_median(values: Floats) -> Floats:
     """The median of the values around each, fewer at both ends."""
     half = _RUN // 2
-    return np.array([np.nanmedian(values[max(0, at - half) : at + half + 1]) for at in range(len(values))])
+    medians = [np.nanmedian(values[max(0, at - half) : at + half + 1]) for at in range(len(values))]
+    return np.array(medians, dtype=np.float64)

@@ -31,7 +31,7 @@ def facts(found: Inspection) -> list[tuple[str, str]]:
         ("held-out rates", _rates(found.heldout_hz)),
         ("counts", _counts(found)),
         ("never fire", _never_fire(found)),
-        ("fire together", _together(found)),
+        ("pairs", _pairs(found)),
         ("not seen", _unseen(found)),
         ("behaviour", _behavior(found)),
         ("trial averages", _conditions(found)),
@@ -86,14 +86,10 @@ def _never_fire(found: Inspection) -> str:
     return f"{len(found.never_fire) - heldout} held-in, {heldout} held-out; in val alone {len(found.silent_in_val)}"
 
 
-def _together(found: Inspection) -> str:
+def _pairs(found: Inspection) -> str:
     suspects = found.coincidences.suspects
-    shared = (
-        f"not judged in bins wider than {WIDEST_MS} ms"
-        if suspects is None
-        else f"{len(suspects)} pairs that share {SHARE:.0%} of their spikes beyond chance"
-    )
-    return f"{len(found.coincidences.duplicates)} pairs with the same spikes; {shared}"
+    shared = f"not judged in bins wider than {WIDEST_MS} ms" if suspects is None else len(suspects)
+    return f"same spikes: {len(found.coincidences.duplicates)}; {SHARE:.0%} of spikes shared beyond chance: {shared}"
 
 
 def _unseen(found: Inspection) -> str:

@@ -34,10 +34,10 @@ def _leaks(found: Inspection) -> Iterator[str]:
             f"One neuron counts twice: leave one of each pair out"
         )
     if suspects:
-        pairs = (f"{_pair(found, one.first, one.second)} ({one.share:.0%})" for one in suspects)
+        pairs = (f"{_pair(found, one.first, one.second)} ({one.share:.0%} of the rarer one's)" for one in suspects)
         yield (
-            f"neurons fire in the same bin far more often than one bin apart: {_some(pairs)}, with the share of the "
-            f"rarer one's bins. Crosstalk, or one neuron sorted twice: compare their waveforms, and leave one of each "
+            f"neurons fire in the same bin far more often than one bin apart: {_some(pairs)}. "
+            f"Crosstalk, or one neuron sorted twice: compare their waveforms, and leave one of each "
             f"pair out"
         )
     if found.shared_trials:
@@ -50,13 +50,13 @@ def _leaks(found: Inspection) -> Iterator[str]:
 def _neurons(found: Inspection) -> Iterator[str]:
     if found.never_fire:
         yield (
-            f"never fire in train or val: {_named(found, found.never_fire)}. Nothing can be learned of them: leave "
-            f"them out"
+            f"neurons that never fire in train or val: {_named(found, found.never_fire)}. Nothing can be "
+            f"learned of them: leave them out"
         )
     if found.silent_in_val:
         yield (
-            f"fire in train, never in val: {_named(found, found.silent_in_val)}. Held-out ones can only lower co-bps: "
-            f"leave them out if they were lost, or split otherwise"
+            f"neurons that fire in train, never in val: {_named(found, found.silent_in_val)}. Held-out ones "
+            f"can only lower co-bps: leave them out if they were lost, or split otherwise"
         )
     if found.silences:
         stretches = (
@@ -64,8 +64,9 @@ def _neurons(found: Inspection) -> Iterator[str]:
             for one in found.silences
         )
         yield (
-            f"silent for longer than chance allows: {_some(stretches)} of train and val. Lost, sorted in one part "
-            f"alone, or tuned in a block design: look at its amplitude over time, and leave it out if it was lost"
+            f"neurons silent for longer than chance allows: {_some(stretches)} of train and val. Lost, "
+            f"sorted in one part alone, or tuned in a block design: look at their amplitude over time, and leave lost "
+            f"ones out"
         )
     if found.crowded:
         counts = (f"{one.count} of {_neuron(found, one.neuron)}" for one in found.crowded)
@@ -83,7 +84,7 @@ def _neurons(found: Inspection) -> Iterator[str]:
 def _time(found: Inspection) -> Iterator[str]:
     if found.synchronous:
         yield (
-            f"most neurons fire at once in {sum(found.synchronous.values())} bins, in trials "
+            f"bins in which most neurons fire at once: {sum(found.synchronous.values())}, in trials "
             f"{_some(found.synchronous)} of train and val. Movement, stimulation or another artifact that all channels "
             f"share: blank it, or leave the trials out"
         )
@@ -148,7 +149,7 @@ def _pair(found: Inspection, one: int, other: int) -> str:
 
 
 def _named(found: Inspection, neurons: tuple[int, ...]) -> str:
-    return "neurons " + _some(_neuron(found, neuron) for neuron in neurons)
+    return _some(_neuron(found, neuron) for neuron in neurons)
 
 
 def _some(items: Iterable[object]) -> str:

@@ -39,7 +39,7 @@ def test_every_layout_is_told(dataset: str, behavior: str, averages: str, record
     assert "25 train, 10 val, 10 test" in words
     assert behavior in words
     assert averages in words
-    assert "! never fire in train or val: neurons " in words
+    assert "! neurons that never fire in train or val: " in words
     assert "--out DIR writes a page with pictures" in words
     assert list(tmp_path.iterdir()) == []
 
@@ -133,7 +133,7 @@ def _hasten(counts: np.ndarray) -> None:
         (_silence, "0 (held-in), 1 (held-in), 2 (held-in), 3 (held-in), 4 (held-in), 5 (held-in) and 2 more."),
         (_lose, "silent for longer than chance allows: 12 (held-out) in trials"),
         (_jump, "more spikes in one bin of 5 ms than one neuron can fire: 99 of 9 (held-in)."),
-        (_hit_all, "most neurons fire at once in 1 bins, in trials 77 of train and val."),
+        (_hit_all, "bins in which most neurons fire at once: 1, in trials 77 of train and val."),
         (_fall_silent, "val has trials without any spike: 0."),
         (_drift, "the mean rate of held-in neurons drifts from"),
         (_cut, "of the held-in bins of val were not recorded"),
@@ -159,7 +159,7 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     told = dict(facts(_inspect(build(tmp_path, population(), n_window=population().shape[1], bin_ms=50))))
     assert "no test file" in told["trials"]
     assert "no fp-bps" in told["bins"]
-    assert "not judged in bins wider than 20 ms" in told["fire together"]
+    assert "not judged in bins wider than 20 ms" in told["pairs"]
     assert "nothing is decoded" in told["behaviour"]
 
 
