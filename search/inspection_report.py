@@ -76,7 +76,7 @@ def _rates(rates: Rates) -> str:
 
 def _counts(found: Inspection) -> str:
     return (
-        f"{found.empty_share:.1%} of bins are empty, at most {found.largest_count} spikes in one: "
+        f"at most {found.largest_count} in a bin, {found.empty_share:.1%} of bins are empty: "
         f"a chain may end in {' or '.join(heads_of(found))}"
     )
 
