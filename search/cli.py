@@ -18,6 +18,7 @@ app = typer.Typer(
 for command in (
     recordings.fetch,
     recordings.synthesize,
+    recordings.inspect,
     searching.launch,
     searching.worker,
     searching.resume,

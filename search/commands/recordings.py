@@ -1,5 +1,6 @@
-"""The commands about recordings: fetch and synthesize."""
+"""The commands about recordings: fetch, inspect and synthesize."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,7 +9,7 @@ from data.datasets import DATASETS, dataset_named
 from data.files import PUBLIC_TARGETS
 from search import options
 from search.errors import SearchError, UsageError
-from search.terminal import MESSAGES
+from search.terminal import MESSAGES, OUTPUT, print_json
 
 DANDI_URL = "https://api.dandiarchive.org/api"
 
@@ -76,3 +77,32 @@ def synthesize(
 
     folder = write(dataset, data, SynthesisOptions(seed=seed, n_trials=trials, n_neurons=neurons, binary=binary))
     typer.echo(f"wrote {folder}")
+
+
+def inspect(
+    dataset: Annotated[str, typer.Option(help=f"One of {', '.join(DATASETS)}.")],
+    out: Annotated[
+        Path | None, typer.Option(show_default="no page", help="The folder to write a page with pictures to.")
+    ] = None,
+    as_json: options.Json = False,
+    bin_size: Annotated[int, typer.Option(help="Bins of 5 or 20 ms.")] = 5,
+    data: options.Data = options.DATA,
+) -> None:
+    """Say what a recording holds, and what in it to look at before it is searched."""
+    from data.inspection import inspection_of
+    from data.opening import open_recording
+    from data.survey import survey_of
+    from search.inspection_page import write_page
+    from search.inspection_report import heads_of, report
+    from search.worries import worries
+
+    survey = survey_of(open_recording(dataset, data, bin_size))
+    found = inspection_of(survey)
+    page = None if out is None else write_page(survey, found, out)
+    if as_json:
+        print_json(found.as_json() | {"heads": heads_of(found), "worries": worries(found)})
+        return
+    OUTPUT.print(report(found))
+    for line in [f"! {worry}" for worry in worries(found)] or ["nothing to worry about was found"]:
+        typer.echo(line)
+    typer.echo("--out DIR writes a page with pictures" if page is None else f"wrote {page}")

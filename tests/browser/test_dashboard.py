@@ -1,9 +1,7 @@
 """The dashboard's page, opened in a real browser."""
 
-import shutil
 import signal
 import socket
-import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -11,9 +9,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+from chromium import needs_chromium, opened
 from command import run, start
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 def _free_port() -> int:
@@ -42,20 +39,10 @@ def page(recordings: Path, tmp_path: Path) -> Iterator[str]:
     assert "Traceback" not in (tmp_path / "log").read_text()
 
 
-def _opened(address: str, folder: Path) -> str:
-    """The page as the browser has it after its scripts ran."""
-    command = [
-        *(str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"),
-        *("--disable-background-networking", "--disable-component-update", f"--user-data-dir={folder}/profile"),
-        *("--virtual-time-budget=15000", "--dump-dom", address),
-    ]
-    return subprocess.run(command, capture_output=True, text=True, timeout=90, check=True).stdout
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium or Chrome on this machine")
+@needs_chromium
 def test_the_page_shows_the_study_and_its_trials(page: str, tmp_path: Path) -> None:
-    assert "lab-study" in _opened(f"{page}/dashboard", tmp_path)
-    trials = _opened(f"{page}/dashboard/studies/1/trials", tmp_path)
+    assert "lab-study" in opened(f"{page}/dashboard", tmp_path)
+    trials = opened(f"{page}/dashboard/studies/1/trials", tmp_path)
     assert "Complete" in trials
     assert "best_epoch" in trials
 

@@ -1,0 +1,174 @@
+"""What a person checks first about a recording, as numbers: its sizes, rates, gaps, and neurons that are not what they
+seem.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from data.coincidences import Coincidences, coincidences
+from data.recording import UNSEEN, Split
+from data.scored import Behavior, Conditions, read_scored
+from data.stability import Change, Silence, change, drift, silences
+from data.survey import Floats, Survey
+from data.tally import Tally
+
+_PARTS = ("heldin", "heldout", "heldin_forward", "heldout_forward")
+_MOST_PER_MS = 2
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Quartiles of neurons' mean rates over train and val, in spikes per second."""
+
+    least: float
+    lower: float
+    median: float
+    upper: float
+    most: float
+
+
+@dataclass(frozen=True)
+class SplitFacts:
+    """One split. ``mean_hz`` is the mean rate of held-in neurons in the window (spikes/s), ``change`` how that differs
+    from train's; ``silent`` are trials, from 0, in which no neuron fires; ``unseen`` the share of bins that were not
+    recorded or are not scored, for each part that has some (``heldin``, ``heldout``, ``heldin_forward`` ...).
+    """
+
+    n_trials: int
+    mean_hz: float
+    change: Change | None
+    silent: tuple[int, ...]
+    unseen: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Crowded:
+    """A neuron with more spikes in one bin than cells and electrodes give, two a millisecond."""
+
+    neuron: int
+    count: int
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What is found in a recording. Neurons are numbered from 0, held-in first, then held-out.
+
+    ``never_fire`` are silent in train and val, ``silent_in_val`` in val alone; ``synchronous`` counts, by trial of
+    train and val, bins in which most neurons fire at once though few do on average; ``heldout_spikes_in_val`` are those
+    that co-bps is scored on.
+    """
+
+    name: str
+    bin_ms: int
+    content_hash: str
+    n_heldin: int
+    n_heldout: int
+    n_window_bins: int
+    n_forward_bins: int
+    splits: dict[str, SplitFacts]
+    heldin_hz: Rates
+    heldout_hz: Rates
+    never_fire: tuple[int, ...]
+    silent_in_val: tuple[int, ...]
+    heldout_spikes_in_val: int
+    largest_count: int
+    crowded: tuple[Crowded, ...]
+    empty_share: float
+    coincidences: Coincidences
+    synchronous: dict[int, int]
+    drift: Change | None
+    silences: tuple[Silence, ...]
+    shared_trials: tuple[int, ...]
+    behavior: Behavior | None
+    conditions: Conditions | None
+
+    def is_heldout(self, neuron: int) -> bool:
+        return neuron >= self.n_heldin
+
+    def as_json(self) -> dict[str, Any]:
+        """The object that ``inspect --json`` prints, but for what a search makes of it."""
+        return asdict(self)
+
+
+def inspection_of(survey: Survey) -> Inspection:
+    """All numbers of a recording. Raises DataError where the file of its targets cannot be read."""
+    recording, train, val = survey.recording, survey.train, survey.val
+    behavior, conditions = read_scored(recording)
+    rates_N = survey.rates_N
+    fires_in_train, fires_in_val = train.spikes_N > 0, val.spikes_N > 0
+    most_N = np.maximum(survey.train_val.most_BN.max(axis=0), val.most_BN.max(axis=0))
+    empty = sum(int(one.heldin_histogram[0] + one.heldout_histogram[0]) for one in (train, val))
+    return Inspection(
+        name=recording.name,
+        bin_ms=recording.bin_ms,
+        content_hash=recording.content_hash,
+        n_heldin=recording.n_heldin,
+        n_heldout=recording.n_heldout,
+        n_window_bins=recording.n_window_bins,
+        n_forward_bins=recording.n_forward_bins,
+        splits=_splits(survey),
+        heldin_hz=_quartiles(rates_N[: recording.n_heldin]),
+        heldout_hz=_quartiles(rates_N[recording.n_heldin :]),
+        never_fire=_numbers(~fires_in_train & ~fires_in_val),
+        silent_in_val=_numbers(fires_in_train & ~fires_in_val),
+        heldout_spikes_in_val=_scored_spikes(recording.val),
+        largest_count=int(most_N.max()),
+        crowded=tuple(
+            Crowded(neuron, int(most_N[neuron])) for neuron in _numbers(most_N > _MOST_PER_MS * recording.bin_ms)
+        ),
+        empty_share=empty / max(1, int(train.seen_N.sum() + val.seen_N.sum())),
+        coincidences=coincidences(recording.train.counts, recording.bin_ms),
+        synchronous=_synchronous(survey.train_val),
+        drift=drift(survey.rates_B(survey.train_val)),
+        silences=silences(survey.train_val.spikes_BN, survey.train_val.seen_BN),
+        shared_trials=survey.order.shared,
+        behavior=behavior,
+        conditions=conditions,
+    )
+
+
+def _splits(survey: Survey) -> dict[str, SplitFacts]:
+    recording, train_B = survey.recording, survey.rates_B(survey.train)
+    splits = {"train": recording.train, "val": recording.val, "test": recording.test}
+    facts = {}
+    for name, sums in survey.splits.items():
+        rates_B = survey.rates_B(sums)
+        facts[name] = SplitFacts(
+            n_trials=sums.n_trials,
+            mean_hz=float(np.nanmean(rates_B)) if (~np.isnan(rates_B)).any() else float("nan"),
+            change=None if sums is survey.train else change(train_B, rates_B),
+            silent=_numbers((sums.spikes_BN.sum(axis=1) == 0) & (sums.seen_BN.sum(axis=1) > 0)),
+            unseen=_unseen(splits[name]),
+        )
+    return facts
+
+
+def _unseen(split: Split | None) -> dict[str, float]:
+    parts = {name: getattr(split, name) for name in _PARTS}
+    shares = {name: float((part == UNSEEN).mean()) for name, part in parts.items() if part is not None and part.size}
+    return {name: share for name, share in shares.items() if share}
+
+
+def _scored_spikes(val: Split) -> int:
+    heldout = val.heldout
+    return 0 if heldout is None else int(heldout.sum(dtype=np.int64, where=heldout != UNSEEN))
+
+
+def _quartiles(rates_N: Floats) -> Rates:
+    seen_N = rates_N[~np.isnan(rates_N)]
+    return Rates(*np.percentile(seen_N if seen_N.size else [np.nan], [0, 25, 50, 75, 100]).tolist())
+
+
+def _synchronous(sums: Tally) -> dict[int, int]:
+    """By trial, the bins in which at least half of the neurons fire, and eight standard deviations more than would if
+    they fired independently.
+    """
+    n_neurons, mean = sums.spikes_BN.shape[1], float(sums.firing_BT.mean())
+    bins_B = (sums.firing_BT >= max(n_neurons / 2, mean + 8 * np.sqrt(mean))).sum(axis=1)
+    return {trial: int(bins_B[trial]) for trial in _numbers(bins_B > 0)}
+
+
+def _numbers(selected: Any) -> tuple[int, ...]:
+    return tuple(np.flatnonzero(selected).tolist())

@@ -1,0 +1,78 @@
+"""Whether a recording stayed the same from first trial to last: drift of the population, neurons that were lost."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+ENDS = 5
+"""Drift compares the first and the last of so many equal parts of the trials."""
+_LEAST_TRIALS = 20
+_CHANCE = 1e-6
+"""Fewer than this many runs of silent trials as long as the one found are expected in a whole recording."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """Two mean rates, in spikes per second and neuron, and the standard error of their difference."""
+
+    before_hz: float
+    after_hz: float
+    error_hz: float
+
+    @property
+    def share(self) -> float:
+        """The difference as a share of the first; NaN where that is 0."""
+        return (self.after_hz - self.before_hz) / self.before_hz if self.before_hz else math.nan
+
+    @property
+    def deviations(self) -> float:
+        """The difference in standard errors."""
+        return abs(self.after_hz - self.before_hz) / self.error_hz if self.error_hz else math.inf
+
+
+@dataclass(frozen=True)
+class Silence:
+    """A run of trials in which a neuron never fires; trials are counted from 0 over train and val."""
+
+    neuron: int
+    first_trial: int
+    n_trials: int
+
+
+def change(before_B: Floats, after_B: Floats) -> Change | None:
+    """How the mean rate of trials differs between two sets of them; None where one has fewer than two that are seen."""
+    before_B, after_B = before_B[~np.isnan(before_B)], after_B[~np.isnan(after_B)]
+    if min(len(before_B), len(after_B)) < 2:
+        return None
+    error = math.sqrt(before_B.var(ddof=1) / len(before_B) + after_B.var(ddof=1) / len(after_B))
+    return Change(float(before_B.mean()), float(after_B.mean()), error)
+
+
+def drift(rates_B: Floats) -> Change | None:
+    """How the mean rate of trials, in their order, changes from the first fifth to the last; None for few trials."""
+    part = len(rates_B) // ENDS
+    return change(rates_B[:part], rates_B[-part:]) if len(rates_B) >= _LEAST_TRIALS else None
+
+
+def silences(spikes_BN: npt.NDArray[np.int64], seen_BN: npt.NDArray[np.int64]) -> tuple[Silence, ...]:
+    """The longest silence of each neuron, where chance does not explain it: a neuron that fires in a part p of all
+    trials, one as likely as another, is silent in k trials that follow each other with chance (1 - p)^k.
+
+    ``spikes_BN`` are spikes and ``seen_BN`` seen bins of each trial and neuron; neurons that never fire are left out.
+    """
+    found = []
+    for neuron, (spikes_B, seen_B) in enumerate(zip(spikes_BN.T, seen_BN.T, strict=True)):
+        trials = np.flatnonzero(seen_B)
+        fires = spikes_B[trials] > 0
+        if fires.all() or not fires.any():
+            continue
+        edges = np.flatnonzero(np.diff(~fires, prepend=False, append=False)).reshape(-1, 2)
+        start, stop = edges[np.diff(edges, axis=1).argmax()]
+        expected = spikes_BN.size * (1 - fires.mean()) ** (stop - start)
+        if expected < _CHANCE:
+            found.append(Silence(neuron, int(trials[start]), int(stop - start)))
+    return tuple(found)

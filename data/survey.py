@@ -1,0 +1,61 @@
+"""One reading of a recording's counts: all that its numbers and its pictures are made of."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from data.recording import Recording
+from data.tally import Tally, tally
+from data.trial_order import TrialOrder, trial_order
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """What the counts of each split add up to. Rates are in spikes per second and neuron, NaN where nothing is seen."""
+
+    recording: Recording
+    train: Tally
+    val: Tally
+    train_val: Tally
+    test: Tally | None
+    order: TrialOrder
+
+    @property
+    def splits(self) -> dict[str, Tally]:
+        """The splits that share no trial, by name."""
+        return {"train": self.train, "val": self.val} | ({} if self.test is None else {"test": self.test})
+
+    @property
+    def rates_N(self) -> Floats:
+        """The mean rate of each neuron over train and val."""
+        spikes_N, seen_N = self.train.spikes_N + self.val.spikes_N, self.train.seen_N + self.val.seen_N
+        return self._rate(spikes_N, seen_N)
+
+    def rates_B(self, split: Tally) -> Floats:
+        """The mean rate of held-in neurons in each trial's window: what can be compared in every split."""
+        window = slice(self.recording.n_window_bins)
+        return self._rate(split.heldin_spikes_BT[:, window].sum(axis=1), split.heldin_seen_BT[:, window].sum(axis=1))
+
+    def rates_T(self, split: Tally) -> Floats:
+        """The mean rate of held-in neurons in each bin, window first."""
+        return self._rate(split.heldin_spikes_BT.sum(axis=0), split.heldin_seen_BT.sum(axis=0))
+
+    def _rate(self, spikes: npt.NDArray[np.int64], seen: npt.NDArray[np.int64]) -> Floats:
+        seconds = seen * self.recording.bin_ms / 1000
+        rates: Floats = np.divide(spikes, seconds, out=np.full(spikes.shape, np.nan), where=seen > 0)
+        return rates
+
+
+def survey_of(recording: Recording) -> Survey:
+    """Read every split's counts."""
+    return Survey(
+        recording=recording,
+        train=tally(recording.train),
+        val=tally(recording.val),
+        train_val=tally(recording.train_val),
+        test=None if recording.test is None else tally(recording.test),
+        order=trial_order(recording),
+    )
