@@ -3,8 +3,8 @@
 import html
 from pathlib import Path
 
-from data.inspection import Inspection
-from data.survey import Survey
+from data.inspection.findings import Inspection
+from data.inspection.survey import Survey
 from search import inspection_figures as figures
 from search.errors import SearchError
 from search.inspection_report import facts

@@ -2,8 +2,8 @@
 
 from rich.table import Table
 
-from data.coincidences import SHARE, WIDEST_MS
-from data.inspection import Inspection, Rates
+from data.inspection.coincidences import SHARE, WIDEST_MS
+from data.inspection.findings import Inspection, Rates
 from models.heads import HEADS
 
 _PARTS = {

@@ -89,9 +89,9 @@ def inspect(
     data: options.Data = options.DATA,
 ) -> None:
     """Say what a recording holds, and what in it to look at before it is searched."""
-    from data.inspection import inspection_of
+    from data.inspection.findings import inspection_of
+    from data.inspection.survey import survey_of
     from data.opening import open_recording
-    from data.survey import survey_of
     from search.inspection_page import write_page
     from search.inspection_report import heads_of, report
     from search.worries import worries

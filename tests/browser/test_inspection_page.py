@@ -7,9 +7,9 @@ import pytest
 from built_recording import N_HELDIN, N_WINDOW, build, population
 from chromium import needs_chromium, opened
 
-from data.inspection import inspection_of
+from data.inspection.findings import inspection_of
+from data.inspection.survey import survey_of
 from data.recording import UNSEEN, Recording
-from data.survey import survey_of
 from search.inspection_page import write_page
 
 CHOOSE_THE_THIRD = """<script>

@@ -8,9 +8,9 @@ import pytest
 from built_recording import N_WINDOW, build, population
 from command import call, run
 
-from data.inspection import Inspection, inspection_of
+from data.inspection.findings import Inspection, inspection_of
+from data.inspection.survey import survey_of
 from data.recording import UNSEEN, Recording
-from data.survey import survey_of
 from models.chain import parse_chain
 from models.errors import ChainError
 from search.beginning import check_chain

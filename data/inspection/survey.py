@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from data.inspection.tally import Tally, tally
+from data.inspection.trial_order import TrialOrder, trial_order
 from data.recording import Recording
-from data.tally import Tally, tally
-from data.trial_order import TrialOrder, trial_order
 
 Floats = npt.NDArray[np.float64]
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from data.coincidences import Coincidences, coincidences
+from data.inspection.coincidences import Coincidences, coincidences
+from data.inspection.scored import Behavior, Conditions, read_scored
+from data.inspection.stability import Change, Silence, change, drift, silences
+from data.inspection.survey import Floats, Survey
+from data.inspection.tally import Tally
 from data.recording import UNSEEN, Split
-from data.scored import Behavior, Conditions, read_scored
-from data.stability import Change, Silence, change, drift, silences
-from data.survey import Floats, Survey
-from data.tally import Tally
 
 _PARTS = ("heldin", "heldout", "heldin_forward", "heldout_forward")
 _MOST_PER_MS = 2

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from data.inspection.tally import runs
 from data.recording import UNSEEN, Counts
-from data.tally import runs
 
 Floats = npt.NDArray[np.float64]
 
