@@ -33,7 +33,7 @@ def scored_split(dataset: Dataset, session: Session, scored: BoolArray, bin_ms: 
 def make_targets(
     dataset: Dataset, session: Session, trained: BoolArray, scored: BoolArray, split: Split, bin_ms: int
 ) -> dict[str, Array]:
-    """The targets by the benchmark's names. ``split`` is that of the scored trials; decoders learn from trained ones."""
+    """The targets by the benchmark's names. ``split`` is that of the scored trials; decoders learn from the trained."""
     spikes = {
         "eval_spikes_heldout": split.heldout,
         "eval_spikes_heldin_forward": split.heldin_forward,

@@ -39,7 +39,7 @@ def whole_windows(
 ) -> npt.NDArray[np.int64]:
     """The bins of window and forward of each selected trial, trials x bins.
 
-    Raises DataError, which names the rows, if a trial lacks a time or a bin. ``gaps``: bins of the window may be unseen.
+    Raises DataError, which names the rows, if a trial lacks a time or a bin. ``gaps``: its bins may be unseen.
     """
     times = _aligned(dataset, session.trials, selected, bin_ms)
     start_ms, end_ms = dataset.window_ms

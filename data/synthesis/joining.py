@@ -1,6 +1,7 @@
 """Two sessions as one: what the test phase of the benchmark is scored against needs the trials of both."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +44,6 @@ def _joined_units(first: Units, second: Units, begin_ms: int) -> Units:
     )
 
 
-def _after[T: np.generic](first: npt.NDArray[T], second: npt.NDArray[T], begin_ms: int, between: float) -> npt.NDArray[T]:
+def _after(first: npt.NDArray[Any], second: npt.NDArray[Any], begin_ms: int, between: float) -> npt.NDArray[Any]:
     gap = np.full((begin_ms - len(first), *first.shape[1:]), between, first.dtype)
     return np.concatenate([first, gap, second])
