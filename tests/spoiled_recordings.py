@@ -1,8 +1,8 @@
 """``python tests/spoiled_recordings.py FOLDER DATASET FIRST LAST``: a spoiled recording for each seed in the range.
 
 FOLDER holds a good recording of DATASET. Of each spoiled copy a line says what was done to it and what came of it:
-*refused* (an error in words), *same* (the tensors as they were), *right* (others, and nlb_tools makes the same). All else
-ends the program: tensors that nlb_tools does not make, an exception, a crash, or no answer in time.
+*refused* (an error in words), *same* (the tensors as they were), *right* (others, and nlb_tools makes the same). All
+else ends the program: tensors that nlb_tools does not make, an exception, a crash, or no answer in time.
 """
 
 import contextlib
