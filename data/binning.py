@@ -1,0 +1,37 @@
+"""Spike counts of windows, straight from the milliseconds of the spikes.
+
+As in nlb_tools, a bin counts the spikes of its observed milliseconds, and is not known if its first one is unobserved.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from data.errors import DataError
+from data.nwb import Session, Units
+from data.recording import UNSEEN, Counts
+
+
+def counts_in(session: Session, kinds: Sequence[Units], bins: npt.NDArray[np.int64], bin_ms: int) -> Counts:
+    """The counts of all neurons of these kinds in bins of the session; ``bins`` is windows x bins.
+
+    Raises DataError where a bin of the session holds more spikes than fit 8 bits.
+    """
+    n_session_bins = session.n_bins(bin_ms)
+    counts = np.empty((*bins.shape, sum(len(units.ids) for units in kinds)), dtype=np.uint8)
+    neuron = 0
+    for units in kinds:
+        unseen = ~units.observed[::bin_ms]
+        for unit, spike_ms in zip(units.ids, units.spike_ms, strict=True):
+            counted = np.bincount(spike_ms[units.observed[spike_ms]] // bin_ms, minlength=n_session_bins)
+            counted[unseen] = 0
+            if counted.max(initial=0) >= UNSEEN:
+                raise DataError(
+                    f"{session.path}: a bin holds {counted.max()} spikes of unit {unit}, where numbers up to "
+                    f"{UNSEEN - 1} are taken: check its spike times"
+                )
+            counted[unseen] = UNSEEN
+            counts[:, :, neuron] = counted.astype(np.uint8)[bins]
+            neuron += 1
+    return counts
