@@ -88,6 +88,11 @@ def read_session(contents: Contents, columns: Iterable[str], behavior: str | Non
 def _trials(path: Path, table: h5py.Group, columns: list[str]) -> pd.DataFrame:
     values = {name: _column(table[name]) for name in columns}
     for name in columns:
+        if values[name].shape != values["start_time"].shape or values[name].ndim != 1:
+            raise DataError(
+                f"{path}: trial column '{name}' has the shape {values[name].shape} and 'start_time' "
+                f"{values['start_time'].shape}: both must have one value a trial"
+            )
         if name.endswith("_time"):
             odd = np.flatnonzero(np.isinf(values[name]))
             if odd.size:
@@ -159,12 +164,14 @@ def _series(path: Path, series: h5py.Group, name: str, length_ms: int) -> FloatA
     data = series["data"][()]
     data = data.reshape(len(data), -1)
     data = data if data.dtype.kind == "f" else data.astype(np.float64)
+    if np.isinf(data).any():
+        raise DataError(f"{path}: time series '{name}' has infinite values: write NaN where there is no sample")
     nanoseconds = pd.to_timedelta(_sample_times(series, len(data)), unit="s").to_numpy().astype(np.int64)
     rows, rests = np.divmod(nanoseconds, 1_000_000)
-    if rests.any() or not ((rows >= 0) & (rows < length_ms)).all() or len(np.unique(rows)) < len(rows):
+    if rests.any() or not ((rows >= 0) & (rows < length_ms)).all() or (np.diff(rows) <= 0).any():
         raise DataError(
-            f"{path}: time series '{name}' is not sampled at whole milliseconds within the recording, each once: "
-            f"resample it to 1000 Hz"
+            f"{path}: time series '{name}' is not sampled at whole milliseconds within the recording, one after the "
+            f"other: resample it to 1000 Hz"
         )
     whole = np.full((length_ms, data.shape[1]), np.nan, data.dtype)
     whole[rows] = data[:, _column_order(series, data.shape[1])]

@@ -11,7 +11,8 @@ Spoiler = Callable[[Path, np.random.Generator], str]
 """Changes a file; returns what it did, in words."""
 
 _VALUES = (np.nan, np.inf, -np.inf, -1.0, -1e-4, 0.0, 5e-4, 1e-9, 1.0, 255.0, 1e3, 1e6, 1e300, 2.0**40)
-_OFTEN = ("intervals/trials/", "units/", "processing/", "acquisition/")
+_TABLES = ("intervals/trials/", "units/")
+_ARRAYS = (*_TABLES, "processing/", "acquisition/")
 
 
 def flip_bytes(path: Path, rng: np.random.Generator) -> str:
@@ -80,9 +81,9 @@ def rewrite(path: Path, rng: np.random.Generator) -> str:
     with h5py.File(path, "r+") as file:
         name = _an_array(file, rng)
         values, attributes = file[name][()], dict(file[name].attrs)
-        change = str(
-            rng.choice(["shorter", "longer", "as text", "as bytes", "as floats", "as integers", "flat", "deep"])
-        )
+        change = str(rng.choice(list(_CHANGES)))
+        if change == "as integers" and not name.startswith(_TABLES):
+            change = "as floats"  # behaviour in integers is read, but not by nlb_tools
         del file[name]
         file[name] = _CHANGES[change](values)
         for key, value in attributes.items():
@@ -90,7 +91,8 @@ def rewrite(path: Path, rng: np.random.Generator) -> str:
     return f"{name} is {change}"
 
 
-SPOILERS: tuple[Spoiler, ...] = (flip_bytes, blank_block, cut_off, change_values, swap_values, drop, rewrite)
+BYTES: tuple[Spoiler, ...] = (flip_bytes, blank_block, cut_off)
+SPOILERS: tuple[Spoiler, ...] = (*BYTES, change_values, swap_values, drop, rewrite)
 
 
 def _as_numbers(values: np.ndarray) -> np.ndarray:
@@ -114,7 +116,7 @@ def _an_array(file: h5py.File, rng: np.random.Generator) -> str:
     names: list[str] = []
 
     def note(name: str, item: object) -> None:
-        if isinstance(item, h5py.Dataset) and name.startswith(_OFTEN) and item.shape and item.size:
+        if isinstance(item, h5py.Dataset) and name.startswith(_ARRAYS) and item.shape and item.size:
             names.append(name)
 
     file.visititems(note)
