@@ -91,14 +91,17 @@ def prepared_by_nlb_tools(case: Case) -> Iterator[Any]:
 
 
 def digest(counts: Iterator[Any]) -> str:
-    """A hash of counts, NaN and all."""
+    """A hash of counts, known or not."""
     import hashlib
 
     import numpy as np
 
+    from data.recording import UNSEEN
+
     hashed = hashlib.sha256()
     for part in counts:
-        hashed.update(np.where(np.isnan(part), 255, part).astype(np.uint8).tobytes())
+        known = part if part.dtype == np.uint8 else np.where(np.isnan(part), UNSEEN, part).astype(np.uint8)
+        hashed.update(np.ascontiguousarray(known))
     return hashed.hexdigest()
 
 
@@ -129,7 +132,7 @@ def report(case: Case) -> str:
     without = "with" if case.averages else "without"
     return "\n".join(
         [
-            f"{case.dataset}, {case.trials or 'all'} trials, bins of {case.bin_ms} ms: the same spikes, to the last one.",
+            f"{case.dataset}, {case.trials or 'all'} trials, bins of {case.bin_ms} ms: the same spikes.",
             "",
             "| made by | trial averages | seconds | peak memory |",
             "|---|---|---|---|",

@@ -13,18 +13,20 @@ from data.nwb import Session, Units
 from data.recording import UNSEEN, Counts
 
 
-def counts_in(session: Session, kinds: Sequence[Units], bins: npt.NDArray[np.int64], bin_ms: int) -> Counts:
-    """The counts of all neurons of these kinds in bins of the session; ``bins`` is windows x bins.
+def counts_in(
+    session: Session, kinds: Sequence[Units], windows: Sequence[npt.NDArray[np.int64]], bin_ms: int
+) -> list[Counts]:
+    """The counts of all neurons of these kinds, in each of several arrays of the session's bins, trials x bins.
 
     Raises DataError where a bin of the session holds more spikes than fit 8 bits.
     """
-    n_session_bins = session.n_bins(bin_ms)
-    counts = np.empty((*bins.shape, sum(len(units.ids) for units in kinds)), dtype=np.uint8)
+    n_neurons = sum(len(units.ids) for units in kinds)
+    counts = [np.empty((*bins.shape, n_neurons), dtype=np.uint8) for bins in windows]
     neuron = 0
     for units in kinds:
         unseen = ~units.observed[::bin_ms]
         for unit, spike_ms in zip(units.ids, units.spike_ms, strict=True):
-            counted = np.bincount(spike_ms[units.observed[spike_ms]] // bin_ms, minlength=n_session_bins)
+            counted = np.bincount(spike_ms[units.observed[spike_ms]] // bin_ms, minlength=len(unseen))
             counted[unseen] = 0
             if counted.max(initial=0) >= UNSEEN:
                 raise DataError(
@@ -32,6 +34,8 @@ def counts_in(session: Session, kinds: Sequence[Units], bins: npt.NDArray[np.int
                     f"{UNSEEN - 1} are taken: check its spike times"
                 )
             counted[unseen] = UNSEEN
-            counts[:, :, neuron] = counted.astype(np.uint8)[bins]
+            counted = counted.astype(np.uint8)
+            for split, bins in zip(counts, windows, strict=True):
+                split[:, :, neuron] = counted[bins]
             neuron += 1
     return counts

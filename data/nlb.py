@@ -17,7 +17,8 @@ from data.files import RecordingFiles, read_contents, train_columns, window_colu
 from data.nwb import BoolArray, Session, read_session
 from data.recording import Split
 from data.source import Tensors
-from data.targets import make_targets, scored_split
+from data.splits import splits_in, without_unscored
+from data.targets import make_targets
 from data.windows import unscored_windows, whole_windows
 
 _log = logging.getLogger(__name__)
@@ -76,24 +77,18 @@ def _of_split(session: Session, name: str) -> BoolArray:
 
 def _train_and_val(dataset: Dataset, session: Session, bin_ms: int) -> Tensors:
     train, val = _of_split(session, "train"), _of_split(session, "val")
-    splits = {
-        # First, since a trial that is not whole is most likely seen here, with all others like it.
-        "train_val": _train_split(dataset, session, train | val, bin_ms),
-        "train": _train_split(dataset, session, train, bin_ms),
-        "val": scored_split(dataset, session, val, bin_ms),
-    }
+    # All trials first: one that is not whole is most likely seen here, with all others like it.
+    windows = {"train_val": whole_windows(dataset, session, train | val, bin_ms)}
+    windows["train"] = whole_windows(dataset, session, train, bin_ms)
+    windows["val"] = whole_windows(dataset, session, val, bin_ms, gaps=True)
+    splits = splits_in(dataset, session, windows, bin_ms)
+    splits["val"] = without_unscored(dataset, session, val, windows["val"], splits["val"], bin_ms)
     return Tensors(splits, make_targets(dataset, session, train, val, splits["val"], bin_ms))
-
-
-def _train_split(dataset: Dataset, session: Session, selected: BoolArray, bin_ms: int) -> Split:
-    bins = whole_windows(dataset, session, selected, bin_ms)
-    counts = counts_in(session, (session.heldin, session.heldout), bins, bin_ms)
-    return Split(counts, dataset.window_length_ms // bin_ms, len(session.heldin.ids))
 
 
 def _test(dataset: Dataset, session: Session, bin_ms: int) -> Split:
     bins = unscored_windows(dataset, session, _of_split(session, "test"), bin_ms)
-    counts = counts_in(session, (session.heldin,), bins, bin_ms)
+    (counts,) = counts_in(session, (session.heldin,), [bins], bin_ms)
     return Split(counts, n_window_bins=counts.shape[1], n_heldin=counts.shape[2])
 
 

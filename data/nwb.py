@@ -21,6 +21,8 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.floating[Any]]
 
+_NANOSECOND_MS = 1e-6
+
 
 @dataclass(frozen=True, eq=False)
 class Units:
@@ -166,22 +168,23 @@ def _series(path: Path, series: h5py.Group, name: str, length_ms: int) -> FloatA
     data = data if data.dtype.kind == "f" else data.astype(np.float64)
     if np.isinf(data).any():
         raise DataError(f"{path}: time series '{name}' has infinite values: write NaN where there is no sample")
-    nanoseconds = pd.to_timedelta(_sample_times(series, len(data)), unit="s").to_numpy().astype(np.int64)
-    rows, rests = np.divmod(nanoseconds, 1_000_000)
-    if rests.any() or not ((rows >= 0) & (rows < length_ms)).all() or (np.diff(rows) <= 0).any():
+    milliseconds = 1000.0 * _sample_times(series, len(data))
+    rows = np.rint(milliseconds)
+    whole = (np.abs(milliseconds - rows) < _NANOSECOND_MS) & (rows >= 0) & (rows < length_ms)
+    rows = rows[whole].astype(np.int64)
+    if not whole.all() or (np.diff(rows) <= 0).any():
         raise DataError(
             f"{path}: time series '{name}' is not sampled at whole milliseconds within the recording, one after the "
             f"other: resample it to 1000 Hz"
         )
-    whole = np.full((length_ms, data.shape[1]), np.nan, data.dtype)
-    whole[rows] = data[:, _column_order(series, data.shape[1])]
-    return whole
+    session = np.full((length_ms, data.shape[1]), np.nan, data.dtype)
+    session[rows] = data[:, _column_order(series, data.shape[1])]
+    return session
 
 
 def _sample_times(series: h5py.Group, n_samples: int) -> FloatArray:
     if "timestamps" in series:
-        times: FloatArray = series["timestamps"][()]
-        return times
+        return np.asarray(series["timestamps"][()], np.float64)
     start = series["starting_time"]
     return np.asarray(np.arange(n_samples) / start.attrs["rate"] + start[()])
 

@@ -7,27 +7,12 @@ import numpy as np
 
 from data.alignment import BoolArray
 from data.behavior import cut_out, decimated
-from data.binning import counts_in
 from data.datasets import Dataset
 from data.nwb import Session
 from data.psth import psth_targets
 from data.recording import UNSEEN, Counts, Split
 from data.source import Array
-from data.windows import behavior_windows, scored_bins, whole_windows
-
-
-def scored_split(dataset: Dataset, session: Session, scored: BoolArray, bin_ms: int) -> Split:
-    """The counts of trials that are scored: held-out bins that do not count are ``UNSEEN``.
-
-    Raises DataError for trials that are not whole.
-    """
-    bins = whole_windows(dataset, session, scored, bin_ms, gaps=True)
-    counts = counts_in(session, (session.heldin, session.heldout), bins, bin_ms)
-    split = Split(counts, dataset.window_length_ms // bin_ms, len(session.heldin.ids))
-    if dataset.layout == "timing":
-        heldout = counts[:, : split.n_window_bins, split.n_heldin :]
-        heldout[~scored_bins(session, scored, bins[:, : split.n_window_bins], bin_ms)] = UNSEEN
-    return split
+from data.windows import behavior_windows
 
 
 def make_targets(

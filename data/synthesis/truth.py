@@ -13,11 +13,13 @@ from data.datasets import BIN_WIDTHS_MS, FORWARD_MS, Dataset, group_name
 from data.errors import DataError
 from data.files import RecordingFiles, read_contents, train_columns
 from data.nwb import read_session
+from data.splits import splits_in, without_unscored
 from data.synthesis.joining import joined
 from data.synthesis.latents import BIN_MS
 from data.synthesis.observer import Templates, predict_rates
 from data.synthesis.session import Session
-from data.targets import make_targets, scored_split
+from data.targets import make_targets
+from data.windows import whole_windows
 
 GROUP = "truth"
 
@@ -85,14 +87,15 @@ def benchmark_targets(files: RecordingFiles, dataset: Dataset) -> dict[str, Any]
         for path in (files.train, files.test)
     )
     session = joined(train, test)
-    splits = session.trials["split"]
-    trained, scored = splits.isin(["train", "val"]).to_numpy(), (splits == "test").to_numpy()
-    return {
-        group_name(dataset.name, bin_ms): make_targets(
-            dataset, session, trained, scored, scored_split(dataset, session, scored, bin_ms), bin_ms
-        )
-        for bin_ms in BIN_WIDTHS_MS
-    }
+    names = session.trials["split"]
+    trained, scored = names.isin(["train", "val"]).to_numpy(), (names == "test").to_numpy()
+    targets = {}
+    for bin_ms in BIN_WIDTHS_MS:
+        bins = whole_windows(dataset, session, scored, bin_ms)
+        (split,) = splits_in(dataset, session, {"test": bins}, bin_ms).values()
+        split = without_unscored(dataset, session, scored, bins, split, bin_ms)
+        targets[group_name(dataset.name, bin_ms)] = make_targets(dataset, session, trained, scored, split, bin_ms)
+    return targets
 
 
 @dataclass(frozen=True)
