@@ -90,6 +90,11 @@ def read_session(contents: Contents, columns: Iterable[str], behavior: str | Non
 def _trials(path: Path, table: h5py.Group, columns: list[str]) -> pd.DataFrame:
     values = {name: _column(table[name]) for name in columns}
     for name in columns:
+        if values[name].shape != values["start_time"].shape or values[name].ndim != 1:
+            raise DataError(
+                f"{path}: trial column '{name}' has the shape {values[name].shape} and 'start_time' "
+                f"{values['start_time'].shape}: both must have one value a trial"
+            )
         if name.endswith("_time"):
             odd = np.flatnonzero(np.isinf(values[name]))
             if odd.size:
@@ -161,14 +166,16 @@ def _series(path: Path, series: h5py.Group, name: str, length_ms: int) -> FloatA
     data = series["data"][()]
     data = data.reshape(len(data), -1)
     data = data if data.dtype.kind == "f" else data.astype(np.float64)
+    if np.isinf(data).any():
+        raise DataError(f"{path}: time series '{name}' has infinite values: write NaN where there is no sample")
     milliseconds = 1000.0 * _sample_times(series, len(data))
     rows = np.rint(milliseconds)
     whole = (np.abs(milliseconds - rows) < _NANOSECOND_MS) & (rows >= 0) & (rows < length_ms)
     rows = rows[whole].astype(np.int64)
-    if not whole.all() or np.bincount(rows).max(initial=0) > 1:
+    if not whole.all() or (np.diff(rows) <= 0).any():
         raise DataError(
-            f"{path}: time series '{name}' is not sampled at whole milliseconds within the recording, each once: "
-            f"resample it to 1000 Hz"
+            f"{path}: time series '{name}' is not sampled at whole milliseconds within the recording, one after the "
+            f"other: resample it to 1000 Hz"
         )
     session = np.full((length_ms, data.shape[1]), np.nan, data.dtype)
     session[rows] = data[:, _column_order(series, data.shape[1])]

@@ -1,0 +1,141 @@
+"""``python tests/spoiled_recordings.py FOLDER DATASET FIRST LAST``: a spoiled recording for each seed in the range.
+
+FOLDER holds a good recording of DATASET. Of each spoiled copy a line says what was done to it and what came of it:
+*refused* (an error in words), *same* (the tensors as they were), *right* (others, and nlb_tools makes the same), or
+*unjudged* (bytes were lost, and nlb_tools cannot read the rest). All else ends the program: tensors that nlb_tools does
+not make, an exception, a crash, or no answer in time.
+"""
+
+import contextlib
+import faulthandler
+import io
+import resource
+import shutil
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+import numpy as np
+from nlb_tools.make_tensors import make_eval_input_tensors, make_eval_target_tensors, make_train_input_tensors
+from nlb_tools.nwb_interface import NWBDataset
+from spoiling import BYTES, SPOILERS
+
+from data.benchmark import BenchmarkRecording
+from data.datasets import Dataset, dataset_named
+from data.errors import DataError
+from data.files import find_files, read_contents
+from data.recording import UNSEEN, Split
+from data.source import Tensors
+
+BIN_MS = 5
+SECONDS = 60
+"""A recording of these sizes is read in less than one."""
+MEMORY = 6 * 2**30
+AVERAGES = {"psth", "train_cond_idx", "eval_cond_idx", "train_jitter", "eval_jitter"}
+
+
+def main(folder: Path, name: str, first: int, last: int) -> None:
+    dataset = dataset_named(name)
+    original = _make(dataset, folder)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    for seed in range(first, last):
+        faulthandler.dump_traceback_later(SECONDS, exit=True)
+        with tempfile.TemporaryDirectory() as place:
+            copy = Path(shutil.copytree(folder, Path(place) / "copy"))
+            rng = np.random.default_rng(seed)
+            path = sorted(copy.rglob("*.nwb"))[int(rng.random() < 0.8)]
+            spoiler = SPOILERS[seed % len(SPOILERS)]
+            print(f"{seed}: {path.name}: {spoiler(path, rng)}", end="", flush=True)
+            print(f": {judged(dataset, copy, original, spoiler in BYTES)}", flush=True)
+
+
+def judged(dataset: Dataset, folder: Path, original: Tensors, lost_bytes: bool) -> str:
+    try:
+        found = _make(dataset, folder)
+    except DataError as error:
+        return "refused: " + " / ".join(str(error).splitlines())
+    if _differences(found, original) == []:
+        return "same"
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            expected = _by_nlb_tools(dataset, folder)
+        except Exception as error:
+            # Lost bytes may spoil what only nlb_tools reads, beside counts that both read.
+            if not lost_bytes:
+                raise
+            return f"unjudged, {type(error).__name__}"
+    differences = [name for name in _differences(found, expected) if name not in AVERAGES]
+    assert differences == [], f"not as nlb_tools makes them: {', '.join(differences)}"
+    return "right"
+
+
+def _make(dataset: Dataset, folder: Path) -> Tensors:
+    return BenchmarkRecording(dataset, find_files(dataset, folder), BIN_MS).make()
+
+
+def _differences(one: Tensors, other: Tensors) -> list[str]:
+    """The names of splits and targets that are not equal."""
+    names = [
+        split
+        for split in one.splits.keys() | other.splits.keys()
+        if split not in one.splits
+        or split not in other.splits
+        or not np.array_equal(one.splits[split].counts, other.splits[split].counts)
+    ]
+    return names + [name for name in one.targets.keys() | other.targets.keys() if not _equal(one, other, name)]
+
+
+def _equal(one: Tensors, other: Tensors, name: str) -> bool:
+    if name not in one.targets or name not in other.targets:
+        return False
+    values, expected = one.targets[name], other.targets[name]
+    if values.dtype == object:
+        return [list(part) for part in values] == [list(part) for part in expected]
+    return values.shape == expected.shape and np.allclose(
+        values.astype(float), expected.astype(float), rtol=1e-6, atol=1e-9, equal_nan=True
+    )
+
+
+def _by_nlb_tools(dataset: Dataset, folder: Path) -> Tensors:
+    """All but trial averages, which nlb_tools makes in a pool of processes."""
+    files, name = find_files(dataset, folder), dataset.name
+    train = _loaded(files.train, dataset)
+    options = {"save_file": False, "include_forward_pred": True}
+    splits = {
+        "train": _split(make_train_input_tensors(train, name, "train", **options), "train"),
+        "train_val": _split(make_train_input_tensors(train, name, ["train", "val"], **options), "train"),
+    }
+    inputs = make_eval_input_tensors(train, name, "val", save_file=False)
+    (targets,) = make_eval_target_tensors(train, name, "train", "val", save_file=False).values()
+    splits["val"] = _split(inputs | targets, "eval")
+    if files.test is not None:
+        test = make_eval_input_tensors(_loaded(files.test, dataset), name, "test", save_file=False)
+        heldin = _counts(test["eval_spikes_heldin"])
+        splits["test"] = Split(heldin, heldin.shape[1], heldin.shape[2])
+    return Tensors(splits, targets)
+
+
+def _loaded(path: Path, dataset: Dataset) -> NWBDataset:
+    nwb = NWBDataset(str(path), skip_fields=list(read_contents(path).series.keys() - {dataset.behavior}))
+    nwb.trial_info["trial_id"] = np.arange(len(nwb.trial_info))
+    nwb.resample(BIN_MS)
+    return nwb
+
+
+def _split(tensors: dict[str, np.ndarray], prefix: str) -> Split:
+    heldin, heldout, heldin_forward, heldout_forward = (
+        _counts(tensors[f"{prefix}_spikes_{part}"])
+        for part in ("heldin", "heldout", "heldin_forward", "heldout_forward")
+    )
+    counts = np.block([[heldin, heldout], [heldin_forward, heldout_forward]])
+    return Split(counts, heldin.shape[1], heldin.shape[2])
+
+
+def _counts(spikes: np.ndarray) -> np.ndarray:
+    return np.where(np.isnan(spikes), UNSEEN, spikes).astype(np.uint8)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
