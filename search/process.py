@@ -12,6 +12,7 @@ from typing import IO
 from search.opening import Place
 from search.slots import Slot
 from search.stopping import LAUNCHER_VARIABLE
+from search.terminal import ERROR
 
 MODULE = ("-P", "-m", "search")
 """How Python runs nlb-search; -P, for a folder named models where a user works must not be taken for ours."""
@@ -92,13 +93,15 @@ class WorkerProcess:
             errors="replace",
             start_new_session=True,  # Ctrl-C reaches the launcher alone, which asks the workers to leave
         )
-        self._started = time.monotonic()
+        self._started, self._last_words = time.monotonic(), ""
         self._listener = threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True)
         self._listener.start()
 
     def _listen(self, words: IO[str]) -> None:
         for line in words:
-            self._last_words = line.strip() or self._last_words
+            # An error may have a second line: the first says what is wrong.
+            if not self._last_words.startswith(ERROR):
+                self._last_words = line.strip() or self._last_words
             _log.info("%s: %s", self.name, line.rstrip())
 
     def _ended(self, code: int) -> None:

@@ -20,6 +20,9 @@ from storage.errors import StorageError
 
 DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 
+ERROR = "nlb-search: "
+"""How the first line of an error begins."""
+
 OUTPUT = Console()
 MESSAGES = Console(stderr=True)
 
@@ -70,5 +73,5 @@ def exit_code_of(command: Callable[[], Any]) -> int:
 def _complain(message: str, code: int) -> int:
     """Say what is wrong; with --debug, show where it came from."""
     logging.getLogger("search").debug("the error came from here", exc_info=True)
-    print(f"nlb-search: {message}", file=sys.stderr)
+    print(f"{ERROR}{message}", file=sys.stderr)
     return code

@@ -58,9 +58,14 @@ class Heartbeat:
             self._trial_ids.discard(trial_id)
 
     def _run(self) -> None:
+        said = False
         while not self._done.wait(HEARTBEAT_SECONDS):
+            failed: Exception | None = None
             for trial_id in tuple(self._trial_ids):
                 try:
                     beat(self._study, trial_id)
                 except Exception as error:
-                    _log.info("no sign of life could be recorded: %s", type(error).__name__)
+                    failed = error
+            if failed is not None and not said:
+                _log.info("no sign of life could be recorded: %s", type(failed).__name__)
+            said = failed is not None

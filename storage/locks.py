@@ -35,8 +35,8 @@ def exclusive(url: StorageUrl, name: str) -> Iterator[None]:
     file = url.sqlite_file
     if file is not None:
         lock = file.with_name(f"{file.name}.lock")
-        lock.touch()  # a folder that takes no files fails here; FileLock would wait for it for ever
-        with FileLock(lock):
+        lock.touch()  # a folder that takes no files fails here; FileLock would wait for it
+        with FileLock(lock, timeout=WAIT_SECONDS):
             yield
         return
     # A connection of its own, closed at the end: the server drops the lock with it, whatever happened.

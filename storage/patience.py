@@ -23,6 +23,9 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 10.0
 _FOR_GOOD = re.compile(r"FATAL:.*(authentication failed|does not exist|no pg_hba\.conf entry|permission denied)")
 """What PostgreSQL says when waiting does not mend it: a connection that is refused has no number for why."""
 
+_SQLITE_AWAY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL})
+"""SQLite's numbers of errors that waiting mends: others that write, and a full disk, on which somebody makes room."""
+
 _MYSQL_AWAY = frozenset({1040, 1053, 1205, 1213, 1317, 1927, 1969, 2002, 2003, 2006, 2013, 2055, 3024, 4031})
 """MySQL's numbers of errors that waiting mends: too many connections, a server that stops or cannot be reached, a lost
 or closed connection, a lock or statement that took too long, a deadlock.
@@ -42,7 +45,7 @@ def is_away(error: BaseException) -> bool:
     if not isinstance(error, OperationalError | InterfaceError):
         return False
     if isinstance(error.orig, sqlite3.Error):
-        return error.orig.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+        return error.orig.sqlite_errorcode & 0xFF in _SQLITE_AWAY
     number = _mysql_number(error.orig)
     if number is not None:
         return number in _MYSQL_AWAY

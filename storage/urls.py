@@ -1,6 +1,7 @@
 """The URL that says where studies are kept: a file or a private server for one machine, a database server for many."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +31,9 @@ _FIRST_MADE = {ARTIFACTS, "turn.lock"}
 """What may be in a private server's folder before the lock of its users, which marks it as ours."""
 
 _PRIVATE = "postgres-local:"
-_SECRET_QUERY_KEYS = ("password", "passwd", "sslpassword")
+_SECRET_KEY = re.compile("passw", re.IGNORECASE)
+"""In the name of a query's key that holds a password: password, passwd, sslpassword, ssl_key_password."""
+
 _FORMS = "sqlite:///FILE.db, postgres-local:DIR, postgresql://USER@HOST/DATABASE or mysql://USER@HOST/DATABASE"
 
 
@@ -76,7 +79,7 @@ class StorageUrl:
         return None if self.private_server is None else f"{_PRIVATE}{self.private_server}"
 
     def __str__(self) -> str:
-        hidden = {key: "***" for key in _SECRET_QUERY_KEYS if key in self._url.query}
+        hidden = {key: "***" for key in self._url.query if _SECRET_KEY.search(key)}
         return self._private_form or self._url.update_query_dict(hidden).render_as_string(hide_password=True)
 
     __repr__ = __str__

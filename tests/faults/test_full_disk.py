@@ -1,7 +1,8 @@
-"""The disk of the checkpoints is full while they are written."""
+"""The disk of the checkpoints, or of a SQLite file, is full while they are written."""
 
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,10 @@ from benchmarks.aftermath import Witness, broken_promises
 from search.opening import OpenStudy
 from search.stopping import Stop
 from search.worker import work
+from storage.database import open_database
+from storage.patience import Patience
+from storage.studies import make_study, open_study
+from storage.urls import parse_url
 
 WORKER = """
 import search.trial
@@ -43,3 +48,21 @@ def test_a_full_disk_ends_the_worker_and_loses_nothing(
     filler.unlink()
     work(study, Stop())
     assert broken_promises(study, tmp_path, Witness()) == {}
+
+
+def test_a_sqlite_file_on_a_full_disk_is_waited_for(disk: Path, caplog: pytest.LogCaptureFixture) -> None:
+    url = parse_url(f"sqlite:///{disk}/studies.db")
+    make_study(url, open_database(url), "study", spec={}, start={})
+    study, _ = open_study(open_database(url), "study")
+    filler = disk / "filler"
+    with pytest.raises(OSError, match="No space left"):
+        filler.write_bytes(bytes(2**20))
+    room = threading.Timer(1, filler.unlink)
+    room.start()
+    Patience(threading.Event()).call(lambda: study.set_user_attr("note", "x" * 100_000))
+    room.join()
+    assert caplog.messages == [
+        "the database is away (database or disk is full): waiting for it",
+        "the database is back",
+    ]
+    assert len(study.user_attrs["note"]) == 100_000

@@ -56,6 +56,15 @@ def test_a_worker_that_says_why_it_cannot_go_on_is_not_started_again(
     assert not any("starting it again" in message for message in caplog.messages)
 
 
+def test_the_reason_of_a_worker_that_was_given_up_is_the_first_line_of_its_error(
+    study: OpenStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = "nlb-search: the disk is on fire\nrun it again as `nlb-search --debug ...`"
+    _as_python_starts(f"import os; print({error!r}, flush=True); os._exit(1)", tmp_path, monkeypatch)
+    with pytest.raises(SearchError, match="worker 1 said: nlb-search: the disk is on fire$"):
+        run_workers(study, [Slot(0, None)], Stop(), None, LineShow())
+
+
 def test_a_launch_goes_on_with_the_worker_that_is_left(
     study: OpenStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,13 @@ def test_a_password_is_passed_on_but_never_shown(scheme: str) -> None:
         assert "db.example" in shown
 
 
+@pytest.mark.parametrize("key", ["password", "passwd", "sslpassword", "ssl_key_password", "PASSWORD"])
+def test_a_password_among_the_options_is_not_shown(key: str) -> None:
+    url = parse_url(f"postgresql://lab@db.example/studies?{key}=also-secret")
+    assert "also-secret" not in str(url)
+    assert "also-secret" in url.with_password
+
+
 def test_a_relative_sqlite_file_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert parse_url("sqlite:///studies.db").sqlite_file == tmp_path / "studies.db"
