@@ -25,7 +25,7 @@ from data.errors import DataError
 from data.recording import Recording, Split
 from data.source import Array, Source, Tensors
 
-_FORMAT = 3
+_FORMAT = 4
 """Part of an entry's name: raise it when the same files come out as other tensors."""
 
 _LIST = "recording.json"
@@ -101,6 +101,7 @@ def _read(entry: _Entry) -> Recording | None:
             train_val=splits["train_val"],
             test=splits.get("test"),
             val_targets=entry.folder / _TARGETS,
+            choices=tuple(listed["choices"]),
         )
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
         if entry.folder.exists():
@@ -167,7 +168,7 @@ def _write(entry: _Entry, tensors: Tensors) -> None:
         sizes = {path.name: path.stat().st_size for path in sorted(entry.partial.iterdir())}
         train = tensors.splits["train"]
         sized = {"n_heldin": train.n_heldin, "n_window_bins": train.n_window_bins}
-        listed = {"content_hash": entry.content_hash, **sized, "sizes": sizes}
+        listed = {"content_hash": entry.content_hash, **sized, "choices": tensors.choices, "sizes": sizes}
         (entry.partial / _LIST).write_text(json.dumps(listed, indent=1))
         for path in (*entry.partial.iterdir(), entry.partial):
             _flush(path)

@@ -1,0 +1,20 @@
+"""From the file of a recording of one's own to its tensors, whichever kind it is."""
+
+from pathlib import Path
+
+from data.own.layout import LFADS_SPIKES, layout_of, opened
+from data.own.lfads_arrays import tensors_of_lfads
+from data.own.nlb_arrays import tensors_of_arrays
+from data.own.settings import RecordingSettings
+from data.source import Tensors
+
+
+def read_tensors(path: Path, settings: RecordingSettings) -> Tensors:
+    """The tensors of the recording in a file. Raises DataError for a file, or settings, that do not give any."""
+    with opened(path) as file:
+        layout = layout_of(path, file)
+        group = file[layout.group]
+        if layout.kind == "lfads":
+            return tensors_of_lfads(path, {name: group[name] for name in LFADS_SPIKES}, settings)
+        settings.check_unused(frozenset(), path, "its arrays are what they are")
+        return tensors_of_arrays(path, dict(group.items()))
