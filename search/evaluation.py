@@ -16,7 +16,7 @@ from data.own.settings import RecordingSettings
 from data.own.source import BIN_WIDTHS_MS as OWN_BIN_WIDTHS_MS
 from data.recording import Recording
 from search.errors import SearchError
-from search.submission import SETTINGS, Phase, check_submission
+from search.submission import CONTENT, SETTINGS, Phase, check_submission
 from search.targets import Array, Arrays, read_group, scorable, why_unreadable
 
 Scores = dict[str, dict[str, float]]
@@ -27,10 +27,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Held:
-    """A group of a submission: the width of its bins, and how its recording is read if it is one's own."""
+    """A group of a submission: the width of its bins, and what it says of a recording of one's own."""
 
     bin_ms: int
     settings: RecordingSettings | None
+    content_hash: str | None
 
 
 def evaluate_submission(file: Path, dataset: str, data: Path, targets: Path | None) -> Scores:
@@ -44,6 +45,11 @@ def evaluate_submission(file: Path, dataset: str, data: Path, targets: Path | No
     for held in _groups(file, dataset):
         recording = open_recording(dataset, data, held.bin_ms, settings=held.settings)
         phase = _phase(file, recording)
+        if held.content_hash not in (None, recording.content_hash):
+            raise SearchError(
+                f"{file} predicts {dataset} with content {str(held.content_hash)[:12]}, and {data} holds "
+                f"{recording.content_hash[:12]}: give the same file with --data"
+            )
         check_submission(file, recording, phase)
         known = targets or (recording.val_targets if phase == "val" else _truth(data, recording))
         group = recording.group
@@ -134,7 +140,7 @@ def _groups(file: Path, dataset: str) -> list[_Held]:
                 group = submission.get(group_name(dataset, bin_ms))
                 # A name may end as if it said a bin width.
                 if group is not None and group.attrs.get("dataset", dataset) == dataset:
-                    found.append(_Held(bin_ms, _settings(group)))
+                    found.append(_Held(bin_ms, _settings(group), group.attrs.get(CONTENT)))
             held = ", ".join(submission) or "none"
     except OSError as error:
         raise SearchError(f"cannot read {file} as a submission: {why_unreadable(error)}") from error

@@ -20,8 +20,8 @@ from storage.files import whole_file
 Phase = Literal["val", "test"]
 Rates = npt.NDArray[np.float32]
 
-SETTINGS = "recording"
-"""The attribute of a group that says, as JSON, how the recording is read, where it is no dataset of the benchmark."""
+SETTINGS, CONTENT = "recording", "content_hash"
+"""Attributes of a group whose recording is no dataset of the benchmark: how it is read, as JSON, and what it holds."""
 
 MOST_RATE_RATIO = 3.0
 """How far the mean of predicted rates may be from the mean count of the same neurons and bins, as a factor.

@@ -1,5 +1,6 @@
 """Spike counts of somebody else's array, checked and in 8 bits."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,13 @@ from data.recording import UNSEEN, Counts
 
 _BLOCK_ENTRIES = 2**24
 """Entries that are checked at once: an array of 2,000 neurons need not be in memory as it lies in the file."""
+
+
+def check_needed(place: Path, needed: Iterable[str], arrays: Mapping[str, Any]) -> None:
+    """Raises DataError if one of the arrays that a recording cannot do without is not there."""
+    missing = [name for name in needed if name not in arrays]
+    if missing:
+        raise DataError(f"{place} lacks {', '.join(missing)}: beside the arrays that it has, these are needed")
 
 
 def check_counts(place: Path, name: str, spikes: Any) -> tuple[int, int, int]:

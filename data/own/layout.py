@@ -58,9 +58,6 @@ def layout_of(path: Path, file: h5py.File) -> Layout:
             f"{NLB_SPIKES[0]} and so on, or one with {LFADS_SPIKES[0]} and so on"
         )
     [layout] = found
-    missing = [name for name in kinds[layout.kind] if name not in file[layout.group]]
-    if missing:
-        raise DataError(f"{path} lacks {', '.join(missing)}: beside the arrays that it has, these are needed")
     return layout
 
 

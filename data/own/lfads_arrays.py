@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from data.errors import DataError
-from data.own.counts import check_counts, fill
+from data.own.counts import check_counts, check_needed, fill
+from data.own.layout import LFADS_SPIKES
 from data.own.settings import RecordingSettings
 from data.own.splits import drawn_heldout, heldout_last, joined
 from data.recording import Counts, Split
@@ -23,7 +24,8 @@ def tensors_of_lfads(place: Path, arrays: Mapping[str, Any], settings: Recording
 
     Raises DataError, with the array and the value, for arrays that do not go together or hold no counts.
     """
-    shapes = {name: check_counts(place, name, array) for name, array in arrays.items()}
+    check_needed(place, LFADS_SPIKES, arrays)
+    shapes = {name: check_counts(place, name, arrays[name]) for name in LFADS_SPIKES}
     for part in ("encod", "recon"):
         train, val = (shapes[f"{prefix}_{part}_data"][1:] for prefix in ("train", "valid"))
         if train != val:

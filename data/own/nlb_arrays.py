@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from data.errors import DataError
-from data.own.counts import check_counts, fill
+from data.own.counts import check_counts, check_needed, fill
 from data.own.layout import NLB_SPIKES
 from data.own.splits import joined
 from data.recording import Split
@@ -39,6 +39,7 @@ def tensors_of_arrays(place: Path, arrays: Mapping[str, Any]) -> Tensors:
 
     Raises DataError, with the array and the value, for arrays that do not go together or hold no counts.
     """
+    check_needed(place, NLB_SPIKES, arrays)
     for names in TOGETHER:
         missing = [name for name in names if name not in arrays]
         if missing and len(missing) < len(names):
@@ -160,7 +161,9 @@ def _averages(place: Path, arrays: Mapping[str, Any], val: Split) -> dict[str, A
 
 def _jitter(place: Path, jitter: Array, val: Split) -> Array:
     if jitter.shape != (val.n_trials,) or jitter.dtype.kind not in "iu" or (abs(jitter) >= val.n_window_bins).any():
-        raise DataError(f"{place}: {JITTER} must be a whole number of bins, less than the window, for each trial of val")
+        raise DataError(
+            f"{place}: {JITTER} must be a whole number of bins, less than the window, for each trial of val"
+        )
     return jitter
 
 

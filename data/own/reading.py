@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from data.own.layout import LFADS_SPIKES, layout_of, opened
+from data.own.layout import layout_of, opened
 from data.own.lfads_arrays import tensors_of_lfads
 from data.own.nlb_arrays import tensors_of_arrays
 from data.own.settings import RecordingSettings
@@ -13,8 +13,8 @@ def read_tensors(path: Path, settings: RecordingSettings) -> Tensors:
     """The tensors of the recording in a file. Raises DataError for a file, or settings, that do not give any."""
     with opened(path) as file:
         layout = layout_of(path, file)
-        group = file[layout.group]
+        arrays = dict(file[layout.group].items())
         if layout.kind == "lfads":
-            return tensors_of_lfads(path, {name: group[name] for name in LFADS_SPIKES}, settings)
+            return tensors_of_lfads(path, arrays, settings)
         settings.check_unused(frozenset(), path, "its arrays are what they are")
-        return tensors_of_arrays(path, dict(group.items()))
+        return tensors_of_arrays(path, arrays)
