@@ -16,19 +16,30 @@ _TELLING_SPIKES = 20
 def joined(place: Path, train: Split, val: Split, scored: dict[str, Array], choices: list[str]) -> Tensors:
     """The tensors of a recording whose val trials are scored on their own counts, and on ``scored`` beside them.
 
-    Raises DataError for splits that hold a trial twice, and for val counts without a spike to score.
+    Raises DataError for splits that hold a trial twice, and for a part of them without a spike, which has no score.
     """
-    _check_spikes(place, train, val)
+    for name, split in (("train", train), ("val", val)):
+        for part, counts in _parts(split).items():
+            if not counts.any():
+                raise DataError(
+                    f"{place}: the {part} counts of {name} have no spike, so nothing can be scored: "
+                    "check the arrays, and give more trials or neurons"
+                )
     _check_overlap(place, train, val)
     train_val = Split(np.concatenate([train.counts, val.counts]), train.n_window_bins, train.n_heldin)
-    targets = {"eval_spikes_heldout": val.heldout}
-    if train.counts.shape[1] > train.n_window_bins:
-        targets |= {
-            "eval_spikes_heldin_forward": val.heldin_forward,
-            "eval_spikes_heldout_forward": val.heldout_forward,
-        }
-    splits = {"train": train, "val": val, "train_val": train_val}
-    return Tensors(splits, {**targets, **scored}, tuple(choices))
+    targets = {f"eval_spikes_{part}": counts for part, counts in _parts(val).items() if part != "heldin"}
+    return Tensors({"train": train, "val": val, "train_val": train_val}, targets | scored, tuple(choices))
+
+
+def _parts(split: Split) -> dict[str, Counts]:
+    """The parts of a split, by the benchmark's names."""
+    parts = {
+        "heldin": split.heldin,
+        "heldout": split.heldout,
+        "heldin_forward": split.heldin_forward,
+        "heldout_forward": split.heldout_forward,
+    }
+    return {name: counts for name, counts in parts.items() if counts is not None and counts.shape[1]}
 
 
 def drawn_heldout(place: Path, n_neurons: int, share: float) -> Array:
@@ -46,19 +57,6 @@ def heldout_last(counts: Counts, heldout: Array) -> Counts:
     """The counts with held-in neurons first, then the held-out ones, each in their order."""
     heldin = np.setdiff1d(np.arange(counts.shape[2]), heldout)
     return counts[:, :, np.concatenate([heldin, heldout])]
-
-
-def _check_spikes(place: Path, train: Split, val: Split) -> None:
-    for which, split in (("train", train), ("val", val)):
-        parts = {"held-in": split.heldin, "held-out": split.heldout}
-        if split.counts.shape[1] > split.n_window_bins:
-            parts |= {"held-in forward": split.heldin_forward, "held-out forward": split.heldout_forward}
-        for part, counts in parts.items():
-            if not counts.any():
-                raise DataError(
-                    f"{place}: the {part} counts of {which} have no spike, so nothing can be scored: "
-                    "check the arrays, and give more trials or neurons"
-                )
 
 
 def _check_overlap(place: Path, train: Split, val: Split) -> None:

@@ -120,7 +120,7 @@ def ragged(arrays: Arrays) -> None:
         (put("eval_cond_idx", [[0], [16]]), "eval_cond_idx names trial 16, and val has trials 0 to 15"),
         (put("eval_jitter", [0.5] * 16), "eval_jitter must be a whole number of bins"),
         (put("train_decode_mask", np.ones((40, 1))), "lacks eval_decode_mask"),
-        (lambda arrays: arrays["eval_spikes_heldout"].fill(0), "the held-out counts of val have no spike"),
+        (lambda arrays: arrays["eval_spikes_heldout"].fill(0), "the heldout counts of val have no spike"),
         (same_trial, "trial 3 of val is trial 9 of train"),
         (ragged, "train_spikes_heldin is ragged, and all trials must have as many bins"),
     ],
