@@ -27,6 +27,10 @@ class Dataset:
     ``window_ms`` is the span of the trial window around ``align_field``; ``lag_ms`` is how much later than
     the spikes behaviour is read. ``behavior`` is the time series that is decoded, or None where behaviour is
     columns of the trial table (dmfc_rsg). ``n_train_val`` and ``n_test`` count trials.
+
+    ``overlap`` tells whether a window may reach into the next trial, and ``scored_overlap`` whether the window in which
+    behaviour is read may. Trials that agree in the columns ``conditions`` of the trial table repeat one another: their
+    average is taken of spikes smoothed by a Gaussian with a standard deviation of ``smoothing_ms``.
     """
 
     name: str
@@ -41,6 +45,10 @@ class Dataset:
     window_ms: tuple[int, int]
     behavior: str | None
     lag_ms: int
+    overlap: bool
+    scored_overlap: bool
+    conditions: tuple[str, ...]
+    smoothing_ms: int
 
     @property
     def window_length_ms(self) -> int:
@@ -48,7 +56,7 @@ class Dataset:
 
 
 def _maze(
-    name: str, dandi_id: str, session: str, neurons: tuple[int, int], trials: tuple[int, int], lag: int
+    name: str, dandi_id: str, session: str, neurons: tuple[int, int], trials: tuple[int, int], lag: int, smoothing: int
 ) -> Dataset:
     return Dataset(
         name=name,
@@ -63,13 +71,17 @@ def _maze(
         window_ms=(-250, 450),
         behavior="hand_vel",
         lag_ms=lag,
+        overlap=False,
+        scored_overlap=False,
+        conditions=("trial_type", "trial_version"),
+        smoothing_ms=smoothing,
     )
 
 
 DATASETS = {
     dataset.name: dataset
     for dataset in (
-        _maze("mc_maze", "000128", "full", (137, 45), (2295, 574), 100),
+        _maze("mc_maze", "000128", "full", (137, 45), (2295, 574), 100, 70),
         Dataset(
             name="mc_rtt",
             dandi_id="000129",
@@ -83,6 +95,10 @@ DATASETS = {
             window_ms=(0, 600),
             behavior="finger_vel",
             lag_ms=140,
+            overlap=True,
+            scored_overlap=True,
+            conditions=(),
+            smoothing_ms=0,
         ),
         Dataset(
             name="area2_bump",
@@ -97,6 +113,10 @@ DATASETS = {
             window_ms=(-100, 500),
             behavior="hand_vel",
             lag_ms=-20,
+            overlap=False,
+            scored_overlap=True,
+            conditions=("cond_dir", "ctr_hold_bump"),
+            smoothing_ms=40,
         ),
         Dataset(
             name="dmfc_rsg",
@@ -111,10 +131,14 @@ DATASETS = {
             window_ms=(-1500, 0),
             behavior=None,
             lag_ms=0,
+            overlap=True,
+            scored_overlap=False,
+            conditions=("is_eye", "theta", "is_short", "ts"),
+            smoothing_ms=70,
         ),
-        _maze("mc_maze_large", "000138", "large", (122, 40), (500, 100), 120),
-        _maze("mc_maze_medium", "000139", "medium", (114, 38), (250, 100), 120),
-        _maze("mc_maze_small", "000140", "small", (107, 35), (100, 100), 120),
+        _maze("mc_maze_large", "000138", "large", (122, 40), (500, 100), 120, 50),
+        _maze("mc_maze_medium", "000139", "medium", (114, 38), (250, 100), 120, 50),
+        _maze("mc_maze_small", "000140", "small", (107, 35), (100, 100), 120, 50),
     )
 }
 

@@ -1,6 +1,6 @@
 """The NWB files of a dataset: where they lie below the folder of ``--data``, and whether they can be its files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from data.datasets import DATASETS, Dataset, Layout
 from data.errors import DataError
 
 _TIMES = {"start_time", "stop_time", "split"}
-_UNIT_COLUMNS = {"heldout", "obs_intervals", "spike_times"}
+_UNIT_COLUMNS = {"heldout", "obs_intervals", "obs_intervals_index", "spike_times", "spike_times_index"}
 _SCORED_COLUMNS: dict[Layout, set[str]] = {
     "maze": {"trial_type", "trial_version"},
     "random-target": set(),
@@ -17,6 +17,16 @@ _SCORED_COLUMNS: dict[Layout, set[str]] = {
     "timing": {"set_time", "is_eye", "theta", "is_short", "ts", "tp", "is_outlier"},
 }
 """Columns of the trial table that only the scores of validation trials need."""
+
+
+def train_columns(dataset: Dataset) -> set[str]:
+    """The columns of a training file's trial table that tensors are made from."""
+    return _TIMES | {dataset.align_field} | _SCORED_COLUMNS[dataset.layout]
+
+
+def window_columns(dataset: Dataset) -> set[str]:
+    """The columns of a test file's trial table that tensors are made from."""
+    return _TIMES | {dataset.align_field}
 
 
 @dataclass(frozen=True)
@@ -72,12 +82,15 @@ def _train_and_test(dataset: Dataset, place: Path, found: list[Path]) -> Recordi
 
 @dataclass(frozen=True)
 class Contents:
-    """The columns of an NWB file's trial and unit tables, and its time series by the names nlb_tools gives them."""
+    """The columns of an NWB file's trial and unit tables, and where its time series lie.
+
+    ``series`` has the place of each series in the file by the name that nlb_tools gives it.
+    """
 
     path: Path
     trials: frozenset[str]
     units: frozenset[str]
-    series: frozenset[str]
+    series: Mapping[str, str]
     flagged: bool
     """Whether the units' ``heldout`` column is true or false, not a number."""
 
@@ -95,7 +108,7 @@ class Contents:
 
     def check_test(self, dataset: Dataset) -> None:
         """Raises DataError, with what is missing, unless this can be the test file of ``dataset``."""
-        missing = self._missing_tables({dataset.align_field})
+        missing = self._missing_tables(window_columns(dataset))
         if missing:
             raise DataError(
                 f"{self.path} is not a test file of {dataset.name}: no {', no '.join(missing)}\n"
@@ -103,13 +116,13 @@ class Contents:
             )
 
     def _missing(self, dataset: Dataset) -> list[str]:
-        missing = self._missing_tables({dataset.align_field} | _SCORED_COLUMNS[dataset.layout])
+        missing = self._missing_tables(train_columns(dataset))
         if dataset.behavior is not None and dataset.behavior not in self.series:
             missing.append(f"time series '{dataset.behavior}'")
         return missing
 
-    def _missing_tables(self, trial_columns: set[str]) -> list[str]:
-        missing = [f"trial column '{name}'" for name in sorted((_TIMES | trial_columns) - self.trials)]
+    def _missing_tables(self, columns: set[str]) -> list[str]:
+        missing = [f"trial column '{name}'" for name in sorted(columns - self.trials)]
         missing += [f"unit column '{name}'" for name in sorted(_UNIT_COLUMNS - self.units)]
         if "heldout" in self.units and not self.flagged:
             missing.append("true or false in unit column 'heldout'")
@@ -121,13 +134,14 @@ def read_contents(path: Path) -> Contents:
     # Imported here: to open a prepared recording, which only finds files, needs no HDF5.
     import h5py
 
-    series: set[str] = set()
+    series: dict[str, str] = {}
 
     def note(name: str, item: Any) -> None:
         if isinstance(item, h5py.Group) and "data" in item and ("timestamps" in item or "starting_time" in item):
             # nlb_tools puts the container's name before the names of series in a container.
             container, _, own = f"/{name}".rpartition("/")
-            series.update({own, f"{container.rpartition('/')[2]}_{own}"})
+            series.setdefault(own, name)
+            series.setdefault(f"{container.rpartition('/')[2]}_{own}", name)
 
     try:
         with h5py.File(path, "r") as file:
@@ -140,4 +154,4 @@ def read_contents(path: Path) -> Contents:
             f"{path} is not a whole NWB file ({str(error).splitlines()[0]})\n"
             f"it may have been cut off or replaced: fetch it again"
         ) from error
-    return Contents(path, trials, units, frozenset(series), flagged)
+    return Contents(path, trials, units, series, flagged)

@@ -1,141 +1,138 @@
 """Trial averages of smoothed spikes (PSTHs), as nlb_tools makes them for its targets, in less time and memory.
 
-nlb_tools' own routine reads the file a second time, smooths all of it at once (36 bytes for each neuron and
-millisecond: some 50 GB for mc_maze), and does so in a process pool that may never end where the calling process
-handles SIGTERM, as a search's worker does. Here one neuron is smoothed at a time.
+nlb_tools smooths the whole session, each observed stretch by itself, and then averages the bins of a condition's
+trials. Smoothing is linear, so here the spikes of a condition's trials are summed first, on the trials' own clock, and
+smoothed once. A trial's spikes count as far as the observed stretch around its window goes.
 """
 
-import copy
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
-from nlb_tools.make_tensors import PARAMS, _prep_jitter
-from scipy import signal
 
-Array = npt.NDArray[Any]
+from data.alignment import BoolArray, IntArray, Windows
+from data.datasets import Dataset
+from data.nwb import Session, Units
+from data.smoothing import Smoothing, smoothed, summed
+from data.source import Array
+from data.windows import averaged_windows, jitter_ms
+
+FloatArray = npt.NDArray[np.float64]
+
+_SHORT = 0.8
+"""Trials shorter than this share of the condition's mean are left out."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Condition:
-    """Trials that are averaged together."""
+    """Trials that are averaged together, and where in the average each one's bins count.
 
-    rows: Array
-    """The trials, as rows of the trial table."""
-    bins: Array
-    """Every bin of the recording that is averaged."""
-    places: Array
-    """For each of ``bins``, the bin of the average that it counts in; negative ones count from the end."""
-    n_bins: int
+    ``first``, ``n_bins`` and ``places`` are of the trials: the session's bin from which so many bins are averaged, and
+    where the first of them goes; negative places count from the average's end.
+    """
+
+    rows: IntArray
+    first: IntArray
+    n_bins: IntArray
+    places: IntArray
+    length: int
 
 
 def psth_targets(
-    nwb: Any, milliseconds: pd.DataFrame, name: str, train: "pd.Series[bool]", evaluated: "pd.Series[bool]"
+    dataset: Dataset, session: Session, trained: BoolArray, scored: BoolArray, bin_ms: int
 ) -> dict[str, Array]:
-    """What ``make_eval_target_tensors(nwb, name, train, evaluated, include_psth=True)`` gives for trial averages.
+    """What ``make_eval_target_tensors(..., include_psth=True)`` of nlb_tools gives for trial averages.
 
-    ``nwb`` is the NWBDataset in the bins that are wanted, ``milliseconds`` its data before it was resampled;
-    ``train`` and ``evaluated`` tell which trials of its table are trained on and which are scored.
     Gives ``psth`` (conditions x bins x neurons, held-in neurons first; spikes per bin; NaN beyond a condition's
-    shortest trial); for each condition, which of the trained and of the evaluated trials are in it
+    shortest trial); for each condition, which of the trained and of the scored trials are in it
     (``train_cond_idx``, ``eval_cond_idx``); and for dmfc_rsg how many bins each trial's window is late
     (``train_jitter``, ``eval_jitter``). Gives nothing where trials do not repeat: for mc_rtt, and without
     conditions in the trial table.
     """
-    params = PARAMS[name].get("psth_params")
-    conditions = _conditions(nwb, params, train | evaluated) if params else []
+    conditions = _conditions(dataset, session, trained | scored, bin_ms) if dataset.conditions else []
     if not conditions:
         return {}
-    n_bins = max(condition.n_bins for condition in conditions)
-    if "seg_len" in params:
-        n_bins = params["seg_len"] // nwb.bin_width
-    neurons = milliseconds[["spikes", "heldout_spikes"]].columns
-    kernel = signal.windows.gaussian(6 * params["kern_sd"], params["kern_sd"])
-    psth = np.empty((len(conditions), n_bins, len(neurons)))
-    for column, neuron in enumerate(neurons):
-        rates = _binned(_smoothed(milliseconds[neuron].to_numpy(float), kernel / kernel.sum()), nwb.bin_width)
-        for row, condition in enumerate(conditions):
-            psth[row, :, column] = _average(rates[condition.bins], condition.places, n_bins)
-    targets = {"psth": psth}
-    for prefix, selected in (("train", train), ("eval", evaluated)):
+    n_bins = max(condition.length for condition in conditions)
+    if dataset.layout == "timing":
+        n_bins = dataset.window_length_ms // bin_ms
+    smoothing = Smoothing(dataset.smoothing_ms, bin_ms)
+    averages = [_averages(units, conditions, n_bins, smoothing) for units in (session.heldin, session.heldout)]
+    targets: dict[str, Array] = {"psth": np.concatenate(averages, axis=2)}
+    for prefix, selected in (("train", trained), ("eval", scored)):
         targets[f"{prefix}_cond_idx"] = _members(conditions, selected)
-        if "jitter" in PARAMS[name]:
-            targets[f"{prefix}_jitter"] = _jitter(nwb, name, selected)
+        if dataset.layout == "timing":
+            late_ms = jitter_ms(dataset, session.trials, selected, bin_ms)
+            targets[f"{prefix}_jitter"] = (late_ms / bin_ms).round().astype(int)
     return targets
 
 
-def _conditions(nwb: Any, params: dict[str, Any], included: "pd.Series[bool]") -> list[_Condition]:
+def _conditions(dataset: Dataset, session: Session, included: BoolArray, bin_ms: int) -> list[_Condition]:
     """The conditions that included trials have, in the order of their values."""
-    values = nwb.trial_info[params["cond_fields"]]
-    averaged = included & ~params["skip_mask"](nwb.trial_info) if "skip_mask" in params else included
-    # nlb_tools itself cuts the trials, of one column that holds each bin's number.
-    probe = copy.copy(nwb)
-    probe.data = pd.DataFrame({("bin", "0"): np.arange(len(nwb.data))}, index=nwb.data.index)
+    values = session.trials[list(dataset.conditions)]
+    averaged = included
+    if dataset.layout == "timing":
+        averaged = included & (session.trials["is_outlier"] != 1).to_numpy()
     conditions = []
     for condition in sorted(set(values[included].dropna().itertuples(index=False, name=None))):
-        chosen = averaged & (values == condition).all(axis=1)
-        if chosen.any():
-            cut = probe.make_trial_data(ignored_trials=~chosen, allow_nans=True, **params["make_params"])
-            conditions.append(_condition(cut, params.get("pad", "back")))
+        chosen = averaged & (values == condition).all(axis=1).to_numpy()
+        windows = averaged_windows(dataset, session, chosen, bin_ms)
+        if windows.n_bins.any():
+            conditions.append(_condition(windows, dataset.window_length_ms // bin_ms, dataset.layout == "timing"))
     return conditions
 
 
-def _condition(cut: pd.DataFrame, pad: str) -> _Condition:
-    """One condition from its trials' bins, without trials much shorter than the rest, as long as the shortest.
-
-    ``pad`` is the side that shorter trials lack: 'front' where they end together, else 'back'.
-    """
-    lengths = cut.groupby("trial_id").size()
-    lengths = lengths[lengths >= 0.8 * lengths.mean()]
-    cut = cut[cut["trial_id"].isin(lengths.index)]
-    steps, times = pd.factorize(cut["align_time"], sort=True)
-    n_bins = int(lengths.min())
-    places = steps - len(times) if pad == "front" else steps
-    kept = (-n_bins <= places) & (places < n_bins)
-    return _Condition(lengths.index.to_numpy(), cut["bin"].to_numpy(int).ravel()[kept], places[kept], n_bins)
-
-
-def _smoothed(counts: Array, kernel: Array) -> Array:
-    """Each observed stretch by itself, with nothing before and after it; NaN where not observed."""
-    smooth = np.full(counts.shape, np.nan)
-    edges = np.flatnonzero(np.diff(~np.isnan(counts), prepend=False, append=False))
-    for start, stop in edges.reshape(-1, 2):
-        smooth[start:stop] = signal.oaconvolve(counts[start:stop], kernel, mode="same")
-    # The convolution by Fourier transform leaves tiny negative rates.
-    smooth[smooth < 0] = 0
-    return smooth
+def _condition(windows: Windows, longest: int, from_end: bool) -> _Condition:
+    """One condition, without trials much shorter than the rest, as long as the shortest; all end together, or begin."""
+    windows = windows.chosen(windows.n_bins > 0)
+    windows = windows.chosen(windows.n_bins >= _SHORT * windows.n_bins.mean())
+    steps = np.unique(np.concatenate([np.arange(s, s + n) for s, n in zip(windows.steps, windows.n_bins, strict=True)]))
+    length = min(int(windows.n_bins.min()), longest)
+    places = np.searchsorted(steps, windows.steps)
+    lowest, highest = (len(steps) - length, len(steps)) if from_end else (0, length)
+    begin, end = places.clip(min=lowest), (places + windows.n_bins).clip(max=highest)
+    return _Condition(
+        rows=windows.rows,
+        first=windows.first + begin - places,
+        n_bins=(end - begin).clip(min=0),
+        places=begin - len(steps) if from_end else begin,
+        length=length,
+    )
 
 
-def _binned(rates: Array, factor: int) -> Array:
-    """Sums over ``factor`` milliseconds; a bin is NaN if its first millisecond is, as in nlb_tools."""
-    padded = np.append(rates, np.zeros(-len(rates) % factor)).reshape(-1, factor)
-    binned: Array = np.where(np.isnan(padded[:, 0]), np.nan, np.nansum(padded, axis=1))
-    return binned
+def _averages(units: Units, conditions: list[_Condition], n_bins: int, smoothing: Smoothing) -> FloatArray:
+    """The averages of neurons of one kind, conditions x bins x neurons."""
+    number, first, length, place = (
+        np.concatenate(parts)
+        for parts in zip(
+            *((np.full(len(c.rows), n), c.first, c.n_bins, c.places % n_bins) for n, c in enumerate(conditions)),
+            strict=True,
+        )
+    )
+    sums = np.zeros((len(conditions), n_bins, len(units.ids)))
+    known = np.zeros((len(conditions), n_bins, 1))
+    begin, end = smoothing.bin_ms * first, smoothing.bin_ms * (first + length)
+    stretches = units.stretches()
+    around = np.searchsorted(stretches[:, 0], begin, side="right") - 1
+    whole = (around >= 0) & (end <= stretches[around, 1]) if len(stretches) else np.zeros(len(begin), dtype=bool)
+
+    shapes, group = np.unique(np.stack([number, place, length], axis=1)[whole], axis=0, return_inverse=True)
+    n_trials = np.bincount(group, minlength=len(shapes))
+    rates = summed(units, begin[whole], end[whole], stretches[around[whole]], group, len(shapes), smoothing)
+    for (condition, start, n), trials, rate in zip(shapes, n_trials, rates, strict=True):
+        sums[condition, start : start + n] += rate[:n]
+        known[condition, start : start + n] += trials
+    for trial in np.flatnonzero(~whole):
+        condition, part = number[trial], slice(place[trial], place[trial] + length[trial])
+        rate, seen = smoothed(units, int(begin[trial]), int(length[trial]), smoothing)
+        sums[condition, part][seen] += rate[seen]
+        known[condition, part][seen] += 1
+    return np.divide(sums, known, out=np.full(sums.shape, np.nan), where=known > 0)
 
 
-def _average(rates: Array, places: Array, n_bins: int) -> Array:
-    used = ~np.isnan(rates) & (-n_bins <= places) & (places < n_bins)
-    places = places[used] % n_bins
-    counts = np.bincount(places, minlength=n_bins)
-    sums = np.bincount(places, weights=rates[used], minlength=n_bins)
-    average: Array = np.divide(sums, counts, out=np.full(n_bins, np.nan), where=counts > 0)
-    return average
-
-
-def _members(conditions: list[_Condition], selected: "pd.Series[bool]") -> Array:
+def _members(conditions: list[_Condition], selected: BoolArray) -> Array:
     """For each condition, its trials' numbers among the selected ones: an array of arrays."""
     rows = np.flatnonzero(selected)
     members = np.empty(len(conditions), dtype=object)
     for number, condition in enumerate(conditions):
         members[number] = np.flatnonzero(np.isin(rows, condition.rows))
     return members
-
-
-def _jitter(nwb: Any, name: str, selected: "pd.Series[bool]") -> Array:
-    # The same seed and draws as when nlb_tools cut the windows.
-    np.random.seed(0)
-    jitter_ms = _prep_jitter(nwb, selected, PARAMS[name]["jitter"])
-    jitter: Array = (jitter_ms / nwb.bin_width).round().astype(int)
-    return jitter

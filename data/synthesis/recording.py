@@ -10,6 +10,7 @@ import numpy as np
 
 from data.datasets import Dataset, dataset_named
 from data.errors import DataError
+from data.files import RecordingFiles
 from data.synthesis.neurons import draw_population
 from data.synthesis.nwb import write_full, write_test
 from data.synthesis.session import simulate
@@ -90,16 +91,14 @@ def synthesize(dataset_name: str, out: Path, options: SynthesisOptions) -> Path:
         write_full(train_file, train)
         write_test(subject / f"{dataset.file_stem}_desc-test_ecephys.nwb", test)
 
-        unhidden = Path(staging) / "unhidden"
-        unhidden.mkdir()
-        (unhidden / train_file.name).symlink_to(train_file.resolve())
-        write_full(unhidden / f"{dataset.file_stem}_desc-test_behavior+ecephys.nwb", test)
+        unhidden = Path(staging) / "unhidden_test.nwb"
+        write_full(unhidden, test)
         write_truth(
             whole / f"{dataset.name}_truth.h5",
             options.seed,
             train,
             test,
-            unhidden,
+            RecordingFiles(train_file, unhidden),
             np.random.default_rng(observer_seed),
         )
         whole.rename(folder)

@@ -1,9 +1,5 @@
 """What only the maker of a recording knows: the test targets, the true rates and the ceiling."""
 
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,15 +7,19 @@ from typing import Any
 import h5py
 import numpy as np
 from nlb_tools.evaluation import bits_per_spike
-from nlb_tools.make_tensors import make_eval_target_tensors, save_to_h5
-from nlb_tools.nwb_interface import NWBDataset
+from nlb_tools.make_tensors import save_to_h5
 
-from data.datasets import BIN_WIDTHS_MS, FORWARD_MS, Dataset
+from data.datasets import BIN_WIDTHS_MS, FORWARD_MS, Dataset, group_name
 from data.errors import DataError
-from data.psth import psth_targets
+from data.files import RecordingFiles, read_contents, train_columns
+from data.nwb import read_session
+from data.splits import splits_in, without_unscored
+from data.synthesis.joining import joined
 from data.synthesis.latents import BIN_MS
 from data.synthesis.observer import Templates, predict_rates
 from data.synthesis.session import Session
+from data.targets import make_targets
+from data.windows import whole_windows
 
 GROUP = "truth"
 
@@ -47,17 +47,17 @@ def read_ceiling(truth_path: Path) -> Ceiling:
 
 
 def write_truth(
-    path: Path, seed: int, train: Session, test: Session, full_folder: Path, rng: np.random.Generator
+    path: Path, seed: int, train: Session, test: Session, files: RecordingFiles, rng: np.random.Generator
 ) -> None:
     """Writes the truth of a recording.
 
-    ``full_folder`` holds the NWB files of both sessions, the test session with nothing hidden. The groups
-    ``<dataset>`` and ``<dataset>_20`` are the benchmark's test targets, made by nlb_tools; the group ``truth`` has
+    ``files`` are the NWB files of both sessions, the test session with nothing hidden. The groups
+    ``<dataset>`` and ``<dataset>_20`` are the benchmark's test targets; the group ``truth`` has
     the true rates ``rates_train``, ``rates_val`` and ``rates_test``: expected counts in spikes per bin of 5 ms (trials
     x bins of window + forward x neurons, held-in neurons first). The ceiling is among its attributes.
     """
     dataset = train.task.dataset
-    save_to_h5(benchmark_targets(full_folder, dataset), str(path))
+    save_to_h5(benchmark_targets(files, dataset), str(path))
     val_scores, test_scores = observer_scores(train, "val", rng), observer_scores(test, "test", rng)
     ceiling = Ceiling(val_scores.co_bps, test_scores.co_bps, val_scores.fp_bps, test_scores.fp_bps)
     with h5py.File(path, "a") as file:
@@ -76,39 +76,26 @@ def write_truth(
         )
 
 
-def benchmark_targets(folder: Path, dataset: Dataset) -> dict[str, Any]:
+def benchmark_targets(files: RecordingFiles, dataset: Dataset) -> dict[str, Any]:
     """The benchmark's targets for the test phase, in every bin width: models train on train and val, and predict test.
 
-    nlb_tools makes them from the NWB files in ``folder``; only the trial averages are ``psth_targets``, which needs a
-    fraction of the memory.
+    They are made of the trials of both NWB files, as the benchmark's server made its own.
     """
-    targets: dict[str, Any] = {}
-    with _quiet_nlb_tools():
-        recording = NWBDataset(str(folder), prefix=f"*{dataset.file_stem}_desc-")
-        milliseconds = recording.data
-        trained, evaluated = recording.trial_info.split.isin(["train", "val"]), recording.trial_info.split == "test"
-        for bin_ms in BIN_WIDTHS_MS:
-            recording.data, recording.bin_width = milliseconds.copy(), 1
-            recording.resample(bin_ms)
-            ((group, made),) = make_eval_target_tensors(
-                recording, dataset.name, ["train", "val"], "test", save_file=False
-            ).items()
-            targets[group] = made | psth_targets(recording, milliseconds, dataset.name, trained, evaluated)
+    assert files.test is not None
+    train, test = (
+        read_session(read_contents(path), train_columns(dataset), dataset.behavior)
+        for path in (files.train, files.test)
+    )
+    session = joined(train, test)
+    names = session.trials["split"]
+    trained, scored = names.isin(["train", "val"]).to_numpy(), (names == "test").to_numpy()
+    targets = {}
+    for bin_ms in BIN_WIDTHS_MS:
+        bins = whole_windows(dataset, session, scored, bin_ms)
+        (split,) = splits_in(dataset, session, {"test": bins}, bin_ms).values()
+        split = without_unscored(dataset, session, scored, bins, split, bin_ms)
+        targets[group_name(dataset.name, bin_ms)] = make_targets(dataset, session, trained, scored, split, bin_ms)
     return targets
-
-
-@contextmanager
-def _quiet_nlb_tools() -> Iterator[None]:
-    """Without its warnings, which overlapping windows and conditions without a trial give each time."""
-    logger = logging.getLogger("nlb_tools")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
 
 
 @dataclass(frozen=True)

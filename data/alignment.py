@@ -1,0 +1,101 @@
+"""Which bins of a session belong to a window around each trial's time, in exact integers.
+
+The rules are those of ``NWBDataset.make_trial_data`` (nlb_tools 0.0.4): a window begins with the first bin that
+starts in it and ends with the last; where windows may not overlap, it ends where the next one or the next trial begins;
+and it ends with the recording.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+Times = npt.NDArray[np.timedelta64]
+"""A time of each trial of a table, in nanoseconds; NaT where there is none."""
+
+_NEVER = np.iinfo(np.int64).max
+_LAST_NS = 1_000
+"""A window ends so long before its end, which is no part of it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Span:
+    """From when to when each trial of a table is read, and from when its bins are counted.
+
+    ``overlap`` tells whether one trial's span may reach into the next trial's.
+    """
+
+    start: Times
+    stop: Times
+    origin: Times
+    overlap: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """The bins of some trials, one window each: ``n_bins`` bins from bin ``first`` of the session.
+
+    ``rows`` are the trials' rows in their table; trials that lack a time are not among them. ``steps`` tells of each
+    window's first bin how many bins it comes after the bin of the trial's origin. ``shared`` tells whose bins
+    belong to another window too, where that is not allowed.
+    """
+
+    rows: IntArray
+    first: IntArray
+    n_bins: IntArray
+    steps: IntArray
+    shared: BoolArray
+
+    def bins(self) -> IntArray:
+        """The bins of windows of one length, windows x bins."""
+        length = self.n_bins[0] if len(self.n_bins) else 0
+        return self.first[:, None] + np.arange(length)
+
+    def chosen(self, kept: BoolArray) -> "Windows":
+        return Windows(self.rows[kept], self.first[kept], self.n_bins[kept], self.steps[kept], self.shared[kept])
+
+
+def times_of(trials: pd.DataFrame, column: str) -> Times:
+    times: Times = trials[column].to_numpy("timedelta64[ns]")
+    return times
+
+
+def around(times: Times, span_ms: tuple[int, int], overlap: bool) -> Span:
+    """The span from and to so many ms after a time of each trial; its bins are counted from that time."""
+    start, stop = (times + np.timedelta64(ms, "ms") for ms in span_ms)
+    return Span(start, stop, times, overlap)
+
+
+def cut(trials: pd.DataFrame, included: BoolArray, span: Span, bin_ms: int, n_session_bins: int) -> Windows:
+    """The windows of the included trials in bins of ``bin_ms``, as far as the session's bins go."""
+    trial_start = times_of(trials, "start_time")
+    next_start = np.append(_nanoseconds(trial_start)[1:], _NEVER)
+    timed = ~np.isnat([trial_start, span.start, span.stop, span.origin]).any(axis=0)
+    # Of the included trials alone, but of those that lack a time as well.
+    bounds = np.minimum(next_start, _nanoseconds(span.start))[included]
+    bounds = np.append(bounds[1:], _NEVER)[timed[included]]
+    rows = np.flatnonzero(included & timed)
+    start, stop, origin = (times[rows].astype(np.int64) for times in (span.start, span.stop, span.origin))
+    last = stop - _LAST_NS
+    if not span.overlap:
+        last = np.where(last > bounds, bounds - _LAST_NS, last)
+    bin_ns = bin_ms * 1_000_000
+    first = np.clip(-(-start // bin_ns), 0, n_session_bins)
+    n_bins = np.maximum(np.clip(last // bin_ns + 1, 0, n_session_bins) - first, 0)
+    shared = np.zeros(len(rows), dtype=bool) if span.overlap else _shared(first, n_bins)
+    return Windows(rows, first, n_bins, first + -origin // bin_ns, shared)
+
+
+def _nanoseconds(times: Times) -> IntArray:
+    return np.where(np.isnat(times), _NEVER, times.astype(np.int64))
+
+
+def _shared(first: IntArray, n_bins: IntArray) -> BoolArray:
+    order = np.argsort(first, kind="stable")
+    begins, ends = first[order], np.maximum.accumulate((first + n_bins)[order])
+    shared = np.zeros(len(first), dtype=bool)
+    shared[order[1:]] = (begins[1:] < ends[:-1]) & (n_bins[order[1:]] > 0)
+    return shared

@@ -1,0 +1,49 @@
+"""Two sessions as one: what the test phase of the benchmark is scored against needs the trials of both."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from data.nwb import Session, Units
+
+_ROUND_MS = 1000
+"""The second session begins at a multiple of this, so that its bins are what they were."""
+
+
+def joined(first: Session, second: Session) -> Session:
+    """One session with the trials of both, the second one after the first; nothing was observed in between.
+
+    Both must be of the same neurons and have the same columns.
+    """
+    begin_ms = (first.length_ms // _ROUND_MS + 2) * _ROUND_MS
+    later = second.trials.copy()
+    for name in later.columns[later.columns.str.endswith("_time")]:
+        later[name] += pd.Timedelta(begin_ms, unit="ms")
+    behavior = None
+    if first.behavior is not None and second.behavior is not None:
+        behavior = _after(first.behavior, second.behavior, begin_ms, np.nan)
+    return replace(
+        first,
+        trials=pd.concat([first.trials, later], ignore_index=True),
+        heldin=_joined_units(first.heldin, second.heldin, begin_ms),
+        heldout=_joined_units(first.heldout, second.heldout, begin_ms),
+        behavior=behavior,
+        length_ms=begin_ms + second.length_ms,
+    )
+
+
+def _joined_units(first: Units, second: Units, begin_ms: int) -> Units:
+    spikes = zip(first.spike_ms, second.spike_ms, strict=True)
+    return Units(
+        ids=first.ids,
+        spike_ms=[np.concatenate([earlier, later + begin_ms]) for earlier, later in spikes],
+        observed=_after(first.observed, second.observed, begin_ms, False),
+    )
+
+
+def _after(first: npt.NDArray[Any], second: npt.NDArray[Any], begin_ms: int, between: float) -> npt.NDArray[Any]:
+    gap = np.full((begin_ms - len(first), *first.shape[1:]), between, first.dtype)
+    return np.concatenate([first, gap, second])
