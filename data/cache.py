@@ -29,7 +29,7 @@ _FORMAT = 4
 """Part of an entry's name: raise it when the same files come out as other tensors."""
 
 _LIST = "recording.json"
-_TARGETS = "val_targets.h5"
+_TARGETS, _TEST_TARGETS = "val_targets.h5", "test_targets.h5"
 _HASHES = "file-hashes.json"
 
 _log = logging.getLogger(__name__)
@@ -101,6 +101,7 @@ def _read(entry: _Entry) -> Recording | None:
             train_val=splits["train_val"],
             test=splits.get("test"),
             val_targets=entry.folder / _TARGETS,
+            test_targets=entry.folder / _TEST_TARGETS if _TEST_TARGETS in sizes else None,
             choices=tuple(listed["choices"]),
         )
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -164,7 +165,10 @@ def _write(entry: _Entry, tensors: Tensors) -> None:
     try:
         for name, split in tensors.splits.items():
             np.save(entry.partial / f"{name}.npy", split.counts)
-        _write_targets(entry.partial / _TARGETS, group_name(entry.name, entry.bin_ms), tensors.targets)
+        group = group_name(entry.name, entry.bin_ms)
+        _write_targets(entry.partial / _TARGETS, group, tensors.targets)
+        if tensors.test_targets is not None:
+            _write_targets(entry.partial / _TEST_TARGETS, group, tensors.test_targets)
         sizes = {path.name: path.stat().st_size for path in sorted(entry.partial.iterdir())}
         train = tensors.splits["train"]
         sized = {"n_heldin": train.n_heldin, "n_window_bins": train.n_window_bins}

@@ -38,8 +38,9 @@ def evaluate_submission(file: Path, dataset: str, data: Path, targets: Path | No
     """The metrics of one dataset of a submission, in each bin width that it has.
 
     A file of the phase val is scored against the recording's own val split; one of the phase test against
-    ``targets``, a file in the layout of the benchmark's ``eval_data_test.h5``, or else against the truth that lies
-    beside a synthetic recording. Raises SearchError when the file is not a whole submission or has no targets.
+    ``targets``, a file in the layout of the benchmark's ``eval_data_test.h5``, or else against the test targets that a
+    recording of one's own holds, or the truth that lies beside a synthetic one. Raises SearchError when the file is
+    not a whole submission or has no targets.
     """
     scores: Scores = {}
     for held in _groups(file, dataset):
@@ -51,7 +52,9 @@ def evaluate_submission(file: Path, dataset: str, data: Path, targets: Path | No
                 f"{recording.content_hash[:12]}: give the same file with --data"
             )
         check_submission(file, recording, phase)
-        known = targets or (recording.val_targets if phase == "val" else _truth(data, recording))
+        known = targets or (
+            recording.val_targets if phase == "val" else recording.test_targets or _truth(data, recording)
+        )
         group = recording.group
         metrics = score if dataset in DATASETS else score_own
         scores[group] = metrics(group, read_group(file, group), read_group(known, group))
@@ -163,6 +166,12 @@ def _phase(file: Path, recording: Recording) -> Phase:
     if said in ("val", "test"):
         return "val" if said == "val" else "test"
     return "val" if recording.test is None or n_trials == recording.val.n_trials else "test"
+
+
+def _known_targets(phase: Phase, data: Path, recording: Recording) -> Path:
+    if phase == "val":
+        return recording.val_targets
+    return recording.test_targets or _truth(data, recording)
 
 
 def _truth(data: Path, recording: Recording) -> Path:

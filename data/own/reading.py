@@ -9,10 +9,17 @@ from data.own.settings import RecordingSettings
 from data.source import Tensors
 
 
-def read_tensors(path: Path, settings: RecordingSettings) -> Tensors:
-    """The tensors of the recording in a file. Raises DataError for a file, or settings, that do not give any."""
+def read_tensors(path: Path, settings: RecordingSettings, bin_ms: int) -> Tensors:
+    """The tensors of the recording in a file, in bins of ``bin_ms``: arrays are in bins of it already.
+
+    Raises DataError for a file, or settings, that do not give any.
+    """
     with opened(path) as file:
         layout = layout_of(path, file)
+        if layout.kind == "nwb":
+            from data.own.nwb_file import tensors_of_nwb  # here, for pandas takes a second
+
+            return tensors_of_nwb(path, settings, bin_ms)
         arrays = dict(file[layout.group].items())
         if layout.kind == "lfads":
             return tensors_of_lfads(path, arrays, settings)

@@ -46,4 +46,4 @@ class OwnRecording:
         # Imported here: a prepared recording is opened without what reads its file.
         from data.own.reading import read_tensors
 
-        return read_tensors(self.place, self.settings)
+        return read_tensors(self.place, self.settings, self.bin_ms)

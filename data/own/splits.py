@@ -27,8 +27,13 @@ def joined(place: Path, train: Split, val: Split, scored: dict[str, Array], choi
                 )
     _check_overlap(place, train, val)
     train_val = Split(np.concatenate([train.counts, val.counts]), train.n_window_bins, train.n_heldin)
-    targets = {f"eval_spikes_{part}": counts for part, counts in _parts(val).items() if part != "heldin"}
-    return Tensors({"train": train, "val": val, "train_val": train_val}, targets | scored, tuple(choices))
+    splits = {"train": train, "val": val, "train_val": train_val}
+    return Tensors(splits, spike_targets(val) | scored, tuple(choices))
+
+
+def spike_targets(evaluated: Split) -> dict[str, Array]:
+    """The counts that predictions of a split are scored against, by the benchmark's names."""
+    return {f"eval_spikes_{part}": counts for part, counts in _parts(evaluated).items() if part != "heldin"}
 
 
 def _parts(split: Split) -> dict[str, Counts]:
