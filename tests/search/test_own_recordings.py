@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from command import call, run
 from nlb_tools.evaluation import evaluate
+from own_nwb import OwnSession
 from toy_arrays import toy_arrays
 
 from data import from_arrays
@@ -96,6 +97,27 @@ def test_other_processes_need_study_and_file_alone(searched: Path) -> None:
     )
     assert rescored.json["finalists"][0]["mean"] > 0
     assert call("resume", "more", "--workers", "1", *data, cwd=searched).code == 0
+
+
+def test_an_nwb_file_with_test_trials_is_scored_on_them_too(tmp_path: Path) -> None:
+    session = OwnSession(n_trials=60)
+    session.columns["part"] = [("train", "train", "val", "test")[row % 4] for row in range(60)]
+    session.write(tmp_path / "session.nwb")
+    (tmp_path / "session.toml").write_text('split = "part"\nbehavior = "paw"\nlag_ms = 40\n')
+    data = ("--data", "session.nwb")
+    launch = ("launch", "study", "--dataset", "rat-7", *SMALL, "--recording", "session.toml", "--bin-size", "20", *data)
+    launched = run(*launch, cwd=tmp_path)
+    assert launched.code == 0, launched.err
+    assert "rat-7, where nothing else was said: the window is the 500 ms after start_time" in launched.err
+    for phase in ("val", "test"):
+        out = f"{phase}.h5"
+        exported = call("export-best", "study", "--phase", phase, "--out", out, *data, cwd=tmp_path)
+        assert exported.code == 0, exported.err
+        evaluated = call("evaluate", out, "--dataset", "rat-7", "--json", *data, cwd=tmp_path)
+        assert evaluated.code == 0, evaluated.err
+        scores = evaluated.json["rat-7_20"]
+        assert set(scores) == {"co-bps", "fp-bps", "vel R2"}
+        assert scores["co-bps"] > 0
 
 
 @pytest.mark.parametrize(
