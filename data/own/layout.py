@@ -41,7 +41,7 @@ def opened(path: Path) -> Iterator[h5py.File]:
 
 def layout_of(path: Path, file: h5py.File) -> Layout:
     """How the file holds a recording. Raises DataError, with what it does hold, for one that holds none."""
-    if "nwb_version" in file.attrs or "units" in file:
+    if "nwb_version" in file.attrs:
         return Layout("nwb", "/")
     groups = ["/", *(name for name, item in file.items() if isinstance(item, h5py.Group))]
     kinds: dict[Kind, tuple[str, ...]] = {"nlb": NLB_SPIKES, "lfads": LFADS_SPIKES}

@@ -27,9 +27,9 @@ def tensors_of_lfads(place: Path, arrays: Mapping[str, Any], settings: Recording
     check_needed(place, LFADS_SPIKES, arrays)
     shapes = {name: check_counts(place, name, arrays[name]) for name in LFADS_SPIKES}
     for part in ("encod", "recon"):
-        train, val = (shapes[f"{prefix}_{part}_data"][1:] for prefix in ("train", "valid"))
-        if train != val:
-            raise DataError(f"{place}: {part} has {train} bins and channels in train, and {val} in valid")
+        trained, scored = (shapes[f"{prefix}_{part}_data"][1:] for prefix in ("train", "valid"))
+        if trained != scored:
+            raise DataError(f"{place}: {part} has {trained} bins and channels in train, and {scored} in valid")
     n_window_bins, n_read = shapes["train_encod_data"][1:]
     n_bins, n_neurons = shapes["train_recon_data"][1:]
     choices = ["no forward bins"] if n_bins == n_window_bins else []

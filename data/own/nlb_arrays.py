@@ -73,17 +73,12 @@ def _split(place: Path, arrays: Mapping[str, Any], prefix: str) -> Split:
             )
     n_trials, n_window_bins, n_heldin = shapes["heldin", ""]
     n_forward_bins = shapes.get(("heldin", "_forward"), (0, 0, 0))[1]
-    size = (n_trials, n_window_bins + n_forward_bins, n_heldin + shapes["heldout", ""][2])
-    split = Split(np.empty(size, np.uint8), n_window_bins, n_heldin)
-    views = {
-        ("heldin", ""): split.heldin,
-        ("heldout", ""): split.heldout,
-        ("heldin", "_forward"): split.heldin_forward,
-        ("heldout", "_forward"): split.heldout_forward,
-    }
-    for part, name in parts.items():
-        fill(views[part], place, name, arrays[name])
-    return split
+    counts = np.empty((n_trials, n_window_bins + n_forward_bins, n_heldin + shapes["heldout", ""][2]), np.uint8)
+    bins = {"": slice(n_window_bins), "_forward": slice(n_window_bins, None)}
+    neurons = {"heldin": slice(n_heldin), "heldout": slice(n_heldin, None)}
+    for (kind, ending), name in parts.items():
+        fill(counts[:, bins[ending], neurons[kind]], place, name, arrays[name])
+    return Split(counts, n_window_bins, n_heldin)
 
 
 def _sizes(split: Split) -> str:

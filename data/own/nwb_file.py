@@ -84,7 +84,8 @@ def _heldout(path: Path, settings: RecordingSettings) -> BoolArray:
         raise DataError(
             f"{path}: unit column '{settings.heldout}' must be true of the neurons that are held out, else false"
         )
-    return column.astype(bool)
+    chosen: BoolArray = column.astype(bool)
+    return chosen
 
 
 def _observed_as_one(contents: Contents, session: Session) -> Session:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from data.errors import explained
 from data.own.layout import layout_of, opened
 from data.own.lfads_arrays import tensors_of_lfads
 from data.own.nlb_arrays import tensors_of_arrays
@@ -14,7 +15,8 @@ def read_tensors(path: Path, settings: RecordingSettings, bin_ms: int) -> Tensor
 
     Raises DataError for a file, or settings, that do not give any.
     """
-    with opened(path) as file:
+    remedy = "is it one of the kinds that docs/recordings.md describes? compare its tables or arrays with those"
+    with explained(path, "a recording", remedy), opened(path) as file:
         layout = layout_of(path, file)
         if layout.kind == "nwb":
             from data.own.nwb_file import tensors_of_nwb  # here, for pandas takes a second
