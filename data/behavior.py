@@ -38,5 +38,6 @@ def cut_out(values: FloatArray, windows: Windows) -> FloatArray:
     """Values of windows that may differ in length, windows x bins x columns, with NaN after the shorter ones."""
     offsets = np.arange(windows.n_bins.max(initial=0))
     inside = offsets < windows.n_bins[:, None]
-    bins = np.where(inside, windows.first[:, None] + offsets, 0)
-    return np.where(inside[:, :, None], values[bins], np.nan)
+    cut = np.full((*inside.shape, values.shape[1]), np.nan)
+    cut[inside] = values[(windows.first[:, None] + offsets)[inside]]
+    return cut
