@@ -138,8 +138,8 @@ def _windows(session: Session, times: Times, start_ms: int, n_bins: int, bin_ms:
     windows = cut(session.trials, every, span, bin_ms, session.n_bins(bin_ms))
     first = np.zeros(len(times), dtype=np.int64)
     first[windows.rows] = windows.first
-    windows = windows.chosen(np.equal(windows.n_bins, n_bins))
-    windows = windows.chosen(session.seen(bin_ms)[windows.bins()].all(axis=1))
+    windows = windows.chosen(windows.n_bins == n_bins)
+    windows = windows.chosen(np.asarray(session.seen(bin_ms)[windows.bins()].all(axis=1)))
     lacking = every
     lacking[windows.rows] = False
     return first, lacking

@@ -1,5 +1,6 @@
 """What may be called a recording of one's own, and what its file may be."""
 
+import tomllib
 from pathlib import Path
 
 import h5py
@@ -80,6 +81,14 @@ def test_settings_as_a_file_writes_them(tmp_path: Path) -> None:
     path = tmp_path / "session.toml"
     path.write_text('align = "go_cue"\nwindow_ms = [-100, 450]\nheldout = 0.3\n')
     assert read_settings(path) == RecordingSettings(align="go_cue", window_ms=(-100, 450), heldout=0.3)
+
+
+def test_the_file_that_the_page_shows(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "recordings.md").read_text()
+    path = tmp_path / "session.toml"
+    path.write_text(page.partition("```toml\n")[2].partition("```")[0])
+    assert set(tomllib.loads(path.read_text())) == set(RecordingSettings.model_fields)
+    assert read_settings(path).window_ms == (-100, 450)
 
 
 @pytest.mark.parametrize(
