@@ -25,11 +25,11 @@ from data.errors import DataError
 from data.recording import Recording, Split
 from data.source import Array, Source, Tensors
 
-_FORMAT = 3
+_FORMAT = 4
 """Part of an entry's name: raise it when the same files come out as other tensors."""
 
 _LIST = "recording.json"
-_TARGETS = "val_targets.h5"
+_TARGETS, _TEST_TARGETS = "val_targets.h5", "test_targets.h5"
 _HASHES = "file-hashes.json"
 
 _log = logging.getLogger(__name__)
@@ -101,6 +101,8 @@ def _read(entry: _Entry) -> Recording | None:
             train_val=splits["train_val"],
             test=splits.get("test"),
             val_targets=entry.folder / _TARGETS,
+            test_targets=entry.folder / _TEST_TARGETS if _TEST_TARGETS in sizes else None,
+            choices=tuple(listed["choices"]),
         )
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
         if entry.folder.exists():
@@ -163,11 +165,14 @@ def _write(entry: _Entry, tensors: Tensors) -> None:
     try:
         for name, split in tensors.splits.items():
             np.save(entry.partial / f"{name}.npy", split.counts)
-        _write_targets(entry.partial / _TARGETS, group_name(entry.name, entry.bin_ms), tensors.targets)
+        group = group_name(entry.name, entry.bin_ms)
+        _write_targets(entry.partial / _TARGETS, group, tensors.targets)
+        if tensors.test_targets is not None:
+            _write_targets(entry.partial / _TEST_TARGETS, group, tensors.test_targets)
         sizes = {path.name: path.stat().st_size for path in sorted(entry.partial.iterdir())}
         train = tensors.splits["train"]
         sized = {"n_heldin": train.n_heldin, "n_window_bins": train.n_window_bins}
-        listed = {"content_hash": entry.content_hash, **sized, "sizes": sizes}
+        listed = {"content_hash": entry.content_hash, **sized, "choices": tensors.choices, "sizes": sizes}
         (entry.partial / _LIST).write_text(json.dumps(listed, indent=1))
         for path in (*entry.partial.iterdir(), entry.partial):
             _flush(path)

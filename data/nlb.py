@@ -5,14 +5,13 @@ neuron's spikes go straight into the bins of the windows. Only the dataset's own
 gaps of other series cost nothing.
 """
 
-import contextlib
 import logging
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from data.binning import counts_in
 from data.datasets import Dataset
-from data.errors import DataError
+from data.errors import DataError, explained
 from data.files import RecordingFiles, read_contents, train_columns, window_columns
 from data.nwb import BoolArray, Session, read_session
 from data.recording import Split
@@ -92,20 +91,6 @@ def _test(dataset: Dataset, session: Session, bin_ms: int) -> Split:
     return Split(counts, n_window_bins=counts.shape[1], n_heldin=counts.shape[2])
 
 
-@contextlib.contextmanager
-def _explained(dataset: Dataset, path: Path) -> Iterator[None]:
-    """Any failure as a DataError: a file can differ from the benchmark's in more ways than are looked for."""
-    try:
-        yield
-    except DataError:
-        raise
-    except MemoryError as error:
-        raise DataError(
-            f"not enough memory to prepare {path}: give it more, or prepare it elsewhere with the same NLB_SEARCH_CACHE"
-        ) from error
-    except Exception as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else "no reason given"
-        raise DataError(
-            f"{path} cannot be read as a recording of {dataset.name} ({type(error).__name__}: {reason})\n"
-            f"compare its tables with those of the benchmark's own file, or fetch it again"
-        ) from error
+def _explained(dataset: Dataset, path: Path) -> AbstractContextManager[None]:
+    remedy = "compare its tables with those of the benchmark's own file, or fetch it again"
+    return explained(path, f"a recording of {dataset.name}", remedy)

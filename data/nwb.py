@@ -70,8 +70,21 @@ class Session:
         return seen[::bin_ms]
 
 
-def read_session(contents: Contents, columns: Iterable[str], behavior: str | None) -> Session:
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """A time series as it lies in the file: ``values`` is samples x columns, in the order of the columns' names."""
+
+    time_s: npt.NDArray[np.float64]
+    values: FloatArray
+
+
+def read_session(
+    contents: Contents, columns: Iterable[str], behavior: str | None, heldout: BoolArray | None = None
+) -> Session:
     """The session that ``contents`` lists, with these columns of the trial table and this series beside the spikes.
+
+    ``heldout`` tells of each row of the unit table whether that neuron is held out; the table's own column does where
+    it is None. A file that does not say when its units were observed is one of units that always were.
 
     Raises DataError for times that cannot be, and where the series is not sampled at whole milliseconds.
     """
@@ -79,12 +92,27 @@ def read_session(contents: Contents, columns: Iterable[str], behavior: str | Non
     with h5py.File(path, "r") as file:
         trials = _trials(path, file["intervals/trials"], sorted({"start_time", "stop_time", *columns}))
         units = file["units"]
-        observed = _observed(path, units)
+        observed = _observed(path, units, file["intervals/trials/stop_time"])
         length_ms = _length_ms(observed, file["intervals/trials/stop_time"])
-        heldout = units["heldout"][()]
+        heldout = units["heldout"][()] if heldout is None else heldout
         series = None if behavior is None else _series(path, file[contents.series[behavior]], behavior, length_ms)
         kinds = [_units(path, units, np.flatnonzero(kind), observed, length_ms) for kind in (~heldout, heldout)]
     return Session(path, trials, *kinds, series, length_ms)
+
+
+def read_samples(contents: Contents, series: str) -> Samples:
+    """A time series that ``contents`` lists, whenever it was sampled."""
+    with h5py.File(contents.path, "r") as file:
+        return _samples(file[contents.series[series]])
+
+
+def observed_by_all(contents: Contents, length_ms: int) -> BoolArray:
+    """For each millisecond of a session, whether every one of its units was observed."""
+    observed = np.ones(length_ms, dtype=bool)
+    with h5py.File(contents.path, "r") as file:
+        for spans in _observed(contents.path, file["units"], file["intervals/trials/stop_time"]):
+            observed &= _milliseconds(spans, length_ms)
+    return observed
 
 
 def _trials(path: Path, table: h5py.Group, columns: list[str]) -> pd.DataFrame:
@@ -111,8 +139,12 @@ def _column(column: h5py.Dataset) -> npt.NDArray[Any]:
     return values
 
 
-def _observed(path: Path, units: h5py.Group) -> list[FloatArray]:
+def _observed(path: Path, units: h5py.Group, stop_times: h5py.Dataset) -> list[FloatArray]:
     """The spans in which each unit was observed, in seconds, spans x start and stop."""
+    if "obs_intervals" not in units:
+        last_spike_ms = np.floor(1000 * np.max(units["spike_times"][()], initial=0))
+        end_s = np.nanmax([*stop_times[()], (last_spike_ms + 1) / 1000])
+        return [np.array([[0.0, end_s]])] * len(units["id"])
     ends = units["obs_intervals_index"][()].astype(np.int64)
     spans = np.split(units["obs_intervals"][()], ends[:-1])
     for unit, observed in zip(units["id"][()], spans, strict=True):
@@ -142,12 +174,18 @@ def _units(path: Path, units: h5py.Group, rows: IntArray, spans: list[FloatArray
     ends = units["spike_times_index"][()].astype(np.int64)
     starts = np.append(0, ends[:-1])
     times = units["spike_times"]
-    observed = np.full(length_ms, not len(rows))
-    for start, stop in np.round(spans[rows[0]] * 1000, 6).clip(min=0) if len(rows) else ():
-        observed[int(np.ceil(start)) : int(np.floor(stop))] = True
+    observed = _milliseconds(spans[rows[0]], length_ms) if len(rows) else np.ones(length_ms, dtype=bool)
     rows = rows[np.argsort(ids[rows], kind="stable")]
     spike_ms = [_spike_ms(path, ids[row], times[starts[row] : ends[row]], length_ms) for row in rows]
     return Units(ids[rows], spike_ms, observed)
+
+
+def _milliseconds(spans: FloatArray, length_ms: int) -> BoolArray:
+    """Which milliseconds lie wholly within one of the spans, in seconds."""
+    within = np.zeros(length_ms, dtype=bool)
+    for start, stop in np.round(spans * 1000, 6).clip(min=0):
+        within[int(np.ceil(start)) : int(np.floor(stop))] = True
+    return within
 
 
 def _spike_ms(path: Path, unit: int, times: FloatArray, length_ms: int) -> npt.NDArray[np.int32]:
@@ -163,12 +201,10 @@ def _spike_ms(path: Path, unit: int, times: FloatArray, length_ms: int) -> npt.N
 
 def _series(path: Path, series: h5py.Group, name: str, length_ms: int) -> FloatArray:
     """A time series at 1 kHz over the whole session."""
-    data = series["data"][()]
-    data = data.reshape(len(data), -1)
-    data = data if data.dtype.kind == "f" else data.astype(np.float64)
-    if np.isinf(data).any():
+    samples = _samples(series)
+    if np.isinf(samples.values).any():
         raise DataError(f"{path}: time series '{name}' has infinite values: write NaN where there is no sample")
-    milliseconds = 1000.0 * _sample_times(series, len(data))
+    milliseconds = 1000.0 * samples.time_s
     rows = np.rint(milliseconds)
     whole = (np.abs(milliseconds - rows) < _NANOSECOND_MS) & (rows >= 0) & (rows < length_ms)
     rows = rows[whole].astype(np.int64)
@@ -177,12 +213,19 @@ def _series(path: Path, series: h5py.Group, name: str, length_ms: int) -> FloatA
             f"{path}: time series '{name}' is not sampled at whole milliseconds within the recording, one after the "
             f"other: resample it to 1000 Hz"
         )
-    session = np.full((length_ms, data.shape[1]), np.nan, data.dtype)
-    session[rows] = data[:, _column_order(series, data.shape[1])]
+    session = np.full((length_ms, samples.values.shape[1]), np.nan, samples.values.dtype)
+    session[rows] = samples.values
     return session
 
 
-def _sample_times(series: h5py.Group, n_samples: int) -> FloatArray:
+def _samples(series: h5py.Group) -> Samples:
+    data = series["data"][()]
+    data = data.reshape(len(data), -1)
+    data = data if data.dtype.kind == "f" else data.astype(np.float64)
+    return Samples(_sample_times(series, len(data)), data[:, _column_order(series, data.shape[1])])
+
+
+def _sample_times(series: h5py.Group, n_samples: int) -> npt.NDArray[np.float64]:
     if "timestamps" in series:
         return np.asarray(series["timestamps"][()], np.float64)
     start = series["starting_time"]

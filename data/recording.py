@@ -66,7 +66,9 @@ class Recording:
     ``val`` is the search's objective, ``train_val`` what a submission for the test phase is trained on, and
     ``test`` is None where there are no test trials. ``name`` is the dataset's. ``content_hash`` is a SHA-256 of its
     files, in hex: two recordings with the same hash are the same. ``val_targets`` is an HDF5 file for
-    ``nlb_tools.evaluation.evaluate``, whose one group is named ``group``.
+    ``nlb_tools.evaluation.evaluate``, whose one group is named ``group``; ``test_targets`` is one for the test trials,
+    or None where the recording does not know their targets, as in the benchmark. ``choices`` says in words what was
+    decided about it where neither its files nor its settings say.
     """
 
     name: str
@@ -77,6 +79,8 @@ class Recording:
     train_val: Split
     test: Split | None
     val_targets: Path
+    test_targets: Path | None
+    choices: tuple[str, ...]
 
     @property
     def n_heldin(self) -> int:

@@ -16,11 +16,15 @@ class Tensors:
     """The spike counts of each split by its name, and what the predictions of val trials are scored against.
 
     ``splits`` has train, val and train_val, and test where there are test trials. ``targets`` are arrays by the names
-    that the benchmark's file of targets has (``eval_spikes_heldout``, ``train_behavior`` and so on).
+    that the benchmark's file of targets has (``eval_spikes_heldout``, ``train_behavior`` and so on). ``choices`` says
+    in words what was decided where neither files nor settings say; ``test_targets`` are those of test trials, where
+    the recording knows them.
     """
 
     splits: dict[str, Split]
     targets: dict[str, Array]
+    choices: tuple[str, ...] = ()
+    test_targets: dict[str, Array] | None = None
 
 
 class Source(Protocol):

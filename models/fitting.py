@@ -31,10 +31,10 @@ class Val:
         self.counts = counts
         self.heldin_BWI = counts.heldin_BWI
         self.heldout = scores.heldout(counts)
-        self.forward = scores.forward(counts)
+        self.forward = scores.forward(counts) if counts.sizes.n_forward else None
 
     def scores_of(self, side_by_side: SideBySide) -> Tensor:
-        """co-bps and fp-bps of every network, 2 x K, still on the device."""
+        """co-bps of every network and, where there are forward bins, fp-bps: 1 or 2 x K, still on the device."""
         sizes = self.counts.sizes
         heldout, forward = [], []
         at_once = math.ceil(trials_at_once(self.heldin_BWI.device) / len(side_by_side.trainings))
@@ -42,8 +42,12 @@ class Val:
             trials = slice(start, start + at_once)
             rates_KBTN = side_by_side.rates(self.heldin_BWI[trials])
             heldout.append(_gain(self.heldout, rates_KBTN[:, :, : sizes.n_window, sizes.n_heldin :], trials))
-            forward.append(_gain(self.forward, rates_KBTN[:, :, sizes.n_window :], trials))
-        return torch.stack([_bits_per_spike(self.heldout, heldout), _bits_per_spike(self.forward, forward)])
+            if self.forward is not None:
+                forward.append(_gain(self.forward, rates_KBTN[:, :, sizes.n_window :], trials))
+        scored = [_bits_per_spike(self.heldout, heldout)]
+        if self.forward is not None:
+            scored.append(_bits_per_spike(self.forward, forward))
+        return torch.stack(scored)
 
 
 def _gain(scored: scores.Scored, rates_KBTN: Tensor, trials: slice) -> Tensor:
@@ -157,15 +161,18 @@ def _epoch(side_by_side: SideBySide, interrupted: Callable[[], bool]) -> Tensor:
     return loss_SK
 
 
-def _judged(training: Training, losses: list[list[float]], co_bps: float, fp_bps: float) -> Progress | DivergedError:
+def _judged(
+    training: Training, losses: list[list[float]], co_bps: float, fp_bps: float | None = None
+) -> Progress | DivergedError:
     """What became of a training, from the losses of its last epochs' steps and its scores.
 
     Keeps its network if it is the best so far.
     """
     if diverged := _diverged(losses, training.epoch):
         return diverged
-    if not (math.isfinite(co_bps) and math.isfinite(fp_bps)):
-        return DivergedError(f"the scores became {co_bps}, {fp_bps} in epoch {training.epoch}")
+    scored = [co_bps] if fp_bps is None else [co_bps, fp_bps]
+    if not all(map(math.isfinite, scored)):
+        return DivergedError(f"the scores became {', '.join(map(str, scored))} in epoch {training.epoch}")
     progress = Progress(training.epoch, fmean(chain.from_iterable(losses)), co_bps, fp_bps)
     training.keep_if_best(progress)
     return progress

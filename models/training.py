@@ -47,12 +47,15 @@ class Plan:
 
 @dataclass(frozen=True)
 class Progress:
-    """One evaluation: the epochs done, their mean loss in nats per scored entry, and the scores on val."""
+    """One evaluation: the epochs done, their mean loss in nats per scored entry, and the scores on val.
+
+    ``fp_bps`` is None where there are no forward bins.
+    """
 
     epoch: int
     loss: float
     co_bps: float
-    fp_bps: float
+    fp_bps: float | None
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 
-from data.datasets import dataset_named
+from data.datasets import DATASETS
 from data.opening import open_recording
+from data.own.settings import RecordingSettings
 from data.provenance import origin
 from data.recording import Recording
 from models.chain import Chain, parse_chain
@@ -26,6 +27,7 @@ from search.spec import (
     SamplerName,
     SearchSpec,
     differences,
+    recording_differences,
     space_differences,
     usual_epochs,
     versions_here,
@@ -52,10 +54,11 @@ class Request:
     pruner: PrunerName | None = None
     seed: int | None = None
     bin_ms: int | None = None
+    recording: RecordingSettings | None = None
 
     @property
     def given(self) -> dict[str, Any]:
-        """The options that were said, by the specification's field; the space is compared by its ranges instead."""
+        """The options that were said, by the specification's field; what a file says is compared by itself."""
         values = {field.name: getattr(self, field.name) for field in fields(self) if field.name in OPTION_OF_FIELD}
         return {name: value for name, value in values.items() if value is not None}
 
@@ -74,8 +77,7 @@ def begin(place: Place, name: str, request: Request) -> OpenStudy:
             OPTION_OF_FIELD[field] for field in ("dataset", "architectures", "trials") if field not in request.given
         ]
         raise UsageError(f"there is no study '{name}' yet, and to make it {', '.join(missing)} must be given")
-    dataset_named(request.dataset)
-    recording = open_recording(request.dataset, place.data, request.bin_ms or 5)
+    recording = open_recording(request.dataset, place.data, request.bin_ms or 5, settings=request.recording)
     chains = [parse_chain(text) for text in request.architectures]
     for chain in chains:
         check_chain(chain, recording)
@@ -85,6 +87,7 @@ def begin(place: Place, name: str, request: Request) -> OpenStudy:
         dataset=request.dataset,
         bin_ms=recording.bin_ms,
         content_hash=recording.content_hash,
+        recording=None if request.dataset in DATASETS else request.recording or RecordingSettings(),
         architectures=request.architectures,
         space_name=space.name,
         space=space_for(space, chains),
@@ -98,8 +101,10 @@ def begin(place: Place, name: str, request: Request) -> OpenStudy:
         versions=versions_here() | origin(request.dataset, place.data, recording.content_hash),
     )
     check_sampler(spec)
+    if recording.choices:
+        _log.info("%s, where nothing else was said: %s", recording.name, "; ".join(recording.choices))
     if recording.test is None:
-        _log.warning("there is no test file, so this study can be exported for --phase val alone")
+        _log.warning("there are no test trials, so this study can be exported for --phase val alone")
     check_folder(study_folder(place.artifacts, name))
     database = open_database(place.url)
     # A first trial beside the grid would repeat one of its combinations.
@@ -133,6 +138,8 @@ def _join(place: Place, name: str, request: Request) -> OpenStudy:
     found = differences(study.spec, request.given)
     if request.space is not None:
         found += space_differences(study.spec, request.space)
+    if request.recording is not None:
+        found += recording_differences(study.spec, request.recording)
     if found:
         raise SearchError(
             f"the study '{name}' was made with {'; with '.join(found)}: leave the option out, or name another study"

@@ -23,6 +23,7 @@ from typing import Any
 import torch
 
 from data.opening import open_recording
+from data.own.settings import RecordingSettings
 from models.chain import parse_chain
 from models.errors import DivergedError, InterruptedTrainingError
 from models.fitting import train_through
@@ -54,7 +55,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Course:
-    """What all jobs have in common: the recording, lying in the folder ``data``, and into how many folds it is cut."""
+    """What all jobs have in common: the recording, lying at ``data``, and into how many folds it is cut."""
 
     spec: SearchSpec
     data: Path
@@ -162,9 +163,9 @@ def _arrive(free_slots: SimpleQueue[Slot], leave: Event) -> None:
 
 
 @cache
-def _train_val(dataset: str, data: Path, bin_ms: int) -> Counts:
+def _train_val(dataset: str, data: Path, bin_ms: int, settings: RecordingSettings | None) -> Counts:
     """Opened by the first job of a process: what goes wrong with it is then told as that job's error."""
-    return counts_of(open_recording(dataset, data, bin_ms).train_val)
+    return counts_of(open_recording(dataset, data, bin_ms, settings=settings).train_val)
 
 
 def _leave_with_parent() -> None:
@@ -179,5 +180,6 @@ def _run(job: Job, course: Course) -> float:
     assert _leave is not None
     if _leave.is_set():
         raise InterruptedTrainingError("asked to leave")
-    counts = _train_val(course.spec.dataset, course.data, course.spec.bin_ms)
+    spec = course.spec
+    counts = _train_val(spec.dataset, course.data, spec.bin_ms, spec.recording)
     return score_fold(job, course, counts, training_device(), _leave.is_set)

@@ -1,18 +1,24 @@
-"""Scoring a submission as the benchmark does, by ``nlb_tools.evaluation.evaluate``."""
+"""Scoring a submission as the benchmark does, by ``nlb_tools.evaluation``."""
 
 import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
+import numpy as np
 
-from data.datasets import BIN_WIDTHS_MS, dataset_named, group_name
+from data.datasets import BIN_WIDTHS_MS, DATASETS, group_name
 from data.files import PUBLIC_TARGETS
 from data.opening import open_recording
+from data.own.settings import RecordingSettings
+from data.own.source import BIN_WIDTHS_MS as OWN_BIN_WIDTHS_MS
 from data.recording import Recording
 from search.errors import SearchError
-from search.submission import Phase, check_submission
-from search.targets import Arrays, read_group, scorable, why_unreadable
+from search.submission import CONTENT, SETTINGS, Phase, check_submission
+from search.targets import Array, Arrays, read_group, scorable, why_unreadable
 
 Scores = dict[str, dict[str, float]]
 """By dataset, the benchmark's metrics by their names: co-bps, fp-bps, vel R2, psth R2, tp corr."""
@@ -20,22 +26,37 @@ Scores = dict[str, dict[str, float]]
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class _Held:
+    """A group of a submission: the width of its bins, and what it says of a recording of one's own."""
+
+    bin_ms: int
+    settings: RecordingSettings | None
+    content_hash: str | None
+
+
 def evaluate_submission(file: Path, dataset: str, data: Path, targets: Path | None) -> Scores:
     """The metrics of one dataset of a submission, in each bin width that it has.
 
     A file of the phase val is scored against the recording's own val split; one of the phase test against
-    ``targets``, a file in the layout of the benchmark's ``eval_data_test.h5``, else against the truth that lies
-    beside a synthetic recording, else against the ``eval_data_test.h5`` in ``data``. Raises SearchError when the file
-    is not a whole submission or has no targets.
+    ``targets``, a file in the layout of the benchmark's ``eval_data_test.h5``, or else against the test targets that a
+    recording of one's own holds, the truth that lies beside a synthetic one, or the ``eval_data_test.h5`` in ``data``.
+    Raises SearchError when the file is not a whole submission or has no targets.
     """
     scores: Scores = {}
-    for bin_ms in _bin_widths(file, dataset):
-        recording = open_recording(dataset, data, bin_ms)
+    for held in _groups(file, dataset):
+        recording = open_recording(dataset, data, held.bin_ms, settings=held.settings)
         phase = _phase(file, recording)
+        if held.content_hash not in (None, recording.content_hash):
+            raise SearchError(
+                f"{file} predicts {dataset} with content {str(held.content_hash)[:12]}, and {data} holds "
+                f"{recording.content_hash[:12]}: give the same file with --data"
+            )
         check_submission(file, recording, phase)
-        known = targets or (recording.val_targets if phase == "val" else _test_targets(data, recording))
+        known = targets or _known_targets(phase, data, recording)
         group = recording.group
-        scores[group] = score(group, read_group(file, group), read_group(known, group))
+        metrics = score if dataset in DATASETS else score_own
+        scores[group] = metrics(group, read_group(file, group), read_group(known, group))
     return scores
 
 
@@ -44,20 +65,63 @@ def score(group: str, submitted: Arrays, targets: Arrays) -> dict[str, float]:
 
     Raises SearchError for targets that are not those of the submission's trials.
     """
-    _check_targets(group, submitted, targets)
-    from nlb_tools.evaluation import evaluate  # here, because scikit-learn takes a second to import
+    _check_targets(group, submitted, targets, ("eval_spikes_heldout", "train_behavior", "eval_behavior"))
+    with _slow_and_silent():
+        from nlb_tools.evaluation import evaluate
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
         [result] = evaluate({group: scorable(targets)}, {group: submitted})
     [metrics] = result.values()
     # The three scaling datasets' metrics carry a trial count in front, "[100] co-bps"; the dataset says that already.
     return {name.split("] ")[-1]: float(value) for name, value in metrics.items()}
 
 
-def _check_targets(group: str, submitted: Arrays, targets: Arrays) -> None:
+def score_own(group: str, submitted: Arrays, targets: Arrays) -> dict[str, float]:
+    """As ``score``, for a recording that ``nlb_tools.evaluation.evaluate`` does not know: by the functions it calls.
+
+    Behaviour, trial averages and forward bins are scored where the targets have them.
+    """
+    _check_targets(group, submitted, targets, ("eval_spikes_heldout",))
+    targets = scorable(targets)
+
+    def rates(name: str) -> Array:
+        parts = [submitted[name.format(kind)] for kind in ("heldin", "heldout")]
+        return np.concatenate(parts, axis=-1).astype(float)
+
+    with _slow_and_silent():
+        from nlb_tools.evaluation import bits_per_spike, eval_psth, velocity_decoding
+
+        val = rates("eval_rates_{}")
+        heldout = submitted["eval_rates_heldout"].astype(float)
+        metrics = {"co-bps": bits_per_spike(heldout, targets["eval_spikes_heldout"].astype(float))}
+        if "eval_behavior" in targets:
+            train = rates("train_rates_{}")
+            train_mask, eval_mask = (
+                targets.get(f"{prefix}_decode_mask", np.ones((len(array), 1), bool))
+                for prefix, array in (("train", train), ("eval", val))
+            )
+            behavior = targets["train_behavior"], targets["eval_behavior"]
+            metrics["vel R2"] = velocity_decoding(train, behavior[0], train_mask, val, behavior[1], eval_mask)
+        if "psth" in targets:
+            jitter = targets.get("eval_jitter")
+            metrics["psth R2"] = eval_psth(targets["psth"], val, targets["eval_cond_idx"], jitter)
+        if "eval_spikes_heldin_forward" in targets:
+            spikes = [targets[f"eval_spikes_{kind}_forward"] for kind in ("heldin", "heldout")]
+            forward = np.concatenate(spikes, axis=-1).astype(float)
+            metrics["fp-bps"] = bits_per_spike(rates("eval_rates_{}_forward"), forward)
+    return {name: float(value) for name, value in metrics.items()}
+
+
+@contextmanager
+def _slow_and_silent() -> Iterator[None]:
+    """Where nlb_tools is imported, which takes a second for scikit-learn, and its warnings are not shown."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _check_targets(group: str, submitted: Arrays, targets: Arrays, needed: tuple[str, ...]) -> None:
     """Raises SearchError unless the targets are of the very trials that the submission predicts."""
-    missing = [name for name in ("eval_spikes_heldout", "train_behavior", "eval_behavior") if name not in targets]
+    missing = [name for name in needed if name not in targets]
     if missing:
         raise SearchError(f"the targets of {group} lack {', '.join(missing)}: give a file like eval_data_test.h5")
     predicted, known = submitted["eval_rates_heldout"].shape, targets["eval_spikes_heldout"].shape
@@ -68,19 +132,28 @@ def _check_targets(group: str, submitted: Arrays, targets: Arrays) -> None:
         )
 
 
-def _bin_widths(file: Path, dataset: str) -> list[int]:
-    """The bin widths in which a submission holds the dataset."""
-    dataset_named(dataset)
-    groups = {group_name(dataset, bin_ms): bin_ms for bin_ms in BIN_WIDTHS_MS}
+def _groups(file: Path, dataset: str) -> list[_Held]:
+    """The groups in which a submission holds the dataset, one a bin width."""
+    widths = BIN_WIDTHS_MS if dataset in DATASETS else OWN_BIN_WIDTHS_MS
+    found = []
     try:
         with h5py.File(file, "r") as submission:
-            found = [bin_ms for group, bin_ms in groups.items() if group in submission]
+            for bin_ms in widths:
+                group = submission.get(group_name(dataset, bin_ms))
+                # A name may end as if it said a bin width.
+                if group is not None and group.attrs.get("dataset", dataset) == dataset:
+                    found.append(_Held(bin_ms, _settings(group), group.attrs.get(CONTENT)))
             held = ", ".join(submission) or "none"
     except OSError as error:
         raise SearchError(f"cannot read {file} as a submission: {why_unreadable(error)}") from error
     if not found:
         raise SearchError(f"{file} has no group '{dataset}' (it has {held}): give its dataset with --dataset")
     return found
+
+
+def _settings(group: h5py.Group) -> RecordingSettings | None:
+    written = group.attrs.get(SETTINGS)
+    return None if written is None else RecordingSettings.model_validate_json(written)
 
 
 def _phase(file: Path, recording: Recording) -> Phase:
@@ -94,8 +167,11 @@ def _phase(file: Path, recording: Recording) -> Phase:
     return "val" if recording.test is None or n_trials == recording.val.n_trials else "test"
 
 
-def _test_targets(data: Path, recording: Recording) -> Path:
-    """The targets of the phase test below ``data``; a synthetic recording's own go before the benchmark's."""
+def _known_targets(phase: Phase, data: Path, recording: Recording) -> Path:
+    """The recording's own targets of a phase, or those below ``data``; a synthetic one's go before the benchmark's."""
+    own = recording.val_targets if phase == "val" else recording.test_targets
+    if own is not None:
+        return own
     truth = data / recording.name / f"{recording.name}_truth.h5"
     if truth.exists():
         _log.info("scoring against the truth of the synthetic recording, %s", truth)

@@ -24,7 +24,7 @@ from search.memory import keep_freed_memory
 from search.opening import OpenStudy
 from search.selection import Selection, select
 from search.spec import check_version
-from search.submission import Phase, Prediction, Rates, is_submission, phase_splits, write_submission
+from search.submission import CONTENT, SETTINGS, Phase, Prediction, Rates, is_submission, phase_splits, write_submission
 from search.tensors import counts_of, heldin_of
 from search.trial import settings_of
 from storage.patience import Patience
@@ -75,12 +75,20 @@ def export_best(studies: list[OpenStudy], out: Path, phase: Phase, selection: Se
             )
         )
         facts[recording.group] = {
+            "dataset": recording.name,
             "study": study.name,
             "trials": ", ".join(str(finalist.trial.number) for finalist in finalists),
             "chosen_by": selection.judge,
             "architecture": "; ".join(str(finalist.settings["architecture"]) for finalist in finalists),
+            **_own_facts(study),
         }
     write_submission(out, predictions, facts)
+
+
+def _own_facts(study: OpenStudy) -> dict[str, str]:
+    """What whoever scores the submission must know of a recording that is no dataset of the benchmark."""
+    settings = study.spec.recording
+    return {} if settings is None else {SETTINGS: settings.model_dump_json(), CONTENT: study.spec.content_hash}
 
 
 def _check_path(out: Path) -> None:

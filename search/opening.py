@@ -61,12 +61,13 @@ class OpenStudy:
 
     def recording(self) -> Recording:
         """The study's recording. Raises SearchError if the files of --data are another one."""
-        recording = open_recording(self.spec.dataset, self.place.data, self.spec.bin_ms)
+        spec = self.spec
+        recording = open_recording(spec.dataset, self.place.data, spec.bin_ms, settings=spec.recording)
         if recording.content_hash != self.spec.content_hash:
             raise SearchError(
                 f"the study '{self.name}' was made from {self.spec.dataset} with content "
                 f"{self.spec.content_hash[:12]}, and {self.place.data} holds {recording.content_hash[:12]}: "
-                "give the folder of the same files with --data"
+                "give the same files with --data"
             )
         return recording
 

@@ -28,7 +28,9 @@ STORAGE = "sqlite:///nlb-search.db"
 Data = Annotated[
     Path,
     typer.Option(
-        "--data", envvar="NLB_SEARCH_DATA", help="The folder of recordings: DATASET/ or DANDI's own layout in it."
+        "--data",
+        envvar="NLB_SEARCH_DATA",
+        help="The folder of recordings: DATASET/ or DANDI's own layout in it; or the file of a recording of your own.",
     ),
 ]
 DATA = Path("nlb-data")

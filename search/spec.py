@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from data.own.settings import RecordingSettings
 from models.chain import parse_chain
 from models.training import Plan
 from search.errors import SearchError
@@ -29,7 +30,8 @@ EVALUATIONS = 40
 class SearchSpec(BaseModel):
     """What one study searches, on what, and for how long. Stored as JSON when the study is made; it never changes.
 
-    ``content_hash`` is that of the recording's files; ``trials`` the number that shall finish; ``epochs`` the most
+    ``content_hash`` is that of the recording's files; ``recording`` says how one's own is read, and is None for a
+    dataset of the benchmark; ``trials`` the number that shall finish; ``epochs`` the most
     that one trial trains, in batches of ``batch_size`` trials and scored after every ``evaluate_every``; ``seed`` fixes
     every draw of sampler, masks and weights. ``versions`` are those of the packages that decide a score and, of a
     recording that was fetched from DANDI, that of its dandiset.
@@ -40,6 +42,7 @@ class SearchSpec(BaseModel):
     dataset: str
     bin_ms: int
     content_hash: str
+    recording: RecordingSettings | None = None
     architectures: tuple[str, ...]
     space_name: str
     space: Space
@@ -125,6 +128,15 @@ def space_differences(spec: SearchSpec, given: NamedSpace) -> list[str]:
         f"--space {spec.space_name} with {setting} {stored[setting]}, not {given.name} with {wanted[setting]}"
         for setting in changed[:1]
     ]
+
+
+def recording_differences(spec: SearchSpec, given: RecordingSettings) -> list[str]:
+    """As ``differences``, for how a recording is read. Names the first setting that is another."""
+    if spec.recording is None:
+        return [f"the benchmark's own windows and splits of {spec.dataset}, not --recording"]
+    stored = spec.recording.model_dump()
+    changed = [(name, value) for name, value in given.model_dump().items() if stored[name] != value]
+    return [f"--recording with {name} {_shown(stored[name])}, not {_shown(value)}" for name, value in changed[:1]]
 
 
 def _shown(value: Any) -> str:

@@ -20,8 +20,11 @@ from storage.files import whole_file
 Phase = Literal["val", "test"]
 Rates = npt.NDArray[np.float32]
 
+SETTINGS, CONTENT = "recording", "content_hash"
+"""Attributes of a group whose recording is no dataset of the benchmark: how it is read, as JSON, and what it holds."""
+
 MOST_RATE_RATIO = 3.0
-"""How far the mean of predicted rates may be from the mean count of the same neurons, as a factor.
+"""How far the mean of predicted rates may be from the mean count of the same neurons and bins, as a factor.
 
 Rates in spikes per second are off by 200 in 5 ms bins and by 50 in 20 ms bins; rates of the wrong bin width by 4.
 """
@@ -51,8 +54,8 @@ def phase_splits(recording: Recording, phase: Phase) -> tuple[Split, Split]:
         return recording.train, recording.val
     if recording.test is None:
         raise SearchError(
-            f"the recording of {recording.name} has no test file: export for --phase val, "
-            "or put the file beside the train file and make the study anew"
+            f"the recording of {recording.name} has no test trials: export for --phase val, "
+            "or make the study anew from files that have some"
         )
     return recording.train_val, recording.test
 
@@ -120,28 +123,33 @@ def _check_array(name: str, rates: Rates, shape: tuple[int, ...], mean_count: fl
 
 
 def _mean_count(name: str, recording: Recording) -> float:
-    """The mean count of an array's neurons in the window, over train and val, in spikes per bin."""
+    """The mean count of an array's neurons in its bins, over train and val, in spikes per bin."""
     split = recording.train_val
-    counts = split.heldin if "heldin" in name else split.heldout
-    assert counts is not None  # only the test split may lack held-out counts
+    counts = getattr(split, name.partition("_rates_")[2])
     return float(counts[counts != UNSEEN].mean(dtype=np.float64))
 
 
 def _cut(prefix: str, rates: Rates, recording: Recording) -> dict[str, Rates]:
     """Rates of all neurons and bins, cut into the four arrays of the benchmark."""
-    window, forward = np.split(rates, [recording.n_window_bins], axis=1)
-    arrays = {}
-    for part, ending in ((window, ""), (forward, "_forward")):
+    arrays, start = {}, 0
+    for ending, n_bins in _bins(recording).items():
+        part = rates[:, start : start + n_bins]
         arrays[f"{prefix}_rates_heldin{ending}"] = part[:, :, : recording.n_heldin]
         arrays[f"{prefix}_rates_heldout{ending}"] = part[:, :, recording.n_heldin :]
+        start += n_bins
     return arrays
 
 
-def _shapes(prefix: str, n_trials: int, recording: Recording) -> dict[str, tuple[int, int, int]]:
+def _bins(recording: Recording) -> dict[str, int]:
+    """How many bins the arrays of each ending have; a recording without forward bins has no arrays of them."""
     bins = {"": recording.n_window_bins, "_forward": recording.n_forward_bins}
+    return {ending: n_bins for ending, n_bins in bins.items() if n_bins}
+
+
+def _shapes(prefix: str, n_trials: int, recording: Recording) -> dict[str, tuple[int, int, int]]:
     neurons = {"heldin": recording.n_heldin, "heldout": recording.n_heldout}
     return {
         f"{prefix}_rates_{kind}{ending}": (n_trials, n_bins, n_neurons)
-        for ending, n_bins in bins.items()
+        for ending, n_bins in _bins(recording).items()
         for kind, n_neurons in neurons.items()
     }

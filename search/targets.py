@@ -44,13 +44,15 @@ def targets_of(recording: Recording, device: torch.device) -> Targets:
 
     averages = None
     if "psth" in arrays:
-        n_trials = len(arrays["eval_behavior"])
+        n_trials = len(arrays["eval_spikes_heldout"])
         averages = Averages(
             psth_KWN=tensor(arrays["psth"]),
             trials=tuple(tensor(trials.astype(int)) for trials in arrays["eval_cond_idx"]),
             jitter_B=tensor(arrays.get("eval_jitter", np.zeros(n_trials)).astype(int)),
         )
-    behavior = arrays["eval_behavior"]
+    behavior = arrays.get("eval_behavior")
+    if behavior is None:
+        return Targets(averages=averages)
     if behavior.ndim == 3:
         return Targets(velocities=(velocity("train"), velocity("eval")), averages=averages)
     timing = Timing(
@@ -84,7 +86,7 @@ def scorable(targets: Arrays) -> Arrays:
         kept = targets["train_decode_mask"].any(axis=0) & targets["eval_decode_mask"].any(axis=0)
         for name in ("train_decode_mask", "eval_decode_mask"):
             targets[name] = targets[name][:, kept]
-    if targets["eval_behavior"].ndim == 2:
+    if "eval_behavior" in targets and targets["eval_behavior"].ndim == 2:
         targets["eval_behavior"] = _without_single_trials(targets["eval_behavior"])
     if "psth" in targets and not any(len(trials) for trials in targets["eval_cond_idx"]):
         del targets["psth"]

@@ -1,11 +1,13 @@
 """The commands that search, and that tell workers what to do: launch, resume, worker, pause and stop."""
 
 import signal
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from data.datasets import DATASETS
+from data.own.settings import read_settings
 from models.chain import KNOWN_CHAINS, KNOWN_MEANS
 from search import options, slurm
 from search.beginning import Request, begin
@@ -27,7 +29,10 @@ from storage.patience import Patience
 
 def launch(
     study: options.StudyName,
-    dataset: Annotated[str | None, typer.Option(help=f"One of {', '.join(DATASETS)}.")] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(help=f"One of {', '.join(DATASETS)}; or a name for a recording of your own, with --data FILE."),
+    ] = None,
     arch: Annotated[
         list[str] | None,
         typer.Option(
@@ -57,7 +62,13 @@ def launch(
         PrunerName | None, typer.Option(show_default="median", help="How trials are ended early.")
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, show_default="0", help="Fixes every draw.")] = None,
-    bin_size: Annotated[int | None, typer.Option(show_default="5", help="Bins of 5 or 20 ms.")] = None,
+    bin_size: Annotated[
+        int | None, typer.Option(show_default="5", help="Bins of 5 or 20 ms; of a recording of your own, 1 to 100.")
+    ] = None,
+    recording: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.toml", help="How a recording of your own is read, where the defaults do not suit."),
+    ] = None,
     storage: options.Storage = options.STORAGE,
     data: options.Data = options.DATA,
     artifacts: options.Artifacts = None,
@@ -73,6 +84,7 @@ def launch(
         pruner=pruner,
         seed=seed,
         bin_ms=bin_size,
+        recording=None if recording is None else read_settings(recording),
     )
     place = options.place(storage, data, artifacts)
     allocation = options.allocation(on, partition, nodes, gpus_per_node, time, workers, workers_per_gpu)

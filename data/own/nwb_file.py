@@ -1,0 +1,126 @@
+"""Tensors of an NWB file of one's own, read as the benchmark's files are."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from data.binning import counts_in
+from data.errors import DataError
+from data.files import Contents, read_contents
+from data.nwb import BoolArray, Session, observed_by_all, read_samples, read_session
+from data.own.behavior import binned, cut_at
+from data.own.settings import RecordingSettings
+from data.own.splits import drawn_heldout, joined, spike_targets
+from data.own.trials import Plan, plan_of
+from data.recording import Split
+from data.source import Array, Tensors
+
+
+def tensors_of_nwb(path: Path, settings: RecordingSettings, bin_ms: int) -> Tensors:
+    """The tensors of a file with a unit table and a trial table, in bins of ``bin_ms``.
+
+    Raises DataError for a file that lacks what ``settings`` name, with what it has, and for trials that are not whole.
+    """
+    contents = read_contents(path)
+    _check_there(contents, settings)
+    heldout = _heldout(path, settings)
+    columns = {settings.align, *([settings.split] if settings.split is not None else [])}
+    session = _observed_as_one(contents, read_session(contents, columns, None, heldout))
+    plan = plan_of(session, settings, bin_ms)
+    kinds = (session.heldin, session.heldout)
+    counted = counts_in(session, kinds, [plan.bins(name) for name in plan.rows], bin_ms)
+    splits = {
+        name: Split(counts, plan.n_window_bins, len(session.heldin.ids))
+        for name, counts in zip(plan.rows, counted, strict=True)
+    }
+    behavior = _behavior(contents, session, plan, settings, bin_ms)
+    choices = list(plan.choices)
+    if isinstance(settings.heldout, float):
+        choices.append(f"held out a random {np.count_nonzero(heldout)} of the {len(heldout)} neurons")
+    if settings.behavior is None:
+        choices.append("no behaviour is decoded")
+    scored = {"train_behavior": behavior["train"], "eval_behavior": behavior["val"]} if behavior else {}
+    tensors = joined(path, splits["train"], splits["val"], scored, choices)
+    return _with_test(tensors, splits["test"], behavior) if "test" in splits else tensors
+
+
+def _check_there(contents: Contents, settings: RecordingSettings) -> None:
+    """Raises DataError unless the file has the tables, columns and series that are to be read."""
+    for table, held, needed in (
+        ("unit", contents.units, {"spike_times", "spike_times_index"}),
+        ("trial", contents.trials, {"start_time", "stop_time"}),
+    ):
+        if not needed <= held:
+            raise DataError(
+                f"{contents.path} has no {table} table with {' and '.join(sorted(needed))}: "
+                f"{'it has ' + _listed(held) if held else 'it has none'}"
+            )
+    named = [("trial column", settings.align, contents.trials), ("trial column", settings.split, contents.trials)]
+    named.append(("time series", settings.behavior, frozenset(contents.series)))
+    if isinstance(settings.heldout, str):
+        named.append(("unit column", settings.heldout, contents.units))
+    for what, name, held in named:
+        if name is not None and name not in held:
+            raise DataError(f"{contents.path} has no {what} '{name}': choose one of {_listed(held)}")
+
+
+def _listed(names: frozenset[str]) -> str:
+    return ", ".join(sorted(name for name in names if not name.endswith("_index"))) or "none"
+
+
+def _heldout(path: Path, settings: RecordingSettings) -> BoolArray:
+    """Which rows of the unit table are held out."""
+    with h5py.File(path, "r") as file:
+        units = file["units"]
+        n_neurons = len(units["id"])
+        column = units[settings.heldout][()] if isinstance(settings.heldout, str) else None
+    if column is None:
+        heldout = np.zeros(n_neurons, dtype=bool)
+        heldout[drawn_heldout(path, n_neurons, float(settings.heldout))] = True
+        return heldout
+    if column.shape != (n_neurons,) or not np.isin(column, (0, 1)).all() or len(np.unique(column)) != 2:
+        raise DataError(
+            f"{path}: unit column '{settings.heldout}' must be true of the neurons that are held out, else false"
+        )
+    chosen: BoolArray = column.astype(bool)
+    return chosen
+
+
+def _observed_as_one(contents: Contents, session: Session) -> Session:
+    """The session with all neurons unseen wherever one is: a count that was not recorded must not be taken for 0."""
+    observed = observed_by_all(contents, session.length_ms)
+    kinds = (replace(units, observed=observed) for units in (session.heldin, session.heldout))
+    heldin, heldout = kinds
+    return replace(session, heldin=heldin, heldout=heldout)
+
+
+def _behavior(
+    contents: Contents, session: Session, plan: Plan, settings: RecordingSettings, bin_ms: int
+) -> dict[str, Array]:
+    """The behaviour of each split, trials x bins of the window x columns; none where none is to be decoded."""
+    if settings.behavior is None:
+        return {}
+    values = binned(read_samples(contents, settings.behavior), session.length_ms, bin_ms)
+    start_ns = plan.times.astype(np.int64) + (plan.start_ms + settings.lag_ms) * 1_000_000
+    first = -(-start_ns // (bin_ms * 1_000_000))
+    behavior = {name: cut_at(values, first[rows], plan.n_window_bins) for name, rows in plan.rows.items()}
+    for name, found in behavior.items():
+        if np.isnan(found[..., 0]).all():
+            raise DataError(
+                f"{contents.path}: time series '{settings.behavior}' has no sample in the windows of {name}: check "
+                "its times, and lag_ms"
+            )
+    return behavior
+
+
+def _with_test(tensors: Tensors, test: Split, behavior: dict[str, Array]) -> Tensors:
+    """The tensors with the test trials, whose counts no model is shown but those that it reads."""
+    heldin = np.ascontiguousarray(test.heldin)
+    splits = {**tensors.splits, "test": Split(heldin, test.n_window_bins, test.n_heldin)}
+    targets = spike_targets(test)
+    if behavior:
+        targets["train_behavior"] = np.concatenate([behavior["train"], behavior["val"]])
+        targets["eval_behavior"] = behavior["test"]
+    return replace(tensors, splits=splits, test_targets=targets)

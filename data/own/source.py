@@ -1,0 +1,49 @@
+"""A recording of one's own as a source of tensors."""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from data.errors import DataError
+from data.fingerprint import file_hash
+from data.own.settings import RecordingSettings
+from data.source import Tensors
+
+NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}"
+
+BIN_WIDTHS_MS = range(1, 101)
+
+
+@dataclass(frozen=True)
+class OwnRecording:
+    """One file that holds a recording, to be made into tensors in bins of ``bin_ms`` as ``settings`` say.
+
+    Arrays are in bins already, and ``bin_ms`` says in which. Raises DataError for a name that cannot stand for a
+    recording, and a bin width out of range.
+    """
+
+    name: str
+    place: Path
+    bin_ms: int
+    settings: RecordingSettings
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(NAME, self.name):
+            raise DataError(
+                f"'{self.name}' cannot name a recording: take letters, digits, _ and -, at most 60, and no _ or - first"
+            )
+        if self.bin_ms not in BIN_WIDTHS_MS:
+            least, most = BIN_WIDTHS_MS[0], BIN_WIDTHS_MS[-1]
+            raise DataError(f"bins of {self.bin_ms} ms: a recording of your own may have bins of {least} to {most} ms")
+
+    def content_hash(self, memory: Path) -> str:
+        contents = {"file": file_hash(self.place, memory), "settings": self.settings.model_dump(mode="json")}
+        return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
+
+    def make(self) -> Tensors:
+        # Imported here: a prepared recording is opened without what reads its file.
+        from data.own.reading import read_tensors
+
+        return read_tensors(self.place, self.settings, self.bin_ms)

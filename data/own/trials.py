@@ -1,0 +1,165 @@
+"""Which trials of a session of one's own are read, from when to when, and which of them are val."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from data.alignment import BoolArray, IntArray, Times, around, cut, times_of
+from data.errors import DataError
+from data.nwb import Session
+from data.own.settings import RecordingSettings
+
+FORWARD_MS = 200
+"""The forward bins of a recording that has them, unless told: those of the benchmark."""
+
+_MUCH_SHORTER = 0.5
+"""A trial of less than so much of the usual length would cut all others short."""
+
+_SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """The rows of each split in the trial table, the time of each row, and the bins around it that are read.
+
+    ``first`` is each row's first bin of the session; rows that are in no split mean nothing.
+    """
+
+    rows: dict[str, IntArray]
+    times: Times
+    first: IntArray
+    start_ms: int
+    n_window_bins: int
+    n_forward_bins: int
+    choices: tuple[str, ...]
+
+    def bins(self, split: str) -> IntArray:
+        """The bins of window and forward, trials x bins."""
+        return self.first[self.rows[split]][:, None] + np.arange(self.n_window_bins + self.n_forward_bins)
+
+
+def plan_of(session: Session, settings: RecordingSettings, bin_ms: int) -> Plan:
+    """What ``settings``, and defaults where they say nothing, make of a session's trial table.
+
+    Raises DataError, which names the rows of the table, for trials that cannot be read or are in two splits at once.
+    """
+    times = _align_times(session, settings.align)
+    rows, choices = _split_rows(session, settings, times)
+    included = np.concatenate(list(rows.values()))
+    start_ms, end_ms = settings.window_ms or _usual_window(session, settings, times, included, choices)
+    n_window_bins = (end_ms - start_ms) // bin_ms
+    if not n_window_bins:
+        raise DataError(f"{session.path}: a window of {end_ms - start_ms} ms is shorter than a bin of {bin_ms} ms")
+    first, lacking = _windows(session, times, start_ms, n_window_bins, bin_ms)
+    _refuse(
+        session.path,
+        included[lacking[included]],
+        "reach into time that was not recorded: shorten window_ms, or give them the split 'none'",
+    )
+    n_forward_bins = (FORWARD_MS if settings.forward_ms is None else settings.forward_ms) // bin_ms
+    _, lacking = _windows(session, times, start_ms, n_window_bins + n_forward_bins, bin_ms)
+    short = included[lacking[included]]
+    if settings.forward_ms is not None:
+        _refuse(session.path, short, f"have no {settings.forward_ms} ms after their window: take less for forward_ms")
+    elif len(short):
+        n_forward_bins = 0
+        choices.append(f"no forward bins, for row {short[0]} of the trials has no {FORWARD_MS} ms after its window")
+    else:
+        choices.append(f"the {FORWARD_MS} ms after the window are forward bins")
+    plan = Plan(rows, times, first, start_ms, n_window_bins, n_forward_bins, tuple(choices))
+    _check_apart(session.path, plan)
+    return plan
+
+
+def _align_times(session: Session, column: str) -> Times:
+    """The times, in seconds in the table, around which trials are read."""
+    found = session.trials[column]
+    if found.dtype.kind not in "iufm":
+        raise DataError(f"{session.path}: trial column '{column}' holds no times but {found.iloc[0]!r} and so on")
+    if found.dtype.kind == "m":  # the reader takes a column for times by its name
+        return times_of(session.trials, column)
+    times: Times = pd.to_timedelta(found.where(np.isfinite(found)), unit="s").to_numpy("timedelta64[ns]")
+    return times
+
+
+def _split_rows(session: Session, settings: RecordingSettings, times: Times) -> tuple[dict[str, IntArray], list[str]]:
+    """The rows of each split that has some, and what was decided about them."""
+    timed = ~np.isnat(times)
+    choices = []
+    if settings.split is None:
+        rows = np.flatnonzero(timed)
+        rows = rows[np.argsort(times[rows], kind="stable")]
+        n_val = max(1, round(settings.val_share * len(rows)))
+        splits = {"train": rows[:-n_val], "val": rows[-n_val:]}
+        choices.append(f"the last {n_val} of {len(rows)} trials are val")
+    else:
+        named = session.trials[settings.split].astype(str).to_numpy()
+        splits = {name: np.flatnonzero((named == name) & timed) for name in _SPLITS}
+        if not len(splits["test"]):
+            del splits["test"]
+        timed |= ~np.isin(named, _SPLITS)
+        found = ", ".join(sorted(set(named)))
+        if not (len(splits["train"]) and len(splits["val"])):
+            raise DataError(
+                f"{session.path}: trial column '{settings.split}' must say train of some trials and val of others, "
+                f"and it says {found or 'nothing'}"
+            )
+    if not len(splits["train"]):
+        raise DataError(f"{session.path} has {len(splits['val'])} trials with a time in '{settings.align}': give more")
+    if not timed.all():
+        choices.append(f"{np.count_nonzero(~timed)} trials without a time in {settings.align} left out")
+    return splits, choices
+
+
+def _usual_window(
+    session: Session, settings: RecordingSettings, times: Times, included: IntArray, choices: list[str]
+) -> tuple[int, int]:
+    """From the align time to the end of the shortest trial."""
+    lengths_ms = (times_of(session.trials, "stop_time") - times)[included] / np.timedelta64(1, "ms")
+    usual_ms = float(np.nanmedian(lengths_ms))
+    short = ~(lengths_ms >= _MUCH_SHORTER * usual_ms)
+    _refuse(
+        session.path,
+        included[short],
+        f"end much sooner after {settings.align} than the usual {usual_ms:.0f} ms: say window_ms, or give them the "
+        "split 'none'",
+    )
+    shortest_ms = int(lengths_ms.min())
+    choices.append(f"the window is the {shortest_ms} ms after {settings.align} that the shortest trial lasts")
+    return 0, shortest_ms
+
+
+def _windows(session: Session, times: Times, start_ms: int, n_bins: int, bin_ms: int) -> tuple[IntArray, BoolArray]:
+    """The first bin of each trial's window, and which trials have not all bins of it, recorded from each neuron."""
+    every = np.ones(len(times), dtype=bool)
+    span = around(times, (start_ms, start_ms + n_bins * bin_ms), overlap=True)
+    windows = cut(session.trials, every, span, bin_ms, session.n_bins(bin_ms))
+    first = np.zeros(len(times), dtype=np.int64)
+    first[windows.rows] = windows.first
+    windows = windows.chosen(windows.n_bins == n_bins)
+    windows = windows.chosen(np.asarray(session.seen(bin_ms)[windows.bins()].all(axis=1)))
+    lacking = every
+    lacking[windows.rows] = False
+    return first, lacking
+
+
+def _check_apart(path: Path, plan: Plan) -> None:
+    """Raises DataError if a moment is in the windows of two splits: val would be known from training."""
+    owner: dict[int, tuple[str, int]] = {}
+    for split, rows in plan.rows.items():
+        for row in rows:
+            for bin_ in range(plan.first[row], plan.first[row] + plan.n_window_bins):
+                other, other_row = owner.setdefault(bin_, (split, row))
+                if other != split:
+                    raise DataError(
+                        f"{path}: the windows of trials in rows {other_row} ({other}) and {row} ({split}) overlap: "
+                        "shorten window_ms, or give one of them the split 'none'"
+                    )
+
+
+def _refuse(path: Path, rows: IntArray, why: str) -> None:
+    if len(rows):
+        named = ", ".join(map(str, rows[:5])) + (", ..." if len(rows) > 5 else "")
+        raise DataError(f"{path}: trials in rows {named} of the trial table (from 0) {why}")

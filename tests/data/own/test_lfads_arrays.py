@@ -1,0 +1,116 @@
+"""Files as lfads-torch reads them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from toy_arrays import Arrays, toy_arrays
+
+from data.errors import DataError
+from data.opening import open_recording
+from data.own.settings import RecordingSettings
+from data.recording import Recording
+
+
+def lfads_arrays(n_read: int, n_read_bins: int) -> Arrays:
+    """The toy recording in lfads-torch's names: so many channels and bins are read, and all are predicted."""
+    toy = toy_arrays()
+    arrays = {}
+    for prefix, name in (("train", "train"), ("valid", "eval")):
+        parts = {
+            f"{kind}{ending}": toy[f"{name}_spikes_{kind}{ending}"]
+            for kind in ("heldin", "heldout")
+            for ending in ("", "_forward")
+        }
+        recon = np.block([[parts["heldin"], parts["heldout"]], [parts["heldin_forward"], parts["heldout_forward"]]])
+        arrays[f"{prefix}_recon_data"] = recon
+        arrays[f"{prefix}_encod_data"] = recon[:, :n_read_bins, :n_read]
+    return arrays
+
+
+def opened(arrays: Arrays, folder: Path, settings: RecordingSettings | None = None) -> Recording:
+    with h5py.File(folder / "lfads.h5", "w") as file:
+        for name, values in arrays.items():
+            file[name] = values.astype(float)
+    return open_recording("mine", folder / "lfads.h5", 5, folder / "cache", settings)
+
+
+def test_recon_says_which_neurons_are_held_out_and_which_bins_are_forward(tmp_path: Path) -> None:
+    recording = opened(lfads_arrays(n_read=9, n_read_bins=24), tmp_path)
+    assert (recording.n_heldin, recording.n_heldout, recording.n_window_bins, recording.n_forward_bins) == (9, 3, 24, 6)
+    assert recording.choices == ()
+    toy = toy_arrays()
+    np.testing.assert_array_equal(recording.train.heldout, toy["train_spikes_heldout"])
+    np.testing.assert_array_equal(recording.val.heldin_forward, toy["eval_spikes_heldin_forward"])
+
+
+@pytest.mark.parametrize(("settings", "n_heldout"), [(None, 3), (RecordingSettings(heldout=0.5), 6)])
+def test_a_share_of_the_neurons_is_held_out_where_all_are_read(
+    settings: RecordingSettings | None, n_heldout: int, tmp_path: Path
+) -> None:
+    arrays = lfads_arrays(n_read=12, n_read_bins=30)
+    recording = opened(arrays, tmp_path, settings)
+    assert recording.choices == ("no forward bins", f"held out a random {n_heldout} of the 12 neurons")
+    assert (recording.n_heldin, recording.n_heldout, recording.n_forward_bins) == (12 - n_heldout, n_heldout, 0)
+    # Every neuron is there once, and the same ones are held out of train and val.
+    for split, name in ((recording.train, "train"), (recording.val, "valid")):
+        order = [
+            next(n for n in range(12) if np.array_equal(split.counts[..., k], arrays[f"{name}_recon_data"][..., n]))
+            for k in range(12)
+        ]
+        assert sorted(order) == list(range(12))
+        assert order[: 12 - n_heldout] == sorted(order[: 12 - n_heldout])
+    again = opened(arrays, tmp_path, settings)
+    assert again.content_hash == recording.content_hash
+
+
+def test_settings_are_part_of_what_a_recording_is(tmp_path: Path) -> None:
+    arrays = lfads_arrays(n_read=12, n_read_bins=30)
+    first, second = opened(arrays, tmp_path), opened(arrays, tmp_path, RecordingSettings(heldout=0.5))
+    assert first.content_hash != second.content_hash
+
+
+def shifted(arrays: Arrays) -> None:
+    arrays["valid_encod_data"] = np.roll(arrays["valid_encod_data"], 1, axis=0)
+
+
+def one_neuron(arrays: Arrays) -> None:
+    for name in arrays:
+        arrays[name] = arrays[name][..., :1]
+
+
+def fewer_channels(arrays: Arrays) -> None:
+    arrays["valid_recon_data"] = arrays["valid_recon_data"][..., :-1]
+
+
+def smoothed(arrays: Arrays) -> None:
+    arrays["train_recon_data"] = arrays["train_recon_data"] * 0.5
+
+
+@pytest.mark.parametrize(
+    ("change", "settings", "says"),
+    [
+        (shifted, None, "valid_encod_data (16, 24, 12) is not the first bins and channels of valid_recon_data"),
+        (one_neuron, None, "has 1 neuron: to hold one out, and read another, it must have two"),
+        (fewer_channels, None, "recon has (30, 12) bins and channels in train, and (30, 11) in valid"),
+        (smoothed, None, "train_recon_data has 0.5 in trial"),
+        (lambda arrays: arrays.pop("valid_recon_data"), None, "lacks valid_recon_data"),
+        (lambda _: None, RecordingSettings(heldout="area"), "has no column 'area' of neurons, for it is no NWB file"),
+        (lambda _: None, RecordingSettings(align="go_cue"), "the setting align says nothing of"),
+    ],
+)
+def test_what_is_wrong_is_said(
+    change: Callable[[Arrays], object], settings: RecordingSettings | None, says: str, tmp_path: Path
+) -> None:
+    arrays = lfads_arrays(n_read=12, n_read_bins=24)
+    change(arrays)
+    with pytest.raises(DataError) as raised:
+        opened(arrays, tmp_path, settings)
+    assert says in str(raised.value)
+
+
+def test_heldout_says_nothing_where_recon_says_it(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"the setting heldout says nothing of .*: its recon arrays say"):
+        opened(lfads_arrays(n_read=9, n_read_bins=24), tmp_path, RecordingSettings(heldout=0.5))

@@ -1,0 +1,144 @@
+"""Files of arrays by nlb_tools' names, from somebody else's program."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from toy_arrays import Arrays, toy_arrays
+
+from data.errors import DataError
+from data.opening import open_recording
+from data.recording import Split
+
+Change = Callable[[Arrays], None]
+
+
+def write(path: Path, arrays: Arrays, group: str = "/") -> Path:
+    with h5py.File(path, "w") as file:
+        for name, values in arrays.items():
+            dtype = h5py.vlen_dtype(int) if values.dtype == object else values.dtype
+            file.create_dataset(f"{group}/{name}", data=values, dtype=dtype)
+    return path
+
+
+def assert_holds(split: Split, arrays: Arrays, prefix: str) -> None:
+    for part in ("heldin", "heldout", "heldin_forward", "heldout_forward"):
+        np.testing.assert_array_equal(getattr(split, part), arrays[f"{prefix}_spikes_{part}"])
+
+
+@pytest.mark.parametrize("group", ["/", "session"])
+@pytest.mark.parametrize("dtype", ["float64", "int64", "uint8"])
+def test_the_counts_are_those_of_the_file(group: str, dtype: str, tmp_path: Path) -> None:
+    arrays = toy_arrays()
+    spikes = {name: values.astype(dtype) for name, values in arrays.items() if "_spikes_" in name}
+    recording = open_recording("mine", write(tmp_path / "x.bin", arrays | spikes, group), 7, tmp_path / "cache")
+    assert_holds(recording.train, arrays, "train")
+    assert_holds(recording.val, arrays, "eval")
+    both = np.concatenate([recording.train.counts, recording.val.counts])
+    np.testing.assert_array_equal(recording.train_val.counts, both)
+    assert recording.test is None
+    assert (recording.group, recording.choices) == ("mine_7", ())
+    with h5py.File(recording.val_targets) as file:
+        targets = file["mine_7"]
+        for name in ("eval_spikes_heldout", "eval_spikes_heldin_forward", "train_behavior", "eval_behavior", "psth"):
+            np.testing.assert_array_equal(targets[name], arrays[name])
+        for members, expected in zip(targets["eval_cond_idx"], arrays["eval_cond_idx"], strict=True):
+            np.testing.assert_array_equal(members, expected)
+
+
+def test_only_the_four_arrays_of_spikes_are_needed(tmp_path: Path) -> None:
+    arrays = toy_arrays()
+    needed = {name: arrays[name] for name in arrays if "spikes" in name and "forward" not in name}
+    recording = open_recording("mine", write(tmp_path / "x.h5", needed | {"notes": np.zeros(3)}), 5, tmp_path / "cache")
+    assert recording.n_forward_bins == 0
+    assert recording.choices == ("notes left aside", "no forward bins")
+    with h5py.File(recording.val_targets) as file:
+        assert set(file["mine"]) == {"eval_spikes_heldout"}
+
+
+def without(*names: str) -> Change:
+    return lambda arrays: [arrays.pop(name) for name in names] and None
+
+
+def entry(name: str, value: float) -> Change:
+    def change(arrays: Arrays) -> None:
+        arrays[name] = arrays[name].astype(float)
+        arrays[name][(2, 3, 1)[: arrays[name].ndim]] = value
+
+    return change
+
+
+def cut(name: str, *axes: int) -> Change:
+    def change(arrays: Arrays) -> None:
+        for axis in axes:
+            arrays[name] = np.delete(arrays[name], -1, axis)
+
+    return change
+
+
+def put(name: str, value: object) -> Change:
+    def change(arrays: Arrays) -> None:
+        arrays[name] = np.asarray(value)
+
+    return change
+
+
+def same_trial(arrays: Arrays) -> None:
+    for name in arrays:
+        if name.startswith("train_spikes"):
+            arrays[name.replace("train", "eval")][3] = arrays[name][9]
+
+
+def ragged(arrays: Arrays) -> None:
+    values = np.empty(2, dtype=object)
+    values[0], values[1] = np.zeros(3), np.zeros(4)
+    arrays["train_spikes_heldin"] = values
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (without("eval_spikes_heldout"), "lacks eval_spikes_heldout: beside the arrays that it has"),
+        (without("eval_spikes_heldin_forward"), "lacks eval_spikes_heldin_forward: give all or none"),
+        (without("train_behavior"), "lacks train_behavior: give all or none"),
+        (without("psth"), "lacks psth: give all or none"),
+        (entry("train_spikes_heldin", np.nan), "train_spikes_heldin has nan in trial 2, bin 3, neuron 1, where whole"),
+        (entry("eval_spikes_heldout", -1), "eval_spikes_heldout has -1 in trial 2, bin 3, neuron 1"),
+        (entry("eval_spikes_heldout", 0.5), "eval_spikes_heldout has 0.5 in trial 2"),
+        (entry("eval_spikes_heldin_forward", 255), "eval_spikes_heldin_forward has 255 in trial 2"),
+        (entry("train_behavior", np.inf), "train_behavior is not finite"),
+        (put("train_spikes_heldin", np.zeros((40, 24))), "has the shape (40, 24), where trials x bins x neurons"),
+        (put("train_spikes_heldin", np.zeros((40, 0, 9))), "has the shape (40, 0, 9), where trials"),
+        (cut("train_spikes_heldout", 0), "train_spikes_heldout has the shape (39, 24, 3), and (40, 24, 3) goes"),
+        (cut("eval_spikes_heldout", 1), "eval_spikes_heldout has the shape (16, 23, 3), and (16, 24, 3) goes"),
+        (cut("train_spikes_heldin_forward", 2), "has the shape (40, 6, 8), and (40, 6, 9) goes"),
+        (cut("train_behavior", 1), "train_behavior has the shape (40, 23, 2), where (40, 24) x dimensions"),
+        (cut("eval_behavior", 2), "train_behavior has 2 columns and eval_behavior 1"),
+        (cut("psth", 2), "psth has the shape (2, 24, 11), where (2, 24, 12) goes"),
+        (put("eval_cond_idx", [[0], [16]]), "eval_cond_idx names trial 16, and val has trials 0 to 15"),
+        (put("eval_jitter", [0.5] * 16), "eval_jitter must be a whole number of bins"),
+        (put("train_decode_mask", np.ones((40, 1))), "lacks eval_decode_mask"),
+        (lambda arrays: arrays["eval_spikes_heldout"].fill(0), "the heldout counts of val have no spike"),
+        (same_trial, "trial 3 of val is trial 9 of train"),
+        (ragged, "train_spikes_heldin is ragged, and all trials must have as many bins"),
+    ],
+)
+def test_what_is_wrong_with_arrays_is_said(change: Change, says: str, tmp_path: Path) -> None:
+    arrays = toy_arrays()
+    change(arrays)
+    path = write(tmp_path / "x.h5", arrays)
+    with pytest.raises(DataError) as raised:
+        open_recording("mine", path, 5, tmp_path / "cache")
+    assert says in str(raised.value)
+    assert str(path) in str(raised.value)
+    assert len(str(raised.value).splitlines()) == 1
+    assert not [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
+
+
+def test_train_and_val_of_two_recordings(tmp_path: Path) -> None:
+    other = toy_arrays(n_neurons=16)
+    arrays = toy_arrays() | {name: other[name] for name in other if name.startswith("eval_spikes")}
+    with pytest.raises(DataError, match=r"train has 24 \+ 6 bins and 9 \+ 3 neurons and val 24 \+ 6 bins and 12 \+ 4"):
+        open_recording("mine", write(tmp_path / "x.h5", arrays), 5, tmp_path / "cache")

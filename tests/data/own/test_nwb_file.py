@@ -1,0 +1,170 @@
+"""NWB files that a lab wrote, without anything of the benchmark's."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from own_nwb import Array, OwnSession
+
+from data.errors import DataError
+from data.opening import open_recording
+from data.own.settings import RecordingSettings
+from data.recording import Recording
+
+
+def opened(session: OwnSession, folder: Path, bin_ms: int = 5, **settings: Any) -> Recording:
+    path = session.write(folder / "session.nwb")
+    return open_recording("mine", path, bin_ms, folder / "cache", RecordingSettings(**settings))
+
+
+def counted(session: OwnSession, neuron: int, start_s: float, n_bins: int, bin_ms: int) -> Array:
+    """By hand: spikes of a neuron in bins of the session from the first that starts at ``start_s`` or later."""
+    first = int(np.ceil(round(start_s * 1000, 6) / bin_ms))
+    edges = (first + np.arange(n_bins + 1)) * bin_ms / 1000
+    return np.histogram(session.spikes[neuron], edges)[0]
+
+
+@pytest.mark.parametrize("bin_ms", [1, 5, 7, 20])
+def test_the_defaults_and_what_is_said_of_them(bin_ms: int, tmp_path: Path) -> None:
+    session = OwnSession()
+    recording = opened(session, tmp_path, bin_ms)
+    assert (recording.n_window_bins, recording.n_forward_bins) == (500 // bin_ms, 200 // bin_ms)
+    assert (recording.train.n_trials, recording.val.n_trials, recording.test) == (32, 8, None)
+    assert (recording.n_heldin, recording.n_heldout) == (9, 3)
+    assert recording.choices == (
+        "the last 8 of 40 trials are val",
+        "the window is the 500 ms after start_time that the shortest trial lasts",
+        "the 200 ms after the window are forward bins",
+        "held out a random 3 of the 12 neurons",
+        "no behaviour is decoded",
+    )
+    n_bins = recording.n_window_bins + recording.n_forward_bins
+    for split, rows in ((recording.train, range(32)), (recording.val, range(32, 40))):
+        by_hand = {
+            n: np.array([counted(session, n, session.start[row], n_bins, bin_ms) for row in rows]) for n in range(12)
+        }
+        found = [next(n for n in by_hand if np.array_equal(by_hand[n], split.counts[..., k])) for k in range(12)]
+        assert sorted(found) == list(range(12))
+        assert found[:9] == sorted(found[:9])
+
+
+def test_what_is_named_is_read(tmp_path: Path) -> None:
+    session = OwnSession()
+    session.columns["go"] = list(session.start + 0.2)
+    names = ["train", "val", "test", "none"]
+    session.columns["part"] = [names[row % 4] for row in range(40)]
+    session.units["silenced"] = [n in (2, 5) for n in range(12)]
+    named = {"align": "go", "window_ms": (-100, 200), "forward_ms": 50, "split": "part", "heldout": "silenced"}
+    recording = opened(session, tmp_path, 10, behavior="paw", lag_ms=40, **named)
+    assert recording.choices == ()
+    assert (recording.n_window_bins, recording.n_forward_bins, recording.n_heldout) == (30, 5, 2)
+    assert recording.test is not None
+    for split, first in ((recording.train, 0), (recording.val, 1), (recording.test, 2)):
+        expected = [counted(session, 3, session.columns["go"][row] - 0.1, 30, 10) for row in range(first, 40, 4)]
+        np.testing.assert_array_equal(split.heldin[..., 2], expected)
+    expected = [counted(session, 5, session.columns["go"][row] - 0.1, 30, 10) for row in range(1, 40, 4)]
+    np.testing.assert_array_equal(recording.val.heldout[..., 1], expected)
+    assert recording.test.counts.shape == (10, 30, 10)
+    assert recording.test_targets is not None
+    with h5py.File(recording.val_targets) as val, h5py.File(recording.test_targets) as test:
+        assert test["mine_10/train_behavior"].shape == (20, 30, 2)
+        expected = [counted(session, 5, session.columns["go"][row] - 0.1, 30, 10) for row in range(2, 40, 4)]
+        np.testing.assert_array_equal(test["mine_10/eval_spikes_heldout"][..., 1], expected)
+        first = np.ceil(np.round((session.columns["go"][1] - 0.1 + 0.04) * 100, 6)) / 100
+        expected = session.latent(first + np.arange(30) * 0.01)
+        # The filter that keeps fast changes out knows nothing of before the session.
+        np.testing.assert_allclose(val["mine_10/eval_behavior"][0, :, 0], expected, atol=0.05)
+
+
+def test_a_recording_that_ends_with_its_last_trial_has_no_forward_bins(tmp_path: Path) -> None:
+    session = OwnSession()
+    session.stop[-1] = session.start[-1] + 0.5
+    session.obs_intervals = [np.array([[0.0, session.stop[-1]]])] * 12
+    session.spikes = [spikes[spikes < session.stop[-1]] for spikes in session.spikes]
+    recording = opened(session, tmp_path)
+    assert recording.n_forward_bins == 0
+    assert "no forward bins, for row 39 of the trials has no 200 ms after its window" in recording.choices
+
+
+def test_trials_without_a_time_are_left_out(tmp_path: Path) -> None:
+    session = OwnSession()
+    session.columns["go"] = [np.nan if row in (3, 9) else start + 0.1 for row, start in enumerate(session.start)]
+    recording = opened(session, tmp_path, align="go")
+    assert recording.train_val.n_trials == 38
+    assert "2 trials without a time in go left out" in recording.choices
+
+
+def short_trial(session: OwnSession) -> None:
+    session.stop[7] = session.start[7] + 0.1
+
+
+def unobserved(session: OwnSession) -> None:
+    hole = (session.start[4] + 0.1, session.start[4] + 0.2)
+    session.obs_intervals = [np.array([[0, session.end]])] * 11 + [np.array([[0, hole[0]], [hole[1], session.end]])]
+
+
+def one_neuron(session: OwnSession) -> None:
+    session.spikes = session.spikes[:1]
+
+
+def early_spike(session: OwnSession) -> None:
+    session.spikes[2] = np.append(-0.5, session.spikes[2])
+
+
+def columns(**columns: list[Any]) -> Callable[[OwnSession], None]:
+    return lambda session: session.columns.update(columns)
+
+
+@pytest.mark.parametrize(
+    ("change", "settings", "says"),
+    [
+        (None, {"align": "go_cue"}, "has no trial column 'go_cue': choose one of id, start_time, stop_time"),
+        (None, {"split": "part"}, "has no trial column 'part': choose one of id, start_time, stop_time"),
+        (None, {"heldout": "area"}, "has no unit column 'area': choose one of id, spike_times"),
+        (None, {"behavior": "tail"}, "has no time series 'tail': choose one of"),
+        (None, {"heldout": "id"}, "unit column 'id' must be true of the neurons that are held out"),
+        (
+            None,
+            {"window_ms": (0, 600_000)},
+            "trials in rows 0, 1, 2, 3, 4, ... of the trial table (from 0) reach into time",
+        ),
+        (None, {"window_ms": (-300, 100)}, "trials in rows 0 of the trial table (from 0) reach into time"),
+        (None, {"window_ms": (0, 3)}, "a window of 3 ms is shorter than a bin of 5 ms"),
+        (None, {"window_ms": (-150, 900)}, "the windows of trials in rows 31 (train) and 32 (val) overlap"),
+        (None, {"forward_ms": 5000}, "have no 5000 ms after their window: take less for forward_ms"),
+        (
+            short_trial,
+            {},
+            "trials in rows 7 of the trial table (from 0) end much sooner after start_time than the usual",
+        ),
+        (unobserved, {}, "trials in rows 4 of the trial table (from 0) reach into time that was not recorded"),
+        (one_neuron, {}, "has 1 neuron: to hold one out, and read another, it must have two"),
+        (early_spike, {}, "has a spike at -0.5 s"),
+        (columns(part=["a"] * 40), {"split": "part"}, "must say train of some trials and val of others, and it says a"),
+        (columns(go=[np.nan] * 40), {"align": "go"}, "trials with a time in 'go': give more"),
+        (columns(go=["x"] * 40), {"align": "go"}, "'go' holds no times"),
+    ],
+)
+def test_what_is_wrong_is_said(
+    change: Callable[[OwnSession], None] | None, settings: dict[str, Any], says: str, tmp_path: Path
+) -> None:
+    session = OwnSession()
+    if change is not None:
+        change(session)
+    with pytest.raises(DataError) as raised:
+        opened(session, tmp_path, **settings)
+    assert says in str(raised.value)
+    assert len(str(raised.value).splitlines()) == 1
+    assert not [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
+
+
+@pytest.mark.parametrize(("missing", "says"), [("units", "no unit table"), ("intervals", "no trial table")])
+def test_a_file_without_tables(missing: str, says: str, tmp_path: Path) -> None:
+    path = OwnSession().write(tmp_path / "session.nwb")
+    with h5py.File(path, "a") as file:
+        del file[missing]
+    with pytest.raises(DataError, match=says):
+        open_recording("mine", path, 5, tmp_path / "cache")

@@ -1,0 +1,118 @@
+"""What may be called a recording of one's own, and what its file may be."""
+
+import tomllib
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from toy_arrays import toy_arrays
+
+from data import from_arrays
+from data.errors import DataError
+from data.opening import open_recording
+from data.own.settings import RecordingSettings, read_settings
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("own") / "toy.h5"
+    from_arrays(path, toy_arrays(), cache=path.parent / "cache")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "bin_ms", "says"),
+    [
+        ("mc_rtt", 5, "mc_rtt is a dataset of the benchmark, and .*toy.h5 is a file: give the folder"),
+        ("my session", 5, "'my session' cannot name a recording: take letters, digits, _ and -"),
+        ("../up", 5, "'../up' cannot name a recording"),
+        ("mine", 0, "bins of 0 ms: a recording of your own may have bins of 1 to 100 ms"),
+        ("mine", 101, "bins of 101 ms"),
+    ],
+)
+def test_names_and_bin_widths(name: str, bin_ms: int, says: str, file: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=says):
+        open_recording(name, file, bin_ms, tmp_path)
+
+
+def test_a_name_without_a_file(tmp_path: Path) -> None:
+    for data in (tmp_path, tmp_path / "typo.h5"):
+        with pytest.raises(DataError) as raised:
+            open_recording("mine", data, 5, tmp_path)
+        assert "unknown dataset 'mine': choose one of mc_maze, mc_rtt" in str(raised.value)
+        assert f"or is it a recording of your own? {data} is no file" in str(raised.value)
+
+
+def test_settings_are_not_for_the_benchmark(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="mc_rtt is a dataset of the benchmark, whose window and splits are given"):
+        open_recording("mc_rtt", tmp_path, 5, tmp_path, RecordingSettings())
+
+
+def test_files_that_are_no_recordings(file: Path, tmp_path: Path) -> None:
+    cached = open_recording("toy", file, 5, file.parent / "cache").val_targets
+    with h5py.File(tmp_path / "submission.h5", "w") as submission:
+        submission["toy/eval_rates_heldout"] = np.zeros((2, 2, 2))
+    with h5py.File(tmp_path / "two.h5", "w") as two:
+        for group in ("a", "b"):
+            for name, values in toy_arrays().items():
+                if "_spikes_" in name:
+                    two[f"{group}/{name}"] = values
+    h5py.File(tmp_path / "empty.h5", "w").close()
+    (tmp_path / "notes.txt").write_text("a year of notes")
+    (tmp_path / "cut.h5").write_bytes(file.read_bytes()[:3000])
+    for path, says in (
+        (tmp_path / "submission.h5", "holds no recording but a submission's rates, of toy"),
+        (cached, "lacks train_spikes_heldin, train_spikes_heldout, eval_spikes_heldin"),
+        (cached.parent / "train.npy", "is not a whole HDF5 file"),
+        (tmp_path / "two.h5", "holds several recordings, in a, b"),
+        (tmp_path / "empty.h5", "holds no recording but nothing: give an NWB file"),
+        (tmp_path / "notes.txt", "is not a whole HDF5 file"),
+        (tmp_path / "cut.h5", "is not a whole HDF5 file"),
+    ):
+        with pytest.raises(DataError) as raised:
+            open_recording("mine", path, 5, tmp_path / "cache")
+        assert f"{path} {says}" in str(raised.value)
+        assert len(str(raised.value).splitlines()) == 1
+    assert not [entry for entry in (tmp_path / "cache").iterdir() if entry.is_dir()]
+
+
+def test_settings_as_a_file_writes_them(tmp_path: Path) -> None:
+    path = tmp_path / "session.toml"
+    path.write_text('align = "go_cue"\nwindow_ms = [-100, 450]\nheldout = 0.3\n')
+    assert read_settings(path) == RecordingSettings(align="go_cue", window_ms=(-100, 450), heldout=0.3)
+
+
+def test_the_file_that_the_page_shows(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "recordings.md").read_text()
+    path = tmp_path / "session.toml"
+    path.write_text(page.partition("```toml\n")[2].partition("```")[0])
+    assert set(tomllib.loads(path.read_text())) == set(RecordingSettings.model_fields)
+    assert read_settings(path).window_ms == (-100, 450)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("align = ", "this is not TOML"),
+        ("alignment = 'go'", "'alignment' is no setting: choose one of heldout, align"),
+        ("heldout = 1", "'heldout' cannot be 1 (a share of the neurons lies between 0 and 1)"),
+        ("heldout = 0.0", "'heldout' cannot be 0.0"),
+        ("window_ms = [450, -100]", "'window_ms' cannot be [450, -100] (a window ends after it starts)"),
+        ("window_ms = 450", "'window_ms' cannot be 450"),
+        ("forward_ms = -5", "'forward_ms' cannot be -5"),
+        ("val_share = 1.5", "'val_share' cannot be 1.5"),
+        ("align = 3", "'align' cannot be 3"),
+    ],
+)
+def test_a_file_that_writes_no_settings(text: str, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "session.toml"
+    path.write_text(text)
+    with pytest.raises(DataError) as raised:
+        read_settings(path)
+    assert f"{path}: {says}" in str(raised.value)
+
+
+def test_settings_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"cannot read the settings .*none.toml: No such file"):
+        read_settings(tmp_path / "none.toml")

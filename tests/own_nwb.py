@@ -1,0 +1,67 @@
+"""An NWB file such as a lab writes: pynwb's own tables, no column of the benchmark's."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pynwb import NWBHDF5IO, NWBFile, TimeSeries
+
+Array = npt.NDArray[Any]
+
+
+@dataclass
+class OwnSession:
+    """Neurons that share a latent, in trials of different lengths with pauses between; fields can be changed before
+    ``write``. Times are seconds; ``columns`` are more columns of the trial table, ``units`` of the unit table.
+    """
+
+    seed: int = 0
+    n_trials: int = 40
+    n_neurons: int = 12
+    shortest_s: float = 0.5
+    rate_hz: float = 100.0
+    start: Array = field(init=False)
+    stop: Array = field(init=False)
+    spikes: list[Array] = field(init=False)
+    obs_intervals: list[Array] | None = None
+    columns: dict[str, list[Any]] = field(default_factory=dict)
+    units: dict[str, list[Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        rng = np.random.default_rng(self.seed)
+        lengths = self.shortest_s + rng.integers(0, 300, self.n_trials) / 1000
+        lengths[self.n_trials // 2] = self.shortest_s
+        self.start = 0.2 + np.append(0, np.cumsum(lengths + 0.25)[:-1])
+        self.stop = self.start + lengths
+        self.end = float(self.stop[-1] + 0.5)
+        clock = np.arange(0, self.end, 0.001)
+        loading = rng.normal(0, 0.9, self.n_neurons)
+        chance = np.exp(np.outer(self.latent(clock), loading)) * 0.03
+        fired = rng.random(chance.shape) < chance
+        self.spikes = [clock[fired[:, neuron]] + 0.0004 for neuron in range(self.n_neurons)]
+
+    @staticmethod
+    def latent(time_s: Array) -> Array:
+        """What the neurons share, and what the file calls ``paw``."""
+        return np.asarray(np.sin(2 * np.pi * 1.7 * time_s) + np.sin(2 * np.pi * 0.6 * time_s + 1))
+
+    def write(self, path: Path) -> Path:
+        nwb = NWBFile("a session", path.stem, datetime(2024, 1, 1, tzinfo=UTC))
+        for name in self.columns:
+            nwb.add_trial_column(name, name)
+        for row, (start, stop) in enumerate(zip(self.start, self.stop, strict=True)):
+            nwb.add_trial(start_time=start, stop_time=stop, **{name: v[row] for name, v in self.columns.items()})
+        for name in self.units:
+            nwb.add_unit_column(name, name)
+        for row, spikes in enumerate(self.spikes):
+            spans = {} if self.obs_intervals is None else {"obs_intervals": self.obs_intervals[row]}
+            nwb.add_unit(spike_times=spikes, **spans, **{name: v[row] for name, v in self.units.items()})
+        times = np.arange(0, self.end, 1 / self.rate_hz)
+        paw = np.stack([self.latent(times), np.cos(times)], axis=1)
+        nwb.add_acquisition(TimeSeries(name="paw", data=paw, unit="m", rate=self.rate_hz))
+        with NWBHDF5IO(str(path), "w") as file:
+            file.write(nwb)
+        return path
