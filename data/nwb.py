@@ -96,8 +96,15 @@ def read_session(
         length_ms = _length_ms(observed, file["intervals/trials/stop_time"])
         heldout = units["heldout"][()] if heldout is None else heldout
         series = None if behavior is None else _series(path, file[contents.series[behavior]], behavior, length_ms)
-        kinds = [_units(path, units, np.flatnonzero(kind), observed, length_ms) for kind in (~heldout, heldout)]
-    return Session(path, trials, *kinds, series, length_ms)
+        heldin_rows, heldout_rows = np.flatnonzero(~heldout), np.flatnonzero(heldout)
+        return Session(
+            path=path,
+            trials=trials,
+            heldin=_units(path, units, heldin_rows, observed, length_ms),
+            heldout=_units(path, units, heldout_rows, observed, length_ms),
+            behavior=series,
+            length_ms=length_ms,
+        )
 
 
 def read_samples(contents: Contents, series: str) -> Samples:
