@@ -83,8 +83,8 @@ def read_session(contents: Contents, columns: Iterable[str], behavior: str | Non
         length_ms = _length_ms(observed, file["intervals/trials/stop_time"])
         heldout = units["heldout"][()]
         series = None if behavior is None else _series(path, file[contents.series[behavior]], behavior, length_ms)
-        kinds = [_units(path, units, np.flatnonzero(kind), observed, length_ms) for kind in (~heldout, heldout)]
-    return Session(path, trials, *kinds, series, length_ms)
+        kept, hidden = (_units(path, units, np.flatnonzero(kind), observed, length_ms) for kind in (~heldout, heldout))
+    return Session(path, trials, kept, hidden, series, length_ms)
 
 
 def _trials(path: Path, table: h5py.Group, columns: list[str]) -> pd.DataFrame:
