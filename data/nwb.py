@@ -96,15 +96,8 @@ def read_session(
         length_ms = _length_ms(observed, file["intervals/trials/stop_time"])
         heldout = units["heldout"][()] if heldout is None else heldout
         series = None if behavior is None else _series(path, file[contents.series[behavior]], behavior, length_ms)
-        heldin_rows, heldout_rows = np.flatnonzero(~heldout), np.flatnonzero(heldout)
-        return Session(
-            path=path,
-            trials=trials,
-            heldin=_units(path, units, heldin_rows, observed, length_ms),
-            heldout=_units(path, units, heldout_rows, observed, length_ms),
-            behavior=series,
-            length_ms=length_ms,
-        )
+        kept, hidden = (_units(path, units, np.flatnonzero(kind), observed, length_ms) for kind in (~heldout, heldout))
+    return Session(path, trials, kept, hidden, series, length_ms)
 
 
 def read_samples(contents: Contents, series: str) -> Samples:
