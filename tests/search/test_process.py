@@ -61,7 +61,7 @@ def test_the_reason_of_a_worker_that_was_given_up_is_the_first_line_of_its_error
 ) -> None:
     error = "nlb-search: the disk is on fire\nrun it again as `nlb-search --debug ...`"
     _as_python_starts(f"import os; print({error!r}, flush=True); os._exit(1)", tmp_path, monkeypatch)
-    with pytest.raises(SearchError, match="worker 1 said: nlb-search: the disk is on fire$"):
+    with pytest.raises(SearchError, match=r"worker 1 said: nlb-search: the disk is on fire$"):
         run_workers(study, [Slot(0, None)], Stop(), None, LineShow())
 
 
