@@ -114,7 +114,8 @@ def minutes_of(time: str) -> int:
 def check_cluster(place: Place) -> None:
     """Raises SearchError where no job can be submitted, or where the nodes could not reach the storage."""
     url = place.url.sqlalchemy_url
-    if url.host is None:
+    host = url.host or url.query.get("host")
+    if host is None or str(host).startswith("/"):  # a file, or a server's socket
         raise SearchError(
             f"--on slurm: the storage {place.url} is of this machine alone, and SQLite on a shared folder is not safe: "
             "give --storage postgresql://USER@HOST/DATABASE"

@@ -6,7 +6,6 @@ is met exactly.
 """
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -35,11 +34,6 @@ FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
-
-
-def count_states(study: optuna.Study) -> Counter[TrialState]:
-    """How many trials the study has in each state."""
-    return Counter(trial.state for trial in study.get_trials(deepcopy=False))
 
 
 def finished_count(study: optuna.Study) -> int:

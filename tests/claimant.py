@@ -8,8 +8,11 @@ import random
 import sys
 import threading
 import time
+from collections import Counter
 
+import optuna
 from optuna.samplers import RandomSampler
+from optuna.trial import TrialState
 
 import storage.patience
 from storage.claims import Claim, Claims
@@ -24,6 +27,11 @@ def claims_of(url_text: str, name: str, budget: int) -> Claims:
     url, patience = parse_url(url_text), Patience(threading.Event())
     study, _ = patience.call(lambda: open_study(open_database(url), name))
     return Claims(url, study, budget, RandomSampler, patience)
+
+
+def count_states(study: optuna.Study) -> Counter[TrialState]:
+    """How many trials the study has in each state."""
+    return Counter(trial.state for trial in study.get_trials(deepcopy=False))
 
 
 def main() -> None:

@@ -17,8 +17,9 @@ from postgres_server import serving
 from submitit import LocalExecutor
 
 from search.beginning import Request, begin
+from search.errors import SearchError
 from search.opening import OpenStudy, Place, open_named_study
-from search.slurm import PYTHON, Launch, minutes_of
+from search.slurm import PYTHON, Launch, check_cluster, minutes_of
 from search.stopping import LAUNCHER_VARIABLE
 from storage.owner import OWNER_KEY
 from storage.urls import parse_url
@@ -144,3 +145,11 @@ def test_what_slurm_cannot_do_is_refused_before_anything_is_made(
     assert refused.code == code
     assert words in refused.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_may_be_named_by_the_options_of_its_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "srun").touch(mode=0o755)  # as on a login node
+    monkeypatch.setenv("PATH", str(tmp_path))
+    check_cluster(Place(parse_url("postgresql://lab@/studies?host=db.example"), tmp_path, tmp_path))
+    with pytest.raises(SearchError, match="is of this machine alone"):
+        check_cluster(Place(parse_url("postgresql://lab@/studies?host=/run/postgresql"), tmp_path, tmp_path))

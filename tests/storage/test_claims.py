@@ -6,11 +6,11 @@ from pathlib import Path
 
 import optuna
 import pytest
-from claimant import claims_of
+from claimant import claims_of, count_states
 from optuna.trial import TrialState
 from silence import set_back_heartbeats
 
-from storage.claims import FAILURE_KEY, Claims, count_states
+from storage.claims import FAILURE_KEY, Claims
 from storage.database import GRACE_SECONDS, open_database
 from storage.errors import LostTrialError, StorageError
 from storage.owner import OWNER_KEY

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from claimant import claims_of
+from claimant import claims_of, count_states
 from optuna.trial import TrialState
 
-from storage.claims import count_states
 from storage.database import open_database
 from storage.errors import StorageError
 from storage.locks import exclusive
