@@ -1,15 +1,16 @@
 """``python benchmarks/preparing.py``: how long it takes to make a recording's tensors, and how much memory.
 
 Prepares one synthetic recording of a dataset's size twice, each time in a process of its own: by nlb-search (spikes,
-behaviour, targets with trial averages, written to an empty cache) and by nlb_tools, which makes the same tensors.
+behaviour, targets with trial averages, written to an empty cache) and by nlb_tools, used as its own examples use it.
 nlb_tools' trial averages are left out unless ``--averages`` is given: at mc_maze's size they take some 50 GB. Both must
-count the same spikes. Prints a Markdown table. Seconds are of the clock, memory is each process's peak.
+count the same spikes. Prints a Markdown table. Seconds are of the clock, from the start of the process; memory is its
+peak by then.
 
 The whole of mc_maze needs 20 GB of memory for nlb_tools; ``--trials 300 --averages`` is a size for any machine.
 """
 
 import argparse
-import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -40,7 +41,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Measured:
-    """One side's preparation; ``digest`` is of the spikes it counted."""
+    """One side's preparation. ``digest`` is of the spikes that it counted."""
 
     seconds: float
     peak_mb: float
@@ -68,14 +69,12 @@ def prepared_by_nlb_tools(case: Case) -> Iterator[Any]:
     from nlb_tools.nwb_interface import NWBDataset
 
     from data.datasets import dataset_named
-    from data.files import find_files, read_contents
+    from data.files import find_files
 
     logging.getLogger("nlb_tools").setLevel(logging.ERROR)
     warnings.simplefilter("ignore")
-    dataset, name = dataset_named(case.dataset), case.dataset
-    files = find_files(dataset, case.data)
-    # The dataset's own behaviour alone, as nlb-search: every further series takes time and memory.
-    nwb = NWBDataset(str(files.train), skip_fields=list(set(read_contents(files.train).series) - {dataset.behavior}))
+    name, files = case.dataset, find_files(dataset_named(case.dataset), case.data)
+    nwb = NWBDataset(str(files.train))
     nwb.resample(case.bin_ms)
     for selected in ("train", ["train", "val"]):
         tensors = make_train_input_tensors(nwb, name, selected, save_file=False, include_forward_pred=True)
@@ -85,12 +84,12 @@ def prepared_by_nlb_tools(case: Case) -> Iterator[Any]:
     (targets,) = make_eval_target_tensors(nwb, name, "train", "val", save_file=False, **averages).values()
     yield from (targets[f"eval_spikes_{part}"] for part in ("heldout", "heldin_forward", "heldout_forward"))
     del nwb, tensors, targets
-    test = NWBDataset(str(files.test), skip_fields=list(read_contents(files.test).series))
+    test = NWBDataset(str(files.test))
     test.resample(case.bin_ms)
     yield make_eval_input_tensors(test, name, "test", save_file=False)["eval_spikes_heldin"]
 
 
-def digest(counts: Iterator[Any]) -> str:
+def digest(counts: list[Any]) -> str:
     """A hash of counts, known or not."""
     import hashlib
 
@@ -105,28 +104,38 @@ def digest(counts: Iterator[Any]) -> str:
     return hashed.hexdigest()
 
 
-def in_a_process(*arguments: str) -> tuple[float, float, str]:
-    """Seconds, peak in MB and last line of output of this program with such arguments, in a process of its own."""
+def show_side(prepared: Callable[[Case], Iterator[Any]], case: Case) -> None:
+    """Prepare, print the peak in MB as soon as it is done, and then a hash of the spikes."""
+    counts = list(prepared(case))
+    peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    print(max(peaks) / 1000, flush=True)
+    print(digest(counts))
+
+
+def measured(side: str, options: list[str]) -> Measured:
+    """One side in a process of its own."""
     began = time.perf_counter()
-    with subprocess.Popen([sys.executable, *arguments], stdout=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, __file__, "--side", side, *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        output = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+        peak = process.stdout.readline()
+        seconds = time.perf_counter() - began
+        rest = process.stdout.read()
     if process.returncode != 0:
-        sys.exit(f"{' '.join(arguments)} ended with {process.returncode}: -9 is for lack of memory")
-    return time.perf_counter() - began, usage.ru_maxrss / 1000, output.splitlines()[-1] if output else ""
+        sys.exit(f"{side} ended with {process.returncode}: -9 is for lack of memory")
+    return Measured(seconds, float(peak), rest.strip())
 
 
 def report(case: Case) -> str:
     """The table, once the recording is there."""
     if not case.data.exists():
         sized = [] if case.trials is None else ["--trials", str(case.trials)]
-        in_a_process("-m", "search", "synthesize", case.dataset, "--data", str(case.data), *sized)
+        command = [sys.executable, "-m", "search", "synthesize", case.dataset, "--data", str(case.data), *sized]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     options = ["--dataset", case.dataset, "--bin-size", str(case.bin_ms)]
     options += [] if case.trials is None else ["--trials", str(case.trials)]
     options += ["--averages"] if case.averages else []
-    ours, theirs = (Measured(*in_a_process(__file__, "--side", side, *options)) for side in SIDES)
+    ours, theirs = (measured(side, options) for side in SIDES)
     if ours.digest != theirs.digest:
         sys.exit("the two sides count different spikes")
     without = "with" if case.averages else "without"
@@ -151,13 +160,16 @@ def main() -> None:
     parser.add_argument("--trials", type=int, help="of all splits; as many as the real recording has unless given")
     parser.add_argument("--bin-size", type=int, default=5, dest="bin_ms")
     parser.add_argument("--averages", action="store_true", help="let nlb_tools make its trial averages as well")
-    parser.add_argument("--side", choices=SIDES, help="one side alone, in this process; prints a hash of the spikes")
+    parser.add_argument("--side", choices=SIDES, help="one side alone, in this process: its peak, a hash of the spikes")
     options = parser.parse_args()
     case = Case(options.dataset, options.trials, options.bin_ms, options.averages)
     sides: dict[str, Callable[[Case], Iterator[Any]]] = dict(
         zip(SIDES, (prepared_by_us, prepared_by_nlb_tools), strict=True)
     )
-    print(digest(sides[options.side](case)) if options.side else report(case))
+    if options.side:
+        show_side(sides[options.side], case)
+    else:
+        print(report(case))
 
 
 if __name__ == "__main__":

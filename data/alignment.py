@@ -73,7 +73,7 @@ def cut(trials: pd.DataFrame, included: BoolArray, span: Span, bin_ms: int, n_se
     """The windows of the included trials in bins of ``bin_ms``, as far as the session's bins go."""
     trial_start = times_of(trials, "start_time")
     next_start = np.append(_nanoseconds(trial_start)[1:], _NEVER)
-    timed = ~np.isnat([trial_start, span.start, span.stop, span.origin]).any(axis=0)
+    timed: BoolArray = np.asarray(~np.isnat([trial_start, span.start, span.stop, span.origin]).any(axis=0))
     # Of the included trials alone, but of those that lack a time as well.
     bounds = np.minimum(next_start, _nanoseconds(span.start))[included]
     bounds = np.append(bounds[1:], _NEVER)[timed[included]]

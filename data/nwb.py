@@ -96,8 +96,8 @@ def read_session(
         length_ms = _length_ms(observed, file["intervals/trials/stop_time"])
         heldout = units["heldout"][()] if heldout is None else heldout
         series = None if behavior is None else _series(path, file[contents.series[behavior]], behavior, length_ms)
-        kinds = [_units(path, units, np.flatnonzero(kind), observed, length_ms) for kind in (~heldout, heldout)]
-    return Session(path, trials, *kinds, series, length_ms)
+        kept, hidden = (_units(path, units, np.flatnonzero(kind), observed, length_ms) for kind in (~heldout, heldout))
+    return Session(path, trials, kept, hidden, series, length_ms)
 
 
 def read_samples(contents: Contents, series: str) -> Samples:

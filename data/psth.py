@@ -126,7 +126,8 @@ def _averages(units: Units, conditions: list[_Condition], n_bins: int, smoothing
         rate, seen = smoothed(units, int(begin[trial]), int(length[trial]), smoothing)
         sums[condition, part][seen] += rate[seen]
         known[condition, part][seen] += 1
-    return np.divide(sums, known, out=np.full(sums.shape, np.nan), where=known > 0)
+    averages: FloatArray = np.divide(sums, known, out=np.full(sums.shape, np.nan), where=known > 0)
+    return averages
 
 
 def _members(conditions: list[_Condition], selected: BoolArray) -> Array:

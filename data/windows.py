@@ -123,7 +123,7 @@ class _Part:
         windows = cut(session.trials, selected, self.span, bin_ms, session.n_bins(bin_ms))
         windows = windows.chosen((windows.n_bins == self.n_bins) & ~windows.shared)
         if not self.gaps:
-            windows = windows.chosen(session.seen(bin_ms)[windows.bins()].all(axis=1))
+            windows = windows.chosen(np.asarray(session.seen(bin_ms)[windows.bins()].all(axis=1)))
         lacking = selected.copy()
         lacking[windows.rows] = False
         return lacking

@@ -9,8 +9,8 @@ import pandas as pd
 
 from data.nwb import Session, Units
 
-_ROUND_MS = 1000
-"""The second session begins at a multiple of this, so that its bins are what they were."""
+_PAUSE_S = 0.05
+"""The second session begins so long after the first, and then at the next tenth of a second, as in nlb_tools."""
 
 
 def joined(first: Session, second: Session) -> Session:
@@ -18,7 +18,7 @@ def joined(first: Session, second: Session) -> Session:
 
     Both must be of the same neurons and have the same columns.
     """
-    begin_ms = (first.length_ms // _ROUND_MS + 2) * _ROUND_MS
+    begin_ms = int(np.ceil(((first.length_ms - 1) / 1000 + _PAUSE_S) * 10)) * 100
     later = second.trials.copy()
     for name in later.columns[later.columns.str.endswith("_time")]:
         later[name] += pd.Timedelta(begin_ms, unit="ms")

@@ -7,9 +7,9 @@ import foreign_nwb
 import h5py
 import numpy as np
 import pytest
-from nlb_reference import FIELDS, assert_counts_equal, assert_same, loaded, quiet_nlb_tools, reference
+from nlb_reference import FIELDS, assert_same, loaded, quiet_nlb_tools, reference
 from nlb_tools.evaluation import evaluate
-from nlb_tools.make_tensors import make_eval_input_tensors, make_eval_target_tensors, save_to_h5
+from nlb_tools.make_tensors import make_eval_target_tensors, save_to_h5
 
 from data.datasets import BIN_WIDTHS_MS, DATASETS, dataset_named
 from data.files import find_files
@@ -83,18 +83,6 @@ def test_the_benchmark_s_evaluation_reads_the_targets(written, cache, layout, bi
     assert scores[f"{scaling}fp-bps"] == pytest.approx(0, abs=0.01)
     assert (f"{scaling}psth R2" in scores) == (layout != "mc_rtt")
     assert ("tp corr" in scores) == (layout == "dmfc_rsg")
-
-
-def test_time_that_was_not_observed_is_unseen_in_a_test_trial(mine, tmp_path):
-    train = mine("mc_rtt")
-    test = train.with_name("my-test-set.nwb")
-    with h5py.File(test, "r+") as file:
-        file["units/obs_intervals"][:, 0] = 0.4
-    recording = open_recording("mc_rtt", tmp_path, 5, tmp_path / "cache")
-    plain = make_eval_input_tensors(loaded(test, "mc_rtt", 5), "mc_rtt", "test", save_file=False)
-    assert_counts_equal(recording.test.heldin, plain["eval_spikes_heldin"])
-    assert (recording.test.heldin[0, :40] == UNSEEN).all()
-    assert (recording.test.heldin[0, 40:] != UNSEEN).all()
 
 
 def test_trial_numbers_that_start_elsewhere_change_nothing(mine, written, cache, tmp_path):

@@ -49,7 +49,12 @@ def crowded(path: Path) -> None:
         file["units/spike_times"][ends[busiest] - 300 : ends[busiest]] = 1.0012
 
 
-def at(index: int, value: float) -> Callable[[np.ndarray], np.ndarray]:
+def read(path: Path, name: str) -> np.ndarray:
+    with h5py.File(path) as file:
+        return file[name][()]
+
+
+def at(index: int | slice, value: float) -> Callable[[np.ndarray], np.ndarray]:
     def change(values: np.ndarray) -> np.ndarray:
         values[index] = value
         return values
@@ -81,6 +86,17 @@ SPOILED_TRAINING_FILES = {
     "no go time": ("dmfc_rsg", without(f"{TRIALS}/go_time"), "no trial column 'go_time'"),
     "no train trials": ("mc_rtt", column(f"{TRIALS}/split", none_for(b"train")), "split is 'train', only: none, val"),
     "no val trials": ("mc_rtt", column(f"{TRIALS}/split", none_for(b"val")), "split is 'val', only: none, train"),
+    "a trial that never comes": (
+        "mc_maze_small",
+        column(f"{TRIALS}/move_onset_time", at(4, np.inf)),
+        "trial column 'move_onset_time' is inf in row 4",
+    ),
+    "a trial without a start": (
+        "mc_rtt",
+        column(f"{TRIALS}/start_time", at(5, np.nan)),
+        r"rows 5 of .* a time is missing",
+    ),
+    "a trial before the session": ("mc_rtt", column(f"{TRIALS}/start_time", at(0, -0.3)), r"rows 0 of .* split 'none'"),
     "a trial past the end": ("mc_rtt", column(f"{TRIALS}/start_time", at(-1, 20.0)), r"rows 31 of .* split 'none'"),
     "a trial half observed": (
         "mc_rtt",
@@ -98,6 +114,26 @@ SPOILED_TRAINING_FILES = {
         r"rows 2 of .* reach into the next trial",
     ),
     "a trial without an answer": ("dmfc_rsg", column(f"{TRIALS}/tp", at(1, np.nan)), r"rows 1 of .* a time is missing"),
+    "a go before its set": (
+        "dmfc_rsg",
+        lambda path: column(f"{TRIALS}/set_time", at(1, read(path, f"{TRIALS}/go_time")[1] + 0.1))(path),
+        "rows 1 of",
+    ),
+    "a gap in behavior": (
+        "mc_rtt",
+        column("processing/behavior/finger_vel/data", lambda data: at(slice(1500, 1520), np.nan)(data)),
+        "not whole",
+    ),
+    "behavior sampled twice": (
+        "mc_rtt",
+        column("processing/behavior/finger_vel/timestamps", at(7, 0.006)),
+        "'finger_vel' is not sampled at whole milliseconds within the recording, each once",
+    ),
+    "observed before the session": ("mc_rtt", column("units/obs_intervals", at(0, -2.0)), "observed from or to -2 s"),
+    "observed without end": ("mc_rtt", column("units/obs_intervals", at(-1, np.inf)), "observed from or to inf s"),
+    "a spike before the session": ("mc_rtt", column("units/spike_times", at(0, -0.5)), "has a spike at -0.5 s"),
+    "a spike that is no number": ("mc_rtt", column("units/spike_times", at(0, np.nan)), "has a spike at nan s"),
+    "a spike that never comes": ("mc_rtt", column("units/spike_times", at(0, np.inf)), "has a spike at inf s"),
     "too many spikes": ("mc_rtt", crowded, "a bin holds 30[0-9] spikes"),
     "a spike past the end": ("mc_rtt", column("units/spike_times", at(0, 1e3)), "unit [0-9]+ has a spike at 1000 s, "),
 }
