@@ -191,7 +191,9 @@ def _write_targets(path: Path, group: str, targets: dict[str, Array]) -> None:
             if values.dtype == object:
                 file.create_dataset(f"{group}/{name}", data=values, dtype=h5py.vlen_dtype(int))
             else:
-                file.create_dataset(f"{group}/{name}", data=values, compression="gzip")
+                file.create_dataset(
+                    f"{group}/{name}", data=values, compression="gzip", compression_opts=1, shuffle=True
+                )
 
 
 def _flush(path: Path) -> None:

@@ -134,9 +134,9 @@ def recording_differences(spec: SearchSpec, given: RecordingSettings) -> list[st
     """As ``differences``, for how a recording is read. Names the first setting that is another."""
     if spec.recording is None:
         return [f"the benchmark's own windows and splits of {spec.dataset}, not --recording"]
-    stored = spec.recording.model_dump()
-    changed = [(name, value) for name, value in given.model_dump().items() if stored[name] != value]
-    return [f"--recording with {name} {_shown(stored[name])}, not {_shown(value)}" for name, value in changed[:1]]
+    stored, wanted = spec.recording.model_dump(mode="json"), given.model_dump(mode="json")
+    changed = [name for name in stored if stored[name] != wanted[name]]
+    return [f"--recording with {name} {stored[name]}, not {wanted[name]}" for name in changed[:1]]
 
 
 def _shown(value: Any) -> str:

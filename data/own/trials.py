@@ -48,6 +48,8 @@ def plan_of(session: Session, settings: RecordingSettings, bin_ms: int) -> Plan:
     times = _align_times(session, settings.align)
     rows, choices = _split_rows(session, settings, times)
     included = np.concatenate(list(rows.values()))
+    if settings.window_ms is not None and settings.align == RecordingSettings().align:
+        choices.append(f"the window lies around {settings.align}")
     start_ms, end_ms = settings.window_ms or _usual_window(session, settings, times, included, choices)
     n_window_bins = (end_ms - start_ms) // bin_ms
     if not n_window_bins:
