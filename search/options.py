@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from data.datasets import DATASETS
 from models.chain import chains_named
 from search.errors import UsageError
 from search.opening import Place
@@ -34,6 +35,21 @@ Data = Annotated[
     ),
 ]
 DATA = Path("nlb-data")
+
+DATASET_HELP = f"One of {', '.join(DATASETS)}; or a name for a recording of your own, with --data FILE."
+
+BinSize = Annotated[
+    int | None,
+    typer.Option("--bin-size", show_default="5", help="Bins of 5 or 20 ms; of a recording of your own, 1 to 100."),
+]
+RecordingFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--recording",
+        metavar="FILE.toml",
+        help="How a recording of your own is read, where the defaults do not suit.",
+    ),
+]
 
 Artifacts = Annotated[
     Path | None,

@@ -44,4 +44,6 @@ def build(
         train_val=split(counts_BTN),
         test=None if test_BWI is None else split(test_BWI),
         val_targets=path,
+        test_targets=None,
+        choices=(),
     )

@@ -80,29 +80,35 @@ def synthesize(
 
 
 def inspect(
-    dataset: Annotated[str, typer.Option(help=f"One of {', '.join(DATASETS)}.")],
+    dataset: Annotated[str, typer.Option(help=options.DATASET_HELP)],
     out: Annotated[
         Path | None, typer.Option(show_default="no page", help="The folder to write a page with pictures to.")
     ] = None,
     as_json: options.Json = False,
-    bin_size: Annotated[int, typer.Option(help="Bins of 5 or 20 ms.")] = 5,
+    bin_size: options.BinSize = None,
+    recording: options.RecordingFile = None,
     data: options.Data = options.DATA,
 ) -> None:
     """Say what a recording holds, and what in it to look at before it is searched."""
     from data.inspection.findings import inspection_of
     from data.inspection.survey import survey_of
     from data.opening import open_recording
+    from data.own.settings import read_settings
     from search.inspection_page import write_page
     from search.inspection_report import heads_of, report
     from search.worries import worries
 
-    survey = survey_of(open_recording(dataset, data, bin_size))
+    settings = None if recording is None else read_settings(recording)
+    opened = open_recording(dataset, data, bin_size or 5, settings=settings)
+    survey = survey_of(opened)
     found = inspection_of(survey)
     page = None if out is None else write_page(survey, found, out)
     if as_json:
         print_json(found.as_json() | {"heads": heads_of(found), "worries": worries(found)})
         return
     OUTPUT.print(report(found))
+    if opened.choices:
+        typer.echo(f"where nothing else was said: {'; '.join(opened.choices)}")
     for line in [f"! {worry}" for worry in worries(found)] or ["nothing to worry about was found"]:
         typer.echo(line)
     typer.echo("--out DIR writes a page with pictures" if page is None else f"wrote {page}")

@@ -1,12 +1,10 @@
 """The commands that search, and that tell workers what to do: launch, resume, worker, pause and stop."""
 
 import signal
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from data.datasets import DATASETS
 from data.own.settings import read_settings
 from models.chain import KNOWN_CHAINS, KNOWN_MEANS
 from search import options, slurm
@@ -29,10 +27,7 @@ from storage.patience import Patience
 
 def launch(
     study: options.StudyName,
-    dataset: Annotated[
-        str | None,
-        typer.Option(help=f"One of {', '.join(DATASETS)}; or a name for a recording of your own, with --data FILE."),
-    ] = None,
+    dataset: Annotated[str | None, typer.Option(help=options.DATASET_HELP)] = None,
     arch: Annotated[
         list[str] | None,
         typer.Option(
@@ -62,13 +57,8 @@ def launch(
         PrunerName | None, typer.Option(show_default="median", help="How trials are ended early.")
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, show_default="0", help="Fixes every draw.")] = None,
-    bin_size: Annotated[
-        int | None, typer.Option(show_default="5", help="Bins of 5 or 20 ms; of a recording of your own, 1 to 100.")
-    ] = None,
-    recording: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE.toml", help="How a recording of your own is read, where the defaults do not suit."),
-    ] = None,
+    bin_size: options.BinSize = None,
+    recording: options.RecordingFile = None,
     storage: options.Storage = options.STORAGE,
     data: options.Data = options.DATA,
     artifacts: options.Artifacts = None,

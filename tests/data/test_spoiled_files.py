@@ -127,7 +127,7 @@ SPOILED_TRAINING_FILES = {
     "behavior sampled twice": (
         "mc_rtt",
         column("processing/behavior/finger_vel/timestamps", at(7, 0.006)),
-        "'finger_vel' is not sampled at whole milliseconds within the recording, each once",
+        "'finger_vel' is not sampled at whole milliseconds within the recording, one after the other",
     ),
     "observed before the session": ("mc_rtt", column("units/obs_intervals", at(0, -2.0)), "observed from or to -2 s"),
     "observed without end": ("mc_rtt", column("units/obs_intervals", at(-1, np.inf)), "observed from or to inf s"),
