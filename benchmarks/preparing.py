@@ -2,11 +2,13 @@
 
 Prepares one synthetic recording of a dataset's size twice, each time in a process of its own: by nlb-search (spikes,
 behaviour, targets with trial averages, written to an empty cache) and by nlb_tools, used as its own examples use it.
+The maze's trials follow at once in a synthetic recording; here they come every three seconds, as in a real session.
 nlb_tools' trial averages are left out unless ``--averages`` is given: at mc_maze's size they take some 50 GB. Both must
 count the same spikes. Prints a Markdown table. Seconds are of the clock, from the start of the process; memory is its
 peak by then.
 
-The whole of mc_maze needs 20 GB of memory for nlb_tools; ``--trials 300 --averages`` is a size for any machine.
+The whole of mc_maze, two hours long, needs 20 GB of memory for nlb_tools; ``--trials 300 --averages`` is a size for any
+machine.
 """
 
 import argparse
@@ -23,6 +25,8 @@ from typing import Any
 # Little is imported up here: a process begins with the peak of the one that started it.
 
 SIDES = ("nlb-search", "nlb_tools")
+MAZE_PAUSE_MS = 2100
+"""With so much after each of its trials of a second, mc_maze lasts two hours."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +37,11 @@ class Case:
     trials: int | None
     bin_ms: int
     averages: bool
+    pause_ms: int
 
     @property
     def data(self) -> Path:
-        return Path("bench").absolute() / f"preparing-{self.dataset}-{self.trials or 'all'}"
+        return Path("bench").absolute() / f"preparing-{self.dataset}-{self.trials or 'all'}-{self.pause_ms}"
 
 
 @dataclass(frozen=True)
@@ -132,9 +137,14 @@ def report(case: Case) -> str:
         sized = [] if case.trials is None else ["--trials", str(case.trials)]
         command = [sys.executable, "-m", "search", "synthesize", case.dataset, "--data", str(case.data), *sized]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        if case.pause_ms:
+            from long_session import lengthen
+
+            for path in case.data.rglob("*.nwb"):
+                lengthen(path, case.pause_ms)
     options = ["--dataset", case.dataset, "--bin-size", str(case.bin_ms)]
     options += [] if case.trials is None else ["--trials", str(case.trials)]
-    options += ["--averages"] if case.averages else []
+    options += ["--pause", str(case.pause_ms), *(["--averages"] if case.averages else [])]
     ours, theirs = (measured(side, options) for side in SIDES)
     if ours.digest != theirs.digest:
         sys.exit("the two sides count different spikes")
@@ -159,10 +169,13 @@ def main() -> None:
     parser.add_argument("--dataset", default="mc_maze")
     parser.add_argument("--trials", type=int, help="of all splits; as many as the real recording has unless given")
     parser.add_argument("--bin-size", type=int, default=5, dest="bin_ms")
+    parser.add_argument("--pause", type=int, help="ms after each trial; 2100 in the maze and 0 elsewhere unless given")
     parser.add_argument("--averages", action="store_true", help="let nlb_tools make its trial averages as well")
     parser.add_argument("--side", choices=SIDES, help="one side alone, in this process: its peak, a hash of the spikes")
     options = parser.parse_args()
-    case = Case(options.dataset, options.trials, options.bin_ms, options.averages)
+    usual_pause = MAZE_PAUSE_MS if options.dataset.startswith("mc_maze") else 0
+    pause_ms = usual_pause if options.pause is None else options.pause
+    case = Case(options.dataset, options.trials, options.bin_ms, options.averages, pause_ms)
     sides: dict[str, Callable[[Case], Iterator[Any]]] = dict(
         zip(SIDES, (prepared_by_us, prepared_by_nlb_tools), strict=True)
     )
