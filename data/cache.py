@@ -71,8 +71,8 @@ def open_source(source: BenchmarkRecording | OwnRecording, cache: Path, stuck_s:
     """The recording that ``source`` describes, from its entry in the folder ``cache``.
 
     The first opening makes the tensors and keeps them; later ones map them, until the content of the files changes.
-    Processes that open one recording together make it once. They are made in a process of its own, which is ended
-    when one call of a library takes it ``stuck_s`` seconds of the processor.
+    Processes that open one recording together make it once. It is made in a process of its own, which is ended when
+    one call of a library takes ``stuck_s`` seconds of the processor.
 
     Raises DataError for files that cannot be read or that changed meanwhile, and a cache that cannot be written.
     """

@@ -64,6 +64,7 @@ def _ended_when_stuck(seconds: float) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_PROF, seconds)
 
     put_off()
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
     signal.signal(signal.SIGALRM, put_off)
     signal.siginterrupt(signal.SIGALRM, False)  # a library's reading of a file goes on
     signal.setitimer(signal.ITIMER_REAL, _LOOK_SECONDS, _LOOK_SECONDS)
