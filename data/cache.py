@@ -12,7 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +20,11 @@ import numpy as np
 import platformdirs
 from filelock import FileLock, Timeout
 
+from data.apart import STUCK_SECONDS, Request, prepare_apart
+from data.benchmark import BenchmarkRecording
 from data.datasets import group_name
 from data.errors import DataError
+from data.own.source import OwnRecording
 from data.recording import Recording, Split
 from data.source import Array, Source, Tensors
 
@@ -64,20 +67,33 @@ def cache_folder() -> Path:
     return Path(named).expanduser() if named else platformdirs.user_cache_path("nlb-search")
 
 
-def open_source(source: Source, cache: Path) -> Recording:
+def open_source(source: BenchmarkRecording | OwnRecording, cache: Path, stuck_s: float = STUCK_SECONDS) -> Recording:
     """The recording that ``source`` describes, from its entry in the folder ``cache``.
 
     The first opening makes the tensors and keeps them; later ones map them, until the content of the files changes.
-    Processes that open one recording together make it once.
+    Processes that open one recording together make it once. It is made in a process of its own, which is ended when
+    one call of a library takes ``stuck_s`` seconds of the processor.
 
     Raises DataError for files that cannot be read or that changed meanwhile, and a cache that cannot be written.
     """
     entry = _Entry(cache, source.name, source.bin_ms, source.content_hash(cache / _HASHES))
-    return _read(entry) or _prepare(entry, source)
+    with suppress(_NoEntryError):
+        return _read(entry)
+    prepare_apart(Request(source, cache, entry.content_hash, stuck_s))
+    try:
+        return _read(entry)
+    except _NoEntryError as error:
+        raise DataError(
+            f"{entry.folder} cannot be read back ({error}): check the disk, or set NLB_SEARCH_CACHE"
+        ) from error
 
 
-def _read(entry: _Entry) -> Recording | None:
-    """The entry's recording, or None where there is none or it is damaged."""
+class _NoEntryError(Exception):
+    """There is no entry, or it is damaged: how, in words."""
+
+
+def _read(entry: _Entry) -> Recording:
+    """The entry's recording. Raises _NoEntryError where there is none or it is damaged."""
     try:
         listed = json.loads((entry.folder / _LIST).read_bytes())
         sizes = {name: (entry.folder / name).stat().st_size for name in listed["sizes"]}
@@ -105,34 +121,36 @@ def _read(entry: _Entry) -> Recording | None:
             choices=tuple(listed["choices"]),
         )
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
-        if entry.folder.exists():
-            _log.warning("%s is damaged (%s) and will be made again", entry.folder, error)
-        return None
+        raise _NoEntryError(error) from error
 
 
-def _prepare(entry: _Entry, source: Source) -> Recording:
-    """Make the entry, unless another process makes it first."""
-    with _writing_to(entry.cache), _locked(entry):
-        recording = _read(entry)
-        if recording is not None:
-            return recording
+def prepare(source: Source, cache: Path, content_hash: str) -> None:
+    """Make the entry of ``source`` in this very process, unless another one makes it first.
+
+    Raises DataError as ``open_source`` does, and where the files no longer have this content.
+    """
+    entry = _Entry(cache, source.name, source.bin_ms, content_hash)
+    # The lock is held by who writes: one that was killed has then written its last.
+    with _writing_to(cache), _locked(entry):
+        try:
+            _read(entry)
+            return
+        except _NoEntryError as error:
+            if entry.folder.exists():
+                _log.warning("%s is damaged (%s) and will be made again", entry.folder, error)
         for left_over in (entry.partial, entry.folder):
             if left_over.exists():
                 shutil.rmtree(left_over)
         _log.info("preparing %s at %d ms from %s", source.name, source.bin_ms, source.place)
         started = time.monotonic()
         tensors = source.make()
-        if source.content_hash(entry.cache / _HASHES) != entry.content_hash:
+        if source.content_hash(cache / _HASHES) != content_hash:
             raise DataError(
                 f"the files of {source.name} in {source.place} changed while they were read: "
                 f"try again when they are complete"
             )
         _write(entry, tensors)
         _log.info("prepared %s at %d ms in %.1f s", source.name, source.bin_ms, time.monotonic() - started)
-        recording = _read(entry)
-        if recording is None:
-            raise DataError(f"{entry.folder} cannot be read back: check the disk, or set NLB_SEARCH_CACHE")
-        return recording
 
 
 @contextmanager

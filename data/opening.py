@@ -10,7 +10,6 @@ from data.files import find_files
 from data.own.settings import RecordingSettings
 from data.own.source import OwnRecording
 from data.recording import Recording
-from data.source import Source
 
 
 def open_recording(
@@ -33,7 +32,7 @@ def open_recording(
     return open_source(source, cache or cache_folder())
 
 
-def _benchmarks(dataset: str, data: Path, bin_ms: int, settings: RecordingSettings | None) -> Source:
+def _benchmarks(dataset: str, data: Path, bin_ms: int, settings: RecordingSettings | None) -> BenchmarkRecording:
     if settings is not None:
         raise DataError(f"{dataset} is a dataset of the benchmark, whose window and splits are given: no --recording")
     if bin_ms not in BIN_WIDTHS_MS:
@@ -48,7 +47,7 @@ def _benchmarks(dataset: str, data: Path, bin_ms: int, settings: RecordingSettin
     return BenchmarkRecording(known, find_files(known, data), bin_ms)
 
 
-def _own(dataset: str, data: Path, bin_ms: int, settings: RecordingSettings | None) -> Source:
+def _own(dataset: str, data: Path, bin_ms: int, settings: RecordingSettings | None) -> OwnRecording:
     if not data.is_file():
         raise DataError(
             f"unknown dataset '{dataset}': choose one of {', '.join(DATASETS)}\n"

@@ -1,19 +1,27 @@
 """``python tests/spoiled_recordings.py FOLDER DATASET FIRST LAST``: a spoiled recording for each seed in the range.
 
 FOLDER holds a good recording of DATASET. Of each spoiled copy a line says what was done to it and what came of it:
-*refused* (an error in words), *same* (the tensors as they were), *right* (others, and nlb_tools makes the same), or
-*unjudged* (bytes were lost, and nlb_tools cannot read the rest). All else ends the program: tensors that nlb_tools does
-not make, an exception, a crash, or no answer in time.
+*refused* (an error in words), *same* (the tensors as they were), *right* (others, and nlb_tools makes the same),
+*unjudged* (bytes were lost, and nlb_tools cannot read the rest, or does not survive it), or *survived* (bytes were
+lost, the HDF5 library crashed or came to no end, and opening the recording says so in words). All else ends the
+program: tensors that nlb_tools does not make, an exception, or a crash where every byte is there.
+
+The cases are tried in a process that is started anew when one has ended it, for most are over in a tenth of the time
+that a process takes to start.
 """
 
-import contextlib
-import faulthandler
 import io
+import mmap
+import os
 import resource
 import shutil
+import signal
 import sys
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +30,7 @@ from nlb_tools.nwb_interface import NWBDataset
 from spoiling import BYTES, SPOILERS
 
 from data.benchmark import BenchmarkRecording
+from data.cache import open_source
 from data.datasets import Dataset, dataset_named
 from data.errors import DataError
 from data.files import find_files, read_contents
@@ -29,41 +38,85 @@ from data.recording import UNSEEN, Split
 from data.source import Tensors
 
 BIN_MS = 5
-SECONDS = 60
-"""A recording of these sizes is read in less than one."""
+STUCK_SECONDS = 5
+"""Of the processor's time. A recording of these sizes is read in less than one."""
 MEMORY = 6 * 2**30
 AVERAGES = {"psth", "train_cond_idx", "eval_cond_idx", "train_jitter", "eval_jitter"}
 
 
+@dataclass(frozen=True)
+class Case:
+    """A spoiled copy of a recording, what was done to it, and whether bytes were lost."""
+
+    folder: Path
+    done: str
+    lost_bytes: bool
+
+
 def main(folder: Path, name: str, first: int, last: int) -> None:
     dataset = dataset_named(name)
-    original = _make(dataset, folder)
+    original = _source(dataset, folder).make()
+    reached = mmap.mmap(-1, 8)
+    with tempfile.TemporaryDirectory() as tempfile.tempdir:  # what a crash leaves lies in here
+        while first < last:
+            process = os.fork()
+            if not process:
+                _try_from(first, last, dataset, folder, original, reached)
+                os._exit(0)
+            code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+            if code >= 0:
+                sys.exit(code)
+            seed = int.from_bytes(reached[:], "little")
+            print(f": {_survived(dataset, folder, seed, signal.Signals(-code))}", flush=True)
+            first = seed + 1
+
+
+def _try_from(first: int, last: int, dataset: Dataset, folder: Path, original: Tensors, reached: mmap.mmap) -> None:
+    """Try the cases one by one; ``reached`` is the seed of the one in hand."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     for seed in range(first, last):
-        faulthandler.dump_traceback_later(SECONDS, exit=True)
-        with tempfile.TemporaryDirectory() as place:
-            copy = Path(shutil.copytree(folder, Path(place) / "copy"))
-            rng = np.random.default_rng(seed)
-            path = sorted(copy.rglob("*.nwb"))[int(rng.random() < 0.8)]
-            spoiler = SPOILERS[seed % len(SPOILERS)]
-            print(f"{seed}: {path.name}: {spoiler(path, rng)}", end="", flush=True)
-            print(f": {judged(dataset, copy, original, spoiler in BYTES)}", flush=True)
+        reached[:] = seed.to_bytes(8, "little")
+        with spoiled(folder, seed) as case:
+            print(f"{seed}: {case.done}", end="", flush=True)
+            signal.setitimer(signal.ITIMER_PROF, STUCK_SECONDS)
+            print(f": {judged(dataset, case, original)}", flush=True)
 
 
-def judged(dataset: Dataset, folder: Path, original: Tensors, lost_bytes: bool) -> str:
+def _survived(dataset: Dataset, folder: Path, seed: int, number: signal.Signals) -> str:
+    """What opening the recording says of a case whose reading ended a process by a signal."""
+    with spoiled(folder, seed) as case, tempfile.TemporaryDirectory() as cache:
+        assert case.lost_bytes, f"{number.name}, and every byte was there"
+        try:
+            open_source(_source(dataset, case.folder), Path(cache), STUCK_SECONDS)
+        except DataError as error:
+            return f"survived, {number.name}: " + " / ".join(str(error).splitlines())
+        return f"unjudged, {number.name}"
+
+
+@contextmanager
+def spoiled(folder: Path, seed: int) -> Iterator[Case]:
+    with tempfile.TemporaryDirectory() as place:
+        copy = Path(shutil.copytree(folder, Path(place) / "copy"))
+        rng = np.random.default_rng(seed)
+        path = sorted(copy.rglob("*.nwb"))[int(rng.random() < 0.8)]
+        spoiler = SPOILERS[seed % len(SPOILERS)]
+        yield Case(copy, f"{path.name}: {spoiler(path, rng)}", spoiler in BYTES)
+
+
+def judged(dataset: Dataset, case: Case, original: Tensors) -> str:
     try:
-        found = _make(dataset, folder)
+        found = _source(dataset, case.folder).make()
     except DataError as error:
         return "refused: " + " / ".join(str(error).splitlines())
     if _differences(found, original) == []:
         return "same"
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+    with redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            expected = _by_nlb_tools(dataset, folder)
+            expected = _by_nlb_tools(dataset, case.folder)
         except Exception as error:
             # Lost bytes may spoil what only nlb_tools reads, beside counts that both read.
-            if not lost_bytes:
+            if not case.lost_bytes:
                 raise
             return f"unjudged, {type(error).__name__}"
     differences = [name for name in _differences(found, expected) if name not in AVERAGES]
@@ -71,8 +124,8 @@ def judged(dataset: Dataset, folder: Path, original: Tensors, lost_bytes: bool) 
     return "right"
 
 
-def _make(dataset: Dataset, folder: Path) -> Tensors:
-    return BenchmarkRecording(dataset, find_files(dataset, folder), BIN_MS).make()
+def _source(dataset: Dataset, folder: Path) -> BenchmarkRecording:
+    return BenchmarkRecording(dataset, find_files(dataset, folder), BIN_MS)
 
 
 def _differences(one: Tensors, other: Tensors) -> list[str]:

@@ -29,6 +29,21 @@ logging.basicConfig(level=logging.INFO)
 open_recording(sys.argv[1], Path(sys.argv[2]), 5, Path(sys.argv[3]))
 {after}
 """
+MAKE = """
+import os, signal, sys, time
+from pathlib import Path
+import data.nlb
+from data.apart import Request
+from data.benchmark import BenchmarkRecording
+from data.datasets import dataset_named
+from data.files import find_files
+from data.preparing import main
+
+dataset, cache = dataset_named(sys.argv[1]), Path(sys.argv[3])
+source = BenchmarkRecording(dataset, find_files(dataset, Path(sys.argv[2])), 5)
+{before}
+main(Request(source, cache, source.content_hash(cache / "hashes.json"), 300).as_json())
+"""
 READERS = ("nlb_tools", "pynwb", "pandas", "h5py", "scipy")
 
 
@@ -65,6 +80,16 @@ def opener(data: Path, cache: Path, before: str = "", after: str = "") -> subpro
     )
 
 
+def maker(data: Path, cache: Path, before: str) -> subprocess.Popen[str]:
+    """The process that an opener starts to make the entry, with something done to it before."""
+    return subprocess.Popen(
+        [sys.executable, "-c", MAKE.format(before=before), "mc_rtt", str(data), str(cache)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
 def entries(cache: Path) -> list[Path]:
     """All folders, whole or not, that are in the cache."""
     return sorted(path for path in cache.iterdir() if path.is_dir())
@@ -79,13 +104,14 @@ def assert_equal(one: Recording, other: Recording) -> None:
             np.testing.assert_array_equal(file["mc_rtt"][name], values)
 
 
-def test_a_prepared_recording_is_opened_without_the_readers_of_nwb(data, cache):
-    first = opener(data, cache, after=f"print(*sorted(sys.modules.keys() & {READERS}), file=sys.stderr)")
-    log = first.communicate()[1]
-    assert "preparing mc_rtt at 5 ms" in log
-    assert log.splitlines()[-1] == "h5py pandas scipy"
+def test_a_recording_is_opened_without_the_readers_of_nwb(data, cache):
+    loaded = f"print('read by', *sys.modules.keys() & {READERS}, file=sys.stderr)"
+    first = opener(data, cache, after=loaded)
+    log = first.communicate()[1].splitlines()
+    assert log[0].startswith("INFO:data.cache:preparing mc_rtt at 5 ms")
+    assert log[-1] == "read by"
 
-    again = opener(data, cache, after=f"print('read by', *sys.modules.keys() & {READERS}, file=sys.stderr)")
+    again = opener(data, cache, after=loaded)
     assert again.communicate()[1].strip() == "read by"
     assert again.returncode == 0
 
@@ -101,15 +127,16 @@ def test_two_processes_that_start_together_prepare_once(data, cache):
 @pytest.mark.parametrize(
     "doomed",
     [
-        pytest.param("import data.nlb; data.nlb.make_targets = die", id="while the tensors are made"),
+        pytest.param("data.nlb.make_targets = die", id="while the tensors are made"),
         pytest.param("os.rename = die", id="before the entry gets its name"),
     ],
 )
 def test_a_killed_preparation_leaves_nothing_that_counts(data, cache, prepared, doomed):
     die = "die = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)\n"
-    killed = opener(data, cache, before=die + doomed)
-    assert "preparing mc_rtt" in killed.communicate()[1]
-    assert killed.returncode == -signal.SIGKILL
+    killed = maker(data, cache, before=die + doomed)
+    assert killed.stdout is not None
+    assert "preparing mc_rtt" in killed.stdout.read()
+    assert killed.wait() == -signal.SIGKILL
     assert all(path.suffix == ".partial" for path in entries(cache))
 
     recording = open_recording("mc_rtt", data, 5, cache)
@@ -118,10 +145,9 @@ def test_a_killed_preparation_leaves_nothing_that_counts(data, cache, prepared, 
 
 
 def test_a_process_that_waited_for_a_killed_one_prepares_itself(data, cache):
-    stuck = "import data.nlb, time; data.nlb.make_targets = lambda *a, **k: time.sleep(60)"
-    first = opener(data, cache, before=stuck)
-    assert first.stderr is not None
-    assert "preparing" in first.stderr.readline()
+    first = maker(data, cache, before="data.nlb.make_targets = lambda *a, **k: time.sleep(60)")
+    assert first.stdout is not None
+    assert "preparing" in first.stdout.readline()
     second = opener(data, cache)
     assert second.stderr is not None
     assert "waiting for the process that prepares mc_rtt" in second.stderr.readline()

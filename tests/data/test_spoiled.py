@@ -22,6 +22,6 @@ def test_spoiled_recordings_are_refused_or_read_as_nlb_tools_reads_them(tmp_path
 
     ends = Counter(line.split(": ")[3].split(",")[0] for line in ran.stdout.splitlines())
     assert ends.total() == CASES
-    assert ends.keys() <= {"refused", "same", "right", "unjudged"}
+    assert ends.keys() <= {"refused", "same", "right", "unjudged", "survived"}
     assert min(ends["refused"], ends["same"], ends["right"]) >= CASES / 50
-    assert ends["unjudged"] <= CASES / 50
+    assert max(ends["unjudged"], ends["survived"]) <= CASES / 50
