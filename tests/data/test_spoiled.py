@@ -9,7 +9,7 @@ import foreign_nwb
 import pytest
 
 PROGRAM = Path(__file__).parents[1] / "spoiled_recordings.py"
-CASES = 500
+CASES = 300
 
 
 @pytest.mark.parametrize("layout", foreign_nwb.LAYOUTS)
