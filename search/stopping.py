@@ -42,6 +42,11 @@ class Stop(threading.Event):
         super().set()  # first, for rest() must not take the time back
         self._asked_at = self._asked_at or time.monotonic()
 
+    def wait(self, timeout: float | None = None) -> bool:
+        """Until it is set or the time is over; a worker that has lost its launcher waits for nothing more."""
+        self.check_launcher()
+        return super().wait(timeout)
+
     def rest(self, resting: bool) -> None:
         """Hand back the work without leaving, or take up work again."""
         if resting:

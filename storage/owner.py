@@ -50,7 +50,7 @@ class Owner:
         try:
             return psutil.Process(self.pid).status() == psutil.STATUS_ZOMBIE or _started(self.pid) != self.started
         except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
-            return True
+            return not _is_hidden(self.pid)
 
     def __str__(self) -> str:
         return f"{self.host}:{self.pid}"
@@ -62,6 +62,17 @@ def _this_machine() -> str:
         return socket.gethostname()
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     return f"{socket.gethostname()} {boot} {Path('/proc/self/ns/pid').readlink()}"
+
+
+def _is_hidden(pid: int) -> bool:
+    """Whether there is a process that we may not look at: another user's, where /proc is mounted with hidepid."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _started(pid: int) -> float:

@@ -111,6 +111,8 @@ def resume(
     """Go on with a study where it stopped, or after `pause` or `stop`."""
     slots = make_slots(chosen_gpus(gpus), workers_per_gpu, workers, side_by_side)
     open_study = open_named_study(options.place(storage, data, artifacts), study)
+    if slots:
+        open_study.recording()  # before workers elsewhere go on: what is wrong with it is an error, and no order
     give_order(open_study.study, Order.WORK)
     if slots:
         _search(open_study, slots, hours)
