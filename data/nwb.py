@@ -64,10 +64,10 @@ class Session:
 
     def seen(self, bin_ms: int) -> BoolArray:
         """For each bin, whether spikes and behaviour were recorded: as in nlb_tools, its first millisecond tells."""
-        seen = self.heldin.observed & self.heldout.observed
+        seen = self.heldin.observed[::bin_ms] & self.heldout.observed[::bin_ms]
         if self.behavior is not None:
-            seen &= ~np.isnan(self.behavior).any(axis=1)
-        return seen[::bin_ms]
+            seen &= ~np.isnan(self.behavior[::bin_ms]).any(axis=1)
+        return seen
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,6 +213,8 @@ def _series(path: Path, series: h5py.Group, name: str, length_ms: int) -> FloatA
             f"{path}: time series '{name}' is not sampled at whole milliseconds within the recording, one after the "
             f"other: resample it to 1000 Hz"
         )
+    if len(rows) == length_ms:
+        return samples.values
     session = np.full((length_ms, samples.values.shape[1]), np.nan, samples.values.dtype)
     session[rows] = samples.values
     return session
@@ -222,7 +224,9 @@ def _samples(series: h5py.Group) -> Samples:
     data = series["data"][()]
     data = data.reshape(len(data), -1)
     data = data if data.dtype.kind == "f" else data.astype(np.float64)
-    return Samples(_sample_times(series, len(data)), data[:, _column_order(series, data.shape[1])])
+    order = _column_order(series, data.shape[1])
+    values = data if order == sorted(order) else data[:, order]
+    return Samples(_sample_times(series, len(data)), values)
 
 
 def _sample_times(series: h5py.Group, n_samples: int) -> npt.NDArray[np.float64]:
