@@ -1,12 +1,13 @@
 """Which trials of a session of one's own are read, from when to when, and which of them are val."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from data.alignment import BoolArray, IntArray, Times, around, cut, times_of
+from data.alignment import BoolArray, IntArray, Times, times_of
 from data.errors import DataError
 from data.nwb import Session
 from data.own.settings import RecordingSettings
@@ -102,7 +103,7 @@ def _split_rows(session: Session, settings: RecordingSettings, times: Times) -> 
         if not len(splits["test"]):
             del splits["test"]
         timed |= ~np.isin(named, _SPLITS)
-        found = ", ".join(sorted(set(named)))
+        found = _listed(sorted(set(named)))
         if not (len(splits["train"]) and len(splits["val"])):
             raise DataError(
                 f"{session.path}: trial column '{settings.split}' must say train of some trials and val of others, "
@@ -111,7 +112,8 @@ def _split_rows(session: Session, settings: RecordingSettings, times: Times) -> 
     if not len(splits["train"]):
         raise DataError(f"{session.path} has {len(splits['val'])} trials with a time in '{settings.align}': give more")
     if not timed.all():
-        choices.append(f"{np.count_nonzero(~timed)} trials without a time in {settings.align} left out")
+        n_left = np.count_nonzero(~timed)
+        choices.append(f"{n_left} {'trial' if n_left == 1 else 'trials'} without a time in {settings.align} left out")
     return splits, choices
 
 
@@ -128,23 +130,25 @@ def _usual_window(
         f"end much sooner after {settings.align} than the usual {usual_ms:.0f} ms: say window_ms, or give them the "
         "split 'none'",
     )
-    shortest_ms = int(lengths_ms.min())
+    shortest_ms = int(lengths_ms.min().round(3))  # two times of a nanosecond's precision may lie one too close
     choices.append(f"the window is the {shortest_ms} ms after {settings.align} that the shortest trial lasts")
     return 0, shortest_ms
 
 
 def _windows(session: Session, times: Times, start_ms: int, n_bins: int, bin_ms: int) -> tuple[IntArray, BoolArray]:
-    """The first bin of each trial's window, and which trials have not all bins of it, recorded from each neuron."""
-    every = np.ones(len(times), dtype=bool)
-    span = around(times, (start_ms, start_ms + n_bins * bin_ms), overlap=True)
-    windows = cut(session.trials, every, span, bin_ms, session.n_bins(bin_ms))
-    first = np.zeros(len(times), dtype=np.int64)
-    first[windows.rows] = windows.first
-    windows = windows.chosen(windows.n_bins == n_bins)
-    windows = windows.chosen(np.asarray(session.seen(bin_ms)[windows.bins()].all(axis=1)))
-    lacking = every
-    lacking[windows.rows] = False
-    return first, lacking
+    """The first bin that starts in each trial's window, and which trials have not all bins, recorded from each neuron.
+
+    All windows have as many bins, whatever part of a bin passes before the first: another rule than the benchmark's
+    ``data.alignment.cut``, which ends a window a microsecond early, so that one which starts just after a bin's edge
+    has a bin less.
+    """
+    timed: BoolArray = np.asarray(~np.isnat(times))
+    start_ns = np.where(timed, times.astype(np.int64), 0) + start_ms * 1_000_000
+    first = -(-start_ns // (bin_ms * 1_000_000))
+    seen = session.seen(bin_ms)
+    whole = timed & (first >= 0) & (first + n_bins <= len(seen))
+    whole[whole] = seen[first[whole][:, None] + np.arange(n_bins)].all(axis=1)
+    return first, ~whole
 
 
 def _check_apart(path: Path, plan: Plan) -> None:
@@ -163,5 +167,8 @@ def _check_apart(path: Path, plan: Plan) -> None:
 
 def _refuse(path: Path, rows: IntArray, why: str) -> None:
     if len(rows):
-        named = ", ".join(map(str, rows[:5])) + (", ..." if len(rows) > 5 else "")
-        raise DataError(f"{path}: trials in rows {named} of the trial table (from 0) {why}")
+        raise DataError(f"{path}: trials in rows {_listed(rows)} of the trial table (from 0) {why}")
+
+
+def _listed(values: Sequence[object] | IntArray) -> str:
+    return ", ".join(map(str, values[:5])) + (", ..." if len(values) > 5 else "")

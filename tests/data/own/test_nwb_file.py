@@ -89,6 +89,18 @@ def test_a_recording_that_ends_with_its_last_trial_has_no_forward_bins(tmp_path:
     assert "no forward bins, for row 39 of the trials has no 200 ms after its window" in recording.choices
 
 
+@pytest.mark.parametrize("bin_ms", [1, 5])
+def test_trials_may_start_anywhere_in_a_bin(bin_ms: int, tmp_path: Path) -> None:
+    session = OwnSession()
+    session.start[7] = round(session.start[7], 2) + 3e-7
+    session.stop = session.start + 0.5
+    session.start[3] += 1e-9  # a nanosecond less than the other trials, as rounding may have it
+    recording = opened(session, tmp_path, bin_ms)
+    assert (recording.n_window_bins, recording.n_forward_bins) == (500 // bin_ms, 200 // bin_ms)
+    by_hand = [counted(session, n, session.start[7], 700 // bin_ms, bin_ms) for n in range(12)]
+    assert {tuple(counts) for counts in by_hand} == {tuple(counts) for counts in recording.train.counts[7].T}
+
+
 def test_trials_without_a_time_are_left_out(tmp_path: Path) -> None:
     session = OwnSession()
     session.columns["go"] = [np.nan if row in (3, 9) else start + 0.1 for row, start in enumerate(session.start)]
@@ -144,6 +156,7 @@ def columns(**columns: list[Any]) -> Callable[[OwnSession], None]:
         (one_neuron, {}, "has 1 neuron: to hold one out, and read another, it must have two"),
         (early_spike, {}, "has a spike at -0.5 s"),
         (columns(part=["a"] * 40), {"split": "part"}, "must say train of some trials and val of others, and it says a"),
+        (columns(part=list(range(40))), {"split": "part"}, "and it says 0, 1, 10, 11, 12, ..."),
         (columns(go=[np.nan] * 40), {"align": "go"}, "trials with a time in 'go': give more"),
         (columns(go=["x"] * 40), {"align": "go"}, "'go' holds no times"),
     ],
