@@ -36,6 +36,11 @@ class Plan:
     n_forward_bins: int
     choices: tuple[str, ...]
 
+    @property
+    def train_val_order(self) -> IntArray:
+        """The trials of train, then those of val, put into the order of time."""
+        return np.argsort(self.times[np.concatenate([self.rows["train"], self.rows["val"]])], kind="stable")
+
     def bins(self, split: str) -> IntArray:
         """The bins of window and forward, trials x bins."""
         return self.first[self.rows[split]][:, None] + np.arange(self.n_window_bins + self.n_forward_bins)

@@ -67,10 +67,13 @@ def test_what_is_named_is_read(tmp_path: Path) -> None:
         np.testing.assert_array_equal(split.heldin[..., 2], expected)
     expected = [counted(session, 5, session.columns["go"][row] - 0.1, 30, 10) for row in range(1, 40, 4)]
     np.testing.assert_array_equal(recording.val.heldout[..., 1], expected)
+    np.testing.assert_array_equal(recording.train_val.counts[::2], recording.train.counts)
+    np.testing.assert_array_equal(recording.train_val.counts[1::2], recording.val.counts)
     assert recording.test.counts.shape == (10, 30, 10)
     assert recording.test_targets is not None
     with h5py.File(recording.val_targets) as val, h5py.File(recording.test_targets) as test:
         assert test["mine_10/train_behavior"].shape == (20, 30, 2)
+        np.testing.assert_array_equal(test["mine_10/train_behavior"][1::2], val["mine_10/eval_behavior"])
         expected = [counted(session, 5, session.columns["go"][row] - 0.1, 30, 10) for row in range(2, 40, 4)]
         np.testing.assert_array_equal(test["mine_10/eval_spikes_heldout"][..., 1], expected)
         first = np.ceil(np.round((session.columns["go"][1] - 0.1 + 0.04) * 100, 6)) / 100
