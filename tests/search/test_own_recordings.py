@@ -1,5 +1,6 @@
 """A recording of one's own goes the whole way, through the command line alone."""
 
+import shutil
 from pathlib import Path
 
 import h5py
@@ -61,6 +62,15 @@ def test_the_scores_are_those_of_nlb_tools(searched: Path) -> None:
     [[expected]] = [list(split.values()) for split in evaluate({"area2_bump": targets}, {"area2_bump": submitted})]
     assert score_own("all", submitted, targets) == pytest.approx(expected, abs=1e-9)
     assert score("area2_bump", submitted, targets) == pytest.approx(expected, abs=1e-9)
+
+
+def test_settings_that_a_submission_cannot_mean(searched: Path, tmp_path: Path) -> None:
+    copied = Path(shutil.copy(searched / "all-val.h5", tmp_path))
+    with h5py.File(copied, "a") as file:
+        file["all"].attrs["recording"] = "{heldout"
+    refused = call("evaluate", copied, "--dataset", "all", "--data", "all.h5", cwd=searched)
+    assert refused.code == 1
+    assert "the attribute 'recording' of /all in" in refused.err
 
 
 def test_a_recording_of_the_least_has_co_bps_alone(searched: Path) -> None:
