@@ -66,16 +66,22 @@ def plan_of(session: Session, settings: RecordingSettings, bin_ms: int) -> Plan:
         included[lacking[included]],
         "reach into time that was not recorded: shorten window_ms, or give them the split 'none'",
     )
-    n_forward_bins = (FORWARD_MS if settings.forward_ms is None else settings.forward_ms) // bin_ms
-    _, lacking = _windows(session, times, start_ms, n_window_bins + n_forward_bins, bin_ms)
-    short = included[lacking[included]]
-    if settings.forward_ms is not None:
-        _refuse(session.path, short, f"have no {settings.forward_ms} ms after their window: take less for forward_ms")
-    elif len(short):
+    forward_ms = FORWARD_MS if settings.forward_ms is None else settings.forward_ms
+    n_forward_bins = forward_ms // bin_ms
+    n_bins = n_window_bins + n_forward_bins
+    _, lacking = _windows(session, times, start_ms, n_bins, bin_ms)
+    hindering = {
+        f"have no {forward_ms} ms after their window": included[lacking[included]],
+        f"share the {forward_ms} ms after their window with test trials": _reaching_test(rows, first, n_bins),
+    }
+    found = next(((why, which) for why, which in hindering.items() if n_forward_bins and len(which)), None)
+    if found and settings.forward_ms is not None:
+        _refuse(session.path, found[1], f"{found[0]}: take less for forward_ms")
+    elif found:
         n_forward_bins = 0
-        choices.append(f"no forward bins, for row {short[0]} of the trials has no {FORWARD_MS} ms after its window")
-    else:
-        choices.append(f"the {FORWARD_MS} ms after the window are forward bins")
+        choices.append(f"no forward bins, for trials in rows {_listed(found[1])} {found[0]}")
+    elif settings.forward_ms is None:
+        choices.append(f"the {forward_ms} ms after the window are forward bins")
     plan = Plan(rows, times, first, start_ms, n_window_bins, n_forward_bins, tuple(choices))
     _check_apart(session.path, plan)
     return plan
@@ -154,6 +160,15 @@ def _windows(session: Session, times: Times, start_ms: int, n_bins: int, bin_ms:
     whole = timed & (first >= 0) & (first + n_bins <= len(seen))
     whole[whole] = seen[first[whole][:, None] + np.arange(n_bins)].all(axis=1)
     return first, ~whole
+
+
+def _reaching_test(rows: dict[str, IntArray], first: IntArray, n_bins: int) -> IntArray:
+    """The trials of train and val that have a bin of a test trial among theirs, windows or forward bins."""
+    trained = np.concatenate([rows["train"], rows["val"]])
+    tested, shown = (
+        first[some][:, None] + np.arange(n_bins) for some in (rows.get("test", np.array([], np.int64)), trained)
+    )
+    return trained[np.isin(shown, tested).any(axis=1)]
 
 
 def _check_apart(path: Path, plan: Plan) -> None:

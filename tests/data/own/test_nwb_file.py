@@ -89,7 +89,7 @@ def test_a_recording_that_ends_with_its_last_trial_has_no_forward_bins(tmp_path:
     session.spikes = [spikes[spikes < session.stop[-1]] for spikes in session.spikes]
     recording = opened(session, tmp_path)
     assert recording.n_forward_bins == 0
-    assert "no forward bins, for row 39 of the trials has no 200 ms after its window" in recording.choices
+    assert "no forward bins, for trials in rows 39 have no 200 ms after their window" in recording.choices
 
 
 @pytest.mark.parametrize("bin_ms", [1, 5])
@@ -102,6 +102,19 @@ def test_trials_may_start_anywhere_in_a_bin(bin_ms: int, tmp_path: Path) -> None
     assert (recording.n_window_bins, recording.n_forward_bins) == (500 // bin_ms, 200 // bin_ms)
     by_hand = [counted(session, n, session.start[7], 700 // bin_ms, bin_ms) for n in range(12)]
     assert {tuple(counts) for counts in by_hand} == {tuple(counts) for counts in recording.train.counts[7].T}
+
+
+def test_forward_bins_of_train_and_val_are_none_of_a_test_trial(tmp_path: Path) -> None:
+    session = OwnSession()
+    session.columns["part"] = ["train"] * 20 + ["val"] * 10 + ["test"] * 10
+    session.start[30] = session.start[29] + 0.6
+    recording = opened(session, tmp_path, split="part")
+    assert recording.n_forward_bins == 0
+    assert "no forward bins, for trials in rows 29 share the 200 ms after their window with test trials" in (
+        recording.choices
+    )
+    with pytest.raises(DataError, match=r"rows 29 of the trial table .* with test trials: take less for forward_ms"):
+        opened(session, tmp_path, split="part", forward_ms=200, window_ms=(0, 500))
 
 
 def test_trials_without_a_time_are_left_out(tmp_path: Path) -> None:
