@@ -105,7 +105,7 @@ def _split_rows(session: Session, settings: RecordingSettings, times: Times) -> 
     if settings.split is None:
         rows = np.flatnonzero(timed)
         rows = rows[np.argsort(times[rows], kind="stable")]
-        n_val = max(1, round(settings.val_share * len(rows)))
+        n_val = max(1, min(round(settings.val_share * len(rows)), len(rows) - 1))
         splits = {"train": rows[:-n_val], "val": rows[-n_val:]}
         choices.append(f"the last {n_val} of {len(rows)} trials are val")
     else:

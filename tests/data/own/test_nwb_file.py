@@ -117,6 +117,11 @@ def test_forward_bins_of_train_and_val_are_none_of_a_test_trial(tmp_path: Path) 
         opened(session, tmp_path, split="part", forward_ms=200, window_ms=(0, 500))
 
 
+def test_a_share_of_nearly_all_leaves_a_trial_to_train_on(tmp_path: Path) -> None:
+    recording = opened(OwnSession(), tmp_path, val_share=0.99)
+    assert (recording.train.n_trials, recording.val.n_trials) == (1, 39)
+
+
 def test_trials_without_a_time_are_left_out(tmp_path: Path) -> None:
     session = OwnSession()
     session.columns["go"] = [np.nan if row in (3, 9) else start + 0.1 for row, start in enumerate(session.start)]
