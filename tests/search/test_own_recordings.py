@@ -137,6 +137,10 @@ def test_an_nwb_file_with_test_trials_is_scored_on_them_too(tmp_path: Path) -> N
             ("launch", "least", "--recording", "half.toml", "--data", "least.h5"),
             "--recording with heldout 0.34, not 0.5",
         ),
+        (
+            ("launch", "least", "--recording", "window.toml", "--data", "least.h5"),
+            "--recording with window_ms left out, not [0, 400]",
+        ),
         (("resume", "least", "--workers", "1"), "unknown dataset 'least'"),
         (("resume", "all", "--workers", "1", "--data", "least.h5"), "the study 'all' was made from all with content"),
         (("export-best", "all", "--phase", "test", "--out", "x.h5", "--data", "all.h5"), "all has no test trials"),
@@ -146,6 +150,7 @@ def test_an_nwb_file_with_test_trials_is_scored_on_them_too(tmp_path: Path) -> N
 )
 def test_what_does_not_go_together(arguments: tuple[str, ...], says: str, searched: Path) -> None:
     (searched / "half.toml").write_text("heldout = 0.5\n")
+    (searched / "window.toml").write_text("heldout = 0.34\nwindow_ms = [0, 400]\n")
     before = set(searched.glob("*.h5"))
     outcome = call(*arguments, cwd=searched)
     assert outcome.code == 1
