@@ -28,7 +28,7 @@ from data.own.source import OwnRecording
 from data.recording import Recording, Split
 from data.source import Array, Source, Tensors
 
-_FORMAT = 4
+_FORMAT = 5
 """Part of an entry's name: raise it when the same files come out as other tensors."""
 
 _LIST = "recording.json"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from pydantic import ValidationError
 
 from data.datasets import BIN_WIDTHS_MS, DATASETS, group_name
 from data.files import PUBLIC_TARGETS
@@ -142,7 +143,7 @@ def _groups(file: Path, dataset: str) -> list[_Held]:
                 group = submission.get(group_name(dataset, bin_ms))
                 # A name may end as if it said a bin width.
                 if group is not None and group.attrs.get("dataset", dataset) == dataset:
-                    found.append(_Held(bin_ms, _settings(group), group.attrs.get(CONTENT)))
+                    found.append(_Held(bin_ms, _settings(file, group), group.attrs.get(CONTENT)))
             held = ", ".join(submission) or "none"
     except OSError as error:
         raise SearchError(f"cannot read {file} as a submission: {why_unreadable(error)}") from error
@@ -151,9 +152,15 @@ def _groups(file: Path, dataset: str) -> list[_Held]:
     return found
 
 
-def _settings(group: h5py.Group) -> RecordingSettings | None:
+def _settings(file: Path, group: h5py.Group) -> RecordingSettings | None:
     written = group.attrs.get(SETTINGS)
-    return None if written is None else RecordingSettings.model_validate_json(written)
+    try:
+        return None if written is None else RecordingSettings.model_validate_json(written)
+    except ValidationError as error:
+        raise SearchError(
+            f"the attribute '{SETTINGS}' of {group.name} in {file} holds no settings of a recording: "
+            "copy it from a submission that export-best wrote"
+        ) from error
 
 
 def _phase(file: Path, recording: Recording) -> Phase:

@@ -180,7 +180,9 @@ def over_trials(survey: Survey) -> go.Figure:
             name=f"median of {_RUN} trials",
             line={"color": "black", "width": 2},
         )
-    order = "train and val as recorded, then test" if survey.order.is_known else "one split after another"
+    # Val after all of train may be how it was recorded, or how arrays without times were put together.
+    is_mixed = survey.order.is_known and places["val"].min() < places["train"].max()
+    order = "train and val as recorded, then test" if is_mixed else "one split after another"
     return figure.update_layout(
         title="Population rate over trials",
         xaxis_title=f"trial ({order})",

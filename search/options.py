@@ -40,7 +40,9 @@ DATASET_HELP = f"One of {', '.join(DATASETS)}; or a name for a recording of your
 
 BinSize = Annotated[
     int | None,
-    typer.Option("--bin-size", show_default="5", help="Bins of 5 or 20 ms; of a recording of your own, 1 to 100."),
+    typer.Option(
+        "--bin-size", min=1, show_default="5", help="Bins of 5 or 20 ms; of a recording of your own, 1 to 100."
+    ),
 ]
 RecordingFile = Annotated[
     Path | None,

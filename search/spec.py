@@ -134,9 +134,15 @@ def recording_differences(spec: SearchSpec, given: RecordingSettings) -> list[st
     """As ``differences``, for how a recording is read. Names the first setting that is another."""
     if spec.recording is None:
         return [f"the benchmark's own windows and splits of {spec.dataset}, not --recording"]
-    stored, wanted = spec.recording.model_dump(mode="json"), given.model_dump(mode="json")
+    stored, wanted = (_written(settings) for settings in (spec.recording, given))
     changed = [name for name in stored if stored[name] != wanted[name]]
     return [f"--recording with {name} {stored[name]}, not {wanted[name]}" for name in changed[:1]]
+
+
+def _written(settings: RecordingSettings) -> dict[str, Any]:
+    """Settings by their names, as a TOML file writes them: it has no word for None."""
+    values = settings.model_dump(mode="json")
+    return {name: "left out" if value is None else value for name, value in values.items()}
 
 
 def _shown(value: Any) -> str:

@@ -49,10 +49,10 @@ def from_arrays(
 def _array(path: Path, name: str, value: Any) -> npt.NDArray[Any]:
     from data.own.nlb_arrays import CONDITIONS, ragged
 
-    if name == CONDITIONS:
-        return ragged([np.asarray(trials) for trials in value])
     try:
-        return np.asarray(value)
+        return ragged([np.asarray(trials) for trials in value]) if name == CONDITIONS else np.asarray(value)
+    except TypeError as error:
+        raise DataError(f"{path}: {name} must list the trials of each condition, not {value}") from error
     except ValueError as error:
         raise DataError(
             f"{path}: {name} is ragged, and all trials must have as many bins: cut them to the shortest, or leave "
@@ -88,6 +88,11 @@ def _write(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
                     file.create_dataset(name, data=kept, compression="gzip")
         beside.replace(path)
     except OSError as error:
-        raise DataError(f"{path} cannot be written ({error.strerror or error}): name another file") from error
+        raise DataError(f"{path} cannot be written ({_reason(error)}): name another file") from error
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _reason(error: OSError) -> str:
+    """Why a file cannot be written, without what h5py says of its own inside."""
+    return os.strerror(error.errno) if error.errno else str(error)

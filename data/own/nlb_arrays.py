@@ -118,12 +118,15 @@ def _behavior(place: Path, name: str, behavior: Any, split: Split) -> Array:
             f"{place}: {name} has the shape {found.shape}, where {split.heldin.shape[:2]} x dimensions goes with the "
             "spikes: trials x bins of the window x dimensions"
         )
-    known = ~np.isnan(found[..., 0])
-    if not np.isfinite(found[known]).all() or not known.any():
-        raise DataError(
-            f"{place}: {name} is not finite: a bin may be NaN in all dimensions, and is then not decoded, or in none"
-        )
+    _check_known(place, name, found, "dimensions, and is then not decoded")
     return found
+
+
+def _check_known(place: Path, name: str, values: Array, columns: str) -> None:
+    """Raises DataError unless each bin is finite in all columns, or NaN in all, as some are not."""
+    known = ~np.isnan(values).all(axis=-1)
+    if not np.isfinite(values[known]).all() or not known.any():
+        raise DataError(f"{place}: {name} is not finite: a bin may be NaN in all {columns}, or in none")
 
 
 def _decoders(place: Path, name: str, mask: Any, split: Split) -> Array:
@@ -138,7 +141,7 @@ def _decoders(place: Path, name: str, mask: Any, split: Split) -> Array:
 
 def _averages(place: Path, arrays: Mapping[str, Any], val: Split) -> dict[str, Array]:
     psth = np.asarray(arrays["psth"], float)
-    members = [np.asarray(trials).astype(int) for trials in arrays[CONDITIONS]]
+    members = [_trials(place, trials) for trials in arrays[CONDITIONS]]
     expected = (len(members), val.n_window_bins, val.counts.shape[2])
     if psth.shape != expected:
         raise DataError(
@@ -148,10 +151,32 @@ def _averages(place: Path, arrays: Mapping[str, Any], val: Split) -> dict[str, A
     outside = [trial for trials in members for trial in trials if not 0 <= trial < val.n_trials]
     if outside:
         raise DataError(f"{place}: {CONDITIONS} names trial {outside[0]}, and val has trials 0 to {val.n_trials - 1}")
+    _check_known(place, "psth", psth, "neurons, and is then not compared")
     averages: dict[str, Array] = {"psth": psth, CONDITIONS: ragged(members)}
     if JITTER in arrays:
-        averages[JITTER] = _jitter(place, np.asarray(arrays[JITTER]), val)
+        averages[JITTER] = jitter = _jitter(place, np.asarray(arrays[JITTER]), val)
+        _check_within(place, psth, members, jitter)
     return averages
+
+
+def _trials(place: Path, trials: Any) -> Array:
+    found = np.asarray(trials)
+    if found.ndim != 1 or (found.size and found.dtype.kind not in "iu"):
+        raise DataError(f"{place}: {CONDITIONS} must list the trials of each condition by their numbers, not {trials}")
+    return found.astype(int)
+
+
+def _check_within(place: Path, psth: Array, members: list[Array], jitter: Array) -> None:
+    """Raises DataError for an average that has a bin which the window of one of its trials, being late, has not."""
+    bins = np.arange(psth.shape[1])
+    for average, trials in zip(psth, members, strict=True):
+        known = ~np.isnan(average[:, 0])
+        for trial in trials:
+            if (known & ((bins < jitter[trial]) | (bins >= len(bins) + jitter[trial]))).any():
+                raise DataError(
+                    f"{place}: the window of trial {trial} of val is {jitter[trial]} bins late ({JITTER}) and lacks "
+                    "bins of its average: write NaN in those bins of psth"
+                )
 
 
 def _jitter(place: Path, jitter: Array, val: Split) -> Array:

@@ -42,8 +42,8 @@ def tensors_of_nwb(path: Path, settings: RecordingSettings, bin_ms: int) -> Tens
     if settings.behavior is None:
         choices.append("no behaviour is decoded")
     scored = {"train_behavior": behavior["train"], "eval_behavior": behavior["val"]} if behavior else {}
-    tensors = joined(path, splits["train"], splits["val"], scored, choices)
-    return _with_test(tensors, splits["test"], behavior) if "test" in splits else tensors
+    tensors = _as_recorded(joined(path, splits["train"], splits["val"], scored, choices), plan)
+    return _with_test(tensors, splits["test"], behavior, plan) if "test" in splits else tensors
 
 
 def _check_there(contents: Contents, settings: RecordingSettings) -> None:
@@ -115,12 +115,19 @@ def _behavior(
     return behavior
 
 
-def _with_test(tensors: Tensors, test: Split, behavior: dict[str, Array]) -> Tensors:
+def _as_recorded(tensors: Tensors, plan: Plan) -> Tensors:
+    """The tensors with train and val together in the order of time, as the benchmark's are: so drift can be seen."""
+    both = tensors.splits["train_val"]
+    ordered = Split(both.counts[plan.train_val_order], both.n_window_bins, both.n_heldin)
+    return replace(tensors, splits={**tensors.splits, "train_val": ordered})
+
+
+def _with_test(tensors: Tensors, test: Split, behavior: dict[str, Array], plan: Plan) -> Tensors:
     """The tensors with the test trials, whose counts no model is shown but those that it reads."""
     heldin = np.ascontiguousarray(test.heldin)
     splits = {**tensors.splits, "test": Split(heldin, test.n_window_bins, test.n_heldin)}
     targets = spike_targets(test)
     if behavior:
-        targets["train_behavior"] = np.concatenate([behavior["train"], behavior["val"]])
+        targets["train_behavior"] = np.concatenate([behavior["train"], behavior["val"]])[plan.train_val_order]
         targets["eval_behavior"] = behavior["test"]
     return replace(tensors, splits=splits, test_targets=targets)

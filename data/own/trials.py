@@ -1,12 +1,13 @@
 """Which trials of a session of one's own are read, from when to when, and which of them are val."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from data.alignment import BoolArray, IntArray, Times, around, cut, times_of
+from data.alignment import BoolArray, IntArray, Times, times_of
 from data.errors import DataError
 from data.nwb import Session
 from data.own.settings import RecordingSettings
@@ -35,6 +36,11 @@ class Plan:
     n_forward_bins: int
     choices: tuple[str, ...]
 
+    @property
+    def train_val_order(self) -> IntArray:
+        """The trials of train, then those of val, put into the order of time."""
+        return np.argsort(self.times[np.concatenate([self.rows["train"], self.rows["val"]])], kind="stable")
+
     def bins(self, split: str) -> IntArray:
         """The bins of window and forward, trials x bins."""
         return self.first[self.rows[split]][:, None] + np.arange(self.n_window_bins + self.n_forward_bins)
@@ -60,16 +66,22 @@ def plan_of(session: Session, settings: RecordingSettings, bin_ms: int) -> Plan:
         included[lacking[included]],
         "reach into time that was not recorded: shorten window_ms, or give them the split 'none'",
     )
-    n_forward_bins = (FORWARD_MS if settings.forward_ms is None else settings.forward_ms) // bin_ms
-    _, lacking = _windows(session, times, start_ms, n_window_bins + n_forward_bins, bin_ms)
-    short = included[lacking[included]]
-    if settings.forward_ms is not None:
-        _refuse(session.path, short, f"have no {settings.forward_ms} ms after their window: take less for forward_ms")
-    elif len(short):
+    forward_ms = FORWARD_MS if settings.forward_ms is None else settings.forward_ms
+    n_forward_bins = forward_ms // bin_ms
+    n_bins = n_window_bins + n_forward_bins
+    _, lacking = _windows(session, times, start_ms, n_bins, bin_ms)
+    hindering = {
+        f"have no {forward_ms} ms after their window": included[lacking[included]],
+        f"share the {forward_ms} ms after their window with test trials": _reaching_test(rows, first, n_bins),
+    }
+    found = next(((why, which) for why, which in hindering.items() if n_forward_bins and len(which)), None)
+    if found and settings.forward_ms is not None:
+        _refuse(session.path, found[1], f"{found[0]}: take less for forward_ms")
+    elif found:
         n_forward_bins = 0
-        choices.append(f"no forward bins, for row {short[0]} of the trials has no {FORWARD_MS} ms after its window")
-    else:
-        choices.append(f"the {FORWARD_MS} ms after the window are forward bins")
+        choices.append(f"no forward bins, for trials in rows {_listed(found[1])} {found[0]}")
+    elif settings.forward_ms is None:
+        choices.append(f"the {forward_ms} ms after the window are forward bins")
     plan = Plan(rows, times, first, start_ms, n_window_bins, n_forward_bins, tuple(choices))
     _check_apart(session.path, plan)
     return plan
@@ -93,7 +105,7 @@ def _split_rows(session: Session, settings: RecordingSettings, times: Times) -> 
     if settings.split is None:
         rows = np.flatnonzero(timed)
         rows = rows[np.argsort(times[rows], kind="stable")]
-        n_val = max(1, round(settings.val_share * len(rows)))
+        n_val = max(1, min(round(settings.val_share * len(rows)), len(rows) - 1))
         splits = {"train": rows[:-n_val], "val": rows[-n_val:]}
         choices.append(f"the last {n_val} of {len(rows)} trials are val")
     else:
@@ -102,7 +114,7 @@ def _split_rows(session: Session, settings: RecordingSettings, times: Times) -> 
         if not len(splits["test"]):
             del splits["test"]
         timed |= ~np.isin(named, _SPLITS)
-        found = ", ".join(sorted(set(named)))
+        found = _listed(sorted(set(named)))
         if not (len(splits["train"]) and len(splits["val"])):
             raise DataError(
                 f"{session.path}: trial column '{settings.split}' must say train of some trials and val of others, "
@@ -111,7 +123,8 @@ def _split_rows(session: Session, settings: RecordingSettings, times: Times) -> 
     if not len(splits["train"]):
         raise DataError(f"{session.path} has {len(splits['val'])} trials with a time in '{settings.align}': give more")
     if not timed.all():
-        choices.append(f"{np.count_nonzero(~timed)} trials without a time in {settings.align} left out")
+        n_left = np.count_nonzero(~timed)
+        choices.append(f"{n_left} {'trial' if n_left == 1 else 'trials'} without a time in {settings.align} left out")
     return splits, choices
 
 
@@ -128,23 +141,34 @@ def _usual_window(
         f"end much sooner after {settings.align} than the usual {usual_ms:.0f} ms: say window_ms, or give them the "
         "split 'none'",
     )
-    shortest_ms = int(lengths_ms.min())
+    shortest_ms = int(lengths_ms.min().round(3))  # two times of a nanosecond's precision may lie one too close
     choices.append(f"the window is the {shortest_ms} ms after {settings.align} that the shortest trial lasts")
     return 0, shortest_ms
 
 
 def _windows(session: Session, times: Times, start_ms: int, n_bins: int, bin_ms: int) -> tuple[IntArray, BoolArray]:
-    """The first bin of each trial's window, and which trials have not all bins of it, recorded from each neuron."""
-    every = np.ones(len(times), dtype=bool)
-    span = around(times, (start_ms, start_ms + n_bins * bin_ms), overlap=True)
-    windows = cut(session.trials, every, span, bin_ms, session.n_bins(bin_ms))
-    first = np.zeros(len(times), dtype=np.int64)
-    first[windows.rows] = windows.first
-    windows = windows.chosen(windows.n_bins == n_bins)
-    windows = windows.chosen(np.asarray(session.seen(bin_ms)[windows.bins()].all(axis=1)))
-    lacking = every
-    lacking[windows.rows] = False
-    return first, lacking
+    """The first bin that starts in each trial's window, and which trials have not all bins, recorded from each neuron.
+
+    All windows have as many bins, whatever part of a bin passes before the first: another rule than the benchmark's
+    ``data.alignment.cut``, which ends a window a microsecond early, so that one which starts just after a bin's edge
+    has a bin less.
+    """
+    timed: BoolArray = np.asarray(~np.isnat(times))
+    start_ns = np.where(timed, times.astype(np.int64), 0) + start_ms * 1_000_000
+    first = -(-start_ns // (bin_ms * 1_000_000))
+    seen = session.seen(bin_ms)
+    whole = timed & (first >= 0) & (first + n_bins <= len(seen))
+    whole[whole] = seen[first[whole][:, None] + np.arange(n_bins)].all(axis=1)
+    return first, ~whole
+
+
+def _reaching_test(rows: dict[str, IntArray], first: IntArray, n_bins: int) -> IntArray:
+    """The trials of train and val that have a bin of a test trial among theirs, windows or forward bins."""
+    trained = np.concatenate([rows["train"], rows["val"]])
+    tested, shown = (
+        first[some][:, None] + np.arange(n_bins) for some in (rows.get("test", np.array([], np.int64)), trained)
+    )
+    return trained[np.isin(shown, tested).any(axis=1)]
 
 
 def _check_apart(path: Path, plan: Plan) -> None:
@@ -163,5 +187,8 @@ def _check_apart(path: Path, plan: Plan) -> None:
 
 def _refuse(path: Path, rows: IntArray, why: str) -> None:
     if len(rows):
-        named = ", ".join(map(str, rows[:5])) + (", ..." if len(rows) > 5 else "")
-        raise DataError(f"{path}: trials in rows {named} of the trial table (from 0) {why}")
+        raise DataError(f"{path}: trials in rows {_listed(rows)} of the trial table (from 0) {why}")
+
+
+def _listed(values: Sequence[object] | IntArray) -> str:
+    return ", ".join(map(str, values[:5])) + (", ..." if len(values) > 5 else "")

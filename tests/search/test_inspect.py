@@ -55,6 +55,12 @@ def test_one_json_object_and_a_page(recordings: Path, tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "page").iterdir()] == ["inspection.html"]
 
 
+def test_bins_of_no_width_are_not_taken_for_the_usual_ones(recordings: Path, tmp_path: Path) -> None:
+    refused = call("inspect", "--dataset", "mc_rtt", "--data", recordings, "--bin-size", "0", cwd=tmp_path)
+    assert refused.code == 2
+    assert "--bin-size" in refused.err
+
+
 def test_wider_bins(recordings: Path, tmp_path: Path) -> None:
     command = ("inspect", "--dataset", "mc_rtt", "--data", recordings, "--json", "--bin-size")
     fine, wide = (call(*command, width, cwd=tmp_path).json for width in ("5", "20"))

@@ -1,5 +1,6 @@
 """A recording of one's own goes the whole way, through the command line alone."""
 
+import shutil
 from pathlib import Path
 
 import h5py
@@ -61,6 +62,15 @@ def test_the_scores_are_those_of_nlb_tools(searched: Path) -> None:
     [[expected]] = [list(split.values()) for split in evaluate({"area2_bump": targets}, {"area2_bump": submitted})]
     assert score_own("all", submitted, targets) == pytest.approx(expected, abs=1e-9)
     assert score("area2_bump", submitted, targets) == pytest.approx(expected, abs=1e-9)
+
+
+def test_settings_that_a_submission_cannot_mean(searched: Path, tmp_path: Path) -> None:
+    copied = Path(shutil.copy(searched / "all-val.h5", tmp_path))
+    with h5py.File(copied, "a") as file:
+        file["all"].attrs["recording"] = "{heldout"
+    refused = call("evaluate", copied, "--dataset", "all", "--data", "all.h5", cwd=searched)
+    assert refused.code == 1
+    assert "the attribute 'recording' of /all in" in refused.err
 
 
 def test_a_recording_of_the_least_has_co_bps_alone(searched: Path) -> None:
@@ -127,6 +137,10 @@ def test_an_nwb_file_with_test_trials_is_scored_on_them_too(tmp_path: Path) -> N
             ("launch", "least", "--recording", "half.toml", "--data", "least.h5"),
             "--recording with heldout 0.34, not 0.5",
         ),
+        (
+            ("launch", "least", "--recording", "window.toml", "--data", "least.h5"),
+            "--recording with window_ms left out, not [0, 400]",
+        ),
         (("resume", "least", "--workers", "1"), "unknown dataset 'least'"),
         (("resume", "all", "--workers", "1", "--data", "least.h5"), "the study 'all' was made from all with content"),
         (("export-best", "all", "--phase", "test", "--out", "x.h5", "--data", "all.h5"), "all has no test trials"),
@@ -136,6 +150,7 @@ def test_an_nwb_file_with_test_trials_is_scored_on_them_too(tmp_path: Path) -> N
 )
 def test_what_does_not_go_together(arguments: tuple[str, ...], says: str, searched: Path) -> None:
     (searched / "half.toml").write_text("heldout = 0.5\n")
+    (searched / "window.toml").write_text("heldout = 0.34\nwindow_ms = [0, 400]\n")
     before = set(searched.glob("*.h5"))
     outcome = call(*arguments, cwd=searched)
     assert outcome.code == 1

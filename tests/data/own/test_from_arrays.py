@@ -39,6 +39,7 @@ def test_arrays_that_are_no_recording_leave_nothing(tmp_path: Path) -> None:
         (ragged, "train_spikes_heldin is ragged"),
         (toy_arrays() | {"train_behaviour": np.zeros(3)}, "'train_behaviour' is no array of a recording"),
         (toy_arrays() | {"eval_spikes_heldin": np.full((16, 24, 9), -1)}, "eval_spikes_heldin has -1"),
+        (toy_arrays() | {"eval_cond_idx": 5}, "eval_cond_idx must list the trials of each condition, not 5"),
         ({"train_spikes_heldin": np.zeros((2, 2, 2))}, "lacks train_spikes_heldout, eval_spikes_heldin"),
     ):
         for path in (tmp_path / "a.h5", tmp_path / "b.h5"):
@@ -58,7 +59,7 @@ def test_another_file_is_not_overwritten(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="cannot be written"):
+    with pytest.raises(DataError, match=r"cannot be written \(No such file or directory\)"):
         from_arrays(tmp_path / "no" / "mine.h5", toy_arrays(), cache=tmp_path / "cache")
 
 

@@ -78,6 +78,13 @@ def cut(name: str, *axes: int) -> Change:
     return change
 
 
+def half_known(name: str) -> Change:
+    def change(arrays: Arrays) -> None:
+        arrays[name][1, 3, 0] = np.nan
+
+    return change
+
+
 def put(name: str, value: object) -> Change:
     def change(arrays: Arrays) -> None:
         arrays[name] = np.asarray(value)
@@ -109,6 +116,11 @@ def ragged(arrays: Arrays) -> None:
         (entry("eval_spikes_heldout", 0.5), "eval_spikes_heldout has 0.5 in trial 2"),
         (entry("eval_spikes_heldin_forward", 255), "eval_spikes_heldin_forward has 255 in trial 2"),
         (entry("train_behavior", np.inf), "train_behavior is not finite"),
+        (half_known("eval_behavior"), "eval_behavior is not finite: a bin may be NaN in all dimensions"),
+        (half_known("psth"), "psth is not finite: a bin may be NaN in all neurons"),
+        (put("eval_jitter", [0] * 5 + [3] + [0] * 10), "the window of trial 5 of val is 3 bins late (eval_jitter) and"),
+        (put("eval_jitter", [0] * 5 + [-3] + [0] * 10), "the window of trial 5 of val is -3 bins late"),
+        (put("eval_cond_idx", [[0.5], [1]]), "eval_cond_idx must list the trials of each condition by their numbers"),
         (put("train_spikes_heldin", np.zeros((40, 24))), "has the shape (40, 24), where trials x bins x neurons"),
         (put("train_spikes_heldin", np.zeros((40, 0, 9))), "has the shape (40, 0, 9), where trials"),
         (cut("train_spikes_heldout", 0), "train_spikes_heldout has the shape (39, 24, 3), and (40, 24, 3) goes"),

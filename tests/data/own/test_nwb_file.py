@@ -67,10 +67,13 @@ def test_what_is_named_is_read(tmp_path: Path) -> None:
         np.testing.assert_array_equal(split.heldin[..., 2], expected)
     expected = [counted(session, 5, session.columns["go"][row] - 0.1, 30, 10) for row in range(1, 40, 4)]
     np.testing.assert_array_equal(recording.val.heldout[..., 1], expected)
+    np.testing.assert_array_equal(recording.train_val.counts[::2], recording.train.counts)
+    np.testing.assert_array_equal(recording.train_val.counts[1::2], recording.val.counts)
     assert recording.test.counts.shape == (10, 30, 10)
     assert recording.test_targets is not None
     with h5py.File(recording.val_targets) as val, h5py.File(recording.test_targets) as test:
         assert test["mine_10/train_behavior"].shape == (20, 30, 2)
+        np.testing.assert_array_equal(test["mine_10/train_behavior"][1::2], val["mine_10/eval_behavior"])
         expected = [counted(session, 5, session.columns["go"][row] - 0.1, 30, 10) for row in range(2, 40, 4)]
         np.testing.assert_array_equal(test["mine_10/eval_spikes_heldout"][..., 1], expected)
         first = np.ceil(np.round((session.columns["go"][1] - 0.1 + 0.04) * 100, 6)) / 100
@@ -86,7 +89,37 @@ def test_a_recording_that_ends_with_its_last_trial_has_no_forward_bins(tmp_path:
     session.spikes = [spikes[spikes < session.stop[-1]] for spikes in session.spikes]
     recording = opened(session, tmp_path)
     assert recording.n_forward_bins == 0
-    assert "no forward bins, for row 39 of the trials has no 200 ms after its window" in recording.choices
+    assert "no forward bins, for trials in rows 39 have no 200 ms after their window" in recording.choices
+
+
+@pytest.mark.parametrize("bin_ms", [1, 5])
+def test_trials_may_start_anywhere_in_a_bin(bin_ms: int, tmp_path: Path) -> None:
+    session = OwnSession()
+    session.start[7] = round(session.start[7], 2) + 3e-7
+    session.stop = session.start + 0.5
+    session.start[3] += 1e-9  # a nanosecond less than the other trials, as rounding may have it
+    recording = opened(session, tmp_path, bin_ms)
+    assert (recording.n_window_bins, recording.n_forward_bins) == (500 // bin_ms, 200 // bin_ms)
+    by_hand = [counted(session, n, session.start[7], 700 // bin_ms, bin_ms) for n in range(12)]
+    assert {tuple(counts) for counts in by_hand} == {tuple(counts) for counts in recording.train.counts[7].T}
+
+
+def test_forward_bins_of_train_and_val_are_none_of_a_test_trial(tmp_path: Path) -> None:
+    session = OwnSession()
+    session.columns["part"] = ["train"] * 20 + ["val"] * 10 + ["test"] * 10
+    session.start[30] = session.start[29] + 0.6
+    recording = opened(session, tmp_path, split="part")
+    assert recording.n_forward_bins == 0
+    assert "no forward bins, for trials in rows 29 share the 200 ms after their window with test trials" in (
+        recording.choices
+    )
+    with pytest.raises(DataError, match=r"rows 29 of the trial table .* with test trials: take less for forward_ms"):
+        opened(session, tmp_path, split="part", forward_ms=200, window_ms=(0, 500))
+
+
+def test_a_share_of_nearly_all_leaves_a_trial_to_train_on(tmp_path: Path) -> None:
+    recording = opened(OwnSession(), tmp_path, val_share=0.99)
+    assert (recording.train.n_trials, recording.val.n_trials) == (1, 39)
 
 
 def test_trials_without_a_time_are_left_out(tmp_path: Path) -> None:
@@ -144,6 +177,7 @@ def columns(**columns: list[Any]) -> Callable[[OwnSession], None]:
         (one_neuron, {}, "has 1 neuron: to hold one out, and read another, it must have two"),
         (early_spike, {}, "has a spike at -0.5 s"),
         (columns(part=["a"] * 40), {"split": "part"}, "must say train of some trials and val of others, and it says a"),
+        (columns(part=list(range(40))), {"split": "part"}, "and it says 0, 1, 10, 11, 12, ..."),
         (columns(go=[np.nan] * 40), {"align": "go"}, "trials with a time in 'go': give more"),
         (columns(go=["x"] * 40), {"align": "go"}, "'go' holds no times"),
     ],
