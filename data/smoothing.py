@@ -10,7 +10,6 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-from scipy import signal
 
 from data.alignment import BoolArray, IntArray
 from data.nwb import Units
@@ -27,7 +26,8 @@ class Smoothing:
 
     @cached_property
     def kernel(self) -> FloatArray:
-        kernel = signal.windows.gaussian(6 * self.sd_ms, self.sd_ms)
+        length = 6 * self.sd_ms
+        kernel = np.exp(-(((np.arange(length) - (length - 1) / 2) / self.sd_ms) ** 2) / 2)
         return np.asarray(kernel / kernel.sum())
 
     @property

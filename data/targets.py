@@ -6,7 +6,7 @@ They are those of ``nlb_tools.make_tensors.make_eval_target_tensors`` (nlb_tools
 import numpy as np
 
 from data.alignment import BoolArray
-from data.behavior import cut_out, decimated
+from data.behavior import Decimated, cut_out
 from data.datasets import Dataset
 from data.nwb import Session
 from data.psth import psth_targets
@@ -25,12 +25,12 @@ def make_targets(
         "eval_spikes_heldout_forward": split.heldout_forward,
     }
     targets: dict[str, Array] = {name: _with_nan(counts) for name, counts in spikes.items() if counts is not None}
-    values = None if session.behavior is None else decimated(session.behavior, bin_ms)
+    series = None if session.behavior is None else Decimated(session.behavior, bin_ms)
     for prefix, selected in (("train", trained), ("eval", scored)):
-        if values is None:
+        if series is None:
             targets[f"{prefix}_behavior"] = _produced_intervals(session, selected)
         else:
-            targets[f"{prefix}_behavior"] = cut_out(values, behavior_windows(dataset, session, selected, bin_ms))
+            targets[f"{prefix}_behavior"] = cut_out(series, behavior_windows(dataset, session, selected, bin_ms))
         if dataset.layout == "bump":
             bumped = session.trials["ctr_hold_bump"].to_numpy()[selected]
             targets[f"{prefix}_decode_mask"] = np.stack([bumped == 0, bumped == 1], axis=1)

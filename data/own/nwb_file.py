@@ -10,7 +10,7 @@ from data.binning import counts_in
 from data.errors import DataError
 from data.files import Contents, read_contents
 from data.nwb import BoolArray, Session, observed_by_all, read_samples, read_session
-from data.own.behavior import binned, cut_at
+from data.own.behavior import sampled_anew
 from data.own.settings import RecordingSettings
 from data.own.splits import drawn_heldout, joined, spike_targets
 from data.own.trials import Plan, plan_of
@@ -102,10 +102,10 @@ def _behavior(
     """The behaviour of each split, trials x bins of the window x columns; none where none is to be decoded."""
     if settings.behavior is None:
         return {}
-    values = binned(read_samples(contents, settings.behavior), session.length_ms, bin_ms)
+    series = sampled_anew(read_samples(contents, settings.behavior), session.length_ms, bin_ms)
     start_ns = plan.times.astype(np.int64) + (plan.start_ms + settings.lag_ms) * 1_000_000
     first = -(-start_ns // (bin_ms * 1_000_000))
-    behavior = {name: cut_at(values, first[rows], plan.n_window_bins) for name, rows in plan.rows.items()}
+    behavior = {name: series.at(first[rows], plan.n_window_bins) for name, rows in plan.rows.items()}
     for name, found in behavior.items():
         if np.isnan(found[..., 0]).all():
             raise DataError(
