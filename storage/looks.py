@@ -63,6 +63,7 @@ class SparingStorage(_CachedStorage):
         super().__init__(backend)
         self._at_once: dict[int, list[FrozenTrial]] | None = None
         self._looked_at: dict[int, float] = {}
+        self._found: dict[tuple[int, frozenset[TrialState]], list[FrozenTrial]] = {}
         self._oldest = 0.0
         self._distributions: dict[int, dict[str, BaseDistribution]] = {}
 
@@ -84,6 +85,7 @@ class SparingStorage(_CachedStorage):
 
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
         self._looked_at.clear()
+        self._found.clear()
         return super().set_trial_state_values(trial_id, state, values)
 
     def get_all_trials(
@@ -102,18 +104,24 @@ class SparingStorage(_CachedStorage):
             self._look_first(study_id)
         if states is None:
             return super().get_all_trials(study_id, False)
+        asked = frozenset(state for state in TrialState if state in states)
         with self._lock:
             fresh: set[int] = set()
-            if any(state in states for state in _UNFINISHED) or self._is_old(study_id):
-                fresh = {trial_id for trial_id, state in self._look(study_id).items() if state in states}
+            if not asked.isdisjoint(_UNFINISHED) or self._is_old(study_id):
+                fresh = {trial_id for trial_id, state in self._look(study_id).items() if state in asked}
                 self._read(study_id, fresh)
+            elif (study_id, asked) in self._found:
+                return list(self._found[study_id, asked])
             # Others that are not finished are in the cache as they were once.
             found = [
                 trial
                 for trial in self._studies[study_id].trials.values()
-                if trial.state in states and (trial.state.is_finished() or trial._trial_id in fresh)
+                if trial.state in asked and (trial.state.is_finished() or trial._trial_id in fresh)
             ]
-        return sorted(found, key=lambda trial: trial.number)
+            found.sort(key=lambda trial: trial.number)
+            # Until the next look a pruner is answered with the same trials: of thousands, they take a while to find.
+            self._found[study_id, asked] = found
+        return list(found)
 
     def get_n_trials(self, study_id: int, state: tuple[TrialState, ...] | TrialState | None = None) -> int:
         if state is None or not self._has_looked(study_id):
@@ -145,6 +153,7 @@ class SparingStorage(_CachedStorage):
         """The states of the trials that are not finished, by id; reads those that have finished since the last look."""
         study, trial = self._studies[study_id], models.TrialModel
         looked_at = time.monotonic()
+        self._found.clear()
         with _create_scoped_session(self._backend.scoped_session) as session:
             found = (
                 session.query(trial.trial_id, trial.state)
