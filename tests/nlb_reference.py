@@ -123,4 +123,6 @@ def assert_targets_equal(saved: dict[str, np.ndarray], expected: dict[str, np.nd
         if name.endswith("cond_idx"):
             assert [list(trials) for trials in saved[name]] == [list(trials) for trials in values]
         else:
-            np.testing.assert_allclose(saved[name], values.astype(float), rtol=1e-6, atol=1e-9, err_msg=name)
+            # Behaviour in 32 bits is filtered in 32 bits by nlb_tools, and in 64 by us.
+            rtol = 1e-5 if values.dtype == np.float32 else 1e-6
+            np.testing.assert_allclose(saved[name], values.astype(float), rtol=rtol, atol=1e-9, err_msg=name)

@@ -9,7 +9,7 @@ import foreign_nwb
 import pytest
 
 PROGRAM = Path(__file__).parents[1] / "spoiled_recordings.py"
-CASES = 300
+CASES = 250
 
 
 @pytest.mark.parametrize("layout", foreign_nwb.LAYOUTS)

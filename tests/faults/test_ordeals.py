@@ -40,7 +40,7 @@ def _check_whole(ordeal: Ordeal) -> None:
 def test_workers_are_killed_through_a_study_that_two_launches_made_at_once(ordeal: Callable[..., Ordeal]) -> None:
     search = ordeal(trials=200, workers=4)
     search.race(launches=2)
-    search.endure(Killer(search, trials=40).look)
+    search.endure(Killer(search, trials=25).look)
     assert search.happened["SIGKILL"] >= 4
     _check_whole(search)
 
