@@ -1,5 +1,6 @@
 """Whatever is in a file, it gives an error in words or the tensors that nlb_tools makes of it."""
 
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -17,8 +18,11 @@ def test_spoiled_recordings_are_refused_or_read_as_nlb_tools_reads_them(tmp_path
     foreign_nwb.write_recording(tmp_path / layout, layout, trials=16, neurons=5)
     first = CASES * list(foreign_nwb.LAYOUTS).index(layout)
     arguments = [tmp_path / layout, layout, first, first + CASES]
-    ran = subprocess.run([sys.executable, PROGRAM, *map(str, arguments)], capture_output=True, text=True)
-    assert ran.returncode == 0, f"{ran.stdout.splitlines()[-1]}\n{ran.stderr[-3000:]}"
+    command = [sys.executable, PROGRAM, *map(str, arguments)]
+    # The program's own folder comes first, and has a folder named data as well.
+    environment = os.environ | {"PYTHONPATH": str(PROGRAM.parents[1])}
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert ran.returncode == 0, f"{ran.stdout[-300:]}\n{ran.stderr[-3000:]}"
 
     ends = Counter(line.split(": ")[3].split(",")[0] for line in ran.stdout.splitlines())
     assert ends.total() == CASES
