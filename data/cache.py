@@ -1,9 +1,10 @@
 """The prepared cache: tensors of a recording, made once and mapped into memory ever after.
 
-An entry is a folder named for dataset, bin width and content: one ``.npy`` file for each split, ``val_targets.h5``
-for the benchmark's evaluation, and ``recording.json``, which lists them with their sizes. It is written beside
-its place under a lock and renamed when it is whole, so a folder with an entry's name can be relied on, whatever
-was killed before. However many processes open an entry, the machine holds its arrays once.
+An entry is a folder named for dataset, bin width and content: one ``.npy`` file for each split, ``val_targets.h5`` for
+the benchmark's evaluation (and ``test_targets.h5``, where a lab's recording has its own), and ``recording.json``, which
+lists them with their sizes. It is written beside its place under a lock and renamed when it is whole, so a folder with
+an entry's name can be relied on, whatever was killed before. However many processes open an entry, the machine holds
+its arrays once.
 """
 
 import json
