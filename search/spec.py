@@ -31,10 +31,10 @@ class SearchSpec(BaseModel):
     """What one study searches, on what, and for how long. Stored as JSON when the study is made; it never changes.
 
     ``content_hash`` is that of the recording's files; ``recording`` says how one's own is read, and is None for a
-    dataset of the benchmark; ``trials`` the number that shall finish; ``epochs`` the most
-    that one trial trains, in batches of ``batch_size`` trials and scored after every ``evaluate_every``; ``seed`` fixes
-    every draw of sampler, masks and weights. ``versions`` are those of the packages that decide a score and, of a
-    recording that was fetched from DANDI, that of its dandiset.
+    dataset of the benchmark; ``trials`` the number that shall finish; ``epochs`` the most that one trial trains, in
+    batches of ``batch_size`` trials and scored after every ``evaluate_every``; ``seed`` fixes every draw of sampler,
+    masks and weights. ``versions`` are those of the packages that decide a score and, of a recording that was fetched
+    from DANDI, that of its dandiset.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

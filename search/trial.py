@@ -151,9 +151,8 @@ def _complete(training: Training, claim: Claim, bench: Bench, values: dict[str, 
     sizes = bench.train.sizes
     gains = bench.val.heldout.gains(rates_BTN[:, : sizes.n_window, sizes.n_heldin :])
     keep(bench.checkpoints.best(claim.number), best.weights, gains, facts)
-    claim.annotate(best_epoch=best.progress.epoch)
-    if best.progress.fp_bps is not None:
-        claim.annotate(fp_bps=best.progress.fp_bps)
+    forward = {} if best.progress.fp_bps is None else {"fp_bps": best.progress.fp_bps}
+    claim.annotate(best_epoch=best.progress.epoch, **forward)
     claim.annotate(**metrics_of(training.network, bench.train, rates_BTN, bench.targets))
     claim.annotate(**_range_attributes(gains))
     claim.complete(best.progress.co_bps)

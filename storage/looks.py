@@ -24,8 +24,8 @@ PRUNER_SECONDS = 5.0
 """How late a pruner may hear that another worker finished a trial: one of many by then, and each is read once."""
 
 READ_TOGETHER = 100
-"""Trials that are read together. Read all at once, 5,000 trials cost a worker 240 MB for good, most of it rows long done
-with that Python does not give back; in parts, 60.
+"""Trials that are read together. Read all at once, 5,000 trials cost a worker 240 MB for good, most of it rows long
+done with that Python does not give back; in parts, 60.
 """
 
 _UNFINISHED = (TrialState.RUNNING, TrialState.WAITING)
