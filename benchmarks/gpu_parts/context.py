@@ -1,0 +1,117 @@
+"""What every part is given: sizes, the device, time and where to write."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from workshop import Synthetic
+
+from benchmarks.gpu_parts.findings import NO_GPU, Record
+from models.chain import parse_chain
+from models.hyperparameters import Hyperparameters
+from models.tensors import Counts, Sizes
+from models.training import Plan, Training
+
+RNNF = "GRU(2) -> FF -> exp"
+CHAINS = (RNNF, "minGRU(2) -> FF -> exp", "GRU(2) -> FF -> RoBERTa(1) -> FF -> exp")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """How large everything is that parts measure.
+
+    ``together`` are numbers of trials side by side; ``steps`` the steps of an epoch when steps are timed; ``epochs``
+    those of curves, ``seeds`` the trials of which there are curves in each precision.
+    """
+
+    recording: Synthetic
+    sizes: Sizes
+    search_trials: int
+    kill_trials: int
+    kill_epochs: int
+    together: tuple[int, ...]
+    processes: tuple[int, ...]
+    process_trials: int
+    process_seconds: float
+    steps: int
+    epochs: int
+    seeds: int
+
+
+FULL = Size(
+    recording=Synthetic("mc_rtt", neurons=130, trials=1351),
+    sizes=Sizes(n_heldin=98, n_heldout=32, n_window=120, n_forward=40),
+    search_trials=120,
+    kill_trials=24,
+    kill_epochs=12,
+    together=(1, 4, 16, 64),
+    processes=(1, 2, 4),
+    process_trials=16,
+    process_seconds=5.0,
+    steps=12,
+    epochs=12,
+    seeds=4,
+)
+"""mc_rtt as the benchmark has it: 810 train, 270 val and 271 test trials."""
+
+TOY = Size(
+    recording=Synthetic("mc_rtt", neurons=24, trials=60),
+    sizes=Sizes(n_heldin=6, n_heldout=2, n_window=8, n_forward=4),
+    search_trials=2,
+    kill_trials=4,
+    kill_epochs=20,
+    together=(1, 2),
+    processes=(1, 2),
+    process_trials=2,
+    process_seconds=0.5,
+    steps=4,
+    epochs=3,
+    seeds=2,
+)
+"""For rehearsals on a CPU."""
+
+SIZES = {"full": FULL, "toy": TOY}
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a part works with. ``deadline`` is when it is stopped, on the monotonic clock."""
+
+    size: Size
+    device: torch.device
+    folder: Path
+    record: Record
+    deadline: float
+
+    @property
+    def has_gpu(self) -> bool:
+        return self.device.type == "cuda"
+
+    @property
+    def seconds_left(self) -> float:
+        return self.deadline - time.monotonic()
+
+    def without_gpu(self, what: str) -> None:
+        """Record that something was not measured, for it exists on a GPU alone."""
+        self.record.say(f"{what}: {NO_GPU}.")
+
+    def synchronize(self) -> None:
+        """Wait until the device has done all that it was given."""
+        if self.has_gpu:
+            torch.cuda.synchronize(self.device)
+
+
+def trainings(chain: str, number: int, counts: Counts, epochs: int, device: torch.device) -> list[Training]:
+    """So many trainings of one kind that differ in seed, learning rate and dropout; counts lie on the device."""
+    return [
+        Training(
+            parse_chain(chain),
+            Hyperparameters(lr=0.01 / (1 + seed % 3), dropout=0.3 + 0.02 * (seed % 8)),
+            Plan(epochs=epochs),
+            counts,
+            seed,
+            device,
+        )
+        for seed in range(number)
+    ]

@@ -1,0 +1,62 @@
+"""Whether a GPU trains as a CPU does: learning curves of the same trials on both, and in lower precision."""
+
+import statistics
+import time
+
+import torch
+
+from benchmarks.gpu_parts.context import RNNF, Context, trainings
+from benchmarks.gpu_parts.timing import PRECISIONS, precision
+from models.fitting import Trainer, Val
+from models.training import Progress
+
+CPU_EPOCHS = 3
+"""Epochs that are compared with a CPU's, where a step takes a hundred times as long."""
+
+FLOAT32_TOLERANCE = 5e-3
+"""In bits per spike. Rounding differs between devices and grows from step to step, as with another order of sums."""
+
+
+def curves(context: Context, device: torch.device, number: int, epochs: int, stop_after: int) -> list[list[float]]:
+    """co-bps on val after each of the first epochs of so many trials, trained side by side."""
+    recording = context.size.recording
+    trainer = Trainer(Val(recording.val.to(device)))
+    members = trainings(RNNF, number, recording.train.to(device), epochs, device)
+    found: list[list[float]] = [[] for _ in members]
+    for _ in range(stop_after):
+        for curve, outcome in zip(found, trainer.advance(members), strict=True):
+            if not isinstance(outcome, Progress):
+                raise outcome
+            curve.append(outcome.co_bps)
+    return found
+
+
+def run(context: Context) -> None:
+    """Compare CPU and GPU in float32, then the precisions on the device. Raises ValueError if float32 differs."""
+    size = context.size
+    (on_cpu,) = curves(context, torch.device("cpu"), 1, size.epochs, CPU_EPOCHS)
+    (on_device,) = curves(context, context.device, 1, size.epochs, CPU_EPOCHS)
+    for epoch, (cpu, there) in enumerate(zip(on_cpu, on_device, strict=True), 1):
+        context.record.row(
+            "One trial, float32: co-bps on val", epoch=epoch, CPU=cpu, device=there, difference=there - cpu
+        )
+    exact = None
+    for kind in PRECISIONS:
+        began = time.perf_counter()
+        with precision(kind, context.device):
+            found = curves(context, context.device, size.seeds, size.epochs, size.epochs)
+        seconds = time.perf_counter() - began
+        best = [max(curve) for curve in found]
+        exact = exact or best
+        furthest = max(abs(mine - other) for mine, other in zip(best, exact, strict=True))
+        context.record.row(
+            "Precision of matrix products: best co-bps on val of whole trials",
+            precision=kind,
+            trials=len(best),
+            mean=statistics.fmean(best),
+            furthest_from_float32=furthest,
+            seconds=seconds,
+        )
+    difference = max(abs(there - cpu) for cpu, there in zip(on_cpu, on_device, strict=True))
+    if difference > FLOAT32_TOLERANCE:
+        raise ValueError(f"float32 on {context.device} differs from the CPU by {difference:.4f} co-bps")
