@@ -17,6 +17,7 @@ from torch import Tensor
 from models import scores
 from models.errors import DivergedError, InterruptedTrainingError
 from models.network import trials_at_once
+from models.repeated import GraphMemory
 from models.side_by_side import SideBySide
 from models.tensors import Counts
 from models.training import Progress, Training
@@ -74,6 +75,7 @@ class Trainer:
 
     def __init__(self, val: Val) -> None:
         self._val = val
+        self._memory = GraphMemory()
         self._laid: dict[tuple[Training, ...], SideBySide] = {}
         self._most: dict[Any, int] = {}
 
@@ -116,7 +118,8 @@ class Trainer:
             if len(group) == 1 or isinstance(error, InterruptedTrainingError):
                 return [error] * len(group)
             half = math.ceil(len(group) / 2)
-            _log.warning("%d trials do not go side by side, from now on %d (%s)", len(group), half, error)
+            reason = f"{type(error).__name__}: {error}".splitlines()[0].partition(". ")[0]
+            _log.warning("%d trials cannot be trained side by side, from now on %d (%s)", len(group), half, reason)
             # The error's frames hold the tensors of the step that failed.
             traceback.clear_frames(error.__traceback__)
         self._most[group[0].kind] = half
@@ -141,7 +144,7 @@ class Trainer:
         """The trainings side by side: as they were left, where it was the same ones."""
         if group not in self._laid:
             self._forget(group)
-            self._laid[group] = SideBySide(group)
+            self._laid[group] = SideBySide(group, self._memory)
         return self._laid[group]
 
     def _forget(self, group: tuple[Training, ...]) -> None:

@@ -17,12 +17,10 @@ CHAIN = parse_chain("GRU(2) -> FF -> exp")
 NUMBER = 8
 
 
-def trainings(device: torch.device, number: int = NUMBER) -> list[Training]:
-    train = swinging(256, seed=1)
-    return [
-        Training(CHAIN, Hyperparameters(hidden=64), Plan(epochs=2, batch_size=32), train, seed, device)
-        for seed in range(number)
-    ]
+def trainings(device: torch.device, num_layers: int = 2) -> list[Training]:
+    train = swinging(256, seed=1).to(device)
+    hyper = Hyperparameters(hidden=64, num_layers=num_layers)
+    return [Training(CHAIN, hyper, Plan(epochs=2, batch_size=32), train, seed, device) for seed in range(NUMBER)]
 
 
 @pytest.fixture
@@ -36,13 +34,13 @@ def whole_gpu() -> Iterator[None]:
     torch.cuda.set_per_process_memory_fraction(1.0)
 
 
-def peak(device: torch.device, val: Val, number: int) -> int:
-    """Bytes that torch reserves to train so many side by side, beyond what it has already."""
+def peak(device: torch.device, val: Val, begun: list[Training]) -> int:
+    """Bytes that torch reserves to train these, beyond what it has already."""
     gc.collect()
     torch.cuda.empty_cache()
-    torch.cuda.reset_peak_memory_stats()
+    torch.cuda.reset_peak_memory_stats(device)
     before = torch.cuda.memory_reserved()
-    Trainer(val).advance(trainings(device, number))
+    Trainer(val).advance(begun)
     return torch.cuda.max_memory_reserved() - before
 
 
@@ -51,7 +49,7 @@ def peak(device: torch.device, val: Val, number: int) -> int:
 def test_trials_that_do_not_fit_are_trained_in_halves(
     share: float, device: torch.device, val: Val, caplog: pytest.LogCaptureFixture
 ) -> None:
-    needed = peak(device, val, NUMBER)
+    needed = peak(device, val, trainings(device))
     expected = Trainer(val).advance(trainings(device))
     begun = trainings(device)
     gc.collect()
@@ -65,7 +63,14 @@ def test_trials_that_do_not_fit_are_trained_in_halves(
         assert isinstance(wanted, Progress)
         assert abs(outcome.co_bps - wanted.co_bps) < 2e-3
     if share < 0.5:
-        assert "do not go side by side" in caplog.text
+        assert "cannot be trained side by side" in caplog.text
+
+
+def test_groups_that_take_turns_share_memory(device: torch.device, val: Val) -> None:
+    """Four kinds of trainings need the memory of the largest, once for its graph and once for steps without one."""
+    kinds = [trainings(device, num_layers=layers) for layers in (4, 3, 2, 1)]
+    largest = peak(device, val, kinds[0])
+    assert peak(device, val, [training for kind in kinds for training in kind]) < 2.5 * largest
 
 
 def test_trainings_that_are_done_leave_no_memory_behind(device: torch.device, val: Val) -> None:
