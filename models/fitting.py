@@ -17,7 +17,6 @@ from torch import Tensor
 from models import scores
 from models.errors import DivergedError, InterruptedTrainingError
 from models.network import trials_at_once
-from models.repeated import GraphMemory
 from models.side_by_side import SideBySide
 from models.tensors import Counts
 from models.training import Progress, Training
@@ -75,9 +74,9 @@ class Trainer:
 
     def __init__(self, val: Val) -> None:
         self._val = val
-        self._memory = GraphMemory()
         self._laid: dict[tuple[Training, ...], SideBySide] = {}
         self._most: dict[Any, int] = {}
+        self._takes_turns = False
 
     def advance(
         self, trainings: Sequence[Training], interrupted: Callable[[], bool] = _never
@@ -107,24 +106,35 @@ class Trainer:
     def _outcomes(
         self, group: tuple[Training, ...], losses: _Losses, interrupted: Callable[[], bool]
     ) -> list[Progress | Exception]:
-        """What came of trainings of one kind. Where they fail together, for want of memory, say, they go on in halves,
-        from now on.
+        """What came of trainings of one kind. Where they fail together, for want of memory, say, they go on in smaller
+        parts, from now on.
         """
         try:
             return list(self._advanced(group, losses, interrupted))
         except Exception as error:
             # What lies side by side may be ahead of the trainings themselves.
             self._forget(group)
-            if len(group) == 1 or isinstance(error, InterruptedTrainingError):
+            parts = () if isinstance(error, InterruptedTrainingError) else self._smaller(group)
+            if not parts:
                 return [error] * len(group)
-            half = math.ceil(len(group) / 2)
             reason = f"{type(error).__name__}: {error}".splitlines()[0].partition(". ")[0]
-            _log.warning("%d trials cannot be trained side by side, from now on %d (%s)", len(group), half, reason)
+            _log.warning("%d trials cannot be trained side by side: trying %d (%s)", len(group), len(parts[0]), reason)
             # The error's frames hold the tensors of the step that failed.
             traceback.clear_frames(error.__traceback__)
-        self._most[group[0].kind] = half
-        parts = (group[:half], group[half:])
         return [outcome for part in parts for outcome in self._outcomes(part, losses, interrupted)]
+
+    def _smaller(self, group: tuple[Training, ...]) -> tuple[tuple[Training, ...], ...]:
+        """What to try where a group fails: first without what other groups hold, then in halves; in the end nothing."""
+        if self._laid and not self._takes_turns:
+            self._takes_turns = True
+            self._laid.clear()
+            return (group,)
+        self._takes_turns = True
+        if len(group) == 1:
+            return ()
+        half = math.ceil(len(group) / 2)
+        self._most[group[0].kind] = half
+        return (group[:half], group[half:])
 
     def _advanced(
         self, group: tuple[Training, ...], losses: _Losses, interrupted: Callable[[], bool]
@@ -143,8 +153,11 @@ class Trainer:
     def _side_by_side(self, group: tuple[Training, ...]) -> SideBySide:
         """The trainings side by side: as they were left, where it was the same ones."""
         if group not in self._laid:
+            if self._takes_turns:
+                # As long as a group is laid out on a GPU, it holds the memory of its graph.
+                self._laid.clear()
             self._forget(group)
-            self._laid[group] = SideBySide(group, self._memory)
+            self._laid[group] = SideBySide(group)
         return self._laid[group]
 
     def _forget(self, group: tuple[Training, ...]) -> None:

@@ -1,28 +1,12 @@
 """A step that is done many times over on the same tensors, on a GPU without Python in between."""
 
 from collections.abc import Callable
-from functools import cached_property
-from typing import Any
 
 import torch
 from torch import Tensor
 
 UNRECORDED = 2
 """First calls that run as they are: libraries make ready in them what cannot be made while kernels are recorded."""
-
-
-class GraphMemory:
-    """Device memory that several graphs share for what they compute on the way.
-
-    A graph holds the memory of all its intermediate tensors for as long as it lives. Graphs that are replayed one after
-    the other, and read no intermediate tensor of each other, can hold the same: then many of them take no more than the
-    largest (https://docs.pytorch.org/docs/stable/notes/cuda.html#graph-memory-management).
-    """
-
-    @cached_property
-    def pool(self) -> Any:
-        """The handle by which torch knows it. Needs a GPU."""
-        return torch.cuda.graph_pool_handle()
 
 
 class Repeated:
@@ -34,8 +18,7 @@ class Repeated:
     must not wait for the device. On a CPU every call is plain.
     """
 
-    def __init__(self, memory: GraphMemory) -> None:
-        self._memory = memory
+    def __init__(self) -> None:
         self._calls = 0
         self._graph: torch.cuda.CUDAGraph | None = None
 
@@ -47,7 +30,7 @@ class Repeated:
         if self._graph is None:
             graph = torch.cuda.CUDAGraph()
             self._given = given.clone()
-            with torch.cuda.graph(graph, pool=self._memory.pool):
+            with torch.cuda.graph(graph):
                 self._result = step(self._given)
             self._graph = graph
         self._given.copy_(given)

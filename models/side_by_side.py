@@ -19,7 +19,7 @@ from models.chances import draw, fold, key_of
 from models.dropout import Dropout
 from models.network import Network
 from models.optimizer import Rows, Settings, update
-from models.repeated import GraphMemory, Repeated
+from models.repeated import Repeated
 from models.tensors import UNKNOWN
 from models.training import Training
 from models.windows import WHOLE, draw_bins, whole_bins, window_bins
@@ -94,11 +94,10 @@ class _Draws:
 class SideBySide:
     """Trainings of one kind, laid side by side until ``write_back``.
 
-    They must be of equal ``Training.kind`` and of the same recording and plan. Groups that take turns on a GPU can share
-    ``memory``.
+    They must be of equal ``Training.kind`` and of the same recording and plan.
     """
 
-    def __init__(self, trainings: Sequence[Training], memory: GraphMemory | None = None) -> None:
+    def __init__(self, trainings: Sequence[Training]) -> None:
         self.trainings = trainings
         first = trainings[0]
         self.train, self.plan, self.device = first.train, first.plan, first.device
@@ -114,7 +113,7 @@ class SideBySide:
         )
         self.done_K = self._each(lambda training: training.epoch * self.plan.steps_per_epoch(self.train.n_trials))
         self.draws = self._draws()
-        self._repeated = Repeated(memory or GraphMemory())
+        self._repeated = Repeated()
 
     def _each(self, number: Callable[[Training], float]) -> Tensor:
         numbers = [number(training) for training in self.trainings]

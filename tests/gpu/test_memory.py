@@ -17,9 +17,9 @@ CHAIN = parse_chain("GRU(2) -> FF -> exp")
 NUMBER = 8
 
 
-def trainings(device: torch.device, num_layers: int = 2) -> list[Training]:
+def trainings(device: torch.device) -> list[Training]:
     train = swinging(256, seed=1).to(device)
-    hyper = Hyperparameters(hidden=64, num_layers=num_layers)
+    hyper = Hyperparameters(hidden=64)
     return [Training(CHAIN, hyper, Plan(epochs=2, batch_size=32), train, seed, device) for seed in range(NUMBER)]
 
 
@@ -64,13 +64,6 @@ def test_trials_that_do_not_fit_are_trained_in_halves(
         assert abs(outcome.co_bps - wanted.co_bps) < 2e-3
     if share < 0.5:
         assert "cannot be trained side by side" in caplog.text
-
-
-def test_groups_that_take_turns_share_memory(device: torch.device, val: Val) -> None:
-    """Four kinds of trainings need the memory of the largest, once for its graph and once for steps without one."""
-    kinds = [trainings(device, num_layers=layers) for layers in (4, 3, 2, 1)]
-    largest = peak(device, val, kinds[0])
-    assert peak(device, val, [training for kind in kinds for training in kind]) < 2.5 * largest
 
 
 def test_trainings_that_are_done_leave_no_memory_behind(device: torch.device, val: Val) -> None:

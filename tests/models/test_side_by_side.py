@@ -1,8 +1,10 @@
 """Trainings that are moved on together come out as they would alone, whatever their neighbours are."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
 from typing import Any
+from weakref import WeakSet
 
 import pytest
 import torch
@@ -188,6 +190,33 @@ def test_trainings_that_cannot_be_scored_together_are_scored_alone_and_trained_n
     alone, ours = make(), make()
     expected = [list(fit(training, VAL)) for training in alone]
     monkeypatch.setattr(Val, "scores_of", scarce)
+    for training, seen, other, progress in zip(
+        ours, _together(ours, fit_in_memory=False), alone, expected, strict=True
+    ):
+        _assert_same(training, seen, other, progress)
+
+
+def test_after_a_failure_only_one_group_holds_memory_and_none_is_lost_for_what_others_held(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    laid: WeakSet[SideBySide] = WeakSet()
+
+    class Scarce(SideBySide):
+        """Fails where all groups that are laid out hold more than three trainings, as a GPU's memory would."""
+
+        def train_epoch(self, interrupted: Callable[[], bool]) -> Tensor | None:
+            laid.add(self)
+            if sum(len(together.trainings) for together in laid) > 3:
+                raise MemoryError("a GPU would be out of memory. And so on")
+            return super().train_epoch(interrupted)
+
+    def make() -> list[Training]:
+        kinds = [("FF -> exp", 5), ("GRU -> FF -> exp", 1), ("minGRU -> FF -> exp", 3)]
+        return [_training(chain, seed, hidden=4) for chain, number in kinds for seed in range(number)]
+
+    alone, ours = make(), make()
+    expected = [list(fit(training, VAL)) for training in alone]
+    monkeypatch.setattr("models.fitting.SideBySide", Scarce)
     for training, seen, other, progress in zip(
         ours, _together(ours, fit_in_memory=False), alone, expected, strict=True
     ):
