@@ -13,18 +13,18 @@ import psutil
 import torch
 from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
-from models.chain import parse_chain
-from models.errors import DivergedError
-from models.fitting import Trainer, Val
-from models.training import Training
-from search.errors import SearchError
-from search.kept import kept_network
-from search.opening import OpenStudy
-from search.space import sample
-from search.tensors import counts_of
-from search.trial import settings_of
-from storage.claims import FAILURE_KEY, FINISHED
-from storage.errors import StorageError
+from nlb_search.models.chain import parse_chain
+from nlb_search.models.errors import DivergedError
+from nlb_search.models.fitting import Trainer, Val
+from nlb_search.models.training import Training
+from nlb_search.search.errors import SearchError
+from nlb_search.search.kept import kept_network
+from nlb_search.search.opening import OpenStudy
+from nlb_search.search.space import sample
+from nlb_search.search.tensors import counts_of
+from nlb_search.search.trial import settings_of
+from nlb_search.storage.claims import FAILURE_KEY, FINISHED
+from nlb_search.storage.errors import StorageError
 
 LOG = frozenset({"log"})
 """What belongs in the folder of a search whose words go to a file of that name."""

@@ -12,13 +12,13 @@ from collections.abc import Callable
 import torch
 from workshop import random_counts
 
-from models.chain import parse_chain
-from models.hyperparameters import Hyperparameters
-from models.side_by_side import SideBySide
-from models.tensors import Sizes
-from models.training import Plan, Training
-from search.devices import training_device
-from search.memory import keep_freed_memory
+from nlb_search.models.chain import parse_chain
+from nlb_search.models.hyperparameters import Hyperparameters
+from nlb_search.models.side_by_side import SideBySide
+from nlb_search.models.tensors import Sizes
+from nlb_search.models.training import Plan, Training
+from nlb_search.search.devices import training_device
+from nlb_search.search.memory import keep_freed_memory
 
 MC_RTT = Sizes(n_heldin=98, n_heldout=32, n_window=120, n_forward=40)
 CHAINS = ("GRU(2) -> FF -> exp", "minGRU(2) -> FF -> exp", "GRU(2) -> FF -> RoBERTa(1) -> FF -> exp")

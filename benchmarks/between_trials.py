@@ -11,12 +11,12 @@ import time
 import torch
 from workshop import Synthetic, new_place
 
-from search.beginning import Request, begin
-from search.crew import Crew
-from search.memory import keep_freed_memory
-from search.stopping import Stop
-from search.worker import bench_of
-from storage.patience import Patience
+from nlb_search.search.beginning import Request, begin
+from nlb_search.search.crew import Crew
+from nlb_search.search.memory import keep_freed_memory
+from nlb_search.search.stopping import Stop
+from nlb_search.search.worker import bench_of
+from nlb_search.storage.patience import Patience
 
 RECORDING = Synthetic("mc_rtt", neurons=80, trials=500)
 EPOCHS = 4

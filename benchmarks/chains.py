@@ -18,16 +18,16 @@ from pathlib import Path
 
 from workshop import FOLDER, Synthetic, search_for
 
-from models.baseline import smoothed_rates
-from models.scores import bits_per_spike
-from search.beginning import Request
-from search.evaluation import evaluate_submission
-from search.export import export_best
-from search.opening import OpenStudy
-from search.selection import Selection
-from search.standing import complete_trials, standing_of
-from search.submission import Phase
-from search.tensors import heldin_of
+from nlb_search.models.baseline import smoothed_rates
+from nlb_search.models.scores import bits_per_spike
+from nlb_search.search.beginning import Request
+from nlb_search.search.evaluation import evaluate_submission
+from nlb_search.search.export import export_best
+from nlb_search.search.opening import OpenStudy
+from nlb_search.search.selection import Selection
+from nlb_search.search.standing import complete_trials, standing_of
+from nlb_search.search.submission import Phase
+from nlb_search.search.tensors import heldin_of
 
 COUNTS = Synthetic("mc_rtt", neurons=80, trials=500)
 BINARY = Synthetic("mc_rtt", neurons=80, trials=500, binary=True)

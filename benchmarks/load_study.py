@@ -13,12 +13,12 @@ from optuna.samplers import RandomSampler
 from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, TrialState
 
-from search.opening import Place
-from search.space import SPACES, sample
-from search.spec import EVALUATIONS, SearchSpec, versions_here
-from storage.database import open_database
-from storage.owner import OWNER_KEY, Owner
-from storage.studies import make_study
+from nlb_search.search.opening import Place
+from nlb_search.search.space import SPACES, sample
+from nlb_search.search.spec import EVALUATIONS, SearchSpec, versions_here
+from nlb_search.storage.database import open_database
+from nlb_search.storage.owner import OWNER_KEY, Owner
+from nlb_search.storage.studies import make_study
 
 CHAIN = "GRU(2) -> FF -> exp"
 COMPLETE_SHARE = 0.6

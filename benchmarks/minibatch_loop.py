@@ -25,7 +25,7 @@ from plain_network import (
 )
 from torch import nn
 
-from data.recording import Recording
+from nlb_search.data.recording import Recording
 
 LEAST_MEAN = 1e-4
 """The mean count at which a silent neuron starts, so that its logarithm is finite."""

@@ -20,11 +20,11 @@ from minibatch_loop import minibatch_loop
 from plain_network import RECORDING
 from published_loop import published_loop
 
-from models.chain import parse_chain
-from models.fitting import fit
-from models.hyperparameters import Hyperparameters
-from models.training import Plan, Training
-from search.memory import keep_freed_memory
+from nlb_search.models.chain import parse_chain
+from nlb_search.models.fitting import fit
+from nlb_search.models.hyperparameters import Hyperparameters
+from nlb_search.models.training import Plan, Training
+from nlb_search.search.memory import keep_freed_memory
 
 CHAIN = "GRU(2) -> FF -> exp"
 HIGH_SHARE = 0.9

@@ -18,11 +18,11 @@ import psutil
 from optuna.trial import TrialState
 
 from benchmarks.aftermath import Witness, processes_in
-from search.opening import OpenStudy, Place, open_named_study
-from search.process import MODULE
-from storage.errors import StorageError
-from storage.owner import OWNER_KEY, Owner
-from storage.patience import is_away
+from nlb_search.search.opening import OpenStudy, Place, open_named_study
+from nlb_search.search.process import MODULE
+from nlb_search.storage.errors import StorageError
+from nlb_search.storage.owner import OWNER_KEY, Owner
+from nlb_search.storage.patience import is_away
 
 LONGEST_SECONDS = 300
 LOOK_SECONDS = 0.2

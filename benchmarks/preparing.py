@@ -55,7 +55,7 @@ class Measured:
 
 def prepared_by_us(case: Case) -> Iterator[Any]:
     """The counts of all splits, in one order."""
-    from data.opening import open_recording
+    from nlb_search.data.opening import open_recording
 
     with tempfile.TemporaryDirectory(prefix="nlb-search-") as cache:
         recording = open_recording(case.dataset, case.data, case.bin_ms, Path(cache))
@@ -73,8 +73,8 @@ def prepared_by_nlb_tools(case: Case) -> Iterator[Any]:
     from nlb_tools.make_tensors import make_eval_input_tensors, make_eval_target_tensors, make_train_input_tensors
     from nlb_tools.nwb_interface import NWBDataset
 
-    from data.datasets import dataset_named
-    from data.files import find_files
+    from nlb_search.data.datasets import dataset_named
+    from nlb_search.data.files import find_files
 
     logging.getLogger("nlb_tools").setLevel(logging.ERROR)
     warnings.simplefilter("ignore")
@@ -100,7 +100,7 @@ def digest(counts: list[Any]) -> str:
 
     import numpy as np
 
-    from data.recording import UNSEEN
+    from nlb_search.data.recording import UNSEEN
 
     hashed = hashlib.sha256()
     for part in counts:
@@ -135,7 +135,7 @@ def report(case: Case) -> str:
     """The table, once the recording is there."""
     if not case.data.exists():
         sized = [] if case.trials is None else ["--trials", str(case.trials)]
-        command = [sys.executable, "-m", "search", "synthesize", case.dataset, "--data", str(case.data), *sized]
+        command = [sys.executable, "-m", "nlb_search", "synthesize", case.dataset, "--data", str(case.data), *sized]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         if case.pause_ms:
             from long_session import lengthen

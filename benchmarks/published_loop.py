@@ -23,7 +23,7 @@ from plain_network import (
     weights_of,
 )
 
-from data.recording import Recording
+from nlb_search.data.recording import Recording
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,12 @@ from xml.sax.saxutils import escape
 import torch
 from workshop import random_counts
 
-from models.chain import parse_chain
-from models.hyperparameters import Hyperparameters
-from models.side_by_side import SideBySide
-from models.tensors import Sizes
-from models.training import Plan, Training
-from search.memory import keep_freed_memory
+from nlb_search.models.chain import parse_chain
+from nlb_search.models.hyperparameters import Hyperparameters
+from nlb_search.models.side_by_side import SideBySide
+from nlb_search.models.tensors import Sizes
+from nlb_search.models.training import Plan, Training
+from nlb_search.search.memory import keep_freed_memory
 
 PICTURE = Path("docs/scale.svg")
 CHAIN = "GRU(2) -> FF -> exp"

@@ -14,13 +14,13 @@ import numpy as np
 import torch
 from workshop import Synthetic
 
-from models.chain import parse_chain
-from models.fitting import fit
-from models.hyperparameters import Hyperparameters
-from models.network import predict
-from models.scores import gains_by_trial
-from models.training import Plan, Training
-from search.bootstrap import range_of, resampled_co_bps
+from nlb_search.models.chain import parse_chain
+from nlb_search.models.fitting import fit
+from nlb_search.models.hyperparameters import Hyperparameters
+from nlb_search.models.network import predict
+from nlb_search.models.scores import gains_by_trial
+from nlb_search.models.training import Plan, Training
+from nlb_search.search.bootstrap import range_of, resampled_co_bps
 
 RECORDINGS = (
     Synthetic("mc_rtt", neurons=80, trials=500, bin_ms=20),

@@ -17,18 +17,18 @@ import numpy as np
 import optuna
 import torch
 
-from data.opening import open_recording
-from data.recording import Recording
-from data.synthesis import SynthesisOptions, read_ceiling, synthesize
-from models.scores import bits_per_spike
-from models.tensors import Counts, Sizes
-from search.beginning import Request, begin
-from search.opening import OpenStudy, Place
-from search.standing import complete_trials
-from search.stopping import Stop
-from search.tensors import counts_of
-from search.worker import work
-from storage.urls import parse_url
+from nlb_search.data.opening import open_recording
+from nlb_search.data.recording import Recording
+from nlb_search.data.synthesis import SynthesisOptions, read_ceiling, synthesize
+from nlb_search.models.scores import bits_per_spike
+from nlb_search.models.tensors import Counts, Sizes
+from nlb_search.search.beginning import Request, begin
+from nlb_search.search.opening import OpenStudy, Place
+from nlb_search.search.standing import complete_trials
+from nlb_search.search.stopping import Stop
+from nlb_search.search.tensors import counts_of
+from nlb_search.search.worker import work
+from nlb_search.storage.urls import parse_url
 
 FOLDER = Path("bench").absolute()
 os.environ.setdefault("NLB_SEARCH_CACHE", str(FOLDER / "cache"))

@@ -16,14 +16,14 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from data.benchmark import BenchmarkRecording
-from data.errors import DataError
-from data.own.source import OwnRecording
+from nlb_search.data.benchmark import BenchmarkRecording
+from nlb_search.data.errors import DataError
+from nlb_search.data.own.source import OwnRecording
 
 STUCK_SECONDS = 300.0
 """So much of the processor's time one call of a library may take: enough to unpack tens of gigabytes."""
 
-_PROGRAM = "import sys; sys.path[:] = sys.argv[2:]; from data.preparing import main; main(sys.argv[1])"
+_PROGRAM = "import sys; sys.path[:] = sys.argv[2:]; from nlb_search.data.preparing import main; main(sys.argv[1])"
 """Modules are found where we find ours: a script's own folder may count, another folder named data must not."""
 
 _CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT}

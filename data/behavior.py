@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from data.alignment import IntArray, Windows
+from nlb_search.data.alignment import IntArray, Windows
 
 FloatArray = npt.NDArray[np.floating[Any]]
 

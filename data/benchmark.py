@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from data.datasets import Dataset
-from data.files import RecordingFiles
-from data.fingerprint import recording_hash
-from data.source import Tensors
+from nlb_search.data.datasets import Dataset
+from nlb_search.data.files import RecordingFiles
+from nlb_search.data.fingerprint import recording_hash
+from nlb_search.data.source import Tensors
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,6 @@ class BenchmarkRecording:
 
     def make(self) -> Tensors:
         # Imported here: it takes seconds, and a prepared recording is opened without it.
-        from data.nlb import make_tensors
+        from nlb_search.data.nlb import make_tensors
 
         return make_tensors(self.dataset, self.files, self.bin_ms)

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from data.errors import DataError
-from data.nwb import Session, Units
-from data.recording import UNSEEN, Counts
+from nlb_search.data.errors import DataError
+from nlb_search.data.nwb import Session, Units
+from nlb_search.data.recording import UNSEEN, Counts
 
 
 def counts_in(

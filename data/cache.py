@@ -21,13 +21,13 @@ import numpy as np
 import platformdirs
 from filelock import FileLock, Timeout
 
-from data.apart import STUCK_SECONDS, Request, prepare_apart
-from data.benchmark import BenchmarkRecording
-from data.datasets import group_name
-from data.errors import DataError
-from data.own.source import OwnRecording
-from data.recording import Recording, Split
-from data.source import Array, Source, Tensors
+from nlb_search.data.apart import STUCK_SECONDS, Request, prepare_apart
+from nlb_search.data.benchmark import BenchmarkRecording
+from nlb_search.data.datasets import group_name
+from nlb_search.data.errors import DataError
+from nlb_search.data.own.source import OwnRecording
+from nlb_search.data.recording import Recording, Split
+from nlb_search.data.source import Array, Source, Tensors
 
 _FORMAT = 5
 """Part of an entry's name: raise it when the same files come out as other tensors."""

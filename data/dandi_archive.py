@@ -18,8 +18,8 @@ from dandi.consts import DandiInstance
 from dandi.dandiapi import AssetType, DandiAPIClient
 from dandi.exceptions import NotFoundError
 
-from data.download import TIMEOUT_SECONDS, Remote, what_failed
-from data.errors import DataError
+from nlb_search.data.download import TIMEOUT_SECONDS, Remote, what_failed
+from nlb_search.data.errors import DataError
 
 
 @dataclass(frozen=True)

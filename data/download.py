@@ -13,7 +13,7 @@ from typing import IO
 
 import requests
 
-from data.errors import DataError
+from nlb_search.data.errors import DataError
 
 TIMEOUT_SECONDS = (10, 30)
 """How long a server may take to be reached, and then to say the next bit."""

@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from data.dandi_archive import Asset, DandiArchive, Listing
-from data.datasets import Dataset
-from data.download import download, part_of
-from data.errors import DataError
-from data.files import find_files
-from data.provenance import FetchedFile, Record, read_record, write_record
+from nlb_search.data.dandi_archive import Asset, DandiArchive, Listing
+from nlb_search.data.datasets import Dataset
+from nlb_search.data.download import download, part_of
+from nlb_search.data.errors import DataError
+from nlb_search.data.files import find_files
+from nlb_search.data.provenance import FetchedFile, Record, read_record, write_record
 
 _log = logging.getLogger(__name__)
 

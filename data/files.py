@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data.datasets import DATASETS, Dataset, Layout
-from data.errors import DataError
+from nlb_search.data.datasets import DATASETS, Dataset, Layout
+from nlb_search.data.errors import DataError
 
 PUBLIC_TARGETS = "eval_data_test.h5"
 """The benchmark's file of test targets, in the folder of ``--data``."""

@@ -9,16 +9,16 @@ import logging
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from data.binning import counts_in
-from data.datasets import Dataset
-from data.errors import DataError, explained
-from data.files import RecordingFiles, read_contents, train_columns, window_columns
-from data.nwb import BoolArray, Session, read_session
-from data.recording import Split
-from data.source import Tensors
-from data.splits import splits_in, without_unscored
-from data.targets import make_targets
-from data.windows import unscored_windows, whole_windows
+from nlb_search.data.binning import counts_in
+from nlb_search.data.datasets import Dataset
+from nlb_search.data.errors import DataError, explained
+from nlb_search.data.files import RecordingFiles, read_contents, train_columns, window_columns
+from nlb_search.data.nwb import BoolArray, Session, read_session
+from nlb_search.data.recording import Split
+from nlb_search.data.source import Tensors
+from nlb_search.data.splits import splits_in, without_unscored
+from nlb_search.data.targets import make_targets
+from nlb_search.data.windows import unscored_windows, whole_windows
 
 _log = logging.getLogger(__name__)
 

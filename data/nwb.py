@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from data.errors import DataError
-from data.files import Contents
+from nlb_search.data.errors import DataError
+from nlb_search.data.files import Contents
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]

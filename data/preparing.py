@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-from data.apart import Request
-from data.cache import prepare
-from data.errors import DataError
+from nlb_search.data.apart import Request
+from nlb_search.data.cache import prepare
+from nlb_search.data.errors import DataError
 
 _LOOK_SECONDS = 0.2
 
@@ -23,7 +23,7 @@ def main(text: str) -> None:
     request = Request.from_json(text)
     listener = _own_stdout()
     _end_with_the_asker()
-    logging.getLogger("data").setLevel(logging.DEBUG)  # the asker drops what nobody wants to see
+    logging.getLogger("nlb_search").setLevel(logging.DEBUG)  # the asker drops what nobody wants to see
     logging.getLogger().addHandler(_Teller(listener))
     try:
         with _ended_when_stuck(request.stuck_s):

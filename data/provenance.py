@@ -6,10 +6,10 @@ import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from data.datasets import DATASETS
-from data.errors import DataError
-from data.files import find_files
-from data.fingerprint import combined_hash
+from nlb_search.data.datasets import DATASETS
+from nlb_search.data.errors import DataError
+from nlb_search.data.files import find_files
+from nlb_search.data.fingerprint import combined_hash
 
 RECORD = "fetched.json"
 """The name of the record, in the folder of a dandiset."""

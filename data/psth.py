@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from data.alignment import BoolArray, IntArray, Windows
-from data.datasets import Dataset
-from data.nwb import Session, Units
-from data.smoothing import Smoothing, smoothed, summed
-from data.source import Array
-from data.windows import averaged_windows, jitter_ms
+from nlb_search.data.alignment import BoolArray, IntArray, Windows
+from nlb_search.data.datasets import Dataset
+from nlb_search.data.nwb import Session, Units
+from nlb_search.data.smoothing import Smoothing, smoothed, summed
+from nlb_search.data.source import Array
+from nlb_search.data.windows import averaged_windows, jitter_ms
 
 FloatArray = npt.NDArray[np.float64]
 

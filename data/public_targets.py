@@ -12,11 +12,11 @@ from pathlib import Path
 import h5py
 import requests
 
-from data.datasets import DATASETS
-from data.download import TIMEOUT_SECONDS, Remote, download, what_failed
-from data.errors import DataError
-from data.fetching import Progress, other_sha256
-from data.files import PUBLIC_TARGETS
+from nlb_search.data.datasets import DATASETS
+from nlb_search.data.download import TIMEOUT_SECONDS, Remote, download, what_failed
+from nlb_search.data.errors import DataError
+from nlb_search.data.fetching import Progress, other_sha256
+from nlb_search.data.files import PUBLIC_TARGETS
 
 URL = "https://media.githubusercontent.com/media/neurallatents/nlb_tools/main/data/eval_data_test.h5"
 SHA256 = "f2f434d30193251b58e6a693381fdd185c8fbc0e47d38f8810e65295bc42c865"

@@ -11,8 +11,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from data.alignment import BoolArray, IntArray
-from data.nwb import Units
+from nlb_search.data.alignment import BoolArray, IntArray
+from nlb_search.data.nwb import Units
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -1,11 +1,11 @@
 """Splits of a session: the counts of trials' windows and forward bins, of both kinds of neurons."""
 
-from data.alignment import BoolArray, IntArray
-from data.binning import counts_in
-from data.datasets import Dataset
-from data.nwb import Session
-from data.recording import UNSEEN, Split
-from data.windows import scored_bins
+from nlb_search.data.alignment import BoolArray, IntArray
+from nlb_search.data.binning import counts_in
+from nlb_search.data.datasets import Dataset
+from nlb_search.data.nwb import Session
+from nlb_search.data.recording import UNSEEN, Split
+from nlb_search.data.windows import scored_bins
 
 
 def splits_in(dataset: Dataset, session: Session, windows: dict[str, IntArray], bin_ms: int) -> dict[str, Split]:

@@ -5,14 +5,14 @@ They are those of ``nlb_tools.make_tensors.make_eval_target_tensors`` (nlb_tools
 
 import numpy as np
 
-from data.alignment import BoolArray
-from data.behavior import Decimated, cut_out
-from data.datasets import Dataset
-from data.nwb import Session
-from data.psth import psth_targets
-from data.recording import UNSEEN, Counts, Split
-from data.source import Array
-from data.windows import behavior_windows
+from nlb_search.data.alignment import BoolArray
+from nlb_search.data.behavior import Decimated, cut_out
+from nlb_search.data.datasets import Dataset
+from nlb_search.data.nwb import Session
+from nlb_search.data.psth import psth_targets
+from nlb_search.data.recording import UNSEEN, Counts, Split
+from nlb_search.data.source import Array
+from nlb_search.data.windows import behavior_windows
 
 
 def make_targets(

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from data.alignment import BoolArray, Span, Times, Windows, around, cut, times_of
-from data.datasets import FORWARD_MS, Dataset
-from data.errors import DataError
-from data.nwb import Session
+from nlb_search.data.alignment import BoolArray, Span, Times, Windows, around, cut, times_of
+from nlb_search.data.datasets import FORWARD_MS, Dataset
+from nlb_search.data.errors import DataError
+from nlb_search.data.nwb import Session
 
 MAX_JITTER_MS = 300
 """Training and validation windows of dmfc_rsg end up to so much later than Go."""

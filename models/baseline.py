@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter1d
 from sklearn.linear_model import PoissonRegressor
 from torch import Tensor
 
-from models.tensors import Counts
+from nlb_search.models.tensors import Counts
 
 KERNEL_SD_MS = 50.0
 SMALLEST = 1e-4

@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NoReturn
 
-from models.blocks import BLOCKS
-from models.errors import ChainError
-from models.heads import HEADS, Head
-from models.hyperparameters import TRAINING
+from nlb_search.models.blocks import BLOCKS
+from nlb_search.models.errors import ChainError
+from nlb_search.models.heads import HEADS, Head
+from nlb_search.models.hyperparameters import TRAINING
 
 KNOWN_CHAINS = {
     "rnnf": "GRU(2) -> FF -> exp",

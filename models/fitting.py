@@ -14,12 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from models import scores
-from models.errors import DivergedError, InterruptedTrainingError
-from models.network import trials_at_once
-from models.side_by_side import SideBySide
-from models.tensors import Counts
-from models.training import Progress, Training
+from nlb_search.models import scores
+from nlb_search.models.errors import DivergedError, InterruptedTrainingError
+from nlb_search.models.network import trials_at_once
+from nlb_search.models.side_by_side import SideBySide
+from nlb_search.models.tensors import Counts
+from nlb_search.models.training import Progress, Training
 
 _log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from models.merged import merged
+from nlb_search.models.merged import merged
 
 UPDATE, RESET, CANDIDATE = range(3)
 """The order of the gates, wherever an axis of three holds them."""

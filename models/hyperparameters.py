@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from models.masks import SHAPES, shapes_of
-from models.windows import INPUT_SIZES
+from nlb_search.models.masks import SHAPES, shapes_of
+from nlb_search.models.windows import INPUT_SIZES
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from models.chances import fold, happens, uniform
+from nlb_search.models.chances import fold, happens, uniform
 
 STRIP_BINS = 10
 """The length of a strip: 50 ms in bins of 5 ms."""

@@ -4,13 +4,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.blocks import BLOCKS, Block
-from models.chain import Chain
-from models.errors import ChainError
-from models.heads import Head
-from models.hyperparameters import Hyperparameters
-from models.tensors import Sizes
-from models.windows import whole_bins
+from nlb_search.models.blocks import BLOCKS, Block
+from nlb_search.models.chain import Chain
+from nlb_search.models.errors import ChainError
+from nlb_search.models.heads import Head
+from nlb_search.models.hyperparameters import Hyperparameters
+from nlb_search.models.tensors import Sizes
+from nlb_search.models.windows import whole_bins
 
 
 class Network(nn.Module):

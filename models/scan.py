@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from models.merged import merged
+from nlb_search.models.merged import merged
 
 
 def scan(keep_BTC: Tensor, new_BTC: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.tensors import Counts, with_nan
+from nlb_search.models.tensors import Counts, with_nan
 
 LEAST_RATE = 1e-9
 """nlb_tools scores a predicted rate of zero as this one, and so do we."""

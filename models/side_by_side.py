@@ -14,15 +14,15 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, vmap
 
-from models import masks
-from models.chances import draw, fold, key_of
-from models.dropout import Dropout
-from models.network import Network
-from models.optimizer import Rows, Settings, update
-from models.repeated import Repeated
-from models.tensors import UNKNOWN
-from models.training import Training
-from models.windows import WHOLE, draw_bins, whole_bins, window_bins
+from nlb_search.models import masks
+from nlb_search.models.chances import draw, fold, key_of
+from nlb_search.models.dropout import Dropout
+from nlb_search.models.network import Network
+from nlb_search.models.optimizer import Rows, Settings, update
+from nlb_search.models.repeated import Repeated
+from nlb_search.models.tensors import UNKNOWN
+from nlb_search.models.training import Training
+from nlb_search.models.windows import WHOLE, draw_bins, whole_bins, window_bins
 
 _ORDER, _STEPS = range(2)
 """What is drawn from the key of a seed, by number: the order of the trials in an epoch, and all that steps draw."""

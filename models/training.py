@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from models.chain import Chain
-from models.hyperparameters import Hyperparameters
-from models.network import Network
-from models.tensors import Counts
+from nlb_search.models.chain import Chain
+from nlb_search.models.hyperparameters import Hyperparameters
+from nlb_search.models.network import Network
+from nlb_search.models.tensors import Counts
 
 
 @dataclass(frozen=True, kw_only=True)

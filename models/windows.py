@@ -9,8 +9,8 @@ import math
 import torch
 from torch import Tensor
 
-from models.chances import uniform
-from models.tensors import Sizes
+from nlb_search.models.chances import uniform
+from nlb_search.models.tensors import Sizes
 
 WHOLE, CROP = "DT", "dT"
 INPUT_SIZES = (WHOLE, CROP)

@@ -7,19 +7,19 @@ from typing import Any
 
 import torch
 
-from data.datasets import DATASETS
-from data.opening import open_recording
-from data.own.settings import RecordingSettings
-from data.provenance import origin
-from data.recording import Recording
-from models.chain import Chain, parse_chain
-from models.errors import ChainError
-from models.hyperparameters import Hyperparameters
-from models.network import Network
-from search.errors import SearchError, UsageError
-from search.opening import OpenStudy, Place, open_named_study
-from search.space import SPACES, NamedSpace, space_for, start_parameters
-from search.spec import (
+from nlb_search.data.datasets import DATASETS
+from nlb_search.data.opening import open_recording
+from nlb_search.data.own.settings import RecordingSettings
+from nlb_search.data.provenance import origin
+from nlb_search.data.recording import Recording
+from nlb_search.models.chain import Chain, parse_chain
+from nlb_search.models.errors import ChainError
+from nlb_search.models.hyperparameters import Hyperparameters
+from nlb_search.models.network import Network
+from nlb_search.search.errors import SearchError, UsageError
+from nlb_search.search.opening import OpenStudy, Place, open_named_study
+from nlb_search.search.space import SPACES, NamedSpace, space_for, start_parameters
+from nlb_search.search.spec import (
     BATCH_SIZE,
     EVALUATIONS,
     OPTION_OF_FIELD,
@@ -32,11 +32,11 @@ from search.spec import (
     usual_epochs,
     versions_here,
 )
-from search.strategy import check_sampler
-from search.tensors import largest_count, sizes_of
-from storage.checkpoints import check_folder, study_folder
-from storage.database import open_database
-from storage.studies import check_name, is_whole, make_study
+from nlb_search.search.strategy import check_sampler
+from nlb_search.search.tensors import largest_count, sizes_of
+from nlb_search.storage.checkpoints import check_folder, study_folder
+from nlb_search.storage.database import open_database
+from nlb_search.storage.studies import check_name, is_whole, make_study
 
 _log = logging.getLogger(__name__)
 

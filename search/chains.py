@@ -2,8 +2,8 @@
 
 from optuna.trial import FrozenTrial
 
-from search.errors import SearchError
-from search.opening import OpenStudy
+from nlb_search.search.errors import SearchError
+from nlb_search.search.opening import OpenStudy
 
 
 def by_chain(

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from search.commands import keeping, looking, recordings, scoring, searching
-from search.terminal import exit_code_of, set_up_words
+from nlb_search.search.commands import keeping, looking, recordings, scoring, searching
+from nlb_search.search.terminal import exit_code_of, set_up_words
 
 app = typer.Typer(
     help="Hyperparameter search for models of neural population activity, scored as the Neural Latents Benchmark does.",

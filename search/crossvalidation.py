@@ -22,23 +22,23 @@ from typing import Any
 
 import torch
 
-from data.opening import open_recording
-from data.own.settings import RecordingSettings
-from models.chain import parse_chain
-from models.errors import DivergedError, InterruptedTrainingError
-from models.fitting import train_through
-from models.network import predict
-from models.scores import co_bps
-from models.tensors import Counts
-from models.training import Training
-from search.devices import training_device
-from search.errors import SearchError
-from search.memory import keep_freed_memory
-from search.slots import Slot
-from search.spec import SearchSpec
-from search.stopping import Stop
-from search.tensors import counts_of
-from search.trial import settings_of
+from nlb_search.data.opening import open_recording
+from nlb_search.data.own.settings import RecordingSettings
+from nlb_search.models.chain import parse_chain
+from nlb_search.models.errors import DivergedError, InterruptedTrainingError
+from nlb_search.models.fitting import train_through
+from nlb_search.models.network import predict
+from nlb_search.models.scores import co_bps
+from nlb_search.models.tensors import Counts
+from nlb_search.models.training import Training
+from nlb_search.search.devices import training_device
+from nlb_search.search.errors import SearchError
+from nlb_search.search.memory import keep_freed_memory
+from nlb_search.search.slots import Slot
+from nlb_search.search.spec import SearchSpec
+from nlb_search.search.stopping import Stop
+from nlb_search.search.tensors import counts_of
+from nlb_search.search.trial import settings_of
 
 LOOK_SECONDS = 0.5
 

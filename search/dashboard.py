@@ -13,8 +13,8 @@ from wsgiref.types import WSGIApplication
 from optuna.storages import RDBStorage
 from optuna_dashboard import wsgi
 
-from search.errors import SearchError
-from search.guarded import Guarded
+from nlb_search.search.errors import SearchError
+from nlb_search.search.guarded import Guarded
 
 _log = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ import os
 
 import torch
 
-from search.errors import SearchError
-from search.stopping import LAUNCHER_VARIABLE
+from nlb_search.search.errors import SearchError
+from nlb_search.search.stopping import LAUNCHER_VARIABLE
 
 
 def training_device() -> torch.device:

@@ -11,15 +11,15 @@ import h5py
 import numpy as np
 from pydantic import ValidationError
 
-from data.datasets import BIN_WIDTHS_MS, DATASETS, group_name
-from data.files import PUBLIC_TARGETS
-from data.opening import open_recording
-from data.own.settings import RecordingSettings
-from data.own.source import BIN_WIDTHS_MS as OWN_BIN_WIDTHS_MS
-from data.recording import Recording
-from search.errors import SearchError
-from search.submission import CONTENT, SETTINGS, Phase, check_submission
-from search.targets import Array, Arrays, read_group, scorable, why_unreadable
+from nlb_search.data.datasets import BIN_WIDTHS_MS, DATASETS, group_name
+from nlb_search.data.files import PUBLIC_TARGETS
+from nlb_search.data.opening import open_recording
+from nlb_search.data.own.settings import RecordingSettings
+from nlb_search.data.own.source import BIN_WIDTHS_MS as OWN_BIN_WIDTHS_MS
+from nlb_search.data.recording import Recording
+from nlb_search.search.errors import SearchError
+from nlb_search.search.submission import CONTENT, SETTINGS, Phase, check_submission
+from nlb_search.search.targets import Array, Arrays, read_group, scorable, why_unreadable
 
 Scores = dict[str, dict[str, float]]
 """By dataset, the benchmark's metrics by their names: co-bps, fp-bps, vel R2, psth R2, tp corr."""

@@ -11,23 +11,32 @@ import numpy as np
 import torch
 from optuna.trial import FrozenTrial
 
-from models.chain import parse_chain
-from models.errors import DivergedError
-from models.fitting import train_through
-from models.network import Network, predict
-from models.tensors import Sizes
-from models.training import Progress, Training
-from search.devices import training_device
-from search.errors import SearchError
-from search.kept import kept_network
-from search.memory import keep_freed_memory
-from search.opening import OpenStudy
-from search.selection import Selection, select
-from search.spec import check_version
-from search.submission import CONTENT, SETTINGS, Phase, Prediction, Rates, is_submission, phase_splits, write_submission
-from search.tensors import counts_of, heldin_of
-from search.trial import settings_of
-from storage.patience import Patience
+from nlb_search.models.chain import parse_chain
+from nlb_search.models.errors import DivergedError
+from nlb_search.models.fitting import train_through
+from nlb_search.models.network import Network, predict
+from nlb_search.models.tensors import Sizes
+from nlb_search.models.training import Progress, Training
+from nlb_search.search.devices import training_device
+from nlb_search.search.errors import SearchError
+from nlb_search.search.kept import kept_network
+from nlb_search.search.memory import keep_freed_memory
+from nlb_search.search.opening import OpenStudy
+from nlb_search.search.selection import Selection, select
+from nlb_search.search.spec import check_version
+from nlb_search.search.submission import (
+    CONTENT,
+    SETTINGS,
+    Phase,
+    Prediction,
+    Rates,
+    is_submission,
+    phase_splits,
+    write_submission,
+)
+from nlb_search.search.tensors import counts_of, heldin_of
+from nlb_search.search.trial import settings_of
+from nlb_search.storage.patience import Patience
 
 _log = logging.getLogger(__name__)
 

@@ -8,13 +8,13 @@ import optuna
 import plotly.graph_objects as go
 from optuna.trial import FrozenTrial, TrialState
 
-from search.errors import SearchError
-from search.opening import OpenStudy
-from search.report import metrics_in_words
-from search.space import settings_of_parameters
-from search.standing import complete_trials
-from search.ties import find_ties
-from storage.files import whole_file
+from nlb_search.search.errors import SearchError
+from nlb_search.search.opening import OpenStudy
+from nlb_search.search.report import metrics_in_words
+from nlb_search.search.space import settings_of_parameters
+from nlb_search.search.standing import complete_trials
+from nlb_search.search.ties import find_ties
+from nlb_search.storage.files import whole_file
 
 _COMPLETE, _PRUNED, _TIE, _BEST = "#1f77b4", "#b0b0b0", "#ff7f0e", "#d62728"
 _LAYOUT = {"template": "simple_white", "font": {"size": 14}, "legend": {"orientation": "h", "y": -0.2}}

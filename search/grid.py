@@ -11,8 +11,8 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from models.chain import parse_chain
-from search.space import ARCHITECTURE, Choice, Space
+from nlb_search.models.chain import parse_chain
+from nlb_search.search.space import ARCHITECTURE, Choice, Space
 
 PLACE_KEY = "grid:place"
 """The attribute of a trial that walks a failed one's combination again: its place in the order."""

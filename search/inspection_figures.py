@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from data.inspection.survey import Floats, Survey
-from data.recording import UNSEEN, Recording
+from nlb_search.data.inspection.survey import Floats, Survey
+from nlb_search.data.recording import UNSEEN, Recording
 
 # Okabe and Ito's colours, which people with any colour vision tell apart (https://jfly.uni-koeln.de/color).
 _HELDIN, _HELDOUT = "#0072B2", "#D55E00"

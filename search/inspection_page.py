@@ -3,13 +3,13 @@
 import html
 from pathlib import Path
 
-from data.inspection.findings import Inspection
-from data.inspection.survey import Survey
-from search import inspection_figures as figures
-from search.errors import SearchError
-from search.inspection_report import facts
-from search.worries import worries
-from storage.files import whole_file
+from nlb_search.data.inspection.findings import Inspection
+from nlb_search.data.inspection.survey import Survey
+from nlb_search.search import inspection_figures as figures
+from nlb_search.search.errors import SearchError
+from nlb_search.search.inspection_report import facts
+from nlb_search.search.worries import worries
+from nlb_search.storage.files import whole_file
 
 FILE = "inspection.html"
 _CONFIG = {"responsive": True, "displayModeBar": False}

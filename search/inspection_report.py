@@ -2,9 +2,9 @@
 
 from rich.table import Table
 
-from data.inspection.coincidences import SHARE, WIDEST_MS
-from data.inspection.findings import Inspection, Rates
-from models.heads import HEADS
+from nlb_search.data.inspection.coincidences import SHARE, WIDEST_MS
+from nlb_search.data.inspection.findings import Inspection, Rates
+from nlb_search.models.heads import HEADS
 
 _PARTS = {
     "heldin": "held-in",

@@ -6,10 +6,10 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 from torch import Tensor
 
-from models.scores import Gains
-from search.errors import SearchError
-from search.opening import OpenStudy
-from storage.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+from nlb_search.models.scores import Gains
+from nlb_search.search.errors import SearchError
+from nlb_search.search.opening import OpenStudy
+from nlb_search.storage.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 
 _NETWORK, _VAL = "network.", "val."
 

@@ -2,16 +2,16 @@
 
 import time
 
-from search.errors import SearchError
-from search.kept import sweep
-from search.opening import OpenStudy
-from search.process import LEAVE_SECONDS, WorkerProcess
-from search.progress import Show
-from search.slots import Slot
-from search.standing import Standing, standing_of
-from search.stopping import Stop
-from storage.patience import Patience
-from storage.studies import said_if_deleted
+from nlb_search.search.errors import SearchError
+from nlb_search.search.kept import sweep
+from nlb_search.search.opening import OpenStudy
+from nlb_search.search.process import LEAVE_SECONDS, WorkerProcess
+from nlb_search.search.progress import Show
+from nlb_search.search.slots import Slot
+from nlb_search.search.standing import Standing, standing_of
+from nlb_search.search.stopping import Stop
+from nlb_search.storage.patience import Patience
+from nlb_search.storage.studies import said_if_deleted
 
 LOOK_SECONDS = 1.0
 

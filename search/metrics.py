@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from models.decoding import psth_r2, tp_correlation, velocity_r2
-from models.network import Network, predict, trials_at_once
-from models.tensors import Counts
-from search.targets import Targets
+from nlb_search.models.decoding import psth_r2, tp_correlation, velocity_r2
+from nlb_search.models.network import Network, predict, trials_at_once
+from nlb_search.models.tensors import Counts
+from nlb_search.search.targets import Targets
 
 _log = logging.getLogger(__name__)
 

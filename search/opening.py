@@ -7,18 +7,18 @@ from pathlib import Path
 import optuna
 from pydantic import ValidationError
 
-from data.opening import open_recording
-from data.recording import Recording
-from search.errors import SearchError
-from search.spec import SearchSpec
-from search.strategy import make_pruner, make_sampler
-from storage.checkpoints import Checkpoints, study_folder
-from storage.claims import Claims
-from storage.database import open_database
-from storage.errors import StorageError
-from storage.patience import Patience
-from storage.studies import open_study
-from storage.urls import StorageUrl
+from nlb_search.data.opening import open_recording
+from nlb_search.data.recording import Recording
+from nlb_search.search.errors import SearchError
+from nlb_search.search.spec import SearchSpec
+from nlb_search.search.strategy import make_pruner, make_sampler
+from nlb_search.storage.checkpoints import Checkpoints, study_folder
+from nlb_search.storage.claims import Claims
+from nlb_search.storage.database import open_database
+from nlb_search.storage.errors import StorageError
+from nlb_search.storage.patience import Patience
+from nlb_search.storage.studies import open_study
+from nlb_search.storage.urls import StorageUrl
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ from typing import Annotated, Literal
 
 import typer
 
-from data.datasets import DATASETS
-from models.chain import chains_named
-from search.errors import UsageError
-from search.opening import Place
-from search.slurm import Allocation, minutes_of
-from storage.checkpoints import default_artifacts
-from storage.urls import parse_url
+from nlb_search.data.datasets import DATASETS
+from nlb_search.models.chain import chains_named
+from nlb_search.search.errors import UsageError
+from nlb_search.search.opening import Place
+from nlb_search.search.slurm import Allocation, minutes_of
+from nlb_search.storage.checkpoints import default_artifacts
+from nlb_search.storage.urls import parse_url
 
 StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.")]
 

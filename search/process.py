@@ -9,13 +9,13 @@ import threading
 import time
 from typing import IO
 
-from search.opening import Place
-from search.slots import Slot
-from search.stopping import LAUNCHER_VARIABLE
-from search.terminal import ERROR
+from nlb_search.search.opening import Place
+from nlb_search.search.slots import Slot
+from nlb_search.search.stopping import LAUNCHER_VARIABLE
+from nlb_search.search.terminal import ERROR
 
-MODULE = ("-P", "-m", "search")
-"""How Python runs nlb-search; -P, for a folder named models where a user works must not be taken for ours."""
+MODULE = ("-P", "-m", "nlb_search")
+"""How Python runs nlb-search. With -P it imports nothing from the working directory, as the installed command does."""
 
 LEAVE_SECONDS = 30.0
 """How long a worker may take to hand back its trial before it is killed, as Slurm and Kubernetes wait."""

@@ -11,8 +11,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from search.standing import Standing
-from storage.orders import Order
+from nlb_search.search.standing import Standing
+from nlb_search.storage.orders import Order
 
 LINE_SECONDS = 10.0
 """Without a terminal, a line is written when a trial finishes, but not more often than this."""

@@ -4,10 +4,10 @@ from typing import Any
 
 from rich.table import Table
 
-from search.bootstrap import SHARE
-from search.space import settings_of_parameters
-from search.standing import Standing
-from search.ties import Ties
+from nlb_search.search.bootstrap import SHARE
+from nlb_search.search.space import settings_of_parameters
+from nlb_search.search.standing import Standing
+from nlb_search.search.ties import Ties
 
 METRICS = {"fp_bps": "fp-bps", "vel_r2": "vel R2", "psth_r2": "psth R2", "tp_corr": "tp corr"}
 """The benchmark's names of a trial's metrics beside co-bps, by the attributes that hold them."""

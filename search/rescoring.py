@@ -13,17 +13,17 @@ from typing import Any, cast
 import optuna
 from optuna.trial import FrozenTrial
 
-from models.errors import DivergedError
-from search.chains import by_chain
-from search.crossvalidation import Course, Job, run_jobs
-from search.errors import SearchError, UsageError
-from search.opening import OpenStudy
-from search.slots import Slot
-from search.space import sample
-from search.spec import check_versions
-from search.standing import complete_trials
-from search.stopping import Stop
-from storage.patience import Patience
+from nlb_search.models.errors import DivergedError
+from nlb_search.search.chains import by_chain
+from nlb_search.search.crossvalidation import Course, Job, run_jobs
+from nlb_search.search.errors import SearchError, UsageError
+from nlb_search.search.opening import OpenStudy
+from nlb_search.search.slots import Slot
+from nlb_search.search.space import sample
+from nlb_search.search.spec import check_versions
+from nlb_search.search.standing import complete_trials
+from nlb_search.search.stopping import Stop
+from nlb_search.storage.patience import Patience
 
 RESCORING_KEY = "rescoring"
 """The study's attribute that says into how many folds its last rescoring cuts, and the numbers of its finalists."""

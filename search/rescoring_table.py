@@ -2,7 +2,7 @@
 
 from rich.table import Table
 
-from search.rescoring import Rescored, Rescoring
+from nlb_search.search.rescoring import Rescored, Rescoring
 
 
 def finalists_table(rescoring: Rescoring) -> Table:

@@ -5,12 +5,12 @@ from typing import Literal
 
 from optuna.trial import FrozenTrial
 
-from search.chains import by_chain
-from search.errors import SearchError
-from search.opening import OpenStudy
-from search.rescoring import ranked_by_splits
-from search.standing import complete_trials
-from storage.claims import finished_count
+from nlb_search.search.chains import by_chain
+from nlb_search.search.errors import SearchError
+from nlb_search.search.opening import OpenStudy
+from nlb_search.search.rescoring import ranked_by_splits
+from nlb_search.search.standing import complete_trials
+from nlb_search.storage.claims import finished_count
 
 Judge = Literal["val", "splits"]
 """What says which trial is best: its co-bps on val in the search, or its mean over the folds of ``rescore``."""

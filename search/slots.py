@@ -4,7 +4,7 @@ import os
 import sys
 from dataclasses import dataclass
 
-from search.errors import UsageError
+from nlb_search.search.errors import UsageError
 
 
 @dataclass(frozen=True)

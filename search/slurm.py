@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from search.errors import SearchError, UsageError
-from search.opening import OpenStudy, Place
-from search.process import LEAVE_SECONDS
-from search.terminal import exit_code_of
+from nlb_search.search.errors import SearchError, UsageError
+from nlb_search.search.opening import OpenStudy, Place
+from nlb_search.search.process import LEAVE_SECONDS
+from nlb_search.search.terminal import exit_code_of
 
 if TYPE_CHECKING:
     from submitit import Job
@@ -28,7 +28,7 @@ MOST_RETURNS = 10_000
 """How often a job may reach the end of its time and come again: as often as the budget needs."""
 
 PYTHON = f"{shlex.quote(sys.executable)} -P"
-"""How a job runs Python; -P, for a folder named models where a user works must not be taken for ours."""
+"""How a job runs Python. With -P no module is imported from the working directory, as with the installed command."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +81,7 @@ class Launch:
     arguments: tuple[str, ...]
 
     def __call__(self) -> None:
-        from search.cli import app
+        from nlb_search.search.cli import app
 
         code = exit_code_of(lambda: app(["launch", *self.arguments], standalone_mode=False))
         if code:

@@ -6,14 +6,14 @@ from typing import Annotated, Any, Literal
 import optuna
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.blocks import BLOCKS
-from models.blocks.attention import Attention
-from models.blocks.recurrent import Recurrent
-from models.chain import Chain, parse_chain
-from models.hyperparameters import Hyperparameters, shown
-from models.masks import PUBLISHED_VARIANTS, SHAPES
-from models.windows import INPUT_SIZES
-from search.errors import UsageError
+from nlb_search.models.blocks import BLOCKS
+from nlb_search.models.blocks.attention import Attention
+from nlb_search.models.blocks.recurrent import Recurrent
+from nlb_search.models.chain import Chain, parse_chain
+from nlb_search.models.hyperparameters import Hyperparameters, shown
+from nlb_search.models.masks import PUBLISHED_VARIANTS, SHAPES
+from nlb_search.models.windows import INPUT_SIZES
+from nlb_search.search.errors import UsageError
 
 ARCHITECTURE = "architecture"
 """The trial's parameter that names its chain, where a study has several."""

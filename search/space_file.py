@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from models.hyperparameters import ALLOWED, Allowed, shown
-from search.errors import UsageError
-from search.space import SPACES, Choice, NamedSpace, Range, Real, Whole, ZeroOrReal
+from nlb_search.models.hyperparameters import ALLOWED, Allowed, shown
+from nlb_search.search.errors import UsageError
+from nlb_search.search.space import SPACES, Choice, NamedSpace, Range, Real, Whole, ZeroOrReal
 
 BASE = "base"
 """The key of a file that names the space which holds for all that the file does not name."""

@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from data.own.settings import RecordingSettings
-from models.chain import parse_chain
-from models.training import Plan
-from search.errors import SearchError
-from search.space import ARCHITECTURE, NamedSpace, Space, space_for
+from nlb_search.data.own.settings import RecordingSettings
+from nlb_search.models.chain import parse_chain
+from nlb_search.models.training import Plan
+from nlb_search.search.errors import SearchError
+from nlb_search.search.space import ARCHITECTURE, NamedSpace, Space, space_for
 
 SamplerName = Literal["tpe", "random", "grid", "gp", "cmaes"]
 PrunerName = Literal["hyperband", "median", "patient", "none"]

@@ -7,12 +7,12 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from search.opening import OpenStudy
-from search.spec import SearchSpec
-from storage.claims import FAILURE_KEY, FINISHED, holder_of
-from storage.heartbeat import silent_trials
-from storage.orders import Order, order_of
-from storage.owner import OWNER_KEY, Owner
+from nlb_search.search.opening import OpenStudy
+from nlb_search.search.spec import SearchSpec
+from nlb_search.storage.claims import FAILURE_KEY, FINISHED, holder_of
+from nlb_search.storage.heartbeat import silent_trials
+from nlb_search.storage.orders import Order, order_of
+from nlb_search.storage.owner import OWNER_KEY, Owner
 
 
 @dataclass(frozen=True)

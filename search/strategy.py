@@ -5,12 +5,12 @@ import math
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, PatientPruner
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 
-from models.chain import parse_chain
-from search.cma_es import SteadyCmaEsSampler
-from search.errors import UsageError
-from search.grid import GridSampler, grid_of
-from search.space import Choice, Real, Whole
-from search.spec import SearchSpec
+from nlb_search.models.chain import parse_chain
+from nlb_search.search.cma_es import SteadyCmaEsSampler
+from nlb_search.search.errors import UsageError
+from nlb_search.search.grid import GridSampler, grid_of
+from nlb_search.search.space import Choice, Real, Whole
+from nlb_search.search.spec import SearchSpec
 
 REDUCTION = 3
 """Hyperband keeps about one trial in so many at each rung."""

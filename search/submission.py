@@ -13,9 +13,9 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from data.recording import UNSEEN, Recording, Split
-from search.errors import SearchError
-from storage.files import whole_file
+from nlb_search.data.recording import UNSEEN, Recording, Split
+from nlb_search.search.errors import SearchError
+from nlb_search.storage.files import whole_file
 
 Phase = Literal["val", "test"]
 Rates = npt.NDArray[np.float32]

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from data.recording import Recording
-from models.decoding import Averages, Timing, Velocity
-from search.errors import SearchError
+from nlb_search.data.recording import Recording
+from nlb_search.models.decoding import Averages, Timing, Velocity
+from nlb_search.search.errors import SearchError
 
 Array = npt.NDArray[Any]
 Arrays = dict[str, Array]

@@ -12,11 +12,11 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
-from data.errors import DataError
-from models.errors import ChainError
-from search.errors import SearchError, UsageError
-from search.stopping import LAUNCHER_VARIABLE
-from storage.errors import StorageError
+from nlb_search.data.errors import DataError
+from nlb_search.models.errors import ChainError
+from nlb_search.search.errors import SearchError, UsageError
+from nlb_search.search.stopping import LAUNCHER_VARIABLE
+from nlb_search.storage.errors import StorageError
 
 DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -37,8 +37,7 @@ def set_up_words(debug: bool) -> None:
         # A launcher gives its workers' words a time itself.
         time = "" if LAUNCHER_VARIABLE in os.environ else "%(asctime)s "
         logging.basicConfig(level=logging.WARNING, format=f"{time}%(message)s", datefmt="%H:%M:%S")
-    for room in ("search", "models", "data", "storage"):
-        logging.getLogger(room).setLevel(level)
+    logging.getLogger("nlb_search").setLevel(level)
 
 
 def print_json(value: Any) -> None:
@@ -72,6 +71,6 @@ def exit_code_of(command: Callable[[], Any]) -> int:
 
 def _complain(message: str, code: int) -> int:
     """Say what is wrong; with --debug, show where it came from."""
-    logging.getLogger("search").debug("the error came from here", exc_info=True)
+    logging.getLogger("nlb_search").debug("the error came from here", exc_info=True)
     print(f"{ERROR}{message}", file=sys.stderr)
     return code

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from optuna.trial import FrozenTrial
 
-from search.bootstrap import Array, can_be_told_apart, resampled_co_bps
-from search.errors import SearchError
-from search.kept import kept_gains
-from search.opening import OpenStudy
-from search.standing import complete_trials
-from storage.errors import StorageError
+from nlb_search.search.bootstrap import Array, can_be_told_apart, resampled_co_bps
+from nlb_search.search.errors import SearchError
+from nlb_search.search.kept import kept_gains
+from nlb_search.search.opening import OpenStudy
+from nlb_search.search.standing import complete_trials
+from nlb_search.storage.errors import StorageError
 
 MOST_NAMED = 5
 """Trials that are named in a line; the others are counted."""

@@ -11,24 +11,24 @@ from typing import Any
 
 import torch
 
-from models.chain import parse_chain
-from models.errors import DivergedError, InterruptedTrainingError
-from models.fitting import Val
-from models.hyperparameters import Hyperparameters
-from models.network import predict
-from models.scores import Gains
-from models.tensors import Counts
-from models.training import Progress, State, Training
-from search.bootstrap import range_of, resampled_co_bps
-from search.kept import keep
-from search.metrics import metrics_of
-from search.space import ARCHITECTURE, sample
-from search.spec import SearchSpec
-from search.stopping import Stop
-from search.targets import Targets
-from storage.checkpoints import Checkpoint, Checkpoints, load_checkpoint, save_checkpoint
-from storage.claims import Claim
-from storage.errors import StorageError
+from nlb_search.models.chain import parse_chain
+from nlb_search.models.errors import DivergedError, InterruptedTrainingError
+from nlb_search.models.fitting import Val
+from nlb_search.models.hyperparameters import Hyperparameters
+from nlb_search.models.network import predict
+from nlb_search.models.scores import Gains
+from nlb_search.models.tensors import Counts
+from nlb_search.models.training import Progress, State, Training
+from nlb_search.search.bootstrap import range_of, resampled_co_bps
+from nlb_search.search.kept import keep
+from nlb_search.search.metrics import metrics_of
+from nlb_search.search.space import ARCHITECTURE, sample
+from nlb_search.search.spec import SearchSpec
+from nlb_search.search.stopping import Stop
+from nlb_search.search.targets import Targets
+from nlb_search.storage.checkpoints import Checkpoint, Checkpoints, load_checkpoint, save_checkpoint
+from nlb_search.storage.claims import Claim
+from nlb_search.storage.errors import StorageError
 
 CHECKPOINT_SECONDS = 15
 """A checkpoint is written at the first evaluation after so long: a killed worker loses that and one look."""

@@ -3,21 +3,21 @@
 import math
 import time
 
-from models.fitting import Val
-from search.crew import Crew
-from search.devices import training_device
-from search.kept import sweep
-from search.memory import keep_freed_memory
-from search.opening import OpenStudy
-from search.spec import check_versions
-from search.stopping import Stop
-from search.targets import targets_of
-from search.tensors import counts_of
-from search.trial import Bench
-from storage.checkpoints import check_folder
-from storage.claims import Claims
-from storage.orders import Order, Orders
-from storage.patience import Patience
+from nlb_search.models.fitting import Val
+from nlb_search.search.crew import Crew
+from nlb_search.search.devices import training_device
+from nlb_search.search.kept import sweep
+from nlb_search.search.memory import keep_freed_memory
+from nlb_search.search.opening import OpenStudy
+from nlb_search.search.spec import check_versions
+from nlb_search.search.stopping import Stop
+from nlb_search.search.targets import targets_of
+from nlb_search.search.tensors import counts_of
+from nlb_search.search.trial import Bench
+from nlb_search.storage.checkpoints import check_folder
+from nlb_search.storage.claims import Claims
+from nlb_search.storage.orders import Order, Orders
+from nlb_search.storage.patience import Patience
 
 IDLE_SECONDS = 1.0
 

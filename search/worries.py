@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from data.inspection.findings import Inspection, SplitFacts
+from nlb_search.data.inspection.findings import Inspection, SplitFacts
 
 SHOWN = 6
 """So many neurons, pairs or trials are named; of more, how many there are."""

@@ -15,16 +15,16 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
-from storage.errors import LostTrialError
-from storage.heartbeat import Heartbeat, beat, silent_trials
-from storage.locks import exclusive
-from storage.looks import earlier_look, one_look
-from storage.owner import OWNER_KEY, Owner
-from storage.patience import Patience
-from storage.studies import said_if_deleted
-from storage.takeovers import TAKEOVERS_KEY, Takeovers, with_vanished
-from storage.urls import StorageUrl
-from storage.writing import HeldTrial, held
+from nlb_search.storage.errors import LostTrialError
+from nlb_search.storage.heartbeat import Heartbeat, beat, silent_trials
+from nlb_search.storage.locks import exclusive
+from nlb_search.storage.looks import earlier_look, one_look
+from nlb_search.storage.owner import OWNER_KEY, Owner
+from nlb_search.storage.patience import Patience
+from nlb_search.storage.studies import said_if_deleted
+from nlb_search.storage.takeovers import TAKEOVERS_KEY, Takeovers, with_vanished
+from nlb_search.storage.urls import StorageUrl
+from nlb_search.storage.writing import HeldTrial, held
 
 FAILURE_KEY = "failure"
 """The trial's attribute that says why it failed."""

@@ -16,11 +16,11 @@ from optuna.storages import BaseStorage, RDBStorage
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from storage.errors import StorageError
-from storage.locks import exclusive
-from storage.looks import SparingStorage
-from storage.patience import reason_of
-from storage.urls import StorageUrl
+from nlb_search.storage.errors import StorageError
+from nlb_search.storage.locks import exclusive
+from nlb_search.storage.looks import SparingStorage
+from nlb_search.storage.patience import reason_of
+from nlb_search.storage.urls import StorageUrl
 
 HEARTBEAT_SECONDS = 20
 """How often a worker says that its trial is alive."""
@@ -101,7 +101,7 @@ def open_for_editing(url: StorageUrl) -> RDBStorage:
 
 def _start_private_server(url: StorageUrl) -> None:
     if url.private_server is not None:
-        from storage.local_postgres import keep_running  # it needs a package that is an extra, and Unix
+        from nlb_search.storage.local_postgres import keep_running  # it needs a package that is an extra, and Unix
 
         with _said_in_a_line(url):
             keep_running(url.private_server)

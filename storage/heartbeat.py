@@ -12,7 +12,7 @@ from typing import Any
 
 import optuna
 
-from storage.database import HEARTBEAT_SECONDS
+from nlb_search.storage.database import HEARTBEAT_SECONDS
 
 _log = logging.getLogger(__name__)
 

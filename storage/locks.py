@@ -9,7 +9,7 @@ import sqlalchemy
 from filelock import FileLock
 from sqlalchemy.pool import NullPool
 
-from storage.urls import StorageUrl
+from nlb_search.storage.urls import StorageUrl
 
 WAIT_SECONDS = 60
 """A holder that hangs, or whose machine lost its power, must not hang the others without a word."""

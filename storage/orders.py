@@ -6,8 +6,8 @@ from enum import StrEnum
 
 import optuna
 
-from storage.patience import Patience
-from storage.studies import said_if_deleted
+from nlb_search.storage.patience import Patience
+from nlb_search.storage.studies import said_if_deleted
 
 LOOK_SECONDS = 2.0
 """How often a worker looks for another order, at most: at every evaluation it would cost more than it is worth."""

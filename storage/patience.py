@@ -12,7 +12,7 @@ import tenacity
 from optuna.exceptions import StorageInternalError
 from sqlalchemy.exc import InterfaceError, OperationalError, PendingRollbackError
 
-from storage.errors import StorageError
+from nlb_search.storage.errors import StorageError
 
 LONGEST_WAIT_SECONDS = 3600
 """How long an absent database is waited for in all."""

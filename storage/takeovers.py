@@ -5,7 +5,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
-from storage.owner import OWNER_KEY, Owner
+from nlb_search.storage.owner import OWNER_KEY, Owner
 
 TAKEOVERS_KEY = "takeovers"
 """The trial's attribute that holds its takeovers."""

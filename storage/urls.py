@@ -8,7 +8,7 @@ from pathlib import Path
 import sqlalchemy
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from storage.errors import StorageError
+from nlb_search.storage.errors import StorageError
 
 _DRIVERS = {
     "postgres": ("postgresql+psycopg",),

@@ -17,8 +17,8 @@ from optuna.storages._rdb.models import TrialModel, TrialUserAttributeModel
 from optuna.storages._rdb.storage import _create_scoped_session
 from sqlalchemy.orm import Session
 
-from storage.errors import LostTrialError
-from storage.owner import OWNER_KEY, Owner
+from nlb_search.storage.errors import LostTrialError
+from nlb_search.storage.owner import OWNER_KEY, Owner
 
 
 @dataclass(frozen=True)

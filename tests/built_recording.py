@@ -5,7 +5,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from data.recording import Recording, Split
+from nlb_search.data.recording import Recording, Split
 
 N_HELDIN, N_WINDOW = 12, 30
 N_NEURONS, N_BINS = 16, 40

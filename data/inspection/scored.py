@@ -7,8 +7,8 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
-from data.errors import DataError
-from data.recording import Recording
+from nlb_search.data.errors import DataError
+from nlb_search.data.recording import Recording
 
 Array = npt.NDArray[Any]
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from data.recording import UNSEEN, Counts, Split
+from nlb_search.data.recording import UNSEEN, Counts, Split
 
 Integers = npt.NDArray[np.int64]
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from data.cache import cache_folder, open_source
-from data.errors import DataError
-from data.own.settings import RecordingSettings
-from data.own.source import OwnRecording
-from data.recording import Recording
+from nlb_search.data.cache import cache_folder, open_source
+from nlb_search.data.errors import DataError
+from nlb_search.data.own.settings import RecordingSettings
+from nlb_search.data.own.source import OwnRecording
+from nlb_search.data.recording import Recording
 
 
 def from_arrays(
@@ -32,7 +32,7 @@ def from_arrays(
     Raises DataError, and writes nothing, for arrays that are no recording, with what is wrong and where.
     """
     # Imported here: whoever opens a prepared recording imports this room, and needs no HDF5.
-    from data.own.nlb_arrays import NAMES, tensors_of_arrays
+    from nlb_search.data.own.nlb_arrays import NAMES, tensors_of_arrays
 
     path = Path(path)
     source = OwnRecording(name or path.stem, path, bin_ms, RecordingSettings())
@@ -47,7 +47,7 @@ def from_arrays(
 
 
 def _array(path: Path, name: str, value: Any) -> npt.NDArray[Any]:
-    from data.own.nlb_arrays import CONDITIONS, ragged
+    from nlb_search.data.own.nlb_arrays import CONDITIONS, ragged
 
     try:
         return ragged([np.asarray(trials) for trials in value]) if name == CONDITIONS else np.asarray(value)
@@ -62,7 +62,7 @@ def _array(path: Path, name: str, value: Any) -> npt.NDArray[Any]:
 
 def _check_replaceable(path: Path) -> None:
     """Raises DataError for a file that is there and is not of this kind."""
-    from data.own.layout import layout_of, opened
+    from nlb_search.data.own.layout import layout_of, opened
 
     if path.exists():
         try:

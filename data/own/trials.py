@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from data.alignment import BoolArray, IntArray, Times, times_of
-from data.errors import DataError
-from data.nwb import Session
-from data.own.settings import RecordingSettings
+from nlb_search.data.alignment import BoolArray, IntArray, Times, times_of
+from nlb_search.data.errors import DataError
+from nlb_search.data.nwb import Session
+from nlb_search.data.own.settings import RecordingSettings
 
 FORWARD_MS = 200
 """The forward bins of a recording that has them, unless told: those of the benchmark."""

@@ -5,7 +5,7 @@ adds what its trials have in common; ``neurons`` turn them into log-rates and ``
 ``observer`` tells how well any model can do; ``nwb`` writes what a lab would have, and ``truth`` what it would not.
 """
 
-from data.synthesis.recording import SynthesisOptions, synthesize
-from data.synthesis.truth import Ceiling, read_ceiling
+from nlb_search.data.synthesis.recording import SynthesisOptions, synthesize
+from nlb_search.data.synthesis.truth import Ceiling, read_ceiling
 
 __all__ = ["Ceiling", "SynthesisOptions", "read_ceiling", "synthesize"]

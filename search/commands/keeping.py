@@ -6,12 +6,12 @@ from typing import Annotated
 import typer
 from rich.progress import Progress
 
-from search import options
-from search.opening import existing_database
-from search.terminal import MESSAGES
-from storage.checkpoints import default_artifacts
-from storage.copying import Home, copy_study
-from storage.urls import parse_url
+from nlb_search.search import options
+from nlb_search.search.opening import existing_database
+from nlb_search.search.terminal import MESSAGES
+from nlb_search.storage.checkpoints import default_artifacts
+from nlb_search.storage.copying import Home, copy_study
+from nlb_search.storage.urls import parse_url
 
 
 def copy(

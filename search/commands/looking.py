@@ -5,17 +5,17 @@ from typing import Annotated
 
 import typer
 
-from search import options
-from search.errors import SearchError
-from search.opening import check_exists, existing_database, open_named_study
-from search.progress import headline
-from search.report import report
-from search.standing import Standing, standing_of
-from search.terminal import OUTPUT, print_json
-from search.ties import Ties, find_ties
-from storage.database import open_for_editing, open_for_reading
-from storage.errors import StorageError
-from storage.studies import study_names
+from nlb_search.search import options
+from nlb_search.search.errors import SearchError
+from nlb_search.search.opening import check_exists, existing_database, open_named_study
+from nlb_search.search.progress import headline
+from nlb_search.search.report import report
+from nlb_search.search.standing import Standing, standing_of
+from nlb_search.search.terminal import OUTPUT, print_json
+from nlb_search.search.ties import Ties, find_ties
+from nlb_search.storage.database import open_for_editing, open_for_reading
+from nlb_search.storage.errors import StorageError
+from nlb_search.storage.studies import study_names
 
 
 def status(
@@ -55,7 +55,7 @@ def dashboard(
     storage: options.Storage = options.STORAGE,
 ) -> None:
     """Open optuna-dashboard on a storage, to be looked at alone unless --writable is given."""
-    from search.dashboard import make_server, serve
+    from nlb_search.search.dashboard import make_server, serve
 
     place = options.place(storage, options.DATA)
     check_exists(place.url)
@@ -71,7 +71,7 @@ def plot(
     artifacts: options.Artifacts = None,
 ) -> None:
     """Write figures of a study as HTML pages."""
-    from search.figures import write_figures
+    from nlb_search.search.figures import write_figures
 
     for path in write_figures(open_named_study(options.place(storage, options.DATA, artifacts), study), out):
         typer.echo(f"wrote {path}")

@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from data.datasets import DATASETS, dataset_named
-from data.files import PUBLIC_TARGETS
-from search import options
-from search.errors import SearchError, UsageError
-from search.terminal import MESSAGES, OUTPUT, print_json
+from nlb_search.data.datasets import DATASETS, dataset_named
+from nlb_search.data.files import PUBLIC_TARGETS
+from nlb_search.search import options
+from nlb_search.search.errors import SearchError, UsageError
+from nlb_search.search.terminal import MESSAGES, OUTPUT, print_json
 
 DANDI_URL = "https://api.dandiarchive.org/api"
 
@@ -31,13 +31,13 @@ def fetch(
     data: options.Data = options.DATA,
 ) -> None:
     """Download datasets from DANDI, or go on with it: each file is checked, and what is there already is kept."""
-    from search.downloads import show
+    from nlb_search.search.downloads import show
 
     try:
-        from data.dandi_archive import DandiArchive
-        from data.fetching import fetch as bring
-        from data.provenance import read_record
-        from data.public_targets import URL, fetch_targets
+        from nlb_search.data.dandi_archive import DandiArchive
+        from nlb_search.data.fetching import fetch as bring
+        from nlb_search.data.provenance import read_record
+        from nlb_search.data.public_targets import URL, fetch_targets
     except ImportError as error:
         raise SearchError(
             "fetch needs the client of DANDI, which is not installed: `pip install 'nlb-search[fetch]'`"
@@ -72,8 +72,8 @@ def synthesize(
     data: options.Data = options.DATA,
 ) -> None:
     """Write a synthetic recording in the layout that DANDI serves, its true rates and ceiling beside it."""
-    from data.synthesis import SynthesisOptions
-    from data.synthesis import synthesize as write
+    from nlb_search.data.synthesis import SynthesisOptions
+    from nlb_search.data.synthesis import synthesize as write
 
     folder = write(dataset, data, SynthesisOptions(seed=seed, n_trials=trials, n_neurons=neurons, binary=binary))
     typer.echo(f"wrote {folder}")
@@ -90,13 +90,13 @@ def inspect(
     data: options.Data = options.DATA,
 ) -> None:
     """Say what a recording holds, and what in it to look at before it is searched."""
-    from data.inspection.findings import inspection_of
-    from data.inspection.survey import survey_of
-    from data.opening import open_recording
-    from data.own.settings import read_settings
-    from search.inspection_page import write_page
-    from search.inspection_report import heads_of, report
-    from search.worries import worries
+    from nlb_search.data.inspection.findings import inspection_of
+    from nlb_search.data.inspection.survey import survey_of
+    from nlb_search.data.opening import open_recording
+    from nlb_search.data.own.settings import read_settings
+    from nlb_search.search.inspection_page import write_page
+    from nlb_search.search.inspection_report import heads_of, report
+    from nlb_search.search.worries import worries
 
     settings = None if recording is None else read_settings(recording)
     opened = open_recording(dataset, data, bin_size or 5, settings=settings)

@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from models.chain import KNOWN_MEANS
-from search import options
-from search.opening import open_named_study
-from search.selection import Judge, Selection
-from search.slots import chosen_gpus, make_slots
-from search.stopping import Stop
-from search.submission import Phase
-from search.terminal import INTERRUPTED, OUTPUT, print_json
+from nlb_search.models.chain import KNOWN_MEANS
+from nlb_search.search import options
+from nlb_search.search.opening import open_named_study
+from nlb_search.search.selection import Judge, Selection
+from nlb_search.search.slots import chosen_gpus, make_slots
+from nlb_search.search.stopping import Stop
+from nlb_search.search.submission import Phase
+from nlb_search.search.terminal import INTERRUPTED, OUTPUT, print_json
 
 
 def rescore(
@@ -30,9 +30,9 @@ def rescore(
     data: options.Data = options.DATA,
 ) -> None:
     """Score a study's best trials anew by cross-validation, for val flatters whom it chose."""
-    from search.rescoring import choose_finalists
-    from search.rescoring import rescore as score_anew
-    from search.rescoring_table import choice, finalists_table
+    from nlb_search.search.rescoring import choose_finalists
+    from nlb_search.search.rescoring import rescore as score_anew
+    from nlb_search.search.rescoring_table import choice, finalists_table
 
     open_study = open_named_study(options.place(storage, data), study)
     chosen = choose_finalists(open_study, finalists, options.chains(arch))
@@ -65,7 +65,7 @@ def export_best(
     artifacts: options.Artifacts = None,
 ) -> None:
     """Write the best trial's rates as a submission file."""
-    from search.export import export_best as export
+    from nlb_search.search.export import export_best as export
 
     place = options.place(storage, data, artifacts)
     selection = Selection(ensemble, options.chains(arch), by)
@@ -81,7 +81,7 @@ def evaluate(
     data: options.Data = options.DATA,
 ) -> None:
     """Score a submission with every metric of the benchmark, by nlb_tools."""
-    from search.evaluation import evaluate_submission
+    from nlb_search.search.evaluation import evaluate_submission
 
     scores = evaluate_submission(file, dataset, data, targets)
     if as_json:

@@ -5,24 +5,24 @@ from typing import Annotated
 
 import typer
 
-from data.own.settings import read_settings
-from models.chain import KNOWN_CHAINS, KNOWN_MEANS
-from search import options, slurm
-from search.beginning import Request, begin
-from search.commands.looking import print_standing
-from search.errors import SearchError, UsageError
-from search.launcher import run_workers
-from search.opening import OpenStudy, open_named_study
-from search.progress import show_for
-from search.slots import Slot, chosen_gpus, make_slots
-from search.space_file import named_space
-from search.spec import PrunerName, SamplerName
-from search.standing import standing_of
-from search.stopping import Stop
-from search.terminal import INTERRUPTED, MESSAGES
-from search.ties import find_ties
-from storage.orders import Order, give_order, order_of
-from storage.patience import Patience
+from nlb_search.data.own.settings import read_settings
+from nlb_search.models.chain import KNOWN_CHAINS, KNOWN_MEANS
+from nlb_search.search import options, slurm
+from nlb_search.search.beginning import Request, begin
+from nlb_search.search.commands.looking import print_standing
+from nlb_search.search.errors import SearchError, UsageError
+from nlb_search.search.launcher import run_workers
+from nlb_search.search.opening import OpenStudy, open_named_study
+from nlb_search.search.progress import show_for
+from nlb_search.search.slots import Slot, chosen_gpus, make_slots
+from nlb_search.search.space_file import named_space
+from nlb_search.search.spec import PrunerName, SamplerName
+from nlb_search.search.standing import standing_of
+from nlb_search.search.stopping import Stop
+from nlb_search.search.terminal import INTERRUPTED, MESSAGES
+from nlb_search.search.ties import find_ties
+from nlb_search.storage.orders import Order, give_order, order_of
+from nlb_search.storage.patience import Patience
 
 
 def launch(
@@ -159,7 +159,7 @@ def worker(
     artifacts: options.Artifacts = None,
 ) -> None:
     """Run one worker in the foreground, for Slurm, Kubernetes or compose."""
-    from search.worker import work
+    from nlb_search.search.worker import work
 
     stop = Stop().listen(signal.SIGUSR2)  # Slurm's word, to every process of a job, that its time is nearly up
     place = options.place(storage, data, artifacts)

@@ -15,16 +15,16 @@ import pytest
 from command import COMMAND
 from toy_arrays import toy_arrays
 
-from data.apart import Request
-from data.benchmark import BenchmarkRecording
-from data.cache import open_source
-from data.datasets import DATASETS, dataset_named
-from data.errors import DataError
-from data.files import RecordingFiles, find_files
-from data.opening import open_recording
-from data.own.layout import NLB_SPIKES
-from data.own.settings import RecordingSettings
-from data.own.source import OwnRecording
+from nlb_search.data.apart import Request
+from nlb_search.data.benchmark import BenchmarkRecording
+from nlb_search.data.cache import open_source
+from nlb_search.data.datasets import DATASETS, dataset_named
+from nlb_search.data.errors import DataError
+from nlb_search.data.files import RecordingFiles, find_files
+from nlb_search.data.opening import open_recording
+from nlb_search.data.own.layout import NLB_SPIKES
+from nlb_search.data.own.settings import RecordingSettings
+from nlb_search.data.own.source import OwnRecording
 
 
 @pytest.fixture(scope="module")
@@ -124,10 +124,10 @@ def test_a_killed_command_takes_its_reader_along(endless: Path, cache: Path) -> 
 def test_what_is_logged_there_is_logged_here(
     recordings: Path, cache: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG, "data")
+    caplog.set_level(logging.DEBUG, "nlb_search")
     open_recording("mc_rtt", recordings, 5, cache)
     told = [record for record in caplog.records if record.getMessage().startswith("preparing mc_rtt")]
-    assert [(record.name, record.levelno) for record in told] == [("data.cache", logging.INFO)]
+    assert [(record.name, record.levelno) for record in told] == [("nlb_search.data.cache", logging.INFO)]
     (tmp_path / "notes.h5").write_text("a year of notes")
     with pytest.raises(DataError, match="is not a whole HDF5 file"):
         open_recording("notes", tmp_path / "notes.h5", 5, cache)
@@ -137,7 +137,10 @@ def test_what_is_logged_there_is_logged_here(
 
 def test_a_script_needs_no_guard(tmp_path: Path) -> None:
     script = tmp_path / "mine.py"
-    script.write_text("import data, numpy\nprint(data.from_arrays('mine.h5', numpy.load('arrays.npz')).name)\n")
+    script.write_text(
+        "import numpy\nfrom nlb_search.data import from_arrays\n"
+        "print(from_arrays('mine.h5', numpy.load('arrays.npz')).name)\n"
+    )
     np.savez(tmp_path / "arrays.npz", **{name: toy_arrays()[name] for name in NLB_SPIKES})
     done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr, done.returncode) == ("mine\n", "", 0)

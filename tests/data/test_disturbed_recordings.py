@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from nlb_reference import assert_same, reference
 
-from data.opening import open_recording
-from data.recording import UNSEEN, Recording
+from nlb_search.data.opening import open_recording
+from nlb_search.data.recording import UNSEEN, Recording
 
 TRIALS = "intervals/trials"
 

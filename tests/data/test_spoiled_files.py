@@ -8,8 +8,8 @@ import h5py
 import numpy as np
 import pytest
 
-from data.errors import DataError
-from data.opening import open_recording
+from nlb_search.data.errors import DataError
+from nlb_search.data.opening import open_recording
 
 
 def column(name: str, change: Callable[[np.ndarray], object]) -> Callable[[Path], None]:

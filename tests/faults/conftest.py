@@ -12,9 +12,9 @@ import pytest
 from foreign_nwb import write_recording
 
 from benchmarks.ordeal import Ordeal, private_postgresql
-from search.beginning import Request, begin
-from search.opening import OpenStudy, Place
-from storage.urls import parse_url
+from nlb_search.search.beginning import Request, begin
+from nlb_search.search.opening import OpenStudy, Place
+from nlb_search.storage.urls import parse_url
 
 
 @pytest.fixture(scope="session")

@@ -10,13 +10,13 @@ import pytest
 import sqlalchemy
 
 from benchmarks.aftermath import Witness, broken_promises
-from search.export import export_best
-from search.opening import OpenStudy, Place
-from search.selection import Selection
-from search.stopping import Stop
-from search.submission import is_submission
-from search.worker import work
-from storage.urls import parse_url
+from nlb_search.search.export import export_best
+from nlb_search.search.opening import OpenStudy, Place
+from nlb_search.search.selection import Selection
+from nlb_search.search.stopping import Stop
+from nlb_search.search.submission import is_submission
+from nlb_search.search.worker import work
+from nlb_search.storage.urls import parse_url
 
 
 @pytest.fixture

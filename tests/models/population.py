@@ -2,7 +2,7 @@
 
 import torch
 
-from models.tensors import UNKNOWN, Counts, Sizes
+from nlb_search.models.tensors import UNKNOWN, Counts, Sizes
 
 SIZES = Sizes(n_heldin=8, n_heldout=4, n_window=18, n_forward=6)
 

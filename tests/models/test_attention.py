@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from models.blocks import BLOCKS
-from models.blocks.attention import MOST_HEADS, Attention, heads_for
-from models.hyperparameters import Hyperparameters
-from models.tensors import Sizes
+from nlb_search.models.blocks import BLOCKS
+from nlb_search.models.blocks.attention import MOST_HEADS, Attention, heads_for
+from nlb_search.models.hyperparameters import Hyperparameters
+from nlb_search.models.tensors import Sizes
 
 SIZES = Sizes(n_heldin=6, n_heldout=3, n_window=20, n_forward=5)
 WIDTH = 12

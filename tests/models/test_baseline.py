@@ -6,9 +6,9 @@ import torch
 from population import counts_of
 from scipy.stats import norm
 
-from models.baseline import SMALLEST, smoothed_rates
-from models.scores import bits_per_spike
-from models.tensors import Counts
+from nlb_search.models.baseline import SMALLEST, smoothed_rates
+from nlb_search.models.scores import bits_per_spike
+from nlb_search.models.tensors import Counts
 
 
 def _counts(n_trials: int, seed: int) -> Counts:

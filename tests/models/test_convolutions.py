@@ -6,10 +6,10 @@ import torch
 from scipy.ndimage import gaussian_filter1d
 from torch import Tensor
 
-from models.blocks import BLOCKS, Block
-from models.blocks.smooth_conv import KERNEL_BINS, KERNEL_SD_BINS
-from models.hyperparameters import Hyperparameters
-from models.tensors import Sizes
+from nlb_search.models.blocks import BLOCKS, Block
+from nlb_search.models.blocks.smooth_conv import KERNEL_BINS, KERNEL_SD_BINS
+from nlb_search.models.hyperparameters import Hyperparameters
+from nlb_search.models.tensors import Sizes
 
 SIZES = Sizes(n_heldin=6, n_heldout=3, n_window=40, n_forward=10)
 WIDTH = 7

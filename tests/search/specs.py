@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from models.chain import parse_chain
-from search.space import NamedSpace, space_for
-from search.space_file import named_space, parse_space
-from search.spec import SearchSpec, versions_here
+from nlb_search.models.chain import parse_chain
+from nlb_search.search.space import NamedSpace, space_for
+from nlb_search.search.space_file import named_space, parse_space
+from nlb_search.search.spec import SearchSpec, versions_here
 
 RNNF = "GRU(2) -> FF -> exp"
 

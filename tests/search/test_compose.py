@@ -20,9 +20,9 @@ import yaml
 from command import COMMAND
 from postgres_server import free_port, serving
 
-from search.opening import Place, open_named_study
-from search.standing import standing_of
-from storage.urls import parse_url
+from nlb_search.search.opening import Place, open_named_study
+from nlb_search.search.standing import standing_of
+from nlb_search.storage.urls import parse_url
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "p@ss/w#rd"

@@ -11,16 +11,16 @@ from optuna.trial import FrozenTrial, TrialState
 from specs import written
 from torch import Tensor
 
-from models.side_by_side import SideBySide
-from search.beginning import Request, begin
-from search.errors import SearchError
-from search.opening import OpenStudy, Place, open_named_study
-from search.stopping import Stop
-from search.worker import work
-from storage.claims import FAILURE_KEY, Claim
-from storage.owner import OWNER_KEY
-from storage.takeovers import MOST_TAKEOVERS
-from storage.urls import parse_url
+from nlb_search.models.side_by_side import SideBySide
+from nlb_search.search.beginning import Request, begin
+from nlb_search.search.errors import SearchError
+from nlb_search.search.opening import OpenStudy, Place, open_named_study
+from nlb_search.search.stopping import Stop
+from nlb_search.search.worker import work
+from nlb_search.storage.claims import FAILURE_KEY, Claim
+from nlb_search.storage.owner import OWNER_KEY
+from nlb_search.storage.takeovers import MOST_TAKEOVERS
+from nlb_search.storage.urls import parse_url
 
 BUDGET, EPOCHS = 5, 4
 SPACE = written("input_size = 'DT'\nbidirectional = true\nnum_layers = 1\nhidden = { low = 4, high = 16 }")

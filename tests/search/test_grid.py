@@ -8,17 +8,17 @@ from optuna.pruners import HyperbandPruner
 from optuna.trial import TrialState
 from specs import RNNF, spec_of, written
 
-from models.chain import parse_chain
-from search.errors import UsageError
-from search.grid import grid_of, shuffled
-from search.space import sample
-from search.spec import SearchSpec
-from search.strategy import check_sampler, make_sampler
-from storage.claims import Claim, Claims
-from storage.database import open_database
-from storage.patience import Patience
-from storage.studies import make_study, open_study
-from storage.urls import StorageUrl, parse_url
+from nlb_search.models.chain import parse_chain
+from nlb_search.search.errors import UsageError
+from nlb_search.search.grid import grid_of, shuffled
+from nlb_search.search.space import sample
+from nlb_search.search.spec import SearchSpec
+from nlb_search.search.strategy import check_sampler, make_sampler
+from nlb_search.storage.claims import Claim, Claims
+from nlb_search.storage.database import open_database
+from nlb_search.storage.patience import Patience
+from nlb_search.storage.studies import make_study, open_study
+from nlb_search.storage.urls import StorageUrl, parse_url
 
 CHAINS = ("FF -> exp", RNNF)
 SMALL = written(

@@ -10,10 +10,10 @@ from pathlib import Path
 import optuna
 import pytest
 
-from search.dashboard import make_server
-from storage.database import open_database, open_for_editing, open_for_reading
-from storage.studies import make_study, study_names
-from storage.urls import StorageUrl, parse_url
+from nlb_search.search.dashboard import make_server
+from nlb_search.storage.database import open_database, open_for_editing, open_for_reading
+from nlb_search.storage.studies import make_study, study_names
+from nlb_search.storage.urls import StorageUrl, parse_url
 
 
 @pytest.fixture

@@ -8,14 +8,14 @@ import pytest
 from built_recording import N_WINDOW, build, population
 from command import call, run
 
-from data.inspection.findings import Inspection, inspection_of
-from data.inspection.survey import survey_of
-from data.recording import UNSEEN, Recording
-from models.chain import parse_chain
-from models.errors import ChainError
-from search.beginning import check_chain
-from search.inspection_report import facts, heads_of
-from search.worries import worries
+from nlb_search.data.inspection.findings import Inspection, inspection_of
+from nlb_search.data.inspection.survey import survey_of
+from nlb_search.data.recording import UNSEEN, Recording
+from nlb_search.models.chain import parse_chain
+from nlb_search.models.errors import ChainError
+from nlb_search.search.beginning import check_chain
+from nlb_search.search.inspection_report import facts, heads_of
+from nlb_search.search.worries import worries
 
 
 def _inspect(recording: Recording) -> Inspection:

@@ -1,13 +1,13 @@
 import pytest
 import torch
 
-from models.chain import parse_chain
-from models.decoding import Averages, Velocity
-from models.hyperparameters import Hyperparameters
-from models.network import Network, predict
-from models.tensors import Counts, Sizes
-from search.metrics import metrics_of
-from search.targets import Targets
+from nlb_search.models.chain import parse_chain
+from nlb_search.models.decoding import Averages, Velocity
+from nlb_search.models.hyperparameters import Hyperparameters
+from nlb_search.models.network import Network, predict
+from nlb_search.models.tensors import Counts, Sizes
+from nlb_search.search.metrics import metrics_of
+from nlb_search.search.targets import Targets
 
 
 def _counts(n_trials: int) -> Counts:

@@ -9,15 +9,15 @@ import pytest
 from command import call
 from optuna.trial import FrozenTrial, TrialState
 
-from models.side_by_side import SideBySide
-from search.beginning import Request, begin
-from search.opening import OpenStudy, Place, open_named_study
-from search.stopping import Stop
-from search.worker import work
-from storage.orders import Order, give_order
-from storage.owner import OWNER_KEY
-from storage.patience import Patience
-from storage.urls import parse_url
+from nlb_search.models.side_by_side import SideBySide
+from nlb_search.search.beginning import Request, begin
+from nlb_search.search.opening import OpenStudy, Place, open_named_study
+from nlb_search.search.stopping import Stop
+from nlb_search.search.worker import work
+from nlb_search.storage.orders import Order, give_order
+from nlb_search.storage.owner import OWNER_KEY
+from nlb_search.storage.patience import Patience
+from nlb_search.storage.urls import parse_url
 
 BUDGET, EPOCHS = 3, 12
 
@@ -32,7 +32,7 @@ def study(recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         return real(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(SideBySide, "train_epoch", slowly)
-    monkeypatch.setattr("storage.orders.LOOK_SECONDS", 0.1)
+    monkeypatch.setattr("nlb_search.storage.orders.LOOK_SECONDS", 0.1)
     place = Place(parse_url(f"sqlite:///{tmp_path}/nlb-search.db"), tmp_path / "artifacts", recordings)
     request = Request(dataset="mc_rtt", architectures=("FF -> exp",), trials=BUDGET, epochs=EPOCHS, pruner="none")
     return begin(place, "study", request)

@@ -11,10 +11,10 @@ from nlb_tools.evaluation import evaluate
 from own_nwb import OwnSession
 from toy_arrays import toy_arrays
 
-from data import from_arrays
-from data.opening import open_recording
-from search.evaluation import score, score_own
-from search.targets import read_group
+from nlb_search.data import from_arrays
+from nlb_search.data.opening import open_recording
+from nlb_search.search.evaluation import score, score_own
+from nlb_search.search.targets import read_group
 
 SMALL = ("--arch", "rnnf", "--trials", "2", "--epochs", "6", "--workers", "1")
 

@@ -12,19 +12,19 @@ from command import call, start
 from optuna.distributions import FloatDistribution
 from optuna.trial import create_trial
 
-from models.chain import parse_chain
-from models.fitting import train_through
-from models.network import predict
-from models.scores import co_bps
-from models.training import Training
-from search.beginning import Request, begin
-from search.opening import OpenStudy, Place
-from search.stopping import Stop
-from search.tensors import counts_of
-from search.trial import settings_of
-from search.worker import work
-from storage.checkpoints import load_checkpoint
-from storage.urls import parse_url
+from nlb_search.models.chain import parse_chain
+from nlb_search.models.fitting import train_through
+from nlb_search.models.network import predict
+from nlb_search.models.scores import co_bps
+from nlb_search.models.training import Training
+from nlb_search.search.beginning import Request, begin
+from nlb_search.search.opening import OpenStudy, Place
+from nlb_search.search.stopping import Stop
+from nlb_search.search.tensors import counts_of
+from nlb_search.search.trial import settings_of
+from nlb_search.search.worker import work
+from nlb_search.storage.checkpoints import load_checkpoint
+from nlb_search.storage.urls import parse_url
 
 CPU = torch.device("cpu")
 

@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from specs import spec_of, written
 
-from models.chain import parse_chain
-from models.hyperparameters import Hyperparameters
-from search.space import SPACES, sample, settings_of_parameters, start_parameters
-from search.trial import settings_of
+from nlb_search.models.chain import parse_chain
+from nlb_search.models.hyperparameters import Hyperparameters
+from nlb_search.search.space import SPACES, sample, settings_of_parameters, start_parameters
+from nlb_search.search.trial import settings_of
 
 CHAINS = ("GRU(2) -> FF -> exp", "FF -> RoBERTa(1) -> FF -> exp")
 

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from optuna.samplers import RandomSampler
 from specs import RNNF, spec_of, written
 
-from models.chain import parse_chain
-from models.hyperparameters import ALLOWED, Hyperparameters
-from models.masks import SHAPES
-from models.windows import INPUT_SIZES
-from search.errors import UsageError
-from search.space import SPACES, Choice, Real, Whole, ZeroOrReal, sample, space_for
-from search.space_file import named_space, parse_space
-from search.spec import SearchSpec, space_differences
-from search.trial import settings_of
+from nlb_search.models.chain import parse_chain
+from nlb_search.models.hyperparameters import ALLOWED, Hyperparameters
+from nlb_search.models.masks import SHAPES
+from nlb_search.models.windows import INPUT_SIZES
+from nlb_search.search.errors import UsageError
+from nlb_search.search.space import SPACES, Choice, Real, Whole, ZeroOrReal, sample, space_for
+from nlb_search.search.space_file import named_space, parse_space
+from nlb_search.search.spec import SearchSpec, space_differences
+from nlb_search.search.trial import settings_of
 
 PAGE = (Path(__file__).parents[2] / "docs" / "spaces.md").read_text()
 

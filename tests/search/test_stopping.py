@@ -5,9 +5,9 @@ import sqlite3
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from search.stopping import LAUNCHER_VARIABLE, Stop
-from storage.errors import StorageError
-from storage.patience import Patience
+from nlb_search.search.stopping import LAUNCHER_VARIABLE, Stop
+from nlb_search.storage.errors import StorageError
+from nlb_search.storage.patience import Patience
 
 
 def test_a_worker_that_lost_its_launcher_does_not_wait_for_the_database(monkeypatch: pytest.MonkeyPatch) -> None:

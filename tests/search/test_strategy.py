@@ -9,11 +9,11 @@ import pytest
 from optuna.trial import TrialState
 from specs import RNNF, spec_of, written
 
-from models.chain import parse_chain
-from search.errors import UsageError
-from search.space import SOME, sample
-from search.spec import PrunerName, SamplerName, SearchSpec
-from search.strategy import check_sampler, make_pruner, make_sampler
+from nlb_search.models.chain import parse_chain
+from nlb_search.search.errors import UsageError
+from nlb_search.search.space import SOME, sample
+from nlb_search.search.spec import PrunerName, SamplerName, SearchSpec
+from nlb_search.search.strategy import check_sampler, make_pruner, make_sampler
 
 CHAINS = ("FF -> exp", RNNF)
 PLAIN = written("l2_weight = 0\nhidden = 40\nnum_layers = 2\nbidirectional = true\ninput_size = 'DT'\ndropout = 0.4")

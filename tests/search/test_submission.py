@@ -4,10 +4,10 @@ import h5py
 import numpy as np
 import pytest
 
-from data.opening import open_recording
-from data.recording import Recording
-from search.errors import SearchError
-from search.submission import Prediction, check_submission, write_submission
+from nlb_search.data.opening import open_recording
+from nlb_search.data.recording import Recording
+from nlb_search.search.errors import SearchError
+from nlb_search.search.submission import Prediction, check_submission, write_submission
 
 
 @pytest.fixture(scope="module")

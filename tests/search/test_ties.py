@@ -8,14 +8,14 @@ import optuna
 import pytest
 import torch
 
-from models.scores import Gains
-from models.training import Progress
-from search.figures import history
-from search.kept import keep
-from search.opening import OpenStudy, Place
-from search.spec import SearchSpec
-from search.ties import find_ties
-from storage.urls import parse_url
+from nlb_search.models.scores import Gains
+from nlb_search.models.training import Progress
+from nlb_search.search.figures import history
+from nlb_search.search.kept import keep
+from nlb_search.search.opening import OpenStudy, Place
+from nlb_search.search.spec import SearchSpec
+from nlb_search.search.ties import find_ties
+from nlb_search.storage.urls import parse_url
 
 SPEC = SearchSpec.model_construct(content_hash="of the recording")
 

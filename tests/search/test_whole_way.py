@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from command import call, run
 
-from data.opening import open_recording
+from nlb_search.data.opening import open_recording
 
 ARRAYS = {
     f"{part}_rates_{kind}{ending}"

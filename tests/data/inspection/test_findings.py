@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from built_recording import N_BINS, N_HELDIN, N_NEURONS, N_WINDOW, build, population
 
-from data.inspection import tally
-from data.inspection.findings import Inspection, inspection_of
-from data.inspection.survey import survey_of
-from data.recording import UNSEEN, Recording
+from nlb_search.data.inspection import tally
+from nlb_search.data.inspection.findings import Inspection, inspection_of
+from nlb_search.data.inspection.survey import survey_of
+from nlb_search.data.recording import UNSEEN, Recording
 
 
 def inspect(recording: Recording) -> Inspection:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from toy_arrays import toy_arrays
 
-from data import from_arrays
-from data.errors import DataError
-from data.opening import open_recording
+from nlb_search.data import from_arrays
+from nlb_search.data.errors import DataError
+from nlb_search.data.opening import open_recording
 
 
 def test_what_was_written_is_what_data_reads(tmp_path: Path) -> None:
@@ -64,6 +64,6 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_the_room_is_entered_without_the_readers_of_files() -> None:
-    code = "import sys, data; print(*{'h5py', 'scipy', 'pandas', 'pynwb', 'torch'} & sys.modules.keys())"
+    code = "import sys, nlb_search.data; print(*{'h5py', 'scipy', 'pandas', 'pynwb', 'torch'} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""

@@ -1,9 +1,9 @@
-"""``python -m search`` is ``nlb-search``."""
+"""``python -m nlb_search`` is ``nlb-search``."""
 
 import signal
 import sys
 
-from search.hidden_passwords import start_again_without_passwords
+from nlb_search.search.hidden_passwords import start_again_without_passwords
 
 
 def main() -> None:
@@ -12,7 +12,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         start_again_without_passwords()
-        from search.cli import main as run
+        from nlb_search.search.cli import main as run
 
         run()
     except KeyboardInterrupt:
