@@ -17,8 +17,8 @@ from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.side_by_side import SideBySide
 from nlb_search.models.tensors import Sizes
 from nlb_search.models.training import Plan, Training
-from nlb_search.search.devices import training_device
-from nlb_search.search.memory import keep_freed_memory
+from nlb_search.search.workers.devices import training_device
+from nlb_search.search.workers.memory import keep_freed_memory
 
 MC_RTT = Sizes(n_heldin=98, n_heldout=32, n_window=120, n_forward=40)
 CHAINS = ("GRU(2) -> FF -> exp", "minGRU(2) -> FF -> exp", "GRU(2) -> FF -> RoBERTa(1) -> FF -> exp")

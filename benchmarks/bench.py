@@ -15,9 +15,9 @@ import one_trial
 import scale
 import torch
 
-from nlb_search.search.devices import training_device
-from nlb_search.search.memory import keep_freed_memory
-from nlb_search.search.slots import usable_cores
+from nlb_search.search.launching.slots import usable_cores
+from nlb_search.search.workers.devices import training_device
+from nlb_search.search.workers.memory import keep_freed_memory
 
 RESULTS = Path("benchmarks/RESULTS.md")
 BEGIN, END = "<!-- make bench writes from here -->", "<!-- to here -->"

@@ -11,11 +11,11 @@ import time
 import torch
 from workshop import Synthetic, new_place
 
-from nlb_search.search.beginning import Request, begin
-from nlb_search.search.crew import Crew
-from nlb_search.search.memory import keep_freed_memory
-from nlb_search.search.stopping import Stop
-from nlb_search.search.worker import bench_of
+from nlb_search.search.study.creation import Request, begin
+from nlb_search.search.workers.memory import keep_freed_memory
+from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.trial_batch import Crew
+from nlb_search.search.workers.worker import bench_of
 from nlb_search.storage.patience import Patience
 
 RECORDING = Synthetic("mc_rtt", neurons=80, trials=500)

@@ -20,13 +20,13 @@ from workshop import FOLDER, Synthetic, search_for
 
 from nlb_search.models.baseline import smoothed_rates
 from nlb_search.models.scores import bits_per_spike
-from nlb_search.search.beginning import Request
-from nlb_search.search.evaluation import evaluate_submission
-from nlb_search.search.export import export_best
-from nlb_search.search.opening import OpenStudy
-from nlb_search.search.selection import Selection
-from nlb_search.search.standing import complete_trials, standing_of
-from nlb_search.search.submission import Phase
+from nlb_search.search.study.creation import Request
+from nlb_search.search.study.opening import OpenStudy
+from nlb_search.search.study.status import complete_trials, standing_of
+from nlb_search.search.submission.evaluation import evaluate_submission
+from nlb_search.search.submission.export import export_best
+from nlb_search.search.submission.selection import Selection
+from nlb_search.search.submission.submission_file import Phase
 from nlb_search.search.tensors import heldin_of
 
 COUNTS = Synthetic("mc_rtt", neurons=80, trials=500)

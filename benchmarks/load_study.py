@@ -13,9 +13,9 @@ from optuna.samplers import RandomSampler
 from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, TrialState
 
-from nlb_search.search.opening import Place
-from nlb_search.search.space import SPACES, sample
-from nlb_search.search.spec import EVALUATIONS, SearchSpec, versions_here
+from nlb_search.search.sampling.space import SPACES, sample
+from nlb_search.search.study.opening import Place
+from nlb_search.search.study.specification import EVALUATIONS, SearchSpec, versions_here
 from nlb_search.storage.database import open_database
 from nlb_search.storage.owner import OWNER_KEY, Owner
 from nlb_search.storage.studies import make_study
@@ -43,7 +43,7 @@ FACTS: tuple[dict[str, Any], ...] = (
     {"vel_r2": 0.6, "psth_r2": 0.5},
     {"co_bps_low": 0.19, "co_bps_high": 0.22},
 )
-"""What search/trial.py notes on a trial as it ends, call by call."""
+"""What search/workers/trial.py notes on a trial as it ends, call by call."""
 
 
 def score(draw: random.Random, look: int) -> float:

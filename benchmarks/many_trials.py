@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import psutil
 from workshop import FOLDER, Synthetic, new_place
 
-from nlb_search.search.opening import open_named_study
-from nlb_search.search.process import MODULE
+from nlb_search.search.launching.worker_process import MODULE
+from nlb_search.search.study.opening import open_named_study
 
 RECORDING = Synthetic("mc_rtt", neurons=80, trials=500)
 EPOCHS = 3

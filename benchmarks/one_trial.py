@@ -24,7 +24,7 @@ from nlb_search.models.chain import parse_chain
 from nlb_search.models.fitting import fit
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.training import Plan, Training
-from nlb_search.search.memory import keep_freed_memory
+from nlb_search.search.workers.memory import keep_freed_memory
 
 CHAIN = "GRU(2) -> FF -> exp"
 HIGH_SHARE = 0.9

@@ -18,8 +18,8 @@ import psutil
 from optuna.trial import TrialState
 
 from benchmarks.aftermath import Witness, processes_in
-from nlb_search.search.opening import OpenStudy, Place, open_named_study
-from nlb_search.search.process import MODULE
+from nlb_search.search.launching.worker_process import MODULE
+from nlb_search.search.study.opening import OpenStudy, Place, open_named_study
 from nlb_search.storage.errors import StorageError
 from nlb_search.storage.owner import OWNER_KEY, Owner
 from nlb_search.storage.patience import is_away

@@ -14,8 +14,8 @@ from multiprocessing import get_context
 import numpy as np
 from workshop import Synthetic, search_for
 
-from nlb_search.search.beginning import Request
-from nlb_search.search.standing import standing_of
+from nlb_search.search.study.creation import Request
+from nlb_search.search.study.status import standing_of
 
 RECORDINGS = (
     Synthetic("mc_rtt", neurons=80, trials=500),

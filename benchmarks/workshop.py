@@ -22,12 +22,12 @@ from nlb_search.data.recording import Recording
 from nlb_search.data.synthesis import SynthesisOptions, read_ceiling, synthesize
 from nlb_search.models.scores import bits_per_spike
 from nlb_search.models.tensors import Counts, Sizes
-from nlb_search.search.beginning import Request, begin
-from nlb_search.search.opening import OpenStudy, Place
-from nlb_search.search.standing import complete_trials
-from nlb_search.search.stopping import Stop
+from nlb_search.search.study.creation import Request, begin
+from nlb_search.search.study.opening import OpenStudy, Place
+from nlb_search.search.study.status import complete_trials
 from nlb_search.search.tensors import counts_of
-from nlb_search.search.worker import work
+from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.worker import work
 from nlb_search.storage.urls import parse_url
 
 FOLDER = Path("bench").absolute()

@@ -3,7 +3,7 @@
 import signal
 import sys
 
-from nlb_search.search.hidden_passwords import start_again_without_passwords
+from nlb_search.search.cli.password_arguments import start_again_without_passwords
 
 
 def main() -> None:
@@ -12,7 +12,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         start_again_without_passwords()
-        from nlb_search.search.cli import main as run
+        from nlb_search.search.cli.app import main as run
 
         run()
     except KeyboardInterrupt:

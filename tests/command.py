@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nlb_search.search.cli import main
-from nlb_search.search.process import MODULE
+from nlb_search.search.cli.app import main
+from nlb_search.search.launching.worker_process import MODULE
 
 COMMAND = [sys.executable, *MODULE]
 

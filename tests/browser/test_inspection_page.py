@@ -10,7 +10,7 @@ from chromium import needs_chromium, opened
 from nlb_search.data.inspection.findings import inspection_of
 from nlb_search.data.inspection.survey import survey_of
 from nlb_search.data.recording import UNSEEN, Recording
-from nlb_search.search.inspection_page import write_page
+from nlb_search.search.figures.inspection_page import write_page
 
 CHOOSE_THE_THIRD = """<script>
 const click = (selector, number) => document.querySelectorAll(selector)[number].dispatchEvent(new MouseEvent("click"));

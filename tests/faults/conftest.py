@@ -12,8 +12,8 @@ import pytest
 from foreign_nwb import write_recording
 
 from benchmarks.ordeal import Ordeal, private_postgresql
-from nlb_search.search.beginning import Request, begin
-from nlb_search.search.opening import OpenStudy, Place
+from nlb_search.search.study.creation import Request, begin
+from nlb_search.search.study.opening import OpenStudy, Place
 from nlb_search.storage.urls import parse_url
 
 

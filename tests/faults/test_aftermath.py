@@ -10,9 +10,9 @@ import sqlalchemy
 from optuna.trial import TrialState
 
 from benchmarks.aftermath import Witness, broken_promises
-from nlb_search.search.opening import OpenStudy, open_named_study
-from nlb_search.search.stopping import Stop
-from nlb_search.search.worker import work
+from nlb_search.search.study.opening import OpenStudy, open_named_study
+from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.worker import work
 
 
 @pytest.fixture

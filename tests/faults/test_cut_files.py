@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-import nlb_search.search.trial
+import nlb_search.search.workers.trial
 from benchmarks.aftermath import Witness, broken_promises
 from nlb_search.data.cache import cache_folder
 from nlb_search.search.errors import SearchError
-from nlb_search.search.export import export_best
-from nlb_search.search.opening import OpenStudy
-from nlb_search.search.selection import Selection
-from nlb_search.search.stopping import Stop
-from nlb_search.search.worker import work
+from nlb_search.search.study.opening import OpenStudy
+from nlb_search.search.submission.export import export_best
+from nlb_search.search.submission.selection import Selection
+from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.worker import work
 from nlb_search.storage.claims import Claim
 from nlb_search.storage.errors import StorageError
 from nlb_search.storage.owner import OWNER_KEY
@@ -39,7 +39,7 @@ def test_a_trial_whose_checkpoint_was_cut_in_half_is_trained_anew(
         return report(claim, value, epoch)
 
     with monkeypatch.context() as cutting:
-        cutting.setattr(nlb_search.search.trial, "CHECKPOINT_SECONDS", 0)
+        cutting.setattr(nlb_search.search.workers.trial, "CHECKPOINT_SECONDS", 0)
         cutting.setattr(Claim, "report", cut_at_epoch_3)
         with pytest.raises(KeyboardInterrupt):
             work(study, Stop())

@@ -10,12 +10,12 @@ import pytest
 import sqlalchemy
 
 from benchmarks.aftermath import Witness, broken_promises
-from nlb_search.search.export import export_best
-from nlb_search.search.opening import OpenStudy, Place
-from nlb_search.search.selection import Selection
-from nlb_search.search.stopping import Stop
-from nlb_search.search.submission import is_submission
-from nlb_search.search.worker import work
+from nlb_search.search.study.opening import OpenStudy, Place
+from nlb_search.search.submission.export import export_best
+from nlb_search.search.submission.selection import Selection
+from nlb_search.search.submission.submission_file import is_submission
+from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.worker import work
 from nlb_search.storage.urls import parse_url
 
 

@@ -10,18 +10,18 @@ import pytest
 from optuna.trial import TrialState
 
 from benchmarks.aftermath import Witness, broken_promises
-from nlb_search.search.opening import OpenStudy
-from nlb_search.search.stopping import Stop
-from nlb_search.search.worker import work
+from nlb_search.search.study.opening import OpenStudy
+from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.worker import work
 from nlb_search.storage.database import open_database
 from nlb_search.storage.patience import Patience
 from nlb_search.storage.studies import make_study, open_study
 from nlb_search.storage.urls import parse_url
 
 WORKER = """
-import nlb_search.search.trial
-from nlb_search.search.cli import main
-nlb_search.search.trial.CHECKPOINT_SECONDS = 0
+import nlb_search.search.workers.trial
+from nlb_search.search.cli.app import main
+nlb_search.search.workers.trial.CHECKPOINT_SECONDS = 0
 main()
 """
 """A worker that writes a checkpoint at every evaluation."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.aftermath import LOG, Witness, broken_promises
-from nlb_search.search.opening import OpenStudy
+from nlb_search.search.study.opening import OpenStudy
 from nlb_search.storage.files import whole_file
 
 LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
@@ -20,7 +20,7 @@ JUMPS_S = (3600, -3600, 0)
 WORKER = """
 import select, time
 time.sleep = lambda seconds: select.select([], [], [], seconds)
-from nlb_search.search.cli import main
+from nlb_search.search.cli.app import main
 main()
 """
 """A worker that sleeps by waiting: where libfaketime spares the monotonic clock, it makes a plain sleep an error."""

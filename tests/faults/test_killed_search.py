@@ -11,10 +11,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from benchmarks.aftermath import LOG, broken_promises, processes_in
 from benchmarks.ordeal import Ordeal
-from nlb_search.search.opening import OpenStudy
-from nlb_search.search.space_file import parse_space
-from nlb_search.search.stopping import Stop
-from nlb_search.search.worker import work
+from nlb_search.search.sampling.space_file import parse_space
+from nlb_search.search.study.opening import OpenStudy
+from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.worker import work
 
 BUDGET = 4
 

@@ -8,9 +8,9 @@ from command import call
 from foreign_nwb import write_recording
 
 from benchmarks.aftermath import Witness, broken_promises
-from nlb_search.search.opening import OpenStudy
-from nlb_search.search.stopping import Stop
-from nlb_search.search.worker import work
+from nlb_search.search.study.opening import OpenStudy
+from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.worker import work
 
 
 @pytest.fixture

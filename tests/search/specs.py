@@ -3,9 +3,9 @@
 from typing import Any
 
 from nlb_search.models.chain import parse_chain
-from nlb_search.search.space import NamedSpace, space_for
-from nlb_search.search.space_file import named_space, parse_space
-from nlb_search.search.spec import SearchSpec, versions_here
+from nlb_search.search.sampling.space import NamedSpace, space_for
+from nlb_search.search.sampling.space_file import named_space, parse_space
+from nlb_search.search.study.specification import SearchSpec, versions_here
 
 RNNF = "GRU(2) -> FF -> exp"
 

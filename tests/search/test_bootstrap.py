@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from nlb_search.search.bootstrap import can_be_told_apart, range_of, resampled_co_bps
+from nlb_search.search.scoring.bootstrap import can_be_told_apart, range_of, resampled_co_bps
 
 
 def _recording(rng: np.random.Generator, n_trials: int) -> tuple[np.ndarray, np.ndarray]:

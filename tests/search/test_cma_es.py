@@ -9,7 +9,7 @@ from optuna.pruners import BasePruner, HyperbandPruner, NopPruner
 from optuna.samplers import BaseSampler, CmaEsSampler
 from optuna.trial import TrialState, create_trial
 
-from nlb_search.search.cma_es import SteadyCmaEsSampler
+from nlb_search.search.sampling.cma_es import SteadyCmaEsSampler
 
 NAMES = frozenset({"x", "y", "n"})
 MakeSampler = Callable[[int, bool], BaseSampler]

@@ -20,8 +20,8 @@ import yaml
 from command import COMMAND
 from postgres_server import free_port, serving
 
-from nlb_search.search.opening import Place, open_named_study
-from nlb_search.search.standing import standing_of
+from nlb_search.search.study.opening import Place, open_named_study
+from nlb_search.search.study.status import standing_of
 from nlb_search.storage.urls import parse_url
 
 ROOT = Path(__file__).parents[2]

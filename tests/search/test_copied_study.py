@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from command import call
 
-import nlb_search.search.trial
-from nlb_search.search.beginning import Request, begin
-from nlb_search.search.opening import OpenStudy, Place, open_named_study
-from nlb_search.search.stopping import Stop
-from nlb_search.search.worker import work
+import nlb_search.search.workers.trial
+from nlb_search.search.study.creation import Request, begin
+from nlb_search.search.study.opening import OpenStudy, Place, open_named_study
+from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.worker import work
 from nlb_search.storage.claims import Claim
 from nlb_search.storage.owner import OWNER_KEY, Owner
 from nlb_search.storage.urls import parse_url
@@ -23,7 +23,7 @@ def _results(study: OpenStudy) -> list[tuple[Any, ...]]:
 def test_a_cut_study_goes_on_at_its_copy_as_it_would_have_here(
     recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(nlb_search.search.trial, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(nlb_search.search.workers.trial, "CHECKPOINT_SECONDS", 0)
     here = Place(parse_url(f"sqlite:///{tmp_path}/here.db"), tmp_path / "here.db.artifacts", recordings)
     request = Request(
         dataset="mc_rtt",

@@ -12,11 +12,11 @@ from specs import written
 from torch import Tensor
 
 from nlb_search.models.side_by_side import SideBySide
-from nlb_search.search.beginning import Request, begin
 from nlb_search.search.errors import SearchError
-from nlb_search.search.opening import OpenStudy, Place, open_named_study
-from nlb_search.search.stopping import Stop
-from nlb_search.search.worker import work
+from nlb_search.search.study.creation import Request, begin
+from nlb_search.search.study.opening import OpenStudy, Place, open_named_study
+from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.worker import work
 from nlb_search.storage.claims import FAILURE_KEY, Claim
 from nlb_search.storage.owner import OWNER_KEY
 from nlb_search.storage.takeovers import MOST_TAKEOVERS

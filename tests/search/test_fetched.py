@@ -9,8 +9,8 @@ from command import Outcome, call
 from dandi_server import DandiServer, sha256
 
 from nlb_search.data.opening import open_recording
-from nlb_search.search.beginning import Request, begin
-from nlb_search.search.opening import Place, open_named_study
+from nlb_search.search.study.creation import Request, begin
+from nlb_search.search.study.opening import Place, open_named_study
 from nlb_search.storage.urls import parse_url
 
 

@@ -10,10 +10,10 @@ from specs import RNNF, spec_of, written
 
 from nlb_search.models.chain import parse_chain
 from nlb_search.search.errors import UsageError
-from nlb_search.search.grid import grid_of, shuffled
-from nlb_search.search.space import sample
-from nlb_search.search.spec import SearchSpec
-from nlb_search.search.strategy import check_sampler, make_sampler
+from nlb_search.search.sampling.grid import grid_of, shuffled
+from nlb_search.search.sampling.samplers import check_sampler, make_sampler
+from nlb_search.search.sampling.space import sample
+from nlb_search.search.study.specification import SearchSpec
 from nlb_search.storage.claims import Claim, Claims
 from nlb_search.storage.database import open_database
 from nlb_search.storage.patience import Patience
@@ -100,12 +100,12 @@ def _claims(url: StorageUrl, spec: SearchSpec) -> Claims:
     """The study as one worker opens it."""
     study, _ = open_study(open_database(url), "study")
     study.pruner = HyperbandPruner(min_resource=1, max_resource=9)
-    return Claims(url, study, spec.trials, partial(make_sampler, spec), Patience(threading.Event()))
+    return Claims(url, study, spec.trials, partial(make_sampler, spec.sampling), Patience(threading.Event()))
 
 
 def test_two_workers_walk_every_combination_once_though_trials_fail_and_one_worker_is_replaced(tmp_path: Path) -> None:
     spec = spec_of(SMALL, CHAINS, sampler="grid", trials=24, seed=1)
-    check_sampler(spec)
+    check_sampler(spec.sampling)
     url = parse_url(f"sqlite:///{tmp_path}/studies.db")
     make_study(url, open_database(url), "study", spec={}, start={})
     workers = [_claims(url, spec), _claims(url, spec)]
@@ -155,7 +155,7 @@ def test_a_resumed_trial_past_the_grids_end_keeps_its_combination(tmp_path: Path
 
 def test_a_space_with_ranges_and_a_budget_past_the_end_are_refused_with_what_to_do() -> None:
     with pytest.raises(UsageError, match=r"ranges: hidden \(8 to 16, log-uniform\): choose --space paper, a file in"):
-        check_sampler(spec_of(written("base = 'paper'\nhidden = { low = 8, high = 16 }"), sampler="grid"))
+        check_sampler(spec_of(written("base = 'paper'\nhidden = { low = 8, high = 16 }"), sampler="grid").sampling)
     with pytest.raises(UsageError, match="--trials 17 are more than the 16 combinations of the grid"):
-        check_sampler(spec_of(SMALL, sampler="grid", trials=17))
-    check_sampler(spec_of(SMALL, sampler="grid", trials=16))
+        check_sampler(spec_of(SMALL, sampler="grid", trials=17).sampling)
+    check_sampler(spec_of(SMALL, sampler="grid", trials=16).sampling)

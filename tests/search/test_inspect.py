@@ -13,9 +13,9 @@ from nlb_search.data.inspection.survey import survey_of
 from nlb_search.data.recording import UNSEEN, Recording
 from nlb_search.models.chain import parse_chain
 from nlb_search.models.errors import ChainError
-from nlb_search.search.beginning import check_chain
-from nlb_search.search.inspection_report import facts, heads_of
-from nlb_search.search.worries import worries
+from nlb_search.search.figures.inspection_table import facts, heads_of
+from nlb_search.search.figures.inspection_warnings import worries
+from nlb_search.search.study.creation import check_chain
 
 
 def _inspect(recording: Recording) -> Inspection:

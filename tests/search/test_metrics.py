@@ -6,8 +6,8 @@ from nlb_search.models.decoding import Averages, Velocity
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.network import Network, predict
 from nlb_search.models.tensors import Counts, Sizes
-from nlb_search.search.metrics import metrics_of
-from nlb_search.search.targets import Targets
+from nlb_search.search.scoring.metrics import metrics_of
+from nlb_search.search.scoring.targets import Targets
 
 
 def _counts(n_trials: int) -> Counts:

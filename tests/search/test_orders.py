@@ -10,10 +10,10 @@ from command import call
 from optuna.trial import FrozenTrial, TrialState
 
 from nlb_search.models.side_by_side import SideBySide
-from nlb_search.search.beginning import Request, begin
-from nlb_search.search.opening import OpenStudy, Place, open_named_study
-from nlb_search.search.stopping import Stop
-from nlb_search.search.worker import work
+from nlb_search.search.study.creation import Request, begin
+from nlb_search.search.study.opening import OpenStudy, Place, open_named_study
+from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.worker import work
 from nlb_search.storage.orders import Order, give_order
 from nlb_search.storage.owner import OWNER_KEY
 from nlb_search.storage.patience import Patience

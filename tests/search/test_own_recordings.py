@@ -13,8 +13,8 @@ from toy_arrays import toy_arrays
 
 from nlb_search.data import from_arrays
 from nlb_search.data.opening import open_recording
-from nlb_search.search.evaluation import score, score_own
-from nlb_search.search.targets import read_group
+from nlb_search.search.scoring.targets import read_group
+from nlb_search.search.submission.evaluation import score, score_own
 
 SMALL = ("--arch", "rnnf", "--trials", "2", "--epochs", "6", "--workers", "1")
 

@@ -5,22 +5,22 @@ from pathlib import Path
 
 import pytest
 
-import nlb_search.search.process
-from nlb_search.search.beginning import Request, begin
+import nlb_search.search.launching.worker_process
 from nlb_search.search.errors import SearchError
-from nlb_search.search.launcher import run_workers
-from nlb_search.search.opening import OpenStudy, Place
-from nlb_search.search.progress import LineShow
-from nlb_search.search.slots import Slot
-from nlb_search.search.stopping import Stop
-from nlb_search.search.worker import work
+from nlb_search.search.launching.launcher import run_workers
+from nlb_search.search.launching.progress import LineShow
+from nlb_search.search.launching.slots import Slot
+from nlb_search.search.study.creation import Request, begin
+from nlb_search.search.study.opening import OpenStudy, Place
+from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.worker import work
 from nlb_search.storage.urls import parse_url
 
 
 @pytest.fixture
 def study(recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenStudy:
-    monkeypatch.setattr(nlb_search.search.process, "FIRST_DELAY_SECONDS", 0.01)
-    monkeypatch.setattr("nlb_search.search.launcher.LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(nlb_search.search.launching.worker_process, "FIRST_DELAY_SECONDS", 0.01)
+    monkeypatch.setattr("nlb_search.search.launching.launcher.LOOK_SECONDS", 0.05)
     place = Place(parse_url(f"sqlite:///{tmp_path}/nlb-search.db"), tmp_path / "artifacts", recordings)
     return begin(place, "study", Request(dataset="mc_rtt", architectures=("FF -> exp",), trials=1, epochs=2))
 
@@ -81,7 +81,7 @@ def test_no_worker_is_started_again_once_the_budget_is_met_and_what_one_left_is_
 ) -> None:
     work(study, Stop())
     study.checkpoints.running(0).touch()
-    monkeypatch.setattr(nlb_search.search.process, "FIRST_DELAY_SECONDS", 60)
+    monkeypatch.setattr(nlb_search.search.launching.worker_process, "FIRST_DELAY_SECONDS", 60)
     _as_python_starts("import os; os.kill(os.getpid(), 9)", tmp_path, monkeypatch)
     standing = run_workers(study, [Slot(0, None)], Stop(), None, LineShow())
     assert standing.finished == 1

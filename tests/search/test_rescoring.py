@@ -17,12 +17,12 @@ from nlb_search.models.fitting import train_through
 from nlb_search.models.network import predict
 from nlb_search.models.scores import co_bps
 from nlb_search.models.training import Training
-from nlb_search.search.beginning import Request, begin
-from nlb_search.search.opening import OpenStudy, Place
-from nlb_search.search.stopping import Stop
+from nlb_search.search.study.creation import Request, begin
+from nlb_search.search.study.opening import OpenStudy, Place
 from nlb_search.search.tensors import counts_of
-from nlb_search.search.trial import settings_of
-from nlb_search.search.worker import work
+from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.trial import settings_of
+from nlb_search.search.workers.worker import work
 from nlb_search.storage.checkpoints import load_checkpoint
 from nlb_search.storage.urls import parse_url
 

@@ -2,8 +2,8 @@ import os
 
 import pytest
 
-from nlb_search.search import slots
-from nlb_search.search.slots import make_slots
+from nlb_search.search.launching import slots
+from nlb_search.search.launching.slots import make_slots
 
 
 @pytest.mark.parametrize("cores", [1, 2, 16])

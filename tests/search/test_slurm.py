@@ -16,11 +16,11 @@ from optuna.trial import FrozenTrial, TrialState
 from postgres_server import serving
 from submitit import LocalExecutor
 
-from nlb_search.search.beginning import Request, begin
 from nlb_search.search.errors import SearchError
-from nlb_search.search.opening import OpenStudy, Place, open_named_study
-from nlb_search.search.slurm import PYTHON, Launch, check_cluster, minutes_of
-from nlb_search.search.stopping import LAUNCHER_VARIABLE
+from nlb_search.search.launching.slurm import PYTHON, Launch, check_cluster, minutes_of
+from nlb_search.search.study.creation import Request, begin
+from nlb_search.search.study.opening import OpenStudy, Place, open_named_study
+from nlb_search.search.worker_protocol import LAUNCHER_VARIABLE
 from nlb_search.storage.owner import OWNER_KEY
 from nlb_search.storage.urls import parse_url
 
@@ -109,7 +109,7 @@ def test_what_a_job_runs_searches_the_study_that_its_environment_names(
 
 def test_a_worker_whose_launcher_and_whose_cluster_both_end_it_still_has_its_time(tmp_path: Path) -> None:
     told_twice = (
-        "import os, signal; from nlb_search.search.stopping import Stop; stop = Stop().listen()\n"
+        "import os, signal; from nlb_search.search.workers.stopping import Stop; stop = Stop().listen()\n"
         "for _ in range(2): os.kill(os.getpid(), signal.SIGTERM); stop.wait()"
     )
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}

@@ -16,10 +16,10 @@ from nlb_search.models.hyperparameters import ALLOWED, Hyperparameters
 from nlb_search.models.masks import SHAPES
 from nlb_search.models.windows import INPUT_SIZES
 from nlb_search.search.errors import UsageError
-from nlb_search.search.space import SPACES, Choice, Real, Whole, ZeroOrReal, sample, space_for
-from nlb_search.search.space_file import named_space, parse_space
-from nlb_search.search.spec import SearchSpec, space_differences
-from nlb_search.search.trial import settings_of
+from nlb_search.search.sampling.space import SPACES, Choice, Real, Whole, ZeroOrReal, sample, space_for
+from nlb_search.search.sampling.space_file import named_space, parse_space
+from nlb_search.search.study.specification import SearchSpec, space_differences
+from nlb_search.search.workers.trial import settings_of
 
 PAGE = (Path(__file__).parents[2] / "docs" / "spaces.md").read_text()
 

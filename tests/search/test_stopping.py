@@ -5,7 +5,8 @@ import sqlite3
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from nlb_search.search.stopping import LAUNCHER_VARIABLE, Stop
+from nlb_search.search.worker_protocol import LAUNCHER_VARIABLE
+from nlb_search.search.workers.stopping import Stop
 from nlb_search.storage.errors import StorageError
 from nlb_search.storage.patience import Patience
 

@@ -11,9 +11,11 @@ from specs import RNNF, spec_of, written
 
 from nlb_search.models.chain import parse_chain
 from nlb_search.search.errors import UsageError
-from nlb_search.search.space import SOME, sample
-from nlb_search.search.spec import PrunerName, SamplerName, SearchSpec
-from nlb_search.search.strategy import check_sampler, make_pruner, make_sampler
+from nlb_search.search.sampling.pruners import make_pruner
+from nlb_search.search.sampling.samplers import check_sampler, make_sampler
+from nlb_search.search.sampling.settings import PrunerName, SamplerName
+from nlb_search.search.sampling.space import SOME, sample
+from nlb_search.search.study.specification import SearchSpec
 
 CHAINS = ("FF -> exp", RNNF)
 PLAIN = written("l2_weight = 0\nhidden = 40\nnum_layers = 2\nbidirectional = true\ninput_size = 'DT'\ndropout = 0.4")
@@ -27,12 +29,12 @@ def _score(values: dict[str, Any]) -> float:
 
 def _drive(spec: SearchSpec, n_trials: int, first: tuple[dict[str, Any], ...] = ()) -> optuna.Study:
     """Trials one after the other, each with a sampler of its own, as the worker runs them; ``first`` fixes some."""
-    study = optuna.create_study(direction="maximize", pruner=make_pruner(spec))
+    study = optuna.create_study(direction="maximize", pruner=make_pruner(spec.sampling))
     for parameters in first:
         study.enqueue_trial(parameters)
     for _ in range(n_trials):
         number = study.ask().number
-        study.sampler = make_sampler(spec, number)
+        study.sampler = make_sampler(spec.sampling, number)
         trial = optuna.Trial(study, number)
         score = _score(sample(trial, spec.space, spec.architectures))
         state = TrialState.COMPLETE
@@ -61,9 +63,9 @@ def test_every_sampler_and_pruner_searches_a_space_or_is_refused_at_launch(
         spec = spec_of(space, architectures, sampler=sampler, pruner=pruner)
         if refused:
             with pytest.raises(UsageError, match=f"--sampler {sampler} .* space {space} .*: choose"):
-                check_sampler(spec)
+                check_sampler(spec.sampling)
             continue
-        check_sampler(spec)
+        check_sampler(spec.sampling)
         with warnings.catch_warnings(), caplog.at_level(logging.WARNING, logger="optuna"):
             warnings.simplefilter("error", FutureWarning)
             optuna.logging.enable_propagation()

@@ -7,7 +7,7 @@ import pytest
 from nlb_search.data.opening import open_recording
 from nlb_search.data.recording import Recording
 from nlb_search.search.errors import SearchError
-from nlb_search.search.submission import Prediction, check_submission, write_submission
+from nlb_search.search.submission.submission_file import Prediction, check_submission, write_submission
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,11 @@ import torch
 
 from nlb_search.models.scores import Gains
 from nlb_search.models.training import Progress
-from nlb_search.search.figures import history
-from nlb_search.search.kept import keep
-from nlb_search.search.opening import OpenStudy, Place
-from nlb_search.search.spec import SearchSpec
-from nlb_search.search.ties import find_ties
+from nlb_search.search.figures.study_figures import history
+from nlb_search.search.scoring.saved_networks import keep
+from nlb_search.search.scoring.ties import find_ties
+from nlb_search.search.study.opening import OpenStudy, Place
+from nlb_search.search.study.specification import SearchSpec
 from nlb_search.storage.urls import parse_url
 
 SPEC = SearchSpec.model_construct(content_hash="of the recording")
