@@ -13,17 +13,17 @@ import psutil
 import torch
 from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
-from nlb_search.models.chain import parse_chain
+from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.errors import DivergedError
-from nlb_search.models.fitting import Trainer, Val
-from nlb_search.models.training import Training
+from nlb_search.models.training.fitting import Trainer, Val
+from nlb_search.models.training.state import Training
 from nlb_search.search.errors import SearchError
 from nlb_search.search.sampling.space import sample
 from nlb_search.search.scoring.saved_networks import kept_network
 from nlb_search.search.study.opening import OpenStudy
 from nlb_search.search.tensors import counts_of
 from nlb_search.search.workers.trial import settings_of
-from nlb_search.storage.claims import FAILURE_KEY, FINISHED
+from nlb_search.storage.claims.claims import FAILURE_KEY, FINISHED
 from nlb_search.storage.errors import StorageError
 
 LOG = frozenset({"log"})

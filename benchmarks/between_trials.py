@@ -16,7 +16,7 @@ from nlb_search.search.workers.memory import keep_freed_memory
 from nlb_search.search.workers.stopping import Stop
 from nlb_search.search.workers.trial_batch import Crew
 from nlb_search.search.workers.worker import bench_of
-from nlb_search.storage.patience import Patience
+from nlb_search.storage.database.retrying import Patience
 
 RECORDING = Synthetic("mc_rtt", neurons=80, trials=500)
 EPOCHS = 4

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from workshop import FOLDER, Synthetic, search_for
 
-from nlb_search.models.baseline import smoothed_rates
-from nlb_search.models.scores import bits_per_spike
+from nlb_search.models.scoring.bits_per_spike import bits_per_spike
+from nlb_search.models.scoring.smoothing_baseline import smoothed_rates
 from nlb_search.search.study.creation import Request
 from nlb_search.search.study.opening import OpenStudy
 from nlb_search.search.study.status import complete_trials, standing_of

@@ -28,10 +28,10 @@ from nlb_search.search.sampling.space import sample
 from nlb_search.search.study.opening import OpenStudy, Place, open_named_study
 from nlb_search.search.study.specification import EVALUATIONS
 from nlb_search.search.workers.stopping import Stop
-from nlb_search.storage.claims import Claim
-from nlb_search.storage.orders import Orders
-from nlb_search.storage.patience import Patience
-from nlb_search.storage.urls import parse_url
+from nlb_search.storage.claims.claims import Claim
+from nlb_search.storage.database.retrying import Patience
+from nlb_search.storage.database.urls import parse_url
+from nlb_search.storage.study_commands import Orders
 
 MINUTE = 60.0
 TAKING, REPORT, ANNOTATING, COMPLETING, ORDER = "taking a trial", "a report", "annotating", "completing", "the order"

@@ -11,7 +11,7 @@ import optuna
 from optuna.storages import BaseStorage
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
-import nlb_search.storage.heartbeat
+import nlb_search.storage.claims.heartbeat
 
 SAMPLING, HEARTBEAT = "sampling", "a heartbeat"
 
@@ -111,10 +111,10 @@ class Clock:
 
     def watch_heartbeats(self) -> None:
         """Time the beats of this process's heartbeat too."""
-        beat = nlb_search.storage.heartbeat.beat
+        beat = nlb_search.storage.claims.heartbeat.beat
 
         def timed(study: optuna.Study, trial_id: int) -> None:
             with self.of(HEARTBEAT):
                 beat(study, trial_id)
 
-        nlb_search.storage.heartbeat.beat = timed
+        nlb_search.storage.claims.heartbeat.beat = timed

@@ -16,8 +16,8 @@ from optuna.trial import FrozenTrial, TrialState
 from nlb_search.search.sampling.space import SPACES, sample
 from nlb_search.search.study.opening import Place
 from nlb_search.search.study.specification import EVALUATIONS, SearchSpec, versions_here
-from nlb_search.storage.database import open_database
-from nlb_search.storage.owner import OWNER_KEY, Owner
+from nlb_search.storage.claims.owner import OWNER_KEY, Owner
+from nlb_search.storage.database.opening import open_database
 from nlb_search.storage.studies import make_study
 
 CHAIN = "GRU(2) -> FF -> exp"

@@ -12,10 +12,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from nlb_search.models.chances import fold, key_of
-from nlb_search.models.masks import PUBLISHED_VARIANTS, SHAPES, chances_of, hide
+from nlb_search.models.masking.crops import CROP, WHOLE, draw_bins, window_bins
+from nlb_search.models.masking.masks import PUBLISHED_VARIANTS, SHAPES, chances_of, hide
+from nlb_search.models.random_draws import fold, key_of
 from nlb_search.models.tensors import Sizes
-from nlb_search.models.windows import CROP, WHOLE, draw_bins, window_bins
 
 FILE = Path(__file__).parent.parent / "docs" / "masks.svg"
 

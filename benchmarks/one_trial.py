@@ -20,10 +20,10 @@ from minibatch_loop import minibatch_loop
 from plain_network import RECORDING
 from published_loop import published_loop
 
-from nlb_search.models.chain import parse_chain
-from nlb_search.models.fitting import fit
+from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.hyperparameters import Hyperparameters
-from nlb_search.models.training import Plan, Training
+from nlb_search.models.training.fitting import fit
+from nlb_search.models.training.state import Plan, Training
 from nlb_search.search.workers.memory import keep_freed_memory
 
 CHAIN = "GRU(2) -> FF -> exp"

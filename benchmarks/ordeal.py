@@ -20,9 +20,9 @@ from optuna.trial import TrialState
 from benchmarks.aftermath import Witness, processes_in
 from nlb_search.search.launching.worker_process import MODULE
 from nlb_search.search.study.opening import OpenStudy, Place, open_named_study
+from nlb_search.storage.claims.owner import OWNER_KEY, Owner
+from nlb_search.storage.database.retrying import is_away
 from nlb_search.storage.errors import StorageError
-from nlb_search.storage.owner import OWNER_KEY, Owner
-from nlb_search.storage.patience import is_away
 
 LONGEST_SECONDS = 300
 LOOK_SECONDS = 0.2

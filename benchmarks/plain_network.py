@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from workshop import Synthetic
 
 from nlb_search.data.recording import UNSEEN, Recording, Split
-from nlb_search.models.scores import bits_per_spike
+from nlb_search.models.scoring.bits_per_spike import bits_per_spike
 
 RECORDING = Synthetic("mc_rtt", neurons=80, trials=500)
 REPORT_SECONDS = 20.0

@@ -73,8 +73,8 @@ def prepared_by_nlb_tools(case: Case) -> Iterator[Any]:
     from nlb_tools.make_tensors import make_eval_input_tensors, make_eval_target_tensors, make_train_input_tensors
     from nlb_tools.nwb_interface import NWBDataset
 
+    from nlb_search.data.dataset_files import find_files
     from nlb_search.data.datasets import dataset_named
-    from nlb_search.data.files import find_files
 
     logging.getLogger("nlb_tools").setLevel(logging.ERROR)
     warnings.simplefilter("ignore")

@@ -15,11 +15,11 @@ from xml.sax.saxutils import escape
 import torch
 from workshop import random_counts
 
-from nlb_search.models.chain import parse_chain
+from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.hyperparameters import Hyperparameters
-from nlb_search.models.side_by_side import SideBySide
 from nlb_search.models.tensors import Sizes
-from nlb_search.models.training import Plan, Training
+from nlb_search.models.training.side_by_side import SideBySide
+from nlb_search.models.training.state import Plan, Training
 from nlb_search.search.workers.memory import keep_freed_memory
 
 PICTURE = Path("docs/scale.svg")

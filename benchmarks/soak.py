@@ -23,8 +23,8 @@ from benchmarks.aftermath import LOG, broken_promises
 from benchmarks.ordeal import Ordeal, private_postgresql
 from benchmarks.workshop import FOLDER, Synthetic
 from nlb_search.search.study.opening import OpenStudy, Place
+from nlb_search.storage.database.urls import parse_url
 from nlb_search.storage.errors import StorageError
-from nlb_search.storage.urls import parse_url
 
 RECORDING = Synthetic("mc_rtt", neurons=8, trials=40)
 LEAVE_SECONDS = 20

@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from workshop import Synthetic
 
-from nlb_search.models.chain import parse_chain
-from nlb_search.models.fitting import fit
+from nlb_search.models.architecture.chain import parse_chain
+from nlb_search.models.architecture.network import predict
 from nlb_search.models.hyperparameters import Hyperparameters
-from nlb_search.models.network import predict
-from nlb_search.models.scores import gains_by_trial
-from nlb_search.models.training import Plan, Training
+from nlb_search.models.scoring.bits_per_spike import gains_by_trial
+from nlb_search.models.training.fitting import fit
+from nlb_search.models.training.state import Plan, Training
 from nlb_search.search.scoring.bootstrap import range_of, resampled_co_bps
 
 RECORDINGS = (

@@ -20,7 +20,7 @@ import torch
 from nlb_search.data.opening import open_recording
 from nlb_search.data.recording import Recording
 from nlb_search.data.synthesis import SynthesisOptions, read_ceiling, synthesize
-from nlb_search.models.scores import bits_per_spike
+from nlb_search.models.scoring.bits_per_spike import bits_per_spike
 from nlb_search.models.tensors import Counts, Sizes
 from nlb_search.search.study.creation import Request, begin
 from nlb_search.search.study.opening import OpenStudy, Place
@@ -28,7 +28,7 @@ from nlb_search.search.study.status import complete_trials
 from nlb_search.search.tensors import counts_of
 from nlb_search.search.workers.stopping import Stop
 from nlb_search.search.workers.worker import work
-from nlb_search.storage.urls import parse_url
+from nlb_search.storage.database.urls import parse_url
 
 FOLDER = Path("bench").absolute()
 os.environ.setdefault("NLB_SEARCH_CACHE", str(FOLDER / "cache"))

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from nlb_search.models.chances import happens
+from nlb_search.models.random_draws import happens
 
 
 class Dropout(nn.Module):

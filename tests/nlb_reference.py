@@ -18,8 +18,8 @@ from nlb_tools.make_tensors import (
 )
 from nlb_tools.nwb_interface import NWBDataset
 
+from nlb_search.data.dataset_files import read_contents
 from nlb_search.data.datasets import FORWARD_MS, dataset_named
-from nlb_search.data.files import read_contents
 from nlb_search.data.recording import UNSEEN, Recording
 
 FIELDS = ("heldin", "heldout", "heldin_forward", "heldout_forward")

@@ -29,11 +29,11 @@ from nlb_tools.make_tensors import make_eval_input_tensors, make_eval_target_ten
 from nlb_tools.nwb_interface import NWBDataset
 from spoiling import BYTES, SPOILERS
 
-from nlb_search.data.benchmark import BenchmarkRecording
-from nlb_search.data.cache import open_source
+from nlb_search.data.dataset_files import find_files, read_contents
 from nlb_search.data.datasets import Dataset, dataset_named
 from nlb_search.data.errors import DataError
-from nlb_search.data.files import find_files, read_contents
+from nlb_search.data.nlb.source import BenchmarkRecording
+from nlb_search.data.preparing.cache import open_source
 from nlb_search.data.recording import UNSEEN, Split
 from nlb_search.data.source import Tensors
 

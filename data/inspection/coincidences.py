@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nlb_search.data.inspection.tally import runs
+from nlb_search.data.inspection.count_sums import runs
 from nlb_search.data.recording import UNSEEN, Counts
 
 Floats = npt.NDArray[np.float64]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nlb_search.data.inspection.tally import Tally, tally
+from nlb_search.data.inspection.count_sums import Tally, tally
 from nlb_search.data.inspection.trial_order import TrialOrder, trial_order
 from nlb_search.data.recording import Recording
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from nlb_search.data.binning import counts_in
+from nlb_search.data.dataset_files import Contents, read_contents
 from nlb_search.data.errors import DataError
-from nlb_search.data.files import Contents, read_contents
-from nlb_search.data.nwb import BoolArray, Session, observed_by_all, read_samples, read_session
+from nlb_search.data.nwb.binning import counts_in
+from nlb_search.data.nwb.session import BoolArray, Session, observed_by_all, read_samples, read_session
 from nlb_search.data.own.behavior import sampled_anew
 from nlb_search.data.own.settings import RecordingSettings
 from nlb_search.data.own.splits import drawn_heldout, joined, spike_targets

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from nlb_search.data.dataset_files import RecordingFiles
 from nlb_search.data.datasets import Dataset, dataset_named
 from nlb_search.data.errors import DataError
-from nlb_search.data.files import RecordingFiles
 from nlb_search.data.synthesis.neurons import draw_population
 from nlb_search.data.synthesis.nwb import write_full, write_test
 from nlb_search.data.synthesis.session import simulate

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from nlb_search.models.blocks.recurrent import Recurrent
-from nlb_search.models.gated_recurrence import gated_recurrence
+from nlb_search.models.recurrences.gated_recurrence import gated_recurrence
 
 
 class GRU(Recurrent):

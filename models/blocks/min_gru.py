@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nlb_search.models.blocks.recurrent import Recurrent
-from nlb_search.models.scan import scan
+from nlb_search.models.recurrences.scan import scan
 
 SHORTEST_MEMORY, LONGEST_MEMORY = 2.0, 10.0
 """The memories, in bins, with which the channels of a layer start: 10 to 50 ms in bins of 5 ms.

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 if TYPE_CHECKING:
-    from nlb_search.data import fetching
+    from nlb_search.data.dandi import fetching
 
 
 def show(steps: "Iterable[fetching.Progress]", console: Console) -> None:

@@ -6,12 +6,12 @@ from typing import Annotated, Literal
 import typer
 
 from nlb_search.data.datasets import DATASETS
-from nlb_search.models.chain import chains_named
+from nlb_search.models.architecture.chain import chains_named
 from nlb_search.search.errors import UsageError
 from nlb_search.search.launching.slurm import Allocation, minutes_of
 from nlb_search.search.study.opening import Place
 from nlb_search.storage.checkpoints import default_artifacts
-from nlb_search.storage.urls import parse_url
+from nlb_search.storage.database.urls import parse_url
 
 StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.")]
 

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from nlb_search.data.dataset_files import PUBLIC_TARGETS
 from nlb_search.data.datasets import DATASETS, dataset_named
-from nlb_search.data.files import PUBLIC_TARGETS
 from nlb_search.search.cli import options
 from nlb_search.search.cli.terminal import MESSAGES, OUTPUT, print_json
 from nlb_search.search.errors import SearchError, UsageError
@@ -34,10 +34,10 @@ def fetch(
     from nlb_search.search.cli.download_progress import show
 
     try:
-        from nlb_search.data.dandi_archive import DandiArchive
-        from nlb_search.data.fetching import fetch as bring
-        from nlb_search.data.provenance import read_record
-        from nlb_search.data.public_targets import URL, fetch_targets
+        from nlb_search.data.dandi.archive import DandiArchive
+        from nlb_search.data.dandi.fetching import fetch as bring
+        from nlb_search.data.dandi.provenance import read_record
+        from nlb_search.data.dandi.public_targets import URL, fetch_targets
     except ImportError as error:
         raise SearchError(
             "fetch needs the client of DANDI, which is not installed: `pip install 'nlb-search[fetch]'`"

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nlb_search.models.chain import KNOWN_MEANS
+from nlb_search.models.architecture.chain import KNOWN_MEANS
 from nlb_search.search.cli import options
 from nlb_search.search.cli.terminal import INTERRUPTED, OUTPUT, print_json
 from nlb_search.search.launching.slots import chosen_gpus, make_slots

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from nlb_search.data.own.settings import read_settings
-from nlb_search.models.chain import KNOWN_CHAINS, KNOWN_MEANS
+from nlb_search.models.architecture.chain import KNOWN_CHAINS, KNOWN_MEANS
 from nlb_search.search.cli import options
 from nlb_search.search.cli.status import print_standing
 from nlb_search.search.cli.terminal import INTERRUPTED, MESSAGES
@@ -22,8 +22,8 @@ from nlb_search.search.study.creation import Request, begin
 from nlb_search.search.study.opening import OpenStudy, open_named_study
 from nlb_search.search.study.status import standing_of
 from nlb_search.search.workers.stopping import Stop
-from nlb_search.storage.orders import Order, give_order, order_of
-from nlb_search.storage.patience import Patience
+from nlb_search.storage.database.retrying import Patience
+from nlb_search.storage.study_commands import Order, give_order, order_of
 
 
 def launch(

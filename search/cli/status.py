@@ -13,7 +13,7 @@ from nlb_search.search.launching.progress import headline
 from nlb_search.search.scoring.ties import Ties, find_ties
 from nlb_search.search.study.opening import check_exists, existing_database, open_named_study
 from nlb_search.search.study.status import Standing, standing_of
-from nlb_search.storage.database import open_for_editing, open_for_reading
+from nlb_search.storage.database.opening import open_for_editing, open_for_reading
 from nlb_search.storage.errors import StorageError
 from nlb_search.storage.studies import study_names
 

@@ -11,7 +11,7 @@ from nlb_search.search.cli.terminal import MESSAGES
 from nlb_search.search.study.opening import existing_database
 from nlb_search.storage.checkpoints import default_artifacts
 from nlb_search.storage.copying import Home, copy_study
-from nlb_search.storage.urls import parse_url
+from nlb_search.storage.database.urls import parse_url
 
 
 def copy(

@@ -9,7 +9,7 @@ from nlb_search.search.errors import SearchError
 from nlb_search.search.figures import inspection_figures as figures
 from nlb_search.search.figures.inspection_table import facts
 from nlb_search.search.figures.inspection_warnings import worries
-from nlb_search.storage.files import whole_file
+from nlb_search.storage.atomic_files import whole_file
 
 FILE = "inspection.html"
 _CONFIG = {"responsive": True, "displayModeBar": False}

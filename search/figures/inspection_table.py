@@ -4,7 +4,7 @@ from rich.table import Table
 
 from nlb_search.data.inspection.coincidences import SHARE, WIDEST_MS
 from nlb_search.data.inspection.findings import Inspection, Rates
-from nlb_search.models.heads import HEADS
+from nlb_search.models.architecture.heads import HEADS
 
 _PARTS = {
     "heldin": "held-in",

@@ -14,7 +14,7 @@ from nlb_search.search.sampling.space import settings_of_parameters
 from nlb_search.search.scoring.ties import find_ties
 from nlb_search.search.study.opening import OpenStudy
 from nlb_search.search.study.status import complete_trials
-from nlb_search.storage.files import whole_file
+from nlb_search.storage.atomic_files import whole_file
 
 _COMPLETE, _PRUNED, _TIE, _BEST = "#1f77b4", "#b0b0b0", "#ff7f0e", "#d62728"
 _LAYOUT = {"template": "simple_white", "font": {"size": 14}, "legend": {"orientation": "h", "y": -0.2}}

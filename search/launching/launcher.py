@@ -10,7 +10,7 @@ from nlb_search.search.scoring.saved_networks import sweep
 from nlb_search.search.study.opening import OpenStudy
 from nlb_search.search.study.status import Standing, standing_of
 from nlb_search.search.workers.stopping import Stop
-from nlb_search.storage.patience import Patience
+from nlb_search.storage.database.retrying import Patience
 from nlb_search.storage.studies import said_if_deleted
 
 LOOK_SECONDS = 1.0

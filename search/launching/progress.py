@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nlb_search.search.study.status import Standing
-from nlb_search.storage.orders import Order
+from nlb_search.storage.study_commands import Order
 
 LINE_SECONDS = 10.0
 """Without a terminal, a line is written when a trial finishes, but not more often than this."""

@@ -24,13 +24,13 @@ import torch
 
 from nlb_search.data.opening import open_recording
 from nlb_search.data.own.settings import RecordingSettings
-from nlb_search.models.chain import parse_chain
+from nlb_search.models.architecture.chain import parse_chain
+from nlb_search.models.architecture.network import predict
 from nlb_search.models.errors import DivergedError, InterruptedTrainingError
-from nlb_search.models.fitting import train_through
-from nlb_search.models.network import predict
-from nlb_search.models.scores import co_bps
+from nlb_search.models.scoring.bits_per_spike import co_bps
 from nlb_search.models.tensors import Counts
-from nlb_search.models.training import Training
+from nlb_search.models.training.fitting import train_through
+from nlb_search.models.training.state import Training
 from nlb_search.search.errors import SearchError
 from nlb_search.search.launching.slots import Slot
 from nlb_search.search.study.specification import SearchSpec

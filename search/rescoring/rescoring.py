@@ -23,7 +23,7 @@ from nlb_search.search.study.opening import OpenStudy
 from nlb_search.search.study.specification import check_versions
 from nlb_search.search.study.status import complete_trials
 from nlb_search.search.workers.stopping import Stop
-from nlb_search.storage.patience import Patience
+from nlb_search.storage.database.retrying import Patience
 
 RESCORING_KEY = "rescoring"
 """The study's attribute that says into how many folds its last rescoring cuts, and the numbers of its finalists."""

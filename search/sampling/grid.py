@@ -11,7 +11,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from nlb_search.models.chain import parse_chain
+from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.search.sampling.space import ARCHITECTURE, Choice, Space
 
 PLACE_KEY = "grid:place"

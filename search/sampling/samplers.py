@@ -2,7 +2,7 @@
 
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 
-from nlb_search.models.chain import parse_chain
+from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.search.errors import UsageError
 from nlb_search.search.sampling.cma_es import SteadyCmaEsSampler
 from nlb_search.search.sampling.grid import GridSampler, grid_of

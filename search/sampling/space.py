@@ -6,13 +6,13 @@ from typing import Annotated, Any, Literal
 import optuna
 from pydantic import BaseModel, ConfigDict, Field
 
+from nlb_search.models.architecture.chain import Chain, parse_chain
 from nlb_search.models.blocks import BLOCKS
 from nlb_search.models.blocks.attention import Attention
 from nlb_search.models.blocks.recurrent import Recurrent
-from nlb_search.models.chain import Chain, parse_chain
 from nlb_search.models.hyperparameters import Hyperparameters, shown
-from nlb_search.models.masks import PUBLISHED_VARIANTS, SHAPES
-from nlb_search.models.windows import INPUT_SIZES
+from nlb_search.models.masking.crops import INPUT_SIZES
+from nlb_search.models.masking.masks import PUBLISHED_VARIANTS, SHAPES
 from nlb_search.search.errors import UsageError
 
 ARCHITECTURE = "architecture"

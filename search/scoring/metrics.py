@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from nlb_search.models.decoding import psth_r2, tp_correlation, velocity_r2
-from nlb_search.models.network import Network, predict, trials_at_once
+from nlb_search.models.architecture.network import Network, predict, trials_at_once
+from nlb_search.models.scoring.decoding import psth_r2, tp_correlation, velocity_r2
 from nlb_search.models.tensors import Counts
 from nlb_search.search.scoring.targets import Targets
 

@@ -6,7 +6,7 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 from torch import Tensor
 
-from nlb_search.models.scores import Gains
+from nlb_search.models.scoring.bits_per_spike import Gains
 from nlb_search.search.errors import SearchError
 from nlb_search.search.study.opening import OpenStudy
 from nlb_search.storage.checkpoints import Checkpoint, load_checkpoint, save_checkpoint

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 
 from nlb_search.data.recording import Recording
-from nlb_search.models.decoding import Averages, Timing, Velocity
+from nlb_search.models.scoring.decoding import Averages, Timing, Velocity
 from nlb_search.search.errors import SearchError
 
 Array = npt.NDArray[Any]

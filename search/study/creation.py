@@ -7,15 +7,15 @@ from typing import Any
 
 import torch
 
+from nlb_search.data.dandi.provenance import origin
 from nlb_search.data.datasets import DATASETS
 from nlb_search.data.opening import open_recording
 from nlb_search.data.own.settings import RecordingSettings
-from nlb_search.data.provenance import origin
 from nlb_search.data.recording import Recording
-from nlb_search.models.chain import Chain, parse_chain
+from nlb_search.models.architecture.chain import Chain, parse_chain
+from nlb_search.models.architecture.network import Network
 from nlb_search.models.errors import ChainError
 from nlb_search.models.hyperparameters import Hyperparameters
-from nlb_search.models.network import Network
 from nlb_search.search.errors import SearchError, UsageError
 from nlb_search.search.sampling.samplers import check_sampler
 from nlb_search.search.sampling.settings import PrunerName, SamplerName
@@ -34,7 +34,7 @@ from nlb_search.search.study.specification import (
 )
 from nlb_search.search.tensors import largest_count, sizes_of
 from nlb_search.storage.checkpoints import check_folder, study_folder
-from nlb_search.storage.database import open_database
+from nlb_search.storage.database.opening import open_database
 from nlb_search.storage.studies import check_name, is_whole, make_study
 
 _log = logging.getLogger(__name__)

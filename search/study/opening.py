@@ -14,12 +14,12 @@ from nlb_search.search.sampling.pruners import make_pruner
 from nlb_search.search.sampling.samplers import make_sampler
 from nlb_search.search.study.specification import SearchSpec
 from nlb_search.storage.checkpoints import Checkpoints, study_folder
-from nlb_search.storage.claims import Claims
-from nlb_search.storage.database import open_database
+from nlb_search.storage.claims.claims import Claims
+from nlb_search.storage.database.opening import open_database
+from nlb_search.storage.database.retrying import Patience
+from nlb_search.storage.database.urls import StorageUrl
 from nlb_search.storage.errors import StorageError
-from nlb_search.storage.patience import Patience
 from nlb_search.storage.studies import open_study
-from nlb_search.storage.urls import StorageUrl
 
 
 @dataclass(frozen=True)

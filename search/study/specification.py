@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from nlb_search.data.own.settings import RecordingSettings
-from nlb_search.models.chain import parse_chain
-from nlb_search.models.training import Plan
+from nlb_search.models.architecture.chain import parse_chain
+from nlb_search.models.training.state import Plan
 from nlb_search.search.errors import SearchError
 from nlb_search.search.sampling.settings import PrunerName, SamplerName, SamplingSettings
 from nlb_search.search.sampling.space import ARCHITECTURE, NamedSpace, Space, space_for

@@ -9,10 +9,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nlb_search.search.study.opening import OpenStudy
 from nlb_search.search.study.specification import SearchSpec
-from nlb_search.storage.claims import FAILURE_KEY, FINISHED, holder_of
-from nlb_search.storage.heartbeat import silent_trials
-from nlb_search.storage.orders import Order, order_of
-from nlb_search.storage.owner import OWNER_KEY, Owner
+from nlb_search.storage.claims.claims import FAILURE_KEY, FINISHED, holder_of
+from nlb_search.storage.claims.heartbeat import silent_trials
+from nlb_search.storage.claims.owner import OWNER_KEY, Owner
+from nlb_search.storage.study_commands import Order, order_of
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import h5py
 import numpy as np
 from pydantic import ValidationError
 
+from nlb_search.data.dataset_files import PUBLIC_TARGETS
 from nlb_search.data.datasets import BIN_WIDTHS_MS, DATASETS, group_name
-from nlb_search.data.files import PUBLIC_TARGETS
 from nlb_search.data.opening import open_recording
 from nlb_search.data.own.settings import RecordingSettings
 from nlb_search.data.own.source import BIN_WIDTHS_MS as OWN_BIN_WIDTHS_MS

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from optuna.trial import FrozenTrial
 
-from nlb_search.models.chain import parse_chain
+from nlb_search.models.architecture.chain import parse_chain
+from nlb_search.models.architecture.network import Network, predict
 from nlb_search.models.errors import DivergedError
-from nlb_search.models.fitting import train_through
-from nlb_search.models.network import Network, predict
 from nlb_search.models.tensors import Sizes
-from nlb_search.models.training import Progress, Training
+from nlb_search.models.training.fitting import train_through
+from nlb_search.models.training.state import Progress, Training
 from nlb_search.search.errors import SearchError
 from nlb_search.search.scoring.saved_networks import kept_network
 from nlb_search.search.study.opening import OpenStudy
@@ -36,7 +36,7 @@ from nlb_search.search.tensors import counts_of, heldin_of
 from nlb_search.search.workers.devices import training_device
 from nlb_search.search.workers.memory import keep_freed_memory
 from nlb_search.search.workers.trial import settings_of
-from nlb_search.storage.patience import Patience
+from nlb_search.storage.database.retrying import Patience
 
 _log = logging.getLogger(__name__)
 

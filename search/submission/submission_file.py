@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from nlb_search.data.recording import UNSEEN, Recording, Split
 from nlb_search.search.errors import SearchError
-from nlb_search.storage.files import whole_file
+from nlb_search.storage.atomic_files import whole_file
 
 Phase = Literal["val", "test"]
 Rates = npt.NDArray[np.float32]

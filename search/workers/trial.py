@@ -11,14 +11,14 @@ from typing import Any
 
 import torch
 
-from nlb_search.models.chain import parse_chain
+from nlb_search.models.architecture.chain import parse_chain
+from nlb_search.models.architecture.network import predict
 from nlb_search.models.errors import DivergedError, InterruptedTrainingError
-from nlb_search.models.fitting import Val
 from nlb_search.models.hyperparameters import Hyperparameters
-from nlb_search.models.network import predict
-from nlb_search.models.scores import Gains
+from nlb_search.models.scoring.bits_per_spike import Gains
 from nlb_search.models.tensors import Counts
-from nlb_search.models.training import Progress, State, Training
+from nlb_search.models.training.fitting import Val
+from nlb_search.models.training.state import Progress, State, Training
 from nlb_search.search.sampling.space import ARCHITECTURE, sample
 from nlb_search.search.scoring.bootstrap import range_of, resampled_co_bps
 from nlb_search.search.scoring.metrics import metrics_of
@@ -27,7 +27,7 @@ from nlb_search.search.scoring.targets import Targets
 from nlb_search.search.study.specification import SearchSpec
 from nlb_search.search.workers.stopping import Stop
 from nlb_search.storage.checkpoints import Checkpoint, Checkpoints, load_checkpoint, save_checkpoint
-from nlb_search.storage.claims import Claim
+from nlb_search.storage.claims.claims import Claim
 from nlb_search.storage.errors import StorageError
 
 CHECKPOINT_SECONDS = 15

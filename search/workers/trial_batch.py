@@ -4,14 +4,14 @@ import logging
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from nlb_search.models.fitting import Trainer
-from nlb_search.models.training import Progress, Training
+from nlb_search.models.training.fitting import Trainer
+from nlb_search.models.training.state import Progress, Training
 from nlb_search.search.errors import SearchError
 from nlb_search.search.workers.trial import Bench, Life, live
-from nlb_search.storage.claims import Claim
+from nlb_search.storage.claims.claims import Claim
+from nlb_search.storage.claims.heartbeat import Heartbeat
+from nlb_search.storage.database.retrying import is_away
 from nlb_search.storage.errors import LostTrialError, StorageError
-from nlb_search.storage.heartbeat import Heartbeat
-from nlb_search.storage.patience import is_away
 
 MOST_FAILURES = 10
 """Failures in a row after which it is the worker, and not the trial, that has something wrong."""

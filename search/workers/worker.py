@@ -3,7 +3,7 @@
 import math
 import time
 
-from nlb_search.models.fitting import Val
+from nlb_search.models.training.fitting import Val
 from nlb_search.search.scoring.saved_networks import sweep
 from nlb_search.search.scoring.targets import targets_of
 from nlb_search.search.study.opening import OpenStudy
@@ -15,9 +15,9 @@ from nlb_search.search.workers.stopping import Stop
 from nlb_search.search.workers.trial import Bench
 from nlb_search.search.workers.trial_batch import Crew
 from nlb_search.storage.checkpoints import check_folder
-from nlb_search.storage.claims import Claims
-from nlb_search.storage.orders import Order, Orders
-from nlb_search.storage.patience import Patience
+from nlb_search.storage.claims.claims import Claims
+from nlb_search.storage.database.retrying import Patience
+from nlb_search.storage.study_commands import Order, Orders
 
 IDLE_SECONDS = 1.0
 

@@ -10,7 +10,7 @@ from nlb_reference import quiet_nlb_tools
 from nlb_tools.nwb_interface import NWBDataset
 from pynwb import NWBFile
 
-from nlb_search.data.alignment import around, cut, times_of
+from nlb_search.data.nwb.alignment import around, cut, times_of
 
 SESSION_S = 4.0
 SECONDS = st.one_of(

@@ -15,16 +15,16 @@ import pytest
 from command import COMMAND
 from toy_arrays import toy_arrays
 
-from nlb_search.data.apart import Request
-from nlb_search.data.benchmark import BenchmarkRecording
-from nlb_search.data.cache import open_source
+from nlb_search.data.dataset_files import RecordingFiles, find_files
 from nlb_search.data.datasets import DATASETS, dataset_named
 from nlb_search.data.errors import DataError
-from nlb_search.data.files import RecordingFiles, find_files
+from nlb_search.data.nlb.source import BenchmarkRecording
 from nlb_search.data.opening import open_recording
 from nlb_search.data.own.layout import NLB_SPIKES
 from nlb_search.data.own.settings import RecordingSettings
 from nlb_search.data.own.source import OwnRecording
+from nlb_search.data.preparing.cache import open_source
+from nlb_search.data.preparing.subprocess_runner import Request
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +127,7 @@ def test_what_is_logged_there_is_logged_here(
     caplog.set_level(logging.DEBUG, "nlb_search")
     open_recording("mc_rtt", recordings, 5, cache)
     told = [record for record in caplog.records if record.getMessage().startswith("preparing mc_rtt")]
-    assert [(record.name, record.levelno) for record in told] == [("nlb_search.data.cache", logging.INFO)]
+    assert [(record.name, record.levelno) for record in told] == [("nlb_search.data.preparing.cache", logging.INFO)]
     (tmp_path / "notes.h5").write_text("a year of notes")
     with pytest.raises(DataError, match="is not a whole HDF5 file"):
         open_recording("notes", tmp_path / "notes.h5", 5, cache)

@@ -14,9 +14,9 @@ import h5py
 import numpy as np
 import pytest
 
-from nlb_search.data.cache import cache_folder
 from nlb_search.data.errors import DataError
 from nlb_search.data.opening import open_recording
+from nlb_search.data.preparing.cache import cache_folder
 from nlb_search.data.recording import Recording
 
 OPEN = """
@@ -32,12 +32,12 @@ open_recording(sys.argv[1], Path(sys.argv[2]), 5, Path(sys.argv[3]))
 MAKE = """
 import os, signal, sys, time
 from pathlib import Path
-import nlb_search.data.nlb
-from nlb_search.data.apart import Request
-from nlb_search.data.benchmark import BenchmarkRecording
+import nlb_search.data.nlb.tensors
+from nlb_search.data.preparing.subprocess_runner import Request
+from nlb_search.data.nlb.source import BenchmarkRecording
 from nlb_search.data.datasets import dataset_named
-from nlb_search.data.files import find_files
-from nlb_search.data.preparing import main
+from nlb_search.data.dataset_files import find_files
+from nlb_search.data.preparing.subprocess_main import main
 
 dataset, cache = dataset_named(sys.argv[1]), Path(sys.argv[3])
 source = BenchmarkRecording(dataset, find_files(dataset, Path(sys.argv[2])), 5)
@@ -108,7 +108,7 @@ def test_a_recording_is_opened_without_the_readers_of_nwb(data, cache):
     loaded = f"print('read by', *sys.modules.keys() & {READERS}, file=sys.stderr)"
     first = opener(data, cache, after=loaded)
     log = first.communicate()[1].splitlines()
-    assert log[0].startswith("INFO:nlb_search.data.cache:preparing mc_rtt at 5 ms")
+    assert log[0].startswith("INFO:nlb_search.data.preparing.cache:preparing mc_rtt at 5 ms")
     assert log[-1] == "read by"
 
     again = opener(data, cache, after=loaded)
@@ -127,7 +127,7 @@ def test_two_processes_that_start_together_prepare_once(data, cache):
 @pytest.mark.parametrize(
     "doomed",
     [
-        pytest.param("nlb_search.data.nlb.make_targets = die", id="while the tensors are made"),
+        pytest.param("nlb_search.data.nlb.tensors.make_targets = die", id="while the tensors are made"),
         pytest.param("os.rename = die", id="before the entry gets its name"),
     ],
 )
@@ -145,7 +145,7 @@ def test_a_killed_preparation_leaves_nothing_that_counts(data, cache, prepared, 
 
 
 def test_a_process_that_waited_for_a_killed_one_prepares_itself(data, cache):
-    first = maker(data, cache, before="nlb_search.data.nlb.make_targets = lambda *a, **k: time.sleep(60)")
+    first = maker(data, cache, before="nlb_search.data.nlb.tensors.make_targets = lambda *a, **k: time.sleep(60)")
     assert first.stdout is not None
     assert "preparing" in first.stdout.readline()
     second = opener(data, cache)
@@ -236,14 +236,14 @@ def test_files_that_change_while_they_are_read_are_refused(data, cache, caplog):
                 with (data / "mc_rtt" / "my-test-set.nwb").open("ab") as file:
                     file.write(b"more")
 
-    caplog.set_level(logging.INFO, "nlb_search.data.cache")
+    caplog.set_level(logging.INFO, "nlb_search.data.preparing.cache")
     handler = Change()
-    logging.getLogger("nlb_search.data.cache").addHandler(handler)
+    logging.getLogger("nlb_search.data.preparing.cache").addHandler(handler)
     try:
         with pytest.raises(DataError, match="changed while they were read"):
             open_recording("mc_rtt", data, 5, cache)
     finally:
-        logging.getLogger("nlb_search.data.cache").removeHandler(handler)
+        logging.getLogger("nlb_search.data.preparing.cache").removeHandler(handler)
     assert entries(cache) == []
     assert open_recording("mc_rtt", data, 5, cache).test is not None
 

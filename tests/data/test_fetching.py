@@ -9,8 +9,8 @@ import pytest
 from command import Outcome, call
 from dandi_server import DandiServer, sha256
 
+from nlb_search.data.dandi.provenance import origin
 from nlb_search.data.opening import open_recording
-from nlb_search.data.provenance import origin
 
 TRAIN, TEST = "sub-Indy/my-train-set.nwb", "sub-Indy/my-test-set.nwb"
 
@@ -148,7 +148,7 @@ def test_a_server_that_is_not_dandi_is_refused_in_a_line(dandi: DandiServer, tmp
 
 
 def test_without_the_client_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.delitem(sys.modules, "nlb_search.data.dandi_archive", raising=False)
+    monkeypatch.delitem(sys.modules, "nlb_search.data.dandi.archive", raising=False)
     monkeypatch.setitem(sys.modules, "dandi.consts", None)
     outcome = fetch(tmp_path)
     assert outcome.code == 1

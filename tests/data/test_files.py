@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from nlb_search.data.dataset_files import RecordingFiles, find_files
 from nlb_search.data.datasets import dataset_named
 from nlb_search.data.errors import DataError
-from nlb_search.data.files import RecordingFiles, find_files
 
 MC_RTT = dataset_named("mc_rtt")
 

@@ -4,8 +4,8 @@ import json
 import pytest
 
 from nlb_search.data import fingerprint
+from nlb_search.data.dataset_files import RecordingFiles
 from nlb_search.data.errors import DataError
-from nlb_search.data.files import RecordingFiles
 from nlb_search.data.fingerprint import file_hash, recording_hash
 
 

@@ -11,8 +11,8 @@ from nlb_reference import FIELDS, assert_same, loaded, quiet_nlb_tools, referenc
 from nlb_tools.evaluation import evaluate
 from nlb_tools.make_tensors import make_eval_target_tensors, save_to_h5
 
+from nlb_search.data.dataset_files import find_files
 from nlb_search.data.datasets import BIN_WIDTHS_MS, DATASETS, dataset_named
-from nlb_search.data.files import find_files
 from nlb_search.data.opening import open_recording
 from nlb_search.data.recording import UNSEEN
 from nlb_search.data.synthesis import SynthesisOptions, synthesize

@@ -6,7 +6,7 @@ import pytest
 from nlb_tools.make_tensors import PARAMS, _prep_jitter
 
 from nlb_search.data.datasets import BIN_WIDTHS_MS, DATASETS, FORWARD_MS
-from nlb_search.data.windows import jitter_ms
+from nlb_search.data.nlb.windows import jitter_ms
 
 
 @pytest.mark.parametrize("name", DATASETS)

@@ -14,7 +14,7 @@ from foreign_nwb import write_recording
 from benchmarks.ordeal import Ordeal, private_postgresql
 from nlb_search.search.study.creation import Request, begin
 from nlb_search.search.study.opening import OpenStudy, Place
-from nlb_search.storage.urls import parse_url
+from nlb_search.storage.database.urls import parse_url
 
 
 @pytest.fixture(scope="session")

@@ -13,9 +13,9 @@ from claimant import claims_of
 from cutting_proxy import Cuts, LoseOneCommit, RandomCuts, cutting_proxy
 from optuna.trial import TrialState
 
-from nlb_search.storage.database import open_database
+from nlb_search.storage.database.opening import open_database
+from nlb_search.storage.database.urls import StorageUrl
 from nlb_search.storage.studies import make_study, open_study
-from nlb_search.storage.urls import StorageUrl
 
 CLAIMANT = Path(__file__).parents[1] / "claimant.py"
 WORKERS = 3

@@ -16,7 +16,7 @@ from nlb_search.search.submission.selection import Selection
 from nlb_search.search.submission.submission_file import is_submission
 from nlb_search.search.workers.stopping import Stop
 from nlb_search.search.workers.worker import work
-from nlb_search.storage.urls import parse_url
+from nlb_search.storage.database.urls import parse_url
 
 
 @pytest.fixture

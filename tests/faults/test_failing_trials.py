@@ -9,13 +9,13 @@ import torch
 from optuna.trial import TrialState
 
 import nlb_search.search.workers.worker
-from nlb_search.models.side_by_side import SideBySide
+from nlb_search.models.training.side_by_side import SideBySide
 from nlb_search.search.errors import SearchError
 from nlb_search.search.study.creation import Request, begin
 from nlb_search.search.study.opening import OpenStudy, Place
 from nlb_search.search.workers.stopping import Stop
-from nlb_search.storage.claims import FAILURE_KEY
-from nlb_search.storage.urls import parse_url
+from nlb_search.storage.claims.claims import FAILURE_KEY
+from nlb_search.storage.database.urls import parse_url
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from benchmarks.aftermath import Witness, broken_promises
 from nlb_search.search.study.opening import OpenStudy
 from nlb_search.search.workers.stopping import Stop
 from nlb_search.search.workers.worker import work
-from nlb_search.storage.database import open_database
-from nlb_search.storage.patience import Patience
+from nlb_search.storage.database.opening import open_database
+from nlb_search.storage.database.retrying import Patience
+from nlb_search.storage.database.urls import parse_url
 from nlb_search.storage.studies import make_study, open_study
-from nlb_search.storage.urls import parse_url
 
 WORKER = """
 import nlb_search.search.workers.trial

@@ -13,7 +13,7 @@ from nlb_search.search.sampling.space_file import parse_space
 from nlb_search.search.study.opening import OpenStudy
 from nlb_search.search.workers.stopping import Stop
 from nlb_search.search.workers.worker import work
-from nlb_search.storage.claims import FAILURE_KEY
+from nlb_search.storage.claims.claims import FAILURE_KEY
 
 SMALL_WORKER = """
 import resource

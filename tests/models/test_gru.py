@@ -11,8 +11,8 @@ from torch.testing import assert_close
 from vmapped import assert_as_alone
 
 from nlb_search.models.blocks.gru import GRU
-from nlb_search.models.gated_recurrence import CANDIDATE, RESET, UPDATE, gated_recurrence
 from nlb_search.models.hyperparameters import Hyperparameters
+from nlb_search.models.recurrences.gated_recurrence import CANDIDATE, RESET, UPDATE, gated_recurrence
 from nlb_search.models.tensors import Sizes
 
 SIZES = Sizes(n_heldin=5, n_heldout=2, n_window=14, n_forward=3)

@@ -3,7 +3,7 @@ import torch
 from torch.distributions import Bernoulli, Poisson
 from torch.testing import assert_close
 
-from nlb_search.models.heads import HEADS
+from nlb_search.models.architecture.heads import HEADS
 
 OUTPUT = torch.linspace(-5, 2, 30)
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from nlb_search.models.chances import key_of
-from nlb_search.models.masks import PUBLISHED_VARIANTS, SHAPES, STRIP_BINS, chances_of, hide, shapes_of
+from nlb_search.models.masking.masks import PUBLISHED_VARIANTS, SHAPES, STRIP_BINS, chances_of, hide, shapes_of
+from nlb_search.models.random_draws import key_of
 
 VARIANTS = [*SHAPES, *PUBLISHED_VARIANTS]
 

@@ -13,10 +13,10 @@ from torch.testing import assert_close
 from nlb_search.models.blocks import BLOCKS, Block
 from nlb_search.models.blocks.gru import GRU
 from nlb_search.models.blocks.min_gru import LONGEST_MEMORY, SHORTEST_MEMORY, MinGRU, spread_gates
-from nlb_search.models.chances import key_of
 from nlb_search.models.hyperparameters import Hyperparameters
+from nlb_search.models.masking.crops import draw_bins
+from nlb_search.models.random_draws import key_of
 from nlb_search.models.tensors import Sizes
-from nlb_search.models.windows import draw_bins
 
 SIZES = Sizes(n_heldin=5, n_heldout=2, n_window=14, n_forward=3)
 

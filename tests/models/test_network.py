@@ -2,10 +2,10 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from nlb_search.models.chain import KNOWN_CHAINS, parse_chain
+from nlb_search.models.architecture.chain import KNOWN_CHAINS, parse_chain
+from nlb_search.models.architecture.network import Network, predict
 from nlb_search.models.errors import ChainError
 from nlb_search.models.hyperparameters import Hyperparameters
-from nlb_search.models.network import Network, predict
 from nlb_search.models.tensors import Sizes
 
 SIZES = Sizes(n_heldin=6, n_heldout=3, n_window=12, n_forward=4)

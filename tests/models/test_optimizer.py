@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from nlb_search.models.optimizer import (
+from nlb_search.models.training.optimizer import (
     FIRST_SHARE,
     GRADIENT_NORM,
     HIGH_MOMENTUM,

@@ -5,11 +5,11 @@ import torch
 from population import swinging
 from torch.testing import assert_close
 
-from nlb_search.models.chain import parse_chain
+from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.hyperparameters import Hyperparameters
-from nlb_search.models.repeated import UNRECORDED, Repeated
-from nlb_search.models.side_by_side import SideBySide
-from nlb_search.models.training import Plan, Training
+from nlb_search.models.training.graph_capture import UNRECORDED, Repeated
+from nlb_search.models.training.side_by_side import SideBySide
+from nlb_search.models.training.state import Plan, Training
 
 
 def test_on_a_cpu_every_call_is_plain() -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.testing import assert_close
 from vmapped import assert_as_alone
 
-from nlb_search.models.scan import scan
+from nlb_search.models.recurrences.scan import scan
 
 
 def _loop(keep: Tensor, new: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from nlb_tools import evaluation
 from population import counts_of
 
-from nlb_search.models.scores import bits_per_spike, co_bps, fp_bps, gains_by_trial
+from nlb_search.models.scoring.bits_per_spike import bits_per_spike, co_bps, fp_bps, gains_by_trial
 
 
 def _random(seed: int, shape: tuple[int, int, int], missing: float) -> tuple[np.ndarray, np.ndarray]:

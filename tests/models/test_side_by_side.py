@@ -10,13 +10,13 @@ from population import swinging
 from torch import Tensor
 from torch.testing import assert_close
 
-from nlb_search.models.chain import parse_chain
+from nlb_search.models.architecture.chain import parse_chain
+from nlb_search.models.architecture.network import predict
 from nlb_search.models.errors import DivergedError, InterruptedTrainingError
-from nlb_search.models.fitting import Trainer, Val, fit
 from nlb_search.models.hyperparameters import Hyperparameters
-from nlb_search.models.network import predict
-from nlb_search.models.side_by_side import SideBySide
-from nlb_search.models.training import Plan, Progress, Training
+from nlb_search.models.training.fitting import Trainer, Val, fit
+from nlb_search.models.training.side_by_side import SideBySide
+from nlb_search.models.training.state import Plan, Progress, Training
 
 CPU = torch.device("cpu")
 TRAIN, VAL = swinging(24, seed=1, most_spikes=1), swinging(16, seed=2, most_spikes=1)

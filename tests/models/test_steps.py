@@ -11,13 +11,13 @@ from population import SIZES, counts_of, swinging
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from nlb_search.models.chain import parse_chain
-from nlb_search.models.fitting import fit, train_through
+from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.hyperparameters import Hyperparameters
-from nlb_search.models.masks import PUBLISHED_VARIANTS, SHAPES
+from nlb_search.models.masking.crops import window_bins
+from nlb_search.models.masking.masks import PUBLISHED_VARIANTS, SHAPES
 from nlb_search.models.tensors import UNKNOWN
-from nlb_search.models.training import Plan, Training
-from nlb_search.models.windows import window_bins
+from nlb_search.models.training.fitting import fit, train_through
+from nlb_search.models.training.state import Plan, Training
 
 CPU = torch.device("cpu")
 TRIALS, RATIO = 14, 0.3

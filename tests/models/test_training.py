@@ -6,15 +6,15 @@ import torch
 from population import SIZES, counts_of, swinging
 from torch.testing import assert_close
 
+from nlb_search.models.architecture.chain import parse_chain
+from nlb_search.models.architecture.network import predict
 from nlb_search.models.blocks import BLOCKS
-from nlb_search.models.chain import parse_chain
 from nlb_search.models.errors import DivergedError
-from nlb_search.models.fitting import fit
 from nlb_search.models.hyperparameters import Hyperparameters
-from nlb_search.models.network import predict
-from nlb_search.models.scores import co_bps
+from nlb_search.models.scoring.bits_per_spike import co_bps
 from nlb_search.models.tensors import Counts
-from nlb_search.models.training import Plan, Training
+from nlb_search.models.training.fitting import fit
+from nlb_search.models.training.state import Plan, Training
 
 CPU = torch.device("cpu")
 PLAN = Plan(epochs=6, batch_size=16)

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from nlb_search.models.chances import key_of
+from nlb_search.models.masking.crops import draw_bins, window_bins
+from nlb_search.models.random_draws import key_of
 from nlb_search.models.tensors import Sizes
-from nlb_search.models.windows import draw_bins, window_bins
 
 RECORDINGS = st.builds(
     Sizes,

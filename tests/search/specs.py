@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from nlb_search.models.chain import parse_chain
+from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.search.sampling.space import NamedSpace, space_for
 from nlb_search.search.sampling.space_file import named_space, parse_space
 from nlb_search.search.study.specification import SearchSpec, versions_here

@@ -22,7 +22,7 @@ from postgres_server import free_port, serving
 
 from nlb_search.search.study.opening import Place, open_named_study
 from nlb_search.search.study.status import standing_of
-from nlb_search.storage.urls import parse_url
+from nlb_search.storage.database.urls import parse_url
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "p@ss/w#rd"

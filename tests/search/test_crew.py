@@ -11,16 +11,16 @@ from optuna.trial import FrozenTrial, TrialState
 from specs import written
 from torch import Tensor
 
-from nlb_search.models.side_by_side import SideBySide
+from nlb_search.models.training.side_by_side import SideBySide
 from nlb_search.search.errors import SearchError
 from nlb_search.search.study.creation import Request, begin
 from nlb_search.search.study.opening import OpenStudy, Place, open_named_study
 from nlb_search.search.workers.stopping import Stop
 from nlb_search.search.workers.worker import work
-from nlb_search.storage.claims import FAILURE_KEY, Claim
-from nlb_search.storage.owner import OWNER_KEY
-from nlb_search.storage.takeovers import MOST_TAKEOVERS
-from nlb_search.storage.urls import parse_url
+from nlb_search.storage.claims.claims import FAILURE_KEY, Claim
+from nlb_search.storage.claims.lost_workers import MOST_TAKEOVERS
+from nlb_search.storage.claims.owner import OWNER_KEY
+from nlb_search.storage.database.urls import parse_url
 
 BUDGET, EPOCHS = 5, 4
 SPACE = written("input_size = 'DT'\nbidirectional = true\nnum_layers = 1\nhidden = { low = 4, high = 16 }")

@@ -11,7 +11,7 @@ from dandi_server import DandiServer, sha256
 from nlb_search.data.opening import open_recording
 from nlb_search.search.study.creation import Request, begin
 from nlb_search.search.study.opening import Place, open_named_study
-from nlb_search.storage.urls import parse_url
+from nlb_search.storage.database.urls import parse_url
 
 
 def begun(place: Place) -> dict[str, str]:
@@ -65,7 +65,7 @@ def targets(dandi: DandiServer, tmp_path: Path, recordings: Path) -> bytes:
 def test_targets_come_whole_are_kept_and_go_on_where_they_broke_off(
     dandi: DandiServer, targets: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nlb_search.data.download.WAITS_SECONDS", ())
+    monkeypatch.setattr("nlb_search.data.dandi.download.WAITS_SECONDS", ())
     dandi.faults.cut_at = [300_000]
     assert fetch_targets(dandi, tmp_path).code == 0, "what comes begins the row of failures anew"
     assert (tmp_path / "data/eval_data_test.h5").read_bytes() == targets
@@ -96,11 +96,11 @@ def test_what_is_no_file_of_targets_is_not_kept(
 def test_the_benchmark_s_own_file_must_be_the_one_that_is_known(
     dandi: DandiServer, targets: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nlb_search.data.public_targets.URL", f"{dandi.address}/files/eval_data_test.h5")
+    monkeypatch.setattr("nlb_search.data.dandi.public_targets.URL", f"{dandi.address}/files/eval_data_test.h5")
     outcome = call("fetch", "--targets", "--data", "data", cwd=tmp_path)
     assert outcome.code == 1
     assert "should be f2f434d30193..." in outcome.err
-    monkeypatch.setattr("nlb_search.data.public_targets.SHA256", sha256(targets))
+    monkeypatch.setattr("nlb_search.data.dandi.public_targets.SHA256", sha256(targets))
     assert call("fetch", "--targets", "--data", "data", cwd=tmp_path).code == 0
 
 

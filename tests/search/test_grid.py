@@ -8,17 +8,17 @@ from optuna.pruners import HyperbandPruner
 from optuna.trial import TrialState
 from specs import RNNF, spec_of, written
 
-from nlb_search.models.chain import parse_chain
+from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.search.errors import UsageError
 from nlb_search.search.sampling.grid import grid_of, shuffled
 from nlb_search.search.sampling.samplers import check_sampler, make_sampler
 from nlb_search.search.sampling.space import sample
 from nlb_search.search.study.specification import SearchSpec
-from nlb_search.storage.claims import Claim, Claims
-from nlb_search.storage.database import open_database
-from nlb_search.storage.patience import Patience
+from nlb_search.storage.claims.claims import Claim, Claims
+from nlb_search.storage.database.opening import open_database
+from nlb_search.storage.database.retrying import Patience
+from nlb_search.storage.database.urls import StorageUrl, parse_url
 from nlb_search.storage.studies import make_study, open_study
-from nlb_search.storage.urls import StorageUrl, parse_url
 
 CHAINS = ("FF -> exp", RNNF)
 SMALL = written(

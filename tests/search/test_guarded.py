@@ -11,9 +11,9 @@ import optuna
 import pytest
 
 from nlb_search.search.dashboard.server import make_server
-from nlb_search.storage.database import open_database, open_for_editing, open_for_reading
+from nlb_search.storage.database.opening import open_database, open_for_editing, open_for_reading
+from nlb_search.storage.database.urls import StorageUrl, parse_url
 from nlb_search.storage.studies import make_study, study_names
-from nlb_search.storage.urls import StorageUrl, parse_url
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from command import call, run
 from nlb_search.data.inspection.findings import Inspection, inspection_of
 from nlb_search.data.inspection.survey import survey_of
 from nlb_search.data.recording import UNSEEN, Recording
-from nlb_search.models.chain import parse_chain
+from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.errors import ChainError
 from nlb_search.search.figures.inspection_table import facts, heads_of
 from nlb_search.search.figures.inspection_warnings import worries

@@ -9,7 +9,7 @@ import pytest
 from command import call, run
 
 from nlb_search.search.study.opening import OpenStudy, Place, open_named_study
-from nlb_search.storage.urls import parse_url
+from nlb_search.storage.database.urls import parse_url
 
 RNNF, ROBERTA, FF = "GRU(2) -> FF -> exp", "GRU(2) -> FF -> RoBERTa(1) -> FF -> exp", "FF -> exp"
 GRU_ALONE = {"num_layers", "bidirectional"}

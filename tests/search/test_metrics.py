@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from nlb_search.models.chain import parse_chain
-from nlb_search.models.decoding import Averages, Velocity
+from nlb_search.models.architecture.chain import parse_chain
+from nlb_search.models.architecture.network import Network, predict
 from nlb_search.models.hyperparameters import Hyperparameters
-from nlb_search.models.network import Network, predict
+from nlb_search.models.scoring.decoding import Averages, Velocity
 from nlb_search.models.tensors import Counts, Sizes
 from nlb_search.search.scoring.metrics import metrics_of
 from nlb_search.search.scoring.targets import Targets

@@ -9,15 +9,15 @@ import pytest
 from command import call
 from optuna.trial import FrozenTrial, TrialState
 
-from nlb_search.models.side_by_side import SideBySide
+from nlb_search.models.training.side_by_side import SideBySide
 from nlb_search.search.study.creation import Request, begin
 from nlb_search.search.study.opening import OpenStudy, Place, open_named_study
 from nlb_search.search.workers.stopping import Stop
 from nlb_search.search.workers.worker import work
-from nlb_search.storage.orders import Order, give_order
-from nlb_search.storage.owner import OWNER_KEY
-from nlb_search.storage.patience import Patience
-from nlb_search.storage.urls import parse_url
+from nlb_search.storage.claims.owner import OWNER_KEY
+from nlb_search.storage.database.retrying import Patience
+from nlb_search.storage.database.urls import parse_url
+from nlb_search.storage.study_commands import Order, give_order
 
 BUDGET, EPOCHS = 3, 12
 
@@ -32,7 +32,7 @@ def study(recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         return real(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(SideBySide, "train_epoch", slowly)
-    monkeypatch.setattr("nlb_search.storage.orders.LOOK_SECONDS", 0.1)
+    monkeypatch.setattr("nlb_search.storage.study_commands.LOOK_SECONDS", 0.1)
     place = Place(parse_url(f"sqlite:///{tmp_path}/nlb-search.db"), tmp_path / "artifacts", recordings)
     request = Request(dataset="mc_rtt", architectures=("FF -> exp",), trials=BUDGET, epochs=EPOCHS, pruner="none")
     return begin(place, "study", request)

@@ -11,9 +11,9 @@ import psutil
 import pytest
 from command import COMMAND, call
 
-from nlb_search.storage.database import open_database
+from nlb_search.storage.database.opening import open_database
+from nlb_search.storage.database.urls import parse_url
 from nlb_search.storage.studies import open_study
-from nlb_search.storage.urls import parse_url
 
 SECRET = "dist1nctive-horse"
 

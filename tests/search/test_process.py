@@ -14,7 +14,7 @@ from nlb_search.search.study.creation import Request, begin
 from nlb_search.search.study.opening import OpenStudy, Place
 from nlb_search.search.workers.stopping import Stop
 from nlb_search.search.workers.worker import work
-from nlb_search.storage.urls import parse_url
+from nlb_search.storage.database.urls import parse_url
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ from command import call, start
 from optuna.distributions import FloatDistribution
 from optuna.trial import create_trial
 
-from nlb_search.models.chain import parse_chain
-from nlb_search.models.fitting import train_through
-from nlb_search.models.network import predict
-from nlb_search.models.scores import co_bps
-from nlb_search.models.training import Training
+from nlb_search.models.architecture.chain import parse_chain
+from nlb_search.models.architecture.network import predict
+from nlb_search.models.scoring.bits_per_spike import co_bps
+from nlb_search.models.training.fitting import train_through
+from nlb_search.models.training.state import Training
 from nlb_search.search.study.creation import Request, begin
 from nlb_search.search.study.opening import OpenStudy, Place
 from nlb_search.search.tensors import counts_of
@@ -24,7 +24,7 @@ from nlb_search.search.workers.stopping import Stop
 from nlb_search.search.workers.trial import settings_of
 from nlb_search.search.workers.worker import work
 from nlb_search.storage.checkpoints import load_checkpoint
-from nlb_search.storage.urls import parse_url
+from nlb_search.storage.database.urls import parse_url
 
 CPU = torch.device("cpu")
 

@@ -21,8 +21,8 @@ from nlb_search.search.launching.slurm import PYTHON, Launch, check_cluster, min
 from nlb_search.search.study.creation import Request, begin
 from nlb_search.search.study.opening import OpenStudy, Place, open_named_study
 from nlb_search.search.worker_protocol import LAUNCHER_VARIABLE
-from nlb_search.storage.owner import OWNER_KEY
-from nlb_search.storage.urls import parse_url
+from nlb_search.storage.claims.owner import OWNER_KEY
+from nlb_search.storage.database.urls import parse_url
 
 PASSWORD = "more-than-a-word"
 BUDGET, EPOCHS = 2, 80

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from specs import spec_of, written
 
-from nlb_search.models.chain import parse_chain
+from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.search.sampling.space import SPACES, sample, settings_of_parameters, start_parameters
 from nlb_search.search.workers.trial import settings_of

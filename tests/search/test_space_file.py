@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from optuna.samplers import RandomSampler
 from specs import RNNF, spec_of, written
 
-from nlb_search.models.chain import parse_chain
+from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.hyperparameters import ALLOWED, Hyperparameters
-from nlb_search.models.masks import SHAPES
-from nlb_search.models.windows import INPUT_SIZES
+from nlb_search.models.masking.crops import INPUT_SIZES
+from nlb_search.models.masking.masks import SHAPES
 from nlb_search.search.errors import UsageError
 from nlb_search.search.sampling.space import SPACES, Choice, Real, Whole, ZeroOrReal, sample, space_for
 from nlb_search.search.sampling.space_file import named_space, parse_space

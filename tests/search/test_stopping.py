@@ -7,8 +7,8 @@ from sqlalchemy.exc import OperationalError
 
 from nlb_search.search.worker_protocol import LAUNCHER_VARIABLE
 from nlb_search.search.workers.stopping import Stop
+from nlb_search.storage.database.retrying import Patience
 from nlb_search.storage.errors import StorageError
-from nlb_search.storage.patience import Patience
 
 
 def test_a_worker_that_lost_its_launcher_does_not_wait_for_the_database(monkeypatch: pytest.MonkeyPatch) -> None:

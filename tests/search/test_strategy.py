@@ -9,7 +9,7 @@ import pytest
 from optuna.trial import TrialState
 from specs import RNNF, spec_of, written
 
-from nlb_search.models.chain import parse_chain
+from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.search.errors import UsageError
 from nlb_search.search.sampling.pruners import make_pruner
 from nlb_search.search.sampling.samplers import check_sampler, make_sampler

@@ -8,14 +8,14 @@ import optuna
 import pytest
 import torch
 
-from nlb_search.models.scores import Gains
-from nlb_search.models.training import Progress
+from nlb_search.models.scoring.bits_per_spike import Gains
+from nlb_search.models.training.state import Progress
 from nlb_search.search.figures.study_figures import history
 from nlb_search.search.scoring.saved_networks import keep
 from nlb_search.search.scoring.ties import find_ties
 from nlb_search.search.study.opening import OpenStudy, Place
 from nlb_search.search.study.specification import SearchSpec
-from nlb_search.storage.urls import parse_url
+from nlb_search.storage.database.urls import parse_url
 
 SPEC = SearchSpec.model_construct(content_hash="of the recording")
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from nlb_search.storage.copying import Home, copy_study
-from nlb_search.storage.urls import parse_url
+from nlb_search.storage.database.urls import parse_url
 
 name, url, folder, to_url, to_folder = sys.argv[1:]
 for copied in copy_study(name, Home(parse_url(url), Path(folder)), Home(parse_url(to_url), Path(to_folder))):

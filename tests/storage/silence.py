@@ -2,7 +2,7 @@
 
 import sqlalchemy
 
-from nlb_search.storage.urls import StorageUrl
+from nlb_search.storage.database.urls import StorageUrl
 
 
 def set_back_heartbeats(url: StorageUrl, seconds: int) -> None:

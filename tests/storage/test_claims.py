@@ -10,13 +10,13 @@ from claimant import claims_of, count_states
 from optuna.trial import TrialState
 from silence import set_back_heartbeats
 
-from nlb_search.storage.claims import FAILURE_KEY, Claims
-from nlb_search.storage.database import GRACE_SECONDS, open_database
+from nlb_search.storage.claims.claims import FAILURE_KEY, Claims
+from nlb_search.storage.claims.lost_workers import MOST_TAKEOVERS, SUSPECT_TAKEOVERS, TAKEOVERS_KEY
+from nlb_search.storage.claims.owner import OWNER_KEY
+from nlb_search.storage.database.opening import GRACE_SECONDS, open_database
+from nlb_search.storage.database.urls import StorageUrl
 from nlb_search.storage.errors import LostTrialError, StorageError
-from nlb_search.storage.owner import OWNER_KEY
 from nlb_search.storage.studies import make_study
-from nlb_search.storage.takeovers import MOST_TAKEOVERS, SUSPECT_TAKEOVERS, TAKEOVERS_KEY
-from nlb_search.storage.urls import StorageUrl
 
 ELSEWHERE = {"host": "elsewhere", "machine": "another", "pid": 1, "started": 0.0, "worker": "one"}
 IN_HAND = range(10)

@@ -12,13 +12,13 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from silence import set_back_heartbeats
 
-from nlb_search.storage.claims import FAILURE_KEY
+from nlb_search.storage.claims.claims import FAILURE_KEY
+from nlb_search.storage.claims.owner import OWNER_KEY, Owner
 from nlb_search.storage.copying import Home, copy_study
-from nlb_search.storage.database import GRACE_SECONDS, open_database
+from nlb_search.storage.database.opening import GRACE_SECONDS, open_database
+from nlb_search.storage.database.urls import StorageUrl, parse_url
 from nlb_search.storage.errors import StorageError
-from nlb_search.storage.owner import OWNER_KEY, Owner
 from nlb_search.storage.studies import make_study, open_study, study_names
-from nlb_search.storage.urls import StorageUrl, parse_url
 
 COPIER = Path(__file__).with_name("copier.py")
 GONE = Owner.new().as_attribute() | {"started": 0.0}

@@ -9,16 +9,16 @@ import pytest
 from claimant import claims_of
 from optuna.storages import RDBStorage
 
-import nlb_search.storage.heartbeat
-from nlb_search.storage.claims import Claims
-from nlb_search.storage.database import open_database
+import nlb_search.storage.claims.heartbeat
+from nlb_search.storage.claims.claims import Claims
+from nlb_search.storage.database.opening import open_database
+from nlb_search.storage.database.urls import StorageUrl
 from nlb_search.storage.studies import make_study
-from nlb_search.storage.urls import StorageUrl
 
 
 @pytest.fixture
 def claims(url: StorageUrl, monkeypatch: pytest.MonkeyPatch) -> Claims:
-    monkeypatch.setattr(nlb_search.storage.heartbeat, "HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr(nlb_search.storage.claims.heartbeat, "HEARTBEAT_SECONDS", 0.05)
     make_study(url, open_database(url), "study", spec={}, start={})
     return claims_of(url.with_password, "study", budget=3)
 
@@ -68,7 +68,7 @@ def test_a_database_that_is_away_for_some_beats_does_not_end_it(
     claim = claims.next()
     assert claim is not None
     missed = 0
-    beat = nlb_search.storage.heartbeat.beat
+    beat = nlb_search.storage.claims.heartbeat.beat
 
     def failing(study: optuna.Study, trial_id: int) -> None:
         nonlocal missed
@@ -83,7 +83,7 @@ def test_a_database_that_is_away_for_some_beats_does_not_end_it(
         claim.kept_alive(heartbeat),
     ):
         beats.clear()
-        monkeypatch.setattr(nlb_search.storage.heartbeat, "beat", failing)
+        monkeypatch.setattr(nlb_search.storage.claims.heartbeat, "beat", failing)
         _wait_for(beats, {0})
     assert missed == 5
     assert caplog.messages == ["no sign of life could be recorded: ConnectionError"], "said once, not at every beat"

@@ -11,7 +11,7 @@ NO_MOUNT = 77
 
 LOOK = """
 import os
-from nlb_search.storage.owner import Owner
+from nlb_search.storage.claims.owner import Owner
 
 there = Owner.new()
 gone = Owner(**(there.as_attribute() | {"pid": 2**22 - 1}))

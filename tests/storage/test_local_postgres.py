@@ -13,10 +13,11 @@ import psycopg
 import pytest
 
 from nlb_search.storage.checkpoints import default_artifacts
-from nlb_search.storage.urls import parse_url
+from nlb_search.storage.database.urls import parse_url
 
 USER = (
-    "import signal, sys; from pathlib import Path; from nlb_search.storage.local_postgres import keep_running\n"
+    "import signal, sys; from pathlib import Path\n"
+    "from nlb_search.storage.database.local_postgres import keep_running\n"
     "signal.signal(signal.SIGTERM, lambda *_: sys.exit())\n"
     "keep_running(Path(sys.argv[1])); print('ready', flush=True); sys.stdin.read()"
 )

@@ -9,11 +9,11 @@ from optuna.samplers import RandomSampler
 from optuna.storages._rdb.models import TrialModel
 from optuna.trial import FrozenTrial, TrialState
 
-from nlb_search.storage.claims import Claim, Claims
-from nlb_search.storage.database import open_database
-from nlb_search.storage.looks import one_look
+from nlb_search.storage.claims.claims import Claim, Claims
+from nlb_search.storage.database.opening import open_database
+from nlb_search.storage.database.trial_cache import one_look
+from nlb_search.storage.database.urls import StorageUrl
 from nlb_search.storage.studies import make_study, open_study
-from nlb_search.storage.urls import StorageUrl
 
 STATES = [states for n in range(1, 6) for states in combinations(TrialState, n)]
 

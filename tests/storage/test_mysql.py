@@ -16,11 +16,11 @@ import pytest
 from claimant import claims_of, count_states
 from optuna.trial import TrialState
 
-from nlb_search.storage.database import open_database
+from nlb_search.storage.database.locks import exclusive
+from nlb_search.storage.database.opening import open_database
+from nlb_search.storage.database.urls import StorageUrl, parse_url
 from nlb_search.storage.errors import StorageError
-from nlb_search.storage.locks import exclusive
 from nlb_search.storage.studies import make_study
-from nlb_search.storage.urls import StorageUrl, parse_url
 
 SERVER, INSTALL = shutil.which("mariadbd"), shutil.which("mariadb-install-db")
 CLAIMANT = Path(__file__).parents[1] / "claimant.py"
@@ -136,7 +136,7 @@ def test_work_goes_on_when_the_server_is_back(
 def test_a_lock_is_held_by_one_at_a_time_and_by_its_whole_name(
     url: StorageUrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nlb_search.storage.locks.WAIT_SECONDS", 0)
+    monkeypatch.setattr("nlb_search.storage.database.locks.WAIT_SECONDS", 0)
     long = "study:" + "x" * 100
     with exclusive(url, f"{long}1"):
         with exclusive(url, f"{long}2"):
@@ -151,7 +151,7 @@ def test_a_lock_is_held_by_one_at_a_time_and_by_its_whole_name(
 def test_what_waiting_does_not_mend_is_said_at_once(server: MariaDB, user: str, database: str) -> None:
     from sqlalchemy.exc import OperationalError
 
-    from nlb_search.storage.patience import is_away
+    from nlb_search.storage.database.retrying import is_away
 
     with pytest.raises(StorageError, match=r"cannot open the storage mysql\+pymysql://\w+:\*\*\*@") as error:
         open_database(parse_url(server.url(user, database)))

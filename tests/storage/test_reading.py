@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from nlb_search.storage.database import open_database
+from nlb_search.storage.database.opening import open_database
+from nlb_search.storage.database.urls import StorageUrl, parse_url
 from nlb_search.storage.studies import make_study
-from nlb_search.storage.urls import StorageUrl, parse_url
 
 READER = """
 import os, sys
-from nlb_search.storage.database import open_database, open_for_reading
-from nlb_search.storage.urls import parse_url
+from nlb_search.storage.database.opening import open_database, open_for_reading
+from nlb_search.storage.database.urls import parse_url
 url, another = map(parse_url, sys.argv[1:])
 open_database(another), open_for_reading(another)  # for what they import may be out of the other user's reach
 os.setgroups([]), os.setgid(65534), os.setuid(65534)

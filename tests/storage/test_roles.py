@@ -12,12 +12,12 @@ import sqlalchemy
 from optuna.samplers import RandomSampler
 from sqlalchemy.exc import DBAPIError
 
-from nlb_search.storage.claims import Claims, finished_count
-from nlb_search.storage.database import open_database, open_for_reading
+from nlb_search.storage.claims.claims import Claims, finished_count
+from nlb_search.storage.database.opening import open_database, open_for_reading
+from nlb_search.storage.database.retrying import Patience
+from nlb_search.storage.database.urls import StorageUrl, parse_url
 from nlb_search.storage.errors import StorageError
-from nlb_search.storage.patience import Patience
 from nlb_search.storage.studies import make_study, open_study, study_names
-from nlb_search.storage.urls import StorageUrl, parse_url
 
 PAGE = Path(__file__).parents[2] / "docs" / "security.md"
 

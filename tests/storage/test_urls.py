@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from nlb_search.storage.database.urls import parse_url
 from nlb_search.storage.errors import StorageError
-from nlb_search.storage.urls import parse_url
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])

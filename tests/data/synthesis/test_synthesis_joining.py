@@ -11,8 +11,8 @@ from nlb_reference import assert_targets_equal, quiet_nlb_tools
 from nlb_tools.make_tensors import make_eval_target_tensors
 from nlb_tools.nwb_interface import NWBDataset
 
+from nlb_search.data.dataset_files import RecordingFiles
 from nlb_search.data.datasets import DATASETS
-from nlb_search.data.files import RecordingFiles
 from nlb_search.data.synthesis.truth import benchmark_targets
 
 
