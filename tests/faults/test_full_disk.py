@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
-from benchmarks.aftermath import Witness, broken_promises
+from benchmarks.service.fault_checks import Witness, broken_promises
 from nlb_search.search.study.opening import OpenStudy
 from nlb_search.search.workers.stopping import Stop
 from nlb_search.search.workers.worker import work

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from benchmarks.aftermath import LOG, Witness, broken_promises
+from benchmarks.service.fault_checks import LOG, Witness, broken_promises
 from nlb_search.search.sampling.space_file import parse_space
 from nlb_search.search.study.opening import OpenStudy
 from nlb_search.search.workers.stopping import Stop

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.aftermath import LOG, Witness, broken_promises
+from benchmarks.service.fault_checks import LOG, Witness, broken_promises
 from nlb_search.search.study.opening import OpenStudy
 from nlb_search.storage.atomic_files import whole_file
 

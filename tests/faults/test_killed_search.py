@@ -9,8 +9,8 @@ import pytest
 from command import call
 from optuna.trial import FrozenTrial, TrialState
 
-from benchmarks.aftermath import LOG, broken_promises, processes_in
-from benchmarks.ordeal import Ordeal
+from benchmarks.service.fault_checks import LOG, broken_promises, processes_in
+from benchmarks.service.fault_injection import Ordeal
 from nlb_search.search.sampling.space_file import parse_space
 from nlb_search.search.study.opening import OpenStudy
 from nlb_search.search.workers.stopping import Stop
