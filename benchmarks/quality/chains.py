@@ -22,10 +22,10 @@ from nlb_search.models.scoring.smoothing_baseline import smoothed_rates
 from nlb_search.search.study.creation import Request
 from nlb_search.search.study.opening import OpenStudy
 from nlb_search.search.study.status import complete_trials, standing_of
+from nlb_search.search.submission.choices import Phase
 from nlb_search.search.submission.evaluation import evaluate_submission
 from nlb_search.search.submission.export import export_best
 from nlb_search.search.submission.selection import Selection
-from nlb_search.search.submission.submission_file import Phase
 from nlb_search.search.tensors import heldin_of
 
 COUNTS = Synthetic("mc_rtt", neurons=80, trials=500)

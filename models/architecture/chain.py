@@ -10,18 +10,10 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from nlb_search.models.architecture.heads import HEADS, Head
+from nlb_search.models.architecture.known_chains import KNOWN_CHAINS, KNOWN_MEANS
 from nlb_search.models.blocks import BLOCKS
 from nlb_search.models.errors import ChainError
 from nlb_search.models.hyperparameters import TRAINING
-
-KNOWN_CHAINS = {
-    "rnnf": "GRU(2) -> FF -> exp",
-    "neural-roberta": "GRU(2) -> FF -> RoBERTa(1) -> FF -> exp",
-}
-"""Chains that have a name of their own in the field."""
-
-KNOWN_MEANS = {"neural-r-roberta": ("rnnf", "neural-roberta")}
-"""Names in the field for the mean of the rates of several chains, each trained by itself."""
 
 _ARROW = re.compile(r"->")
 _AROUND_PARENTHESIS = re.compile(r"\s*([()])\s*")

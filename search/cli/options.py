@@ -1,17 +1,12 @@
 """Options and arguments that several commands share, declared once."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from nlb_search.data.datasets import DATASETS
-from nlb_search.models.architecture.chain import chains_named
 from nlb_search.search.errors import UsageError
-from nlb_search.search.launching.slurm import Allocation, minutes_of
-from nlb_search.search.study.opening import Place
-from nlb_search.storage.checkpoints import default_artifacts
-from nlb_search.storage.database.urls import parse_url
 
 StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.")]
 
@@ -119,15 +114,25 @@ Time = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
+if TYPE_CHECKING:
+    from nlb_search.search.launching.slurm import Allocation
+    from nlb_search.search.study.opening import Place
 
-def place(storage: str, data: Path, artifacts: Path | None = None) -> Place:
+
+def place(storage: str, data: Path, artifacts: Path | None = None) -> "Place":
     """Where the options say that things are."""
+    from nlb_search.search.study.opening import Place
+    from nlb_search.storage.checkpoints import default_artifacts
+    from nlb_search.storage.database.urls import parse_url
+
     url = parse_url(storage)
     return Place(url, (artifacts or default_artifacts(url)).absolute(), data)
 
 
 def chains(arch: list[str] | None) -> tuple[str, ...]:
     """The chains that ``--arch`` stands for, as the study writes them; none where it was not given."""
+    from nlb_search.models.architecture.chain import chains_named
+
     return tuple(map(str, chains_named(arch or ())))
 
 
@@ -139,8 +144,10 @@ def allocation(
     time: str | None,
     workers: int | None,
     workers_per_gpu: int,
-) -> Allocation | None:
+) -> "Allocation | None":
     """What the options ask Slurm for; None for a search on this machine. Raises UsageError where they do not agree."""
+    from nlb_search.search.launching.slurm import Allocation, minutes_of
+
     if on == "here":
         if {partition, nodes, gpus_per_node, time} != {None}:
             raise UsageError("--partition, --nodes, --gpus-per-node and --time go with --on slurm")

@@ -5,14 +5,10 @@ from typing import Annotated
 
 import typer
 
-from nlb_search.models.architecture.chain import KNOWN_MEANS
+from nlb_search.models.architecture.known_chains import KNOWN_MEANS
 from nlb_search.search.cli import options
 from nlb_search.search.cli.terminal import INTERRUPTED, OUTPUT, print_json
-from nlb_search.search.launching.slots import chosen_gpus, make_slots
-from nlb_search.search.study.opening import open_named_study
-from nlb_search.search.submission.selection import Judge, Selection
-from nlb_search.search.submission.submission_file import Phase
-from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.submission.choices import Judge, Phase
 
 
 def rescore(
@@ -31,8 +27,11 @@ def rescore(
 ) -> None:
     """Score a study's best trials anew by cross-validation, for val flatters whom it chose."""
     from nlb_search.search.figures.rescoring_table import choice, finalists_table
+    from nlb_search.search.launching.slots import chosen_gpus, make_slots
     from nlb_search.search.rescoring.rescoring import choose_finalists
     from nlb_search.search.rescoring.rescoring import rescore as score_anew
+    from nlb_search.search.study.opening import open_named_study
+    from nlb_search.search.workers.stopping import Stop
 
     open_study = open_named_study(options.place(storage, data), study)
     chosen = choose_finalists(open_study, finalists, options.chains(arch))
@@ -65,7 +64,9 @@ def export_best(
     artifacts: options.Artifacts = None,
 ) -> None:
     """Write the best trial's rates as a submission file."""
+    from nlb_search.search.study.opening import open_named_study
     from nlb_search.search.submission.export import export_best as export
+    from nlb_search.search.submission.selection import Selection
 
     place = options.place(storage, data, artifacts)
     selection = Selection(ensemble, options.chains(arch), by)

@@ -1,29 +1,22 @@
 """The commands that search, and that tell workers what to do: launch, resume, worker, pause and stop."""
 
 import signal
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nlb_search.data.own.settings import read_settings
-from nlb_search.models.architecture.chain import KNOWN_CHAINS, KNOWN_MEANS
+from nlb_search.models.architecture.known_chains import KNOWN_CHAINS, KNOWN_MEANS
 from nlb_search.search.cli import options
 from nlb_search.search.cli.status import print_standing
 from nlb_search.search.cli.terminal import INTERRUPTED, MESSAGES
 from nlb_search.search.errors import SearchError, UsageError
-from nlb_search.search.launching import slurm
-from nlb_search.search.launching.launcher import run_workers
-from nlb_search.search.launching.progress import show_for
-from nlb_search.search.launching.slots import Slot, chosen_gpus, make_slots
 from nlb_search.search.sampling.settings import PrunerName, SamplerName
-from nlb_search.search.sampling.space_file import named_space
-from nlb_search.search.scoring.ties import find_ties
-from nlb_search.search.study.creation import Request, begin
-from nlb_search.search.study.opening import OpenStudy, open_named_study
-from nlb_search.search.study.status import standing_of
-from nlb_search.search.workers.stopping import Stop
-from nlb_search.storage.database.retrying import Patience
-from nlb_search.storage.study_commands import Order, give_order, order_of
+
+if TYPE_CHECKING:
+    from nlb_search.search.launching.slots import Slot
+    from nlb_search.search.launching.slurm import Allocation
+    from nlb_search.search.study.opening import OpenStudy
+    from nlb_search.storage.study_commands import Order
 
 
 def launch(
@@ -65,6 +58,13 @@ def launch(
     artifacts: options.Artifacts = None,
 ) -> None:
     """Make a study, or join the one of that name, and search it with workers on this machine or in jobs of Slurm."""
+    from nlb_search.data.own.settings import read_settings
+    from nlb_search.search.launching.slots import chosen_gpus, make_slots
+    from nlb_search.search.launching.slurm import check_cluster
+    from nlb_search.search.sampling.space_file import named_space
+    from nlb_search.search.study.creation import Request, begin
+    from nlb_search.storage.study_commands import order_of
+
     request = Request(
         dataset=dataset,
         architectures=options.chains(arch) or None,
@@ -84,7 +84,7 @@ def launch(
     elif hours is not None or gpus != "all":
         raise UsageError("--hours and --gpus are for this machine: with --on slurm, give --time and --gpus-per-node")
     else:
-        slurm.check_cluster(place)
+        check_cluster(place)
     open_study = begin(place, study, request)
     for mean in KNOWN_MEANS.keys() & {text.strip().lower() for text in arch or ()}:
         typer.echo(f"{mean}, the mean of its chains: `nlb-search export-best {study} --arch {mean} --out FILE.h5`")
@@ -110,6 +110,10 @@ def resume(
     artifacts: options.Artifacts = None,
 ) -> None:
     """Go on with a study where it stopped, or after `pause` or `stop`."""
+    from nlb_search.search.launching.slots import chosen_gpus, make_slots
+    from nlb_search.search.study.opening import open_named_study
+    from nlb_search.storage.study_commands import Order, give_order
+
     slots = make_slots(chosen_gpus(gpus), workers_per_gpu, workers, side_by_side)
     open_study = open_named_study(options.place(storage, data, artifacts), study)
     if slots:
@@ -123,6 +127,8 @@ def resume(
 
 def pause(study: options.StudyName, storage: options.Storage = options.STORAGE) -> None:
     """Let all workers of a study, wherever they are, hand back their trials and wait."""
+    from nlb_search.storage.study_commands import Order
+
     in_hand = _ask(study, storage, Order.PAUSE)
     typer.echo(
         f"asked the workers of '{study}' to hand back their trials and wait ({in_hand}): "
@@ -136,6 +142,8 @@ def stop(
     storage: options.Storage = options.STORAGE,
 ) -> None:
     """Let all workers of a study, wherever they are, hand back their trials and end."""
+    from nlb_search.storage.study_commands import Order
+
     in_hand = _ask(study, storage, Order.FINISH if finish else Order.STOP)
     first = "finish" if finish else "hand back"
     typer.echo(
@@ -144,8 +152,12 @@ def stop(
     )
 
 
-def _ask(study: str, storage: str, order: Order) -> str:
+def _ask(study: str, storage: str, order: "Order") -> str:
     """Give an order to a study's workers; returns how many trials they have in hand, in words."""
+    from nlb_search.search.study.opening import open_named_study
+    from nlb_search.search.study.status import standing_of
+    from nlb_search.storage.study_commands import give_order
+
     open_study = open_named_study(options.place(storage, options.DATA), study)
     give_order(open_study.study, order)
     in_hand = sum(at.worker is not None for at in standing_of(open_study).workers)
@@ -160,7 +172,10 @@ def worker(
     artifacts: options.Artifacts = None,
 ) -> None:
     """Run one worker in the foreground, for Slurm, Kubernetes or compose."""
+    from nlb_search.search.study.opening import open_named_study
+    from nlb_search.search.workers.stopping import Stop
     from nlb_search.search.workers.worker import work
+    from nlb_search.storage.database.retrying import Patience
 
     stop = Stop().listen(signal.SIGUSR2)  # Slurm's word, to every process of a job, that its time is nearly up
     place = options.place(storage, data, artifacts)
@@ -171,8 +186,14 @@ def worker(
         raise typer.Exit(INTERRUPTED)
 
 
-def _search(open_study: OpenStudy, slots: list[Slot], hours: float | None) -> None:
+def _search(open_study: "OpenStudy", slots: "list[Slot]", hours: float | None) -> None:
     """Run workers on an open study and say how it ended."""
+    from nlb_search.search.launching.launcher import run_workers
+    from nlb_search.search.launching.progress import show_for
+    from nlb_search.search.scoring.ties import find_ties
+    from nlb_search.search.workers.stopping import Stop
+    from nlb_search.storage.database.retrying import Patience
+
     open_study.recording()  # here, so that what is wrong with it is said once, and it is prepared once
     stop = Stop().listen(signal.SIGUSR2)  # Slurm's word, to every process of a job, that its time is nearly up
     with show_for(MESSAGES) as show:
@@ -184,10 +205,12 @@ def _search(open_study: OpenStudy, slots: list[Slot], hours: float | None) -> No
         raise typer.Exit(INTERRUPTED)
 
 
-def _submit(open_study: OpenStudy, allocation: slurm.Allocation, side_by_side: int | None) -> None:
+def _submit(open_study: "OpenStudy", allocation: "Allocation", side_by_side: int | None) -> None:
     """Submit the jobs that search an open study, and say how to follow and end them."""
+    from nlb_search.search.launching.slurm import submit
+
     open_study.recording()  # here, so that what is wrong with it is said at once, and it is prepared once
-    jobs = slurm.submit(open_study, allocation, side_by_side)
+    jobs = submit(open_study, allocation, side_by_side)
     name, first = open_study.name, jobs[0].job_id.partition("_")[0]
     typer.echo(f"submitted {'job' if len(jobs) == 1 else 'jobs'} {', '.join(job.job_id for job in jobs)}")
     typer.echo(f"their logs: {jobs[0].paths.folder}/{first}*.out")

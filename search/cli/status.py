@@ -1,21 +1,18 @@
 """The commands that show studies: status, studies, dashboard and plot."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nlb_search.search.cli import options
 from nlb_search.search.cli.terminal import OUTPUT, print_json
 from nlb_search.search.errors import SearchError
-from nlb_search.search.figures.study_table import report
-from nlb_search.search.launching.progress import headline
-from nlb_search.search.scoring.ties import Ties, find_ties
-from nlb_search.search.study.opening import check_exists, existing_database, open_named_study
-from nlb_search.search.study.status import Standing, standing_of
-from nlb_search.storage.database.opening import open_for_editing, open_for_reading
 from nlb_search.storage.errors import StorageError
-from nlb_search.storage.studies import study_names
+
+if TYPE_CHECKING:
+    from nlb_search.search.scoring.ties import Ties
+    from nlb_search.search.study.status import Standing
 
 
 def status(
@@ -25,6 +22,10 @@ def status(
     artifacts: options.Artifacts = None,
 ) -> None:
     """Say where a study stands, and which trials cannot be told apart from its best."""
+    from nlb_search.search.scoring.ties import find_ties
+    from nlb_search.search.study.opening import open_named_study
+    from nlb_search.search.study.status import standing_of
+
     open_study = open_named_study(options.place(storage, options.DATA, artifacts), study)
     standing, ties = standing_of(open_study), find_ties(open_study)
     if as_json:
@@ -35,6 +36,11 @@ def status(
 
 def studies(storage: options.Storage = options.STORAGE) -> None:
     """List the studies of a storage."""
+    from nlb_search.search.launching.progress import headline
+    from nlb_search.search.study.opening import existing_database, open_named_study
+    from nlb_search.search.study.status import standing_of
+    from nlb_search.storage.studies import study_names
+
     place = options.place(storage, options.DATA)
     for name in study_names(existing_database(place.url)):
         try:
@@ -56,6 +62,8 @@ def dashboard(
 ) -> None:
     """Open optuna-dashboard on a storage, to be looked at alone unless --writable is given."""
     from nlb_search.search.dashboard.server import make_server, serve
+    from nlb_search.search.study.opening import check_exists
+    from nlb_search.storage.database.opening import open_for_editing, open_for_reading
 
     place = options.place(storage, options.DATA)
     check_exists(place.url)
@@ -72,11 +80,15 @@ def plot(
 ) -> None:
     """Write figures of a study as HTML pages."""
     from nlb_search.search.figures.study_figures import write_figures
+    from nlb_search.search.study.opening import open_named_study
 
     for path in write_figures(open_named_study(options.place(storage, options.DATA, artifacts), study), out):
         typer.echo(f"wrote {path}")
 
 
-def print_standing(standing: Standing, ties: Ties) -> None:
+def print_standing(standing: "Standing", ties: "Ties") -> None:
+    from nlb_search.search.figures.study_table import report
+    from nlb_search.search.launching.progress import headline
+
     typer.echo(headline(standing))
     OUTPUT.print(report(standing, ties))

@@ -4,14 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import Progress
 
 from nlb_search.search.cli import options
 from nlb_search.search.cli.terminal import MESSAGES
-from nlb_search.search.study.opening import existing_database
-from nlb_search.storage.checkpoints import default_artifacts
-from nlb_search.storage.copying import Home, copy_study
-from nlb_search.storage.database.urls import parse_url
 
 
 def copy(
@@ -31,6 +26,13 @@ def copy(
     artifacts: options.Artifacts = None,
 ) -> None:
     """Copy a study with its checkpoints to another storage; the original stays as it is."""
+    from rich.progress import Progress
+
+    from nlb_search.search.study.opening import existing_database
+    from nlb_search.storage.checkpoints import default_artifacts
+    from nlb_search.storage.copying import Home, copy_study
+    from nlb_search.storage.database.urls import parse_url
+
     place, new_url = options.place(storage, options.DATA, artifacts), parse_url(to)
     target = Home(new_url, (to_artifacts or default_artifacts(new_url)).absolute())
     existing_database(place.url)

@@ -4,7 +4,6 @@ from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.search.errors import UsageError
-from nlb_search.search.sampling.cma_es import SteadyCmaEsSampler
 from nlb_search.search.sampling.grid import GridSampler, grid_of
 from nlb_search.search.sampling.settings import SamplingSettings
 from nlb_search.search.sampling.space import Choice, Real, Whole
@@ -27,6 +26,8 @@ def make_sampler(settings: SamplingSettings, number: int) -> BaseSampler:
         case "gp":
             return GPSampler(seed=seed, warn_independent_sampling=False)
         case "cmaes":
+            from nlb_search.search.sampling.cma_es import SteadyCmaEsSampler  # here, for it takes a second
+
             # Hyperband lets too few trials complete for a generation; the others' last score must do.
             return SteadyCmaEsSampler(
                 _steady_numbers(settings), seed, consider_pruned_trials=settings.pruner == "hyperband"

@@ -1,9 +1,10 @@
 """What the sampler and the pruner of a study are made from."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from nlb_search.search.sampling.space import Space
+if TYPE_CHECKING:
+    from nlb_search.search.sampling.space import Space
 
 SamplerName = Literal["tpe", "random", "grid", "gp", "cmaes"]
 PrunerName = Literal["hyperband", "median", "patient", "none"]
@@ -20,7 +21,7 @@ class SamplingSettings:
     sampler: SamplerName
     pruner: PrunerName
     space_name: str
-    space: Space
+    space: "Space"
     architectures: tuple[str, ...]
     trials: int
     epochs: int

@@ -19,7 +19,8 @@ from nlb_search.data.own.source import BIN_WIDTHS_MS as OWN_BIN_WIDTHS_MS
 from nlb_search.data.recording import Recording
 from nlb_search.search.errors import SearchError
 from nlb_search.search.scoring.targets import Array, Arrays, read_group, scorable, why_unreadable
-from nlb_search.search.submission.submission_file import CONTENT, SETTINGS, Phase, check_submission
+from nlb_search.search.submission.choices import Phase
+from nlb_search.search.submission.submission_file import CONTENT, SETTINGS, check_submission
 
 Scores = dict[str, dict[str, float]]
 """By dataset, the benchmark's metrics by their names: co-bps, fp-bps, vel R2, psth R2, tp corr."""

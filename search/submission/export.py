@@ -21,11 +21,11 @@ from nlb_search.search.errors import SearchError
 from nlb_search.search.scoring.saved_networks import kept_network
 from nlb_search.search.study.opening import OpenStudy
 from nlb_search.search.study.specification import check_version
+from nlb_search.search.submission.choices import Phase
 from nlb_search.search.submission.selection import Selection, select
 from nlb_search.search.submission.submission_file import (
     CONTENT,
     SETTINGS,
-    Phase,
     Prediction,
     Rates,
     is_submission,

@@ -1,7 +1,6 @@
 """Which trials of a study a submission is made of."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from optuna.trial import FrozenTrial
 
@@ -10,10 +9,8 @@ from nlb_search.search.rescoring.rescoring import ranked_by_splits
 from nlb_search.search.study.chain_trials import by_chain
 from nlb_search.search.study.opening import OpenStudy
 from nlb_search.search.study.status import complete_trials
+from nlb_search.search.submission.choices import Judge
 from nlb_search.storage.claims.claims import finished_count
-
-Judge = Literal["val", "splits"]
-"""What says which trial is best: its co-bps on val in the search, or its mean over the folds of ``rescore``."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ One HDF5 group a dataset (``mc_rtt``, or ``mc_rtt_20`` in 20 ms bins) holds pred
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import h5py
 import numpy as np
@@ -15,9 +14,9 @@ import numpy.typing as npt
 
 from nlb_search.data.recording import UNSEEN, Recording, Split
 from nlb_search.search.errors import SearchError
+from nlb_search.search.submission.choices import Phase
 from nlb_search.storage.atomic_files import whole_file
 
-Phase = Literal["val", "test"]
 Rates = npt.NDArray[np.float32]
 
 SETTINGS, CONTENT = "recording", "content_hash"

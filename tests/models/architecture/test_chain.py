@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlb_search.models.architecture.chain import KNOWN_CHAINS, chains_named, parse_chain
+from nlb_search.models.architecture.chain import chains_named, parse_chain
+from nlb_search.models.architecture.known_chains import KNOWN_CHAINS
 from nlb_search.models.errors import ChainError
 
 BLOCKS = st.sampled_from(["GRU", "GRU(1)", "GRU(3)", "minGRU", "minGRU(2)", "FF", "RoBERTa", "RoBERTa(2)"])

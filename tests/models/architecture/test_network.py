@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from nlb_search.models.architecture.chain import KNOWN_CHAINS, parse_chain
+from nlb_search.models.architecture.chain import parse_chain
+from nlb_search.models.architecture.known_chains import KNOWN_CHAINS
 from nlb_search.models.architecture.network import Network, predict
 from nlb_search.models.errors import ChainError
 from nlb_search.models.hyperparameters import Hyperparameters
