@@ -31,7 +31,7 @@ def from_arrays(
 
     Raises DataError, and writes nothing, for arrays that are no recording, with what is wrong and where.
     """
-    # Imported here: whoever opens a prepared recording imports this room, and needs no HDF5.
+    # Imported here: whoever opens a prepared recording imports ``nlb_search.data``, and needs no HDF5.
     from nlb_search.data.own.nlb_arrays import NAMES, tensors_of_arrays
 
     path = Path(path)

@@ -1,4 +1,7 @@
-"""The blocks of the grammar, by the name they are written with. A new block is one class in one file, listed here."""
+"""The blocks of the grammar, by the name they are written with. A new block is one class in one file, listed here.
+
+It may import recurrences, hyperparameters, dropout and the modules that all of models shares.
+"""
 
 from nlb_search.models.blocks.block import Block
 from nlb_search.models.blocks.conv import Conv
