@@ -10,6 +10,7 @@ COPY constraints.txt ./
 RUN pip install --no-cache-dir --constraint constraints.txt ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} torch
 
 COPY pyproject.toml README.md ./
+COPY nlb_search nlb_search
 COPY search search
 COPY models models
 COPY data data

@@ -5,13 +5,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo bench test lint audit clean
+.PHONY: demo bench gpu test lint audit clean
 
 demo: $(INSTALLED)
-	$(BIN)/python benchmarks/demo.py
+	$(BIN)/python -m benchmarks.demo
 
 bench: $(INSTALLED)
-	$(BIN)/python benchmarks/bench.py
+	$(BIN)/python -m benchmarks.bench
+
+gpu: $(INSTALLED)
+	$(BIN)/python benchmarks/gpu.py --minutes 8 --out bench/gpu
 
 test: lint
 	$(BIN)/pytest --numprocesses 2 --dist loadfile

@@ -8,16 +8,12 @@ import platform
 import time
 from pathlib import Path
 
-import batched
-import between_trials
-import many_trials
-import one_trial
-import scale
 import torch
 
-from search.devices import training_device
-from search.memory import keep_freed_memory
-from search.slots import usable_cores
+from benchmarks.speed import between_trials, many_trials, one_trial, scaling, side_by_side
+from nlb_search.search.launching.slots import usable_cores
+from nlb_search.search.workers.devices import training_device
+from nlb_search.search.workers.memory import keep_freed_memory
 
 RESULTS = Path("benchmarks/RESULTS.md")
 BEGIN, END = "<!-- make bench writes from here -->", "<!-- to here -->"
@@ -37,8 +33,8 @@ def measured() -> str:
         "One trial": one_trial.report(seconds=600, seeds=4, published_seeds=1),
         "Many trials": many_trials.table([(1, 1), (2, 1), (4, 1), (2, 4)], rounds=2, gpus="none"),
         "Between trials": between_trials.table(trials=4),
-        "Trials side by side": batched.report([1, 2, 4, 8], n_trials=32, rounds=3),
-        "Scale": scale.report(rounds=3),
+        "Trials side by side": side_by_side.report([1, 2, 4, 8], n_trials=32, rounds=3),
+        "Scale": scaling.report(rounds=3),
     }
     machine = f"{processor()}, {usable_cores()} cores, torch {torch.__version__}, {training_device()}"
     minutes = (time.monotonic() - began) / 60

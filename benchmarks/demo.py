@@ -17,8 +17,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from data.synthesis import read_ceiling
-from search.process import MODULE
+from nlb_search.data.synthesis import read_ceiling
+from nlb_search.search.launching.worker_process import MODULE
 
 FOLDER = Path("demo")
 STUDY, TRIALS, EPOCHS = "demo", 16, 12

@@ -27,8 +27,8 @@ import torch
 from benchmarks.gpu_parts import check, curves, memory, profiles, searches, steps
 from benchmarks.gpu_parts.context import SIZES, Context
 from benchmarks.gpu_parts.findings import Finding, Record, markdown, read_findings
-from search.devices import training_device
-from search.memory import keep_freed_memory
+from nlb_search.search.workers.devices import training_device
+from nlb_search.search.workers.memory import keep_freed_memory
 
 
 @dataclass(frozen=True)

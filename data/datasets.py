@@ -8,7 +8,7 @@ https://arxiv.org/abs/2109.04463) describes each.
 from dataclasses import dataclass
 from typing import Literal
 
-from data.errors import DataError
+from nlb_search.data.errors import DataError
 
 FORWARD_MS = 200
 """Every dataset is predicted for 200 ms past its window: the forward bins."""

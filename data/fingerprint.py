@@ -7,8 +7,8 @@ import os
 import time
 from pathlib import Path
 
-from data.errors import DataError
-from data.files import RecordingFiles
+from nlb_search.data.dataset_files import RecordingFiles
+from nlb_search.data.errors import DataError
 
 _SETTLED_NS = 2_000_000_000
 """File systems stamp times in steps of up to two seconds: a younger file may change without a new stamp."""

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from data.benchmark import BenchmarkRecording
-from data.cache import cache_folder, open_source
-from data.datasets import BIN_WIDTHS_MS, DATASETS
-from data.errors import DataError
-from data.files import find_files
-from data.own.settings import RecordingSettings
-from data.own.source import OwnRecording
-from data.recording import Recording
+from nlb_search.data.dataset_files import find_files
+from nlb_search.data.datasets import BIN_WIDTHS_MS, DATASETS
+from nlb_search.data.errors import DataError
+from nlb_search.data.nlb.source import BenchmarkRecording
+from nlb_search.data.own.settings import RecordingSettings
+from nlb_search.data.own.source import OwnRecording
+from nlb_search.data.preparing.cache import cache_folder, open_source
+from nlb_search.data.recording import Recording
 
 
 def open_recording(

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from data.datasets import group_name
+from nlb_search.data.datasets import group_name
 
 UNSEEN = 255
 """The count that marks a bin whose true count is not known (NaN in nlb_tools)."""

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
-from data.recording import Split
+from nlb_search.data.recording import Split
 
 Array = npt.NDArray[Any]
 

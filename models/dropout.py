@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from models.chances import happens
+from nlb_search.models.random_draws import happens
 
 
 class Dropout(nn.Module):

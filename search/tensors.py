@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from torch.utils.dlpack import from_dlpack
 
-from data.recording import UNSEEN, Recording, Split
-from models.tensors import Counts, Sizes
+from nlb_search.data.recording import UNSEEN, Recording, Split
+from nlb_search.models.tensors import Counts, Sizes
 
 
 def sizes_of(recording: Recording) -> Sizes:

@@ -10,9 +10,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from storage.errors import StorageError
-from storage.files import whole_file
-from storage.urls import ARTIFACTS, StorageUrl
+from nlb_search.storage.atomic_files import whole_file
+from nlb_search.storage.database.urls import ARTIFACTS, StorageUrl
+from nlb_search.storage.errors import StorageError
 
 _FACTS_KEY = "facts"
 

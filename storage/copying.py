@@ -20,16 +20,16 @@ from optuna.trial import TrialState
 from sqlalchemy import Connection, Select, Table, func, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from storage.checkpoints import check_folder
-from storage.claims import holder_of, turn
-from storage.database import GRACE_SECONDS, engine_of, open_database
-from storage.errors import StorageError
-from storage.files import has_same_content, whole_file
-from storage.heartbeat import silent_trials
-from storage.owner import OWNER_KEY
-from storage.patience import reason_of
-from storage.studies import open_study, study_names
-from storage.urls import StorageUrl
+from nlb_search.storage.atomic_files import has_same_content, whole_file
+from nlb_search.storage.checkpoints import check_folder
+from nlb_search.storage.claims.claims import holder_of, turn
+from nlb_search.storage.claims.heartbeat import silent_trials
+from nlb_search.storage.claims.owner import OWNER_KEY
+from nlb_search.storage.database.opening import GRACE_SECONDS, engine_of, open_database
+from nlb_search.storage.database.retrying import reason_of
+from nlb_search.storage.database.urls import StorageUrl
+from nlb_search.storage.errors import StorageError
+from nlb_search.storage.studies import open_study, study_names
 
 _TABLES = models.BaseModel.metadata.tables
 _STUDIES, _STUDY_ATTRIBUTES = _TABLES["studies"], _TABLES["study_system_attributes"]

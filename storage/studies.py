@@ -11,9 +11,9 @@ from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from storage.errors import StorageError
-from storage.locks import exclusive
-from storage.urls import StorageUrl
+from nlb_search.storage.database.locks import exclusive
+from nlb_search.storage.database.urls import StorageUrl
+from nlb_search.storage.errors import StorageError
 
 SPEC_KEY = "spec"
 """The study's attribute that holds its specification, as a JSON text."""

@@ -11,7 +11,7 @@ import pytest
 from dandi_server import DandiServer, dandi_server
 from foreign_nwb import write_recording
 
-from storage.urls import StorageUrl, parse_url
+from nlb_search.storage.database.urls import StorageUrl, parse_url
 
 # Small networks gain nothing from a second thread, and workers started by tests would fight over the cores. Torch
 # reads this as it is imported, which is after this line.

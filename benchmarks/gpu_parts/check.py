@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.gpu_parts.context import Context
-from search.slots import usable_cores
+from nlb_search.search.launching.slots import usable_cores
 
 ROOT = Path(__file__).parents[2]
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from workshop import Synthetic
 
 from benchmarks.gpu_parts.findings import NO_GPU, Record
-from models.chain import parse_chain
-from models.hyperparameters import Hyperparameters
-from models.tensors import Counts, Sizes
-from models.training import Plan, Training
+from benchmarks.shared.synthetic_searches import Synthetic
+from nlb_search.models.architecture.chain import parse_chain
+from nlb_search.models.hyperparameters import Hyperparameters
+from nlb_search.models.tensors import Counts, Sizes
+from nlb_search.models.training.state import Plan, Training
 
 RNNF = "GRU(2) -> FF -> exp"
 CHAINS = (RNNF, "minGRU(2) -> FF -> exp", "GRU(2) -> FF -> RoBERTa(1) -> FF -> exp")

@@ -5,14 +5,14 @@ import logging
 import time
 
 import torch
-from workshop import random_counts
 
 from benchmarks.gpu_parts.context import RNNF, Context, trainings
 from benchmarks.gpu_parts.timing import laid_out
-from models.fitting import Trainer, Val
-from models.repeated import UNRECORDED
-from models.side_by_side import SideBySide
-from models.training import Progress
+from benchmarks.shared.synthetic_searches import random_counts
+from nlb_search.models.training.fitting import Trainer, Val
+from nlb_search.models.training.graph_capture import UNRECORDED
+from nlb_search.models.training.side_by_side import SideBySide
+from nlb_search.models.training.state import Progress
 
 LARGEST_TRIED = 4096
 
@@ -78,7 +78,7 @@ def _provoked(context: Context) -> None:
     trainer = Trainer(Val(counts))
     members = trainings(RNNF, number, counts, 2, context.device)
     words = _Words()
-    logging.getLogger("models.fitting").addHandler(words)
+    logging.getLogger("nlb_search.models.training.fitting").addHandler(words)
     if context.has_gpu:
         _free()
         _few(SideBySide(members))

@@ -11,12 +11,12 @@ from pathlib import Path
 import psutil
 
 from benchmarks.gpu_parts.context import Context
-from search.errors import SearchError
-from search.opening import Place, open_named_study
-from search.process import MODULE
-from search.standing import Standing, standing_of
-from storage.errors import StorageError
-from storage.urls import parse_url
+from nlb_search.search.errors import SearchError
+from nlb_search.search.launching.worker_process import MODULE
+from nlb_search.search.study.opening import Place, open_named_study
+from nlb_search.search.study.status import Standing, standing_of
+from nlb_search.storage.database.urls import parse_url
+from nlb_search.storage.errors import StorageError
 
 KILLS = 3
 LOOK_SECONDS = 0.5

@@ -11,9 +11,9 @@ from torch import nn
 
 from benchmarks.gpu_parts.context import CHAINS, RNNF, Context
 from benchmarks.gpu_parts.timing import PRECISIONS, laid_out, precision, step_ms
-from models.blocks.gru import GRU
-from models.hyperparameters import Hyperparameters
-from search.spec import usual_epochs
+from nlb_search.models.blocks.gru import GRU
+from nlb_search.models.hyperparameters import Hyperparameters
+from nlb_search.search.study.specification import usual_epochs
 
 
 def steps_per_trial(context: Context) -> int:

@@ -7,17 +7,17 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor
-from workshop import random_counts
 
 from benchmarks.gpu_parts.context import Context, trainings
-from models.repeated import UNRECORDED
-from models.side_by_side import SideBySide
+from benchmarks.shared.synthetic_searches import random_counts
+from nlb_search.models.training.graph_capture import UNRECORDED
+from nlb_search.models.training.side_by_side import SideBySide
 
 PRECISIONS = ("float32", "TF32", "bfloat16")
 
 
 class Launched:
-    """In place of ``models.repeated.Repeated``: every call launches its kernels anew."""
+    """In place of ``models.training.graph_capture.Repeated``: every call launches its kernels anew."""
 
     def __call__(self, step: Callable[[Tensor], Tensor], given: Tensor) -> Tensor:
         return step(given)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from data.inspection.tally import runs
-from data.recording import UNSEEN, Counts
+from nlb_search.data.inspection.count_sums import runs
+from nlb_search.data.recording import UNSEEN, Counts
 
 Floats = npt.NDArray[np.float64]
 

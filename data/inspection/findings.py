@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from data.inspection.coincidences import Coincidences, coincidences
-from data.inspection.scored import Behavior, Conditions, read_scored
-from data.inspection.stability import Change, Silence, change, drift, silences
-from data.inspection.survey import Floats, Survey
-from data.inspection.tally import Tally
-from data.recording import UNSEEN, Split
+from nlb_search.data.inspection.coincidences import Coincidences, coincidences
+from nlb_search.data.inspection.count_sums import Tally
+from nlb_search.data.inspection.scored_targets import Behavior, Conditions, read_scored
+from nlb_search.data.inspection.stability import Change, Silence, change, drift, silences
+from nlb_search.data.inspection.survey import Floats, Survey
+from nlb_search.data.recording import UNSEEN, Split
 
 _PARTS = ("heldin", "heldout", "heldin_forward", "heldout_forward")
 _MOST_PER_MS = 2

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from data.inspection.tally import Tally, tally
-from data.inspection.trial_order import TrialOrder, trial_order
-from data.recording import Recording
+from nlb_search.data.inspection.count_sums import Tally, tally
+from nlb_search.data.inspection.trial_order import TrialOrder, trial_order
+from nlb_search.data.recording import Recording
 
 Floats = npt.NDArray[np.float64]
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from data.inspection.tally import runs
-from data.recording import UNSEEN, Recording, Split
+from nlb_search.data.inspection.count_sums import runs
+from nlb_search.data.recording import UNSEEN, Recording, Split
 
 Places = npt.NDArray[np.intp]
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from data.behavior import Decimated
-from data.nwb import Samples
+from nlb_search.data.nwb.behavior import Decimated
+from nlb_search.data.nwb.session import Samples
 
 _GAP = 2.5
 """Two samples so many usual steps apart have a gap between them, in which behaviour is not known."""

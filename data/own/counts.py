@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from data.errors import DataError
-from data.recording import UNSEEN, Counts
+from nlb_search.data.errors import DataError
+from nlb_search.data.recording import UNSEEN, Counts
 
 _BLOCK_ENTRIES = 2**24
 """Entries that are checked at once: an array of 2,000 neurons need not be in memory as it lies in the file."""

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import h5py
 
-from data.errors import DataError
+from nlb_search.data.errors import DataError
 
 NLB_SPIKES = ("train_spikes_heldin", "train_spikes_heldout", "eval_spikes_heldin", "eval_spikes_heldout")
 """The arrays that the benchmark's tensors cannot do without, by nlb_tools' names: eval is val."""

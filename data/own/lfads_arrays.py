@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from data.errors import DataError
-from data.own.counts import check_counts, check_needed, fill
-from data.own.layout import LFADS_SPIKES
-from data.own.settings import RecordingSettings
-from data.own.splits import drawn_heldout, heldout_last, joined
-from data.recording import Counts, Split
-from data.source import Array, Tensors
+from nlb_search.data.errors import DataError
+from nlb_search.data.own.counts import check_counts, check_needed, fill
+from nlb_search.data.own.layout import LFADS_SPIKES
+from nlb_search.data.own.settings import RecordingSettings
+from nlb_search.data.own.splits import drawn_heldout, heldout_last, joined
+from nlb_search.data.recording import Counts, Split
+from nlb_search.data.source import Array, Tensors
 
 
 def tensors_of_lfads(place: Path, arrays: Mapping[str, Any], settings: RecordingSettings) -> Tensors:

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from data.errors import DataError
-from data.own.counts import check_counts, check_needed, fill
-from data.own.layout import NLB_SPIKES
-from data.own.splits import joined
-from data.recording import Split
-from data.source import Array, Tensors
+from nlb_search.data.errors import DataError
+from nlb_search.data.own.counts import check_counts, check_needed, fill
+from nlb_search.data.own.layout import NLB_SPIKES
+from nlb_search.data.own.splits import joined
+from nlb_search.data.recording import Split
+from nlb_search.data.source import Array, Tensors
 
 FORWARD = tuple(f"{prefix}_spikes_{kind}_forward" for prefix in ("train", "eval") for kind in ("heldin", "heldout"))
 BEHAVIOR = ("train_behavior", "eval_behavior")

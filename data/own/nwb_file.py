@@ -6,16 +6,16 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from data.binning import counts_in
-from data.errors import DataError
-from data.files import Contents, read_contents
-from data.nwb import BoolArray, Session, observed_by_all, read_samples, read_session
-from data.own.behavior import sampled_anew
-from data.own.settings import RecordingSettings
-from data.own.splits import drawn_heldout, joined, spike_targets
-from data.own.trials import Plan, plan_of
-from data.recording import Split
-from data.source import Array, Tensors
+from nlb_search.data.dataset_files import Contents, read_contents
+from nlb_search.data.errors import DataError
+from nlb_search.data.nwb.binning import counts_in
+from nlb_search.data.nwb.session import BoolArray, Session, observed_by_all, read_samples, read_session
+from nlb_search.data.own.behavior import sampled_anew
+from nlb_search.data.own.settings import RecordingSettings
+from nlb_search.data.own.splits import drawn_heldout, joined, spike_targets
+from nlb_search.data.own.trials import Plan, plan_of
+from nlb_search.data.recording import Split
+from nlb_search.data.source import Array, Tensors
 
 
 def tensors_of_nwb(path: Path, settings: RecordingSettings, bin_ms: int) -> Tensors:

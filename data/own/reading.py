@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from data.errors import explained
-from data.own.layout import layout_of, opened
-from data.own.lfads_arrays import tensors_of_lfads
-from data.own.nlb_arrays import tensors_of_arrays
-from data.own.settings import RecordingSettings
-from data.source import Tensors
+from nlb_search.data.errors import explained
+from nlb_search.data.own.layout import layout_of, opened
+from nlb_search.data.own.lfads_arrays import tensors_of_lfads
+from nlb_search.data.own.nlb_arrays import tensors_of_arrays
+from nlb_search.data.own.settings import RecordingSettings
+from nlb_search.data.source import Tensors
 
 
 def read_tensors(path: Path, settings: RecordingSettings, bin_ms: int) -> Tensors:
@@ -19,7 +19,7 @@ def read_tensors(path: Path, settings: RecordingSettings, bin_ms: int) -> Tensor
     with explained(path, "a recording", remedy), opened(path) as file:
         layout = layout_of(path, file)
         if layout.kind == "nwb":
-            from data.own.nwb_file import tensors_of_nwb  # here, for pandas takes a second
+            from nlb_search.data.own.nwb_file import tensors_of_nwb  # here, for pandas takes a second
 
             return tensors_of_nwb(path, settings, bin_ms)
         arrays = dict(file[layout.group].items())

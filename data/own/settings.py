@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from data.errors import DataError
+from nlb_search.data.errors import DataError
 
 
 class RecordingSettings(BaseModel):

@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from data.errors import DataError
-from data.fingerprint import file_hash
-from data.own.settings import RecordingSettings
-from data.source import Tensors
+from nlb_search.data.errors import DataError
+from nlb_search.data.fingerprint import file_hash
+from nlb_search.data.own.settings import RecordingSettings
+from nlb_search.data.source import Tensors
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}"
 
@@ -44,6 +44,6 @@ class OwnRecording:
 
     def make(self) -> Tensors:
         # Imported here: a prepared recording is opened without what reads its file.
-        from data.own.reading import read_tensors
+        from nlb_search.data.own.reading import read_tensors
 
         return read_tensors(self.place, self.settings, self.bin_ms)

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from data.errors import DataError
-from data.recording import Counts, Split
-from data.source import Array, Tensors
+from nlb_search.data.errors import DataError
+from nlb_search.data.recording import Counts, Split
+from nlb_search.data.source import Array, Tensors
 
 _TELLING_SPIKES = 20
 """Two trials that are equal in every bin are one trial if they have so many spikes; near silence they may be two."""

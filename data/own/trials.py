@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from data.alignment import BoolArray, IntArray, Times, times_of
-from data.errors import DataError
-from data.nwb import Session
-from data.own.settings import RecordingSettings
+from nlb_search.data.errors import DataError
+from nlb_search.data.nwb.alignment import BoolArray, IntArray, Times, times_of
+from nlb_search.data.nwb.session import Session
+from nlb_search.data.own.settings import RecordingSettings
 
 FORWARD_MS = 200
 """The forward bins of a recording that has them, unless told: those of the benchmark."""
@@ -150,8 +150,8 @@ def _windows(session: Session, times: Times, start_ms: int, n_bins: int, bin_ms:
     """The first bin that starts in each trial's window, and which trials have not all bins, recorded from each neuron.
 
     All windows have as many bins, whatever part of a bin passes before the first: another rule than the benchmark's
-    ``data.alignment.cut``, which ends a window a microsecond early, so that one which starts just after a bin's edge
-    has a bin less.
+    ``data.nwb.alignment.cut``, which ends a window a microsecond early, so that one which starts just after a bin's
+    edge has a bin less.
     """
     timed: BoolArray = np.asarray(~np.isnat(times))
     start_ns = np.where(timed, times.astype(np.int64), 0) + start_ms * 1_000_000

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import lfilter
 
-from data.synthesis.latents import BIN_MS, FloatArray, GaussianProcess
+from nlb_search.data.synthesis.latents import BIN_MS, FloatArray, GaussianProcess
 
 SPEED_MM_S = 100.0
 """Velocity that a latent of one stands for."""

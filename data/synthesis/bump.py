@@ -9,11 +9,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from data.datasets import FORWARD_MS
-from data.synthesis.behavior import Behavior
-from data.synthesis.latents import FloatArray, IntArray
-from data.synthesis.reach import Reach, balanced, bell, directions
-from data.synthesis.task import TAPER_MS, UNUSED_SHARE, Recipe, Schedule, back_to_back
+from nlb_search.data.datasets import FORWARD_MS
+from nlb_search.data.synthesis.behavior import Behavior
+from nlb_search.data.synthesis.latents import FloatArray, IntArray
+from nlb_search.data.synthesis.reach import Reach, balanced, bell, directions
+from nlb_search.data.synthesis.task import TAPER_MS, UNUSED_SHARE, Recipe, Schedule, back_to_back
 
 DIRECTIONS = 8
 BEFORE_MS = 400

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from data.nwb import Session, Units
+from nlb_search.data.nwb.session import Session, Units
 
 _PAUSE_S = 0.05
 """The second session begins so long after the first, and then at the next tenth of a second, as in nlb_tools."""

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from data.datasets import FORWARD_MS
-from data.synthesis.behavior import Behavior, at_1khz
-from data.synthesis.latents import FloatArray, GaussianProcess, IntArray
-from data.synthesis.reach import Reach, bell, directions
-from data.synthesis.task import TAPER_MS, Recipe, Schedule, back_to_back
+from nlb_search.data.datasets import FORWARD_MS
+from nlb_search.data.synthesis.behavior import Behavior, at_1khz
+from nlb_search.data.synthesis.latents import FloatArray, GaussianProcess, IntArray
+from nlb_search.data.synthesis.reach import Reach, bell, directions
+from nlb_search.data.synthesis.task import TAPER_MS, Recipe, Schedule, back_to_back
 
 VERSIONS = 3
 MAZES = {"mc_maze": 36, "mc_maze_large": 9, "mc_maze_medium": 9, "mc_maze_small": 9}

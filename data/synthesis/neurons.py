@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from data.synthesis.latents import BIN_MS, FloatArray, IntArray
-from data.synthesis.spiking import POISSON, Spiking
+from nlb_search.data.synthesis.latents import BIN_MS, FloatArray, IntArray
+from nlb_search.data.synthesis.spiking import POISSON, Spiking
 
 MEAN_RATE_HZ = (0.5, 50.0)
 """Mean rates outside this range, in spikes per second, are moved to its ends."""

@@ -14,11 +14,11 @@ import pandas as pd
 from pynwb import NWBHDF5IO, H5DataIO, NWBFile, TimeSeries
 from pynwb.file import Subject
 
-from data.datasets import Dataset
-from data.synthesis.behavior import Behavior
-from data.synthesis.latents import BoolArray, FloatArray, IntArray
-from data.synthesis.neurons import Population
-from data.synthesis.session import Session
+from nlb_search.data.datasets import Dataset
+from nlb_search.data.synthesis.behavior import Behavior
+from nlb_search.data.synthesis.latents import BoolArray, FloatArray, IntArray
+from nlb_search.data.synthesis.neurons import Population
+from nlb_search.data.synthesis.session import Session
 
 SESSION_START = datetime(2021, 9, 1, tzinfo=UTC)
 """When every synthetic session began, so that two files of one seed do not differ in it."""

@@ -22,8 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
-from data.synthesis.latents import FloatArray, IntArray
-from data.synthesis.neurons import Population
+from nlb_search.data.synthesis.latents import FloatArray, IntArray
+from nlb_search.data.synthesis.neurons import Population
 
 N_COMPONENTS = 8
 """Components of the mixture: four times as many add less than 0.002 bits per spike on any layout."""

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from data.datasets import FORWARD_MS
-from data.synthesis.behavior import Behavior, position, velocity
-from data.synthesis.latents import FloatArray
-from data.synthesis.task import MARGIN_MS, Recipe, Schedule, Task
+from nlb_search.data.datasets import FORWARD_MS
+from nlb_search.data.synthesis.behavior import Behavior, position, velocity
+from nlb_search.data.synthesis.latents import FloatArray
+from nlb_search.data.synthesis.task import MARGIN_MS, Recipe, Schedule, Task
 
 TEST_SPACING_MS = 1000
 TARGET_MS = (700, 1500)

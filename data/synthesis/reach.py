@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from data.datasets import FORWARD_MS, Dataset
-from data.synthesis.behavior import Behavior, position, velocity
-from data.synthesis.latents import BIN_MS, FloatArray, GaussianProcess, IntArray
-from data.synthesis.task import TAPER_MS, Task
+from nlb_search.data.datasets import FORWARD_MS, Dataset
+from nlb_search.data.synthesis.behavior import Behavior, position, velocity
+from nlb_search.data.synthesis.latents import BIN_MS, FloatArray, GaussianProcess, IntArray
+from nlb_search.data.synthesis.task import TAPER_MS, Task
 
 MOVEMENT_PEAK = 2.0
 """Latents' amplitude at the peak of a movement: 200 mm/s."""

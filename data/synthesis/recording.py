@@ -8,16 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-from data.datasets import Dataset, dataset_named
-from data.errors import DataError
-from data.files import RecordingFiles
-from data.synthesis.neurons import draw_population
-from data.synthesis.nwb import write_full, write_test
-from data.synthesis.session import simulate
-from data.synthesis.spiking import BINARY, POISSON
-from data.synthesis.task import Task
-from data.synthesis.tasks import TASKS
-from data.synthesis.truth import write_truth
+from nlb_search.data.dataset_files import RecordingFiles
+from nlb_search.data.datasets import Dataset, dataset_named
+from nlb_search.data.errors import DataError
+from nlb_search.data.synthesis.neurons import draw_population
+from nlb_search.data.synthesis.nwb import write_full, write_test
+from nlb_search.data.synthesis.session import simulate
+from nlb_search.data.synthesis.spiking import BINARY, POISSON
+from nlb_search.data.synthesis.task import Task
+from nlb_search.data.synthesis.tasks import TASKS
+from nlb_search.data.synthesis.truth import write_truth
 
 VAL_SHARE = 0.25
 """The part of the trials with public targets that is kept for validation, as in the benchmark."""

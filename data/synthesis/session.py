@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from data.synthesis.behavior import Behavior
-from data.synthesis.latents import FloatArray
-from data.synthesis.neurons import Population, draw_counts, draw_spike_times
-from data.synthesis.task import Schedule, Task
+from nlb_search.data.synthesis.behavior import Behavior
+from nlb_search.data.synthesis.latents import FloatArray
+from nlb_search.data.synthesis.neurons import Population, draw_counts, draw_spike_times
+from nlb_search.data.synthesis.task import Schedule, Task
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 import numpy as np
 import numpy.typing as npt
 
-from data.synthesis.latents import FloatArray
+from nlb_search.data.synthesis.latents import FloatArray
 
 N_NODES = 10
 """Nodes of the quadrature over a log-rate: the chance of a spike is off by less than 1e-4 of itself where the

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from data.datasets import FORWARD_MS, Dataset
-from data.synthesis.behavior import Behavior
-from data.synthesis.latents import BIN_MS, BoolArray, FloatArray, GaussianProcess, IntArray
+from nlb_search.data.datasets import FORWARD_MS, Dataset
+from nlb_search.data.synthesis.behavior import Behavior
+from nlb_search.data.synthesis.latents import BIN_MS, BoolArray, FloatArray, GaussianProcess, IntArray
 
 GRID_MS = 20
 """Windows begin at a multiple of this: both of the benchmark's bin widths divide it."""

@@ -1,10 +1,10 @@
 """Which task a layout's recordings are made of."""
 
-from data.datasets import Layout
-from data.synthesis.bump import Bump
-from data.synthesis.maze import Maze
-from data.synthesis.random_target import RandomTarget
-from data.synthesis.task import Task
-from data.synthesis.timing import Timing
+from nlb_search.data.datasets import Layout
+from nlb_search.data.synthesis.bump import Bump
+from nlb_search.data.synthesis.maze import Maze
+from nlb_search.data.synthesis.random_target import RandomTarget
+from nlb_search.data.synthesis.task import Task
+from nlb_search.data.synthesis.timing import Timing
 
 TASKS: dict[Layout, type[Task]] = {"maze": Maze, "random-target": RandomTarget, "bump": Bump, "timing": Timing}

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from data.datasets import FORWARD_MS, Dataset
-from data.synthesis.behavior import Behavior
-from data.synthesis.latents import BIN_MS, BoolArray, FloatArray, IntArray
-from data.synthesis.reach import balanced, bell
-from data.synthesis.task import TAPER_MS, UNUSED_SHARE, Recipe, Schedule, Task, back_to_back
+from nlb_search.data.datasets import FORWARD_MS, Dataset
+from nlb_search.data.synthesis.behavior import Behavior
+from nlb_search.data.synthesis.latents import BIN_MS, BoolArray, FloatArray, IntArray
+from nlb_search.data.synthesis.reach import balanced, bell
+from nlb_search.data.synthesis.task import TAPER_MS, UNUSED_SHARE, Recipe, Schedule, Task, back_to_back
 
 INTERVALS_MS = np.array([[800, 900, 1000, 1100, 1200], [480, 560, 640, 720, 800]])
 """Sample intervals of the long prior and of the short one."""

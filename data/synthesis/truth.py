@@ -9,17 +9,17 @@ import numpy as np
 from nlb_tools.evaluation import bits_per_spike
 from nlb_tools.make_tensors import save_to_h5
 
-from data.datasets import BIN_WIDTHS_MS, FORWARD_MS, Dataset, group_name
-from data.errors import DataError
-from data.files import RecordingFiles, read_contents, train_columns
-from data.nwb import read_session
-from data.splits import splits_in, without_unscored
-from data.synthesis.joining import joined
-from data.synthesis.latents import BIN_MS
-from data.synthesis.observer import Templates, predict_rates
-from data.synthesis.session import Session
-from data.targets import make_targets
-from data.windows import whole_windows
+from nlb_search.data.dataset_files import RecordingFiles, read_contents, train_columns
+from nlb_search.data.datasets import BIN_WIDTHS_MS, FORWARD_MS, Dataset, group_name
+from nlb_search.data.errors import DataError
+from nlb_search.data.nlb.splits import splits_in, without_unscored
+from nlb_search.data.nlb.targets import make_targets
+from nlb_search.data.nlb.windows import whole_windows
+from nlb_search.data.nwb.session import read_session
+from nlb_search.data.synthesis.joining import joined
+from nlb_search.data.synthesis.latents import BIN_MS
+from nlb_search.data.synthesis.observer import Templates, predict_rates
+from nlb_search.data.synthesis.session import Session
 
 GROUP = "truth"
 

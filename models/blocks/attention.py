@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.blocks.block import Block
-from models.dropout import Dropout
-from models.hyperparameters import Hyperparameters
-from models.tensors import Sizes
+from nlb_search.models.blocks.block import Block
+from nlb_search.models.dropout import Dropout
+from nlb_search.models.hyperparameters import Hyperparameters
+from nlb_search.models.tensors import Sizes
 
 MOST_HEADS = 8
 POSITION_SCALE = 0.02

@@ -5,8 +5,8 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from models.hyperparameters import Hyperparameters
-from models.tensors import Sizes
+from nlb_search.models.hyperparameters import Hyperparameters
+from nlb_search.models.tensors import Sizes
 
 
 class Block(nn.Module, ABC):

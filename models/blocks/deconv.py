@@ -2,10 +2,10 @@
 
 from torch import Tensor, nn
 
-from models.blocks.block import Block
-from models.dropout import Dropout
-from models.hyperparameters import Hyperparameters
-from models.tensors import Sizes
+from nlb_search.models.blocks.block import Block
+from nlb_search.models.dropout import Dropout
+from nlb_search.models.hyperparameters import Hyperparameters
+from nlb_search.models.tensors import Sizes
 
 KERNEL_BINS = 5
 

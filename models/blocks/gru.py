@@ -5,8 +5,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from models.blocks.recurrent import Recurrent
-from models.gated_recurrence import gated_recurrence
+from nlb_search.models.blocks.recurrent import Recurrent
+from nlb_search.models.recurrences.gated_recurrence import gated_recurrence
 
 
 class GRU(Recurrent):

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.blocks.recurrent import Recurrent
-from models.scan import scan
+from nlb_search.models.blocks.recurrent import Recurrent
+from nlb_search.models.recurrences.scan import scan
 
 SHORTEST_MEMORY, LONGEST_MEMORY = 2.0, 10.0
 """The memories, in bins, with which the channels of a layer start: 10 to 50 ms in bins of 5 ms.

@@ -4,10 +4,10 @@ from abc import abstractmethod
 
 from torch import nn
 
-from models.blocks.block import Block
-from models.dropout import Dropout
-from models.hyperparameters import Hyperparameters
-from models.tensors import Sizes
+from nlb_search.models.blocks.block import Block
+from nlb_search.models.dropout import Dropout
+from nlb_search.models.hyperparameters import Hyperparameters
+from nlb_search.models.tensors import Sizes
 
 
 class Recurrent(Block):

@@ -1,6 +1,6 @@
 """RoBERTa(n): n post-norm encoder layers over time."""
 
-from models.blocks.attention import Attention
+from nlb_search.models.blocks.attention import Attention
 
 
 class RoBERTa(Attention):

@@ -1,6 +1,6 @@
 """Trans(n): n pre-norm encoder layers over time."""
 
-from models.blocks.attention import Attention
+from nlb_search.models.blocks.attention import Attention
 
 
 class Trans(Attention):

@@ -7,10 +7,10 @@ import pytest
 from built_recording import N_HELDIN, N_WINDOW, build, population
 from chromium import needs_chromium, opened
 
-from data.inspection.findings import inspection_of
-from data.inspection.survey import survey_of
-from data.recording import UNSEEN, Recording
-from search.inspection_page import write_page
+from nlb_search.data.inspection.findings import inspection_of
+from nlb_search.data.inspection.survey import survey_of
+from nlb_search.data.recording import UNSEEN, Recording
+from nlb_search.search.figures.inspection_page import write_page
 
 CHOOSE_THE_THIRD = """<script>
 const click = (selector, number) => document.querySelectorAll(selector)[number].dispatchEvent(new MouseEvent("click"));

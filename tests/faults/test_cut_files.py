@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-import search.trial
-from benchmarks.aftermath import Witness, broken_promises
-from data.cache import cache_folder
-from search.errors import SearchError
-from search.export import export_best
-from search.opening import OpenStudy
-from search.selection import Selection
-from search.stopping import Stop
-from search.worker import work
-from storage.claims import Claim
-from storage.errors import StorageError
-from storage.owner import OWNER_KEY
+import nlb_search.search.workers.trial
+from benchmarks.service.fault_checks import Witness, broken_promises
+from nlb_search.data.preparing.cache import cache_folder
+from nlb_search.search.errors import SearchError
+from nlb_search.search.study.opening import OpenStudy
+from nlb_search.search.submission.export import export_best
+from nlb_search.search.submission.selection import Selection
+from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.worker import work
+from nlb_search.storage.claims.claims import Claim
+from nlb_search.storage.claims.owner import OWNER_KEY
+from nlb_search.storage.errors import StorageError
 
 
 def _halve(path: Path) -> None:
@@ -39,7 +39,7 @@ def test_a_trial_whose_checkpoint_was_cut_in_half_is_trained_anew(
         return report(claim, value, epoch)
 
     with monkeypatch.context() as cutting:
-        cutting.setattr(search.trial, "CHECKPOINT_SECONDS", 0)
+        cutting.setattr(nlb_search.search.workers.trial, "CHECKPOINT_SECONDS", 0)
         cutting.setattr(Claim, "report", cut_at_epoch_3)
         with pytest.raises(KeyboardInterrupt):
             work(study, Stop())

@@ -6,16 +6,16 @@ import pytest
 from optuna.pruners import ThresholdPruner
 from optuna.trial import TrialState
 
-import search.crew
-import search.trial
-from search.beginning import Request, begin
-from search.errors import SearchError
-from search.opening import OpenStudy, Place
-from search.stopping import Stop
-from search.worker import work
-from storage.claims import Claim
-from storage.owner import OWNER_KEY
-from storage.urls import parse_url
+import nlb_search.search.workers.trial
+import nlb_search.search.workers.trial_batch
+from nlb_search.search.errors import SearchError
+from nlb_search.search.study.creation import Request, begin
+from nlb_search.search.study.opening import OpenStudy, Place
+from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.worker import work
+from nlb_search.storage.claims.claims import Claim
+from nlb_search.storage.claims.owner import OWNER_KEY
+from nlb_search.storage.database.urls import parse_url
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def study(recordings: Path, tmp_path: Path) -> OpenStudy:
 def test_a_trial_cut_between_saving_and_reporting_meets_the_pruner_when_it_is_taken_up(
     study: OpenStudy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search.trial, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(nlb_search.search.workers.trial, "CHECKPOINT_SECONDS", 0)
     report = Claim.report
 
     def cut_at_epoch_2(claim: Claim, value: float, epoch: int) -> bool:
@@ -57,8 +57,8 @@ def test_a_trial_that_fails_after_its_network_was_kept_leaves_no_file(
     study: OpenStudy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as failing:
-        failing.setattr(search.trial, "metrics_of", lambda *_: 1 / 0)
-        failing.setattr(search.crew, "MOST_FAILURES", 1)
+        failing.setattr(nlb_search.search.workers.trial, "metrics_of", lambda *_: 1 / 0)
+        failing.setattr(nlb_search.search.workers.trial_batch, "MOST_FAILURES", 1)
         with pytest.raises(SearchError, match="ZeroDivisionError"):
             work(study, Stop())
     assert [trial.state for trial in study.study.trials] == [TrialState.FAIL]

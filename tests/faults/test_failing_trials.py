@@ -8,14 +8,14 @@ import pytest
 import torch
 from optuna.trial import TrialState
 
-import search.worker
-from models.side_by_side import SideBySide
-from search.beginning import Request, begin
-from search.errors import SearchError
-from search.opening import OpenStudy, Place
-from search.stopping import Stop
-from storage.claims import FAILURE_KEY
-from storage.urls import parse_url
+import nlb_search.search.workers.worker
+from nlb_search.models.training.side_by_side import SideBySide
+from nlb_search.search.errors import SearchError
+from nlb_search.search.study.creation import Request, begin
+from nlb_search.search.study.opening import OpenStudy, Place
+from nlb_search.search.workers.stopping import Stop
+from nlb_search.storage.claims.claims import FAILURE_KEY
+from nlb_search.storage.database.urls import parse_url
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_ten_failures_in_a_row_stop_the_worker_with_the_reason(
 ) -> None:
     _diverge(monkeypatch, epochs=0)
     with pytest.raises(SearchError, match="10 trials in a row failed, the last with: DivergedError: the loss became"):
-        search.worker.work(study, Stop())
+        nlb_search.search.workers.worker.work(study, Stop())
     trials = study.study.get_trials()
     assert [trial.state for trial in trials] == [TrialState.FAIL] * 10
     assert all("the loss became" in trial.user_attrs[FAILURE_KEY] for trial in trials)
@@ -52,7 +52,7 @@ def test_a_trial_that_diverges_after_a_score_is_pruned_with_its_last_finite_one(
     study: OpenStudy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _diverge(monkeypatch, epochs=2)
-    search.worker.work(study, Stop())
+    nlb_search.search.workers.worker.work(study, Stop())
     trials = study.study.get_trials()
     assert [trial.state for trial in trials] == [TrialState.PRUNED] * 3
     for trial in trials:
@@ -76,10 +76,10 @@ def test_a_checkpoint_of_another_study_of_that_name_is_not_gone_on_with(tiny: Pa
             if any(trial.last_step == 5 for trial in first.study.get_trials(deepcopy=False)):
                 self.set()
 
-    search.worker.work(first, AfterFiveEpochs())
+    nlb_search.search.workers.worker.work(first, AfterFiveEpochs())
     assert first.checkpoints.running(0).exists()
     second = begun("second", seed=1)
-    search.worker.work(second, Stop())
+    nlb_search.search.workers.worker.work(second, Stop())
     assert sorted(second.study.trials[0].intermediate_values) == list(range(1, 21)), "it began at the beginning"
 
 
@@ -88,7 +88,7 @@ def test_the_same_seed_gives_the_same_trials_and_scores(tiny: Path, tmp_path: Pa
         place = Place(parse_url(f"sqlite:///{tmp_path}/{name}.db"), tmp_path / name, tiny)
         request = Request(dataset="mc_rtt", architectures=("GRU(1) -> FF -> exp",), trials=4, epochs=3, seed=seed)
         study = begin(place, "study", request)
-        search.worker.work(study, Stop())
+        nlb_search.search.workers.worker.work(study, Stop())
         return [(trial.params, trial.value) for trial in study.study.get_trials()]
 
     assert searched("first", seed=1) == searched("again", seed=1)

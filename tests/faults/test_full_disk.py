@@ -9,19 +9,19 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
-from benchmarks.aftermath import Witness, broken_promises
-from search.opening import OpenStudy
-from search.stopping import Stop
-from search.worker import work
-from storage.database import open_database
-from storage.patience import Patience
-from storage.studies import make_study, open_study
-from storage.urls import parse_url
+from benchmarks.service.fault_checks import Witness, broken_promises
+from nlb_search.search.study.opening import OpenStudy
+from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.worker import work
+from nlb_search.storage.database.opening import open_database
+from nlb_search.storage.database.retrying import Patience
+from nlb_search.storage.database.urls import parse_url
+from nlb_search.storage.studies import make_study, open_study
 
 WORKER = """
-import search.trial
-from search.cli import main
-search.trial.CHECKPOINT_SECONDS = 0
+import nlb_search.search.workers.trial
+from nlb_search.search.cli.app import main
+nlb_search.search.workers.trial.CHECKPOINT_SECONDS = 0
 main()
 """
 """A worker that writes a checkpoint at every evaluation."""

@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from benchmarks.aftermath import LOG, Witness, broken_promises
-from search.opening import OpenStudy
-from search.space_file import parse_space
-from search.stopping import Stop
-from search.worker import work
-from storage.claims import FAILURE_KEY
+from benchmarks.service.fault_checks import LOG, Witness, broken_promises
+from nlb_search.search.sampling.space_file import parse_space
+from nlb_search.search.study.opening import OpenStudy
+from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.worker import work
+from nlb_search.storage.claims.claims import FAILURE_KEY
 
 SMALL_WORKER = """
 import resource
 import psutil
-import search.worker
-from search.cli import main
+import nlb_search.search.workers.worker
+from nlb_search.search.cli.app import main
 most = psutil.Process().memory_info().vms + 2**30
 resource.setrlimit(resource.RLIMIT_AS, (most, most))
 main()

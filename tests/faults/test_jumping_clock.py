@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.aftermath import LOG, Witness, broken_promises
-from search.opening import OpenStudy
-from storage.files import whole_file
+from benchmarks.service.fault_checks import LOG, Witness, broken_promises
+from nlb_search.search.study.opening import OpenStudy
+from nlb_search.storage.atomic_files import whole_file
 
 LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 JUMPS_S = (3600, -3600, 0)
@@ -20,7 +20,7 @@ JUMPS_S = (3600, -3600, 0)
 WORKER = """
 import select, time
 time.sleep = lambda seconds: select.select([], [], [], seconds)
-from search.cli import main
+from nlb_search.search.cli.app import main
 main()
 """
 """A worker that sleeps by waiting: where libfaketime spares the monotonic clock, it makes a plain sleep an error."""

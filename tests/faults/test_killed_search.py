@@ -9,12 +9,12 @@ import pytest
 from command import call
 from optuna.trial import FrozenTrial, TrialState
 
-from benchmarks.aftermath import LOG, broken_promises, processes_in
-from benchmarks.ordeal import Ordeal
-from search.opening import OpenStudy
-from search.space_file import parse_space
-from search.stopping import Stop
-from search.worker import work
+from benchmarks.service.fault_checks import LOG, broken_promises, processes_in
+from benchmarks.service.fault_injection import Ordeal
+from nlb_search.search.sampling.space_file import parse_space
+from nlb_search.search.study.opening import OpenStudy
+from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.worker import work
 
 BUDGET = 4
 

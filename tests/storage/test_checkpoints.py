@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from storage.checkpoints import Checkpoint, load_checkpoint, save_checkpoint, study_folder
-from storage.errors import StorageError
+from nlb_search.storage.checkpoints import Checkpoint, load_checkpoint, save_checkpoint, study_folder
+from nlb_search.storage.errors import StorageError
 
 CHECKPOINT = Checkpoint(
     {"weights": torch.arange(6.0).reshape(2, 3), "step": torch.tensor(7)}, {"epoch": 3, "name": "ü"}
@@ -69,7 +69,7 @@ def test_a_killed_writer_never_leaves_half_a_checkpoint(tmp_path: Path) -> None:
     """A process rewrites one checkpoint without a pause and is killed at odd moments; a whole one is always there."""
     path = tmp_path / "trial.safetensors"
     program = (
-        "import sys, torch; from pathlib import Path; from storage.checkpoints import *\n"
+        "import sys, torch; from pathlib import Path; from nlb_search.storage.checkpoints import *\n"
         "for i in range(10**6):\n"
         "  save_checkpoint(Path(sys.argv[1]), Checkpoint({'w': torch.full((200_000,), float(i))}, {'i': i}))"
     )

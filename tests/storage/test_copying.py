@@ -10,17 +10,17 @@ import pytest
 from claimant import claims_of
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from silence import set_back_heartbeats
+from silent_workers import set_back_heartbeats
 
-from storage.claims import FAILURE_KEY
-from storage.copying import Home, copy_study
-from storage.database import GRACE_SECONDS, open_database
-from storage.errors import StorageError
-from storage.owner import OWNER_KEY, Owner
-from storage.studies import make_study, open_study, study_names
-from storage.urls import StorageUrl, parse_url
+from nlb_search.storage.claims.claims import FAILURE_KEY
+from nlb_search.storage.claims.owner import OWNER_KEY, Owner
+from nlb_search.storage.copying import Home, copy_study
+from nlb_search.storage.database.opening import GRACE_SECONDS, open_database
+from nlb_search.storage.database.urls import StorageUrl, parse_url
+from nlb_search.storage.errors import StorageError
+from nlb_search.storage.studies import make_study, open_study, study_names
 
-COPIER = Path(__file__).with_name("copier.py")
+COPIER = Path(__file__).parents[1] / "helpers" / "study_copier.py"
 GONE = Owner.new().as_attribute() | {"started": 0.0}
 
 

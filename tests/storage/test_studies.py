@@ -5,10 +5,10 @@ from pathlib import Path
 import optuna
 import pytest
 
-from storage.database import open_database
-from storage.errors import StorageError
-from storage.studies import SPEC_KEY, is_whole, make_study, open_study, study_names
-from storage.urls import StorageUrl, parse_url
+from nlb_search.storage.database.opening import open_database
+from nlb_search.storage.database.urls import StorageUrl, parse_url
+from nlb_search.storage.errors import StorageError
+from nlb_search.storage.studies import SPEC_KEY, is_whole, make_study, open_study, study_names
 
 
 def test_a_study_is_made_once_and_opened_with_its_specification(url: StorageUrl) -> None:
@@ -23,8 +23,9 @@ def test_a_study_is_made_once_and_opened_with_its_specification(url: StorageUrl)
 
 def test_six_processes_that_meet_an_empty_database_make_one_study(url: StorageUrl) -> None:
     program = (
-        "import sys; from storage.urls import parse_url; from storage.database import open_database\n"
-        "from storage.studies import make_study\n"
+        "import sys; from nlb_search.storage.database.urls import parse_url\n"
+        "from nlb_search.storage.database.opening import open_database\n"
+        "from nlb_search.storage.studies import make_study\n"
         "url = parse_url(sys.argv[1]); print(make_study(url, open_database(url), 'study', {'seed': 0}, {'x': 1.0}))"
     )
     command = [sys.executable, "-c", program, url.with_password]

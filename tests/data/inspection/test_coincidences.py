@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from built_recording import population
 
-from data.inspection.coincidences import coincidences
+from nlb_search.data.inspection.coincidences import coincidences
 
 RNG = np.random.default_rng(1)
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from built_recording import N_BINS, N_HELDIN, N_NEURONS, N_WINDOW, build, population
 
-from data.inspection import tally
-from data.inspection.findings import Inspection, inspection_of
-from data.inspection.survey import survey_of
-from data.recording import UNSEEN, Recording
+from nlb_search.data.inspection import count_sums
+from nlb_search.data.inspection.findings import Inspection, inspection_of
+from nlb_search.data.inspection.survey import survey_of
+from nlb_search.data.recording import UNSEEN, Recording
 
 
 def inspect(recording: Recording) -> Inspection:
@@ -170,5 +170,5 @@ def test_nothing_depends_on_how_many_trials_are_taken_at_once(tmp_path: Path, mo
     counts = population()
     counts[5, 3] = UNSEEN
     at_once = inspect(build(tmp_path, counts))
-    monkeypatch.setattr(tally, "RUN", 7 * N_BINS * N_NEURONS)
+    monkeypatch.setattr(count_sums, "RUN", 7 * N_BINS * N_NEURONS)
     assert inspect(build(tmp_path, counts)) == at_once

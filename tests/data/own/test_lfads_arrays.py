@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from toy_arrays import Arrays, toy_arrays
 
-from data.errors import DataError
-from data.opening import open_recording
-from data.own.settings import RecordingSettings
-from data.recording import Recording
+from nlb_search.data.errors import DataError
+from nlb_search.data.opening import open_recording
+from nlb_search.data.own.settings import RecordingSettings
+from nlb_search.data.recording import Recording
 
 
 def lfads_arrays(n_read: int, n_read_bins: int) -> Arrays:

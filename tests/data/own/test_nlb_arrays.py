@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from toy_arrays import Arrays, toy_arrays
 
-from data.errors import DataError
-from data.opening import open_recording
-from data.recording import Split
+from nlb_search.data.errors import DataError
+from nlb_search.data.opening import open_recording
+from nlb_search.data.recording import Split
 
 Change = Callable[[Arrays], None]
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from own_nwb import Array, OwnSession
 
-from data.errors import DataError
-from data.opening import open_recording
-from data.own.settings import RecordingSettings
-from data.recording import Recording
+from nlb_search.data.errors import DataError
+from nlb_search.data.opening import open_recording
+from nlb_search.data.own.settings import RecordingSettings
+from nlb_search.data.recording import Recording
 
 
 def opened(session: OwnSession, folder: Path, bin_ms: int = 5, **settings: Any) -> Recording:

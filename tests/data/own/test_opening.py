@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from toy_arrays import toy_arrays
 
-from data import from_arrays
-from data.errors import DataError
-from data.opening import open_recording
-from data.own.settings import RecordingSettings, read_settings
+from nlb_search.data import from_arrays
+from nlb_search.data.errors import DataError
+from nlb_search.data.opening import open_recording
+from nlb_search.data.own.settings import RecordingSettings, read_settings
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from data.synthesis import SynthesisOptions, synthesize
+from nlb_search.data.synthesis import SynthesisOptions, synthesize
 
 SMALL = {
     "mc_rtt": SynthesisOptions(seed=1, n_trials=80, n_neurons=12),

@@ -11,9 +11,9 @@ from nlb_reference import assert_targets_equal, quiet_nlb_tools
 from nlb_tools.make_tensors import make_eval_target_tensors
 from nlb_tools.nwb_interface import NWBDataset
 
-from data.datasets import DATASETS
-from data.files import RecordingFiles
-from data.synthesis.truth import benchmark_targets
+from nlb_search.data.dataset_files import RecordingFiles
+from nlb_search.data.datasets import DATASETS
+from nlb_search.data.synthesis.truth import benchmark_targets
 
 
 @pytest.mark.parametrize("name", foreign_nwb.LAYOUTS)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from data.synthesis.latents import BIN_MS, GaussianProcess
+from nlb_search.data.synthesis.latents import BIN_MS, GaussianProcess
 
 PROCESS = GaussianProcess(n_latents=200, timescale_ms=50.0, sd=0.7)
 

@@ -9,7 +9,7 @@ import pytest
 from nlb_tools.make_tensors import make_eval_input_tensors, make_eval_target_tensors, make_train_input_tensors
 from nlb_tools.nwb_interface import NWBDataset
 
-from data.datasets import DATASETS, Dataset
+from nlb_search.data.datasets import DATASETS, Dataset
 
 NAMES = ["mc_rtt", "mc_maze_small", "area2_bump", "dmfc_rsg"]
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from data.synthesis.latents import BIN_MS, GaussianProcess
-from data.synthesis.neurons import MEAN_RATE_HZ, PEAK_RATE_HZ, draw_counts, draw_population, draw_spike_times
+from nlb_search.data.synthesis.latents import BIN_MS, GaussianProcess
+from nlb_search.data.synthesis.neurons import MEAN_RATE_HZ, PEAK_RATE_HZ, draw_counts, draw_population, draw_spike_times
 
 
 def population(n_heldin: int = 60, n_heldout: int = 20, gain: float = 0.8):

@@ -6,14 +6,14 @@ from nlb_tools.evaluation import bits_per_spike
 from scipy.ndimage import gaussian_filter1d
 from sklearn.linear_model import Ridge
 
-from data.datasets import dataset_named
-from data.synthesis.latents import FloatArray, GaussianProcess
-from data.synthesis.neurons import Population, draw_population
-from data.synthesis.observer import Templates, predict_rates
-from data.synthesis.session import Session, simulate
-from data.synthesis.spiking import BINARY, POISSON, Spiking
-from data.synthesis.tasks import TASKS
-from data.synthesis.truth import observer_scores, templates_of
+from nlb_search.data.datasets import dataset_named
+from nlb_search.data.synthesis.latents import FloatArray, GaussianProcess
+from nlb_search.data.synthesis.neurons import Population, draw_population
+from nlb_search.data.synthesis.observer import Templates, predict_rates
+from nlb_search.data.synthesis.session import Session, simulate
+from nlb_search.data.synthesis.spiking import BINARY, POISSON, Spiking
+from nlb_search.data.synthesis.tasks import TASKS
+from nlb_search.data.synthesis.truth import observer_scores, templates_of
 
 N_WINDOW = 120
 

@@ -11,18 +11,18 @@ import h5py
 import numpy as np
 import pytest
 
-from data.datasets import DATASETS
-from data.errors import DataError
-from data.synthesis import SynthesisOptions, synthesize
-from data.synthesis.recording import sizes_of
-from data.synthesis.tasks import TASKS
+from nlb_search.data.datasets import DATASETS
+from nlb_search.data.errors import DataError
+from nlb_search.data.synthesis import SynthesisOptions, synthesize
+from nlb_search.data.synthesis.recording import sizes_of
+from nlb_search.data.synthesis.tasks import TASKS
 
 TINY = SynthesisOptions(seed=3, n_trials=24, n_neurons=6)
 
 MAKE_A_LARGE_ONE = """
 import resource, sys
 from pathlib import Path
-from data.synthesis import SynthesisOptions, synthesize
+from nlb_search.data.synthesis import SynthesisOptions, synthesize
 limit = int(sys.argv[2])
 if limit:
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))

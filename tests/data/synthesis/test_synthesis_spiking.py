@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from data.synthesis.spiking import BINARY, POISSON, Spiking
+from nlb_search.data.synthesis.spiking import BINARY, POISSON, Spiking
 
 LOG_RATES = np.linspace(-8, 1, 10)
 

@@ -5,10 +5,10 @@ import pytest
 from nlb_tools.evaluation import speed_tp_correlation
 from nlb_tools.make_tensors import PARAMS
 
-from data.datasets import dataset_named
-from data.synthesis.neurons import draw_population
-from data.synthesis.session import Session, simulate
-from data.synthesis.timing import Timing
+from nlb_search.data.datasets import dataset_named
+from nlb_search.data.synthesis.neurons import draw_population
+from nlb_search.data.synthesis.session import Session, simulate
+from nlb_search.data.synthesis.timing import Timing
 
 N_WINDOW = 300
 

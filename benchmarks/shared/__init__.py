@@ -1,0 +1,4 @@
+"""What several benchmarks use: synthetic recordings, and searches that a clock ends.
+
+It may import ``nlb_search``.
+"""

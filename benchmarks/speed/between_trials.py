@@ -1,0 +1,71 @@
+"""``python -m benchmarks.speed.between_trials``: what a worker spends beside training, trial for trial.
+
+Lives some trials in this process as a worker does, with a clock at each step. Prints a Markdown table of medians:
+starting a trial (claim, settings, network) and finishing it (best network, metrics, score).
+"""
+
+import argparse
+import statistics
+import time
+
+import torch
+
+from benchmarks.shared.synthetic_searches import Synthetic, new_place
+from nlb_search.search.study.creation import Request, begin
+from nlb_search.search.workers.memory import keep_freed_memory
+from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.trial_batch import Crew
+from nlb_search.search.workers.worker import bench_of
+from nlb_search.storage.database.retrying import Patience
+
+RECORDING = Synthetic("mc_rtt", neurons=80, trials=500)
+EPOCHS = 4
+
+
+def measure(recording: Synthetic, trials: int) -> tuple[list[float], list[float]]:
+    """Seconds to start each trial, and to finish it."""
+    place = new_place(recording, "between")
+    request = Request(
+        dataset=recording.dataset, architectures=("GRU(2) -> FF -> exp",), trials=trials, epochs=EPOCHS, pruner="none"
+    )
+    study, stop = begin(place, "between", request), Stop()
+    claims = study.claims(Patience(stop))
+    starts, finishes = [], []
+    with claims.heartbeat() as heartbeat:
+        crew = Crew(bench_of(study, stop), heartbeat)
+        while not claims.is_met():
+            began = time.perf_counter()
+            claim = claims.next()
+            assert claim is not None
+            crew.take_up(claim)
+            starts.append(time.perf_counter() - began)
+            looks = []
+            while len(crew):
+                began = time.perf_counter()
+                crew.move_on()
+                looks.append(time.perf_counter() - began)
+            # The last look is an epoch like the others, and then the trial's end.
+            finishes.append(looks[-1] - statistics.median(looks[:-1]))
+    return starts, finishes
+
+
+def table(trials: int) -> str:
+    starts, finishes = measure(RECORDING, trials)
+    rows = [
+        f"| {what} | {statistics.median(times):.3f} s | {min(times):.3f} to {max(times):.3f} |"
+        for what, times in (("starting a trial", starts), ("finishing it", finishes))
+    ]
+    return "\n".join([f"| what | median of {trials} trials | lowest to highest |", "|---|---|---|", *rows])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=8)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    keep_freed_memory()
+    print(table(options.trials))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""What a recording's val trials are scored against beside spikes: behaviour and trial averages."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from nlb_search.data.errors import DataError
+from nlb_search.data.recording import Recording
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Behavior:
+    """Behaviour that is decoded from rates: shapes of train and val, trials x bins x dimensions, or trials x columns
+    where it is one value a trial (dmfc_rsg). ``missing`` is the share of NaN in each; ``constant`` are dimensions that
+    never change in train.
+    """
+
+    train_shape: tuple[int, ...]
+    val_shape: tuple[int, ...]
+    train_missing: float
+    val_missing: float
+    constant: tuple[int, ...]
+
+    @property
+    def is_series(self) -> bool:
+        """Whether it is a time series, decoded bin by bin."""
+        return len(self.val_shape) == 3
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Trial averages: how many conditions there are, and how many of them have no trial in val."""
+
+    n: int
+    n_without_val: int
+
+
+def read_scored(recording: Recording) -> tuple[Behavior | None, Conditions | None]:
+    """What the recording's file of targets has of each. Raises DataError where it cannot be read."""
+    try:
+        with h5py.File(recording.val_targets, "r") as file:
+            group = file.get(recording.group, {})
+            return _behavior(group), _conditions(group)
+    except OSError as error:
+        raise DataError(
+            f"cannot read the targets of {recording.name} at {recording.val_targets}: remove that folder, and they are "
+            f"prepared again"
+        ) from error
+
+
+def _behavior(group: Any) -> Behavior | None:
+    if "train_behavior" not in group or "eval_behavior" not in group:
+        return None
+    train, val = (np.asarray(group[name][()], dtype=float) for name in ("train_behavior", "eval_behavior"))
+    flat = train.reshape(-1, train.shape[-1])
+    constant = [column for column, values in enumerate(flat.T) if np.unique(values[~np.isnan(values)]).size < 2]
+    return Behavior(
+        train_shape=train.shape,
+        val_shape=val.shape,
+        train_missing=float(np.isnan(train).mean()),
+        val_missing=float(np.isnan(val).mean()),
+        constant=tuple(constant),
+    )
+
+
+def _conditions(group: Any) -> Conditions | None:
+    if "psth" not in group or "eval_cond_idx" not in group:
+        return None
+    members = group["eval_cond_idx"][()]
+    return Conditions(len(members), sum(len(trials) == 0 for trials in members))

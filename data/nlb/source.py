@@ -1,0 +1,35 @@
+"""A recording of the benchmark as a source of tensors."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from nlb_search.data.dataset_files import RecordingFiles
+from nlb_search.data.datasets import Dataset
+from nlb_search.data.fingerprint import recording_hash
+from nlb_search.data.source import Tensors
+
+
+@dataclass(frozen=True)
+class BenchmarkRecording:
+    """The NWB files of one of the seven datasets, to be made into tensors in bins of ``bin_ms``."""
+
+    dataset: Dataset
+    files: RecordingFiles
+    bin_ms: int
+
+    @property
+    def name(self) -> str:
+        return self.dataset.name
+
+    @property
+    def place(self) -> Path:
+        return self.files.train.parent
+
+    def content_hash(self, memory: Path) -> str:
+        return recording_hash(self.files, memory)
+
+    def make(self) -> Tensors:
+        # Imported here: it takes seconds, and a prepared recording is opened without it.
+        from nlb_search.data.nlb.tensors import make_tensors
+
+        return make_tensors(self.dataset, self.files, self.bin_ms)

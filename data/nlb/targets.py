@@ -1,0 +1,49 @@
+"""What the predictions of scored trials are compared with: the arrays of the benchmark's file of targets.
+
+They are those of ``nlb_tools.make_tensors.make_eval_target_tensors`` (nlb_tools 0.0.4) with ``include_psth``.
+"""
+
+import numpy as np
+
+from nlb_search.data.datasets import Dataset
+from nlb_search.data.nlb.psth import psth_targets
+from nlb_search.data.nlb.windows import behavior_windows
+from nlb_search.data.nwb.alignment import BoolArray
+from nlb_search.data.nwb.behavior import Decimated, cut_out
+from nlb_search.data.nwb.session import Session
+from nlb_search.data.recording import UNSEEN, Counts, Split
+from nlb_search.data.source import Array
+
+
+def make_targets(
+    dataset: Dataset, session: Session, trained: BoolArray, scored: BoolArray, split: Split, bin_ms: int
+) -> dict[str, Array]:
+    """The targets by the benchmark's names. ``split`` is that of the scored trials; decoders learn from the trained."""
+    spikes = {
+        "eval_spikes_heldout": split.heldout,
+        "eval_spikes_heldin_forward": split.heldin_forward,
+        "eval_spikes_heldout_forward": split.heldout_forward,
+    }
+    targets: dict[str, Array] = {name: _with_nan(counts) for name, counts in spikes.items() if counts is not None}
+    series = None if session.behavior is None else Decimated(session.behavior, bin_ms)
+    for prefix, selected in (("train", trained), ("eval", scored)):
+        if series is None:
+            targets[f"{prefix}_behavior"] = _produced_intervals(session, selected)
+        else:
+            targets[f"{prefix}_behavior"] = cut_out(series, behavior_windows(dataset, session, selected, bin_ms))
+        if dataset.layout == "bump":
+            bumped = session.trials["ctr_hold_bump"].to_numpy()[selected]
+            targets[f"{prefix}_decode_mask"] = np.stack([bumped == 0, bumped == 1], axis=1)
+    return targets | psth_targets(dataset, session, trained, scored, bin_ms)
+
+
+def _with_nan(counts: Counts) -> Array:
+    return np.where(counts == UNSEEN, np.nan, counts).astype(np.float32)
+
+
+def _produced_intervals(session: Session, selected: BoolArray) -> Array:
+    """What the animal did in trials of dmfc_rsg, trials x columns; NaN where it was not at the task."""
+    trials = session.trials[selected]
+    columns = trials[["is_eye", "theta", "is_short", "ts", "tp"]].to_numpy(dtype=float)
+    columns[(trials["is_outlier"] != 0).to_numpy()] = np.nan
+    return np.asarray(columns)

@@ -1,0 +1,78 @@
+"""Behaviour beside the spikes: a time series at 1 kHz brought to the width of the bins, in windows.
+
+Filter and treatment of gaps are those of ``NWBDataset.resample``, and padding that of ``make_jagged_array`` (nlb_tools
+0.0.4). Both are linear in the series, so a window is a product with one matrix: the rest of the session costs nothing.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nlb_search.data.nwb.alignment import IntArray, Windows
+
+FloatArray = npt.NDArray[np.floating[Any]]
+
+_REACH_MS = 250
+"""How far to either side the filter reaches that keeps fast changes from being taken for slow ones."""
+
+_AT_ONCE = 256
+"""Windows, and bins of a window, that are filtered together: the matrix grows with the square of the bins."""
+
+
+class Decimated:
+    """A series of milliseconds x columns, to be read with one value a bin.
+
+    A bin is NaN where its first millisecond is; the filter sees gaps filled by straight lines, and zeros outside.
+    """
+
+    def __init__(self, series: FloatArray, bin_ms: int) -> None:
+        gaps = np.isnan(series)
+        filled = series.copy() if gaps.any() else series
+        for column, gap in zip(filled.T, gaps.T, strict=True):
+            if gap.any() and not gap.all():
+                known = np.flatnonzero(~gap)
+                column[gap] = np.interp(np.flatnonzero(gap), known, column[known])
+        self._filled, self._gaps, self._bin_ms = filled, gaps[::bin_ms], bin_ms
+        self._taps = _taps(bin_ms)
+
+    def at(self, first: IntArray, n_bins: int) -> FloatArray:
+        """So many bins from each of the ``first``, windows x bins x columns; NaN outside the session."""
+        bins = first[:, None] + np.arange(n_bins)
+        inside = (bins >= 0) & (bins < len(self._gaps))
+        parts = [self._filtered(first + at, min(_AT_ONCE, n_bins - at)) for at in range(0, n_bins, _AT_ONCE)]
+        values = np.concatenate(parts, axis=1) if parts else np.empty((*bins.shape, self._filled.shape[1]))
+        values[~inside] = np.nan
+        values[self._gaps[bins * inside]] = np.nan
+        return values
+
+    def _filtered(self, first: IntArray, n_bins: int) -> FloatArray:
+        """The filter's values, gaps or not: each a weighted sum of the milliseconds around its bin's first."""
+        reach_ms = len(self._taps) // 2
+        weights = np.zeros(((n_bins - 1) * self._bin_ms + len(self._taps), n_bins))
+        for number in range(n_bins):
+            weights[number * self._bin_ms :][: len(self._taps), number] = self._taps
+        values = np.empty((len(first), n_bins, self._filled.shape[1]))
+        for run in range(0, len(first), _AT_ONCE):
+            starts = first[run : run + _AT_ONCE, None] * self._bin_ms - reach_ms
+            times = starts + np.arange(len(weights))
+            inside = (times >= 0) & (times < len(self._filled))
+            around = np.where(inside[:, :, None], self._filled[times * inside], 0.0)
+            values[run : run + _AT_ONCE] = np.moveaxis(np.tensordot(around, weights, axes=(1, 0)), 2, 1)
+        return values
+
+
+def cut_out(series: Decimated, windows: Windows) -> FloatArray:
+    """Values of windows that may differ in length, windows x bins x columns, with NaN after the shorter ones."""
+    longest = int(windows.n_bins.max(initial=0))
+    values = series.at(windows.first, longest)
+    values[np.arange(longest) >= windows.n_bins[:, None]] = np.nan
+    return values
+
+
+def _taps(bin_ms: int) -> npt.NDArray[np.float64]:
+    """A low-pass filter of a bin's width: a sinc in a Hamming window, with a sum of one. A millisecond needs none."""
+    if bin_ms == 1:
+        return np.ones(1)
+    taps = np.sinc(np.arange(-_REACH_MS, _REACH_MS + 1) / bin_ms) * np.hamming(2 * _REACH_MS + 1)
+    return np.asarray(taps / taps.sum())

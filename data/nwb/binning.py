@@ -1,0 +1,41 @@
+"""Spike counts of windows, straight from the milliseconds of the spikes.
+
+As in nlb_tools, a bin counts the spikes of its observed milliseconds, and is not known if its first one is unobserved.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from nlb_search.data.errors import DataError
+from nlb_search.data.nwb.session import Session, Units
+from nlb_search.data.recording import UNSEEN, Counts
+
+
+def counts_in(
+    session: Session, kinds: Sequence[Units], windows: Sequence[npt.NDArray[np.int64]], bin_ms: int
+) -> list[Counts]:
+    """The counts of all neurons of these kinds, in each of several arrays of the session's bins, trials x bins.
+
+    Raises DataError where a bin of the session holds more spikes than fit 8 bits.
+    """
+    n_neurons = sum(len(units.ids) for units in kinds)
+    counts = [np.empty((*bins.shape, n_neurons), dtype=np.uint8) for bins in windows]
+    neuron = 0
+    for units in kinds:
+        unseen = ~units.observed[::bin_ms]
+        for unit, spike_ms in zip(units.ids, units.spike_ms, strict=True):
+            counted = np.bincount(spike_ms[units.observed[spike_ms]] // bin_ms, minlength=len(unseen))
+            counted[unseen] = 0
+            if counted.max(initial=0) >= UNSEEN:
+                raise DataError(
+                    f"{session.path}: a bin holds {counted.max()} spikes of unit {unit}, where numbers up to "
+                    f"{UNSEEN - 1} are taken: check its spike times"
+                )
+            counted[unseen] = UNSEEN
+            counted = counted.astype(np.uint8)
+            for split, bins in zip(counts, windows, strict=True):
+                split[:, :, neuron] = counted[bins]
+            neuron += 1
+    return counts

@@ -1,0 +1,125 @@
+"""Architectures as the field writes them: ``GRU(2) -> FF -> RoBERTa(1) -> FF -> exp``.
+
+A chain is blocks joined by arrows and closed by a head. The text is the architecture: it names it in the study, in
+the figures and in the submission, and printing a chain gives the text back.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NoReturn
+
+from nlb_search.models.architecture.heads import HEADS, Head
+from nlb_search.models.architecture.known_chains import KNOWN_CHAINS, KNOWN_MEANS
+from nlb_search.models.blocks import BLOCKS
+from nlb_search.models.errors import ChainError
+from nlb_search.models.hyperparameters import TRAINING
+
+_ARROW = re.compile(r"->")
+_AROUND_PARENTHESIS = re.compile(r"\s*([()])\s*")
+_LINK = re.compile(r"\s*(?P<name>[A-Za-z][\w-]*)\s*(?:\(\s*(?P<argument>[^()]*?)\s*\))?\s*")
+_LAYERS = re.compile(r"[1-9][0-9]?")
+_BLOCK_NAMES = {name.lower(): name for name in BLOCKS}
+_HEAD_NAMES = {name.lower(): name for name in HEADS}
+
+
+@dataclass(frozen=True)
+class Link:
+    """One block of a chain as it is written; ``layers`` is the number in its parentheses, None where none stands."""
+
+    name: str
+    layers: int | None
+
+    def __str__(self) -> str:
+        return self.name if self.layers is None else f"{self.name}({self.layers})"
+
+
+@dataclass(frozen=True)
+class Chain:
+    """An architecture: its blocks in order, and the head that turns their output into rates."""
+
+    links: tuple[Link, ...]
+    head: Head
+
+    def __str__(self) -> str:
+        return " -> ".join([*map(str, self.links), self.head.name])
+
+    @property
+    def hyperparameters(self) -> frozenset[str]:
+        """Names of the hyperparameters that change this chain or its training."""
+        return TRAINING.union(*(BLOCKS[link.name].uses for link in self.links))
+
+
+def chains_named(texts: Iterable[str]) -> tuple[Chain, ...]:
+    """The chains that architectures stand for, each once: a chain for itself, a known mean for its members.
+
+    Raises ChainError as ``parse_chain`` does.
+    """
+    members = (member for text in texts for member in KNOWN_MEANS.get(text.strip().lower(), (text,)))
+    return tuple(dict.fromkeys(map(parse_chain, members)))
+
+
+def parse_chain(text: str) -> Chain:
+    """The chain that ``text`` writes: a known name (``rnnf``) or blocks joined by ``->``; case does not matter.
+
+    Raises ChainError, which points at the place, for text that is not a chain.
+    """
+    text = KNOWN_CHAINS.get(text.strip().lower(), text)
+    pieces = _split(text)
+    links = tuple(_link(text, start, piece) for start, piece in pieces[:-1])
+    start, last = pieces[-1]
+    if last.strip().lower() not in _HEAD_NAMES:
+        if not links and _name_of(last) not in _BLOCK_NAMES:
+            _refuse(
+                text,
+                start,
+                last,
+                f"is no known chain; write one of {', '.join([*KNOWN_CHAINS, *KNOWN_MEANS])}, or blocks and a head",
+            )
+        _refuse(text, start, last, f"cannot end a chain; end it in {' or '.join(HEADS)}")
+    if not links:
+        _refuse(text, start, last, f"has no block before it; begin with one of {', '.join(BLOCKS)}")
+    return Chain(links, HEADS[_HEAD_NAMES[last.strip().lower()]])
+
+
+def _split(text: str) -> list[tuple[int, str]]:
+    """The pieces between arrows, each with the place where it starts."""
+    ends = [*(arrow.span() for arrow in _ARROW.finditer(text)), (len(text), len(text))]
+    starts = [0, *(after for _, after in ends)]
+    return [(start, text[start:before]) for start, (before, _) in zip(starts, ends, strict=False)]
+
+
+def _name_of(piece: str) -> str:
+    return piece.split("(")[0].strip().lower()
+
+
+def _link(text: str, start: int, piece: str) -> Link:
+    whole = _AROUND_PARENTHESIS.sub(r"\1", piece.strip()).lower()
+    if whole in _BLOCK_NAMES:
+        return Link(_BLOCK_NAMES[whole], None)
+    found = _LINK.fullmatch(piece)
+    if found is None:
+        _refuse(text, start, piece, "is not a block; write one like GRU(2), joined to the next by ->")
+    name = found["name"].lower()
+    if name in _HEAD_NAMES:
+        _refuse(text, start, piece, "ends a chain, and more follows it; move it to the end")
+    if name not in _BLOCK_NAMES:
+        _refuse(text, start, piece, f"is no known block; choose one of {', '.join(BLOCKS)}")
+    block = BLOCKS[_BLOCK_NAMES[name]]
+    argument = found["argument"]
+    if not block.takes_layers:
+        forms = " or ".join(form for form in BLOCKS if form.split("(")[0] == block.name)
+        _refuse(text, start, piece, f"is not how this block is written; write {forms}")
+    if not _LAYERS.fullmatch(argument):
+        _refuse(text, start, piece, f"needs a number of layers from 1 to 99 in its parentheses, like {block.name}(2)")
+    return Link(block.name, int(argument))
+
+
+def _refuse(text: str, start: int, piece: str, why: str) -> NoReturn:
+    """Raise ChainError with the chain and the place in it marked."""
+    fault = piece.strip()
+    begin = start + len(piece) - len(piece.lstrip())
+    end = begin + len(fault)
+    marked = f"{text[:begin]}>>{text[begin:end]}<<{text[end:]}".strip()
+    shown = f"'{fault}'" if fault else "nothing"
+    raise ChainError(f"{shown} at place {begin + 1} of the chain {why}\n  {marked}")

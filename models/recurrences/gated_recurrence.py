@@ -1,0 +1,151 @@
+"""The gated recurrence of GRU layers, with its gradient, for both directions and many networks in one loop over bins.
+
+``nn.GRU`` walks through the bins once for each direction, and on a CPU spends most of its time between calls too small
+to matter; its weights can be those of one network only. Here a bin is four calls forwards and five back, whatever the
+number of directions and networks, and what does not wait for the bin before stands outside the loop.
+
+Axes beside those of ``models.tensors``: D directions, H channels of one direction, G the networks of all directions.
+Within the loop bins come first and trials last, so that what a bin needs lies together.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+from nlb_search.models.recurrences.vmap_rules import merged
+
+UPDATE, RESET, CANDIDATE = range(3)
+"""The order of the gates, wherever an axis of three holds them."""
+
+
+def gated_recurrence(inputs_D3HTB: Tensor, weights_D3HH: Tensor, bias_DH: Tensor) -> Tensor:
+    """The states of a GRU layer at every bin, H x D x T x B, from a state of zero (Cho et al. 2014).
+
+    ``inputs_D3HTB`` is what each gate gets from the layer's input, biases included; ``weights_D3HH`` (gate, channel
+    out, channel in) what it gets from the state, and ``bias_DH`` is added to the candidate's part of that. The second
+    direction, if there is one, runs backwards in time. As in ``nn.GRU`` the reset gate acts on the state's part of the
+    candidate, after its weights.
+    """
+    states_KHDTB: Tensor = _GatedRecurrence.apply(inputs_D3HTB[None], weights_D3HH[None], bias_DH[None])[0]
+    return states_KHDTB[0]
+
+
+class _GatedRecurrence(Function):
+    """As ``gated_recurrence`` with K networks in front; gives what the gradient needs beside the states."""
+
+    @staticmethod
+    def forward(inputs_KD3HTB: Tensor, weights_KD3HH: Tensor, bias_KDH: Tensor) -> tuple[Tensor, ...]:
+        n_networks, n_directions, _, n_channels, n_bins, n_trials = inputs_KD3HTB.shape
+        by_direction = (n_directions, n_networks)
+        # For every bin the gates' preactivations; the candidate's slot first holds the bias of the state's part.
+        gates_TDK3HB = inputs_KD3HTB.new_empty(n_bins, *by_direction, 3, n_channels, n_trials)
+        _put_by_bin(inputs_KD3HTB[:, :, :CANDIDATE], gates_TDK3HB[:, :, :, :CANDIDATE])
+        gates_TDK3HB[:, :, :, CANDIDATE] = bias_KDH.transpose(0, 1).unsqueeze(-1)
+        candidate_TDKHB = inputs_KD3HTB.new_empty(n_bins, *by_direction, n_channels, n_trials)
+        _put_by_bin(inputs_KD3HTB[:, :, CANDIDATE], candidate_TDKHB)
+        gates_TG3HB, candidate_TGHB = gates_TDK3HB.flatten(1, 2), candidate_TDKHB.flatten(1, 2)
+        states_TGHB = torch.empty_like(candidate_TGHB)
+        weights_GJH = weights_KD3HH.transpose(0, 1).flatten(0, 1).flatten(1, 2)
+        bins = zip(
+            gates_TG3HB.flatten(2, 3).unbind(),
+            gates_TG3HB[:, :, :CANDIDATE].flatten(2, 3).unbind(),
+            *(gate_TGHB.unbind() for gate_TGHB in gates_TG3HB.unbind(2)),
+            candidate_TGHB.unbind(),
+            states_TGHB.unbind(),
+            strict=True,
+        )
+        state = torch.zeros_like(states_TGHB[0])
+        for gates, sigmoids, update, reset, recurrent, candidate, after in bins:
+            gates.baddbmm_(weights_GJH, state)
+            sigmoids.sigmoid_()
+            candidate.addcmul_(reset, recurrent).tanh_()
+            state = torch.lerp(candidate, state, update, out=after)
+        states_KHDTB = states_TGHB.new_empty(n_networks, n_channels, n_directions, n_bins, n_trials)
+        _take_from_bins(states_TGHB.unflatten(1, by_direction), states_KHDTB.transpose(1, 2))
+        return states_KHDTB, gates_TG3HB, candidate_TGHB, states_TGHB
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
+        _, *kept = output
+        ctx.mark_non_differentiable(*kept)
+        ctx.save_for_backward(inputs[1], *kept)
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad_KHDTB: Tensor, *_: None) -> tuple[Tensor, ...]:
+        weights_KD3HH, gates_TG3HB, candidate_TGHB, states_TGHB = ctx.saved_tensors
+        by_network = weights_KD3HH.shape[:2]
+        by_direction = by_network[::-1]
+        n_bins, n_groups, _, n_channels, n_trials = gates_TG3HB.shape
+        update_TGHB, reset_TGHB, recurrent_TGHB = gates_TG3HB.unbind(2)
+        before_TGHB = torch.cat([torch.zeros_like(states_TGHB[:1]), states_TGHB[:-1]])
+        # From the gradient of a state to those of candidate and update, and from the candidate's to those of the reset
+        # and of the state's part of the candidate, each before its nonlinearity.
+        from_state_TG2HB = torch.empty_like(gates_TG3HB[:, :, :2])
+        torch.mul(1 - update_TGHB, 1 - candidate_TGHB.square(), out=from_state_TG2HB[:, :, 0])
+        slope_TGHB = (1 - update_TGHB).mul_(update_TGHB)
+        torch.mul(before_TGHB - candidate_TGHB, slope_TGHB, out=from_state_TG2HB[:, :, 1])
+        from_candidate_TG2HB = torch.empty_like(from_state_TG2HB)
+        torch.mul((1 - reset_TGHB).mul_(reset_TGHB), recurrent_TGHB, out=from_candidate_TG2HB[:, :, 0])
+        from_candidate_TG2HB[:, :, 1] = reset_TGHB
+        # Four gradients a bin: of the candidate, then of what its three gates get from the state.
+        grads_TG4HB = gates_TG3HB.new_empty(n_bins, n_groups, 4, n_channels, n_trials)
+        grad_TGHB = torch.empty_like(states_TGHB)
+        _put_by_bin(grad_KHDTB.transpose(1, 2), grad_TGHB.unflatten(1, by_direction))
+        weights_GHJ = weights_KD3HH.transpose(0, 1).flatten(0, 1).flatten(1, 2).transpose(1, 2).contiguous()
+        grad_G1HB = torch.zeros_like(grad_TGHB[0]).unsqueeze(1)
+        grad_GHB = grad_G1HB.squeeze(1)
+        bins = zip(
+            grad_TGHB.unbind(),
+            from_state_TG2HB.unbind(),
+            from_candidate_TG2HB.unbind(),
+            update_TGHB.unbind(),
+            grads_TG4HB[:, :, :2].unbind(),
+            grads_TG4HB[:, :, :1].unbind(),
+            grads_TG4HB[:, :, 2:].unbind(),
+            grads_TG4HB[:, :, 1:].flatten(2, 3).unbind(),
+            strict=True,
+        )
+        for arriving, from_state, from_candidate, update, first_two, candidate, last_two, gates in reversed(list(bins)):
+            grad_GHB += arriving
+            torch.mul(grad_G1HB, from_state, out=first_two)
+            torch.mul(candidate, from_candidate, out=last_two)
+            grad_GHB.mul_(update).baddbmm_(weights_GHJ, gates)
+        grads_GJS = grads_TG4HB[:, :, 1:].permute(1, 2, 3, 0, 4).reshape(n_groups, 3 * n_channels, n_bins * n_trials)
+        before_GHS = before_TGHB.permute(1, 2, 0, 3).reshape(n_groups, n_channels, n_bins * n_trials)
+        grad_weights_GJH = torch.bmm(grads_GJS, before_GHS.transpose(1, 2))
+        grad_bias_GH = grads_GJS[:, CANDIDATE * n_channels :].sum(dim=2)
+        grad_inputs_KD3HTB = grads_TG4HB.new_empty(*by_network, 3, n_channels, n_bins, n_trials)
+        grads_TDK4HB = grads_TG4HB.unflatten(1, by_direction)
+        _take_from_bins(grads_TDK4HB[:, :, :, 1:3], grad_inputs_KD3HTB[:, :, :CANDIDATE])
+        _take_from_bins(grads_TDK4HB[:, :, :, 0], grad_inputs_KD3HTB[:, :, CANDIDATE])
+        return (
+            grad_inputs_KD3HTB,
+            grad_weights_GJH.view(*by_direction, 3, n_channels, n_channels).transpose(0, 1),
+            grad_bias_GH.view(*by_direction, n_channels).transpose(0, 1),
+        )
+
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: tuple[int | None, ...], *tensors: Tensor
+    ) -> tuple[tuple[Tensor, ...], tuple[Any, ...]]:
+        """Networks that ``torch.vmap`` runs side by side become more of the K."""
+        # What the gradient needs is kept by this call, so nobody looks at it again.
+        states_KHDTB, *kept = _GatedRecurrence.apply(*merged(info, in_dims, tensors))
+        return (states_KHDTB.unflatten(0, (info.batch_size, -1)), *kept), (0, *[None] * len(kept))
+
+
+def _put_by_bin(values_KDxTB: Tensor, bins_TDKxB: Tensor) -> None:
+    """Copy with the bins in front, the second direction turned round in time."""
+    for direction, values_KxTB in enumerate(values_KDxTB.unbind(1)):
+        values_TKxB = values_KxTB.movedim(-2, 0)
+        bins_TDKxB[:, direction] = values_TKxB.flip(0) if direction else values_TKxB
+
+
+def _take_from_bins(bins_TDKxB: Tensor, values_KDxTB: Tensor) -> None:
+    """The way back from ``_put_by_bin``."""
+    for direction, bins_TKxB in enumerate(bins_TDKxB.unbind(1)):
+        values_KDxTB[:, direction] = (bins_TKxB.flip(0) if direction else bins_TKxB).movedim(0, -2)

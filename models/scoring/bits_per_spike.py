@@ -1,0 +1,99 @@
+"""Bits per spike, on the device where the rates are.
+
+The formula is that of ``nlb_tools.evaluation.bits_per_spike`` (Pei et al. 2021, section 3.2): how much more likely
+the spikes are under the predicted rates than under each neuron's mean rate, in bits, per spike.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nlb_search.models.tensors import Counts, with_nan
+
+LEAST_RATE = 1e-9
+"""nlb_tools scores a predicted rate of zero as this one, and so do we."""
+
+
+@dataclass(frozen=True)
+class Gains:
+    """What a score is made of, for each trial of a recording: spikes, and how far above the null model they are.
+
+    ``gain_B`` is a log-likelihood ratio in nats. The null model is each neuron's mean rate over all B trials.
+    """
+
+    gain_B: Tensor
+    spikes_B: Tensor
+
+    @property
+    def bits_per_spike(self) -> Tensor:
+        """The score of all trials together, a scalar tensor; not finite if there is no spike at all."""
+        return self.gain_B.sum() / self.spikes_B.sum() / math.log(2)
+
+
+class Scored:
+    """Spikes that rates are scored against, trials x bins x neurons, and what the null model makes of them.
+
+    Entries where ``spikes`` is NaN are not scored.
+    """
+
+    def __init__(self, spikes: Tensor) -> None:
+        self.unknown = torch.isnan(spikes)
+        self.spikes = torch.nan_to_num(spikes)
+        total, known = self.spikes.sum(dim=(0, 1), dtype=torch.float64), (~self.unknown).sum(dim=(0, 1))
+        null = (total / known).to(spikes.dtype)
+        self.spikes_B = self.spikes.sum(dim=(1, 2), dtype=torch.float64)
+        self.null_B = self._log_likelihood(null, slice(None))
+
+    def gain(self, rates: Tensor, trials: slice) -> Tensor:
+        """How far ``rates`` of some trials are above the null model, in nats a trial, float64.
+
+        Sums run in float64: the score is a small difference of large numbers.
+        """
+        return self._log_likelihood(rates, trials) - self.null_B[trials]
+
+    def gains(self, rates: Tensor) -> Gains:
+        """What each trial adds to the score of ``rates``, spikes per bin."""
+        return Gains(self.gain(rates, slice(None)), self.spikes_B)
+
+    def _log_likelihood(self, rates: Tensor, trials: slice) -> Tensor:
+        """Poisson log-likelihood of each trial, without the term that no rate changes."""
+        rates = rates.masked_fill(rates == 0, LEAST_RATE)
+        each = (self.spikes[trials] * torch.log(rates)).sub_(rates).masked_fill_(self.unknown[trials], 0)
+        return each.sum(dim=(1, 2), dtype=torch.float64)
+
+
+def heldout(counts: Counts) -> Scored:
+    """What co-bps is scored on: held-out neurons in the window."""
+    sizes = counts.sizes
+    return Scored(with_nan(counts.counts_BTN[:, : sizes.n_window, sizes.n_heldin :]))
+
+
+def forward(counts: Counts) -> Scored:
+    """What fp-bps is scored on: all neurons in the forward bins."""
+    return Scored(with_nan(counts.counts_BTN[:, counts.sizes.n_window :]))
+
+
+def bits_per_spike(rates: Tensor, spikes: Tensor) -> Tensor:
+    """Bits per spike of ``rates`` for ``spikes``, both trials x bins x neurons, in spikes per bin.
+
+    Entries where ``spikes`` is NaN are not scored. Returns a scalar tensor on the device of the rates; not finite if
+    there is no spike at all.
+    """
+    return Scored(spikes.to(rates.dtype)).gains(rates).bits_per_spike
+
+
+def co_bps(rates_BTN: Tensor, counts: Counts) -> Tensor:
+    """Co-smoothing bits per spike: held-out neurons in the window. A scalar tensor."""
+    return gains_by_trial(rates_BTN, counts).bits_per_spike
+
+
+def fp_bps(rates_BTN: Tensor, counts: Counts) -> Tensor:
+    """Forward-prediction bits per spike: all neurons in the forward bins. A scalar tensor."""
+    return forward(counts).gains(rates_BTN[:, counts.sizes.n_window :]).bits_per_spike
+
+
+def gains_by_trial(rates_BTN: Tensor, counts: Counts) -> Gains:
+    """What each trial of the recording adds to ``co_bps``."""
+    return heldout(counts).gains(rates_BTN[:, : counts.sizes.n_window, counts.sizes.n_heldin :])

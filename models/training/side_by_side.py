@@ -1,0 +1,217 @@
+"""Networks of one kind as one computation: each operation runs for all of them at once.
+
+The networks are small, and what a step takes is mostly the calls and not their arithmetic, above all on a GPU. So
+networks of one chain whose layers match are laid side by side, a row of numbers each, and ``torch.vmap`` runs what is
+written for one of them over all rows. They share nothing: each draws from its own seed, has its own settings, its own
+place in its schedule, and comes out as it would alone, to rounding. Fewer hidden channels than the neighbour's are
+filled up with weights of zero, which stay zero and change nothing.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.func import functional_call, vmap
+
+from nlb_search.models.architecture.network import Network
+from nlb_search.models.dropout import Dropout
+from nlb_search.models.masking import masks
+from nlb_search.models.masking.crops import WHOLE, draw_bins, whole_bins, window_bins
+from nlb_search.models.random_draws import draw, fold, key_of
+from nlb_search.models.tensors import UNKNOWN
+from nlb_search.models.training.graph_capture import Repeated
+from nlb_search.models.training.optimizer import Rows, Settings, update
+from nlb_search.models.training.state import Training
+
+_ORDER, _STEPS = range(2)
+"""What is drawn from the key of a seed, by number: the order of the trials in an epoch, and all that steps draw."""
+
+_CROPS, _MASKS, _DROPOUTS = range(3)
+"""What is drawn from the key of a step; the numbers from the last on are those of the network's dropouts."""
+
+_KEPT: tuple[Callable[[Training], dict[str, Tensor]], ...] = (
+    lambda training: training.weights,
+    lambda training: training.mean,
+    lambda training: training.square,
+)
+"""What a training keeps in rows, in the order of ``Rows``."""
+
+
+class Layout:
+    """Where each parameter lies in the rows of networks that are side by side."""
+
+    def __init__(self, networks: Sequence[Network]) -> None:
+        self.own = [{name: weight.shape for name, weight in network.named_parameters()} for network in networks]
+        self.shapes = {
+            name: torch.Size(map(max, zip(*(shapes[name] for shapes in self.own), strict=True))) for name in self.own[0]
+        }
+
+    def pack(self, networks: Sequence[Mapping[str, Tensor]]) -> Tensor:
+        """K x P, from the K networks' tensors by the parameters' names; zero where a network has fewer channels."""
+        columns = []
+        for name, shape in self.shapes.items():
+            column = networks[0][name].new_zeros(len(networks), *shape)
+            for values, own in zip(column, networks, strict=True):
+                values[_corner(own[name].shape)] = own[name]
+            columns.append(column.flatten(1))
+        return torch.cat(columns, dim=1)
+
+    def named(self, rows_KP: Tensor) -> dict[str, Tensor]:
+        """The parameters of all rows by name, views of K x the widest network's shape."""
+        columns = rows_KP.split([shape.numel() for shape in self.shapes.values()], dim=1)
+        return {
+            name: column.unflatten(1, shape) for (name, shape), column in zip(self.shapes.items(), columns, strict=True)
+        }
+
+    def unpack(self, rows_KP: Tensor) -> list[dict[str, Tensor]]:
+        """The way back from ``pack``: views, in each network's own shapes."""
+        named = self.named(rows_KP)
+        return [
+            {name: named[name][index][_corner(shape)] for name, shape in shapes.items()}
+            for index, shapes in enumerate(self.own)
+        ]
+
+
+def _corner(shape: torch.Size) -> tuple[slice, ...]:
+    return tuple(slice(length) for length in shape)
+
+
+@dataclass(frozen=True)
+class _Draws:
+    """What the networks differ in beside their weights and the optimizer's settings, a number for each of the K.
+
+    ``shown_K`` is the share of held-in entries that are not masked; ``hidden`` holds the chances of each part of the
+    masks, ``dropped`` the rate of each of the network's dropouts, by their names.
+    """
+
+    key_K: Tensor
+    shown_K: Tensor
+    hidden: dict[str, Tensor]
+    dropped: dict[str, Tensor]
+
+
+class SideBySide:
+    """Trainings of one kind, laid side by side until ``write_back``.
+
+    They must be of equal ``Training.kind`` and of the same recording and plan.
+    """
+
+    def __init__(self, trainings: Sequence[Training]) -> None:
+        self.trainings = trainings
+        first = trainings[0]
+        self.train, self.plan, self.device = first.train, first.plan, first.device
+        self.input_size = first.hyper.input_size
+        self.layout = Layout([training.network for training in trainings])
+        # Rows are as wide as the widest network, so it is that one through which all are run.
+        self.network = max((training.network for training in trainings), key=lambda network: network.n_parameters)
+        self.rows = Rows(*(self.layout.pack([read(training) for training in trainings]) for read in _KEPT))
+        self.settings = Settings(
+            lr_K=self._each(lambda training: training.hyper.lr),
+            l2_weight_K=self._each(lambda training: training.hyper.l2_weight).float(),
+            steps=self.plan.epochs * self.plan.steps_per_epoch(self.train.n_trials),
+        )
+        self.done_K = self._each(lambda training: training.epoch * self.plan.steps_per_epoch(self.train.n_trials))
+        self.draws = self._draws()
+        self._repeated = Repeated()
+
+    def _each(self, number: Callable[[Training], float]) -> Tensor:
+        numbers = [number(training) for training in self.trainings]
+        return torch.tensor(numbers, dtype=torch.float64, device=self.device)
+
+    def _draws(self) -> _Draws:
+        chances = [
+            masks.chances_of(training.hyper.mask_variant, training.hyper.mask_ratio) for training in self.trainings
+        ]
+        dropouts = [name for name, module in self.network.named_modules() if isinstance(module, Dropout)]
+        return _Draws(
+            key_K=torch.stack([key_of(training.seed, self.device) for training in self.trainings]),
+            shown_K=self._each(lambda training: 1 - training.hyper.mask_ratio).float(),
+            hidden={
+                part: torch.tensor([chance[part] for chance in chances], dtype=torch.float64, device=self.device)
+                for part in masks.PARTS
+                if any(chance[part] for chance in chances)
+            },
+            dropped={name: self._each(lambda training: training.hyper.dropout).float() for name in dropouts},
+        )
+
+    def train_epoch(self, interrupted: Callable[[], bool]) -> Tensor | None:
+        """Train every network for one epoch; returns the losses, steps x K, still on the device.
+
+        Returns None as soon as ``interrupted``, which is asked before every step, says so.
+        """
+        self.network.train()
+        n_trials = self.train.n_trials
+        epoch_K = torch.tensor([training.epoch for training in self.trainings], dtype=torch.int32, device=self.device)
+        key_K = fold(fold(self.draws.key_K, _ORDER), epoch_K)
+        order_KE = vmap(lambda key: draw(key, (n_trials,)))(key_K).argsort(dim=1, stable=True)
+        losses = []
+        for start in self.plan.batch_starts(n_trials):
+            if interrupted():
+                return None
+            losses.append(self._repeated(self._step, order_KE[:, start : start + self.plan.trials_per_batch(n_trials)]))
+        return torch.stack(losses)
+
+    def _step(self, trials_KB: Tensor) -> Tensor:
+        """One step of every network on its own trials; returns the losses."""
+        weights_KP = self.rows.weights_KP.detach().requires_grad_()
+        key_K = fold(fold(self.draws.key_K, _STEPS), self.done_K.to(torch.int32))
+        draws = self.draws
+        loss_K = vmap(self._loss)(
+            self.layout.named(weights_KP), draws.dropped, draws.hidden, draws.shown_K, key_K, trials_KB
+        )
+        (gradient_KP,) = torch.autograd.grad(loss_K.sum(), weights_KP)
+        update(self.rows, gradient_KP, self.settings, self.done_K)
+        self.done_K += 1
+        return loss_K.detach()
+
+    def _loss(
+        self,
+        weights: dict[str, Tensor],
+        dropped: dict[str, Tensor],
+        hidden: dict[str, Tensor],
+        shown: Tensor,
+        key: Tensor,
+        trials_B: Tensor,
+    ) -> Tensor:
+        """The mean loss of one network on some trials, in nats per scored entry."""
+        sizes = self.train.sizes
+        n_window = window_bins(self.input_size, sizes)
+        bins_BT = draw_bins(len(trials_B), self.input_size, sizes, fold(key, _CROPS))
+        # Whole trials are copied as blocks; only crops have to be picked out bin by bin.
+        picked = trials_B if self.input_size == WHOLE else (trials_B.unsqueeze(1), bins_BT)
+        counts_BTN = self.train.counts_BTN[picked]
+        known_BTN = counts_BTN != UNKNOWN
+        heldin = (slice(None), slice(n_window), slice(sizes.n_heldin))
+        known_BWI = known_BTN[heldin]
+        hidden_BWI = masks.hide((len(trials_B), n_window, sizes.n_heldin), hidden, fold(key, _MASKS))
+        # Scaled so that a network reads the same total with and without a mask, as dropout does.
+        visible_BWI = counts_BTN[heldin].masked_fill(hidden_BWI | ~known_BWI, 0).float() / shown
+        buffers = {f"{name}.rate": rate for name, rate in dropped.items()}
+        for number, name in enumerate(dropped):
+            buffers[f"{name}.key"] = fold(key, _DROPOUTS + number)
+        output_BTN = functional_call(self.network, (weights, buffers), (visible_BWI, bins_BT))
+        scored_BTN = known_BTN.float()
+        scored_BTN[heldin] *= hidden_BWI
+        losses_BTN = self.network.head.loss(output_BTN, counts_BTN.float())
+        return (losses_BTN * scored_BTN).sum() / scored_BTN.sum().clamp(min=1)
+
+    @torch.no_grad()
+    def rates(self, heldin_BWI: Tensor) -> Tensor:
+        """Rates of every network, K x B x T x N in spikes per bin, for held-in counts: no mask, no dropout."""
+        self.network.eval()
+        bins_BT = whole_bins(len(heldin_BWI), self.train.sizes, self.device)
+
+        def of_one(weights: dict[str, Tensor]) -> Tensor:
+            return self.network.head.rates(functional_call(self.network, weights, (heldin_BWI.float(), bins_BT)))
+
+        rates_KBTN: Tensor = vmap(of_one)(self.layout.named(self.rows.weights_KP))
+        return rates_KBTN
+
+    @torch.no_grad()
+    def write_back(self) -> None:
+        """Give every training what its row holds."""
+        for read, rows_KP in zip(_KEPT, (self.rows.weights_KP, self.rows.mean_KP, self.rows.square_KP), strict=True):
+            for training, own in zip(self.trainings, self.layout.unpack(rows_KP), strict=True):
+                for name, tensor in read(training).items():
+                    tensor.copy_(own[name])

@@ -1,0 +1,155 @@
+"""A network in training: its settings, how far it is, and everything it needs to go on."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nlb_search.models.architecture.chain import Chain
+from nlb_search.models.architecture.network import Network
+from nlb_search.models.hyperparameters import Hyperparameters
+from nlb_search.models.tensors import Counts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How long to train and how often to look: ``epochs`` passes over the training trials in batches of at most
+    ``batch_size``, scored on val after every ``evaluate_every`` epochs and after the last.
+    """
+
+    epochs: int
+    evaluate_every: int = 1
+    batch_size: int = 32
+
+    def steps_per_epoch(self, n_trials: int) -> int:
+        """Steps of the optimizer in a pass over so many trials."""
+        return math.ceil(n_trials / self.batch_size)
+
+    def trials_per_batch(self, n_trials: int) -> int:
+        """Trials in every batch: as many in each, so that a step is always of one shape."""
+        return math.ceil(n_trials / self.steps_per_epoch(n_trials))
+
+    def batch_starts(self, n_trials: int) -> list[int]:
+        """Where each batch begins in the order of an epoch; where they do not fit exactly, neighbours overlap."""
+        steps = self.steps_per_epoch(n_trials)
+        last = n_trials - self.trials_per_batch(n_trials)
+        return [round(step * last / max(1, steps - 1)) for step in range(steps)]
+
+    def is_look(self, epoch: int) -> bool:
+        """Whether the network is scored after so many epochs."""
+        return epoch % self.evaluate_every == 0 or epoch == self.epochs
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One evaluation: the epochs done, their mean loss in nats per scored entry, and the scores on val.
+
+    ``fp_bps`` is None where there are no forward bins.
+    """
+
+    epoch: int
+    loss: float
+    co_bps: float
+    fp_bps: float | None
+
+
+@dataclass(frozen=True)
+class Best:
+    """The network as it was when val liked it best."""
+
+    progress: Progress
+    weights: dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything a training needs to go on: tensors by name, and plain facts that JSON can hold."""
+
+    tensors: dict[str, Tensor]
+    facts: dict[str, Any]
+
+
+class Training:
+    """A network, its optimizer's memory and how far they are. ``models.training.fitting`` is what moves it on.
+
+    ``epoch`` is the number of epochs done; ``mean`` and ``square`` are Adam's running means of each parameter's
+    gradient and its square; ``best`` is the best network so far, where there was a val to judge it by.
+
+    All that is random in a training follows from its seed and from how far it is: one that is restored goes on exactly
+    as if it had never been cut.
+    """
+
+    def __init__(
+        self, chain: Chain, hyper: Hyperparameters, plan: Plan, train: Counts, seed: int, device: torch.device
+    ) -> None:
+        self.chain, self.hyper, self.plan, self.seed, self.device = chain, hyper, plan, seed, device
+        self.train = train.to(device)
+        self.epoch = 0
+        self.best: Best | None = None
+        with _seeded(seed):
+            self.network = Network(chain, train.sizes, hyper, train.mean_N.cpu()).to(device)
+        self.mean, self.square = ({name: torch.zeros_like(w) for name, w in self.weights.items()} for _ in range(2))
+
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """The network's parameters by name, outside autograd."""
+        return {name: weight.detach() for name, weight in self.network.named_parameters()}
+
+    @cached_property
+    def kind(self) -> tuple[Any, ...]:
+        """What trainings must have in common to be run side by side, beside recording and plan."""
+        hyper = self.hyper
+        return (str(self.chain), hyper.input_size, hyper.bidirectional, *self.weights, *self.network.felt_widths)
+
+    @property
+    def is_done(self) -> bool:
+        return self.epoch >= self.plan.epochs
+
+    def keep_if_best(self, progress: Progress) -> None:
+        """Keep the network as it is now, if val likes it better than any before."""
+        if self.best is None or progress.co_bps > self.best.progress.co_bps:
+            self.best = Best(progress, {name: weight.clone() for name, weight in self.weights.items()})
+
+    def state(self) -> State:
+        """What ``restore`` needs to go on from here, on the CPU."""
+        tensors = (
+            _prefixed("network.", self.weights) | _prefixed("mean.", self.mean) | _prefixed("square.", self.square)
+        )
+        facts: dict[str, Any] = {"epoch": self.epoch}
+        if self.best is not None:
+            tensors |= _prefixed("best.", self.best.weights)
+            facts["best"] = asdict(self.best.progress)
+        return State({name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}, facts)
+
+    def restore(self, state: State) -> None:
+        """Go on from ``state``, which a training of the same chain, settings, plan and data gave.
+
+        Raises KeyError or RuntimeError for a state that lacks something of it.
+        """
+        self.network.load_state_dict(_named("network.", state.tensors))
+        for moments, prefix in ((self.mean, "mean."), (self.square, "square.")):
+            moments.update((name, state.tensors[prefix + name].to(self.device)) for name in self.weights)
+        self.epoch = state.facts["epoch"]
+        if "best" in state.facts:
+            self.best = Best(Progress(**state.facts["best"]), _named("best.", state.tensors))
+
+
+def _prefixed(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {prefix + name: tensor for name, tensor in tensors.items()}
+
+
+def _named(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Torch's generator of the CPU seeded, and given back as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield

@@ -1,0 +1,47 @@
+"""The command line: its commands, in the order in which a person meets them."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from nlb_search.search.cli import recordings, results, search, status, storage
+from nlb_search.search.cli.terminal import exit_code_of, set_up_words
+
+app = typer.Typer(
+    help="Hyperparameter search for models of neural population activity, scored as the Neural Latents Benchmark does.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+for command in (
+    recordings.fetch,
+    recordings.synthesize,
+    recordings.inspect,
+    search.launch,
+    search.worker,
+    search.resume,
+    search.pause,
+    search.stop,
+    status.status,
+    status.studies,
+    status.dashboard,
+    results.rescore,
+    results.export_best,
+    results.evaluate,
+    status.plot,
+    storage.copy,
+):
+    app.command()(command)
+
+
+@app.callback()
+def common(debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False) -> None:
+    """What every command begins with: where its words go."""
+    set_up_words(debug)
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    sys.exit(exit_code_of(lambda: app(standalone_mode=False)))

@@ -1,0 +1,114 @@
+"""The commands about recordings: fetch, inspect and synthesize."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nlb_search.data.dataset_files import PUBLIC_TARGETS
+from nlb_search.data.datasets import DATASETS, dataset_named
+from nlb_search.search.cli import options
+from nlb_search.search.cli.terminal import MESSAGES, OUTPUT, print_json
+from nlb_search.search.errors import SearchError, UsageError
+
+DANDI_URL = "https://api.dandiarchive.org/api"
+
+
+def fetch(
+    datasets: Annotated[list[str] | None, typer.Argument(metavar="DATASET", help=f"Of {', '.join(DATASETS)}.")] = None,
+    targets: Annotated[
+        bool, typer.Option("--targets", help="Fetch the benchmark's public test targets, which `evaluate` then takes.")
+    ] = False,
+    targets_url: Annotated[
+        str | None, typer.Option(show_default="nlb_tools' repository", help="Another address of the test targets.")
+    ] = None,
+    dandi_url: Annotated[
+        str,
+        typer.Option(
+            "--dandi-url", envvar="NLB_SEARCH_DANDI_URL", show_envvar=True, help="The address of DANDI's API."
+        ),
+    ] = DANDI_URL,
+    data: options.Data = options.DATA,
+) -> None:
+    """Download datasets from DANDI, or go on with it: each file is checked, and what is there already is kept."""
+    from nlb_search.search.cli.download_progress import show
+
+    try:
+        from nlb_search.data.dandi.archive import DandiArchive
+        from nlb_search.data.dandi.fetching import fetch as bring
+        from nlb_search.data.dandi.provenance import read_record
+        from nlb_search.data.dandi.public_targets import URL, fetch_targets
+    except ImportError as error:
+        raise SearchError(
+            "fetch needs the client of DANDI, which is not installed: `pip install 'nlb-search[fetch]'`"
+        ) from error
+    wanted = [dataset_named(name) for name in datasets or ()]
+    with_targets = targets or targets_url is not None
+    if not wanted and not with_targets:
+        raise UsageError(f"say what to fetch: {', '.join(DATASETS)}, or --targets")
+    archive = DandiArchive(dandi_url)
+    for dataset in wanted:
+        show(bring(dataset, data, archive), MESSAGES)
+        folder = data / dataset.dandi_id
+        record = read_record(folder)
+        assert record is not None
+        typer.echo(
+            f"{dataset.name}: {len(record.files)} files in {folder}, each with the SHA-256 of DANDI:{record.dandiset}, "
+            f"version {record.version}"
+        )
+    if with_targets:
+        show(fetch_targets(targets_url or URL, data, [dataset.name for dataset in wanted]), MESSAGES)
+        typer.echo(f"test targets: {data / PUBLIC_TARGETS}")
+
+
+def synthesize(
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help=f"One of {', '.join(DATASETS)}.")],
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, another recording.")] = 0,
+    trials: Annotated[int | None, typer.Option(show_default="as the real one", help="Trials of all splits.")] = None,
+    neurons: Annotated[int | None, typer.Option(show_default="as the real one", help="Held-in and held-out.")] = None,
+    binary: Annotated[
+        bool, typer.Option("--binary", help="At most one spike per 5 ms bin, as chains that end in Sigmoid need.")
+    ] = False,
+    data: options.Data = options.DATA,
+) -> None:
+    """Write a synthetic recording in the layout that DANDI serves, its true rates and ceiling beside it."""
+    from nlb_search.data.synthesis import SynthesisOptions
+    from nlb_search.data.synthesis import synthesize as write
+
+    folder = write(dataset, data, SynthesisOptions(seed=seed, n_trials=trials, n_neurons=neurons, binary=binary))
+    typer.echo(f"wrote {folder}")
+
+
+def inspect(
+    dataset: Annotated[str, typer.Option(help=options.DATASET_HELP)],
+    out: Annotated[
+        Path | None, typer.Option(show_default="no page", help="The folder to write a page with pictures to.")
+    ] = None,
+    as_json: options.Json = False,
+    bin_size: options.BinSize = None,
+    recording: options.RecordingFile = None,
+    data: options.Data = options.DATA,
+) -> None:
+    """Say what a recording holds, and what in it to look at before it is searched."""
+    from nlb_search.data.inspection.findings import inspection_of
+    from nlb_search.data.inspection.survey import survey_of
+    from nlb_search.data.opening import open_recording
+    from nlb_search.data.own.settings import read_settings
+    from nlb_search.search.figures.inspection_page import write_page
+    from nlb_search.search.figures.inspection_table import heads_of, report
+    from nlb_search.search.figures.inspection_warnings import worries
+
+    settings = None if recording is None else read_settings(recording)
+    opened = open_recording(dataset, data, bin_size or 5, settings=settings)
+    survey = survey_of(opened)
+    found = inspection_of(survey)
+    page = None if out is None else write_page(survey, found, out)
+    if as_json:
+        print_json(found.as_json() | {"heads": heads_of(found), "worries": worries(found)})
+        return
+    OUTPUT.print(report(found))
+    if opened.choices:
+        typer.echo(f"where nothing else was said: {'; '.join(opened.choices)}")
+    for line in [f"! {worry}" for worry in worries(found)] or ["nothing to worry about was found"]:
+        typer.echo(line)
+    typer.echo("--out DIR writes a page with pictures" if page is None else f"wrote {page}")

@@ -1,0 +1,93 @@
+"""The commands that score and export: rescore, export-best and evaluate."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nlb_search.models.architecture.known_chains import KNOWN_MEANS
+from nlb_search.search.cli import options
+from nlb_search.search.cli.terminal import INTERRUPTED, OUTPUT, print_json
+from nlb_search.search.submission.choices import Judge, Phase
+
+
+def rescore(
+    study: options.StudyName,
+    finalists: Annotated[int, typer.Option(min=1, help="Score so many of the trials that val liked best.")] = 5,
+    splits: Annotated[int, typer.Option(min=2, help="Cut train + val into so many folds.")] = 4,
+    arch: Annotated[
+        list[str] | None, typer.Option(help="As many finalists of each of these chains, by themselves.")
+    ] = None,
+    workers: options.Workers = None,
+    gpus: options.Gpus = "all",
+    workers_per_gpu: options.WorkersPerGpu = 1,
+    as_json: options.Json = False,
+    storage: options.Storage = options.STORAGE,
+    data: options.Data = options.DATA,
+) -> None:
+    """Score a study's best trials anew by cross-validation, for val flatters whom it chose."""
+    from nlb_search.search.figures.rescoring_table import choice, finalists_table
+    from nlb_search.search.launching.slots import chosen_gpus, make_slots
+    from nlb_search.search.rescoring.rescoring import choose_finalists
+    from nlb_search.search.rescoring.rescoring import rescore as score_anew
+    from nlb_search.search.study.opening import open_named_study
+    from nlb_search.search.workers.stopping import Stop
+
+    open_study = open_named_study(options.place(storage, data), study)
+    chosen = choose_finalists(open_study, finalists, options.chains(arch))
+    slots = make_slots(chosen_gpus(gpus), workers_per_gpu, workers)
+    stop = Stop().listen()
+    rescoring = score_anew(open_study, chosen, splits, slots, stop)
+    if as_json:
+        print_json(rescoring.as_json())
+    else:
+        OUTPUT.print(finalists_table(rescoring))
+        typer.echo(choice(rescoring))
+    if stop.is_set():
+        raise typer.Exit(INTERRUPTED)
+
+
+def export_best(
+    study: Annotated[list[str], typer.Argument(metavar="STUDY...", help="Studies, each of its own dataset.")],
+    out: Annotated[Path, typer.Option(help="The submission file to write.")],
+    phase: Annotated[Phase, typer.Option(help="Predict val, or train on train + val and predict test.")] = "val",
+    ensemble: Annotated[int, typer.Option(min=1, help="Average the rates of so many best trials.")] = 1,
+    arch: Annotated[
+        list[str] | None,
+        typer.Option(
+            help=f"Of this chain's trials; again, or {' or '.join(KNOWN_MEANS)}, for the mean over several chains."
+        ),
+    ] = None,
+    by: Annotated[Judge, typer.Option(help="What says which is best: val in the search, or `rescore`.")] = "val",
+    storage: options.Storage = options.STORAGE,
+    data: options.Data = options.DATA,
+    artifacts: options.Artifacts = None,
+) -> None:
+    """Write the best trial's rates as a submission file."""
+    from nlb_search.search.study.opening import open_named_study
+    from nlb_search.search.submission.export import export_best as export
+    from nlb_search.search.submission.selection import Selection
+
+    place = options.place(storage, data, artifacts)
+    selection = Selection(ensemble, options.chains(arch), by)
+    export([open_named_study(place, name) for name in study], out, phase, selection)
+    typer.echo(f"wrote {out}, phase {phase}: every array checked")
+
+
+def evaluate(
+    file: Annotated[Path, typer.Argument(metavar="FILE.h5", help="A submission.")],
+    dataset: Annotated[str, typer.Option(help="The dataset of it to score.")],
+    targets: Annotated[Path | None, typer.Option(help="A file of test targets, like eval_data_test.h5.")] = None,
+    as_json: options.Json = False,
+    data: options.Data = options.DATA,
+) -> None:
+    """Score a submission with every metric of the benchmark, by nlb_tools."""
+    from nlb_search.search.submission.evaluation import evaluate_submission
+
+    scores = evaluate_submission(file, dataset, data, targets)
+    if as_json:
+        print_json(scores)
+        return
+    for name, metrics in scores.items():
+        for metric, value in metrics.items():
+            typer.echo(f"{name}  {metric:8} {value:8.4f}")

@@ -1,0 +1,220 @@
+"""The commands that search, and that tell workers what to do: launch, resume, worker, pause and stop."""
+
+import signal
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nlb_search.models.architecture.known_chains import KNOWN_CHAINS, KNOWN_MEANS
+from nlb_search.search.cli import options
+from nlb_search.search.cli.status import print_standing
+from nlb_search.search.cli.terminal import INTERRUPTED, MESSAGES
+from nlb_search.search.errors import SearchError, UsageError
+from nlb_search.search.sampling.settings import PrunerName, SamplerName
+
+if TYPE_CHECKING:
+    from nlb_search.search.launching.slots import Slot
+    from nlb_search.search.launching.slurm import Allocation
+    from nlb_search.search.study.opening import OpenStudy
+    from nlb_search.storage.study_commands import Order
+
+
+def launch(
+    study: options.StudyName,
+    dataset: Annotated[str | None, typer.Option(help=options.DATASET_HELP)] = None,
+    arch: Annotated[
+        list[str] | None,
+        typer.Option(
+            help=f"A chain, or one of {', '.join([*KNOWN_CHAINS, *KNOWN_MEANS])}; again for more in one study."
+        ),
+    ] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="Trials that shall finish, in all.")] = None,
+    hours: options.Hours = None,
+    workers: options.LaunchWorkers = None,
+    gpus: options.Gpus = "all",
+    workers_per_gpu: options.WorkersPerGpu = 1,
+    side_by_side: options.SideBySide = None,
+    on: options.On = "here",
+    partition: options.Partition = None,
+    nodes: options.Nodes = None,
+    gpus_per_node: options.GpusPerNode = None,
+    time: options.Time = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, show_default="for about 125 steps", help="The most that a trial trains.")
+    ] = None,
+    space: Annotated[
+        str | None,
+        typer.Option(metavar="paper|wide|FILE", show_default="wide", help="The published grid, wider, or a TOML file."),
+    ] = None,
+    sampler: Annotated[SamplerName | None, typer.Option(show_default="tpe", help="How settings are chosen.")] = None,
+    pruner: Annotated[
+        PrunerName | None, typer.Option(show_default="median", help="How trials are ended early.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, show_default="0", help="Fixes every draw.")] = None,
+    bin_size: options.BinSize = None,
+    recording: options.RecordingFile = None,
+    storage: options.Storage = options.STORAGE,
+    data: options.Data = options.DATA,
+    artifacts: options.Artifacts = None,
+) -> None:
+    """Make a study, or join the one of that name, and search it with workers on this machine or in jobs of Slurm."""
+    from nlb_search.data.own.settings import read_settings
+    from nlb_search.search.launching.slots import chosen_gpus, make_slots
+    from nlb_search.search.launching.slurm import check_cluster
+    from nlb_search.search.sampling.space_file import named_space
+    from nlb_search.search.study.creation import Request, begin
+    from nlb_search.storage.study_commands import order_of
+
+    request = Request(
+        dataset=dataset,
+        architectures=options.chains(arch) or None,
+        trials=trials,
+        epochs=epochs,
+        space=None if space is None else named_space(space),
+        sampler=sampler,
+        pruner=pruner,
+        seed=seed,
+        bin_ms=bin_size,
+        recording=None if recording is None else read_settings(recording),
+    )
+    place = options.place(storage, data, artifacts)
+    allocation = options.allocation(on, partition, nodes, gpus_per_node, time, workers, workers_per_gpu)
+    if allocation is None:
+        slots = make_slots(chosen_gpus(gpus), workers_per_gpu, workers, side_by_side)
+    elif hours is not None or gpus != "all":
+        raise UsageError("--hours and --gpus are for this machine: with --on slurm, give --time and --gpus-per-node")
+    else:
+        check_cluster(place)
+    open_study = begin(place, study, request)
+    for mean in KNOWN_MEANS.keys() & {text.strip().lower() for text in arch or ()}:
+        typer.echo(f"{mean}, the mean of its chains: `nlb-search export-best {study} --arch {mean} --out FILE.h5`")
+    if order_of(open_study.study).ends:
+        raise SearchError(f"the study '{study}' was stopped: `nlb-search resume {study}` goes on with it")
+    if workers == 0:
+        typer.echo(f"the study '{study}' is there: `nlb-search worker {study}` works on it, from wherever you like")
+    elif allocation is not None:
+        _submit(open_study, allocation, side_by_side)
+    else:
+        _search(open_study, slots, hours)
+
+
+def resume(
+    study: options.StudyName,
+    hours: options.Hours = None,
+    workers: options.MoreWorkers = None,
+    gpus: options.Gpus = "all",
+    workers_per_gpu: options.WorkersPerGpu = 1,
+    side_by_side: options.SideBySide = None,
+    storage: options.Storage = options.STORAGE,
+    data: options.Data = options.DATA,
+    artifacts: options.Artifacts = None,
+) -> None:
+    """Go on with a study where it stopped, or after `pause` or `stop`."""
+    from nlb_search.search.launching.slots import chosen_gpus, make_slots
+    from nlb_search.search.study.opening import open_named_study
+    from nlb_search.storage.study_commands import Order, give_order
+
+    slots = make_slots(chosen_gpus(gpus), workers_per_gpu, workers, side_by_side)
+    open_study = open_named_study(options.place(storage, data, artifacts), study)
+    if slots:
+        open_study.recording()  # before workers elsewhere go on: what is wrong with it is an error, and no order
+    give_order(open_study.study, Order.WORK)
+    if slots:
+        _search(open_study, slots, hours)
+    else:
+        typer.echo(f"workers of '{study}' that wait go on")
+
+
+def pause(study: options.StudyName, storage: options.Storage = options.STORAGE) -> None:
+    """Let all workers of a study, wherever they are, hand back their trials and wait."""
+    from nlb_search.storage.study_commands import Order
+
+    in_hand = _ask(study, storage, Order.PAUSE)
+    typer.echo(
+        f"asked the workers of '{study}' to hand back their trials and wait ({in_hand}): "
+        f"`nlb-search resume {study} --workers 0` lets them go on, and without --workers starts more here"
+    )
+
+
+def stop(
+    study: options.StudyName,
+    finish: Annotated[bool, typer.Option("--finish", help="Let them finish the trials in hand first.")] = False,
+    storage: options.Storage = options.STORAGE,
+) -> None:
+    """Let all workers of a study, wherever they are, hand back their trials and end."""
+    from nlb_search.storage.study_commands import Order
+
+    in_hand = _ask(study, storage, Order.FINISH if finish else Order.STOP)
+    first = "finish" if finish else "hand back"
+    typer.echo(
+        f"asked the workers of '{study}' to {first} their trials and end ({in_hand}): "
+        f"`nlb-search resume {study}` goes on later"
+    )
+
+
+def _ask(study: str, storage: str, order: "Order") -> str:
+    """Give an order to a study's workers; returns how many trials they have in hand, in words."""
+    from nlb_search.search.study.opening import open_named_study
+    from nlb_search.search.study.status import standing_of
+    from nlb_search.storage.study_commands import give_order
+
+    open_study = open_named_study(options.place(storage, options.DATA), study)
+    give_order(open_study.study, order)
+    in_hand = sum(at.worker is not None for at in standing_of(open_study).workers)
+    return "1 trial is in hand" if in_hand == 1 else f"{in_hand} trials are in hand"
+
+
+def worker(
+    study: options.StudyName,
+    side_by_side: options.SideBySide = None,
+    storage: options.Storage = options.STORAGE,
+    data: options.Data = options.DATA,
+    artifacts: options.Artifacts = None,
+) -> None:
+    """Run one worker in the foreground, for Slurm, Kubernetes or compose."""
+    from nlb_search.search.study.opening import open_named_study
+    from nlb_search.search.workers.stopping import Stop
+    from nlb_search.search.workers.worker import work
+    from nlb_search.storage.database.retrying import Patience
+
+    stop = Stop().listen(signal.SIGUSR2)  # Slurm's word, to every process of a job, that its time is nearly up
+    place = options.place(storage, data, artifacts)
+    # Clusters start workers and databases in any order, and a launcher may start one while the database is away.
+    open_study = Patience(stop).call(lambda: open_named_study(place, study))
+    work(open_study, stop, side_by_side)
+    if stop.is_set():
+        raise typer.Exit(INTERRUPTED)
+
+
+def _search(open_study: "OpenStudy", slots: "list[Slot]", hours: float | None) -> None:
+    """Run workers on an open study and say how it ended."""
+    from nlb_search.search.launching.launcher import run_workers
+    from nlb_search.search.launching.progress import show_for
+    from nlb_search.search.scoring.ties import find_ties
+    from nlb_search.search.workers.stopping import Stop
+    from nlb_search.storage.database.retrying import Patience
+
+    open_study.recording()  # here, so that what is wrong with it is said once, and it is prepared once
+    stop = Stop().listen(signal.SIGUSR2)  # Slurm's word, to every process of a job, that its time is nearly up
+    with show_for(MESSAGES) as show:
+        standing = run_workers(open_study, slots, stop, hours, show)
+    print_standing(standing, Patience(stop).call(lambda: find_ties(open_study)))
+    if not standing.is_met:
+        typer.echo(f"stopped before the budget was met: `nlb-search resume {open_study.name}` goes on")
+    if stop.is_set():
+        raise typer.Exit(INTERRUPTED)
+
+
+def _submit(open_study: "OpenStudy", allocation: "Allocation", side_by_side: int | None) -> None:
+    """Submit the jobs that search an open study, and say how to follow and end them."""
+    from nlb_search.search.launching.slurm import submit
+
+    open_study.recording()  # here, so that what is wrong with it is said at once, and it is prepared once
+    jobs = submit(open_study, allocation, side_by_side)
+    name, first = open_study.name, jobs[0].job_id.partition("_")[0]
+    typer.echo(f"submitted {'job' if len(jobs) == 1 else 'jobs'} {', '.join(job.job_id for job in jobs)}")
+    typer.echo(f"their logs: {jobs[0].paths.folder}/{first}*.out")
+    typer.echo(
+        f"`nlb-search status {name}` says where the study stands, `nlb-search stop {name}` ends it wherever it runs,"
+    )
+    typer.echo(f"`scancel {first}` ends these jobs alone: their trials are handed back")

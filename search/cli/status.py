@@ -1,0 +1,94 @@
+"""The commands that show studies: status, studies, dashboard and plot."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nlb_search.search.cli import options
+from nlb_search.search.cli.terminal import OUTPUT, print_json
+from nlb_search.search.errors import SearchError
+from nlb_search.storage.errors import StorageError
+
+if TYPE_CHECKING:
+    from nlb_search.search.scoring.ties import Ties
+    from nlb_search.search.study.status import Standing
+
+
+def status(
+    study: options.StudyName,
+    as_json: options.Json = False,
+    storage: options.Storage = options.STORAGE,
+    artifacts: options.Artifacts = None,
+) -> None:
+    """Say where a study stands, and which trials cannot be told apart from its best."""
+    from nlb_search.search.scoring.ties import find_ties
+    from nlb_search.search.study.opening import open_named_study
+    from nlb_search.search.study.status import standing_of
+
+    open_study = open_named_study(options.place(storage, options.DATA, artifacts), study)
+    standing, ties = standing_of(open_study), find_ties(open_study)
+    if as_json:
+        print_json(standing.as_json() | {"ties": ties.numbers})
+    else:
+        print_standing(standing, ties)
+
+
+def studies(storage: options.Storage = options.STORAGE) -> None:
+    """List the studies of a storage."""
+    from nlb_search.search.launching.progress import headline
+    from nlb_search.search.study.opening import existing_database, open_named_study
+    from nlb_search.search.study.status import standing_of
+    from nlb_search.storage.studies import study_names
+
+    place = options.place(storage, options.DATA)
+    for name in study_names(existing_database(place.url)):
+        try:
+            typer.echo(headline(standing_of(open_named_study(place, name))))
+        except (StorageError, SearchError) as error:
+            typer.echo(f"{name}: {error}")
+
+
+def dashboard(
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8080,
+    host: Annotated[str, typer.Option(help="The page has no login: keep it on this machine.")] = "127.0.0.1",
+    public_host: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The name by which a proxy in front of it is called.")
+    ] = None,
+    writable: Annotated[
+        bool, typer.Option("--writable", help="Let whoever reaches the page change and delete studies.")
+    ] = False,
+    storage: options.Storage = options.STORAGE,
+) -> None:
+    """Open optuna-dashboard on a storage, to be looked at alone unless --writable is given."""
+    from nlb_search.search.dashboard.server import make_server, serve
+    from nlb_search.search.study.opening import check_exists
+    from nlb_search.storage.database.opening import open_for_editing, open_for_reading
+
+    place = options.place(storage, options.DATA)
+    check_exists(place.url)
+    database = open_for_editing(place.url) if writable else open_for_reading(place.url)
+    names = frozenset(name.lower() for name in ("localhost", host, public_host) if name)
+    serve(make_server(database, host, port, names, writable))
+
+
+def plot(
+    study: options.StudyName,
+    out: Annotated[Path, typer.Option(help="The folder to write to.")],
+    storage: options.Storage = options.STORAGE,
+    artifacts: options.Artifacts = None,
+) -> None:
+    """Write figures of a study as HTML pages."""
+    from nlb_search.search.figures.study_figures import write_figures
+    from nlb_search.search.study.opening import open_named_study
+
+    for path in write_figures(open_named_study(options.place(storage, options.DATA, artifacts), study), out):
+        typer.echo(f"wrote {path}")
+
+
+def print_standing(standing: "Standing", ties: "Ties") -> None:
+    from nlb_search.search.figures.study_table import report
+    from nlb_search.search.launching.progress import headline
+
+    typer.echo(headline(standing))
+    OUTPUT.print(report(standing, ties))

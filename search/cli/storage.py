@@ -1,0 +1,44 @@
+"""The command that keeps studies elsewhere: copy."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nlb_search.search.cli import options
+from nlb_search.search.cli.terminal import MESSAGES
+
+
+def copy(
+    study: options.StudyName,
+    to: Annotated[
+        str, typer.Option(envvar="NLB_SEARCH_TO", show_envvar=True, help="The storage to copy to, like --storage.")
+    ],
+    to_artifacts: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="NLB_SEARCH_TO_ARTIFACTS",
+            show_default="beside a SQLite file, else ./nlb-search.artifacts",
+            help="The folder of checkpoints there.",
+        ),
+    ] = None,
+    storage: options.Storage = options.STORAGE,
+    artifacts: options.Artifacts = None,
+) -> None:
+    """Copy a study with its checkpoints to another storage; the original stays as it is."""
+    from rich.progress import Progress
+
+    from nlb_search.search.study.opening import existing_database
+    from nlb_search.storage.checkpoints import default_artifacts
+    from nlb_search.storage.copying import Home, copy_study
+    from nlb_search.storage.database.urls import parse_url
+
+    place, new_url = options.place(storage, options.DATA, artifacts), parse_url(to)
+    target = Home(new_url, (to_artifacts or default_artifacts(new_url)).absolute())
+    existing_database(place.url)
+    with Progress(console=MESSAGES, transient=True, disable=not MESSAGES.is_terminal) as show:
+        bar = show.add_task("")
+        for copied in copy_study(study, Home(place.url, place.artifacts), target):
+            show.update(bar, description=copied.what, completed=copied.done, total=copied.total)
+    typer.echo(f"copied {study} to {target.url}, its checkpoints to {target.artifacts / study}")
+    typer.echo(f"{place.url} still has it: delete it there when you no longer need it, and work on one of the two")

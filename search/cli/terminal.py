@@ -1,0 +1,73 @@
+"""What a person sees of a command: its words, its errors, and the exit code that it leaves."""
+
+import json
+import logging
+import math
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+
+from nlb_search.data.errors import DataError
+from nlb_search.models.errors import ChainError
+from nlb_search.search.errors import SearchError, UsageError
+from nlb_search.search.worker_protocol import ERROR, LAUNCHER_VARIABLE
+from nlb_search.storage.errors import StorageError
+
+DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
+
+OUTPUT = Console()
+MESSAGES = Console(stderr=True)
+
+
+def set_up_words(debug: bool) -> None:
+    """Send what the rooms log to standard error: in colour to a terminal, with the time to a file."""
+    level = logging.DEBUG if debug else logging.INFO
+    if MESSAGES.is_terminal:
+        live = RichHandler(console=MESSAGES, show_path=False, show_level=False, log_time_format="%H:%M:%S")
+        logging.basicConfig(level=logging.WARNING, handlers=[live], format="%(message)s")
+    else:
+        # A launcher gives its workers' words a time itself.
+        time = "" if LAUNCHER_VARIABLE in os.environ else "%(asctime)s "
+        logging.basicConfig(level=logging.WARNING, format=f"{time}%(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("nlb_search").setLevel(level)
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON object; what is not a finite number is null, for JSON knows none."""
+
+    def finite(item: Any) -> Any:
+        if isinstance(item, dict):
+            return {key: finite(inner) for key, inner in item.items()}
+        if isinstance(item, list | tuple):
+            return [finite(inner) for inner in item]
+        return None if isinstance(item, float) and not math.isfinite(item) else item
+
+    typer.echo(json.dumps(finite(value)))
+
+
+def exit_code_of(command: Callable[[], Any]) -> int:
+    """Run a command; whatever goes wrong is said in one or two lines."""
+    try:
+        code = command()
+    except typer.TyperException as error:
+        return _complain(error.format_message(), WRONG_USAGE)
+    except (UsageError, ChainError) as error:
+        return _complain(str(error), WRONG_USAGE)
+    except (SearchError, StorageError, DataError) as error:
+        return _complain(str(error), FAILED)
+    except Exception as error:
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        return _complain(f"{what}\nrun it again as `nlb-search --debug ...` to see where that came from", FAILED)
+    return code if isinstance(code, int) else DONE
+
+
+def _complain(message: str, code: int) -> int:
+    """Say what is wrong; with --debug, show where it came from."""
+    logging.getLogger("nlb_search").debug("the error came from here", exc_info=True)
+    print(f"{ERROR}{message}", file=sys.stderr)
+    return code

@@ -1,0 +1,120 @@
+"""An inspected recording, for a person at the terminal."""
+
+from rich.table import Table
+
+from nlb_search.data.inspection.coincidences import SHARE, WIDEST_MS
+from nlb_search.data.inspection.findings import Inspection, Rates
+from nlb_search.models.architecture.heads import HEADS
+
+_PARTS = {
+    "heldin": "held-in",
+    "heldout": "held-out",
+    "heldin_forward": "held-in forward",
+    "heldout_forward": "held-out forward",
+}
+
+
+def heads_of(found: Inspection) -> list[str]:
+    """The ends of a chain that can describe the recording's counts."""
+    heads = HEADS.values()
+    return [head.name for head in heads if head.most_spikes is None or found.largest_count <= head.most_spikes]
+
+
+def facts(found: Inspection) -> list[tuple[str, str]]:
+    """What ``inspect`` prints, row by row: what it is about, and what is found."""
+    return [
+        ("recording", f"{found.name}, content {found.content_hash[:12]}"),
+        ("neurons", _neurons(found)),
+        ("trials", _trials(found)),
+        ("bins", _bins(found)),
+        ("held-in rates", _rates(found.heldin_hz)),
+        ("held-out rates", _rates(found.heldout_hz)),
+        ("counts", _counts(found)),
+        ("never fire", _never_fire(found)),
+        ("pairs", _pairs(found)),
+        ("not seen", _unseen(found)),
+        ("behaviour", _behavior(found)),
+        ("trial averages", _conditions(found)),
+    ]
+
+
+def report(found: Inspection) -> Table:
+    """The facts as a table."""
+    table = Table(box=None, show_header=False)
+    for row in facts(found):
+        table.add_row(*row)
+    return table
+
+
+def _neurons(found: Inspection) -> str:
+    n_neurons = found.n_heldin + found.n_heldout
+    return (
+        f"{found.n_heldin} held-in (0 to {found.n_heldin - 1}), "
+        f"{found.n_heldout} held-out ({found.n_heldin} to {n_neurons - 1})"
+    )
+
+
+def _trials(found: Inspection) -> str:
+    trials = ", ".join(f"{split.n_trials} {name}" for name, split in found.splits.items())
+    return trials if "test" in found.splits else f"{trials}; no test file: export for --phase val alone"
+
+
+def _bins(found: Inspection) -> str:
+    def length(n_bins: int) -> str:
+        return f"{n_bins} ({n_bins * found.bin_ms} ms)"
+
+    forward = f"{length(found.n_forward_bins)} forward" if found.n_forward_bins else "none forward, so no fp-bps"
+    return f"of {found.bin_ms} ms: {length(found.n_window_bins)} in the window, {forward}"
+
+
+def _rates(rates: Rates) -> str:
+    return (
+        f"{rates.median:.1f} spikes/s in the median, half of them {rates.lower:.1f} to {rates.upper:.1f}, "
+        f"all {rates.least:.1f} to {rates.most:.1f}"
+    )
+
+
+def _counts(found: Inspection) -> str:
+    return (
+        f"at most {found.largest_count} in a bin, {found.empty_share:.1%} of bins are empty: "
+        f"a chain may end in {' or '.join(heads_of(found))}"
+    )
+
+
+def _never_fire(found: Inspection) -> str:
+    heldout = sum(map(found.is_heldout, found.never_fire))
+    return f"{len(found.never_fire) - heldout} held-in, {heldout} held-out; in val alone {len(found.silent_in_val)}"
+
+
+def _pairs(found: Inspection) -> str:
+    suspects = found.coincidences.suspects
+    shared = f"not judged in bins wider than {WIDEST_MS} ms" if suspects is None else len(suspects)
+    return f"same spikes: {len(found.coincidences.duplicates)}; {SHARE:.0%} of spikes shared beyond chance: {shared}"
+
+
+def _unseen(found: Inspection) -> str:
+    parts = [
+        f"{share:.1%} of {_PARTS[part]} bins of {name}"
+        for name, split in found.splits.items()
+        for part, share in split.unseen.items()
+    ]
+    return ", ".join(parts) or "no bin"
+
+
+def _behavior(found: Inspection) -> str:
+    behavior = found.behavior
+    if behavior is None:
+        return "none, so nothing is decoded"
+    shape = " x ".join(map(str, behavior.val_shape))
+    names = "trials x bins x dimensions, decoded for vel R2" if behavior.is_series else "trials x columns, for tp corr"
+    missing = f"NaN {behavior.train_missing:.1%} of train, {behavior.val_missing:.1%} of val"
+    return f"{shape} in val ({names}); {missing}"
+
+
+def _conditions(found: Inspection) -> str:
+    if found.conditions is None:
+        return "none, so no psth R2"
+    without = f", {found.conditions.n_without_val} of them without a trial in val" * bool(
+        found.conditions.n_without_val
+    )
+    return f"{found.conditions.n} conditions{without}"

@@ -1,0 +1,64 @@
+"""A study's standing and its best trial, for a person to read."""
+
+from typing import Any
+
+from rich.table import Table
+
+from nlb_search.search.sampling.space import settings_of_parameters
+from nlb_search.search.scoring.bootstrap import SHARE
+from nlb_search.search.scoring.ties import Ties
+from nlb_search.search.study.status import Standing
+
+METRICS = {"fp_bps": "fp-bps", "vel_r2": "vel R2", "psth_r2": "psth R2", "tp_corr": "tp corr"}
+"""The benchmark's names of a trial's metrics beside co-bps, by the attributes that hold them."""
+
+_RANGE = ("co_bps_low", "co_bps_high")
+
+
+def metrics_in_words(attrs: dict[str, Any]) -> list[tuple[str, str]]:
+    """The metrics that a trial has, by the benchmark's names."""
+    return [(metric, f"{attrs[name]:.4f}") for name, metric in METRICS.items() if name in attrs]
+
+
+def report(standing: Standing, ties: Ties) -> Table:
+    """What ``status`` prints below its first line."""
+    table = Table(box=None, show_header=False)
+    table.add_row("dataset", f"{standing.spec.dataset}, {standing.spec.bin_ms} ms bins")
+    table.add_row("search", f"{standing.spec.space_name} space, {standing.spec.sampler}, {standing.spec.pruner}")
+    if standing.best:
+        attrs = standing.best.attrs
+        table.add_row("best trial", str(standing.best.number))
+        table.add_row("co-bps", f"{standing.best.value:.4f}{_range_in_words(attrs)}")
+        for metric, value in metrics_in_words(attrs):
+            table.add_row(metric, value)
+        if standing.states["complete"] > 1:
+            table.add_row("ties", ties.in_words())
+        facts = {name: value for name, value in attrs.items() if name not in (*METRICS, *_RANGE)}
+        facts |= {"best_epoch": f"{attrs['best_epoch']} of {standing.spec.epochs}"} if "best_epoch" in attrs else {}
+        for name, value in (facts | settings_of_parameters(standing.best.params)).items():
+            table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
+    for row in _chains_in_words(standing):
+        table.add_row("chain", row)
+    for at in standing.workers:
+        score = "" if at.co_bps is None else f", co-bps {at.co_bps:.4f}"
+        table.add_row(f"trial {at.trial}", f"{at.worker or 'no worker'}, epoch {at.epoch}{score}")
+    for reason in standing.failures:
+        table.add_row("failed", reason)
+    return table
+
+
+def _chains_in_words(standing: Standing) -> list[str]:
+    """The best trial of each chain, where a study has several."""
+    if len(standing.best_of_chains) < 2:
+        return []
+    return [
+        f"{chain}: no complete trial yet" if best is None else f"{chain}: {best.value:.4f} (trial {best.number})"
+        for chain, best in standing.best_of_chains.items()
+    ]
+
+
+def _range_in_words(attrs: dict[str, Any]) -> str:
+    if not all(name in attrs for name in _RANGE):
+        return ""
+    low, high = (attrs[name] for name in _RANGE)
+    return f", and from {low:.4f} to {high:.4f} in {SHARE}% of resamples of the val trials"

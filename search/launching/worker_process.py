@@ -1,0 +1,127 @@
+"""One worker process in its slot, started again when it dies."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import IO
+
+from nlb_search.search.launching.slots import Slot
+from nlb_search.search.study.opening import Place
+from nlb_search.search.worker_protocol import ERROR, LAUNCHER_VARIABLE
+
+MODULE = ("-P", "-m", "nlb_search")
+"""How Python runs nlb-search. With -P it imports nothing from the working directory, as the installed command does."""
+
+LEAVE_SECONDS = 30.0
+"""How long a worker may take to hand back its trial before it is killed, as Slurm and Kubernetes wait."""
+
+FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS = 1.0, 60.0
+SHORT_LIFE_SECONDS = 20.0
+MOST_SHORT_LIVES = 5
+
+_log = logging.getLogger(__name__)
+
+
+class WorkerProcess:
+    """Keeps a worker running in one slot.
+
+    A worker that was killed is started again, after a delay that doubles while it keeps dying young; one that says
+    itself that it cannot go on (exit codes 1 and 2), or that dies young five times in a row, is given up.
+    """
+
+    def __init__(self, slot: Slot, study: str, place: Place) -> None:
+        self.slot, self.study, self.place = slot, study, place
+        self.name = f"worker {slot.number + 1}"
+        self.why_given_up: str | None = None
+        self._last_words = ""
+        self._process: subprocess.Popen[str] | None = None
+        self._started = 0.0
+        self._short_lives = 0
+        self._start_again_at = 0.0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more comes of this slot: its process ended well, or was given up."""
+        return self.why_given_up is not None or (self._process is not None and self._process.poll() == 0)
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the slot has a process that runs, and does not wait to be started again."""
+        return self._process is not None and self._process.poll() is None
+
+    def look(self) -> None:
+        """Start the process if that is due, and decide what becomes of it if it ended."""
+        if self._process is None:
+            if self.why_given_up is None and time.monotonic() >= self._start_again_at:
+                self._start()
+            return
+        code = self._process.poll()
+        if code:
+            self._process = None
+            self._ended(code)
+
+    def ask_to_leave(self) -> None:
+        """Ask the process to hand back its trial and end."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+
+    def wait_or_kill(self, leave_by: float) -> None:
+        """Wait until the process has left; kill it at ``leave_by`` on the monotonic clock."""
+        if self._process is None:
+            return
+        try:
+            self._process.wait(max(0.0, leave_by - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            _log.warning("%s did not leave in %.0f s: killing it", self.name, LEAVE_SECONDS)
+            self._process.kill()
+            self._process.wait()
+
+    def _start(self) -> None:
+        environment = os.environ | self.place.environment | {LAUNCHER_VARIABLE: str(os.getpid())}
+        self._process = subprocess.Popen(
+            [sys.executable, *MODULE, "worker", *self.slot.options, self.study],
+            env=environment | self.slot.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,  # Ctrl-C reaches the launcher alone, which asks the workers to leave
+        )
+        self._started, self._last_words = time.monotonic(), ""
+        self._listener = threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True)
+        self._listener.start()
+
+    def _listen(self, words: IO[str]) -> None:
+        for line in words:
+            # An error may have a second line: the first says what is wrong.
+            if not self._last_words.startswith(ERROR):
+                self._last_words = line.strip() or self._last_words
+            _log.info("%s: %s", self.name, line.rstrip())
+
+    def _ended(self, code: int) -> None:
+        if code in (1, 2):
+            self._listener.join(1.0)  # what it said last may still be on its way
+            self.why_given_up = f"{self.name} said: {self._last_words}"
+            return
+        cause = _in_words(code)
+        young = time.monotonic() - self._started < SHORT_LIFE_SECONDS
+        self._short_lives = self._short_lives + 1 if young else 0
+        if self._short_lives == MOST_SHORT_LIVES:
+            self.why_given_up = f"{self.name} was ended {cause} soon after its start, {MOST_SHORT_LIVES} times in a row"
+            _log.warning("%s: giving it up", self.why_given_up)
+            return
+        delay = min(FIRST_DELAY_SECONDS * 2**self._short_lives, LONGEST_DELAY_SECONDS)
+        self._start_again_at = time.monotonic() + delay
+        _log.warning("%s was ended %s: starting it again in %.0f s", self.name, cause, delay)
+
+
+def _in_words(code: int) -> str:
+    """How a process was ended, from its exit code: negative where a signal did it."""
+    if code == -signal.SIGKILL:
+        return "by SIGKILL (by the system, when memory ran out?)"
+    return f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"

@@ -1,0 +1,110 @@
+"""Walking a grid: every combination of settings once, in an order that the study's seed fixes."""
+
+# ruff: noqa: ARG002 (the signatures are Optuna's)
+import math
+import random
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial, TrialState
+
+from nlb_search.models.architecture.chain import parse_chain
+from nlb_search.search.sampling.space import ARCHITECTURE, Choice, Space
+
+PLACE_KEY = "grid:place"
+"""The attribute of a trial that walks a failed one's combination again: its place in the order."""
+
+Value = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Every combination of the settings that each of some chains has, numbered; none is made before it is asked for."""
+
+    choices: tuple[dict[str, tuple[Value, ...]], ...]
+    """For each chain: its architecture, and what each of its settings may be."""
+
+    @property
+    def size(self) -> int:
+        return sum(map(_count, self.choices))
+
+    def combination(self, number: int) -> dict[str, Value]:
+        """The trial's parameters of one combination, by its number from 0 to below ``size``."""
+        for of_chain in self.choices:
+            if number < _count(of_chain):
+                settings = {}
+                for name, values in of_chain.items():
+                    number, digit = divmod(number, len(values))
+                    settings[name] = values[digit]
+                return settings
+            number -= _count(of_chain)
+        raise IndexError("the grid has no combination of this number")
+
+
+def grid_of(space: Space, architectures: tuple[str, ...]) -> Grid:
+    """The grid of a study's chains. All ranges of ``space`` must be choices."""
+    choices = []
+    for architecture in dict.fromkeys(architectures):
+        used = parse_chain(architecture).hyperparameters
+        own = {name: range_.values for name, range_ in space.items() if name in used and isinstance(range_, Choice)}
+        choices.append({ARCHITECTURE: (architecture,), **own})
+    return Grid(tuple(choices))
+
+
+def _count(choices: dict[str, tuple[Value, ...]]) -> int:
+    return math.prod(map(len, choices.values()))
+
+
+def shuffled(place: int, size: int, seed: int) -> int:
+    """Which of ``size`` things stands at ``place`` of a random order: a shuffle that is carried only so far."""
+    draw = random.Random(seed)
+    moved: dict[int, int] = {}
+    for here in range(place + 1):
+        there = draw.randrange(here, size)
+        chosen = moved.get(there, there)
+        moved[there] = moved.get(here, here)
+    return chosen
+
+
+class GridSampler(BaseSampler):
+    """Gives trial number n the n-th combination of a random order, whichever worker it is and however often resumed.
+
+    The numbers past the grid's end exist because trials failed: each of them walks the first combination again that
+    no other trial has walked or walks. Which one is settled as the trial begins, while its worker alone may look.
+    """
+
+    def __init__(self, grid: Grid, seed: int) -> None:
+        self._grid = grid
+        self._seed = seed
+
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        if trial.number < self._grid.size or PLACE_KEY in trial.system_attrs:
+            return
+        # From the storage: with Hyperband, the study that a sampler is given shows one bracket alone.
+        others = study._storage.get_all_trials(study._study_id, deepcopy=False)
+        walked = {
+            self._place(other) for other in others if other.state != TrialState.FAIL and other.number != trial.number
+        }
+        free = next(place for place in range(self._grid.size) if place not in walked)
+        study._storage.set_trial_system_attr(trial._trial_id, PLACE_KEY, free)
+
+    def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        return {}
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        return {}
+
+    def sample_independent(
+        self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        number = shuffled(self._place(trial), self._grid.size, self._seed)
+        return self._grid.combination(number)[param_name]
+
+    def _place(self, trial: FrozenTrial) -> int:
+        place: int = trial.system_attrs.get(PLACE_KEY, trial.number)
+        return place

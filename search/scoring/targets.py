@@ -1,0 +1,101 @@
+"""What predicted rates are scored against beside spikes: behaviour and trial averages, as nlb_tools keeps them."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from nlb_search.data.recording import Recording
+from nlb_search.models.scoring.decoding import Averages, Timing, Velocity
+from nlb_search.search.errors import SearchError
+
+Array = npt.NDArray[Any]
+Arrays = dict[str, Array]
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The targets of a recording's val trials, on the device; None where the recording has none of the kind.
+
+    A velocity is decoded with what was fitted on train, so there are two: that of train and that of val.
+    """
+
+    velocities: tuple[Velocity, Velocity] | None = None
+    averages: Averages | None = None
+    timing: Timing | None = None
+
+
+def targets_of(recording: Recording, device: torch.device) -> Targets:
+    """The targets of the recording's val trials."""
+    arrays = scorable(read_group(recording.val_targets, recording.group))
+
+    def tensor(array: Array) -> torch.Tensor:
+        return torch.from_numpy(array).to(device)
+
+    def velocity(prefix: str) -> Velocity:
+        behavior = arrays[f"{prefix}_behavior"]
+        decoders = arrays.get(f"{prefix}_decode_mask", np.ones((len(behavior), 1)))
+        return Velocity(tensor(behavior), tensor(decoders.astype(bool)))
+
+    averages = None
+    if "psth" in arrays:
+        n_trials = len(arrays["eval_spikes_heldout"])
+        averages = Averages(
+            psth_KWN=tensor(arrays["psth"]),
+            trials=tuple(tensor(trials.astype(int)) for trials in arrays["eval_cond_idx"]),
+            jitter_B=tensor(arrays.get("eval_jitter", np.zeros(n_trials)).astype(int)),
+        )
+    behavior = arrays.get("eval_behavior")
+    if behavior is None:
+        return Targets(averages=averages)
+    if behavior.ndim == 3:
+        return Targets(velocities=(velocity("train"), velocity("eval")), averages=averages)
+    timing = Timing(
+        inside_BW=tensor(~np.isnan(arrays["eval_spikes_heldout"][..., 0])),
+        condition_BC=tensor(behavior[:, :3]),
+        interval_B=tensor(behavior[:, -1]),
+    )
+    return Targets(averages=averages, timing=timing)
+
+
+def read_group(path: Path, group: str) -> Arrays:
+    """The arrays of one group of an HDF5 file. Raises SearchError if the file or the group is not there."""
+    try:
+        with h5py.File(path, "r") as file:
+            if group not in file:
+                raise SearchError(f"{path} has no group '{group}'; it has {', '.join(file) or 'none'}")
+            return {name: array[()] for name, array in file[group].items()}
+    except OSError as error:
+        raise SearchError(f"cannot read {path} as a file of targets: {why_unreadable(error)}") from error
+
+
+def why_unreadable(error: OSError) -> str:
+    """Why a file cannot be read, without what h5py says of its own inside."""
+    return os.strerror(error.errno) if error.errno else str(error)
+
+
+def scorable(targets: Arrays) -> Arrays:
+    """The targets without groups of trials that are too few to score, where nlb_tools would stop."""
+    targets = dict(targets)
+    if "train_decode_mask" in targets:
+        kept = targets["train_decode_mask"].any(axis=0) & targets["eval_decode_mask"].any(axis=0)
+        for name in ("train_decode_mask", "eval_decode_mask"):
+            targets[name] = targets[name][:, kept]
+    if "eval_behavior" in targets and targets["eval_behavior"].ndim == 2:
+        targets["eval_behavior"] = _without_single_trials(targets["eval_behavior"])
+    if "psth" in targets and not any(len(trials) for trials in targets["eval_cond_idx"]):
+        del targets["psth"]
+    return targets
+
+
+def _without_single_trials(behavior: Array) -> Array:
+    """dmfc_rsg's behaviour, with NaN for conditions of one trial: no correlation can be computed within those."""
+    behavior = behavior.copy()
+    _, condition, counts = np.unique(behavior[:, :3], axis=0, return_inverse=True, return_counts=True)
+    behavior[counts[condition.ravel()] < 2] = np.nan
+    return behavior

@@ -1,0 +1,75 @@
+"""Which trials of a study cannot be told apart from its best by val."""
+
+from dataclasses import dataclass
+
+from optuna.trial import FrozenTrial
+
+from nlb_search.search.errors import SearchError
+from nlb_search.search.scoring.bootstrap import Array, can_be_told_apart, resampled_co_bps
+from nlb_search.search.scoring.saved_networks import kept_gains
+from nlb_search.search.study.opening import OpenStudy
+from nlb_search.search.study.status import complete_trials
+from nlb_search.storage.errors import StorageError
+
+MOST_NAMED = 5
+"""Trials that are named in a line; the others are counted."""
+
+
+@dataclass(frozen=True)
+class Ties:
+    """The complete trials that cannot be told apart from the best, best first and without itself.
+
+    ``trials`` is None where nothing could be compared; ``note`` says what could not and why, or is empty.
+    """
+
+    trials: tuple[FrozenTrial, ...] | None
+    note: str = ""
+
+    @property
+    def numbers(self) -> list[int] | None:
+        return None if self.trials is None else [trial.number for trial in self.trials]
+
+    def in_words(self) -> str:
+        """One line for a person."""
+        if self.trials is None:
+            return f"not known: {self.note}"
+        compared = "other trial that could be compared" if self.note else "other complete trial"
+        words = (
+            f"val cannot tell it from {self._named()}" if self.trials else f"none: val tells it from every {compared}"
+        )
+        return f"{words}; {self.note}" if self.note else words
+
+    def _named(self) -> str:
+        assert self.trials
+        names = [f"trial {trial.number} ({trial.value:.4f})" for trial in self.trials[:MOST_NAMED]]
+        others = len(self.trials) - MOST_NAMED
+        if others > 0:
+            names.append(f"{others} other{'s' if others > 1 else ''}")
+        *most, last = names
+        return f"{', '.join(most)} and {last}" if most else last
+
+
+def find_ties(study: OpenStudy) -> Ties:
+    """Compare every complete trial with the best, on the same resamples of val's trials."""
+    trials = complete_trials(study.study)
+    if not trials:
+        return Ties(())
+    best, *others = trials
+    try:
+        best_R = _resampled(study, best)
+    except (SearchError, StorageError) as error:
+        return Ties(None, str(error))
+    ties, unread = [], []
+    for trial in others:
+        try:
+            if not can_be_told_apart(best_R, _resampled(study, trial)):
+                ties.append(trial)
+        except (SearchError, StorageError) as error:
+            unread.append(str(error))
+    note = f"{len(unread)} of {len(trials)} complete trials could not be compared: {unread[0]}" if unread else ""
+    return Ties(None if len(unread) == len(others) > 0 else tuple(ties), note)
+
+
+def _resampled(study: OpenStudy, trial: FrozenTrial) -> Array:
+    gains = kept_gains(study, trial)
+    return resampled_co_bps(gains.gain_B.numpy(), gains.spikes_B.numpy())

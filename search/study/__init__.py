@@ -1,0 +1,4 @@
+"""A study: its specification, how it is created and opened, and its status.
+
+It may import sampling.
+"""

@@ -1,0 +1,146 @@
+"""Making a study, or joining the one that is there."""
+
+import logging
+import math
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+
+from nlb_search.data.dandi.provenance import origin
+from nlb_search.data.datasets import DATASETS
+from nlb_search.data.opening import open_recording
+from nlb_search.data.own.settings import RecordingSettings
+from nlb_search.data.recording import Recording
+from nlb_search.models.architecture.chain import Chain, parse_chain
+from nlb_search.models.architecture.network import Network
+from nlb_search.models.errors import ChainError
+from nlb_search.models.hyperparameters import Hyperparameters
+from nlb_search.search.errors import SearchError, UsageError
+from nlb_search.search.sampling.samplers import check_sampler
+from nlb_search.search.sampling.settings import PrunerName, SamplerName
+from nlb_search.search.sampling.space import SPACES, NamedSpace, space_for, start_parameters
+from nlb_search.search.study.opening import OpenStudy, Place, open_named_study
+from nlb_search.search.study.specification import (
+    BATCH_SIZE,
+    EVALUATIONS,
+    OPTION_OF_FIELD,
+    SearchSpec,
+    differences,
+    recording_differences,
+    space_differences,
+    usual_epochs,
+    versions_here,
+)
+from nlb_search.search.tensors import largest_count, sizes_of
+from nlb_search.storage.checkpoints import check_folder, study_folder
+from nlb_search.storage.database.opening import open_database
+from nlb_search.storage.studies import check_name, is_whole, make_study
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What ``launch`` was told about the study; None for what was not said. Architectures are canonical chains."""
+
+    dataset: str | None = None
+    architectures: tuple[str, ...] | None = None
+    trials: int | None = None
+    epochs: int | None = None
+    space: NamedSpace | None = None
+    sampler: SamplerName | None = None
+    pruner: PrunerName | None = None
+    seed: int | None = None
+    bin_ms: int | None = None
+    recording: RecordingSettings | None = None
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The options that were said, by the specification's field; what a file says is compared by itself."""
+        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name in OPTION_OF_FIELD}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+def begin(place: Place, name: str, request: Request) -> OpenStudy:
+    """The study ``name``: made from ``request`` if it is new, else opened after comparing the two.
+
+    Nothing is written before everything was checked. Raises UsageError for a new study whose dataset, architecture
+    or budget was not said, and SearchError when ``request`` differs from the study that is there.
+    """
+    check_name(name)
+    if _exists(place, name):
+        return _join(place, name, request)
+    if request.dataset is None or request.architectures is None or request.trials is None:
+        missing = [
+            OPTION_OF_FIELD[field] for field in ("dataset", "architectures", "trials") if field not in request.given
+        ]
+        raise UsageError(f"there is no study '{name}' yet, and to make it {', '.join(missing)} must be given")
+    recording = open_recording(request.dataset, place.data, request.bin_ms or 5, settings=request.recording)
+    chains = [parse_chain(text) for text in request.architectures]
+    for chain in chains:
+        check_chain(chain, recording)
+    space = request.space or NamedSpace("wide", SPACES["wide"])
+    epochs = request.epochs or usual_epochs(recording.train.n_trials)
+    spec = SearchSpec(
+        dataset=request.dataset,
+        bin_ms=recording.bin_ms,
+        content_hash=recording.content_hash,
+        recording=None if request.dataset in DATASETS else request.recording or RecordingSettings(),
+        architectures=request.architectures,
+        space_name=space.name,
+        space=space_for(space, chains),
+        sampler=request.sampler or "tpe",
+        pruner=request.pruner or "median",
+        trials=request.trials,
+        epochs=epochs,
+        evaluate_every=math.ceil(epochs / EVALUATIONS),
+        batch_size=BATCH_SIZE,
+        seed=request.seed or 0,
+        versions=versions_here() | origin(request.dataset, place.data, recording.content_hash),
+    )
+    check_sampler(spec.sampling)
+    if recording.choices:
+        _log.info("%s, where nothing else was said: %s", recording.name, "; ".join(recording.choices))
+    if recording.test is None:
+        _log.warning("there are no test trials, so this study can be exported for --phase val alone")
+    check_folder(study_folder(place.artifacts, name))
+    database = open_database(place.url)
+    # A first trial beside the grid would repeat one of its combinations.
+    start = {} if spec.sampler == "grid" else start_parameters(spec.space, spec.architectures)
+    make_study(place.url, database, name, spec.model_dump(mode="json"), start)
+    return _join(place, name, request)
+
+
+def check_chain(chain: Chain, recording: Recording) -> None:
+    """Raises ChainError for a chain that cannot be built for the recording, or whose head cannot describe it."""
+    sizes = sizes_of(recording)
+    Network(chain, sizes, Hyperparameters(), torch.zeros(sizes.n_neurons))
+    most = chain.head.most_spikes
+    if most is None:
+        return
+    found = max(largest_count(recording.train_val), largest_count(recording.val))
+    if found > most:
+        raise ChainError(
+            f"'{chain.head.name}' describes at most {most} spike a bin, and {recording.name} at "
+            f"{recording.bin_ms} ms has bins with {found}: end the chain in exp"
+        )
+
+
+def _exists(place: Place, name: str) -> bool:
+    made = place.url.on_disk
+    return (made is None or made.exists()) and is_whole(open_database(place.url), name)
+
+
+def _join(place: Place, name: str, request: Request) -> OpenStudy:
+    study = open_named_study(place, name)
+    found = differences(study.spec, request.given)
+    if request.space is not None:
+        found += space_differences(study.spec, request.space)
+    if request.recording is not None:
+        found += recording_differences(study.spec, request.recording)
+    if found:
+        raise SearchError(
+            f"the study '{name}' was made with {'; with '.join(found)}: leave the option out, or name another study"
+        )
+    return study

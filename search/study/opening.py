@@ -1,0 +1,104 @@
+"""Opening a study that exists: what every command but ``launch`` begins with."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import optuna
+from pydantic import ValidationError
+
+from nlb_search.data.opening import open_recording
+from nlb_search.data.recording import Recording
+from nlb_search.search.errors import SearchError
+from nlb_search.search.sampling.pruners import make_pruner
+from nlb_search.search.sampling.samplers import make_sampler
+from nlb_search.search.study.specification import SearchSpec
+from nlb_search.storage.checkpoints import Checkpoints, study_folder
+from nlb_search.storage.claims.claims import Claims
+from nlb_search.storage.database.opening import open_database
+from nlb_search.storage.database.retrying import Patience
+from nlb_search.storage.database.urls import StorageUrl
+from nlb_search.storage.errors import StorageError
+from nlb_search.storage.studies import open_study
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where things are: the storage of studies, the folder of checkpoints, the folder of recordings."""
+
+    url: StorageUrl
+    artifacts: Path
+    data: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The same for another process: its password must not stand on a command line, where anyone could read it."""
+        return {
+            "NLB_SEARCH_STORAGE": self.url.with_password,
+            "NLB_SEARCH_ARTIFACTS": str(self.artifacts.absolute()),
+            "NLB_SEARCH_DATA": str(self.data.absolute()),
+        }
+
+
+@dataclass(frozen=True)
+class OpenStudy:
+    """A study with its specification, ready to be read or worked on."""
+
+    place: Place
+    study: optuna.Study
+    spec: SearchSpec
+
+    @property
+    def name(self) -> str:
+        return self.study.study_name
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        return Checkpoints(study_folder(self.place.artifacts, self.name))
+
+    def claims(self, patience: Patience) -> Claims:
+        """The study's trials, to be shared with other workers."""
+        return Claims(self.place.url, self.study, self.spec.trials, partial(make_sampler, self.spec.sampling), patience)
+
+    def recording(self) -> Recording:
+        """The study's recording. Raises SearchError if the files of --data are another one."""
+        spec = self.spec
+        recording = open_recording(spec.dataset, self.place.data, spec.bin_ms, settings=spec.recording)
+        if recording.content_hash != self.spec.content_hash:
+            raise SearchError(
+                f"the study '{self.name}' was made from {self.spec.dataset} with content "
+                f"{self.spec.content_hash[:12]}, and {self.place.data} holds {recording.content_hash[:12]}: "
+                "give the same files with --data"
+            )
+        return recording
+
+
+def existing_database(url: StorageUrl) -> optuna.storages.BaseStorage:
+    """The database at ``url``; a file or private server that is not there is an error here, and not made."""
+    check_exists(url)
+    return open_database(url)
+
+
+def check_exists(url: StorageUrl) -> None:
+    """Raises StorageError for a SQLite file or private server that is not there."""
+    made = url.on_disk
+    if made is not None and not made.exists():
+        raise StorageError(f"there is no database {made}: make a study with `nlb-search launch`, or give --storage")
+
+
+def open_named_study(place: Place, name: str) -> OpenStudy:
+    """The study ``name`` of the storage, its sampler and pruner as they were made.
+
+    Raises StorageError when there is none, and SearchError when another version of nlb-search wrote it.
+    """
+    study, stored = open_study(existing_database(place.url), name)
+    try:
+        spec = SearchSpec.model_validate(stored)
+    except ValidationError as error:
+        field = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise SearchError(
+            f"the study '{name}' was made by another version of nlb-search (its '{field}' cannot be read): "
+            f"use version {stored.get('versions', {}).get('nlb-search', 'that made it')}"
+        ) from error
+    study.pruner = make_pruner(spec.sampling)
+    return OpenStudy(place, study, spec)

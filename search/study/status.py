@@ -1,0 +1,134 @@
+"""Where a study stands: what ``status``, the live display and the figures show."""
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from nlb_search.search.study.opening import OpenStudy
+from nlb_search.search.study.specification import SearchSpec
+from nlb_search.storage.claims.claims import FAILURE_KEY, FINISHED, holder_of
+from nlb_search.storage.claims.heartbeat import silent_trials
+from nlb_search.storage.claims.owner import OWNER_KEY, Owner
+from nlb_search.storage.study_commands import Order, order_of
+
+
+@dataclass(frozen=True)
+class BestTrial:
+    """The complete trial with the highest co-bps on val."""
+
+    number: int
+    value: float
+    params: dict[str, Any]
+    attrs: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class WorkerAt:
+    """A running trial: who works on it (None if nobody does), how far it is, and its last co-bps."""
+
+    worker: Owner | None
+    trial: int
+    epoch: int
+    co_bps: float | None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A study at one moment. ``states`` counts its trials by state, in lower case; ``best_of_chains`` has the best
+    complete trial of each of its chains, None for a chain without one.
+    """
+
+    study: str
+    spec: SearchSpec
+    states: dict[str, int]
+    best: BestTrial | None
+    best_of_chains: dict[str, BestTrial | None]
+    workers: tuple[WorkerAt, ...]
+    failures: tuple[str, ...]
+    order: Order
+
+    @property
+    def finished(self) -> int:
+        return sum(self.states[state.name.lower()] for state in FINISHED)
+
+    @property
+    def is_met(self) -> bool:
+        """Whether the budget is spent and every trial of it done."""
+        return self.finished >= self.spec.trials
+
+    def as_json(self) -> dict[str, Any]:
+        """The object that ``status --json`` prints."""
+        best = self.best
+        return {
+            "study": self.study,
+            "dataset": self.spec.dataset,
+            "budget": self.spec.trials,
+            "order": self.order,
+            "states": self.states,
+            "best": best and asdict(best),
+            "best_of_chains": {chain: of_chain and asdict(of_chain) for chain, of_chain in self.best_of_chains.items()},
+            "workers": [
+                {"worker": at.worker and str(at.worker), "trial": at.trial, "epoch": at.epoch, "co_bps": at.co_bps}
+                for at in self.workers
+                if at.worker is not None
+            ],
+        }
+
+
+def standing_of(open_study: OpenStudy) -> Standing:
+    """Read the study once and say where it stands."""
+    trials = open_study.study.get_trials(deepcopy=False)
+    states = Counter(trial.state for trial in trials)
+    running = [trial for trial in trials if trial.state == TrialState.RUNNING]
+    silent = silent_trials(open_study.study) if running else frozenset()
+    return Standing(
+        study=open_study.name,
+        spec=open_study.spec,
+        states={state.name.lower(): states[state] for state in TrialState},
+        best=best_of(trials),
+        best_of_chains={
+            chain: best_of([trial for trial in trials if open_study.spec.architecture_of(trial.params) == chain])
+            for chain in open_study.spec.architectures
+        },
+        workers=tuple(_worker_at(trial, silent) for trial in running),
+        failures=tuple(
+            trial.user_attrs[FAILURE_KEY]
+            for trial in trials
+            if trial.state == TrialState.FAIL and FAILURE_KEY in trial.user_attrs
+        ),
+        order=order_of(open_study.study),
+    )
+
+
+def complete_trials(study: optuna.Study) -> list[FrozenTrial]:
+    """The study's complete trials, best first; equal scores in the order of their numbers."""
+    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return sorted(trials, key=lambda trial: -_score(trial))
+
+
+def best_of(trials: list[FrozenTrial]) -> BestTrial | None:
+    """The best complete trial, or None before there is one."""
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    if not complete:
+        return None
+    best = max(complete, key=_score)
+    attrs = {key: value for key, value in best.user_attrs.items() if key != OWNER_KEY}
+    return BestTrial(best.number, _score(best), best.params, attrs)
+
+
+def _score(trial: FrozenTrial) -> float:
+    assert trial.value is not None  # a complete trial has one
+    return trial.value
+
+
+def _worker_at(trial: FrozenTrial, silent: frozenset[int]) -> WorkerAt:
+    epoch = trial.last_step or 0
+    return WorkerAt(
+        worker=holder_of(trial, silent),
+        trial=trial.number,
+        epoch=epoch,
+        co_bps=trial.intermediate_values.get(epoch),
+    )

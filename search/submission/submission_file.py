@@ -1,0 +1,154 @@
+"""A submission file of the benchmark: its arrays, and the checks that it passes before anybody is told it is done.
+
+One HDF5 group a dataset (``mc_rtt``, or ``mc_rtt_20`` in 20 ms bins) holds predicted rates in spikes per bin, as
+``nlb_tools.evaluation.evaluate`` reads them and the benchmark's server did.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from nlb_search.data.recording import UNSEEN, Recording, Split
+from nlb_search.search.errors import SearchError
+from nlb_search.search.submission.choices import Phase
+from nlb_search.storage.atomic_files import whole_file
+
+Rates = npt.NDArray[np.float32]
+
+SETTINGS, CONTENT = "recording", "content_hash"
+"""Attributes of a group whose recording is no dataset of the benchmark: how it is read, as JSON, and what it holds."""
+
+MOST_RATE_RATIO = 3.0
+"""How far the mean of predicted rates may be from the mean count of the same neurons and bins, as a factor.
+
+Rates in spikes per second are off by 200 in 5 ms bins and by 50 in 20 ms bins; rates of the wrong bin width by 4.
+"""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model predicts for one recording in one phase: rates in spikes per bin, trials x bins x neurons.
+
+    ``train_rates`` and ``eval_rates`` hold all neurons, held-in then held-out, in window and forward bins. In the
+    phase val they are of the splits train and val, in the phase test of train + val together and of test.
+    """
+
+    recording: Recording
+    phase: Phase
+    train_rates: Rates
+    eval_rates: Rates
+
+    def arrays(self) -> dict[str, Rates]:
+        """The arrays that the benchmark asks for, by their names."""
+        return _cut("train", self.train_rates, self.recording) | _cut("eval", self.eval_rates, self.recording)
+
+
+def phase_splits(recording: Recording, phase: Phase) -> tuple[Split, Split]:
+    """The split that a model of this phase is trained on, and the one that it is evaluated on."""
+    if phase == "val":
+        return recording.train, recording.val
+    if recording.test is None:
+        raise SearchError(
+            f"the recording of {recording.name} has no test trials: export for --phase val, "
+            "or make the study anew from files that have some"
+        )
+    return recording.train_val, recording.test
+
+
+def write_submission(path: Path, predictions: list[Prediction], facts: Mapping[str, Mapping[str, str]]) -> None:
+    """Write a submission of one group a recording, read it back, check it, and only then give it its name.
+
+    ``facts`` are attributes of each group, by the group's name. Raises SearchError, and leaves what was at ``path``
+    before, if a check fails or the path cannot be written.
+    """
+    try:
+        with whole_file(path) as part:
+            with h5py.File(part, "w") as file:
+                for prediction in predictions:
+                    group = file.create_group(prediction.recording.group)
+                    group.attrs["phase"] = prediction.phase
+                    group.attrs.update(facts[prediction.recording.group])
+                    for name, rates in prediction.arrays().items():
+                        group.create_dataset(name, data=rates, compression="gzip", shuffle=True)
+            for prediction in predictions:
+                check_submission(part, prediction.recording, prediction.phase)
+    except OSError as error:
+        raise SearchError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def is_submission(path: Path) -> bool:
+    """Whether a file is an HDF5 file whose groups all hold predicted rates."""
+    try:
+        with h5py.File(path, "r") as file:
+            return all("eval_rates_heldout" in group for group in file.values())
+    except (OSError, TypeError):
+        return False
+
+
+def check_submission(path: Path, recording: Recording, phase: Phase) -> None:
+    """Check the recording's group in a submission file: names, shapes, finite, positive, and spikes per bin.
+
+    Raises SearchError, with the array and the value, at the first check that fails.
+    """
+    trained, evaluated = phase_splits(recording, phase)
+    with h5py.File(path, "r") as file:
+        if recording.group not in file:
+            raise SearchError(f"{path} has no group '{recording.group}'; it has {', '.join(file) or 'none'}")
+        group = file[recording.group]
+        for prefix, split in (("train", trained), ("eval", evaluated)):
+            for name, shape in _shapes(prefix, split.n_trials, recording).items():
+                if name not in group:
+                    raise SearchError(f"{recording.group} in {path} lacks the array '{name}'")
+                _check_array(f"{recording.group}/{name}", group[name][()], shape, _mean_count(name, recording))
+
+
+def _check_array(name: str, rates: Rates, shape: tuple[int, ...], mean_count: float) -> None:
+    if rates.shape != shape:
+        raise SearchError(f"{name} has the shape {rates.shape}, and the recording asks for {shape}")
+    if not np.isfinite(rates).all():
+        raise SearchError(f"{name} has {np.count_nonzero(~np.isfinite(rates))} rates that are not finite")
+    if not (rates > 0).all():
+        raise SearchError(f"{name} has {np.count_nonzero(rates <= 0)} rates that are not positive")
+    mean_rate = float(rates.mean(dtype=np.float64))
+    if not mean_count / MOST_RATE_RATIO <= mean_rate <= mean_count * MOST_RATE_RATIO:
+        raise SearchError(
+            f"{name} has a mean of {mean_rate:.3g} where these neurons fire {mean_count:.3g} spikes per bin: "
+            "its rates are not in spikes per bin"
+        )
+
+
+def _mean_count(name: str, recording: Recording) -> float:
+    """The mean count of an array's neurons in its bins, over train and val, in spikes per bin."""
+    split = recording.train_val
+    counts = getattr(split, name.partition("_rates_")[2])
+    return float(counts[counts != UNSEEN].mean(dtype=np.float64))
+
+
+def _cut(prefix: str, rates: Rates, recording: Recording) -> dict[str, Rates]:
+    """Rates of all neurons and bins, cut into the four arrays of the benchmark."""
+    arrays, start = {}, 0
+    for ending, n_bins in _bins(recording).items():
+        part = rates[:, start : start + n_bins]
+        arrays[f"{prefix}_rates_heldin{ending}"] = part[:, :, : recording.n_heldin]
+        arrays[f"{prefix}_rates_heldout{ending}"] = part[:, :, recording.n_heldin :]
+        start += n_bins
+    return arrays
+
+
+def _bins(recording: Recording) -> dict[str, int]:
+    """How many bins the arrays of each ending have; a recording without forward bins has no arrays of them."""
+    bins = {"": recording.n_window_bins, "_forward": recording.n_forward_bins}
+    return {ending: n_bins for ending, n_bins in bins.items() if n_bins}
+
+
+def _shapes(prefix: str, n_trials: int, recording: Recording) -> dict[str, tuple[int, int, int]]:
+    neurons = {"heldin": recording.n_heldin, "heldout": recording.n_heldout}
+    return {
+        f"{prefix}_rates_{kind}{ending}": (n_trials, n_bins, n_neurons)
+        for ending, n_bins in _bins(recording).items()
+        for kind, n_neurons in neurons.items()
+    }

@@ -1,0 +1,69 @@
+"""How a process is asked to leave: Ctrl-C, SIGTERM, or the end of the process that started it."""
+
+import os
+import signal
+import threading
+import time
+from types import FrameType
+
+from nlb_search.search.worker_protocol import LAUNCHER_VARIABLE
+
+HURRY_SECONDS = 10.0
+"""How long a training may take to reach the end of its epoch once it was asked to stop."""
+
+
+class Stop(threading.Event):
+    """Set when the process shall hand back its work and leave; one that is asked to ``rest`` hands back and stays."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._asked_at: float | None = None
+        self._resting = False
+
+    def listen(self, *more: signal.Signals) -> "Stop":
+        """Turn Ctrl-C, SIGTERM and ``more`` into this event.
+
+        A second one ends the process at once, as without us. A worker that has a launcher leaves that to the launcher.
+        """
+        for number in (signal.SIGINT, signal.SIGTERM, *more):
+            signal.signal(number, self._heard)
+        return self
+
+    def _heard(self, number: int, _frame: FrameType | None) -> None:
+        # From a thread: the handler may have interrupted a wait that holds the event's own lock.
+        threading.Thread(target=self.set).start()
+        if LAUNCHER_VARIABLE in os.environ:
+            return  # Slurm tells every process of a job, and the launcher its workers again: twice is no hurry
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+    def set(self) -> None:
+        super().set()  # first, for rest() must not take the time back
+        self._asked_at = self._asked_at or time.monotonic()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Until it is set or the time is over; a worker that has lost its launcher waits for nothing more."""
+        self.check_launcher()
+        return super().wait(timeout)
+
+    def rest(self, resting: bool) -> None:
+        """Hand back the work without leaving, or take up work again."""
+        if resting:
+            self._asked_at = self._asked_at or time.monotonic()
+        elif not self.is_set():
+            self._asked_at = None
+        self._resting = resting
+
+    @property
+    def hands_back(self) -> bool:
+        """Whether the work in hand shall be handed back, to leave or to rest."""
+        return self._resting or self.is_set()
+
+    def is_urgent(self) -> bool:
+        """Whether that was asked so long ago that the end of an epoch is not worth waiting for."""
+        return self._asked_at is not None and time.monotonic() - self._asked_at > HURRY_SECONDS
+
+    def check_launcher(self) -> None:
+        """Stop if this worker's launcher is gone: nobody would end it, or show what it does."""
+        launcher = os.environ.get(LAUNCHER_VARIABLE)
+        if launcher is not None and os.getppid() != int(launcher):
+            self.set()

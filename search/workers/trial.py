@@ -1,0 +1,202 @@
+"""One trial, from its settings to its score: the only place where a trial's life can be read from start to end."""
+
+import dataclasses
+import logging
+import math
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import torch
+
+from nlb_search.models.architecture.chain import parse_chain
+from nlb_search.models.architecture.network import predict
+from nlb_search.models.errors import DivergedError, InterruptedTrainingError
+from nlb_search.models.hyperparameters import Hyperparameters
+from nlb_search.models.scoring.bits_per_spike import Gains
+from nlb_search.models.tensors import Counts
+from nlb_search.models.training.fitting import Val
+from nlb_search.models.training.state import Progress, State, Training
+from nlb_search.search.sampling.space import ARCHITECTURE, sample
+from nlb_search.search.scoring.bootstrap import range_of, resampled_co_bps
+from nlb_search.search.scoring.metrics import metrics_of
+from nlb_search.search.scoring.saved_networks import keep
+from nlb_search.search.scoring.targets import Targets
+from nlb_search.search.study.specification import SearchSpec
+from nlb_search.search.workers.stopping import Stop
+from nlb_search.storage.checkpoints import Checkpoint, Checkpoints, load_checkpoint, save_checkpoint
+from nlb_search.storage.claims.claims import Claim
+from nlb_search.storage.errors import StorageError
+
+CHECKPOINT_SECONDS = 15
+"""A checkpoint is written at the first evaluation after so long: a killed worker loses that and one look."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a worker needs for every trial of its study: the recording, on the device, and where to save."""
+
+    spec: SearchSpec
+    train: Counts
+    val: Val
+    targets: Targets
+    checkpoints: Checkpoints
+    device: torch.device
+    stop: Stop = field(default_factory=Stop)
+
+
+Life = Generator[Training, Progress, None]
+"""A trial that is lived: it yields its training whenever that is to be moved on to its next evaluation, is sent what
+came of it, and ends when the trial does. What kept the training from getting there is raised at that place.
+"""
+
+
+class Ending(Enum):
+    """How the training of a trial came to its end."""
+
+    COMPLETE = "complete"
+    PRUNED = "pruned"
+    STOPPED = "stopped"
+
+
+def settings_of(values: dict[str, Any]) -> tuple[str, Hyperparameters]:
+    """The chain's text and the hyperparameters among a trial's settings."""
+    return values[ARCHITECTURE], Hyperparameters(**{k: v for k, v in values.items() if k != ARCHITECTURE})
+
+
+def live(claim: Claim, bench: Bench) -> Life:
+    """The life of a trial: train it, report every score, and finish it: complete, pruned, or handed back if asked.
+
+    A worker that lives several trials side by side moves their trainings on together; nothing here depends on it. A
+    training that diverges ends as pruned if it had a score. Raises what goes wrong, LostTrialError among it; the trial
+    is then still running.
+    """
+    values = claim.sample(lambda trial: sample(trial, bench.spec.space, bench.spec.architectures))
+    architecture, hyper = settings_of(values)
+    seed = bench.spec.trial_seed(claim.number)
+
+    def begin() -> Training:
+        return Training(parse_chain(architecture), hyper, bench.spec.plan, bench.train, seed, bench.device)
+
+    identity = {"settings": values, "seed": seed, "spec": bench.spec.model_dump(mode="json", exclude={"versions"})}
+    training, last = _restored(begin, claim, bench, identity) or (begin(), None)
+    claim.annotate(architecture=architecture, n_parameters=training.network.n_parameters, device=_name(bench.device))
+    try:
+        # The earlier worker may have ended between saving and reporting; what was reported counts once.
+        pruned = last is not None and claim.report(last.co_bps, last.epoch)
+        ending = Ending.PRUNED if pruned else (yield from _train(training, claim, bench, identity))
+    except DivergedError as error:
+        if training.best is None:
+            raise
+        claim.annotate(diverged=str(error))
+        ending = Ending.PRUNED
+    match ending:
+        case Ending.COMPLETE:
+            _complete(training, claim, bench, values)
+            bench.checkpoints.forget_running(claim.number)
+        case Ending.PRUNED:
+            claim.prune()
+            bench.checkpoints.forget(claim.number)
+        case Ending.STOPPED:
+            claim.hand_back()
+
+
+def _train(
+    training: Training, claim: Claim, bench: Bench, identity: dict[str, Any]
+) -> Generator[Training, Progress, Ending]:
+    """Train until the plan is done, the pruner ends it, or the worker is asked to hand back.
+
+    A worker that is asked to saves where it is at the next evaluation; if that is too far off, it leaves what it
+    saved last.
+    """
+    saved = time.monotonic()
+    while not training.is_done:
+        try:
+            progress = yield training
+        except InterruptedTrainingError:
+            return Ending.STOPPED
+        bench.stop.check_launcher()
+        stopped = bench.stop.hands_back and not training.is_done
+        # Saved before it is reported: a stopped worker whose database is away must not lose it.
+        if stopped or time.monotonic() - saved > CHECKPOINT_SECONDS:
+            _save_running(training, progress, claim, bench, identity)
+            saved = time.monotonic()
+        if claim.report(progress.co_bps, progress.epoch):
+            return Ending.PRUNED
+        if stopped:
+            return Ending.STOPPED
+    return Ending.COMPLETE
+
+
+def _complete(training: Training, claim: Claim, bench: Bench, values: dict[str, Any]) -> None:
+    """Keep the best network, then finish the trial with its score: never the other way round."""
+    best = training.best
+    if best is None or not math.isfinite(best.progress.co_bps):
+        raise DivergedError("the training ended without a score that is finite")
+    facts = {
+        "settings": values,
+        "sizes": dataclasses.asdict(bench.train.sizes),
+        "dataset": bench.spec.dataset,
+        "bin_ms": bench.spec.bin_ms,
+        "content_hash": bench.spec.content_hash,
+        "progress": dataclasses.asdict(best.progress),
+    }
+    claim.check_held()
+    training.network.load_state_dict(best.weights)
+    rates_BTN = predict(training.network, bench.val.heldin_BWI)
+    sizes = bench.train.sizes
+    gains = bench.val.heldout.gains(rates_BTN[:, : sizes.n_window, sizes.n_heldin :])
+    keep(bench.checkpoints.best(claim.number), best.weights, gains, facts)
+    forward = {} if best.progress.fp_bps is None else {"fp_bps": best.progress.fp_bps}
+    claim.annotate(best_epoch=best.progress.epoch, **forward)
+    claim.annotate(**metrics_of(training.network, bench.train, rates_BTN, bench.targets))
+    claim.annotate(**_range_attributes(gains))
+    claim.complete(best.progress.co_bps)
+
+
+def _range_attributes(gains: Gains) -> dict[str, float]:
+    """The range of the trial's co-bps. A val split with next to no spikes has none."""
+    co_bps = range_of(resampled_co_bps(gains.gain_B.cpu().numpy(), gains.spikes_B.cpu().numpy()))
+    ends = {"co_bps_low": co_bps.low, "co_bps_high": co_bps.high}
+    return ends if all(map(math.isfinite, ends.values())) else {}
+
+
+def _restored(
+    begin: Callable[[], Training], claim: Claim, bench: Bench, identity: dict[str, Any]
+) -> tuple[Training, Progress] | None:
+    """The training as an earlier worker of this trial left it and its last evaluation, or None if it left none of use.
+
+    A damaged checkpoint, or one of another study of this name, only costs its training again.
+    """
+    try:
+        checkpoint = load_checkpoint(bench.checkpoints.running(claim.number))
+        if checkpoint.facts["identity"] != identity:
+            raise StorageError("its checkpoint is of another study")
+        training = begin()
+        training.restore(State(checkpoint.tensors, checkpoint.facts["training"]))
+        progress = Progress(**checkpoint.facts["progress"])
+    except FileNotFoundError:
+        return None
+    except (StorageError, KeyError, ValueError, RuntimeError) as error:
+        _log.warning("trial %d starts anew: %s", claim.number, error)
+        return None
+    _log.info("trial %d goes on from epoch %d", claim.number, training.epoch)
+    return training, progress
+
+
+def _save_running(training: Training, progress: Progress, claim: Claim, bench: Bench, identity: dict[str, Any]) -> None:
+    """Save where the training is. A full disk costs the chance to go on from here, not the trial."""
+    state = training.state()
+    facts = {"identity": identity, "training": state.facts, "progress": dataclasses.asdict(progress)}
+    try:
+        save_checkpoint(bench.checkpoints.running(claim.number), Checkpoint(state.tensors, facts))
+    except StorageError as error:
+        _log.warning("trial %d goes on without a checkpoint: %s", claim.number, error)
+
+
+def _name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

@@ -1,0 +1,125 @@
+"""The trials that one worker lives side by side: they are trained together and know nothing of each other."""
+
+import logging
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from nlb_search.models.training.fitting import Trainer
+from nlb_search.models.training.state import Progress, Training
+from nlb_search.search.errors import SearchError
+from nlb_search.search.workers.trial import Bench, Life, live
+from nlb_search.storage.claims.claims import Claim
+from nlb_search.storage.claims.heartbeat import Heartbeat
+from nlb_search.storage.database.retrying import is_away
+from nlb_search.storage.errors import LostTrialError, StorageError
+
+MOST_FAILURES = 10
+"""Failures in a row after which it is the worker, and not the trial, that has something wrong."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class _Member:
+    """A trial of the crew, with what ends when it leaves."""
+
+    claim: Claim
+    life: Life
+    alive: ExitStack
+
+
+class Crew:
+    """The trials in hand. All are moved from one evaluation to the next, and from there each goes its own way.
+
+    A trial that fails is recorded with its reason and leaves; the others go on.
+    """
+
+    def __init__(self, bench: Bench, heartbeat: Heartbeat) -> None:
+        self._bench, self._heartbeat = bench, heartbeat
+        self._trainer = Trainer(bench.val)
+        self._trainings: dict[_Member, Training] = {}
+        self._failures = 0
+
+    def __len__(self) -> int:
+        return len(self._trainings)
+
+    @property
+    def may_grow(self) -> bool:
+        """Whether others may join: not while it lives a suspect that is not past where its workers vanished."""
+        return not any(
+            member.claim.takeovers.are_suspect and training.epoch <= member.claim.takeovers.step
+            for member, training in self._trainings.items()
+        )
+
+    @property
+    def numbers(self) -> list[int]:
+        """The numbers of its trials."""
+        return [member.claim.number for member in self._trainings]
+
+    def take_up(self, claim: Claim) -> None:
+        """Begin with a trial. Raises as ``move_on`` does."""
+        alive = ExitStack()
+        alive.enter_context(claim.kept_alive(self._heartbeat))
+        self._go_on(_Member(claim, live(claim, self._bench), alive), None)
+
+    def move_on(self) -> None:
+        """Train every trial to its next evaluation, and let it make of that what it will.
+
+        Raises SearchError after ten failures in a row, with the last reason; StorageError if the database stays away.
+        """
+        outcomes = self._trainer.advance(list(self._trainings.values()), self._interrupted)
+        ended: Exception | None = None
+        for member, outcome in zip(list(self._trainings), outcomes, strict=True):
+            try:
+                self._go_on(member, outcome)
+            except Exception as error:  # each gets its outcome, to save it at least, before the worker ends
+                ended = ended or error
+        if ended is not None:
+            raise ended
+
+    def _interrupted(self) -> bool:
+        return self._bench.stop.is_urgent()
+
+    def _go_on(self, member: _Member, outcome: Progress | Exception | None) -> None:
+        """Let the trial live until it has something to train, or to its end."""
+        try:
+            match outcome:
+                case Exception():
+                    self._trainings[member] = member.life.throw(outcome)
+                case Progress():
+                    self._trainings[member] = member.life.send(outcome)
+                case None:
+                    self._trainings[member] = next(member.life)
+        except StopIteration:
+            self._failures = 0
+            self._leave(member)
+        except LostTrialError as error:
+            _log.warning("%s; going on with another", error)
+            self._failures = 0
+            self._leave(member)
+        except StorageError:
+            raise
+        except Exception as error:
+            if is_away(error):
+                raise
+            self._leave(member)
+            self._failed(member.claim, error)
+
+    def _leave(self, member: _Member) -> None:
+        self._trainings.pop(member, None)
+        member.alive.close()
+
+    def _failed(self, claim: Claim, error: Exception) -> None:
+        """Record why the trial failed, unless it was not this worker's any more."""
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        _log.warning("trial %d failed: %s", claim.number, reason)
+        _log.debug("trial %d", claim.number, exc_info=error)
+        try:
+            claim.fail(reason)
+        except LostTrialError as lost:
+            _log.warning("%s", lost)
+            return
+        self._bench.checkpoints.forget(claim.number)
+        self._failures += 1
+        if self._failures == MOST_FAILURES:
+            raise SearchError(f"{MOST_FAILURES} trials in a row failed, the last with: {reason}") from error

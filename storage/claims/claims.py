@@ -1,0 +1,272 @@
+"""How workers share the trials of a study: who holds which, and when the budget is spent.
+
+A trial keeps its number from the first worker to the last. A worker that vanished leaves its trial running, and the
+next to look takes it over under the same number: nothing is counted twice, the pruner sees one curve, and the budget
+is met exactly.
+"""
+
+import logging
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import optuna
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import FrozenTrial, TrialState
+
+from nlb_search.storage.claims.heartbeat import Heartbeat, beat, silent_trials
+from nlb_search.storage.claims.held_trial import HeldTrial, held
+from nlb_search.storage.claims.lost_workers import TAKEOVERS_KEY, Takeovers, with_vanished
+from nlb_search.storage.claims.owner import OWNER_KEY, Owner
+from nlb_search.storage.database.locks import exclusive
+from nlb_search.storage.database.retrying import Patience
+from nlb_search.storage.database.trial_cache import earlier_look, one_look
+from nlb_search.storage.database.urls import StorageUrl
+from nlb_search.storage.errors import LostTrialError
+from nlb_search.storage.studies import said_if_deleted
+
+FAILURE_KEY = "failure"
+"""The trial's attribute that says why it failed."""
+
+FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+"""The states that count towards the budget. A failed trial gives its place back."""
+
+_log = logging.getLogger(__name__)
+_Result = TypeVar("_Result")
+
+
+def finished_count(study: optuna.Study) -> int:
+    """How many trials of the budget are done."""
+    return study._storage.get_n_trials(study._study_id, FINISHED)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A trial that this process holds. Every method waits while the database is away.
+
+    All but ``kept_alive`` and ``sample`` raise LostTrialError when somebody else took the trial over or finished it.
+    """
+
+    study: optuna.Study
+    trial: optuna.Trial
+    owner: Owner
+    patience: Patience
+    takeovers: Takeovers
+
+    @property
+    def number(self) -> int:
+        return self.trial.number
+
+    def kept_alive(self, heartbeat: Heartbeat) -> AbstractContextManager[None]:
+        """A context in which the trial's sign of life is kept fresh."""
+        return heartbeat.of(self.trial._trial_id)
+
+    def sample(self, suggest: Callable[[optuna.Trial], dict[str, Any]]) -> dict[str, Any]:
+        """The trial's parameters, drawn by ``suggest``; those that are stored already keep their values."""
+
+        def draw() -> dict[str, Any]:
+            # A fresh look each time: a write whose answer was lost must be read back, not drawn again.
+            with one_look(self.study):
+                return suggest(optuna.Trial(self.study, self.trial._trial_id))
+
+        return self.patience.call(draw)
+
+    def report(self, value: float, step: int) -> bool:
+        """Record a score of the running trial; returns whether the pruner would end it here."""
+        # As they were when the trial was taken, and what was reported since: nobody but its holder reports.
+        scores = self.trial._cached_frozen_trial.intermediate_values
+
+        def send() -> bool:
+            with self._held() as trial:
+                # An earlier worker of this trial may have reported this step already: it counts once.
+                if step not in scores:
+                    trial.report(value, step)
+            scores.setdefault(step, value)
+            with earlier_look(self.study):
+                return self.trial.should_prune()
+
+        return self._unless_lost(send)
+
+    def annotate(self, **attributes: Any) -> None:
+        """Keep facts on the trial, beside its score: all of them or none."""
+
+        def send() -> None:
+            with self._held() as trial:
+                for key, value in attributes.items():
+                    trial.set_user_attr(key, value)
+
+        self._unless_lost(send)
+
+    def complete(self, value: float) -> None:
+        """Finish the trial with its score."""
+        self._tell(TrialState.COMPLETE, value)
+
+    def prune(self) -> None:
+        """Finish the trial early, with the last score that was reported."""
+        self._tell(TrialState.PRUNED, None)
+
+    def fail(self, reason: str) -> None:
+        """Record that the trial failed, and why; its place in the budget is free again."""
+        self.annotate(**{FAILURE_KEY: reason})
+        self._tell(TrialState.FAIL, None)
+
+    def hand_back(self) -> None:
+        """Leave the trial running and without an owner: the next worker goes on with it at once."""
+
+        def send() -> None:
+            try:
+                with self._held() as trial:
+                    trial.set_user_attr(OWNER_KEY, None)
+            except LostTrialError:
+                if self._stored().user_attrs.get(OWNER_KEY) is not None:
+                    raise  # else it was handed back before, and the answer was lost
+
+        self._unless_lost(send)
+
+    def _tell(self, state: TrialState, value: float | None) -> None:
+        def send() -> None:
+            try:
+                self._check()
+            except LostTrialError:
+                if self._was_told(state, value):
+                    return  # before, and the answer was lost
+                raise
+            told = self.study.tell(self.trial, value, state=state, skip_if_finished=True)
+            if told.state != state:
+                raise LostTrialError(f"trial {self.number} was already finished as {told.state.name}")
+
+        self._unless_lost(send)
+
+    def check_held(self) -> None:
+        """Raises LostTrialError unless this process still holds the trial."""
+        self._unless_lost(self._check)
+
+    def _check(self) -> None:
+        with self._held():
+            pass
+
+    def _held(self) -> AbstractContextManager[HeldTrial]:
+        return held(self.study, self.trial, self.owner)
+
+    def _was_told(self, state: TrialState, value: float | None) -> bool:
+        """Whether this worker finished the trial just so."""
+        trial = self._stored()
+        mine = Owner.from_attribute(trial.user_attrs.get(OWNER_KEY)) == self.owner
+        return mine and trial.state == state and value in (None, trial.value)
+
+    def _stored(self) -> FrozenTrial:
+        """The trial as the database has it now."""
+        return self.study._storage.get_trial(self.trial._trial_id)
+
+    def _unless_lost(self, send: Callable[[], _Result]) -> _Result:
+        try:
+            return self.patience.call(send)
+        except (UpdateFinishedTrialError, KeyError) as error:
+            raise LostTrialError(f"trial {self.number} was finished or deleted by somebody else") from error
+
+
+@dataclass(frozen=True)
+class Claims:
+    """The trials of one study as one worker sees them. ``budget`` is the number of trials that shall finish."""
+
+    url: StorageUrl
+    study: optuna.Study
+    budget: int
+    make_sampler: Callable[[int], optuna.samplers.BaseSampler]
+    """The sampler for a trial, from its number: seeded by it, so that workers never draw alike."""
+    patience: Patience
+    owner: Owner = field(default_factory=Owner.new)
+
+    def heartbeat(self) -> Heartbeat:
+        """What beats for the trials of this worker."""
+        return Heartbeat(self.study)
+
+    def is_met(self) -> bool:
+        """Whether the budget is spent and every trial of it done. Raises StorageError if the study was deleted."""
+        with said_if_deleted(self.study.study_name):
+            return self.patience.call(lambda: finished_count(self.study)) >= self.budget
+
+    def next(self, in_hand: Collection[int] = ()) -> Claim | None:
+        """A trial to work on, or None while all that are left are held by others.
+
+        Trials that lost their worker come first; a new one is begun only while finished and running trials together
+        are fewer than the budget. ``in_hand`` are the numbers of the trials that the worker has already: beside others,
+        it gets none that may end its process. Raises StorageError if the study was deleted.
+        """
+        with said_if_deleted(self.study.study_name):
+            try:
+                return self.patience.call(lambda: self._next(in_hand))
+            except UpdateFinishedTrialError:
+                return None  # its worker finished it, and ended, between our look and our taking it over
+
+    def _next(self, in_hand: Collection[int]) -> Claim | None:
+        with turn(self.url, self.study.study_name):
+            trial = self._abandoned(in_hand) or self._begun()
+            if trial is None:
+                return None
+            self.study.sampler = self.make_sampler(trial.number)
+            # Again, for the trial's own sampler to prepare it while nobody else looks.
+            trial = optuna.Trial(self.study, trial._trial_id)
+            beat(self.study, trial._trial_id)
+            trial.set_user_attr(OWNER_KEY, self.owner.as_attribute())
+            return Claim(self.study, trial, self.owner, self.patience, Takeovers.of(trial.user_attrs))
+
+    def _begun(self) -> optuna.Trial | None:
+        """A new trial, if the budget has room for one."""
+        return self.study.ask() if self._taken() < self.budget else None
+
+    def _taken(self) -> int:
+        """How many places of the budget are taken, by finished and running trials."""
+        return self.study._storage.get_n_trials(self.study._study_id, (TrialState.RUNNING, *FINISHED))
+
+    def _abandoned(self, in_hand: Collection[int]) -> optuna.Trial | None:
+        """A running trial that nobody works on any more; one that must not go on is failed instead."""
+        running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        silent = silent_trials(self.study) if running else frozenset()
+        for frozen in running:
+            holder = holder_of(frozen, silent)
+            # One of this worker's that it does not have in hand: it was taken, and the answer was lost.
+            if holder is not None and (holder != self.owner or frozen.number in in_hand):
+                continue
+            takeovers = with_vanished(frozen) if holder is None else Takeovers.of(frozen.user_attrs)
+            if takeovers.are_too_many:
+                self._fail(frozen, f"{takeovers.count} workers in a row vanished with it after step {takeovers.step}")
+            elif self._taken() > self.budget:
+                # Two workers begin the last one at once, if the server cut one's connection and so dropped its lock.
+                self._fail(frozen, "it was begun beyond the budget, while the connection to the database was lost")
+            elif not in_hand or not takeovers.are_suspect:
+                return self._taken_up(frozen, takeovers)
+        return None
+
+    def _taken_up(self, frozen: FrozenTrial, takeovers: Takeovers) -> optuna.Trial:
+        trial = optuna.Trial(self.study, frozen._trial_id)
+        if takeovers != Takeovers.of(frozen.user_attrs):
+            _log.info(
+                "trial %d lost its worker %s: going on with it", trial.number, Owner(**frozen.user_attrs[OWNER_KEY])
+            )
+            trial.set_user_attr(TAKEOVERS_KEY, takeovers.as_attribute())
+        return trial
+
+    def _fail(self, trial: FrozenTrial, reason: str) -> None:
+        _log.warning("trial %d failed: %s", trial.number, reason)
+        optuna.Trial(self.study, trial._trial_id).set_user_attr(FAILURE_KEY, reason)
+        self.study.tell(trial.number, state=TrialState.FAIL)
+
+
+def turn(url: StorageUrl, name: str) -> AbstractContextManager[None]:
+    """A context in which no other process takes a trial of the study ``name``."""
+    return exclusive(url, f"claims:{name}")
+
+
+def holder_of(trial: FrozenTrial, silent: frozenset[int]) -> Owner | None:
+    """The process that holds a running trial, or None if it was handed back or its process is gone.
+
+    ``silent`` are the ids of the trials without a sign of life. It counts for processes elsewhere alone: one on this
+    machine can be seen, and keeps its trial however long the database was away.
+    """
+    owner = Owner.from_attribute(trial.user_attrs.get(OWNER_KEY))
+    if owner is None:
+        return None
+    gone = owner.is_surely_gone() if owner.is_here else trial._trial_id in silent
+    return None if gone else owner

@@ -1,0 +1,71 @@
+"""A worker's sign of life, in the database's own clock.
+
+Optuna beats only inside ``Study.optimize``, from a thread that the first database error ends; workers here ask and
+tell, so they beat themselves. The three calls on Optuna's storage that are not public stand in this file alone.
+"""
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import optuna
+
+from nlb_search.storage.database.opening import HEARTBEAT_SECONDS
+
+_log = logging.getLogger(__name__)
+
+
+def beat(study: optuna.Study, trial_id: int) -> None:
+    """Record that the trial is alive now."""
+    _heart(study).record_heartbeat(trial_id)
+
+
+def silent_trials(study: optuna.Study) -> frozenset[int]:
+    """Ids of running trials whose last sign of life is older than the grace period."""
+    return frozenset(_heart(study)._get_stale_trial_ids(study._study_id))
+
+
+def _heart(study: optuna.Study) -> Any:
+    return study._storage
+
+
+class Heartbeat:
+    """Beats for the trials of a worker while its ``with`` block runs; a database that is away does not end it."""
+
+    def __init__(self, study: optuna.Study) -> None:
+        self._study = study
+        self._trial_ids: set[int] = set()
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+
+    def __enter__(self) -> "Heartbeat":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    @contextmanager
+    def of(self, trial_id: int) -> Iterator[None]:
+        """A context in which the trial's sign of life is kept fresh."""
+        self._trial_ids.add(trial_id)
+        try:
+            yield
+        finally:
+            self._trial_ids.discard(trial_id)
+
+    def _run(self) -> None:
+        said = False
+        while not self._done.wait(HEARTBEAT_SECONDS):
+            failed: Exception | None = None
+            for trial_id in tuple(self._trial_ids):
+                try:
+                    beat(self._study, trial_id)
+                except Exception as error:
+                    failed = error
+            if failed is not None and not said:
+                _log.info("no sign of life could be recorded: %s", type(failed).__name__)
+            said = failed is not None

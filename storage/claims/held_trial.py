@@ -1,0 +1,66 @@
+"""Writing to a trial while it is held: the check and all that belongs together in one transaction.
+
+Optuna's own calls read the trial anew and commit each for itself. The statements here are Optuna's too, those of its
+storage that leave the commit to the caller; like their names, they are not public, and stand in this file alone.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+import sqlalchemy
+from optuna.storages import RDBStorage
+from optuna.storages._rdb.models import TrialModel, TrialUserAttributeModel
+from optuna.storages._rdb.storage import _create_scoped_session
+from sqlalchemy.orm import Session
+
+from nlb_search.storage.claims.owner import OWNER_KEY, Owner
+from nlb_search.storage.errors import LostTrialError
+
+
+@dataclass(frozen=True)
+class HeldTrial:
+    """A trial within a transaction. What is written is there for others when the transaction ends, or never."""
+
+    _database: RDBStorage
+    _session: Session
+    _trial_id: int
+
+    def report(self, value: float, step: int) -> None:
+        self._database._set_trial_intermediate_value_without_commit(self._session, self._trial_id, step, value)
+
+    def set_user_attr(self, key: str, value: Any) -> None:
+        self._database._set_trial_attr_without_commit(
+            self._session, TrialUserAttributeModel, self._trial_id, key, value
+        )
+
+
+@contextmanager
+def held(study: optuna.Study, trial: optuna.Trial, owner: Owner) -> Iterator[HeldTrial]:
+    """A transaction on a trial. Raises LostTrialError unless ``owner`` holds it still, and nobody finished it."""
+    database: RDBStorage = study._storage._backend  # type: ignore[attr-defined]
+    with _create_scoped_session(database.scoped_session, ignore_integrity_error=True) as session:
+        _check(session, trial, owner)
+        yield HeldTrial(database, session, trial._trial_id)
+
+
+def _check(session: Session, trial: optuna.Trial, owner: Owner) -> None:
+    is_owner = sqlalchemy.and_(
+        TrialUserAttributeModel.trial_id == TrialModel.trial_id, TrialUserAttributeModel.key == OWNER_KEY
+    )
+    found = (
+        session.query(TrialModel.state, TrialUserAttributeModel.value_json)
+        .outerjoin(TrialUserAttributeModel, is_owner)
+        .filter(TrialModel.trial_id == trial._trial_id)
+        .one_or_none()
+    )
+    if found is None:
+        raise LostTrialError(f"trial {trial.number} was deleted by somebody else")
+    state, holder = found
+    if state.is_finished():
+        raise LostTrialError(f"trial {trial.number} was already finished as {state.name}")
+    if holder is None or Owner.from_attribute(json.loads(holder)) != owner:
+        raise LostTrialError(f"trial {trial.number} was taken over by another worker")

@@ -1,0 +1,74 @@
+"""What a person asks of a study's workers, wherever they are: one word in the study, where all of them look."""
+
+import logging
+import time
+from enum import StrEnum
+
+import optuna
+
+from nlb_search.storage.database.retrying import Patience
+from nlb_search.storage.studies import said_if_deleted
+
+LOOK_SECONDS = 2.0
+"""How often a worker looks for another order, at most: at every evaluation it would cost more than it is worth."""
+
+_ORDER_KEY = "order"
+
+_log = logging.getLogger(__name__)
+
+
+class Order(StrEnum):
+    """What all workers of a study shall do, those that start later too, until another order is given."""
+
+    WORK = "work"
+    FINISH = "finish"
+    """End, once the trials in hand are finished."""
+    PAUSE = "pause"
+    """Hand the trials back, and wait."""
+    STOP = "stop"
+    """Hand the trials back, and end."""
+
+    @property
+    def hands_back(self) -> bool:
+        return self in (Order.PAUSE, Order.STOP)
+
+    @property
+    def ends(self) -> bool:
+        return self in (Order.FINISH, Order.STOP)
+
+
+_IN_WORDS = {
+    Order.WORK: "goes on",
+    Order.FINISH: "was asked to stop: no more trials are begun",
+    Order.PAUSE: "is paused: its trials are handed back",
+    Order.STOP: "was stopped: its trials are handed back",
+}
+
+
+def give_order(study: optuna.Study, order: Order) -> None:
+    """Ask this of all workers of the study: they notice within seconds, at their next evaluation."""
+    study.set_user_attr(_ORDER_KEY, order.value)
+
+
+def order_of(study: optuna.Study) -> Order:
+    """What the study's workers were asked last; a study is there to be worked on unless told otherwise."""
+    return Order(study.user_attrs.get(_ORDER_KEY, Order.WORK))
+
+
+class Orders:
+    """The order of a study as one worker follows it: looked up every few seconds, and said when it changes."""
+
+    def __init__(self, study: optuna.Study, patience: Patience) -> None:
+        self._study, self._patience = study, patience
+        self._order, self._look_again_at = Order.WORK, 0.0
+
+    def now(self) -> Order:
+        """The order of a moment ago. Raises StorageError if the study was deleted."""
+        if time.monotonic() < self._look_again_at:
+            return self._order
+        with said_if_deleted(self._study.study_name):
+            order = self._patience.call(lambda: order_of(self._study))
+        if order != self._order:
+            _log.info("the study %s", _IN_WORDS[order])
+        self._order, self._look_again_at = order, time.monotonic() + LOOK_SECONDS
+        return order

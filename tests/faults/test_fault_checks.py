@@ -1,0 +1,135 @@
+"""The checks after a fault see what a fault could do: each is done here on purpose to a study that was whole."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import sqlalchemy
+from optuna.trial import TrialState
+
+from benchmarks.service.fault_checks import Witness, broken_promises
+from nlb_search.search.study.opening import OpenStudy, open_named_study
+from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.worker import work
+
+
+@pytest.fixture
+def study(begun: Callable[..., OpenStudy]) -> OpenStudy:
+    study = begun(trials=3, epochs=3)
+    work(study, Stop())
+    return study
+
+
+@pytest.fixture
+def witness(study: OpenStudy) -> Witness:
+    witness = Witness()
+    witness.look(study.study)
+    return witness
+
+
+def _sql(statement: str) -> Callable[[OpenStudy], None]:
+    def change(study: OpenStudy) -> None:
+        engine = sqlalchemy.create_engine(study.place.url.sqlalchemy_url)
+        with engine.begin() as connection:
+            assert connection.execute(sqlalchemy.text(statement)).rowcount == 1
+        engine.dispose()
+
+    return change
+
+
+def _left_running(study: OpenStudy) -> None:
+    study.study.ask()
+
+
+def _twice(study: OpenStudy) -> None:
+    study.study.add_trial(study.study.trials[0])
+
+
+def _failed_without_a_word(study: OpenStudy) -> None:
+    study.study.tell(study.study.ask(), state=TrialState.FAIL)
+
+
+def _gone_checkpoint(study: OpenStudy) -> None:
+    study.checkpoints.best(1).unlink()
+
+
+def _half_a_checkpoint(study: OpenStudy) -> None:
+    path = study.checkpoints.best(1)
+    path.write_bytes(path.read_bytes()[:200])
+
+
+def _left_part(study: OpenStudy) -> None:
+    (study.checkpoints.folder / ".trial-00001-best.safetensors.x.part").touch()
+
+
+def _stray_file(study: OpenStudy) -> None:
+    (study.place.artifacts.parent / "core").touch()
+
+
+def _traceback(study: OpenStudy) -> None:
+    (study.place.artifacts.parent / "log").write_text("Traceback (most recent call last):")
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        (_left_running, "trial 3 is left RUNNING"),
+        (_twice, "trials 0 and 3 are one trial twice"),
+        (_twice, "4 trials finished, and the budget is 3"),
+        (_failed_without_a_word, "trial 3 failed and does not say why"),
+        (_sql("UPDATE trials SET number = 7 WHERE number = 2"), "the trials are numbered [0, 1, 7]"),
+        (_sql("UPDATE trials SET number = 7 WHERE number = 2"), "the finished trial 2 is lost"),
+        (_sql("UPDATE trials SET state = 'FAIL' WHERE number = 2"), "2 trials finished, and the budget is 3"),
+        (
+            _sql(
+                "INSERT INTO trial_intermediate_values (trial_id, step, intermediate_value, intermediate_value_type) "
+                "SELECT trial_id, 4, 0.5, 'FINITE' FROM trials WHERE number = 1"
+            ),
+            "trial 1 is COMPLETE and reported epochs [1, 2, 3, 4] of [1, 2, 3]",
+        ),
+        (
+            _sql(
+                "DELETE FROM trial_intermediate_values "
+                "WHERE step = 2 AND trial_id = (SELECT trial_id FROM trials WHERE number = 1)"
+            ),
+            "reported epochs [1, 3] of [1, 2, 3]",
+        ),
+        (
+            _sql(
+                "UPDATE trial_intermediate_values SET intermediate_value = -9 "
+                "WHERE step = 2 AND trial_id = (SELECT trial_id FROM trials WHERE number = 1)"
+            ),
+            "and undisturbed it is",
+        ),
+        (
+            _sql("UPDATE trial_values SET value = 0.5 WHERE trial_id = (SELECT trial_id FROM trials WHERE number = 1)"),
+            "trial 1 has 0.5, and its best report is",
+        ),
+        (_gone_checkpoint, "the checkpoints lack ['trial-00001-best.safetensors']"),
+        (_half_a_checkpoint, "trial-00001-best.safetensors is damaged"),
+        (_left_part, ".part'] too many"),
+        (_stray_file, "['core'] do not belong"),
+        (_traceback, "holds a traceback"),
+    ],
+)
+def test_what_a_fault_broke_is_named(
+    fault: Callable[[OpenStudy], None], says: str, study: OpenStudy, witness: Witness, tmp_path: Path
+) -> None:
+    assert broken_promises(study, tmp_path, witness) == {}
+    fault(study)
+    broken = broken_promises(open_named_study(study.place, study.name), tmp_path, witness)
+    assert any(says in sentence for sentences in broken.values() for sentence in sentences), broken
+
+
+def test_a_process_that_was_left_is_named(study: OpenStudy, witness: Witness, tmp_path: Path) -> None:
+    orphan = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], cwd=tmp_path)
+    try:
+        broken = broken_promises(study, tmp_path, witness)
+    finally:
+        orphan.kill()
+        orphan.wait()
+    [sentence] = broken.pop("orphans")
+    assert f"process {orphan.pid} is still there" in sentence
+    assert broken == {}

@@ -1,0 +1,72 @@
+"""Workers that do not belong to a study: of other packages, or with another recording. They touch nothing of it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from command import call
+from foreign_nwb import write_recording
+
+from benchmarks.service.fault_checks import Witness, broken_promises
+from nlb_search.search.study.opening import OpenStudy
+from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.worker import work
+
+
+@pytest.fixture
+def half_done(begun: Callable[..., OpenStudy]) -> OpenStudy:
+    """A study of four trials of which two are finished."""
+    study = begun()
+
+    class EndsEarly(Stop):
+        def check_launcher(self) -> None:
+            if len(study.study.get_trials(deepcopy=False)) > 2:
+                self.set()
+
+    work(study, EndsEarly())
+    return study
+
+
+@pytest.fixture
+def joins(half_done: OpenStudy, tmp_path: Path) -> Callable[..., str]:
+    """Lets a worker join that must be refused; returns what it says."""
+
+    def joins(data: Path = half_done.place.data) -> str:
+        before = half_done.study.get_trials()
+        place = half_done.place
+        where = ("--storage", place.url.with_password, "--artifacts", place.artifacts, "--data", data)
+        outcome = call("worker", "study", *where, cwd=tmp_path)
+        assert outcome.code == 1
+        assert half_done.study.get_trials() == before
+        return outcome.err
+
+    return joins
+
+
+@pytest.mark.parametrize("package", ["optuna", "nlb-search"])
+def test_a_worker_with_another_version_of_a_package_is_refused(
+    package: str, half_done: OpenStudy, joins: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    witness = Witness()
+    witness.look(half_done.study)
+    installed = tmp_path / "site" / f"{package.replace('-', '_')}-0.0.1.dist-info"
+    installed.mkdir(parents=True)
+    (installed / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 0.0.1\n")
+    with monkeypatch.context() as environment:
+        environment.syspath_prepend(str(installed.parent))
+        said = joins()
+    made_with = half_done.spec.versions[package]
+    assert f"the study was made with {package} {made_with}, and here is 0.0.1: install that version" in said
+    work(half_done, Stop())
+    assert broken_promises(half_done, tmp_path, witness, frozenset({"site"})) == {}
+
+
+def test_a_worker_with_another_recording_is_refused(
+    half_done: OpenStudy, joins: Callable[..., str], tmp_path: Path
+) -> None:
+    witness = Witness()
+    witness.look(half_done.study)
+    write_recording(tmp_path / "other" / "mc_rtt", "mc_rtt", trials=16, neurons=5, seed=1)
+    assert f"was made from mc_rtt with content {half_done.spec.content_hash[:12]}" in joins(tmp_path / "other")
+    work(half_done, Stop())
+    assert broken_promises(half_done, tmp_path, witness, frozenset({"other"})) == {}

@@ -1,0 +1,76 @@
+"""Memory of a GPU: what does not fit side by side is trained in halves, and what is done with is given back."""
+
+import gc
+import logging
+from collections.abc import Iterator
+
+import pytest
+import torch
+from population import swinging
+
+from nlb_search.models.architecture.chain import parse_chain
+from nlb_search.models.hyperparameters import Hyperparameters
+from nlb_search.models.training.fitting import Trainer, Val
+from nlb_search.models.training.state import Plan, Progress, Training
+
+CHAIN = parse_chain("GRU(2) -> FF -> exp")
+NUMBER = 8
+
+
+def trainings(device: torch.device) -> list[Training]:
+    train = swinging(256, seed=1).to(device)
+    hyper = Hyperparameters(hidden=64)
+    return [Training(CHAIN, hyper, Plan(epochs=2, batch_size=32), train, seed, device) for seed in range(NUMBER)]
+
+
+@pytest.fixture
+def val(device: torch.device) -> Val:
+    return Val(swinging(64, seed=2).to(device))
+
+
+@pytest.fixture
+def whole_gpu() -> Iterator[None]:
+    yield
+    torch.cuda.set_per_process_memory_fraction(1.0)
+
+
+def peak(device: torch.device, val: Val, begun: list[Training]) -> int:
+    """Bytes that torch reserves to train these, beyond what it has already."""
+    gc.collect()
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats(device)
+    before = torch.cuda.memory_reserved()
+    Trainer(val).advance(begun)
+    return torch.cuda.max_memory_reserved() - before
+
+
+@pytest.mark.usefixtures("whole_gpu")
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.8, 0.95])
+def test_trials_that_do_not_fit_are_trained_in_halves(
+    share: float, device: torch.device, val: Val, caplog: pytest.LogCaptureFixture
+) -> None:
+    needed = peak(device, val, trainings(device))
+    expected = Trainer(val).advance(trainings(device))
+    begun = trainings(device)
+    gc.collect()
+    torch.cuda.empty_cache()
+    total = torch.cuda.get_device_properties(device).total_memory
+    torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved() + share * needed) / total)
+    with caplog.at_level(logging.WARNING):
+        outcomes = Trainer(val).advance(begun)
+    for outcome, wanted in zip(outcomes, expected, strict=True):
+        assert isinstance(outcome, Progress), outcome
+        assert isinstance(wanted, Progress)
+        assert abs(outcome.co_bps - wanted.co_bps) < 2e-3
+    if share < 0.5:
+        assert "cannot be trained side by side" in caplog.text
+
+
+def test_trainings_that_are_done_leave_no_memory_behind(device: torch.device, val: Val) -> None:
+    trainer, held = Trainer(val), []
+    for _ in range(4):
+        trainer.advance(trainings(device))
+        trainer.advance([])
+        gc.collect()
+        held.append(torch.cuda.memory_allocated())
+    assert held[-1] <= held[0] + 2**20

@@ -1,0 +1,91 @@
+"""Training steps captured as a CUDA graph compute what the same steps compute launched one by one, and on a CPU."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from population import swinging
+from torch.testing import assert_close
+
+from nlb_search.models.architecture.chain import parse_chain
+from nlb_search.models.hyperparameters import Hyperparameters
+from nlb_search.models.random_draws import draw, key_of
+from nlb_search.models.training.fitting import fit
+from nlb_search.models.training.graph_capture import UNRECORDED
+from nlb_search.models.training.side_by_side import SideBySide
+from nlb_search.models.training.state import Plan, Training
+
+CHAINS = [
+    "GRU(2) -> FF -> exp",
+    "minGRU -> FF -> exp",
+    "GRU -> FF -> RoBERTa(1) -> FF -> exp",
+    "Conv -> Trans -> Deconv -> Trans -> Sigmoid",
+    "GRU -> FF -> Conv(smooth) -> FF -> exp",
+]
+PLAN = Plan(epochs=4, batch_size=8)
+
+
+def trainings(chain: str, input_size: str, number: int, device: torch.device) -> list[Training]:
+    """Trainings of other seeds and settings; hidden channels differ too."""
+    train = swinging(64, seed=1, most_spikes=1)
+    hypers = [
+        Hyperparameters(
+            lr=0.01 / (1 + seed), hidden=8 - seed % 2, input_size=input_size, mask_variant="dot strip L", l2_weight=1e-4
+        )
+        for seed in range(number)
+    ]
+    return [Training(parse_chain(chain), hyper, PLAN, train, seed, device) for seed, hyper in enumerate(hypers)]
+
+
+def losses(steps: SideBySide) -> torch.Tensor:
+    found = steps.train_epoch(lambda: False)
+    assert found is not None
+    assert len(found) > UNRECORDED + 2  # some steps are replays of the graph
+    return found
+
+
+@pytest.mark.parametrize("chain", CHAINS)
+@pytest.mark.parametrize("input_size", ["DT", "dT"])
+def test_captured_steps_equal_launched_ones(
+    chain: str, input_size: str, device: torch.device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    captured = SideBySide(trainings(chain, input_size, 3, device))
+    launched = SideBySide(trainings(chain, input_size, 3, device))
+    monkeypatch.setattr(launched, "_repeated", lambda step, given: step(given))
+    assert_close(losses(captured), losses(launched), rtol=1e-4, atol=1e-5)
+    assert_close(captured.rows.weights_KP, launched.rows.weights_KP, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("chain", CHAINS)
+@pytest.mark.parametrize("input_size", ["DT", "dT"])
+def test_the_first_steps_are_those_of_a_cpu(chain: str, input_size: str, device: torch.device) -> None:
+    cpu = SideBySide(trainings(chain, input_size, 3, torch.device("cpu")))
+    gpu = SideBySide(trainings(chain, input_size, 3, device))
+    assert_close(losses(gpu).cpu(), losses(cpu), rtol=1e-3, atol=1e-4)
+
+
+def test_side_by_side_a_training_gets_the_losses_that_it_gets_alone(device: torch.device) -> None:
+    together = losses(SideBySide(trainings(CHAINS[0], "DT", 3, device)))
+    for number, training in enumerate(trainings(CHAINS[0], "DT", 3, device)):
+        assert_close(losses(SideBySide([training]))[:, 0], together[:, number], rtol=1e-3, atol=1e-4)
+
+
+def test_a_gpu_draws_the_numbers_that_a_cpu_draws(device: torch.device) -> None:
+    shape = (3, 1000, 7)
+    on_gpu, on_cpu = (draw(key_of(2**32 - 5, where), shape) for where in (device, torch.device("cpu")))
+    assert torch.equal(on_gpu.cpu(), on_cpu)
+
+
+def test_a_restored_training_continues_as_if_it_had_never_stopped(device: torch.device) -> None:
+    val = swinging(32, seed=2, most_spikes=1)
+
+    def curve(steps: Callable[[], list[Training]]) -> list[float]:
+        (training,) = steps()
+        return [progress.co_bps for progress in fit(training, val)]
+
+    whole = curve(lambda: trainings(CHAINS[0], "DT", 1, device))
+    (stopped,) = trainings(CHAINS[0], "DT", 1, device)
+    first = next(iter(fit(stopped, val))).co_bps
+    (resumed,) = trainings(CHAINS[0], "DT", 1, device)
+    resumed.restore(stopped.state())
+    assert_close(torch.tensor([first, *(p.co_bps for p in fit(resumed, val))]), torch.tensor(whole), rtol=0, atol=2e-3)

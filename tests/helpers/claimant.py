@@ -1,0 +1,67 @@
+"""A process that takes trials of a study: run by the tests of claims, and killed by some of them.
+
+python claimant.py URL STUDY BUDGET work SEED    take trials until the budget is met; one in four fails
+python claimant.py URL STUDY BUDGET hold 0       take one trial, report once, print its number, and sit on it
+"""
+
+import random
+import sys
+import threading
+import time
+from collections import Counter
+
+import optuna
+from optuna.samplers import RandomSampler
+from optuna.trial import TrialState
+
+import nlb_search.storage.database.retrying
+from nlb_search.storage.claims.claims import Claim, Claims
+from nlb_search.storage.database.opening import open_database
+from nlb_search.storage.database.retrying import Patience
+from nlb_search.storage.database.urls import parse_url
+from nlb_search.storage.studies import open_study
+
+
+def claims_of(url_text: str, name: str, budget: int) -> Claims:
+    nlb_search.storage.database.retrying.FIRST_PAUSE_SECONDS = 0.02  # tests wait for what happens, not for its pauses
+    url, patience = parse_url(url_text), Patience(threading.Event())
+    study, _ = patience.call(lambda: open_study(open_database(url), name))
+    return Claims(url, study, budget, RandomSampler, patience)
+
+
+def count_states(study: optuna.Study) -> Counter[TrialState]:
+    """How many trials the study has in each state."""
+    return Counter(trial.state for trial in study.get_trials(deepcopy=False))
+
+
+def main() -> None:
+    url, name, budget, what, seed = sys.argv[1:]
+    claims = claims_of(url, name, int(budget))
+    draw = random.Random(int(seed))
+    with claims.heartbeat() as heartbeat:
+        while not claims.is_met():
+            claim = claims.next()
+            if claim is None:
+                time.sleep(0.02)
+                continue
+            with claim.kept_alive(heartbeat):
+                work(claim, what, draw)
+
+
+def work(claim: Claim, what: str, draw: random.Random) -> None:
+    claim.sample(lambda trial: {"x": trial.suggest_float("x", 0, 1)})
+    claim.report(0.1, 1)
+    if what == "hold":
+        print(claim.number, flush=True)
+        time.sleep(600)
+    match draw.randrange(4):
+        case 0:
+            claim.fail("drawn to fail")
+        case 1:
+            claim.prune()
+        case _:
+            claim.complete(draw.random())
+
+
+if __name__ == "__main__":
+    main()

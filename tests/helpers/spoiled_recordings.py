@@ -1,0 +1,194 @@
+"""``python tests/helpers/spoiled_recordings.py FOLDER DATASET FIRST LAST``: one spoiled recording for each seed.
+
+FOLDER holds a good recording of DATASET. Of each spoiled copy a line says what was done to it and what came of it:
+*refused* (an error in words), *same* (the tensors as they were), *right* (others, and nlb_tools makes the same),
+*unjudged* (bytes were lost, and nlb_tools cannot read the rest, or does not survive it), or *survived* (bytes were
+lost, the HDF5 library crashed or came to no end, and opening the recording says so in words). All else ends the
+program: tensors that nlb_tools does not make, an exception, or a crash where every byte is there.
+
+The cases are tried in a process that is started anew when one has ended it, for most are over in a tenth of the time
+that a process takes to start.
+"""
+
+import io
+import mmap
+import os
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from nlb_tools.make_tensors import make_eval_input_tensors, make_eval_target_tensors, make_train_input_tensors
+from nlb_tools.nwb_interface import NWBDataset
+from spoilers import BYTES, SPOILERS
+
+from nlb_search.data.dataset_files import find_files, read_contents
+from nlb_search.data.datasets import Dataset, dataset_named
+from nlb_search.data.errors import DataError
+from nlb_search.data.nlb.source import BenchmarkRecording
+from nlb_search.data.preparing.cache import open_source
+from nlb_search.data.recording import UNSEEN, Split
+from nlb_search.data.source import Tensors
+
+BIN_MS = 5
+STUCK_SECONDS = 5
+"""Of the processor's time. A recording of these sizes is read in less than one."""
+MEMORY = 6 * 2**30
+AVERAGES = {"psth", "train_cond_idx", "eval_cond_idx", "train_jitter", "eval_jitter"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A spoiled copy of a recording, what was done to it, and whether bytes were lost."""
+
+    folder: Path
+    done: str
+    lost_bytes: bool
+
+
+def main(folder: Path, name: str, first: int, last: int) -> None:
+    dataset = dataset_named(name)
+    original = _source(dataset, folder).make()
+    reached = mmap.mmap(-1, 8)
+    with tempfile.TemporaryDirectory() as tempfile.tempdir:  # what a crash leaves lies in here
+        while first < last:
+            process = os.fork()
+            if not process:
+                _try_from(first, last, dataset, folder, original, reached)
+                os._exit(0)
+            code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+            if code >= 0:
+                sys.exit(code)
+            seed = int.from_bytes(reached[:], "little")
+            print(f": {_survived(dataset, folder, seed, signal.Signals(-code))}", flush=True)
+            first = seed + 1
+
+
+def _try_from(first: int, last: int, dataset: Dataset, folder: Path, original: Tensors, reached: mmap.mmap) -> None:
+    """Try the cases one by one; ``reached`` is the seed of the one in hand."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    for seed in range(first, last):
+        reached[:] = seed.to_bytes(8, "little")
+        with spoiled(folder, seed) as case:
+            print(f"{seed}: {case.done}", end="", flush=True)
+            signal.setitimer(signal.ITIMER_PROF, STUCK_SECONDS)
+            print(f": {judged(dataset, case, original)}", flush=True)
+
+
+def _survived(dataset: Dataset, folder: Path, seed: int, number: signal.Signals) -> str:
+    """What opening the recording says of a case whose reading ended a process by a signal."""
+    with spoiled(folder, seed) as case, tempfile.TemporaryDirectory() as cache:
+        assert case.lost_bytes, f"{number.name}, and every byte was there"
+        try:
+            open_source(_source(dataset, case.folder), Path(cache), STUCK_SECONDS)
+        except DataError as error:
+            return f"survived, {number.name}: " + " / ".join(str(error).splitlines())
+        return f"unjudged, {number.name}"
+
+
+@contextmanager
+def spoiled(folder: Path, seed: int) -> Iterator[Case]:
+    with tempfile.TemporaryDirectory() as place:
+        copy = Path(shutil.copytree(folder, Path(place) / "copy"))
+        rng = np.random.default_rng(seed)
+        path = sorted(copy.rglob("*.nwb"))[int(rng.random() < 0.8)]
+        spoiler = SPOILERS[seed % len(SPOILERS)]
+        yield Case(copy, f"{path.name}: {spoiler(path, rng)}", spoiler in BYTES)
+
+
+def judged(dataset: Dataset, case: Case, original: Tensors) -> str:
+    try:
+        found = _source(dataset, case.folder).make()
+    except DataError as error:
+        return "refused: " + " / ".join(str(error).splitlines())
+    if _differences(found, original) == []:
+        return "same"
+    with redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            expected = _by_nlb_tools(dataset, case.folder)
+        except Exception as error:
+            # Lost bytes may spoil what only nlb_tools reads, beside counts that both read.
+            if not case.lost_bytes:
+                raise
+            return f"unjudged, {type(error).__name__}"
+    differences = [name for name in _differences(found, expected) if name not in AVERAGES]
+    assert differences == [], f"not as nlb_tools makes them: {', '.join(differences)}"
+    return "right"
+
+
+def _source(dataset: Dataset, folder: Path) -> BenchmarkRecording:
+    return BenchmarkRecording(dataset, find_files(dataset, folder), BIN_MS)
+
+
+def _differences(one: Tensors, other: Tensors) -> list[str]:
+    """The names of splits and targets that are not equal."""
+    names = [
+        split
+        for split in one.splits.keys() | other.splits.keys()
+        if split not in one.splits
+        or split not in other.splits
+        or not np.array_equal(one.splits[split].counts, other.splits[split].counts)
+    ]
+    return names + [name for name in one.targets.keys() | other.targets.keys() if not _equal(one, other, name)]
+
+
+def _equal(one: Tensors, other: Tensors, name: str) -> bool:
+    if name not in one.targets or name not in other.targets:
+        return False
+    values, expected = one.targets[name], other.targets[name]
+    if values.dtype == object:
+        return [list(part) for part in values] == [list(part) for part in expected]
+    return values.shape == expected.shape and np.allclose(
+        values.astype(float), expected.astype(float), rtol=1e-6, atol=1e-9, equal_nan=True
+    )
+
+
+def _by_nlb_tools(dataset: Dataset, folder: Path) -> Tensors:
+    """All but trial averages, which nlb_tools makes in a pool of processes."""
+    files, name = find_files(dataset, folder), dataset.name
+    train = _loaded(files.train, dataset)
+    options = {"save_file": False, "include_forward_pred": True}
+    splits = {
+        "train": _split(make_train_input_tensors(train, name, "train", **options), "train"),
+        "train_val": _split(make_train_input_tensors(train, name, ["train", "val"], **options), "train"),
+    }
+    inputs = make_eval_input_tensors(train, name, "val", save_file=False)
+    (targets,) = make_eval_target_tensors(train, name, "train", "val", save_file=False).values()
+    splits["val"] = _split(inputs | targets, "eval")
+    if files.test is not None:
+        test = make_eval_input_tensors(_loaded(files.test, dataset), name, "test", save_file=False)
+        heldin = _counts(test["eval_spikes_heldin"])
+        splits["test"] = Split(heldin, heldin.shape[1], heldin.shape[2])
+    return Tensors(splits, targets)
+
+
+def _loaded(path: Path, dataset: Dataset) -> NWBDataset:
+    nwb = NWBDataset(str(path), skip_fields=list(read_contents(path).series.keys() - {dataset.behavior}))
+    nwb.trial_info["trial_id"] = np.arange(len(nwb.trial_info))
+    nwb.resample(BIN_MS)
+    return nwb
+
+
+def _split(tensors: dict[str, np.ndarray], prefix: str) -> Split:
+    heldin, heldout, heldin_forward, heldout_forward = (
+        _counts(tensors[f"{prefix}_spikes_{part}"])
+        for part in ("heldin", "heldout", "heldin_forward", "heldout_forward")
+    )
+    counts = np.block([[heldin, heldout], [heldin_forward, heldout_forward]])
+    return Split(counts, heldin.shape[1], heldin.shape[2])
+
+
+def _counts(spikes: np.ndarray) -> np.ndarray:
+    return np.where(np.isnan(spikes), UNSEEN, spikes).astype(np.uint8)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))

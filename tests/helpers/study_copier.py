@@ -1,0 +1,15 @@
+"""A process that copies a study and waits before every step, to be killed there by the tests of copying.
+
+python study_copier.py STUDY URL FOLDER TO_URL TO_FOLDER    print what was copied, and go on at a line on standard input
+"""
+
+import sys
+from pathlib import Path
+
+from nlb_search.storage.copying import Home, copy_study
+from nlb_search.storage.database.urls import parse_url
+
+name, url, folder, to_url, to_folder = sys.argv[1:]
+for copied in copy_study(name, Home(parse_url(url), Path(folder)), Home(parse_url(to_url), Path(to_folder))):
+    print(copied.what, flush=True)
+    sys.stdin.readline()

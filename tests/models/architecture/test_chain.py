@@ -1,0 +1,72 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nlb_search.models.architecture.chain import chains_named, parse_chain
+from nlb_search.models.architecture.known_chains import KNOWN_CHAINS
+from nlb_search.models.errors import ChainError
+
+BLOCKS = st.sampled_from(["GRU", "GRU(1)", "GRU(3)", "minGRU", "minGRU(2)", "FF", "RoBERTa", "RoBERTa(2)"])
+CHAINS = st.builds(
+    lambda blocks, head: [*blocks, head], st.lists(BLOCKS, min_size=1, max_size=6), st.sampled_from(["exp", "Sigmoid"])
+)
+
+
+@given(CHAINS)
+def test_printing_a_chain_gives_the_text_back(links: list[str]) -> None:
+    text = " -> ".join(links)
+    assert str(parse_chain(text)) == text
+
+
+@given(CHAINS, st.sampled_from(["->", " ->", "  ->\t"]))
+def test_spaces_and_case_do_not_matter(links: list[str], arrow: str) -> None:
+    assert parse_chain(arrow.join(links).upper()) == parse_chain(" -> ".join(links))
+
+
+@pytest.mark.parametrize("name", KNOWN_CHAINS)
+def test_known_names_stand_for_their_chains(name: str) -> None:
+    assert str(parse_chain(name)) == KNOWN_CHAINS[name]
+    assert parse_chain(f" {name.upper()} ") == parse_chain(KNOWN_CHAINS[name])
+
+
+def test_a_known_mean_stands_for_its_chains_and_each_chain_comes_once() -> None:
+    chains = chains_named(["FF -> exp", "Neural-R-RoBERTa", "ff->exp", "rnnf"])
+    assert list(map(str, chains)) == ["FF -> exp", KNOWN_CHAINS["rnnf"], KNOWN_CHAINS["neural-roberta"]]
+
+
+def test_a_mean_is_offered_where_a_name_is_not_known() -> None:
+    with pytest.raises(ChainError, match="write one of rnnf, neural-roberta, neural-r-roberta, or blocks"):
+        chains_named(["neural-s-roberta"])
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "marked", "why"),
+    [
+        ("GRU(2) -> Fg -> exp", 11, "GRU(2) -> >>Fg<< -> exp", "no known block"),
+        ("GRU(two) -> FF -> exp", 1, ">>GRU(two)<< -> FF -> exp", "needs a number of layers"),
+        ("GRU(0) -> FF -> exp", 1, ">>GRU(0)<< -> FF -> exp", "needs a number of layers from 1 to 99"),
+        ("GRU(100) -> FF -> exp", 1, ">>GRU(100)<< -> FF -> exp", "needs a number of layers from 1 to 99"),
+        ("FF(2) -> exp", 1, ">>FF(2)<< -> exp", "is not how this block is written; write FF"),
+        ("GRU(2) -> FF", 11, "GRU(2) -> >>FF<<", "cannot end a chain"),
+        ("GRU(2) -> exp -> FF -> exp", 11, "GRU(2) -> >>exp<< -> FF -> exp", "more follows it"),
+        ("GRU(2) FF -> exp", 1, ">>GRU(2) FF<< -> exp", "is not a block"),
+        ("GRU(2 -> FF -> exp", 1, ">>GRU(2<< -> FF -> exp", "is not a block"),
+        ("GRU ->  -> exp", 9, ">><<", "nothing at"),
+        ("exp", 1, ">>exp<<", "has no block before it"),
+        ("lfads", 1, ">>lfads<<", "no known chain"),
+    ],
+)
+def test_errors_point_at_the_place(text: str, place: int, marked: str, why: str) -> None:
+    with pytest.raises(ChainError) as error:
+        parse_chain(text)
+    message = str(error.value)
+    assert f"at place {place} " in message
+    assert marked in message
+    assert why in message
+    assert len(message.splitlines()) == 2
+
+
+def test_a_chain_has_only_the_hyperparameters_that_change_it() -> None:
+    assert "bidirectional" in parse_chain("GRU -> FF -> exp").hyperparameters
+    assert "bidirectional" not in parse_chain("FF -> RoBERTa -> FF -> exp").hyperparameters
+    assert {"lr", "l2_weight", "mask_ratio"} <= parse_chain("FF -> exp").hyperparameters

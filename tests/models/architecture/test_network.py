@@ -1,0 +1,69 @@
+import pytest
+import torch
+from torch.testing import assert_close
+
+from nlb_search.models.architecture.chain import parse_chain
+from nlb_search.models.architecture.known_chains import KNOWN_CHAINS
+from nlb_search.models.architecture.network import Network, predict
+from nlb_search.models.errors import ChainError
+from nlb_search.models.hyperparameters import Hyperparameters
+from nlb_search.models.tensors import Sizes
+
+SIZES = Sizes(n_heldin=6, n_heldout=3, n_window=12, n_forward=4)
+CHAINS = [
+    *KNOWN_CHAINS,
+    "GRU(1) -> FF -> FF -> exp",
+    "FF -> RoBERTa(2) -> exp",
+    "GRU -> FF -> Sigmoid",
+    "minGRU(2) -> FF -> exp",
+]
+
+
+def _network(chain: str, hyper: Hyperparameters | None = None, mean: float = 0.1) -> Network:
+    torch.manual_seed(0)
+    return Network(parse_chain(chain), SIZES, hyper or Hyperparameters(), torch.full((9,), mean))
+
+
+@pytest.mark.parametrize("chain", CHAINS)
+def test_predicts_a_positive_rate_for_every_neuron_and_bin(chain: str) -> None:
+    rates = predict(_network(chain), torch.poisson(torch.full((5, 12, 6), 0.2)))
+    assert rates.shape == (5, 16, 9)
+    assert (rates > 0).all()
+
+
+@pytest.mark.parametrize("chain", CHAINS)
+def test_starts_near_the_mean_rate(chain: str) -> None:
+    network = _network(chain, mean=0.05)
+    for parameter in network.blocks.parameters():
+        torch.nn.init.zeros_(parameter)
+    assert_close(predict(network, torch.ones(2, 12, 6)), torch.full((2, 16, 9), 0.05))
+
+
+@pytest.mark.parametrize("chain", CHAINS)
+def test_a_trial_does_not_see_the_others(chain: str) -> None:
+    network = _network(chain)
+    heldin = torch.poisson(torch.full((7, 12, 6), 0.3))
+    assert_close(predict(network, heldin)[2:3], predict(network, heldin[2:3]), atol=1e-5, rtol=1e-4)
+
+
+def test_num_layers_wins_over_the_number_in_the_chain_and_is_it_by_default() -> None:
+    def layers(text: str, searched: int | None) -> int:
+        network = _network(text, Hyperparameters(num_layers=searched))
+        return sum(name.endswith("state_weight_D3HH") for name, _ in network.blocks.named_parameters())
+
+    assert layers("GRU(2) -> FF -> exp", None) == 2
+    assert layers("GRU(2) -> FF -> exp", 3) == 3
+    assert layers("GRU -> FF -> exp", None) == 1
+
+
+@pytest.mark.parametrize(("chain", "published"), [("rnnf", 0.15), ("neural-roberta", 0.32)])
+def test_chains_have_the_published_number_of_parameters(chain: str, published: float) -> None:
+    """On mc_rtt with hidden 64, in millions: within a tenth, for the published work does not give every width."""
+    sizes = Sizes(n_heldin=98, n_heldout=32, n_window=120, n_forward=40)
+    network = Network(parse_chain(chain), sizes, Hyperparameters(hidden=64), torch.ones(sizes.n_neurons))
+    assert sum(parameter.numel() for parameter in network.parameters()) / 1e6 == pytest.approx(published, rel=0.1)
+
+
+def test_a_chain_that_does_not_reach_all_neurons_is_refused() -> None:
+    with pytest.raises(ChainError, match="ends with 80 channels where the recording has 9 neurons: put FF before exp"):
+        _network("GRU(2) -> exp")

@@ -1,0 +1,59 @@
+"""Every chain with a published val score on mc_rtt can be written, built and trained."""
+
+import pytest
+import torch
+from population import swinging
+
+from nlb_search.models.architecture.chain import parse_chain
+from nlb_search.models.architecture.network import Network, predict
+from nlb_search.models.hyperparameters import Hyperparameters
+from nlb_search.models.tensors import Sizes
+from nlb_search.models.training.fitting import fit
+from nlb_search.models.training.state import Plan, Training
+
+CPU = torch.device("cpu")
+MC_RTT = Sizes(n_heldin=98, n_heldout=32, n_window=120, n_forward=40)
+
+CHAINS = (
+    "GRU(2) -> FF -> exp",
+    "GRU(2) -> FF -> RoBERTa(1) -> FF -> exp",
+    "GRU(2) -> FF -> Conv -> FF -> exp",
+    "GRU(2) -> FF -> Deconv -> FF -> exp",
+    "GRU(2) -> FF -> Conv(smooth) -> FF -> exp",
+    "Conv -> GRU(2) -> FF -> Deconv -> FF -> exp",
+    "GRU(2) -> FF -> FF -> exp",
+    "GRU(2) -> FF -> FF -> Sigmoid",
+    "Conv -> GRU(1) -> FF -> Sigmoid",
+    "Conv -> Trans -> Deconv -> Trans -> exp",
+    "Conv -> Trans -> Deconv -> Trans -> Sigmoid",
+    "Conv -> Trans -> Deconv -> Sigmoid",
+    "Conv -> Trans -> Deconv -> FF -> Sigmoid",
+    "Conv -> Trans -> FF -> Sigmoid",
+    "Deconv -> Trans -> FF -> Sigmoid",
+    "Deconv -> GRU(1) -> FF -> Sigmoid",
+)
+
+
+@pytest.mark.parametrize("text", CHAINS)
+def test_its_text_is_read_and_printed_back(text: str) -> None:
+    assert str(parse_chain(text)) == text
+
+
+@pytest.mark.parametrize("text", CHAINS)
+def test_it_is_built_for_mc_rtt_and_predicts_a_positive_rate_for_every_neuron_and_bin(text: str) -> None:
+    torch.manual_seed(0)
+    network = Network(parse_chain(text), MC_RTT, Hyperparameters(), torch.full((MC_RTT.n_neurons,), 0.05))
+    rates_BTN = predict(network, torch.poisson(torch.full((2, MC_RTT.n_window, MC_RTT.n_heldin), 0.05)))
+    assert rates_BTN.shape == (2, MC_RTT.n_bins, MC_RTT.n_neurons)
+    assert torch.isfinite(rates_BTN).all()
+    assert (rates_BTN > 0).all()
+
+
+@pytest.mark.parametrize("text", CHAINS)
+def test_it_learns_of_held_out_neurons_from_held_in_ones(text: str) -> None:
+    chain = parse_chain(text)
+    train, val = (swinging(n_trials, seed, chain.head.most_spikes) for n_trials, seed in ((64, 1), (32, 2)))
+    hyper = Hyperparameters(hidden=16, lr=0.02, dropout=0.1)
+    training = Training(chain, hyper, Plan(epochs=8, evaluate_every=8, batch_size=16), train, 0, CPU)
+    (progress,) = fit(training, val)
+    assert progress.co_bps > 0.1

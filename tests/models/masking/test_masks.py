@@ -1,0 +1,110 @@
+"""Every mask hides the share it was asked for, in the shapes it is named for, wherever one looks."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from nlb_search.models.masking.masks import PUBLISHED_VARIANTS, SHAPES, STRIP_BINS, chances_of, hide, shapes_of
+from nlb_search.models.random_draws import key_of
+
+VARIANTS = [*SHAPES, *PUBLISHED_VARIANTS]
+
+
+def _hidden(
+    variant: str, ratio: float, *, trials: int = 4000, bins: int = 24, neurons: int = 6, seed: int = 0
+) -> Tensor:
+    chances = {part: torch.tensor(chance) for part, chance in chances_of(variant, ratio).items() if chance}
+    return hide((trials, bins, neurons), chances, key_of(seed, torch.device("cpu")))
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    variant=st.sampled_from(VARIANTS),
+    ratio=st.floats(0.02, 0.95),
+    bins=st.integers(1, 60),
+    neurons=st.integers(1, 30),
+    seed=st.integers(0, 2**31),
+)
+def test_the_share_hidden_is_the_ratio_within_sampling_error(
+    variant: str, ratio: float, bins: int, neurons: int, seed: int
+) -> None:
+    trials = 400
+    hidden = _hidden(variant, ratio, trials=trials, bins=bins, neurons=neurons, seed=seed)
+    share_B = hidden.float().mean(dim=(1, 2))
+    # Trials are drawn independently, and the share of a trial lies in [0, 1], whatever its shapes have in common:
+    # Hoeffding's bound, at a chance of 1e-9 an example.
+    assert abs(share_B.mean().item() - ratio) < math.sqrt(math.log(2e9) / (2 * trials))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("ratio", [0.1, 0.27, 0.6])
+def test_no_bin_and_no_neuron_is_hidden_more_often_than_another_unless_the_shape_says_so(
+    variant: str, ratio: float
+) -> None:
+    hidden = _hidden(variant, ratio).float()
+    by_neuron = hidden.mean(dim=(0, 1))
+    assert (by_neuron - ratio).abs().max() < 0.03
+    if "L" not in variant.split():
+        by_bin = hidden.mean(dim=(0, 2))
+        assert (by_bin - ratio).abs().max() < 0.03
+
+
+def test_dots_are_independent() -> None:
+    hidden = _hidden("dot", 0.3).float()
+    for axis in range(3):
+        neighbours = (hidden * hidden.roll(1, dims=axis)).mean().item()
+        assert abs(neighbours - 0.09) < 0.005
+
+
+def test_strips_are_runs_of_one_neuron() -> None:
+    """With few strips they seldom touch: a run inside the window is then as long as a strip, and of one neuron."""
+    hidden = _hidden("strip", 0.02, bins=60)
+    padded = torch.nn.functional.pad(hidden.int(), (0, 0, 1, 1))
+    edges = padded.diff(dim=1)
+    begins, ends = (edges == 1).transpose(1, 2).nonzero(), (edges == -1).transpose(1, 2).nonzero()
+    inside = (begins[:, 2] > 0) & (ends[:, 2] < 60)
+    lengths = (ends[:, 2] - begins[:, 2])[inside]
+    assert lengths.min() == STRIP_BINS
+    assert (lengths == STRIP_BINS).float().mean() > 0.95
+    neighbours = hidden[:, :, 1:][hidden[:, :, :-1]].float().mean().item()
+    assert neighbours == pytest.approx(0.02, abs=0.01)
+
+
+def test_a_line_is_the_whole_row_of_a_neuron() -> None:
+    share = _hidden("line", 0.4).float().mean(dim=1)
+    assert set(share.unique().tolist()) == {0.0, 1.0}
+
+
+def test_an_l_is_whole_rows_and_the_last_bins_of_all_neurons() -> None:
+    hidden = _hidden("L", 0.4, neurons=12)
+    rows = hidden.all(dim=1, keepdim=True)
+    bins = hidden.all(dim=2, keepdim=True) & ~rows.all(dim=2, keepdim=True)
+    assert (hidden == (rows | bins))[~rows.all(dim=2).squeeze(1)].all()
+    assert (bins[:, 1:] >= bins[:, :-1]).all()  # from some bin on, to the end
+    assert bins.any(dim=1).float().mean() > 0.9
+
+
+def test_a_variants_shapes_share_the_ratio_evenly() -> None:
+    """In 'dot line', as many entries are hidden by dots alone as by lines alone."""
+    hidden = _hidden("dot line", 0.36, bins=80)
+    rows = hidden.float().mean(dim=1)
+    lines = (rows > 0.95).float().mean().item()
+    dots = rows[rows < 0.95].mean().item()
+    assert lines == pytest.approx(0.2, abs=0.01)
+    assert dots == pytest.approx(0.2, abs=0.01)
+
+
+@pytest.mark.parametrize("text", ["", "dots", "dot dot", "dot, line", "dot line wedge"])
+def test_text_that_is_no_variant_is_refused_with_what_there_is(text: str) -> None:
+    with pytest.raises(ValueError, match="is no mask variant: write one or more of dot, strip, line, L, each once"):
+        shapes_of(text)
+
+
+def test_a_seed_fixes_a_mask_and_another_changes_it() -> None:
+    first, again, other = (_hidden("dot strip L", 0.3, trials=8, seed=seed) for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)

@@ -1,0 +1,130 @@
+"""Draws from keys: each has the chance it is asked for, and none tells of another."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.func import vmap
+
+from nlb_search.models.random_draws import draw, fold, happens, key_of, mix, uniform
+
+CPU = torch.device("cpu")
+SEEDS = st.integers(0, 2**32 - 1)
+SHAPES = (
+    st.lists(st.integers(1, 30), min_size=1, max_size=4).map(tuple).filter(lambda shape: math.prod(shape) <= 50_000)
+)
+
+
+def _worst_correlation(rows: Tensor) -> float:
+    """The largest correlation between two of the rows, in standard deviations of one by chance."""
+    correlations = torch.corrcoef(rows.double()).fill_diagonal_(0)
+    return correlations.abs().max().item() * math.sqrt(rows.shape[1])
+
+
+@settings(deadline=None, max_examples=80)
+@given(seed=SEEDS, chance=st.floats(0, 1), shape=SHAPES, data=st.data())
+def test_it_happens_as_often_as_asked(seed: int, chance: float, shape: tuple[int, ...], data: st.DataObject) -> None:
+    steady = data.draw(st.integers(-len(shape), len(shape) - 1))
+    share = happens(key_of(seed, CPU), torch.tensor(chance), shape, steady).float().mean().item()
+    # Hoeffding's bound, at a chance of 1e-9 an example.
+    assert abs(share - chance) <= math.sqrt(math.log(2e9) / (2 * math.prod(shape)))
+
+
+def test_what_is_sure_happens_everywhere_and_what_cannot_be_nowhere() -> None:
+    for seed in range(5):
+        assert happens(key_of(seed, CPU), torch.tensor(1.0), (300, 300)).all()
+        assert not happens(key_of(seed, CPU), torch.tensor(0.0), (300, 300)).any()
+
+
+@settings(deadline=None, max_examples=40)
+@given(seed=SEEDS)
+def test_uniform_numbers_are_spread_evenly_from_0_to_below_1(seed: int) -> None:
+    n = 4000
+    numbers = uniform(key_of(seed, CPU), (40, 100)).flatten().sort().values
+    assert 0 <= numbers[0] <= numbers[-1] < 1
+    # The bound of Dvoretzky, Kiefer and Wolfowitz, at a chance of 1e-9 an example.
+    assert (numbers - torch.arange(n) / n).abs().max() < 1 / n + math.sqrt(math.log(2e9) / (2 * n))
+
+
+@pytest.mark.parametrize("axis", range(3))
+@pytest.mark.parametrize("steady", range(3))
+def test_places_do_not_tell_of_each_other(axis: int, steady: int) -> None:
+    """Every two of 60 slices along an axis, neighbours among them, are as unlike as chance has it."""
+    shape = [25, 25, 25]
+    shape[axis] = 60
+    drawn = uniform(key_of(3, CPU), tuple(shape)) if steady == 2 else draw(key_of(3, CPU), tuple(shape), steady)
+    assert _worst_correlation(drawn.movedim(axis, 0).flatten(1)) < 6
+
+
+def test_every_pair_of_places_takes_every_pair_of_values_evenly() -> None:
+    """Rows and columns share what they are hashed from; corners of a rectangle must not tell of its fourth one."""
+    happen = happens(key_of(8, CPU), torch.tensor(0.5), (300, 300)).long() * 2 - 1
+    corners = happen[::2, ::2] * happen[1::2, ::2] * happen[::2, 1::2] * happen[1::2, 1::2]
+    assert abs(corners.double().mean().item()) < 6 / 150
+
+
+def test_no_two_places_of_a_square_draw_alike() -> None:
+    """In 90 000 draws of 32 bits about one pair meets by chance; a place and the one across the diagonal never may."""
+    assert len(draw(key_of(8, CPU), (300, 300)).unique()) > 300 * 300 - 10
+
+
+@pytest.mark.parametrize("how", ["seeds", "numbers folded in", "numbers folded in twice"])
+def test_keys_do_not_tell_of_each_other(how: str) -> None:
+    keys = {
+        "seeds": [key_of(seed, CPU) for seed in range(100)],
+        "numbers folded in": [fold(key_of(0, CPU), number) for number in range(100)],
+        "numbers folded in twice": [fold(fold(key_of(0, CPU), a), b) for a in range(10) for b in range(10)],
+    }
+    assert _worst_correlation(torch.stack([draw(key, (20, 30)).flatten() for key in keys[how]])) < 6
+
+
+def test_folds_of_a_key_are_all_different() -> None:
+    keys = fold(key_of(5, CPU).expand(100_000), torch.arange(100_000, dtype=torch.int32))
+    assert len(keys.unique()) == 100_000
+    assert fold(key_of(5, CPU), 77) == keys[77]
+
+
+@given(seed=SEEDS, shape=SHAPES, more=st.integers(1, 9), data=st.data())
+def test_places_draw_the_same_whatever_the_length_of_the_steady_axis(
+    seed: int, shape: tuple[int, ...], more: int, data: st.DataObject
+) -> None:
+    steady = data.draw(st.integers(-len(shape), len(shape) - 1))
+    longer = list(shape)
+    longer[steady] += more
+    drawn = draw(key_of(seed, CPU), tuple(longer), steady).narrow(steady % len(shape), 0, shape[steady])
+    assert torch.equal(drawn, draw(key_of(seed, CPU), shape, steady))
+
+
+@settings(deadline=None)
+@given(st.integers(-(2**31), 2**31 - 40_000))
+def test_mix_is_one_to_one(first: int) -> None:
+    numbers = torch.arange(first, first + 40_000).to(torch.int32)
+    assert len(mix(numbers).unique()) == len(numbers)
+    assert numbers[0] == first, "what is mixed stays as it was"
+
+
+def test_a_changed_bit_changes_every_bit_of_what_is_mixed_half_of_the_time() -> None:
+    numbers = torch.randint(-(2**31), 2**31, (4096,), generator=torch.Generator().manual_seed(0)).to(torch.int32)
+    bits = torch.arange(32, dtype=torch.int32)
+    flips = torch.bitwise_left_shift(torch.tensor(1, dtype=torch.int32), bits)
+    changed = mix(numbers ^ flips.unsqueeze(1)) ^ mix(numbers)
+    share = ((changed >> bits.reshape(-1, 1, 1)) & 1).double().mean(dim=2)
+    assert (share - 0.5).abs().max() < 0.05
+
+
+def test_seeds_up_to_32_bits_have_keys_of_their_own() -> None:
+    keys = {key_of(seed, CPU).item() for seed in (0, 1, 2**31 - 1, 2**31, 2**32 - 1)}
+    assert len(keys) == 5
+
+
+def test_networks_side_by_side_draw_what_they_draw_alone() -> None:
+    keys = torch.stack([key_of(seed, CPU) for seed in range(5)])
+    chances = torch.linspace(0.1, 0.9, 5)
+    together = vmap(lambda key, chance: happens(fold(key, 2), chance, (7, 9, 4), steady=1))(keys, chances)
+    alone = [happens(fold(key, 2), chance, (7, 9, 4), steady=1) for key, chance in zip(keys, chances, strict=True)]
+    assert torch.equal(together, torch.stack(alone))
+    together = vmap(lambda key: uniform(key, (7, 9)))(keys)
+    assert torch.equal(together, torch.stack([uniform(key, (7, 9)) for key in keys]))

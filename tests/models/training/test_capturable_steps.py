@@ -1,0 +1,181 @@
+"""A training step does nothing that the capture of a CUDA graph forbids, watched on any machine.
+
+Capture (https://docs.pytorch.org/docs/stable/notes/cuda.html#constraints) forbids waiting for the device, reading its
+values, copies from pageable host memory, shapes that depend on values, and random numbers of a generator that is not
+registered with the graph. Here the step runs on torch's ``meta`` device, whose tensors have shapes and no values: what
+needs a value fails there, and every operation that mixes them with a CPU tensor is seen.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from population import swinging
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map
+
+from nlb_search.models.architecture.chain import parse_chain
+from nlb_search.models.blocks import BLOCKS
+from nlb_search.models.hyperparameters import Hyperparameters
+from nlb_search.models.masking.masks import SHAPES
+from nlb_search.models.training.optimizer import Rows
+from nlb_search.models.training.side_by_side import SideBySide
+from nlb_search.models.training.state import Plan, Training
+
+META = torch.device("meta")
+
+SCALAR_OPERATORS = {"add", "sub", "rsub", "mul", "div", "pow", "lt", "le", "gt", "ge", "eq", "ne", "maximum", "minimum"}
+"""Operators of torch.Tensor that take a Python number by value, as an argument of the kernel; ``vmap`` hands it on as a
+CPU tensor without dimensions.
+"""
+
+
+class Watch(TorchDispatchMode):
+    """Records every operation with the shapes it works on, and what in it a capture would not allow."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.operations: list[tuple[str, list[tuple[int, ...]]]] = []
+        self.forbidden: list[str] = []
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = function(*args, **(kwargs or {}))
+        tensors = [leaf for leaf in tree_leaves((args, kwargs, result)) if isinstance(leaf, Tensor)]
+        name = function.overloadpacket.__name__
+        self.operations.append((str(function), [tuple(tensor.shape) for tensor in tensors]))
+        if torch.Tag.nondeterministic_seeded in function.tags:
+            self.forbidden.append(f"{function} draws from a generator")
+        on_cpu = [tensor for tensor in tensors if tensor.device.type == "cpu"]
+        if len(on_cpu) == len(tensors):
+            return result
+        is_number = all(tensor.dim() == 0 for tensor in on_cpu) and name.rstrip("_") in SCALAR_OPERATORS
+        if on_cpu and not is_number:
+            self.forbidden.append(f"{function} takes a tensor from the CPU to the device, or back")
+        return result
+
+
+def on_meta(trainings: list[Training]) -> SideBySide:
+    """Trainings side by side as they would be on a GPU, on the device without values."""
+
+    def moved(leaf: Any) -> Any:
+        return leaf.to(META) if isinstance(leaf, Tensor) else leaf
+
+    steps = SideBySide(trainings)
+    steps.train = replace(steps.train, counts_BTN=moved(steps.train.counts_BTN))
+    steps.rows = Rows(
+        *(moved(rows_KP) for rows_KP in (steps.rows.weights_KP, steps.rows.mean_KP, steps.rows.square_KP))
+    )
+    for name in ("settings", "draws"):
+        values = getattr(steps, name)
+        setattr(
+            steps, name, replace(values, **{field: tree_map(moved, value) for field, value in vars(values).items()})
+        )
+    steps.done_K = moved(steps.done_K)
+    steps.network.train()
+    return steps
+
+
+def trainings_of(chain: str, input_size: str, variant: str) -> list[Training]:
+    hyper = Hyperparameters(hidden=4, input_size=input_size, mask_variant=variant)
+    train = swinging(8, seed=1, most_spikes=1)
+    return [
+        Training(parse_chain(chain), hyper, Plan(epochs=4, batch_size=8), train, seed, torch.device("cpu"))
+        for seed in range(2)
+    ]
+
+
+def watched(step: Callable[[], object]) -> Watch:
+    with Watch() as watch:
+        step()
+    return watch
+
+
+def step_of(steps: SideBySide) -> Callable[[], object]:
+    return lambda: steps._step(torch.zeros(2, 8, dtype=torch.long, device=META))
+
+
+CHAINS = [
+    *(f"{name if name != 'FF' else 'Conv'} -> FF -> exp" for name in BLOCKS),
+    "GRU(2) -> FF -> RoBERTa(1) -> FF -> exp",
+    "minGRU(2) -> FF -> Sigmoid",
+]
+
+
+@pytest.mark.parametrize("input_size", ["DT", "dT"])
+@pytest.mark.parametrize("chain", CHAINS)
+def test_a_step_can_be_captured(chain: str, input_size: str) -> None:
+    watch = watched(step_of(on_meta(trainings_of(chain, input_size, "dot strip L"))))
+    assert watch.forbidden == []
+    assert len(watch.operations) > 100
+
+
+@pytest.mark.parametrize("variant", SHAPES)
+def test_every_mask_can_be_captured(variant: str) -> None:
+    assert watched(step_of(on_meta(trainings_of("FF -> exp", "DT", variant)))).forbidden == []
+
+
+@pytest.mark.parametrize("input_size", ["DT", "dT"])
+def test_every_step_is_of_the_same_operations_and_shapes(input_size: str) -> None:
+    steps = on_meta(trainings_of("GRU(2) -> FF -> RoBERTa(1) -> FF -> exp", input_size, "dot strip L"))
+    first, second = watched(step_of(steps)), watched(step_of(steps))
+    assert first.operations == second.operations
+
+
+def step_with(read: Callable[[Tensor], object], monkeypatch: pytest.MonkeyPatch) -> Callable[[], object]:
+    """A step whose loss reads something of the network's output."""
+    steps = on_meta(trainings_of("FF -> exp", "DT", "dot"))
+    loss = steps.network.head.loss
+
+    def reading(output: Tensor, counts: Tensor) -> Tensor:
+        read(output.detach()[0])
+        return loss(output, counts)
+
+    monkeypatch.setattr(steps.network.head, "loss", reading)
+    return step_of(steps)
+
+
+def test_a_loss_that_reads_nothing_is_fine(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert watched(step_with(lambda x: x.exp().sum(), monkeypatch)).forbidden == []
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda x: x.sum().item(),
+        lambda x: x.cpu(),
+        lambda x: x.tolist(),
+        lambda x: x[x > 0],
+        lambda x: x.nonzero(),
+        lambda x: float(x.sum()),
+        lambda x: bool((x > 0).any()),
+        lambda x: torch.repeat_interleave(x, (x[0] > 0).long(), dim=0),
+    ],
+    ids=["item", "cpu", "tolist", "boolean index", "nonzero", "float", "bool", "repeat by a tensor"],
+)
+def test_a_step_that_waits_for_the_device_is_noticed(
+    read: Callable[[Tensor], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = step_with(read, monkeypatch)
+    try:
+        forbidden = watched(step).forbidden
+    except (RuntimeError, NotImplementedError):
+        return  # nothing on the device without values can be read
+    assert forbidden
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        lambda x: x + torch.tensor([1.0]).to(x.device),
+        lambda x: torch.where(x > 0, torch.tensor(1.0), x),
+        lambda x: x * torch.rand(x.shape, device=x.device),
+        lambda x: torch.nn.functional.dropout(x),
+        lambda x: x[torch.tensor([0, 1])],
+    ],
+    ids=["copy to the device", "CPU scalar", "generator", "torch's dropout", "CPU index"],
+)
+def test_what_capture_forbids_beside_waiting_is_noticed(operation: Callable[[Tensor], Tensor]) -> None:
+    assert watched(lambda: operation(torch.ones(3, 3, device=META))).forbidden

@@ -1,0 +1,111 @@
+"""Every row of networks is updated as torch's Adam, OneCycleLR and clipping would update it alone."""
+
+import pytest
+import torch
+from torch import Tensor
+from torch.testing import assert_close
+
+from nlb_search.models.training.optimizer import (
+    FIRST_SHARE,
+    GRADIENT_NORM,
+    HIGH_MOMENTUM,
+    LAST_SHARE,
+    LOW_MOMENTUM,
+    SMALL,
+    SQUARES_DECAY,
+    WARM_UP,
+    Rows,
+    Settings,
+    update,
+)
+
+N_WEIGHTS = 30
+LR = torch.tensor([0.01, 0.0003, 0.05, 0.002], dtype=torch.float64)
+L2_WEIGHT = torch.tensor([0.0, 1e-2, 5e-4, 0.3])
+
+
+def _gradients(row: int, steps: int) -> Tensor:
+    """Gradients of a row in all its steps, steps x weights: some long enough to be clipped, some not."""
+    generator = torch.Generator().manual_seed(row)
+    lengths = torch.logspace(-3, 1, steps)[torch.randperm(steps, generator=generator)].unsqueeze(1)
+    return lengths * torch.randn(steps, N_WEIGHTS, generator=generator)
+
+
+def _start(row: int) -> Tensor:
+    return torch.randn(N_WEIGHTS, generator=torch.Generator().manual_seed(100 + row))
+
+
+def _by_torch(row: int, steps: int) -> Tensor:
+    """The weights of a row after every step, steps x weights."""
+    weights = torch.nn.Parameter(_start(row))
+    adam = torch.optim.Adam(
+        [weights],
+        betas=(HIGH_MOMENTUM, SQUARES_DECAY),
+        eps=SMALL,
+        weight_decay=L2_WEIGHT[row].item(),
+    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        adam,
+        max_lr=LR[row].item(),
+        total_steps=steps,
+        pct_start=WARM_UP,
+        div_factor=1 / FIRST_SHARE,
+        final_div_factor=FIRST_SHARE / LAST_SHARE,
+        base_momentum=LOW_MOMENTUM,
+        max_momentum=HIGH_MOMENTUM,
+    )
+    seen = []
+    for step, gradient in enumerate(_gradients(row, steps), 1):
+        weights.grad = gradient.clone()
+        torch.nn.utils.clip_grad_norm_([weights], GRADIENT_NORM)
+        adam.step()
+        if step < steps:
+            schedule.step()
+        seen.append(weights.detach().clone())
+    return torch.stack(seen)
+
+
+def _zeros(rows: list[int]) -> Rows:
+    return Rows(torch.stack([_start(row) for row in rows]), *torch.zeros(2, len(rows), N_WEIGHTS))
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 7, 40, 333])
+def test_a_whole_schedule_is_that_of_torch_for_rows_of_any_settings(steps: int) -> None:
+    everyone = range(len(LR))
+    rows, settings = _zeros(list(everyone)), Settings(LR, L2_WEIGHT, steps)
+    gradient_SKP = torch.stack([_gradients(row, steps) for row in everyone], dim=1)
+    expected_SKP = torch.stack([_by_torch(row, steps) for row in everyone], dim=1)
+    done_K = torch.zeros(len(LR), dtype=torch.float64)
+    for gradient_KP, expected_KP in zip(gradient_SKP, expected_SKP, strict=True):
+        update(rows, gradient_KP, settings, done_K)
+        done_K += 1
+        assert_close(rows.weights_KP, expected_KP, atol=2e-6, rtol=1e-5)
+
+
+def test_rows_that_are_not_equally_far_are_each_at_their_own_step() -> None:
+    """One row has 15 steps behind it when the other begins beside it."""
+    steps, ahead = 40, 15
+    older = _zeros([0])
+    for step, gradient_P in enumerate(_gradients(0, steps)[:ahead]):
+        done_K = torch.tensor([float(step)], dtype=torch.float64)
+        update(older, gradient_P.unsqueeze(0), Settings(LR[:1], L2_WEIGHT[:1], steps), done_K)
+    younger = _zeros([1])
+    rows = Rows(
+        torch.cat([older.weights_KP, younger.weights_KP]),
+        torch.cat([older.mean_KP, younger.mean_KP]),
+        torch.cat([older.square_KP, younger.square_KP]),
+    )
+    for step in range(steps - ahead):
+        gradient_KP = torch.stack([_gradients(0, steps)[ahead + step], _gradients(1, steps)[step]])
+        done_K = torch.tensor([ahead + step, step], dtype=torch.float64)
+        update(rows, gradient_KP, Settings(LR[:2], L2_WEIGHT[:2], steps), done_K)
+    expected_KP = torch.stack([_by_torch(0, steps)[-1], _by_torch(1, steps)[steps - ahead - 1]])
+    assert_close(rows.weights_KP, expected_KP, atol=2e-6, rtol=1e-5)
+
+
+def test_a_row_that_is_not_finite_leaves_the_others_alone() -> None:
+    rows, alone = _zeros([0, 1]), _zeros([1])
+    gradient_KP = torch.stack([torch.full((N_WEIGHTS,), torch.nan), _gradients(1, 5)[0]])
+    update(rows, gradient_KP, Settings(LR[:2], L2_WEIGHT[:2], 5), torch.zeros(2, dtype=torch.float64))
+    update(alone, gradient_KP[1:], Settings(LR[1:2], L2_WEIGHT[1:2], 5), torch.zeros(1, dtype=torch.float64))
+    assert_close(rows.weights_KP[1], alone.weights_KP[0])

@@ -1,0 +1,280 @@
+"""Trainings that are moved on together come out as they would alone, whatever their neighbours are."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+from weakref import WeakSet
+
+import pytest
+import torch
+from population import swinging
+from torch import Tensor
+from torch.testing import assert_close
+
+from nlb_search.models.architecture.chain import parse_chain
+from nlb_search.models.architecture.network import predict
+from nlb_search.models.errors import DivergedError, InterruptedTrainingError
+from nlb_search.models.hyperparameters import Hyperparameters
+from nlb_search.models.training.fitting import Trainer, Val, fit
+from nlb_search.models.training.side_by_side import SideBySide
+from nlb_search.models.training.state import Plan, Progress, Training
+
+CPU = torch.device("cpu")
+TRAIN, VAL = swinging(24, seed=1, most_spikes=1), swinging(16, seed=2, most_spikes=1)
+PLAN = Plan(epochs=4, batch_size=12)
+NEIGHBOURS: tuple[dict[str, Any], ...] = (
+    {"hidden": 5, "lr": 0.02, "dropout": 0.5, "mask_variant": "dot line", "mask_ratio": 0.3},
+    {"hidden": 9, "lr": 0.005, "dropout": 0.0, "mask_variant": "strip L", "mask_ratio": 0.2, "l2_weight": 1e-3},
+    {"hidden": 2, "lr": 0.01, "dropout": 0.2, "mask_variant": "dot", "mask_ratio": 0.5},
+)
+CHAINS = (
+    "GRU(2) -> FF -> exp",
+    "minGRU(2) -> FF -> exp",
+    "GRU -> FF -> RoBERTa(1) -> FF -> exp",
+    "Conv -> Trans -> Deconv -> exp",
+    "Deconv -> GRU -> Deconv -> FF -> Sigmoid",
+    "GRU -> Conv -> minGRU -> Conv(smooth) -> FF -> exp",
+)
+
+
+def _training(chain: str, seed: int, plan: Plan = PLAN, **settings: Any) -> Training:
+    return Training(parse_chain(chain), Hyperparameters(**settings), plan, TRAIN, seed, CPU)
+
+
+class _Steps:
+    """Counts the steps of a trainer, which asks before each whether it is interrupted."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def __call__(self) -> bool:
+        self.asked += 1
+        return False
+
+
+def _together(trainings: list[Training], *, fit_in_memory: bool = True) -> list[list[Progress | Exception]]:
+    """What came of each training, evaluation after evaluation, until all are done or of no more use.
+
+    Trainings of one kind take each step together, or this fails: they are not silently trained alone, unless they do
+    not all fit in memory.
+    """
+    trainer, steps = Trainer(Val(VAL)), _Steps()
+    seen: list[list[Progress | Exception]] = [[] for _ in trainings]
+    going = list(range(len(trainings)))
+    while going:
+        before, steps.asked = [training.epoch for training in trainings], 0
+        outcomes = trainer.advance([trainings[index] for index in going], steps)
+        epochs: dict[Any, int] = {}
+        for training, epoch in zip(trainings, before, strict=True):
+            epochs[training.kind] = max(epochs.get(training.kind, 0), training.epoch - epoch)
+        assert not fit_in_memory or steps.asked == sum(epochs.values()) * PLAN.steps_per_epoch(TRAIN.n_trials)
+        for index, outcome in zip(going, outcomes, strict=True):
+            seen[index].append(outcome)
+        going = [i for i in going if isinstance(seen[i][-1], Progress) and not trainings[i].is_done]
+    return seen
+
+
+def _assert_same(ours: Training, seen: list[Progress | Exception], alone: Training, expected: list[Progress]) -> None:
+    for progress, other in zip(seen, expected, strict=True):
+        assert isinstance(progress, Progress)
+        assert progress.epoch == other.epoch
+        for field in ("loss", "co_bps", "fp_bps"):
+            assert getattr(progress, field) == pytest.approx(getattr(other, field), abs=1e-4)
+    # Not weight by weight: no gradient reaches the bias of attention's keys but rounding, and Adam makes steps of it.
+    heldin_BWI = VAL.heldin_BWI
+    assert_close(predict(ours.network, heldin_BWI), predict(alone.network, heldin_BWI), atol=1e-4, rtol=1e-3)
+    assert ours.best is not None
+    assert alone.best is not None
+    assert ours.best.progress.epoch == alone.best.progress.epoch
+
+
+@pytest.mark.parametrize("chain", CHAINS)
+@pytest.mark.parametrize("input_size", ["DT", "dT"])
+def test_trainings_of_all_settings_and_ages_come_out_as_they_would_alone(chain: str, input_size: str) -> None:
+    alone = [_training(chain, seed, input_size=input_size, **hyper) for seed, hyper in enumerate(NEIGHBOURS)]
+    expected = [list(fit(training, VAL)) for training in alone]
+
+    first, second, older = (
+        _training(chain, seed, input_size=input_size, **hyper) for seed, hyper in enumerate(NEIGHBOURS)
+    )
+    cut = _training(chain, 2, input_size=input_size, **NEIGHBOURS[2])
+    begun = fit(cut, VAL)
+    before = [next(begun), next(begun)]
+    older.restore(cut.state())
+
+    seen = _together([first, second, older])
+    _assert_same(first, seen[0], alone[0], expected[0])
+    _assert_same(second, seen[1], alone[1], expected[1])
+    _assert_same(older, [*before, *seen[2]], alone[2], expected[2])
+
+
+def test_trainings_that_are_evaluated_at_different_times_come_out_as_they_would_alone() -> None:
+    """A restored one is an epoch from its last evaluation and the others two from their next."""
+    plan = replace(PLAN, epochs=5, evaluate_every=2)
+
+    def make() -> list[Training]:
+        return [_training("GRU(2) -> FF -> exp", seed, plan, **hyper) for seed, hyper in enumerate(NEIGHBOURS)]
+
+    alone = make()
+    expected = [list(fit(training, VAL)) for training in alone]
+    ours = make()
+    cut = make()[0]
+    before = list(islice(fit(cut, VAL), 2))
+    assert cut.epoch == 4
+    ours[0].restore(cut.state())
+    seen = _together(ours)
+    _assert_same(ours[0], [*before, *seen[0]], alone[0], expected[0])
+    _assert_same(ours[1], seen[1], alone[1], expected[1])
+    _assert_same(ours[2], seen[2], alone[2], expected[2])
+
+
+@pytest.mark.parametrize("chain", ["GRU(2) -> FF -> exp", "minGRU -> FF -> RoBERTa(1) -> FF -> exp"])
+def test_a_training_that_diverges_disturbs_no_neighbour(chain: str) -> None:
+    alone = [_training(chain, seed, **NEIGHBOURS[seed]) for seed in (0, 2)]
+    expected = [list(fit(training, VAL)) for training in alone]
+    first, lost, other = (_training(chain, seed, **hyper) for seed, hyper in enumerate(NEIGHBOURS))
+    lost.hyper = replace(lost.hyper, lr=1e30)
+    seen = _together([first, lost, other])
+    assert [type(outcome) for outcome in seen[1]] == [DivergedError]
+    assert "the loss became" in str(seen[1][0])
+    _assert_same(first, seen[0], alone[0], expected[0])
+    _assert_same(other, seen[2], alone[1], expected[1])
+
+
+def test_trainings_that_are_interrupted_stand_at_the_end_of_an_epoch_and_go_on_as_if_never_cut() -> None:
+    chain = "GRU(2) -> FF -> exp"
+    alone = [_training(chain, seed, **hyper) for seed, hyper in enumerate(NEIGHBOURS)]
+    expected = [list(fit(training, VAL)) for training in alone]
+    ours = [_training(chain, seed, **hyper) for seed, hyper in enumerate(NEIGHBOURS)]
+    trainer = Trainer(Val(VAL))
+    before = trainer.advance(ours)
+    asked = iter([False, True])
+    interrupted = trainer.advance(ours, lambda: next(asked))
+    assert [type(outcome) for outcome in interrupted] == [InterruptedTrainingError] * 3
+    assert [training.epoch for training in ours] == [1, 1, 1]
+    after = [trainer.advance(ours) for _ in range(3)]
+    for index, training in enumerate(ours):
+        _assert_same(training, [before[index], *(o[index] for o in after)], alone[index], expected[index])
+
+
+def test_trainings_of_several_kinds_are_moved_on_in_one_call() -> None:
+    def make() -> list[Training]:
+        return [
+            _training("GRU(2) -> FF -> exp", 0, hidden=4),
+            _training("FF -> exp", 1),
+            _training("GRU(2) -> FF -> exp", 2, hidden=6),
+            _training("GRU(2) -> FF -> exp", 3, hidden=6, input_size="dT"),
+        ]
+
+    alone, ours = make(), make()
+    expected = [list(fit(training, VAL)) for training in alone]
+    for training, seen, other, progress in zip(ours, _together(ours), alone, expected, strict=True):
+        _assert_same(training, seen, other, progress)
+
+
+@pytest.mark.parametrize("plan", [PLAN, replace(PLAN, epochs=5, evaluate_every=2)])
+def test_trainings_that_cannot_be_scored_together_are_scored_alone_and_trained_no_further(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Val.scores_of
+
+    def scarce(val: Val, side_by_side: SideBySide) -> Tensor:
+        if len(side_by_side.trainings) > 1:
+            raise MemoryError
+        return real(val, side_by_side)
+
+    def make() -> list[Training]:
+        return [_training("FF -> exp", seed, plan) for seed in range(2)]
+
+    alone, ours = make(), make()
+    expected = [list(fit(training, VAL)) for training in alone]
+    monkeypatch.setattr(Val, "scores_of", scarce)
+    for training, seen, other, progress in zip(
+        ours, _together(ours, fit_in_memory=False), alone, expected, strict=True
+    ):
+        _assert_same(training, seen, other, progress)
+
+
+def test_after_a_failure_only_one_group_holds_memory_and_none_is_lost_for_what_others_held(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    laid: WeakSet[SideBySide] = WeakSet()
+
+    class Scarce(SideBySide):
+        """Fails where all groups that are laid out hold more than three trainings, as a GPU's memory would."""
+
+        def train_epoch(self, interrupted: Callable[[], bool]) -> Tensor | None:
+            laid.add(self)
+            if sum(len(together.trainings) for together in laid) > 3:
+                raise MemoryError("a GPU would be out of memory. And so on")
+            return super().train_epoch(interrupted)
+
+    def make() -> list[Training]:
+        kinds = [("FF -> exp", 5), ("GRU -> FF -> exp", 1), ("minGRU -> FF -> exp", 3)]
+        return [_training(chain, seed, hidden=4) for chain, number in kinds for seed in range(number)]
+
+    alone, ours = make(), make()
+    expected = [list(fit(training, VAL)) for training in alone]
+    monkeypatch.setattr("nlb_search.models.training.fitting.SideBySide", Scarce)
+    for training, seen, other, progress in zip(
+        ours, _together(ours, fit_in_memory=False), alone, expected, strict=True
+    ):
+        _assert_same(training, seen, other, progress)
+
+
+def _kind(chain: str, **settings: Any) -> tuple[Any, ...]:
+    return _training(chain, 0, **settings).kind
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"hidden": 7},
+        {"lr": 0.5},
+        {"dropout": 0.0},
+        {"l2_weight": 1e-3},
+        {"mask_variant": "strip", "mask_ratio": 0.6},
+    ],
+)
+def test_settings_that_a_row_of_numbers_can_hold_are_of_one_kind(changed: dict[str, Any]) -> None:
+    assert _kind("GRU(2) -> FF -> RoBERTa(1) -> FF -> exp", **changed) == _kind(
+        "GRU(2) -> FF -> RoBERTa(1) -> FF -> exp"
+    )
+
+
+@pytest.mark.parametrize("changed", [{"num_layers": 3}, {"bidirectional": False}, {"input_size": "dT"}])
+def test_settings_that_change_what_is_computed_are_kept_apart(changed: dict[str, Any]) -> None:
+    assert _kind("GRU(2) -> FF -> exp", **changed) != _kind("GRU(2) -> FF -> exp")
+
+
+@pytest.mark.parametrize(
+    "other", ["GRU(1) -> FF -> exp", "minGRU(2) -> FF -> exp", "GRU(2) -> FF -> Sigmoid", "GRU(2) -> FF -> FF -> exp"]
+)
+def test_chains_are_kept_apart(other: str) -> None:
+    assert _kind(other) != _kind("GRU(2) -> FF -> exp")
+
+
+@pytest.mark.parametrize("block", ["RoBERTa(1)", "Trans(1)"])
+def test_attention_over_hidden_channels_is_kept_apart_by_their_number(block: str) -> None:
+    """Its heads and norms feel every channel; one over the neurons, which are the same for all, does not."""
+    chain = f"GRU -> {block} -> FF -> exp"
+    assert _kind(chain, hidden=8) != _kind(chain, hidden=12)
+    assert _kind(chain, hidden=8, lr=0.1) == _kind(chain, hidden=8)
+    chain = f"GRU -> FF -> {block} -> FF -> exp"
+    assert _kind(chain, hidden=8) == _kind(chain, hidden=12)
+
+
+def test_what_a_network_lacks_of_its_neighbours_channels_stays_zero() -> None:
+    """So what is cut off when a network is taken out from among wider ones was nothing."""
+    trainings = [
+        _training("GRU(2) -> Conv -> FF -> exp", seed, hidden=hidden, lr=0.05) for seed, hidden in ((0, 3), (1, 8))
+    ]
+    side_by_side = SideBySide(trainings)
+    for _ in range(3):
+        assert side_by_side.train_epoch(lambda: False) is not None
+    rows = side_by_side.rows
+    for rows_KP in (rows.weights_KP, rows.mean_KP, rows.square_KP):
+        packed_KP = side_by_side.layout.pack(side_by_side.layout.unpack(rows_KP))
+        assert torch.equal(packed_KP, rows_KP)
+        assert (packed_KP[0] == 0).sum() > (packed_KP[1] == 0).sum()

@@ -1,0 +1,122 @@
+"""What a study and an evaluation make of what was fetched."""
+
+import shutil
+from pathlib import Path
+
+import h5py
+import pytest
+from command import Outcome, call
+from dandi_server import DandiServer, sha256
+
+from nlb_search.data.opening import open_recording
+from nlb_search.search.study.creation import Request, begin
+from nlb_search.search.study.opening import Place, open_named_study
+from nlb_search.storage.database.urls import parse_url
+
+
+def begun(place: Place) -> dict[str, str]:
+    """The versions that a new study of mc_rtt in this place keeps."""
+    begin(place, "study", Request(dataset="mc_rtt", architectures=("FF -> exp",), trials=1))
+    return open_named_study(place, "study").spec.versions
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(parse_url(f"sqlite:///{tmp_path}/studies.db"), tmp_path / "artifacts", tmp_path / "data")
+
+
+@pytest.mark.usefixtures("dandi")
+def test_a_study_keeps_the_version_of_the_dandiset(place: Place, tmp_path: Path) -> None:
+    assert call("fetch", "mc_rtt", "--data", "data", cwd=tmp_path).code == 0
+    assert begun(place)["DANDI:000129"] == "0.1"
+
+
+def test_a_recording_of_elsewhere_has_no_such_version(place: Place, recordings: Path) -> None:
+    shutil.copytree(recordings / "mc_rtt", place.data / "mc_rtt")
+    assert not [name for name in begun(place) if name.startswith("DANDI")]
+
+
+@pytest.mark.usefixtures("dandi")
+def test_a_damaged_record_is_as_none(place: Place, tmp_path: Path) -> None:
+    call("fetch", "mc_rtt", "--data", "data", cwd=tmp_path)
+    (place.data / "000129" / "fetched.json").write_text('{"version": "0.1"')
+    assert not [name for name in begun(place) if name.startswith("DANDI")]
+    assert call("fetch", "mc_rtt", "--data", "data", cwd=tmp_path).code == 0
+    assert '"version": "0.1"' in (place.data / "000129" / "fetched.json").read_text()
+
+
+def fetch_targets(dandi: DandiServer, cwd: Path, *datasets: str) -> Outcome:
+    url = f"{dandi.address}/files/eval_data_test.h5"
+    return call("fetch", *datasets, "--targets", "--targets-url", url, "--data", "data", cwd=cwd)
+
+
+@pytest.fixture
+def targets(dandi: DandiServer, tmp_path: Path, recordings: Path) -> bytes:
+    """A file of test targets of mc_rtt, at the server: its val targets, for want of others."""
+    known = open_recording("mc_rtt", recordings).val_targets
+    with h5py.File(tmp_path / "targets.h5", "w") as made, h5py.File(known) as file:
+        file.copy("mc_rtt", made)
+        made["padding"] = list(range(100_000))
+    content = (tmp_path / "targets.h5").read_bytes()
+    dandi.files["eval_data_test.h5"] = content
+    return content
+
+
+def test_targets_come_whole_are_kept_and_go_on_where_they_broke_off(
+    dandi: DandiServer, targets: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nlb_search.data.dandi.download.WAITS_SECONDS", ())
+    dandi.faults.cut_at = [300_000]
+    assert fetch_targets(dandi, tmp_path).code == 0, "what comes begins the row of failures anew"
+    assert (tmp_path / "data/eval_data_test.h5").read_bytes() == targets
+    assert dandi.sent < len(targets) + 2**16
+    sent = dandi.sent
+    assert fetch_targets(dandi, tmp_path).code == 0
+    assert dandi.sent == sent
+
+
+@pytest.mark.parametrize(
+    ("content", "datasets", "says"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\n", [], "it is no whole HDF5 file"),
+        (None, ["mc_maze_small"], "it has no mc_maze_small (but mc_rtt, padding)"),
+    ],
+)
+def test_what_is_no_file_of_targets_is_not_kept(
+    content: bytes | None, datasets: list[str], says: str, dandi: DandiServer, targets: bytes, tmp_path: Path
+) -> None:
+    dandi.files["eval_data_test.h5"] = content or targets
+    outcome = fetch_targets(dandi, tmp_path, *datasets)
+    assert outcome.code == 1
+    assert says in outcome.err.splitlines()[-1]
+    assert not list((tmp_path / "data").glob("*.h5*"))
+    assert not list((tmp_path / "data").glob(".*"))
+
+
+def test_the_benchmark_s_own_file_must_be_the_one_that_is_known(
+    dandi: DandiServer, targets: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nlb_search.data.dandi.public_targets.URL", f"{dandi.address}/files/eval_data_test.h5")
+    outcome = call("fetch", "--targets", "--data", "data", cwd=tmp_path)
+    assert outcome.code == 1
+    assert "should be f2f434d30193..." in outcome.err
+    monkeypatch.setattr("nlb_search.data.dandi.public_targets.SHA256", sha256(targets))
+    assert call("fetch", "--targets", "--data", "data", cwd=tmp_path).code == 0
+
+
+def test_a_file_that_is_there_and_no_targets_is_left_as_it_is(
+    dandi: DandiServer, targets: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/eval_data_test.h5").write_bytes(targets[:-1000])
+    outcome = fetch_targets(dandi, tmp_path)
+    assert outcome.code == 1
+    assert "it is left as it is: move it away to fetch it" in outcome.err
+    assert (tmp_path / "data/eval_data_test.h5").read_bytes() == targets[:-1000]
+
+
+def test_targets_that_are_not_there_are_said_in_a_line(dandi: DandiServer, tmp_path: Path) -> None:
+    outcome = fetch_targets(dandi, tmp_path)
+    assert outcome.code == 1
+    [words] = outcome.err.splitlines()
+    assert "/files/eval_data_test.h5 answered 404 Not Found: check the network, or --targets-url" in words

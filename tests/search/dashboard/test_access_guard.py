@@ -1,0 +1,104 @@
+"""The guard before the dashboard, asked over real HTTP on a server of its own."""
+
+import http.client
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import optuna
+import pytest
+
+from nlb_search.search.dashboard.server import make_server
+from nlb_search.storage.database.opening import open_database, open_for_editing, open_for_reading
+from nlb_search.storage.database.urls import StorageUrl, parse_url
+from nlb_search.storage.studies import make_study, study_names
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> StorageUrl:
+    """A storage with one study, its id 1."""
+    url = parse_url(f"sqlite:///{tmp_path}/studies.db")
+    make_study(url, open_database(url), "lab", {}, start={})
+    return url
+
+
+@contextmanager
+def _serving(url: StorageUrl, writable: bool) -> Iterator[int]:
+    database = open_for_editing(url) if writable else open_for_reading(url)
+    server = make_server(database, "127.0.0.1", 0, frozenset({"localhost", "lab.example"}), writable)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    yield server.server_port
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def _ask(port: int, method: str, path: str, body: str = "", **headers: str) -> tuple[int, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request(method, path, body, {"Content-Type": "application/json", **headers})
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def test_a_dashboard_to_be_looked_at_answers_a_change_with_the_reason(url: StorageUrl) -> None:
+    with _serving(url, writable=False) as port:
+        for method, path in (("DELETE", "/api/studies/1"), ("PUT", "/api/studies/1/note"), ("POST", "/api/studies")):
+            status, said = _ask(port, method, path, body="x" * 300_000)
+            assert status == 403
+            assert "read-only" in json.loads(said)["reason"]
+        assert "lab" in _ask(port, "GET", "/api/studies")[1]
+    assert study_names(open_database(url)) == ["lab"]
+
+
+def test_a_study_that_appears_while_it_is_served_is_shown(url: StorageUrl) -> None:
+    with _serving(url, writable=False) as port:
+        assert "later" not in _ask(port, "GET", "/api/studies")[1]
+        make_study(url, open_database(url), "later", {}, start={})
+        assert "later" in _ask(port, "GET", "/api/studies")[1]
+
+
+def test_a_name_that_another_site_made_to_lead_here_is_refused(url: StorageUrl) -> None:
+    with _serving(url, writable=False) as port:
+        for host in ("evil.example", "evil.example:8080", "127.0.0.1.evil.example", "", "[::1"):
+            assert _ask(port, "GET", "/api/studies", Host=host)[0] == 403, host
+
+
+def test_the_names_and_addresses_by_which_people_call_it_are_let_in(url: StorageUrl) -> None:
+    with _serving(url, writable=False) as port:
+        for host in ("localhost:9000", "127.0.0.1", "[::1]:8080", "192.168.1.7:8080", "Lab.Example"):
+            assert _ask(port, "GET", "/api/studies", Host=host)[0] == 200, host
+
+
+def test_no_page_of_another_site_can_delete_a_study_or_show_the_page_in_a_frame(url: StorageUrl) -> None:
+    with _serving(url, writable=True) as port:
+        ours = f"127.0.0.1:{port}"
+        for origin in ("http://evil.example", "null", f"http://localhost:{port}", "http://127.0.0.1:1"):
+            assert _ask(port, "DELETE", "/api/studies/1", Origin=origin)[0] == 403, origin
+        assert study_names(open_database(url)) == ["lab"]
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        connection.request("GET", "/dashboard")
+        assert connection.getresponse().getheader("X-Frame-Options") == "DENY"
+        connection.close()
+        assert _ask(port, "DELETE", "/api/studies/1", Origin=f"http://{ours}")[0] == 204
+    assert study_names(open_database(url)) == []
+
+
+def test_behind_a_proxy_with_a_certificate_its_own_page_may_change_studies(url: StorageUrl) -> None:
+    with _serving(url, writable=True) as port:
+        made = json.dumps({"study_name": "new", "directions": ["maximize"]})
+        host, origin = "lab.example:8443", "https://lab.example:8443"
+        assert _ask(port, "POST", "/api/studies", made, Host=host, Origin=origin)[0] == 201
+    assert "new" in study_names(open_database(url))
+
+
+def test_what_is_opened_for_reading_cannot_be_changed_whoever_asks(url: StorageUrl) -> None:
+    database = open_for_reading(url)
+    with pytest.raises(optuna.exceptions.StorageInternalError):
+        database.delete_study(database.get_study_id_from_name("lab"))
+    assert study_names(open_database(url)) == ["lab"]

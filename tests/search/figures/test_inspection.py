@@ -1,0 +1,184 @@
+"""`nlb-search inspect`: what it prints of recordings of each layout, and what it worries about."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from built_recording import N_WINDOW, build, population
+from command import call, run
+
+from nlb_search.data.inspection.findings import Inspection, inspection_of
+from nlb_search.data.inspection.survey import survey_of
+from nlb_search.data.recording import UNSEEN, Recording
+from nlb_search.models.architecture.chain import parse_chain
+from nlb_search.models.errors import ChainError
+from nlb_search.search.figures.inspection_table import facts, heads_of
+from nlb_search.search.figures.inspection_warnings import worries
+from nlb_search.search.study.creation import check_chain
+
+
+def _inspect(recording: Recording) -> Inspection:
+    return inspection_of(survey_of(recording))
+
+
+@pytest.mark.parametrize(
+    ("dataset", "behavior", "averages"),
+    [
+        ("mc_rtt", "decoded for vel R2", "none, so no psth R2"),
+        ("mc_maze_small", "decoded for vel R2", "4 conditions"),
+        ("area2_bump", "decoded for vel R2", "conditions"),
+        ("dmfc_rsg", "for tp corr", "conditions"),
+    ],
+)
+def test_every_layout_is_told(dataset: str, behavior: str, averages: str, recordings: Path, tmp_path: Path) -> None:
+    told = call("inspect", "--dataset", dataset, "--data", recordings, cwd=tmp_path)
+    assert told.code == 0, told.err
+    words = " ".join(told.out.split())
+    assert "9 held-in (0 to 8), 3 held-out (9 to 11)" in words
+    assert "25 train, 10 val, 10 test" in words
+    assert behavior in words
+    assert averages in words
+    assert "! neurons that never fire in train or val: " in words
+    assert "--out DIR writes a page with pictures" in words
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_json_object_and_a_page(recordings: Path, tmp_path: Path) -> None:
+    done = run("inspect", "--dataset", "dmfc_rsg", "--data", recordings, "--out", "page", "--json", cwd=tmp_path)
+    assert done.code == 0, done.err
+    found = json.loads(done.out)
+    assert found["splits"]["test"]["n_trials"] == 10
+    assert len(found["never_fire"]) == 1
+    assert found["heads"] == ["exp"]
+    assert 0 < found["splits"]["val"]["unseen"]["heldout"] < 1
+    assert [path.name for path in (tmp_path / "page").iterdir()] == ["inspection.html"]
+
+
+def test_bins_of_no_width_are_not_taken_for_the_usual_ones(recordings: Path, tmp_path: Path) -> None:
+    refused = call("inspect", "--dataset", "mc_rtt", "--data", recordings, "--bin-size", "0", cwd=tmp_path)
+    assert refused.code == 2
+    assert "--bin-size" in refused.err
+
+
+def test_wider_bins(recordings: Path, tmp_path: Path) -> None:
+    command = ("inspect", "--dataset", "mc_rtt", "--data", recordings, "--json", "--bin-size")
+    fine, wide = (call(*command, width, cwd=tmp_path).json for width in ("5", "20"))
+    assert (fine["n_window_bins"], wide["n_window_bins"]) == (120, 30)
+    assert wide["heldin_hz"]["median"] == pytest.approx(fine["heldin_hz"]["median"], rel=1e-3)
+
+
+@pytest.mark.parametrize("most", [1, 2])
+def test_the_ends_of_chains_that_are_offered_are_those_that_launch_takes(most: int, tmp_path: Path) -> None:
+    counts = np.minimum(population(rate=0.2), most).astype(np.uint8)
+    recording = build(tmp_path, counts)
+    accepted = []
+    for head in ("exp", "Sigmoid"):
+        try:
+            check_chain(parse_chain(f"FF -> {head}"), recording)
+        except ChainError:
+            continue
+        accepted.append(head)
+    assert heads_of(_inspect(recording)) == accepted
+
+
+def test_an_ordinary_recording_gives_no_reason_to_worry(tmp_path: Path) -> None:
+    assert worries(_inspect(build(tmp_path, population(n_trials=400)))) == []
+
+
+def _leak(counts: np.ndarray) -> None:
+    counts[..., 13] = counts[..., 3]
+
+
+def _copy(counts: np.ndarray) -> None:
+    counts[..., 4] = counts[..., 3]
+
+
+def _share_a_trial(counts: np.ndarray) -> None:
+    counts[3] = counts[4]
+
+
+def _silence(counts: np.ndarray) -> None:
+    counts[..., :8] = 0
+
+
+def _lose(counts: np.ndarray) -> None:
+    counts[300:, :, 12] = 0
+
+
+def _jump(counts: np.ndarray) -> None:
+    counts[9, 9, 9] = 99
+
+
+def _hit_all(counts: np.ndarray) -> None:
+    counts[77, 7] = 1
+
+
+def _fall_silent(counts: np.ndarray) -> None:
+    counts[3] = 0
+
+
+def _drift(counts: np.ndarray) -> None:
+    counts[200:] += population(n_trials=200, seed=5)
+
+
+def _cut(counts: np.ndarray) -> None:
+    counts[3, 20:] = UNSEEN
+
+
+def _hasten(counts: np.ndarray) -> None:
+    counts += population(n_trials=400, rate=0.4, seed=5)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (_leak, "a held-out neuron has the very spikes of a held-in one: 3 (held-in) and 13 (held-out). A model reads"),
+        (_copy, "two neurons have the same spikes: 3 (held-in) and 4 (held-in)."),
+        (_share_a_trial, "val has trials that train has too: 0 of val."),
+        (_silence, "0 (held-in), 1 (held-in), 2 (held-in), 3 (held-in), 4 (held-in), 5 (held-in) and 2 more."),
+        (_lose, "silent for longer than chance allows: 12 (held-out) in trials"),
+        (_jump, "more spikes in one bin of 5 ms than one neuron can fire: 99 of 9 (held-in)."),
+        (_hit_all, "bins in which most neurons fire at once: 1, in trials 77 of train and val."),
+        (_fall_silent, "val has trials without any spike: 0."),
+        (_drift, "the mean rate of held-in neurons drifts from"),
+        (_cut, "of the held-in bins of val were not recorded"),
+        (_hasten, "check that bins really are 5 ms wide"),
+    ],
+)
+def test_what_spoils_a_recording_is_told_and_nothing_else(spoil, says: str, tmp_path: Path) -> None:
+    counts = population(n_trials=400)
+    spoil(counts)
+    [worry] = worries(_inspect(build(tmp_path, counts)))
+    assert says in worry
+
+
+def test_scores_that_rest_on_little(tmp_path: Path) -> None:
+    targets = {"train_behavior": np.ones((90, N_WINDOW, 2)), "eval_behavior": np.full((30, N_WINDOW, 2), np.nan)}
+    few, missing, constant = worries(_inspect(build(tmp_path, population(), targets=targets)))
+    assert "spikes in all of val: co-bps is coarse" in few
+    assert "0% of train and 100% of val" in missing
+    assert "0, 1 of its 2 columns" in constant
+
+
+def test_what_is_not_there_is_said(tmp_path: Path) -> None:
+    told = dict(facts(_inspect(build(tmp_path, population(), n_window=population().shape[1], bin_ms=50))))
+    assert "no test file" in told["trials"]
+    assert "no fp-bps" in told["bins"]
+    assert "not judged in bins wider than 20 ms" in told["pairs"]
+    assert "nothing is decoded" in told["behaviour"]
+
+
+def test_bad_input_is_refused_in_a_line(recordings: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for arguments, code, says in (
+        (("--dataset", "mc_maz"), 1, "unknown dataset 'mc_maz'"),
+        (("--dataset", "mc_rtt", "--bin-size", "7"), 1, "bins of 7 ms: choose 5 or 20"),
+        (("--dataset", "mc_rtt", "--out", "file/page"), 1, "cannot write the page to file/page: Not a directory"),
+        ((), 2, "--dataset"),
+    ):
+        refused = call("inspect", *arguments, "--data", recordings, cwd=tmp_path)
+        assert refused.code == code
+        assert says in refused.err
+        assert refused.out == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -1,0 +1,155 @@
+"""`launch --on slurm`: on a real Slurm of one node where its daemons are, else through submitit's local executor."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import slurm_cluster
+from command import call
+from optuna.trial import FrozenTrial, TrialState
+from postgres_server import serving
+from submitit import LocalExecutor
+
+from nlb_search.search.errors import SearchError
+from nlb_search.search.launching.slurm import PYTHON, Launch, check_cluster, minutes_of
+from nlb_search.search.study.creation import Request, begin
+from nlb_search.search.study.opening import OpenStudy, Place, open_named_study
+from nlb_search.search.worker_protocol import LAUNCHER_VARIABLE
+from nlb_search.storage.claims.owner import OWNER_KEY
+from nlb_search.storage.database.urls import parse_url
+
+PASSWORD = "more-than-a-word"
+BUDGET, EPOCHS = 2, 80
+
+
+def _wait_until(happened: Callable[[], bool], timeout: float = 120) -> None:
+    until = time.monotonic() + timeout
+    while not happened():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.1)
+
+
+def _run(*command: str) -> str:
+    """What one of Slurm's commands says."""
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+
+
+@pytest.fixture
+def place(recordings: Path, tmp_path: Path) -> Iterator[Place]:
+    with serving("lab", PASSWORD, "studies") as port:
+        url = parse_url(f"postgresql://lab:{PASSWORD}@127.0.0.1:{port}/studies")
+        yield Place(url, tmp_path / "artifacts", recordings)
+
+
+@pytest.fixture
+def cluster(place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A Slurm, found by its commands and by jobs through the environment, as everything else is."""
+    with slurm_cluster.running() as environment:
+        for name, value in (environment | place.environment).items():
+            monkeypatch.setenv(name, value)
+        yield
+
+
+def _trials(study: OpenStudy) -> list[FrozenTrial]:
+    return study.study.get_trials(deepcopy=False)
+
+
+@pytest.mark.usefixtures("cluster")
+@pytest.mark.skipif(not slurm_cluster.can_run(), reason="needs root, and the daemons of Slurm and munge")
+def test_a_study_on_slurm_meets_its_budget_though_the_time_of_its_job_ends(place: Place, tmp_path: Path) -> None:
+    """The job hands back its trial, asks Slurm to be requeued, comes again and goes on where it was."""
+    launched = call(
+        *("launch", "study", "--dataset", "mc_rtt", "--arch", "GRU(1) -> FF -> exp", "--pruner", "none"),
+        *("--trials", str(BUDGET), "--epochs", str(EPOCHS), "--on", "slurm", "--partition", "cpu", "--time", "0:30:00"),
+        cwd=tmp_path,
+    )
+    assert launched.code == 0, launched.err
+    assert "submitted job 1\n" in launched.out
+    study = open_named_study(place, "study")
+    _wait_until(lambda: any(trial.last_step is not None for trial in _trials(study)))
+    shown = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
+    assert any("submitit" in command for command in shown)
+    assert not any(PASSWORD in command for command in shown)
+
+    _run("scancel", "--signal=USR2", "1")  # what Slurm sends a minute before the end of a job's time
+    _wait_until(lambda: all(trial.user_attrs[OWNER_KEY] is None for trial in _trials(study)))
+    (handed_back,) = _trials(study)
+    assert handed_back.state == TrialState.RUNNING
+    _wait_until(lambda: not _run("squeue", "--noheader"))
+
+    trials = _trials(study)
+    assert [trial.state for trial in trials] == [TrialState.COMPLETE] * BUDGET
+    steps = range(study.spec.evaluate_every, EPOCHS + 1, study.spec.evaluate_every)
+    assert all(sorted(trial.intermediate_values) == list(steps) for trial in trials), "every score was reported once"
+    assert "Restarts=1" in _run("scontrol", "show", "job", "1")
+    logs = place.artifacts / ".slurm" / "study"
+    assert logs.stat().st_mode & 0o777 == 0o700
+    said = (logs / "1_0_log.out").read_text()
+    assert f"trial 0 goes on from epoch {handed_back.last_step}" in said
+    assert not any(PASSWORD.encode() in path.read_bytes() for path in logs.iterdir())
+
+
+def test_what_a_job_runs_searches_the_study_that_its_environment_names(
+    recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(parse_url(f"sqlite:///{tmp_path}/studies.db"), tmp_path / "artifacts", recordings)
+    study = begin(place, "study", Request(dataset="mc_rtt", architectures=("FF -> exp",), trials=1, epochs=2))
+    for name, value in place.environment.items():
+        monkeypatch.setenv(name, value)
+    job = LocalExecutor(tmp_path / "logs", python=PYTHON).submit(Launch(("study", "--workers", "1", "--gpus", "none")))
+    job.result()
+    assert [trial.state for trial in _trials(study)] == [TrialState.COMPLETE]
+
+
+def test_a_worker_whose_launcher_and_whose_cluster_both_end_it_still_has_its_time(tmp_path: Path) -> None:
+    told_twice = (
+        "import os, signal; from nlb_search.search.workers.stopping import Stop; stop = Stop().listen()\n"
+        "for _ in range(2): os.kill(os.getpid(), signal.SIGTERM); stop.wait()"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
+    for launcher, code in (({LAUNCHER_VARIABLE: "1"}, 0), ({}, -signal.SIGTERM)):
+        ended = subprocess.run([sys.executable, "-c", told_twice], cwd=tmp_path, env=environment | launcher)
+        assert ended.returncode == code
+
+
+@pytest.mark.parametrize(
+    ("time", "minutes"),
+    [("90", 90), ("90:30", 91), ("1:30:00", 90), ("2-12", 60 * 60), ("1-0:30", 1470), ("1-00:00:01", 1441)],
+)
+def test_a_time_is_read_as_slurm_writes_it(time: str, minutes: int) -> None:
+    assert minutes_of(time) == minutes
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (["--on", "slurm"], 2, "--on slurm needs --time"),
+        (["--on", "slurm", "--time", "tomorrow"], 2, "--time tomorrow"),
+        (["--on", "slurm", "--time", "0:03:00"], 2, "--time 0:03:00: a job needs 5 minutes"),
+        (["--on", "slurm", "--time", "60", "--gpus", "0"], 2, "give --time and --gpus-per-node"),
+        (["--partition", "gpu"], 2, "go with --on slurm"),
+        (["--on", "slurm", "--time", "60"], 1, "SQLite on a shared folder is not safe"),
+    ],
+)
+def test_what_slurm_cannot_do_is_refused_before_anything_is_made(
+    options: list[str], code: int, words: str, recordings: Path, tmp_path: Path
+) -> None:
+    study = ("study", "--dataset", "mc_rtt", "--arch", "rnnf", "--trials", "2", "--data", recordings)
+    refused = call("launch", *study, *options, cwd=tmp_path)
+    assert refused.code == code
+    assert words in refused.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_may_be_named_by_the_options_of_its_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "srun").touch(mode=0o755)  # as on a login node
+    monkeypatch.setenv("PATH", str(tmp_path))
+    check_cluster(Place(parse_url("postgresql://lab@/studies?host=db.example"), tmp_path, tmp_path))
+    with pytest.raises(SearchError, match="is of this machine alone"):
+        check_cluster(Place(parse_url("postgresql://lab@/studies?host=/run/postgresql"), tmp_path, tmp_path))

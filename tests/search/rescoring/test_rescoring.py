@@ -1,0 +1,154 @@
+"""Finalists scored anew: the scores are those of trainings by hand, they survive a kill, and export follows them."""
+
+import time
+from pathlib import Path
+from statistics import fmean, stdev
+
+import h5py
+import psutil
+import pytest
+import torch
+from command import call, start
+from optuna.distributions import FloatDistribution
+from optuna.trial import create_trial
+
+from nlb_search.models.architecture.chain import parse_chain
+from nlb_search.models.architecture.network import predict
+from nlb_search.models.scoring.bits_per_spike import co_bps
+from nlb_search.models.training.fitting import train_through
+from nlb_search.models.training.state import Training
+from nlb_search.search.study.creation import Request, begin
+from nlb_search.search.study.opening import OpenStudy, Place
+from nlb_search.search.tensors import counts_of
+from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.trial import settings_of
+from nlb_search.search.workers.worker import work
+from nlb_search.storage.checkpoints import load_checkpoint
+from nlb_search.storage.database.urls import parse_url
+
+CPU = torch.device("cpu")
+
+SPLITS = 17
+"""Enough that a kill after the first score comes in the middle."""
+
+
+@pytest.fixture
+def study(recordings: Path, tmp_path: Path) -> OpenStudy:
+    """A finished study of three trials, in the default places of the folder ``tmp_path``."""
+    url = parse_url(f"sqlite:///{tmp_path}/nlb-search.db")
+    place = Place(url, tmp_path / "nlb-search.db.artifacts", recordings)
+    request = Request(
+        dataset="mc_rtt", architectures=("FF -> exp",), trials=3, epochs=4, sampler="random", pruner="none"
+    )
+    study = begin(place, "study", request)
+    work(study, Stop())
+    return study
+
+
+def _add_diverging_trial(study: OpenStudy) -> int:
+    """A trial that val loved, with a learning rate that no training survives; returns its number."""
+    like = study.study.trials[0]
+    study.study.add_trial(
+        create_trial(
+            value=1.0,
+            params=like.params | {"lr": 1e30},
+            distributions=like.distributions | {"lr": FloatDistribution(1e-5, 1e31, log=True)},
+            user_attrs={"best_epoch": 4},
+        )
+    )
+    return study.study.trials[-1].number
+
+
+def _by_hand(study: OpenStudy, number: int, fold: int, splits: int) -> float:
+    """The score of a trial's settings on a fold, as the guide tells how it comes about."""
+    counts = counts_of(study.recording().train_val)
+    order = torch.randperm(counts.n_trials, generator=torch.Generator().manual_seed(study.spec.seed)).tolist()
+    sizes = [len(order) // splits + (place < len(order) % splits) for place in range(splits)]
+    first = sum(sizes[:fold])
+    held = order[first : first + sizes[fold]]
+    rest = [trial for trial in order if trial not in held]
+    facts = load_checkpoint(study.checkpoints.best(number)).facts
+    chain, hyper = settings_of(facts["settings"])
+    train, test = (counts.of_trials(torch.tensor(trials)) for trials in (rest, held))
+    training = Training(parse_chain(chain), hyper, study.spec.plan, train, study.spec.trial_seed(fold), CPU)
+    train_through(training, facts["progress"]["epoch"])
+    return co_bps(predict(training.network, test.heldin_BWI), test).item()
+
+
+def _exported_trials(study: OpenStudy, folder: Path, *arguments: str) -> str:
+    exported = call("export-best", "study", "--out", "x.h5", *arguments, "--data", study.place.data, cwd=folder)
+    assert exported.code == 0, exported.err
+    with h5py.File(folder / "x.h5") as file:
+        return str(file["mc_rtt"].attrs["trials"])
+
+
+@pytest.mark.filterwarnings("ignore:The value 1e.30 of the parameter")
+def test_scores_are_those_of_trainings_by_hand_and_export_follows_them(study: OpenStudy, tmp_path: Path) -> None:
+    data = ("--data", study.place.data)
+    by_splits = ("export-best", "study", "--by", "splits", "--out", "x.h5", *data)
+    refused = call(*by_splits, cwd=tmp_path)
+    assert refused.code == 1
+    assert "was not rescored: run `nlb-search rescore study`" in refused.err
+
+    diverging = _add_diverging_trial(study)
+    command = ("rescore", "study", "--finalists", "3", "--splits", "2", *data, "--json")
+    rescored = call(*command, "--workers", "2", cwd=tmp_path)
+    assert rescored.code == 0, rescored.err
+    finalists = {one["number"]: one for one in rescored.json["finalists"]}
+    ranked_by_val = sorted(study.study.trials, key=lambda trial: -(trial.value or 0))
+    assert list(finalists) == [trial.number for trial in ranked_by_val[:3]], "the best by val, and no others"
+    assert "the loss became nan" in finalists.pop(diverging)["diverged"]
+    for number, one in finalists.items():
+        expected = [_by_hand(study, number, fold, splits=2) for fold in range(2)]
+        assert one["scores"] == pytest.approx(expected, abs=1e-6)
+        assert one["mean"] == pytest.approx(fmean(expected), abs=1e-6)
+        assert one["sd"] == pytest.approx(stdev(expected), abs=1e-6)
+    best, other = sorted(finalists, key=lambda number: -finalists[number]["mean"])
+    assert rescored.json["chosen"] == best
+    assert _exported_trials(study, tmp_path, "--by", "splits") == str(best)
+
+    # Scores that put the finalists the other way round: those in the study are what counts.
+    for fold in range(2):
+        study.study.set_user_attr(f"rescoring-2-{other}-{fold}", {"co_bps": 9.0})
+    assert _exported_trials(study, tmp_path, "--by", "splits") == str(other)
+    assert _exported_trials(study, tmp_path, "--by", "splits", "--ensemble", "2") == f"{other}, {best}"
+    assert (
+        _exported_trials(study, tmp_path, "--ensemble", "2", "--phase", "test", "--by", "splits") == f"{other}, {best}"
+    )
+    assert call(*command, cwd=tmp_path).json["chosen"] == other, "nothing is trained a second time"
+    too_many = call(*by_splits, "--ensemble", "3", cwd=tmp_path)
+    assert "has 2 rescored trials, and 3 are asked for" in too_many.err
+
+
+def test_a_rescoring_that_was_killed_goes_on_where_it_was(
+    study: OpenStudy, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = ("--data", study.place.data)
+    command = ("rescore", "study", "--splits", str(SPLITS), "--workers", "1", *data)
+    killed = start(*command, cwd=tmp_path)
+    while not _known(study):
+        assert killed.poll() is None, (tmp_path / "log").read_text()
+        time.sleep(0.02)
+    pool = psutil.Process(killed.pid).children(recursive=True)
+    killed.kill()
+    killed.wait()
+    _, alive = psutil.wait_procs(pool, timeout=10)
+    assert alive == [], "no process outlives the one that started it"
+    before = _known(study)
+    assert len(before) < 3 * SPLITS
+    cut_short = call("export-best", "study", "--by", "splits", "--out", "x.h5", *data, cwd=tmp_path)
+    assert "is not over: `nlb-search rescore study` goes on with it" in cut_short.err
+
+    assert call(*command, cwd=tmp_path).code == 0
+    trained = [message for message in caplog.messages if ": co-bps" in message]
+    assert len(trained) == 3 * SPLITS - len(before), "folds that were done are not trained again"
+    after = _known(study)
+    assert len(after) == 3 * SPLITS
+    assert {place: after[place] for place in before} == before
+
+
+def _known(study: OpenStudy) -> dict[str, float]:
+    """The scores that the study holds, by finalist and fold."""
+    return {
+        key: value["co_bps"] for key, value in study.study.user_attrs.items() if key.startswith(f"rescoring-{SPLITS}-")
+    }

@@ -1,0 +1,108 @@
+import logging
+import math
+import warnings
+from statistics import mean
+from typing import Any, get_args
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+from specifications import RNNF, spec_of, written
+
+from nlb_search.models.architecture.chain import parse_chain
+from nlb_search.search.errors import UsageError
+from nlb_search.search.sampling.pruners import make_pruner
+from nlb_search.search.sampling.samplers import check_sampler, make_sampler
+from nlb_search.search.sampling.settings import PrunerName, SamplerName
+from nlb_search.search.sampling.space import SOME, sample
+from nlb_search.search.study.specification import SearchSpec
+
+CHAINS = ("FF -> exp", RNNF)
+PLAIN = written("l2_weight = 0\nhidden = 40\nnum_layers = 2\nbidirectional = true\ninput_size = 'DT'\ndropout = 0.4")
+"""Two numbers and a choice: lr, mask_ratio and mask_variant."""
+
+
+def _score(values: dict[str, Any]) -> float:
+    """Smooth, with its only peak at lr 0.004 and mask_ratio 0.2."""
+    return float(-abs(math.log(values["lr"] / 0.004)) - 5 * abs(values["mask_ratio"] - 0.2))
+
+
+def _drive(spec: SearchSpec, n_trials: int, first: tuple[dict[str, Any], ...] = ()) -> optuna.Study:
+    """Trials one after the other, each with a sampler of its own, as the worker runs them; ``first`` fixes some."""
+    study = optuna.create_study(direction="maximize", pruner=make_pruner(spec.sampling))
+    for parameters in first:
+        study.enqueue_trial(parameters)
+    for _ in range(n_trials):
+        number = study.ask().number
+        study.sampler = make_sampler(spec.sampling, number)
+        trial = optuna.Trial(study, number)
+        score = _score(sample(trial, spec.space, spec.architectures))
+        state = TrialState.COMPLETE
+        for epoch in range(spec.evaluate_every, spec.epochs + 1, spec.evaluate_every):
+            trial.report(score - 1 / epoch, epoch)
+            if trial.should_prune():
+                state = TrialState.PRUNED
+                break
+        study.tell(trial, score if state == TrialState.COMPLETE else None, state=state)
+    return study
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> None:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+@pytest.mark.parametrize("space", ["paper", "wide"])
+@pytest.mark.parametrize("pruner", get_args(PrunerName))
+@pytest.mark.parametrize("sampler", get_args(SamplerName))
+def test_every_sampler_and_pruner_searches_a_space_or_is_refused_at_launch(
+    sampler: SamplerName, pruner: PrunerName, space: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    refused = (sampler, space) in {("grid", "wide"), ("cmaes", "paper")}
+    for architectures in (RNNF,), CHAINS:
+        spec = spec_of(space, architectures, sampler=sampler, pruner=pruner)
+        if refused:
+            with pytest.raises(UsageError, match=f"--sampler {sampler} .* space {space} .*: choose"):
+                check_sampler(spec.sampling)
+            continue
+        check_sampler(spec.sampling)
+        with warnings.catch_warnings(), caplog.at_level(logging.WARNING, logger="optuna"):
+            warnings.simplefilter("error", FutureWarning)
+            optuna.logging.enable_propagation()
+            study = _drive(spec, 12)
+            optuna.logging.disable_propagation()
+        assert "independent" not in caplog.text.lower()
+        for trial in study.trials:
+            assert trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
+            used = parse_chain(trial.params.get("architecture", RNNF)).hyperparameters
+            for name in used & set(trial.params):
+                if not (name == "l2_weight" and space == "wide"):
+                    assert spec.space[name].parameters(name, trial.params[name]) is not None
+            assert used <= {name.removesuffix("_use") for name in trial.params}
+
+
+@pytest.mark.parametrize(("sampler", "n_trials"), [("tpe", 40), ("cmaes", 60), ("gp", 14)])
+def test_a_sampler_that_learns_beats_chance(sampler: SamplerName, n_trials: int) -> None:
+    """Mean best of three seeds, against random's in as many trials: each learns across samplers made anew."""
+    best = {
+        name: mean(_drive(spec_of(PLAIN, sampler=name, seed=seed), n_trials).best_value for seed in range(3))
+        for name in ("random", sampler)
+    }
+    assert best[sampler] > best["random"]
+
+
+def test_cmaes_goes_on_from_generation_to_generation_though_later_trials_lack_settings_of_the_first() -> None:
+    first = ({"architecture": RNNF, "l2_weight_use": SOME},) * 12
+    study = _drive(spec_of("wide", CHAINS, sampler="cmaes"), 60, first)
+    assert any("hidden" not in trial.params for trial in study.trials)
+    generations = [trial.system_attrs["cma:generation"] for trial in study.trials if trial.number > 0]
+    assert generations == sorted(generations)
+    assert generations[-1] >= 5
+
+
+def test_the_same_seed_gives_the_same_trials_and_another_gives_others() -> None:
+    for sampler in ("tpe", "random", "gp", "cmaes"):
+        runs = [_drive(spec_of(sampler=sampler, seed=seed), 13).trials for seed in (1, 1, 2)]
+        first, again, other = ([trial.params for trial in run] for run in runs)
+        assert first == again
+        assert first != other

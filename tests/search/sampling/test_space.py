@@ -1,0 +1,100 @@
+from dataclasses import replace
+
+import optuna
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from specifications import spec_of, written
+
+from nlb_search.models.architecture.chain import parse_chain
+from nlb_search.models.hyperparameters import Hyperparameters
+from nlb_search.search.sampling.space import SPACES, sample, settings_of_parameters, start_parameters
+from nlb_search.search.workers.trial import settings_of
+
+CHAINS = ("GRU(2) -> FF -> exp", "FF -> RoBERTa(1) -> FF -> exp")
+
+
+def test_paper_is_the_published_grid() -> None:
+    """The table of the published search, for the settings that these chains have."""
+    assert {name: set(range_.values) for name, range_ in SPACES["paper"].items()} == {
+        "lr": {0.0005, 0.001, 0.005, 0.01, 0.015},
+        "dropout": {0.46, 0.5, 0.6},
+        "l2_weight": {0, 5e-7, 5e-8},
+        "hidden": {32, 40, 64},
+        "num_layers": {1, 2, 3},
+        "bidirectional": {True, False},
+        "input_size": {"DT", "dT"},
+        "mask_ratio": {0.25, 0.27, 0.30},
+        "mask_variant": {"dot line", "dot strip line", "strip line", "dot L", "strip L"},
+    }
+
+
+def test_wide_contains_paper() -> None:
+    for name, range_ in SPACES["paper"].items():
+        for value in range_.values:
+            assert SPACES["wide"][name].parameters(name, value) is not None, (name, value)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.sampled_from(sorted(SPACES)), st.integers(0, 1000))
+def test_every_draw_is_a_setting_of_its_chain_alone(name: str, seed: int) -> None:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
+    space = spec_of(name, CHAINS).space
+    trial = study.ask()
+    values = sample(trial, space, CHAINS)
+    assert settings_of_parameters(trial.params) == values
+    chain = parse_chain(values["architecture"])
+    assert set(values) == {"architecture", *chain.hyperparameters}
+    for parameter, value in values.items():
+        if parameter != "architecture":
+            assert space[parameter].parameters(parameter, value) is not None
+    assert settings_of(values)[0] == values["architecture"]
+
+
+@pytest.mark.parametrize("name", sorted(SPACES))
+def test_the_first_trial_has_the_usual_settings(name: str) -> None:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    study.enqueue_trial(start_parameters(spec_of(name, CHAINS).space, CHAINS))
+    architecture, hyper = settings_of(sample(study.ask(), spec_of(name, CHAINS).space, CHAINS))
+    assert architecture == CHAINS[0]
+    usual = Hyperparameters(num_layers=2)
+    if name == "paper":  # which has neither the usual dropout nor dots alone
+        assert hyper.dropout in (0.46, 0.5, 0.6)
+        usual = replace(usual, dropout=hyper.dropout, mask_variant=hyper.mask_variant)
+    assert hyper == usual
+
+
+def test_the_first_trial_has_the_usual_settings_as_far_as_the_space_holds_them() -> None:
+    spec = spec_of(written("hidden = 64\ndropout = [0.1, 0.2]\nlr = { low = 1e-4, high = 1e-3 }"))
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    study.enqueue_trial(start_parameters(spec.space, spec.architectures))
+    values = sample(study.ask(), spec.space, spec.architectures)
+    usual = vars(Hyperparameters(num_layers=2))
+    assert {name for name, value in values.items() if usual.get(name) != value} == {
+        "architecture",
+        "hidden",
+        "dropout",
+        "lr",
+    }
+    assert values["hidden"] == 64
+    assert values["dropout"] in (0.1, 0.2)
+    assert 1e-4 <= values["lr"] <= 1e-3
+
+
+def test_the_first_trial_has_the_layers_of_the_recurrent_block() -> None:
+    spec = spec_of(written(""), ("Trans(3) -> GRU(1) -> FF -> exp",))
+    assert start_parameters(spec.space, spec.architectures)["num_layers"] == 1
+
+
+def test_attention_alone_starts_with_smaller_steps() -> None:
+    alone, after_gru = ("Conv -> Trans -> FF -> exp",), ("GRU(2) -> FF -> RoBERTa(1) -> FF -> exp",)
+    assert start_parameters(spec_of(written(""), alone).space, alone)["lr"] == 0.002
+    assert start_parameters(spec_of(written(""), after_gru).space, after_gru)["lr"] == 0.01
+
+
+def test_zero_is_drawn_about_as_often_as_not() -> None:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    drawn = [SPACES["wide"]["l2_weight"].suggest(study.ask(), "l2_weight") for _ in range(200)]
+    assert 70 < sum(value == 0 for value in drawn) < 130
+    assert all(value == 0 or 1e-8 <= value <= 1e-4 for value in drawn)

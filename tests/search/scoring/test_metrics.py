@@ -1,0 +1,41 @@
+import pytest
+import torch
+
+from nlb_search.models.architecture.chain import parse_chain
+from nlb_search.models.architecture.network import Network, predict
+from nlb_search.models.hyperparameters import Hyperparameters
+from nlb_search.models.scoring.decoding import Averages, Velocity
+from nlb_search.models.tensors import Counts, Sizes
+from nlb_search.search.scoring.metrics import metrics_of
+from nlb_search.search.scoring.targets import Targets
+
+
+def _counts(n_trials: int) -> Counts:
+    spikes_BTN = torch.poisson(torch.full((n_trials, 12, 5), 0.5))
+    return Counts(spikes_BTN.to(torch.uint8), Sizes(n_heldin=3, n_heldout=2, n_window=10, n_forward=2))
+
+
+def _velocity(n_trials: int) -> Velocity:
+    return Velocity(torch.randn(n_trials, 10, 2), torch.ones(n_trials, 1, dtype=torch.bool))
+
+
+@pytest.mark.parametrize("broken", ["the shape", "the values"])
+def test_a_metric_that_cannot_be_computed_is_left_out_and_the_others_are_kept(
+    broken: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    torch.manual_seed(0)
+    train, val = _counts(20), _counts(8)
+    network = Network(parse_chain("FF -> exp"), train.sizes, Hyperparameters(), torch.full((5,), 0.5))
+    averages = Averages(torch.randn(1, 10, 5), (torch.arange(8),), torch.zeros(8, dtype=torch.long))
+    rates_BTN = predict(network, val.heldin_BWI)
+    whole = Targets((_velocity(20), _velocity(8)), averages)
+    assert metrics_of(network, train, rates_BTN, whole).keys() == {"vel_r2", "psth_r2"}
+    assert not caplog.messages
+
+    bad = _velocity(19)
+    if broken == "the values":
+        bad = _velocity(20)
+        bad.velocity_BWC[3, :, 1] = torch.nan
+    found = metrics_of(network, train, rates_BTN, Targets((bad, _velocity(8)), averages))
+    assert found.keys() == {"psth_r2"}
+    assert "vel_r2 cannot be computed" in caplog.text

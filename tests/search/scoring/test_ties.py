@@ -1,0 +1,109 @@
+"""Trials of a study whose networks are known to differ, or not to, in what each val trial gains."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pytest
+import torch
+
+from nlb_search.models.scoring.bits_per_spike import Gains
+from nlb_search.models.training.state import Progress
+from nlb_search.search.figures.study_figures import history
+from nlb_search.search.scoring.saved_networks import keep
+from nlb_search.search.scoring.ties import find_ties
+from nlb_search.search.study.opening import OpenStudy, Place
+from nlb_search.search.study.specification import SearchSpec
+from nlb_search.storage.database.urls import parse_url
+
+SPEC = SearchSpec.model_construct(content_hash="of the recording")
+
+
+class Search:
+    """A study in memory, its checkpoints in a folder, and a recording of 60 val trials with 20 spikes each."""
+
+    def __init__(self, folder: Path) -> None:
+        place = Place(parse_url("sqlite:///none.db"), folder, folder)
+        self.study = OpenStudy(place, optuna.create_study(direction="maximize"), SPEC)
+        self.rng = np.random.default_rng(0)
+        self.gain_B = self.rng.normal(6, 3, size=60)
+
+    def add(self, gain_B: np.ndarray) -> int:
+        """A complete trial with these gains; gives its number."""
+        gains = Gains(torch.tensor(gain_B), torch.full((60,), 20.0, dtype=torch.float64))
+        value = gains.bits_per_spike.item()
+        number = len(self.study.study.trials)
+        attrs = {"vel_r2": 0.25, "co_bps_low": value - 0.02, "co_bps_high": value + 0.03}
+        self.study.study.add_trial(optuna.trial.create_trial(value=value, user_attrs=attrs))
+        progress = dataclasses.asdict(Progress(epoch=1, loss=0.0, co_bps=value, fp_bps=0.0))
+        facts = {"content_hash": SPEC.content_hash, "progress": progress}
+        keep(self.study.checkpoints.best(number), {"offset_N": torch.zeros(3)}, gains, facts)
+        return number
+
+    def add_equal(self) -> int:
+        """A trial that differs from the best by chance alone: here it gains, there it loses, never much in sum."""
+        noise = self.rng.normal(size=60)
+        return self.add(self.gain_B + noise - noise.mean() - 0.01)
+
+
+@pytest.fixture
+def search(tmp_path: Path) -> Search:
+    return Search(tmp_path)
+
+
+def test_trials_that_differ_by_chance_are_ties_and_those_that_are_always_worse_are_not(search: Search) -> None:
+    worse = search.add(search.gain_B - 0.2)
+    best = search.add(search.gain_B)
+    equal = [search.add_equal() for _ in range(3)]
+    ties = find_ties(search.study)
+    assert set(ties.numbers or ()) == set(equal)
+    assert worse not in ties.numbers
+    assert best not in ties.numbers
+    assert ties.in_words().startswith("val cannot tell it from trial ")
+
+
+def test_a_crowd_of_ties_is_named_best_first_and_counted(search: Search) -> None:
+    search.add(search.gain_B)
+    for worse in (3, 1, 2, 4, 5, 6, 7):
+        search.add(search.gain_B + np.resize([1.0, -1.0], 60) - worse / 1000)
+    ties = find_ties(search.study)
+    assert ties.numbers == [2, 3, 1, 4, 5, 6, 7]
+    assert ties.in_words().count("trial ") == 5
+    assert ties.in_words().endswith(" and 2 others")
+
+
+def test_a_best_trial_beyond_doubt_has_no_ties(search: Search) -> None:
+    search.add(search.gain_B)
+    search.add(search.gain_B - 0.2)
+    ties = find_ties(search.study)
+    assert ties.numbers == []
+    assert ties.in_words() == "none: val tells it from every other complete trial"
+
+
+def test_without_the_checkpoints_ties_are_not_known_and_the_folder_is_asked_for(search: Search) -> None:
+    number = search.add(search.gain_B)
+    search.study.checkpoints.best(number).unlink()
+    ties = find_ties(search.study)
+    assert ties.numbers is None
+    assert "give the folder that the workers wrote to with --artifacts" in ties.in_words()
+
+
+def test_a_trial_without_a_checkpoint_is_not_passed_over_in_silence(search: Search) -> None:
+    search.add(search.gain_B)
+    equal, lost = search.add_equal(), search.add_equal()
+    search.study.checkpoints.best(lost).unlink()
+    ties = find_ties(search.study)
+    assert ties.numbers == [equal]
+    assert f"1 of 3 complete trials could not be compared: the checkpoint of trial {lost} is not at" in ties.in_words()
+
+
+def test_the_history_shows_ranges_metrics_and_ties(search: Search) -> None:
+    best, equal, worse = search.add(search.gain_B), search.add_equal(), search.add(search.gain_B - 0.2)
+    traces = {trace.name: trace for trace in history(search.study).data}
+    assert traces["best"].x == (best,)
+    assert traces["complete, and not to be told from the best"].x == (equal,)
+    assert traces["complete"].x == (worse,)
+    assert traces["complete"].error_y.array == pytest.approx((0.03,))
+    assert traces["complete"].error_y.arrayminus == pytest.approx((0.02,))
+    assert "vel R2 0.2500" in traces["complete"].text[0]

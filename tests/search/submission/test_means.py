@@ -1,0 +1,106 @@
+"""Several chains in one study, and the mean of their rates."""
+
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from command import call, run
+
+from nlb_search.search.study.opening import OpenStudy, Place, open_named_study
+from nlb_search.storage.database.urls import parse_url
+
+RNNF, ROBERTA, FF = "GRU(2) -> FF -> exp", "GRU(2) -> FF -> RoBERTa(1) -> FF -> exp", "FF -> exp"
+GRU_ALONE = {"num_layers", "bidirectional"}
+
+
+@pytest.fixture(scope="module")
+def folder(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a study of three chains, two of them asked for by the name of their mean."""
+    folder = tmp_path_factory.mktemp("means")
+    launched = run(
+        *("launch", "study", "--dataset", "mc_rtt", "--arch", "neural-r-roberta", "--arch", "rnnf", "--arch", FF),
+        *("--trials", "4", "--epochs", "2", "--sampler", "random", "--pruner", "none", "--space", "paper"),
+        *("--workers", "1", "--data", recordings),
+        cwd=folder,
+    )
+    assert launched.code == 0, launched.err
+    assert "`nlb-search export-best study --arch neural-r-roberta --out FILE.h5`" in launched.out
+    return folder
+
+
+def _study(folder: Path) -> OpenStudy:
+    return open_named_study(Place(parse_url(f"sqlite:///{folder}/nlb-search.db"), folder, folder), "study")
+
+
+def _exported(folder: Path, recordings: Path, *arguments: str) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """The arrays and the attributes of an export with these arguments."""
+    exported = call("export-best", "study", "--out", "x.h5", *arguments, "--data", recordings, cwd=folder)
+    assert exported.code == 0, exported.err
+    with h5py.File(folder / "x.h5") as file:
+        group = file["mc_rtt"]
+        return {name: group[name][()] for name in group}, dict(group.attrs)
+
+
+def test_a_mean_puts_its_chains_into_the_study_each_once(folder: Path) -> None:
+    assert _study(folder).spec.architectures == (RNNF, ROBERTA, FF)
+
+
+def test_every_chain_is_drawn_and_a_trial_has_the_settings_of_its_own_alone(folder: Path) -> None:
+    trials = _study(folder).study.get_trials()
+    assert {trial.params["architecture"] for trial in trials} == {RNNF, ROBERTA, FF}
+    for trial in trials:
+        has_gru = trial.params["architecture"] != FF
+        assert GRU_ALONE & trial.params.keys() == (GRU_ALONE if has_gru else set())
+        assert trial.user_attrs["architecture"] == trial.params["architecture"]
+
+
+def test_status_and_plot_know_a_study_of_several_chains(folder: Path) -> None:
+    whole = json.loads(call("status", "study", "--json", cwd=folder).out)
+    best = whole["best"]
+    assert best["params"]["architecture"] in (RNNF, ROBERTA, FF)
+    said = call("status", "study", cwd=folder)
+    assert said.code == 0
+    words = " ".join(said.out.split())
+    for chain, of_chain in whole["best_of_chains"].items():
+        known = f"{of_chain['value']:.4f} (trial {of_chain['number']})" if of_chain else "no complete trial yet"
+        assert f"{chain}: {known}" in words
+    assert max(one["value"] for one in whole["best_of_chains"].values() if one) == best["value"]
+    plotted = call("plot", "study", "--out", "figures", cwd=folder)
+    assert plotted.code == 0, plotted.err
+    assert "RoBERTa" in (folder / "figures" / "settings.html").read_text()
+
+
+def test_the_mean_of_chains_is_the_mean_of_their_best_trials_rates(folder: Path, recordings: Path) -> None:
+    (rnnf, of_rnnf), (roberta, of_roberta) = (
+        _exported(folder, recordings, "--arch", chain) for chain in ("rnnf", ROBERTA)
+    )
+    mean, of_mean = _exported(folder, recordings, "--arch", "neural-r-roberta")
+    for name, rates in mean.items():
+        np.testing.assert_allclose(rates, (rnnf[name] + roberta[name]) / 2, rtol=1e-5)
+        assert not np.allclose(rates, rnnf[name])
+    assert of_mean["trials"] == f"{of_rnnf['trials']}, {of_roberta['trials']}"
+    assert of_mean["architecture"] == f"{RNNF}; {ROBERTA}"
+    best = {trial.params["architecture"]: trial.number for trial in sorted(_study(folder).study.trials, key=_value)}
+    assert of_mean["trials"] == f"{best[RNNF]}, {best[ROBERTA]}"
+
+
+def _value(trial: object) -> float:
+    return trial.value  # type: ignore[attr-defined, no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--arch", "GRU(1) -> FF -> exp"), "does not search 'GRU(1) -> FF -> exp' (it searches GRU(2) -> FF -> exp"),
+        (("--arch", "rnnf", "--ensemble", "7"), "complete trials of 'GRU(2) -> FF -> exp', and 7 are asked for"),
+    ],
+)
+def test_chains_that_the_study_cannot_give(
+    arguments: tuple[str, ...], says: str, folder: Path, recordings: Path
+) -> None:
+    refused = call("export-best", "study", "--out", "no.h5", *arguments, "--data", recordings, cwd=folder)
+    assert refused.code == 1
+    assert says in refused.err
+    assert not (folder / "no.h5").exists()

@@ -1,0 +1,24 @@
+"""A worker whose launcher is gone leaves, whatever it waits for."""
+
+import sqlite3
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from nlb_search.search.worker_protocol import LAUNCHER_VARIABLE
+from nlb_search.search.workers.stopping import Stop
+from nlb_search.storage.database.retrying import Patience
+from nlb_search.storage.errors import StorageError
+
+
+def test_a_worker_that_lost_its_launcher_does_not_wait_for_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ask() -> None:
+        busy = sqlite3.OperationalError("database is locked")
+        busy.sqlite_errorcode = sqlite3.SQLITE_BUSY
+        raise OperationalError("SELECT 1", {}, busy)
+
+    stop = Stop()
+    monkeypatch.setenv(LAUNCHER_VARIABLE, "1")  # the first process started none of ours
+    with pytest.raises(StorageError, match="still away"):
+        Patience(stop).call(ask)
+    assert stop.is_set()

@@ -1,0 +1,138 @@
+"""Workers do what a person asks of their study, wherever they are, and lose nothing by it."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from command import call
+from optuna.trial import FrozenTrial, TrialState
+
+from nlb_search.models.training.side_by_side import SideBySide
+from nlb_search.search.study.creation import Request, begin
+from nlb_search.search.study.opening import OpenStudy, Place, open_named_study
+from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.worker import work
+from nlb_search.storage.claims.owner import OWNER_KEY
+from nlb_search.storage.database.retrying import Patience
+from nlb_search.storage.database.urls import parse_url
+from nlb_search.storage.study_commands import Order, give_order
+
+BUDGET, EPOCHS = 3, 12
+
+
+@pytest.fixture
+def study(recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenStudy:
+    """A study whose epochs take a while."""
+    real = SideBySide.train_epoch
+
+    def slowly(*arguments: object) -> object:
+        time.sleep(0.1)
+        return real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(SideBySide, "train_epoch", slowly)
+    monkeypatch.setattr("nlb_search.storage.study_commands.LOOK_SECONDS", 0.1)
+    place = Place(parse_url(f"sqlite:///{tmp_path}/nlb-search.db"), tmp_path / "artifacts", recordings)
+    request = Request(dataset="mc_rtt", architectures=("FF -> exp",), trials=BUDGET, epochs=EPOCHS, pruner="none")
+    return begin(place, "study", request)
+
+
+@pytest.fixture
+def workers(study: OpenStudy) -> Iterator[list[threading.Thread]]:
+    """Two workers that have begun to train."""
+    stop = Stop()
+    threads = [
+        threading.Thread(target=lambda: work(open_named_study(study.place, study.name), stop, 1)) for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    _wait_until(lambda: sum(len(trial.intermediate_values) > 1 for trial in study.study.trials) == 2)
+    yield threads
+    stop.set()
+    for thread in threads:
+        thread.join()
+
+
+def _wait_until(happened: Callable[[], bool]) -> None:
+    until = time.monotonic() + 60
+    while not happened():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def _running(study: OpenStudy) -> list[FrozenTrial]:
+    return study.study.get_trials(states=(TrialState.RUNNING,))
+
+
+def _handed_back(study: OpenStudy) -> bool:
+    return all(trial.user_attrs[OWNER_KEY] is None for trial in _running(study))
+
+
+def _assert_whole(study: OpenStudy) -> None:
+    trials = study.study.trials
+    assert [trial.state for trial in trials] == [TrialState.COMPLETE] * BUDGET
+    for trial in trials:
+        assert sorted(trial.intermediate_values) == list(range(1, EPOCHS + 1))
+
+
+def test_paused_workers_hand_back_their_trials_and_wait_until_the_study_goes_on(
+    study: OpenStudy, workers: list[threading.Thread], tmp_path: Path
+) -> None:
+    paused = call("pause", "study", cwd=tmp_path)
+    assert "2 trials are in hand" in paused.out
+    _wait_until(lambda: _handed_back(study))
+    assert {study.checkpoints.running(trial.number).exists() for trial in _running(study)} == {True}
+    before = [trial.intermediate_values for trial in _running(study)]
+    time.sleep(0.5)
+    assert all(thread.is_alive() for thread in workers)
+    assert [trial.intermediate_values for trial in _running(study)] == before, "nobody trains meanwhile"
+    assert "asked to pause" in call("status", "study", cwd=tmp_path).out
+    assert call("resume", "study", "--workers", "0", cwd=tmp_path).code == 0
+    for thread in workers:
+        thread.join(60)
+    _assert_whole(study)
+
+
+def test_a_stopped_study_has_no_workers_until_it_is_resumed(
+    study: OpenStudy, workers: list[threading.Thread], recordings: Path, tmp_path: Path
+) -> None:
+    assert call("stop", "study", cwd=tmp_path).code == 0
+    for thread in workers:
+        thread.join(60)
+        assert not thread.is_alive()
+    assert len(_running(study)) == 2
+    assert _handed_back(study)
+
+    places = ("--data", recordings, "--artifacts", tmp_path / "artifacts")
+    late = call("worker", "study", *places, cwd=tmp_path)
+    assert late.code == 0, "a cluster that starts it again does no harm"
+    assert len(_running(study)) == 2
+    launched = call("launch", "study", *places, cwd=tmp_path)
+    assert launched.code == 1
+    assert "the study 'study' was stopped: `nlb-search resume study` goes on" in launched.err
+    assert call("status", "study", "--json", cwd=tmp_path).json["order"] == "stop"
+
+    assert call("resume", "study", "--workers", "0", cwd=tmp_path).code == 0
+    work(open_named_study(study.place, study.name), Stop())
+    _assert_whole(study)
+
+
+def test_workers_that_may_finish_first_begin_no_more(
+    study: OpenStudy, workers: list[threading.Thread], tmp_path: Path
+) -> None:
+    assert call("stop", "study", "--finish", cwd=tmp_path).code == 0
+    for thread in workers:
+        thread.join(60)
+    states = [trial.state for trial in study.study.trials]
+    assert states == [TrialState.COMPLETE] * 2, "the third was never begun"
+
+
+def test_an_order_reaches_a_worker_that_waits_for_the_last_trial_of_another(study: OpenStudy) -> None:
+    for _ in range(BUDGET):
+        assert study.claims(Patience(Stop())).next() is not None
+    waiting = threading.Thread(target=lambda: work(open_named_study(study.place, study.name), Stop(), 1))
+    waiting.start()
+    give_order(study.study, Order.STOP)
+    waiting.join(60)
+    assert not waiting.is_alive()

@@ -1,0 +1,222 @@
+"""Trials that one worker lives side by side end as they would have ended one after the other."""
+
+import multiprocessing
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.trial import FrozenTrial, TrialState
+from specifications import written
+from torch import Tensor
+
+from nlb_search.models.training.side_by_side import SideBySide
+from nlb_search.search.errors import SearchError
+from nlb_search.search.study.creation import Request, begin
+from nlb_search.search.study.opening import OpenStudy, Place, open_named_study
+from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.worker import work
+from nlb_search.storage.claims.claims import FAILURE_KEY, Claim
+from nlb_search.storage.claims.lost_workers import MOST_TAKEOVERS
+from nlb_search.storage.claims.owner import OWNER_KEY
+from nlb_search.storage.database.urls import parse_url
+
+BUDGET, EPOCHS = 5, 4
+SPACE = written("input_size = 'DT'\nbidirectional = true\nnum_layers = 1\nhidden = { low = 4, high = 16 }")
+"""Trials of one kind, which a worker can train as one computation."""
+
+
+class Studies:
+    """Makes studies that differ in nothing but their name: the same trials, drawn without a look at the others."""
+
+    def __init__(self, recordings: Path, folder: Path) -> None:
+        self._recordings, self._folder = recordings, folder
+
+    def made(self, name: str) -> OpenStudy:
+        place = Place(parse_url(f"sqlite:///{self._folder}/{name}.db"), self._folder / name, self._recordings)
+        request = Request(
+            dataset="mc_rtt",
+            architectures=("GRU(1) -> FF -> exp",),
+            trials=BUDGET,
+            epochs=EPOCHS,
+            space=SPACE,
+            sampler="random",
+            pruner="none",
+        )
+        return begin(place, name, request)
+
+
+@pytest.fixture(scope="module")
+def studies(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Studies:
+    return Studies(recordings, tmp_path_factory.mktemp("crews"))
+
+
+@pytest.fixture(scope="module")
+def one_by_one(studies: Studies) -> list[FrozenTrial]:
+    """The trials of a study whose worker lived one after the other."""
+    study = studies.made("one-by-one")
+    work(study, Stop(), side_by_side=1)
+    return study.study.get_trials()
+
+
+def _assert_same(trial: FrozenTrial, other: FrozenTrial) -> None:
+    assert trial.params == other.params
+    assert trial.state == other.state == TrialState.COMPLETE
+    assert trial.value == pytest.approx(other.value, abs=1e-4)
+    assert trial.intermediate_values == pytest.approx(other.intermediate_values, abs=1e-4)
+    assert trial.user_attrs["vel_r2"] == pytest.approx(other.user_attrs["vel_r2"], abs=1e-3)
+    assert trial.user_attrs["best_epoch"] == other.user_attrs["best_epoch"]
+
+
+def _files(study: OpenStudy) -> set[str]:
+    return {path.name for path in study.checkpoints.folder.iterdir()}
+
+
+def test_a_study_ends_with_the_same_trials_and_meets_its_budget_exactly(
+    studies: Studies, one_by_one: list[FrozenTrial], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, together = studies.made("together"), []
+    real = SideBySide.train_epoch
+
+    def counting(side_by_side: SideBySide, *rest: Any) -> Tensor | None:
+        together.append(len(side_by_side.trainings))
+        return real(side_by_side, *rest)
+
+    monkeypatch.setattr(SideBySide, "train_epoch", counting)
+    work(study, Stop(), side_by_side=3)
+    assert together == [3] * EPOCHS + [2] * EPOCHS, "and no epoch was trained by one alone"
+    trials = study.study.get_trials()
+    assert len(trials) == BUDGET
+    for trial, other in zip(trials, one_by_one, strict=True):
+        _assert_same(trial, other)
+    assert _files(study) == {f"trial-{number:05d}-best.safetensors" for number in range(BUDGET)}
+
+
+def _break(monkeypatch: pytest.MonkeyPatch, seeds: set[int]) -> None:
+    """Let the trainings of these seeds fail, and with them every step that they share with others."""
+    real = SideBySide.train_epoch
+
+    def breaking(side_by_side: SideBySide, *rest: Any) -> Tensor | None:
+        if any(training.seed in seeds and training.epoch == 2 for training in side_by_side.trainings):
+            raise MemoryError("no room for all of them")
+        return real(side_by_side, *rest)
+
+    monkeypatch.setattr(SideBySide, "train_epoch", breaking)
+
+
+def test_a_trial_that_fails_is_recorded_and_the_others_end_as_if_it_had_not_been_there(
+    studies: Studies, one_by_one: list[FrozenTrial], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = studies.made("one-fails")
+    _break(monkeypatch, {study.spec.trial_seed(1)})
+    work(study, Stop(), side_by_side=3)
+    trials = study.study.get_trials()
+    failed = trials.pop(1)
+    assert failed.state == TrialState.FAIL
+    assert failed.user_attrs[FAILURE_KEY] == "MemoryError: no room for all of them"
+    assert len(trials) == BUDGET, "its place in the budget was given to another"
+    assert trials[-1].state == TrialState.COMPLETE
+    for trial in trials[:-1]:
+        _assert_same(trial, one_by_one[trial.number])
+    assert _files(study) == {f"trial-{trial.number:05d}-best.safetensors" for trial in trials}
+
+
+def test_ten_failures_in_a_row_stop_the_worker_also_side_by_side(
+    studies: Studies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = studies.made("all-fail")
+    _break(monkeypatch, {study.spec.trial_seed(number) for number in range(20)})
+    with pytest.raises(SearchError, match="10 trials in a row failed, the last with: MemoryError: no room"):
+        work(study, Stop(), side_by_side=3)
+    states = [trial.state for trial in study.study.get_trials()]
+    # The tenth ends the worker once all that were trained with it have got what came of them.
+    assert 10 <= states.count(TrialState.FAIL) <= 12
+    assert set(states) <= {TrialState.FAIL, TrialState.RUNNING}
+
+
+def test_a_worker_that_is_stopped_hands_back_all_its_trials_and_a_later_one_goes_on_with_them(
+    studies: Studies,
+    one_by_one: list[FrozenTrial],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    study, stop = studies.made("stopped"), Stop()
+    report = Claim.report
+
+    def stop_in_epoch_2(claim: Claim, value: float, epoch: int) -> bool:
+        if epoch == 2:
+            stop.set()
+        return report(claim, value, epoch)
+
+    with monkeypatch.context() as stopping:
+        stopping.setattr(Claim, "report", stop_in_epoch_2)
+        work(study, stop, side_by_side=3)
+    cut = study.study.get_trials()
+    assert [trial.state for trial in cut] == [TrialState.RUNNING] * 3
+    assert [trial.user_attrs[OWNER_KEY] for trial in cut] == [None] * 3
+    assert all(trial.last_step in (2, 3) for trial in cut)
+    assert _files(study) == {f"trial-{number:05d}-running.safetensors" for number in range(3)}
+
+    with caplog.at_level("INFO"):
+        work(study, Stop(), side_by_side=3)
+    for trial in cut:
+        assert f"trial {trial.number} goes on from epoch {trial.last_step}" in caplog.messages
+    trials = study.study.get_trials()
+    assert len(trials) == BUDGET
+    for trial, other in zip(trials, one_by_one, strict=True):
+        _assert_same(trial, other)
+    assert _files(study) == {f"trial-{number:05d}-best.safetensors" for number in range(BUDGET)}
+
+
+def test_a_trial_that_was_taken_away_leaves_and_the_others_end(
+    studies: Studies, one_by_one: list[FrozenTrial], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, stop = studies.made("taken"), Stop()
+    report = Claim.report
+
+    def taken_in_epoch_2(claim: Claim, value: float, epoch: int) -> bool:
+        if claim.number == 1 and epoch == 2:
+            study.study.tell(1, state=TrialState.FAIL)
+        return report(claim, value, epoch)
+
+    monkeypatch.setattr(Claim, "report", taken_in_epoch_2)
+    work(study, stop, side_by_side=3)
+    trials = study.study.get_trials()
+    assert trials[1].state == TrialState.FAIL
+    assert FAILURE_KEY not in trials[1].user_attrs
+    for number in (0, 2, 3, 4):
+        _assert_same(trials[number], one_by_one[number])
+    assert sum(trial.state == TrialState.COMPLETE for trial in trials) == BUDGET
+
+
+def test_a_trial_that_kills_its_worker_is_found_out_and_no_other_is_blamed(
+    studies: Studies, one_by_one: list[FrozenTrial], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "killer"
+    study = studies.made(name)
+    guilty, real = study.spec.trial_seed(1), SideBySide.train_epoch
+
+    def killing(side_by_side: SideBySide, *rest: Any) -> Tensor | None:
+        if any(training.seed == guilty and training.epoch == 2 for training in side_by_side.trainings):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(side_by_side, *rest)
+
+    def worker() -> None:
+        work(open_named_study(study.place, name), Stop(), side_by_side=3)
+
+    monkeypatch.setattr(SideBySide, "train_epoch", killing)
+    codes = []
+    while 0 not in codes:
+        process = multiprocessing.get_context("fork").Process(target=worker)
+        process.start()
+        process.join(60)
+        codes.append(process.exitcode)
+    assert codes == [-signal.SIGKILL] * (MOST_TAKEOVERS + 1) + [0]
+    trials = study.study.get_trials()
+    failed = trials.pop(1)
+    assert failed.state == TrialState.FAIL
+    assert "4 workers in a row vanished with it after step 2" in failed.user_attrs[FAILURE_KEY]
+    assert len(trials) == BUDGET
+    for trial in trials[:-1]:
+        _assert_same(trial, one_by_one[trial.number])

@@ -1,0 +1,39 @@
+"""A worker of another user, whose process /proc does not show, is not taken for gone."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+NO_MOUNT = 77
+
+LOOK = """
+import os
+from nlb_search.storage.claims.owner import Owner
+
+there = Owner.new()
+gone = Owner(**(there.as_attribute() | {"pid": 2**22 - 1}))
+if os.fork() == 0:
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+    assert not os.path.exists(f"/proc/{there.pid}")
+    print(there.is_surely_gone(), gone.is_surely_gone(), flush=True)
+else:
+    os.wait()
+"""
+
+
+def test_a_process_that_proc_hides_is_there_and_one_that_ended_is_gone() -> None:
+    unshare = shutil.which("unshare")
+    if os.geteuid() != 0 or unshare is None:
+        pytest.skip("only root may mount another /proc")
+    command = f'mount -t proc -o hidepid=2 proc /proc || exit {NO_MOUNT}; exec "{sys.executable}" -c "$LOOK"'
+    done = subprocess.run(
+        [unshare, "--mount", "sh", "-c", command], env=os.environ | {"LOOK": LOOK}, capture_output=True, text=True
+    )
+    if done.returncode == NO_MOUNT:
+        pytest.skip(f"/proc cannot be mounted: {done.stderr.strip()}")
+    assert done.stdout.split() == ["False", "True"], done.stderr

@@ -1,0 +1,21 @@
+"""A lock that another process keeps is not waited for without end or word."""
+
+from pathlib import Path
+
+import pytest
+
+import nlb_search.storage.database.locks
+from nlb_search.storage.database.locks import exclusive
+from nlb_search.storage.database.retrying import is_away
+from nlb_search.storage.database.urls import parse_url
+
+
+def test_who_waits_for_a_file_that_another_keeps_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nlb_search.storage.database.locks, "WAIT_SECONDS", 0.1)
+    url = parse_url(f"sqlite:///{tmp_path}/studies.db")
+    with exclusive(url, "one"):
+        with pytest.raises(TimeoutError, match=r"studies\.db\.lock") as error, exclusive(url, "other"):
+            pytest.fail("two hold the lock at once")
+        assert is_away(error.value), "a worker waits on"
+    with exclusive(url, "other"):
+        pass
