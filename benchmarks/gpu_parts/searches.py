@@ -57,6 +57,9 @@ def one_worker(context: Context) -> None:
 
 def four_workers(context: Context) -> None:
     """The same search by four workers on one GPU."""
+    if not context.has_gpu:
+        context.without_gpu("A search by four workers that share a GPU")
+        return
     _measure(context, "search-four", "--workers-per-gpu", "4")
 
 
