@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from nlb_search.models.masking.crops import CROP, WHOLE, draw_bins, window_bins
-from nlb_search.models.masking.masks import PUBLISHED_VARIANTS, SHAPES, chances_of, hide
+from nlb_search.models.masking.masks import PUBLISHED_VARIANTS, SHAPES, hide, probabilities_of
 from nlb_search.models.random_draws import fold, key_of
 from nlb_search.models.tensors import Sizes
 
@@ -65,14 +65,14 @@ Trial = list[list[Part]]
 def trial(hidden_WI: Tensor, bins_T: Tensor) -> Trial:
     """What one step makes of a trial of which it reads ``bins_T``, its window bins first, and hides ``hidden_WI``."""
     parts = [[Part.UNUSED] * SIZES.n_bins for _ in range(SIZES.n_neurons)]
-    for place, bin_ in enumerate(bins_T.tolist()):
+    for locations, bin_ in enumerate(bins_T.tolist()):
         for neuron in range(SIZES.n_neurons):
-            if place >= len(hidden_WI):
+            if locations >= len(hidden_WI):
                 parts[neuron][bin_] = Part.FORWARD
             elif neuron >= SIZES.n_heldin:
                 parts[neuron][bin_] = Part.HELDOUT
             else:
-                parts[neuron][bin_] = Part.HIDDEN if hidden_WI[place, neuron] else Part.VISIBLE
+                parts[neuron][bin_] = Part.HIDDEN if hidden_WI[locations, neuron] else Part.VISIBLE
     return parts
 
 
@@ -82,8 +82,10 @@ def everything_visible() -> Trial:
 
 def masks(n_trials: int, input_size: str, variant: str) -> Tensor:
     """What of some trials is hidden, boolean, B x W x I, by a key apart from that of the crops."""
-    chances = {part: torch.tensor(chance) for part, chance in chances_of(variant, RATIO).items() if chance}
-    return hide((n_trials, window_bins(input_size, SIZES), SIZES.n_heldin), chances, fold(KEY, 1))
+    probabilities = {
+        part: torch.tensor(probability) for part, probability in probabilities_of(variant, RATIO).items() if probability
+    }
+    return hide((n_trials, window_bins(input_size, SIZES), SIZES.n_heldin), probabilities, fold(KEY, 1))
 
 
 def whole(variant: str) -> Trial:

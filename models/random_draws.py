@@ -59,9 +59,9 @@ def _column(key: Tensor, shape: list[int]) -> Tensor:
     return mix(key ^ torch.arange(math.prod(shape), dtype=torch.int32, device=key.device)).view(shape)
 
 
-def happens(key: Tensor, chance: Tensor, shape: tuple[int, ...], steady: int = -1) -> Tensor:
-    """True with ``chance``, a scalar tensor from 0 to 1, at each place of ``shape``; ``steady`` as for ``draw``."""
-    return draw(key, shape, steady) < (chance.double() * 2**32 - 2**31).clamp(max=2**31 - 1).to(torch.int32)
+def happens(key: Tensor, probability: Tensor, shape: tuple[int, ...], steady: int = -1) -> Tensor:
+    """True with ``probability``, a scalar tensor from 0 to 1, at each entry of ``shape``; ``steady`` as in ``draw``."""
+    return draw(key, shape, steady) < (probability.double() * 2**32 - 2**31).clamp(max=2**31 - 1).to(torch.int32)
 
 
 def uniform(key: Tensor, shape: tuple[int, ...]) -> Tensor:

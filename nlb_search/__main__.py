@@ -3,7 +3,7 @@
 import signal
 import sys
 
-from nlb_search.search.cli.password_arguments import start_again_without_passwords
+from nlb_search.search.cli.password_arguments import restart_without_passwords
 
 
 def main() -> None:
@@ -11,7 +11,7 @@ def main() -> None:
     # As Ctrl-C does, so that what is to be done at the end is done: to stop a private server, for one.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        start_again_without_passwords()
+        restart_without_passwords()
         from nlb_search.search.cli.app import main as run
 
         run()

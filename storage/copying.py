@@ -149,7 +149,7 @@ def _copy_rows(study: optuna.Study, source: Connection, target: Connection) -> I
             target.execute(table.insert(), [_moved(table, row, study_id, trial_ids) for row in part])
             done += len(part)
             yield Copied("rows", done, total)
-    _hand_back_running(target, study_id)
+    _release_running(target, study_id)
 
 
 def _copy_trials(source: Connection, old_study_id: int, target: Connection, study_id: int) -> dict[int, int]:
@@ -189,7 +189,7 @@ def _moved(table: Table, row: Mapping[Any, Any], study_id: int, trial_ids: dict[
     return moved
 
 
-def _hand_back_running(target: Connection, study_id: int) -> None:
+def _release_running(target: Connection, study_id: int) -> None:
     """Leave running trials without an owner."""
     running = select(_TRIALS.c.trial_id).where(_TRIALS.c.study_id == study_id, _TRIALS.c.state == TrialState.RUNNING)
     owner = (_TRIAL_ATTRIBUTES.c.key == OWNER_KEY) & _TRIAL_ATTRIBUTES.c.trial_id.in_(running)

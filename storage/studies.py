@@ -67,7 +67,7 @@ def _is_unfinished(study: optuna.Study) -> bool:
 
 
 @contextmanager
-def said_if_deleted(name: str) -> Iterator[None]:
+def explain_if_deleted(name: str) -> Iterator[None]:
     """Turns Optuna's KeyError for a study that somebody deleted into a StorageError that says so."""
     try:
         yield

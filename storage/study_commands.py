@@ -6,10 +6,10 @@ from enum import StrEnum
 
 import optuna
 
-from nlb_search.storage.database.retrying import Patience
-from nlb_search.storage.studies import said_if_deleted
+from nlb_search.storage.database.retrying import DatabaseRetry
+from nlb_search.storage.studies import explain_if_deleted
 
-LOOK_SECONDS = 2.0
+POLL_SECONDS = 2.0
 """How often a worker looks for another order, at most: at every evaluation it would cost more than it is worth."""
 
 _ORDER_KEY = "order"
@@ -17,7 +17,7 @@ _ORDER_KEY = "order"
 _log = logging.getLogger(__name__)
 
 
-class Order(StrEnum):
+class StudyCommand(StrEnum):
     """What all workers of a study shall do, those that start later too, until another order is given."""
 
     WORK = "work"
@@ -29,46 +29,46 @@ class Order(StrEnum):
     """Hand the trials back, and end."""
 
     @property
-    def hands_back(self) -> bool:
-        return self in (Order.PAUSE, Order.STOP)
+    def releases_trials(self) -> bool:
+        return self in (StudyCommand.PAUSE, StudyCommand.STOP)
 
     @property
     def ends(self) -> bool:
-        return self in (Order.FINISH, Order.STOP)
+        return self in (StudyCommand.FINISH, StudyCommand.STOP)
 
 
 _IN_WORDS = {
-    Order.WORK: "goes on",
-    Order.FINISH: "was asked to stop: no more trials are begun",
-    Order.PAUSE: "is paused: its trials are handed back",
-    Order.STOP: "was stopped: its trials are handed back",
+    StudyCommand.WORK: "goes on",
+    StudyCommand.FINISH: "was asked to stop: no more trials are begun",
+    StudyCommand.PAUSE: "is paused: its trials are handed back",
+    StudyCommand.STOP: "was stopped: its trials are handed back",
 }
 
 
-def give_order(study: optuna.Study, order: Order) -> None:
+def send_command(study: optuna.Study, order: StudyCommand) -> None:
     """Ask this of all workers of the study: they notice within seconds, at their next evaluation."""
     study.set_user_attr(_ORDER_KEY, order.value)
 
 
-def order_of(study: optuna.Study) -> Order:
+def command_of(study: optuna.Study) -> StudyCommand:
     """What the study's workers were asked last; a study is there to be worked on unless told otherwise."""
-    return Order(study.user_attrs.get(_ORDER_KEY, Order.WORK))
+    return StudyCommand(study.user_attrs.get(_ORDER_KEY, StudyCommand.WORK))
 
 
-class Orders:
+class StudyCommands:
     """The order of a study as one worker follows it: looked up every few seconds, and said when it changes."""
 
-    def __init__(self, study: optuna.Study, patience: Patience) -> None:
-        self._study, self._patience = study, patience
-        self._order, self._look_again_at = Order.WORK, 0.0
+    def __init__(self, study: optuna.Study, retry: DatabaseRetry) -> None:
+        self._study, self._retry = study, retry
+        self._order, self._look_again_at = StudyCommand.WORK, 0.0
 
-    def now(self) -> Order:
+    def now(self) -> StudyCommand:
         """The order of a moment ago. Raises StorageError if the study was deleted."""
         if time.monotonic() < self._look_again_at:
             return self._order
-        with said_if_deleted(self._study.study_name):
-            order = self._patience.call(lambda: order_of(self._study))
+        with explain_if_deleted(self._study.study_name):
+            order = self._retry.call(lambda: command_of(self._study))
         if order != self._order:
             _log.info("the study %s", _IN_WORDS[order])
-        self._order, self._look_again_at = order, time.monotonic() + LOOK_SECONDS
+        self._order, self._look_again_at = order, time.monotonic() + POLL_SECONDS
         return order

@@ -10,7 +10,7 @@ from benchmarks.gpu_parts.context import RNNF, Context, trainings
 from benchmarks.gpu_parts.timing import laid_out
 from benchmarks.shared.synthetic_searches import random_counts
 from nlb_search.models.training.fitting import Trainer, Val
-from nlb_search.models.training.graph_capture import UNRECORDED
+from nlb_search.models.training.graph_capture import WARM_UP_CALLS
 from nlb_search.models.training.side_by_side import SideBySide
 from nlb_search.models.training.state import Progress
 
@@ -61,7 +61,7 @@ def _until_full(context: Context) -> None:
 
 def _few(steps: SideBySide) -> None:
     """A few steps, of which the last is a replay of the graph."""
-    calls = iter(range(UNRECORDED + 3))
+    calls = iter(range(WARM_UP_CALLS + 3))
     steps.train_epoch(lambda: next(calls, None) is None)
 
 

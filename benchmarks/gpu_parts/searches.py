@@ -13,13 +13,13 @@ import psutil
 from benchmarks.gpu_parts.context import Context
 from nlb_search.search.errors import SearchError
 from nlb_search.search.launching.worker_process import MODULE
-from nlb_search.search.study.opening import Place, open_named_study
-from nlb_search.search.study.status import Standing, standing_of
+from nlb_search.search.study.opening import Locations, open_named_study
+from nlb_search.search.study.status import StudyStatus, study_status
 from nlb_search.storage.database.urls import parse_url
 from nlb_search.storage.errors import StorageError
 
 KILLS = 3
-LOOK_SECONDS = 0.5
+POLL_SECONDS = 0.5
 
 
 class Search:
@@ -35,17 +35,17 @@ class Search:
         }
         self.recording = context.size.recording
         url = parse_url(self.environment["NLB_SEARCH_STORAGE"])
-        self.place = Place(url, self.folder / "artifacts", self.recording.data)
+        self.locations = Locations(url, self.folder / "artifacts", self.recording.data)
 
     def launch(self, *options: str) -> "subprocess.Popen[bytes]":
         """Start to search; its words go to the log of all parts."""
         command = ["launch", self.name, "--dataset", self.recording.dataset, "--arch", "rnnf", *options]
         return subprocess.Popen([sys.executable, *MODULE, *command], env=self.environment)
 
-    def standing(self) -> Standing | None:
+    def status(self) -> StudyStatus | None:
         """Where the study stands, or None as long as there is none."""
         try:
-            return standing_of(open_named_study(self.place, self.name))
+            return study_status(open_named_study(self.locations, self.name))
         except (StorageError, SearchError):
             return None
 
@@ -79,17 +79,17 @@ def _measure(context: Context, name: str, *options: str) -> None:
     if use is not None:
         use.terminate()
     busy, memory = _read_use(context.folder / f"{name}.csv")
-    standing = search.standing()
-    if standing is None:
+    status = search.status()
+    if status is None:
         raise RuntimeError("launch made no study")
     context.record.row(
         f"{context.size.search_trials} trials of rnnf by `launch` {' '.join(options)}".rstrip(),
         ended=ended,
         seconds=wall,
-        complete=standing.states["complete"],
-        pruned=standing.states["pruned"],
-        failed=standing.states["fail"],
-        best_co_bps=standing.best.value or 0.0 if standing.best else 0.0,
+        complete=status.states["complete"],
+        pruned=status.states["pruned"],
+        failed=status.states["fail"],
+        best_co_bps=status.best.value or 0.0 if status.best else 0.0,
         GPU_busy=busy,
         GiB_of_GPU=memory,
     )
@@ -123,16 +123,16 @@ def kills(context: Context) -> None:
     launch = search.launch(*options, "--side-by-side", "2", *share)
     killed = 0
     while launch.poll() is None and context.seconds_left > 10:
-        time.sleep(LOOK_SECONDS)
-        standing = search.standing()
+        time.sleep(POLL_SECONDS)
+        status = search.status()
         # One more trial finishes before each kill, so that it is never the same one that loses its worker.
-        if standing and killed <= min(standing.finished, KILLS - 1) and any(at.worker for at in standing.workers):
-            killed += _kill(launch, standing)
+        if status and killed <= min(status.finished, KILLS - 1) and any(at.worker for at in status.workers):
+            killed += _kill(launch, status)
     if launch.poll() is None:
         launch.send_signal(signal.SIGINT)
         launch.wait()
-    standing = search.standing()
-    states = standing.states if standing else {}
+    status = search.status()
+    states = status.states if status else {}
     finished = states.get("complete", 0) + states.get("pruned", 0)
     context.record.row(
         "Workers of one device killed", SIGKILL=killed, budget=budget, finished=finished, states=json.dumps(states)
@@ -141,9 +141,9 @@ def kills(context: Context) -> None:
         raise RuntimeError(f"{finished} of {budget} trials finished after {killed} kills")
 
 
-def _kill(launch: "subprocess.Popen[bytes]", standing: Standing) -> int:
+def _kill(launch: "subprocess.Popen[bytes]", status: StudyStatus) -> int:
     """Kill a worker of the launch, a moment after a trial began; returns how many were killed."""
-    print(f"killing a worker at {standing.states}", flush=True)
+    print(f"killing a worker at {status.states}", flush=True)
     try:
         workers = psutil.Process(launch.pid).children()
         min(workers, key=lambda worker: worker.create_time()).kill()

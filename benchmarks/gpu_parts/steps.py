@@ -13,13 +13,13 @@ from benchmarks.gpu_parts.context import CHAINS, RNNF, Context
 from benchmarks.gpu_parts.timing import PRECISIONS, laid_out, precision, step_ms
 from nlb_search.models.blocks.gru import GRU
 from nlb_search.models.hyperparameters import Hyperparameters
-from nlb_search.search.study.specification import usual_epochs
+from nlb_search.search.study.specification import default_epochs
 
 
 def steps_per_trial(context: Context) -> int:
     """Steps of the optimizer in a trial of the usual length."""
     n_trials = context.size.recording.train.n_trials
-    return usual_epochs(n_trials) * math.ceil(n_trials / 32)
+    return default_epochs(n_trials) * math.ceil(n_trials / 32)
 
 
 def together(context: Context) -> None:

@@ -10,14 +10,14 @@ from torch import Tensor
 
 from benchmarks.gpu_parts.context import Context, trainings
 from benchmarks.shared.synthetic_searches import random_counts
-from nlb_search.models.training.graph_capture import UNRECORDED
+from nlb_search.models.training.graph_capture import WARM_UP_CALLS
 from nlb_search.models.training.side_by_side import SideBySide
 
 PRECISIONS = ("float32", "TF32", "bfloat16")
 
 
 class Launched:
-    """In place of ``models.training.graph_capture.Repeated``: every call launches its kernels anew."""
+    """In place of ``models.training.graph_capture.CapturedStep``: every call launches its kernels anew."""
 
     def __call__(self, step: Callable[[Tensor], Tensor], given: Tensor) -> Tensor:
         return step(given)
@@ -45,7 +45,7 @@ def laid_out(context: Context, chain: str, number: int, captured: bool = True) -
 
 def step_ms(context: Context, steps: SideBySide, rounds: int = 3) -> float:
     """Milliseconds of a step of all, the median over epochs after a first one that warms up and captures."""
-    assert context.size.steps > UNRECORDED
+    assert context.size.steps > WARM_UP_CALLS
     times = []
     for _ in range(rounds + 1):
         context.synchronize()

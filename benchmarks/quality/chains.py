@@ -19,9 +19,9 @@ from pathlib import Path
 from benchmarks.shared.synthetic_searches import FOLDER, Synthetic, search_for
 from nlb_search.models.scoring.bits_per_spike import bits_per_spike
 from nlb_search.models.scoring.smoothing_baseline import smoothed_rates
-from nlb_search.search.study.creation import Request
+from nlb_search.search.study.creation import StudyRequest
 from nlb_search.search.study.opening import OpenStudy
-from nlb_search.search.study.status import complete_trials, standing_of
+from nlb_search.search.study.status import complete_trials, study_status
 from nlb_search.search.submission.choices import Phase
 from nlb_search.search.submission.evaluation import evaluate_submission
 from nlb_search.search.submission.export import export_best
@@ -73,14 +73,14 @@ class Row:
 def searched(synthetic: Synthetic, chain: str, seconds: float) -> Row:
     """Search one chain on one recording, and score its best trial on val and on test."""
     name = "chain-" + "".join(letter if letter.isalnum() else "-" for letter in chain) + f"-{synthetic.binary}"
-    request = Request(dataset=synthetic.dataset, architectures=(chain,), trials=ENDLESS, epochs=EPOCHS)
+    request = StudyRequest(dataset=synthetic.dataset, architectures=(chain,), trials=ENDLESS, epochs=EPOCHS)
     study = search_for(seconds, synthetic, name, request).study
-    states = standing_of(study).states
+    states = study_status(study).states
     trials = f"{states['complete']} + {states['pruned']}"
     if not complete_trials(study.study):
         return Row(chain, None, trials=trials)
     val, test = exported(study, "val"), exported(study, "test")
-    best = standing_of(study).best
+    best = study_status(study).best
     assert best is not None
     return Row(chain, val["co-bps"], val["fp-bps"], val["vel R2"], test["co-bps"], best.attrs["n_parameters"], trials)
 
@@ -89,7 +89,7 @@ def exported(study: OpenStudy, phase: Phase) -> dict[str, float]:
     """Every score of the best trial's submission."""
     file = FOLDER / f"{study.name}-{phase}.h5"
     export_best([study], file, phase, Selection())
-    return evaluate_submission(file, study.spec.dataset, study.place.data, None)[study.recording().group]
+    return evaluate_submission(file, study.spec.dataset, study.locations.data, None)[study.recording().group]
 
 
 def baseline(synthetic: Synthetic) -> Row:
@@ -153,11 +153,11 @@ def main() -> None:
                 with options.log.open("a") as log:
                     log.write(json.dumps({"binary": synthetic.binary, "row": asdict(row)}) + "\n")
     for synthetic, found in rows.items():
-        chance = Row("chance: each neuron's mean rate", 0.0, 0.0, 0.0, 0.0)
+        probability = Row("chance: each neuron's mean rate", 0.0, 0.0, 0.0, 0.0)
         ceiling = Row(
             "ceiling: the observer that knows the recording", *synthetic.ceilings[:1], test=synthetic.ceilings[1]
         )
-        print("\n" + table(synthetic, [*found, baseline(synthetic), chance, ceiling], options.seconds))
+        print("\n" + table(synthetic, [*found, baseline(synthetic), probability, ceiling], options.seconds))
 
 
 if __name__ == "__main__":

@@ -14,8 +14,8 @@ from multiprocessing import get_context
 import numpy as np
 
 from benchmarks.shared.synthetic_searches import Synthetic, search_for
-from nlb_search.search.study.creation import Request
-from nlb_search.search.study.status import standing_of
+from nlb_search.search.study.creation import StudyRequest
+from nlb_search.search.study.status import study_status
 
 RECORDINGS = (
     Synthetic("mc_rtt", neurons=80, trials=500),
@@ -29,12 +29,12 @@ SHARES = (0.2, 0.4, 0.7, 1.0)
 
 def search(synthetic: Synthetic, chain: str, seconds: float, seed: int) -> tuple[float, ...]:
     """co-bps after each share of the time, then the number of trials that finished."""
-    request = Request(
+    request = StudyRequest(
         dataset=synthetic.dataset, architectures=(chain,), trials=ENDLESS, epochs=EPOCHS, seed=seed, pruner="median"
     )
     name = f"recurrence-{synthetic.dataset}-{chain.split('(')[0]}-{seed}"
     searched = search_for(seconds, synthetic, name, request)
-    states = standing_of(searched.study).states
+    states = study_status(searched.study).states
     return (*(searched.best_after(share * seconds) for share in SHARES), states["complete"] + states["pruned"])
 
 

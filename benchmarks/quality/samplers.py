@@ -21,8 +21,8 @@ import numpy as np
 
 from benchmarks.shared.synthetic_searches import Synthetic, search_for
 from nlb_search.search.sampling.settings import PrunerName, SamplerName
-from nlb_search.search.study.creation import Request
-from nlb_search.search.study.status import standing_of
+from nlb_search.search.study.creation import StudyRequest
+from nlb_search.search.study.status import study_status
 
 RECORDINGS = (
     Synthetic("mc_rtt", neurons=50, trials=250, seed=1, bin_ms=20),
@@ -52,7 +52,7 @@ class Search:
 def search(sampler: SamplerName, pruner: PrunerName, recording: int, seed: int, seconds: float) -> Search:
     """One search, with one worker in this process."""
     synthetic = RECORDINGS[recording]
-    request = Request(
+    request = StudyRequest(
         dataset=synthetic.dataset,
         architectures=(CHAIN,),
         trials=ENDLESS,
@@ -64,7 +64,7 @@ def search(sampler: SamplerName, pruner: PrunerName, recording: int, seed: int, 
     )
     searched = search_for(seconds, synthetic, f"sampler-{sampler}-{pruner}-{recording}-{seed}", request)
     best = tuple(searched.best_after(share * seconds) for share in SHARES)
-    states = standing_of(searched.study).states
+    states = study_status(searched.study).states
     return Search(sampler, pruner, recording, seed, best, states["complete"] + states["pruned"])
 
 

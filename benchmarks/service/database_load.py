@@ -25,13 +25,13 @@ import psutil
 from benchmarks.service import load_study
 from benchmarks.service.load_clock import HEARTBEAT, SAMPLING, Call, Clock, watch
 from nlb_search.search.sampling.space import sample
-from nlb_search.search.study.opening import OpenStudy, Place, open_named_study
+from nlb_search.search.study.opening import Locations, OpenStudy, open_named_study
 from nlb_search.search.study.specification import EVALUATIONS
 from nlb_search.search.workers.stopping import Stop
 from nlb_search.storage.claims.claims import Claim
-from nlb_search.storage.database.retrying import Patience
+from nlb_search.storage.database.retrying import DatabaseRetry
 from nlb_search.storage.database.urls import parse_url
-from nlb_search.storage.study_commands import Orders
+from nlb_search.storage.study_commands import StudyCommands
 
 MINUTE = 60.0
 TAKING, REPORT, ANNOTATING, COMPLETING, ORDER = "taking a trial", "a report", "annotating", "completing", "the order"
@@ -70,7 +70,7 @@ class Load:
         return [call for worker in self.workers for call in worker.calls if call.kind == kind]
 
 
-def live(claim: Claim, clock: Clock, study: OpenStudy, orders: Orders, seconds: float) -> None:
+def run_trial(claim: Claim, clock: Clock, study: OpenStudy, orders: StudyCommands, seconds: float) -> None:
     """A trial that sleeps where others train: the calls of search/workers/trial.py, each timed."""
     began = time.monotonic()
     draw = random.Random(claim.number)
@@ -94,18 +94,18 @@ def live(claim: Claim, clock: Clock, study: OpenStudy, orders: Orders, seconds: 
         claim.complete(load_study.score(draw, EVALUATIONS))
 
 
-def work(place: Place, name: str, index: int, pace: Pace, gate: Any, ready: Any, results: Any) -> None:
+def work(locations: Locations, name: str, index: int, pace: Pace, gate: Any, ready: Any, results: Any) -> None:
     """One worker: reads the study, waits for the others, begins in its turn, and hands in what it measured."""
     with gate:
         process = psutil.Process()
         before, began = process.memory_full_info().uss, time.monotonic()
-        study = open_named_study(place, name)
+        study = open_named_study(locations, name)
         study.study.get_trials(deepcopy=False)
         first_look = time.monotonic() - began
         memory = process.memory_full_info().uss - before
     watch(study.study)
-    patience = Patience(Stop())
-    claims, orders = study.claims(patience), Orders(study.study, patience)
+    retry = DatabaseRetry(Stop())
+    claims, orders = study.claims(retry), StudyCommands(study.study, retry)
     ready.wait()
     began = time.monotonic()
     clock = Clock(began + pace.trial_seconds, began + 2 * pace.trial_seconds)
@@ -118,14 +118,14 @@ def work(place: Place, name: str, index: int, pace: Pace, gate: Any, ready: Any,
             if claim is None:
                 continue
             with claim.kept_alive(heartbeat):
-                live(claim, clock, study, orders, pace.trial_seconds)
+                run_trial(claim, clock, study, orders, pace.trial_seconds)
     results.put(Measured(tuple(clock.calls), clock.cpu_seconds(), first_look, memory))
 
 
-def loaded(place: Place, server: psutil.Process, finished: int, pace: Pace) -> Load:
+def loaded(locations: Locations, server: psutil.Process, finished: int, pace: Pace) -> Load:
     """A study of so many finished trials, and its workers at work on it."""
     name = f"load-{finished}"
-    load_study.make(place, name, finished)
+    load_study.make(locations, name, finished)
     context = multiprocessing.get_context("forkserver")  # torch and Optuna are imported once, for all of them
     gate, ready, results = (
         context.Semaphore(STARTING_TOGETHER),
@@ -133,7 +133,7 @@ def loaded(place: Place, server: psutil.Process, finished: int, pace: Pace) -> L
         context.Queue(),
     )
     workers = [
-        context.Process(target=work, args=(place, name, index, pace, gate, ready, results), daemon=True)
+        context.Process(target=work, args=(locations, name, index, pace, gate, ready, results), daemon=True)
         for index in range(pace.workers)
     ]
     for worker in workers:
@@ -227,9 +227,9 @@ def measure(sizes: list[int], pace: Pace) -> None:
     )
     loads = []
     with server(connections=4 * pace.workers + 20) as (uri, process), tempfile.TemporaryDirectory() as folder:
-        place = Place(parse_url(uri), Path(folder), Path(folder))
+        locations = Locations(parse_url(uri), Path(folder), Path(folder))
         for finished in sizes:
-            loads.append(loaded(place, process, finished, pace))
+            loads.append(loaded(locations, process, finished, pace))
             print(per_trial(loads[-1]), flush=True)
     print(
         "\n| finished trials | call | in a trial | median | 95th percentile | statements | waiting for the server |\n"

@@ -19,7 +19,7 @@ from nlb_search.models.training.fitting import Trainer, Val
 from nlb_search.models.training.state import Training
 from nlb_search.search.errors import SearchError
 from nlb_search.search.sampling.space import sample
-from nlb_search.search.scoring.saved_networks import kept_network
+from nlb_search.search.scoring.saved_networks import load_network
 from nlb_search.search.study.opening import OpenStudy
 from nlb_search.search.tensors import counts_of
 from nlb_search.search.workers.trial import settings_of
@@ -104,7 +104,7 @@ def _doubled(trials: list[FrozenTrial]) -> Iterator[str]:
 
 
 def _broken_scores(study: OpenStudy, trials: list[FrozenTrial]) -> Iterator[str]:
-    looks = [epoch for epoch in range(1, study.spec.epochs + 1) if study.spec.plan.is_look(epoch)]
+    looks = [epoch for epoch in range(1, study.spec.epochs + 1) if study.spec.plan.is_evaluation(epoch)]
     for trial in trials:
         if trial.state not in FINISHED:
             continue
@@ -148,13 +148,13 @@ def _broken_checkpoints(study: OpenStudy, trials: list[FrozenTrial]) -> Iterator
         yield f"the checkpoints lack {sorted(expected - found)} and have {sorted(found - expected)} too many"
     for trial in complete:
         try:
-            kept_network(study, trial)
+            load_network(study, trial)
         except (SearchError, StorageError) as error:
             yield str(error)
 
 
 def _stray_files(study: OpenStudy, folder: Path, belongs: frozenset[str]) -> Iterator[str]:
-    file, artifacts = study.place.url.sqlite_file, study.place.artifacts
+    file, artifacts = study.locations.url.sqlite_file, study.locations.artifacts
     own = set() if file is None else {f"{file.name}{ending}" for ending in ("", "-wal", "-shm", ".lock")}
     found = {path.name for path in folder.iterdir()} - own - {artifacts.name} - belongs
     found |= {f"{artifacts.name}/{path.name}" for path in artifacts.iterdir() if path.name != study.name}

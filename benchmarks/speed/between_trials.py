@@ -11,12 +11,12 @@ import time
 import torch
 
 from benchmarks.shared.synthetic_searches import Synthetic, new_place
-from nlb_search.search.study.creation import Request, begin
+from nlb_search.search.study.creation import StudyRequest, create_or_open
 from nlb_search.search.workers.memory import keep_freed_memory
 from nlb_search.search.workers.stopping import Stop
-from nlb_search.search.workers.trial_batch import Crew
-from nlb_search.search.workers.worker import bench_of
-from nlb_search.storage.database.retrying import Patience
+from nlb_search.search.workers.trial_batch import TrialBatch
+from nlb_search.search.workers.worker import make_context
+from nlb_search.storage.database.retrying import DatabaseRetry
 
 RECORDING = Synthetic("mc_rtt", neurons=80, trials=500)
 EPOCHS = 4
@@ -24,25 +24,25 @@ EPOCHS = 4
 
 def measure(recording: Synthetic, trials: int) -> tuple[list[float], list[float]]:
     """Seconds to start each trial, and to finish it."""
-    place = new_place(recording, "between")
-    request = Request(
+    locations = new_place(recording, "between")
+    request = StudyRequest(
         dataset=recording.dataset, architectures=("GRU(2) -> FF -> exp",), trials=trials, epochs=EPOCHS, pruner="none"
     )
-    study, stop = begin(place, "between", request), Stop()
-    claims = study.claims(Patience(stop))
+    study, stop = create_or_open(locations, "between", request), Stop()
+    claims = study.claims(DatabaseRetry(stop))
     starts, finishes = [], []
     with claims.heartbeat() as heartbeat:
-        crew = Crew(bench_of(study, stop), heartbeat)
+        batch = TrialBatch(make_context(study, stop), heartbeat)
         while not claims.is_met():
             began = time.perf_counter()
             claim = claims.next()
             assert claim is not None
-            crew.take_up(claim)
+            batch.start(claim)
             starts.append(time.perf_counter() - began)
             looks = []
-            while len(crew):
+            while len(batch):
                 began = time.perf_counter()
-                crew.move_on()
+                batch.advance()
                 looks.append(time.perf_counter() - began)
             # The last look is an epoch like the others, and then the trial's end.
             finishes.append(looks[-1] - statistics.median(looks[:-1]))

@@ -38,7 +38,7 @@ class Measured:
 def searched(workers: int, side_by_side: int, trials: int, gpus: str) -> Measured:
     """Search with so many workers; the clock runs from the first trial's begin to the last one's end."""
     name = f"many-{workers}-{side_by_side}"
-    place = new_place(RECORDING, name)
+    locations = new_place(RECORDING, name)
     space = FOLDER / "same-sizes.toml"
     space.write_text(SPACE)
     options = {
@@ -51,16 +51,16 @@ def searched(workers: int, side_by_side: int, trials: int, gpus: str) -> Measure
         "--workers": workers,
         "--side-by-side": side_by_side,
         "--gpus": gpus,
-        "--data": place.data,
-        "--storage": place.url,
-        "--artifacts": place.artifacts,
+        "--data": locations.data,
+        "--storage": locations.url,
+        "--artifacts": locations.artifacts,
     }
     command = [sys.executable, *MODULE, "launch", name, *(str(word) for pair in options.items() for word in pair)]
     launcher = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     memory = _watch(launcher)
     if launcher.returncode:
         sys.exit(f"the search failed: {' '.join(command)}")
-    done = open_named_study(place, name).study.get_trials()
+    done = open_named_study(locations, name).study.get_trials()
     begun = min(trial.datetime_start for trial in done if trial.datetime_start)
     ended = max(trial.datetime_complete for trial in done if trial.datetime_complete)
     return Measured(len(done) / (ended - begun).total_seconds() * 3600, memory)

@@ -27,7 +27,7 @@ from benchmarks.speed.plain_network import (
 )
 from nlb_search.data.recording import Recording
 
-LEAST_MEAN = 1e-4
+MIN_MEAN = 1e-4
 """The mean count at which a silent neuron starts, so that its logarithm is finite."""
 
 
@@ -87,7 +87,7 @@ def _start_at_mean_rates(network: PlainNetwork, train: Spikes) -> None:
     """
     mean_N = train.target_BTN.sum(dim=(0, 1)) / train.known_BTN.sum(dim=(0, 1))
     with torch.no_grad():
-        network.readout.bias.copy_(torch.log(mean_N.clamp(min=LEAST_MEAN)))
+        network.readout.bias.copy_(torch.log(mean_N.clamp(min=MIN_MEAN)))
 
 
 if __name__ == "__main__":

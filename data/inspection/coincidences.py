@@ -19,7 +19,7 @@ SHARE = 0.25
 """The share of the rarer neuron's spikes beyond chance from which a pair is suspect."""
 WIDEST_MS = 20
 """In wider bins rates differ too much from a bin to the next to tell shared spikes from shared rates."""
-_DEVIATIONS, _LEAST_BY_CHANCE = 6, 9
+_DEVIATIONS, _MIN_BY_CHANCE = 6, 9
 """Coincidences must exceed chance by so many standard deviations, where at least so many are taken to come by chance:
 a rare neuron's handful of spikes says nothing."""
 
@@ -56,7 +56,7 @@ def coincidences(counts_BTN: Counts, bin_ms: int) -> Coincidences:
     if bin_ms > WIDEST_MS:
         return Coincidences(duplicates, None)
     excess_NN = same_NN - apart_NN
-    beyond_chance_NN = excess_NN >= _DEVIATIONS * np.sqrt(np.maximum(apart_NN, _LEAST_BY_CHANCE))
+    beyond_chance_NN = excess_NN >= _DEVIATIONS * np.sqrt(np.maximum(apart_NN, _MIN_BY_CHANCE))
     share_NN = excess_NN / np.maximum(rarer_NN, 1)
     suspect_NN = above_NN & ~alike_NN & beyond_chance_NN & (share_NN >= SHARE)
     pairs = (Pair(int(one), int(other), float(share_NN[one, other])) for one, other in np.argwhere(suspect_NN))

@@ -15,7 +15,7 @@ from nlb_search.data.inspection.survey import Floats, Survey
 from nlb_search.data.recording import UNSEEN, Split
 
 _PARTS = ("heldin", "heldout", "heldin_forward", "heldout_forward")
-_MOST_PER_MS = 2
+_MAX_PER_MS = 2
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def inspection_of(survey: Survey) -> Inspection:
         heldout_spikes_in_val=_scored_spikes(recording.val),
         largest_count=int(most_N.max()),
         crowded=tuple(
-            Crowded(neuron, int(most_N[neuron])) for neuron in _numbers(most_N > _MOST_PER_MS * recording.bin_ms)
+            Crowded(neuron, int(most_N[neuron])) for neuron in _numbers(most_N > _MAX_PER_MS * recording.bin_ms)
         ),
         empty_share=empty / max(1, int(train.seen_N.sum() + val.seen_N.sum())),
         coincidences=coincidences(recording.train.counts, recording.bin_ms),

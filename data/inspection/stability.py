@@ -10,7 +10,7 @@ Floats = npt.NDArray[np.float64]
 
 ENDS = 5
 """Drift compares the first and the last of so many equal parts of the trials."""
-_LEAST_TRIALS = 20
+_MIN_TRIALS = 20
 _CHANCE = 1e-6
 """Fewer than this many runs of silent trials as long as the one found are expected in a whole recording."""
 
@@ -55,7 +55,7 @@ def change(before_B: Floats, after_B: Floats) -> Change | None:
 def drift(rates_B: Floats) -> Change | None:
     """How the mean rate of trials, in their order, changes from the first fifth to the last; None for few trials."""
     part = len(rates_B) // ENDS
-    return change(rates_B[:part], rates_B[-part:]) if len(rates_B) >= _LEAST_TRIALS else None
+    return change(rates_B[:part], rates_B[-part:]) if len(rates_B) >= _MIN_TRIALS else None
 
 
 def silences(spikes_BN: npt.NDArray[np.int64], seen_BN: npt.NDArray[np.int64]) -> tuple[Silence, ...]:

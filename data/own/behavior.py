@@ -9,7 +9,7 @@ _GAP = 2.5
 """Two samples so many usual steps apart have a gap between them, in which behaviour is not known."""
 
 
-def sampled_anew(samples: Samples, length_ms: int, bin_ms: int) -> Decimated:
+def resampled_behavior(samples: Samples, length_ms: int, bin_ms: int) -> Decimated:
     """Values for the bins of the session, NaN where there is none.
 
     Between samples lies a straight line; then it is decimated as the benchmark's behaviour is.

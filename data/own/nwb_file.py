@@ -10,7 +10,7 @@ from nlb_search.data.dataset_files import Contents, read_contents
 from nlb_search.data.errors import DataError
 from nlb_search.data.nwb.binning import counts_in
 from nlb_search.data.nwb.session import BoolArray, Session, observed_by_all, read_samples, read_session
-from nlb_search.data.own.behavior import sampled_anew
+from nlb_search.data.own.behavior import resampled_behavior
 from nlb_search.data.own.settings import RecordingSettings
 from nlb_search.data.own.splits import drawn_heldout, joined, spike_targets
 from nlb_search.data.own.trials import Plan, plan_of
@@ -102,7 +102,7 @@ def _behavior(
     """The behaviour of each split, trials x bins of the window x columns; none where none is to be decoded."""
     if settings.behavior is None:
         return {}
-    series = sampled_anew(read_samples(contents, settings.behavior), session.length_ms, bin_ms)
+    series = resampled_behavior(read_samples(contents, settings.behavior), session.length_ms, bin_ms)
     start_ns = plan.times.astype(np.int64) + (plan.start_ms + settings.lag_ms) * 1_000_000
     first = -(-start_ns // (bin_ms * 1_000_000))
     behavior = {name: series.at(first[rows], plan.n_window_bins) for name, rows in plan.rows.items()}

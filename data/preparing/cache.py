@@ -25,7 +25,7 @@ from nlb_search.data.datasets import group_name
 from nlb_search.data.errors import DataError
 from nlb_search.data.nlb.source import BenchmarkRecording
 from nlb_search.data.own.source import OwnRecording
-from nlb_search.data.preparing.subprocess_runner import STUCK_SECONDS, Request, prepare_apart
+from nlb_search.data.preparing.subprocess_runner import STUCK_SECONDS, Request, prepare_in_subprocess
 from nlb_search.data.recording import Recording, Split
 from nlb_search.data.source import Array, Source, Tensors
 
@@ -80,7 +80,7 @@ def open_source(source: BenchmarkRecording | OwnRecording, cache: Path, stuck_s:
     entry = _Entry(cache, source.name, source.bin_ms, source.content_hash(cache / _HASHES))
     with suppress(_NoEntryError):
         return _read(entry)
-    prepare_apart(Request(source, cache, entry.content_hash, stuck_s))
+    prepare_in_subprocess(Request(source, cache, entry.content_hash, stuck_s))
     try:
         return _read(entry)
     except _NoEntryError as error:

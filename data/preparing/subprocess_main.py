@@ -15,7 +15,7 @@ from nlb_search.data.errors import DataError
 from nlb_search.data.preparing.cache import prepare
 from nlb_search.data.preparing.subprocess_runner import Request
 
-_LOOK_SECONDS = 0.2
+_POLL_SECONDS = 0.2
 
 
 def main(text: str) -> None:
@@ -67,7 +67,7 @@ def _ended_when_stuck(seconds: float) -> Iterator[None]:
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     signal.signal(signal.SIGALRM, put_off)
     signal.siginterrupt(signal.SIGALRM, False)  # a library's reading of a file goes on
-    signal.setitimer(signal.ITIMER_REAL, _LOOK_SECONDS, _LOOK_SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, _POLL_SECONDS, _POLL_SECONDS)
     try:
         yield
     finally:

@@ -55,7 +55,7 @@ class Request:
 _REQUEST = TypeAdapter(Request)
 
 
-def prepare_apart(request: Request) -> None:
+def prepare_in_subprocess(request: Request) -> None:
     """Have the entry made; what the other process logs is logged here, and it never outlives this call.
 
     Raises the DataError that it met, or one that says how it was ended.

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-LEAST_MEAN = 1e-4
+MIN_MEAN = 1e-4
 """The mean count at which a silent neuron starts, in spikes per bin, so that its logarithm is finite."""
 
 
@@ -14,7 +14,7 @@ class Head(Protocol):
     """The end of a chain. ``output`` is trials x bins x neurons, as the last block leaves it."""
 
     name: str
-    most_spikes: int | None
+    max_spikes: int | None
     """The largest count per bin that the head can describe, or None for any."""
 
     def loss(self, output: Tensor, counts: Tensor) -> Tensor:
@@ -31,7 +31,7 @@ class Exp:
     """Log-rates, with a Poisson loss."""
 
     name = "exp"
-    most_spikes: int | None = None
+    max_spikes: int | None = None
 
     def loss(self, output: Tensor, counts: Tensor) -> Tensor:
         return torch.exp(output) - counts * output
@@ -40,7 +40,7 @@ class Exp:
         return torch.exp(output)
 
     def start(self, mean_counts: Tensor) -> Tensor:
-        return torch.log(mean_counts.clamp(min=LEAST_MEAN))
+        return torch.log(mean_counts.clamp(min=MIN_MEAN))
 
 
 class Sigmoid:
@@ -50,7 +50,7 @@ class Sigmoid:
     """
 
     name = "Sigmoid"
-    most_spikes: int | None = 1
+    max_spikes: int | None = 1
 
     def loss(self, output: Tensor, counts: Tensor) -> Tensor:
         return functional.binary_cross_entropy_with_logits(output, counts, reduction="none")
@@ -59,7 +59,7 @@ class Sigmoid:
         return torch.sigmoid(output)
 
     def start(self, mean_counts: Tensor) -> Tensor:
-        return torch.logit(mean_counts.clamp(LEAST_MEAN, 1 - LEAST_MEAN))
+        return torch.logit(mean_counts.clamp(MIN_MEAN, 1 - MIN_MEAN))
 
 
 HEADS: dict[str, Head] = {head.name: head for head in (Exp(), Sigmoid())}

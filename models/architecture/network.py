@@ -43,9 +43,9 @@ class Network(nn.Module):
         return sum(parameter.numel() for parameter in self.parameters())
 
     @property
-    def felt_widths(self) -> tuple[int, ...]:
+    def dependent_widths(self) -> tuple[int, ...]:
         """The widths of the blocks that would compute something else if they were wider."""
-        return tuple(block.width for block in self.blocks if isinstance(block, Block) and block.feels_width)
+        return tuple(block.width for block in self.blocks if isinstance(block, Block) and block.depends_on_width)
 
     def forward(self, heldin_BWI: Tensor, bins_BT: Tensor) -> Tensor:
         """The head's input, B x T x N, for held-in counts B x W x I.

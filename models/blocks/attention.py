@@ -12,14 +12,14 @@ from nlb_search.models.dropout import Dropout
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.tensors import Sizes
 
-MOST_HEADS = 8
+MAX_HEADS = 8
 POSITION_SCALE = 0.02
 """Standard deviation of the first positions, as RoBERTa starts its embeddings."""
 
 
 def heads_for(width: int) -> int:
     """The largest number of attention heads, at most MOST_HEADS, that divides ``width``."""
-    return max(heads for heads in range(1, MOST_HEADS + 1) if width % heads == 0)
+    return max(heads for heads in range(1, MAX_HEADS + 1) if width % heads == 0)
 
 
 class Attention(Block):
@@ -31,7 +31,7 @@ class Attention(Block):
 
     takes_layers = True
     uses = frozenset({"dropout"})
-    feels_width = True
+    depends_on_width = True
     norm_first: ClassVar[bool]
 
     def __init__(self, width_in: int, sizes: Sizes, hyper: Hyperparameters, layers: int) -> None:

@@ -17,13 +17,13 @@ class Block(nn.Module, ABC):
 
     Blocks of many networks are run at once by ``torch.vmap``: plain operations on tensors, and of the layers that draw
     random numbers only ``models.dropout.Dropout``. Networks with fewer hidden channels than their neighbours get more
-    at the end, with weights of zero. Where that would change the other channels, ``feels_width`` says so.
+    at the end, with weights of zero. Where that would change the other channels, ``depends_on_width`` says so.
     """
 
     name: ClassVar[str]
     takes_layers: ClassVar[bool]
     uses: ClassVar[frozenset[str]]
-    feels_width: ClassVar[bool] = False
+    depends_on_width: ClassVar[bool] = False
 
     width: int
 

@@ -24,31 +24,31 @@ _Shape = tuple[int, int, int]
 """Trials, bins, held-in neurons."""
 
 
-def dot(shape_BWI: _Shape, chance: Tensor, key: Tensor) -> Tensor:
+def dot(shape_BWI: _Shape, probability: Tensor, key: Tensor) -> Tensor:
     """Single entries, each drawn independently."""
-    return happens(key, chance, shape_BWI)
+    return happens(key, probability, shape_BWI)
 
 
-def strip(shape_BWI: _Shape, chance: Tensor, key: Tensor) -> Tensor:
+def strip(shape_BWI: _Shape, probability: Tensor, key: Tensor) -> Tensor:
     """Runs of STRIP_BINS neighbouring bins of one neuron; they may overlap, and reach over the window's ends."""
     n_trials, n_bins, n_neurons = shape_BWI
     # An entry is seen if none of the strips that could cover it begins.
-    begins = 1 - (1 - chance) ** (1 / STRIP_BINS)
+    begins = 1 - (1 - probability) ** (1 / STRIP_BINS)
     begin_BIX = happens(key, begins, (n_trials, n_neurons, n_bins + STRIP_BINS - 1))
     covered_BIW = functional.max_pool1d(begin_BIX.float(), STRIP_BINS, stride=1)
     return covered_BIW.transpose(1, 2) > 0
 
 
-def line(shape_BWI: _Shape, chance: Tensor, key: Tensor) -> Tensor:
+def line(shape_BWI: _Shape, probability: Tensor, key: Tensor) -> Tensor:
     """A neuron's whole row in a trial, as co-smoothing hides a neuron."""
     n_trials, _, n_neurons = shape_BWI
-    return happens(key, chance, (n_trials, 1, n_neurons)).expand(shape_BWI)
+    return happens(key, probability, (n_trials, 1, n_neurons)).expand(shape_BWI)
 
 
-def last_bins(shape_BWI: _Shape, chance: Tensor, key: Tensor) -> Tensor:
+def last_bins(shape_BWI: _Shape, probability: Tensor, key: Tensor) -> Tensor:
     """The last bins of a trial, of all neurons: as many as the chance asks, rounded up or down at random."""
     n_trials, n_bins, _ = shape_BWI
-    hidden_B11 = torch.floor(chance * n_bins + uniform(key, (n_trials, 1, 1)))
+    hidden_B11 = torch.floor(probability * n_bins + uniform(key, (n_trials, 1, 1)))
     bins_W1 = torch.arange(n_bins, device=key.device).unsqueeze(1)
     return (bins_W1 >= n_bins - hidden_B11).expand(shape_BWI)
 
@@ -88,7 +88,7 @@ def shapes_of(variant: str) -> tuple[str, ...]:
     return shapes
 
 
-def chances_of(variant: str, ratio: float) -> dict[str, float]:
+def probabilities_of(variant: str, ratio: float) -> dict[str, float]:
     """The chance of every part with which the variant hides a share ``ratio``; 0 for parts that it does not have.
 
     A part that stands in two shapes is drawn once, with the chance that one of them would hide an entry. Raises
@@ -99,15 +99,18 @@ def chances_of(variant: str, ratio: float) -> dict[str, float]:
     for shape in shapes:
         for part in SHAPES[shape]:
             seen[part] *= 1 - share(share(ratio, len(shapes)), len(SHAPES[shape]))
-    return {part: 1 - chance for part, chance in seen.items()}
+    return {part: 1 - probability for part, probability in seen.items()}
 
 
-def hide(shape_BWI: _Shape, chances: dict[str, Tensor], key: Tensor) -> Tensor:
+def hide(shape_BWI: _Shape, probabilities: dict[str, Tensor], key: Tensor) -> Tensor:
     """The entries of held-in counts to hide, boolean, B x W x I: those that any of the parts hides.
 
-    ``chances`` holds a scalar tensor for each part that is drawn.
+    ``probabilities`` holds a scalar tensor for each part that is drawn.
     """
-    hidden = (_PARTS[part](shape_BWI, chance, fold(key, PARTS.index(part))) for part, chance in chances.items())
+    hidden = (
+        _PARTS[part](shape_BWI, probability, fold(key, PARTS.index(part)))
+        for part, probability in probabilities.items()
+    )
     first_BWI, *others = hidden
     for other_BWI in others:
         first_BWI = first_BWI | other_BWI

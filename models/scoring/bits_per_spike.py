@@ -12,7 +12,7 @@ from torch import Tensor
 
 from nlb_search.models.tensors import Counts, with_nan
 
-LEAST_RATE = 1e-9
+MIN_RATE = 1e-9
 """nlb_tools scores a predicted rate of zero as this one, and so do we."""
 
 
@@ -59,7 +59,7 @@ class Scored:
 
     def _log_likelihood(self, rates: Tensor, trials: slice) -> Tensor:
         """Poisson log-likelihood of each trial, without the term that no rate changes."""
-        rates = rates.masked_fill(rates == 0, LEAST_RATE)
+        rates = rates.masked_fill(rates == 0, MIN_RATE)
         each = (self.spikes[trials] * torch.log(rates)).sub_(rates).masked_fill_(self.unknown[trials], 0)
         return each.sum(dim=(1, 2), dtype=torch.float64)
 

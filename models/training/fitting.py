@@ -140,7 +140,7 @@ class Trainer:
         self, group: tuple[Training, ...], losses: _Losses, interrupted: Callable[[], bool]
     ) -> list[Progress | DivergedError]:
         # They may have failed together after some epochs, or on val: an epoch that is done is not done again.
-        while waiting := tuple(t for t in group if not (losses[t] and t.plan.is_look(t.epoch))):
+        while waiting := tuple(t for t in group if not (losses[t] and t.plan.is_evaluation(t.epoch))):
             loss_SK = _epoch(self._side_by_side(waiting), interrupted)
             for training, loss_S in zip(waiting, loss_SK.unbind(1), strict=True):
                 losses[training].append(loss_S)

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-UNRECORDED = 2
+WARM_UP_CALLS = 2
 """First calls that run as they are: libraries make ready in them what cannot be made while kernels are recorded."""
 
 
-class Repeated:
+class CapturedStep:
     """Calls a step on a tensor of always the same shape, and gives what it gives.
 
     The steps here are thousands of kernels, each shorter than it takes to launch it. On a GPU they are therefore
@@ -25,7 +25,7 @@ class Repeated:
     def __call__(self, step: Callable[[Tensor], Tensor], given: Tensor) -> Tensor:
         """``step`` is the same one in every call; it is not kept, so that what it belongs to can be freed."""
         self._calls += 1
-        if given.device.type != "cuda" or self._calls <= UNRECORDED:
+        if given.device.type != "cuda" or self._calls <= WARM_UP_CALLS:
             return step(given)
         if self._graph is None:
             graph = torch.cuda.CUDAGraph()

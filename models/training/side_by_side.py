@@ -20,7 +20,7 @@ from nlb_search.models.masking import masks
 from nlb_search.models.masking.crops import WHOLE, draw_bins, whole_bins, window_bins
 from nlb_search.models.random_draws import draw, fold, key_of
 from nlb_search.models.tensors import UNKNOWN
-from nlb_search.models.training.graph_capture import Repeated
+from nlb_search.models.training.graph_capture import CapturedStep
 from nlb_search.models.training.optimizer import Rows, Settings, update
 from nlb_search.models.training.state import Training
 
@@ -113,24 +113,27 @@ class SideBySide:
         )
         self.done_K = self._each(lambda training: training.epoch * self.plan.steps_per_epoch(self.train.n_trials))
         self.draws = self._draws()
-        self._repeated = Repeated()
+        self._repeated = CapturedStep()
 
     def _each(self, number: Callable[[Training], float]) -> Tensor:
         numbers = [number(training) for training in self.trainings]
         return torch.tensor(numbers, dtype=torch.float64, device=self.device)
 
     def _draws(self) -> _Draws:
-        chances = [
-            masks.chances_of(training.hyper.mask_variant, training.hyper.mask_ratio) for training in self.trainings
+        probabilities = [
+            masks.probabilities_of(training.hyper.mask_variant, training.hyper.mask_ratio)
+            for training in self.trainings
         ]
         dropouts = [name for name, module in self.network.named_modules() if isinstance(module, Dropout)]
         return _Draws(
             key_K=torch.stack([key_of(training.seed, self.device) for training in self.trainings]),
             shown_K=self._each(lambda training: 1 - training.hyper.mask_ratio).float(),
             hidden={
-                part: torch.tensor([chance[part] for chance in chances], dtype=torch.float64, device=self.device)
+                part: torch.tensor(
+                    [probability[part] for probability in probabilities], dtype=torch.float64, device=self.device
+                )
                 for part in masks.PARTS
-                if any(chance[part] for chance in chances)
+                if any(probability[part] for probability in probabilities)
             },
             dropped={name: self._each(lambda training: training.hyper.dropout).float() for name in dropouts},
         )

@@ -40,7 +40,7 @@ class Plan:
         last = n_trials - self.trials_per_batch(n_trials)
         return [round(step * last / max(1, steps - 1)) for step in range(steps)]
 
-    def is_look(self, epoch: int) -> bool:
+    def is_evaluation(self, epoch: int) -> bool:
         """Whether the network is scored after so many epochs."""
         return epoch % self.evaluate_every == 0 or epoch == self.epochs
 
@@ -104,7 +104,7 @@ class Training:
     def kind(self) -> tuple[Any, ...]:
         """What trainings must have in common to be run side by side, beside recording and plan."""
         hyper = self.hyper
-        return (str(self.chain), hyper.input_size, hyper.bidirectional, *self.weights, *self.network.felt_widths)
+        return (str(self.chain), hyper.input_size, hyper.bidirectional, *self.weights, *self.network.dependent_widths)
 
     @property
     def is_done(self) -> bool:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from nlb_search.search.cli import recordings, results, search, status, storage
-from nlb_search.search.cli.terminal import exit_code_of, set_up_words
+from nlb_search.search.cli.terminal import configure_logging, exit_code_of
 
 app = typer.Typer(
     help="Hyperparameter search for models of neural population activity, scored as the Neural Latents Benchmark does.",
@@ -39,7 +39,7 @@ for command in (
 @app.callback()
 def common(debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False) -> None:
     """What every command begins with: where its words go."""
-    set_up_words(debug)
+    configure_logging(debug)
 
 
 def main() -> None:

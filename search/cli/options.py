@@ -116,17 +116,17 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 if TYPE_CHECKING:
     from nlb_search.search.launching.slurm import Allocation
-    from nlb_search.search.study.opening import Place
+    from nlb_search.search.study.opening import Locations
 
 
-def place(storage: str, data: Path, artifacts: Path | None = None) -> "Place":
+def locations(storage: str, data: Path, artifacts: Path | None = None) -> "Locations":
     """Where the options say that things are."""
-    from nlb_search.search.study.opening import Place
+    from nlb_search.search.study.opening import Locations
     from nlb_search.storage.checkpoints import default_artifacts
     from nlb_search.storage.database.urls import parse_url
 
     url = parse_url(storage)
-    return Place(url, (artifacts or default_artifacts(url)).absolute(), data)
+    return Locations(url, (artifacts or default_artifacts(url)).absolute(), data)
 
 
 def chains(arch: list[str] | None) -> tuple[str, ...]:

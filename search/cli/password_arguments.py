@@ -10,7 +10,7 @@ VARIABLES = {"--storage": "NLB_SEARCH_STORAGE", "--to": "NLB_SEARCH_TO"}
 _WITH_PASSWORD = re.compile(r"://[^@]*:.*@|passw", re.IGNORECASE)
 
 
-def start_again_without_passwords() -> None:
+def restart_without_passwords() -> None:
     """Replace this process by one that finds the URLs in its environment, if its command line shows a password.
 
     The command line keeps its number and its terminal; where it shows no password, nothing happens.

@@ -96,7 +96,7 @@ def inspect(
     from nlb_search.data.own.settings import read_settings
     from nlb_search.search.figures.inspection_page import write_page
     from nlb_search.search.figures.inspection_table import heads_of, report
-    from nlb_search.search.figures.inspection_warnings import worries
+    from nlb_search.search.figures.inspection_warnings import inspection_warnings
 
     settings = None if recording is None else read_settings(recording)
     opened = open_recording(dataset, data, bin_size or 5, settings=settings)
@@ -104,11 +104,11 @@ def inspect(
     found = inspection_of(survey)
     page = None if out is None else write_page(survey, found, out)
     if as_json:
-        print_json(found.as_json() | {"heads": heads_of(found), "worries": worries(found)})
+        print_json(found.as_json() | {"heads": heads_of(found), "worries": inspection_warnings(found)})
         return
     OUTPUT.print(report(found))
     if opened.choices:
         typer.echo(f"where nothing else was said: {'; '.join(opened.choices)}")
-    for line in [f"! {worry}" for worry in worries(found)] or ["nothing to worry about was found"]:
+    for line in [f"! {worry}" for worry in inspection_warnings(found)] or ["nothing to worry about was found"]:
         typer.echo(line)
     typer.echo("--out DIR writes a page with pictures" if page is None else f"wrote {page}")

@@ -33,7 +33,7 @@ def rescore(
     from nlb_search.search.study.opening import open_named_study
     from nlb_search.search.workers.stopping import Stop
 
-    open_study = open_named_study(options.place(storage, data), study)
+    open_study = open_named_study(options.locations(storage, data), study)
     chosen = choose_finalists(open_study, finalists, options.chains(arch))
     slots = make_slots(chosen_gpus(gpus), workers_per_gpu, workers)
     stop = Stop().listen()
@@ -68,9 +68,9 @@ def export_best(
     from nlb_search.search.submission.export import export_best as export
     from nlb_search.search.submission.selection import Selection
 
-    place = options.place(storage, data, artifacts)
+    locations = options.locations(storage, data, artifacts)
     selection = Selection(ensemble, options.chains(arch), by)
-    export([open_named_study(place, name) for name in study], out, phase, selection)
+    export([open_named_study(locations, name) for name in study], out, phase, selection)
     typer.echo(f"wrote {out}, phase {phase}: every array checked")
 
 

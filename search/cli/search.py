@@ -7,7 +7,7 @@ import typer
 
 from nlb_search.models.architecture.known_chains import KNOWN_CHAINS, KNOWN_MEANS
 from nlb_search.search.cli import options
-from nlb_search.search.cli.status import print_standing
+from nlb_search.search.cli.status import print_status
 from nlb_search.search.cli.terminal import INTERRUPTED, MESSAGES
 from nlb_search.search.errors import SearchError, UsageError
 from nlb_search.search.sampling.settings import PrunerName, SamplerName
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nlb_search.search.launching.slots import Slot
     from nlb_search.search.launching.slurm import Allocation
     from nlb_search.search.study.opening import OpenStudy
-    from nlb_search.storage.study_commands import Order
+    from nlb_search.storage.study_commands import StudyCommand
 
 
 def launch(
@@ -62,10 +62,10 @@ def launch(
     from nlb_search.search.launching.slots import chosen_gpus, make_slots
     from nlb_search.search.launching.slurm import check_cluster
     from nlb_search.search.sampling.space_file import named_space
-    from nlb_search.search.study.creation import Request, begin
-    from nlb_search.storage.study_commands import order_of
+    from nlb_search.search.study.creation import StudyRequest, create_or_open
+    from nlb_search.storage.study_commands import command_of
 
-    request = Request(
+    request = StudyRequest(
         dataset=dataset,
         architectures=options.chains(arch) or None,
         trials=trials,
@@ -77,18 +77,18 @@ def launch(
         bin_ms=bin_size,
         recording=None if recording is None else read_settings(recording),
     )
-    place = options.place(storage, data, artifacts)
+    locations = options.locations(storage, data, artifacts)
     allocation = options.allocation(on, partition, nodes, gpus_per_node, time, workers, workers_per_gpu)
     if allocation is None:
         slots = make_slots(chosen_gpus(gpus), workers_per_gpu, workers, side_by_side)
     elif hours is not None or gpus != "all":
         raise UsageError("--hours and --gpus are for this machine: with --on slurm, give --time and --gpus-per-node")
     else:
-        check_cluster(place)
-    open_study = begin(place, study, request)
+        check_cluster(locations)
+    open_study = create_or_open(locations, study, request)
     for mean in KNOWN_MEANS.keys() & {text.strip().lower() for text in arch or ()}:
         typer.echo(f"{mean}, the mean of its chains: `nlb-search export-best {study} --arch {mean} --out FILE.h5`")
-    if order_of(open_study.study).ends:
+    if command_of(open_study.study).ends:
         raise SearchError(f"the study '{study}' was stopped: `nlb-search resume {study}` goes on with it")
     if workers == 0:
         typer.echo(f"the study '{study}' is there: `nlb-search worker {study}` works on it, from wherever you like")
@@ -112,13 +112,13 @@ def resume(
     """Go on with a study where it stopped, or after `pause` or `stop`."""
     from nlb_search.search.launching.slots import chosen_gpus, make_slots
     from nlb_search.search.study.opening import open_named_study
-    from nlb_search.storage.study_commands import Order, give_order
+    from nlb_search.storage.study_commands import StudyCommand, send_command
 
     slots = make_slots(chosen_gpus(gpus), workers_per_gpu, workers, side_by_side)
-    open_study = open_named_study(options.place(storage, data, artifacts), study)
+    open_study = open_named_study(options.locations(storage, data, artifacts), study)
     if slots:
         open_study.recording()  # before workers elsewhere go on: what is wrong with it is an error, and no order
-    give_order(open_study.study, Order.WORK)
+    send_command(open_study.study, StudyCommand.WORK)
     if slots:
         _search(open_study, slots, hours)
     else:
@@ -127,9 +127,9 @@ def resume(
 
 def pause(study: options.StudyName, storage: options.Storage = options.STORAGE) -> None:
     """Let all workers of a study, wherever they are, hand back their trials and wait."""
-    from nlb_search.storage.study_commands import Order
+    from nlb_search.storage.study_commands import StudyCommand
 
-    in_hand = _ask(study, storage, Order.PAUSE)
+    in_hand = _ask(study, storage, StudyCommand.PAUSE)
     typer.echo(
         f"asked the workers of '{study}' to hand back their trials and wait ({in_hand}): "
         f"`nlb-search resume {study} --workers 0` lets them go on, and without --workers starts more here"
@@ -142,9 +142,9 @@ def stop(
     storage: options.Storage = options.STORAGE,
 ) -> None:
     """Let all workers of a study, wherever they are, hand back their trials and end."""
-    from nlb_search.storage.study_commands import Order
+    from nlb_search.storage.study_commands import StudyCommand
 
-    in_hand = _ask(study, storage, Order.FINISH if finish else Order.STOP)
+    in_hand = _ask(study, storage, StudyCommand.FINISH if finish else StudyCommand.STOP)
     first = "finish" if finish else "hand back"
     typer.echo(
         f"asked the workers of '{study}' to {first} their trials and end ({in_hand}): "
@@ -152,15 +152,15 @@ def stop(
     )
 
 
-def _ask(study: str, storage: str, order: "Order") -> str:
+def _ask(study: str, storage: str, order: "StudyCommand") -> str:
     """Give an order to a study's workers; returns how many trials they have in hand, in words."""
     from nlb_search.search.study.opening import open_named_study
-    from nlb_search.search.study.status import standing_of
-    from nlb_search.storage.study_commands import give_order
+    from nlb_search.search.study.status import study_status
+    from nlb_search.storage.study_commands import send_command
 
-    open_study = open_named_study(options.place(storage, options.DATA), study)
-    give_order(open_study.study, order)
-    in_hand = sum(at.worker is not None for at in standing_of(open_study).workers)
+    open_study = open_named_study(options.locations(storage, options.DATA), study)
+    send_command(open_study.study, order)
+    in_hand = sum(at.worker is not None for at in study_status(open_study).workers)
     return "1 trial is in hand" if in_hand == 1 else f"{in_hand} trials are in hand"
 
 
@@ -175,12 +175,12 @@ def worker(
     from nlb_search.search.study.opening import open_named_study
     from nlb_search.search.workers.stopping import Stop
     from nlb_search.search.workers.worker import work
-    from nlb_search.storage.database.retrying import Patience
+    from nlb_search.storage.database.retrying import DatabaseRetry
 
     stop = Stop().listen(signal.SIGUSR2)  # Slurm's word, to every process of a job, that its time is nearly up
-    place = options.place(storage, data, artifacts)
+    locations = options.locations(storage, data, artifacts)
     # Clusters start workers and databases in any order, and a launcher may start one while the database is away.
-    open_study = Patience(stop).call(lambda: open_named_study(place, study))
+    open_study = DatabaseRetry(stop).call(lambda: open_named_study(locations, study))
     work(open_study, stop, side_by_side)
     if stop.is_set():
         raise typer.Exit(INTERRUPTED)
@@ -189,17 +189,17 @@ def worker(
 def _search(open_study: "OpenStudy", slots: "list[Slot]", hours: float | None) -> None:
     """Run workers on an open study and say how it ended."""
     from nlb_search.search.launching.launcher import run_workers
-    from nlb_search.search.launching.progress import show_for
+    from nlb_search.search.launching.progress import display_for
     from nlb_search.search.scoring.ties import find_ties
     from nlb_search.search.workers.stopping import Stop
-    from nlb_search.storage.database.retrying import Patience
+    from nlb_search.storage.database.retrying import DatabaseRetry
 
     open_study.recording()  # here, so that what is wrong with it is said once, and it is prepared once
     stop = Stop().listen(signal.SIGUSR2)  # Slurm's word, to every process of a job, that its time is nearly up
-    with show_for(MESSAGES) as show:
-        standing = run_workers(open_study, slots, stop, hours, show)
-    print_standing(standing, Patience(stop).call(lambda: find_ties(open_study)))
-    if not standing.is_met:
+    with display_for(MESSAGES) as show:
+        status = run_workers(open_study, slots, stop, hours, show)
+    print_status(status, DatabaseRetry(stop).call(lambda: find_ties(open_study)))
+    if not status.is_met:
         typer.echo(f"stopped before the budget was met: `nlb-search resume {open_study.name}` goes on")
     if stop.is_set():
         raise typer.Exit(INTERRUPTED)

@@ -12,7 +12,7 @@ from nlb_search.storage.errors import StorageError
 
 if TYPE_CHECKING:
     from nlb_search.search.scoring.ties import Ties
-    from nlb_search.search.study.status import Standing
+    from nlb_search.search.study.status import StudyStatus
 
 
 def status(
@@ -24,27 +24,27 @@ def status(
     """Say where a study stands, and which trials cannot be told apart from its best."""
     from nlb_search.search.scoring.ties import find_ties
     from nlb_search.search.study.opening import open_named_study
-    from nlb_search.search.study.status import standing_of
+    from nlb_search.search.study.status import study_status
 
-    open_study = open_named_study(options.place(storage, options.DATA, artifacts), study)
-    standing, ties = standing_of(open_study), find_ties(open_study)
+    open_study = open_named_study(options.locations(storage, options.DATA, artifacts), study)
+    status, ties = study_status(open_study), find_ties(open_study)
     if as_json:
-        print_json(standing.as_json() | {"ties": ties.numbers})
+        print_json(status.as_json() | {"ties": ties.numbers})
     else:
-        print_standing(standing, ties)
+        print_status(status, ties)
 
 
 def studies(storage: options.Storage = options.STORAGE) -> None:
     """List the studies of a storage."""
     from nlb_search.search.launching.progress import headline
     from nlb_search.search.study.opening import existing_database, open_named_study
-    from nlb_search.search.study.status import standing_of
+    from nlb_search.search.study.status import study_status
     from nlb_search.storage.studies import study_names
 
-    place = options.place(storage, options.DATA)
-    for name in study_names(existing_database(place.url)):
+    locations = options.locations(storage, options.DATA)
+    for name in study_names(existing_database(locations.url)):
         try:
-            typer.echo(headline(standing_of(open_named_study(place, name))))
+            typer.echo(headline(study_status(open_named_study(locations, name))))
         except (StorageError, SearchError) as error:
             typer.echo(f"{name}: {error}")
 
@@ -65,9 +65,9 @@ def dashboard(
     from nlb_search.search.study.opening import check_exists
     from nlb_search.storage.database.opening import open_for_editing, open_for_reading
 
-    place = options.place(storage, options.DATA)
-    check_exists(place.url)
-    database = open_for_editing(place.url) if writable else open_for_reading(place.url)
+    locations = options.locations(storage, options.DATA)
+    check_exists(locations.url)
+    database = open_for_editing(locations.url) if writable else open_for_reading(locations.url)
     names = frozenset(name.lower() for name in ("localhost", host, public_host) if name)
     serve(make_server(database, host, port, names, writable))
 
@@ -82,13 +82,13 @@ def plot(
     from nlb_search.search.figures.study_figures import write_figures
     from nlb_search.search.study.opening import open_named_study
 
-    for path in write_figures(open_named_study(options.place(storage, options.DATA, artifacts), study), out):
+    for path in write_figures(open_named_study(options.locations(storage, options.DATA, artifacts), study), out):
         typer.echo(f"wrote {path}")
 
 
-def print_standing(standing: "Standing", ties: "Ties") -> None:
+def print_status(status: "StudyStatus", ties: "Ties") -> None:
     from nlb_search.search.figures.study_table import report
     from nlb_search.search.launching.progress import headline
 
-    typer.echo(headline(standing))
-    OUTPUT.print(report(standing, ties))
+    typer.echo(headline(status))
+    OUTPUT.print(report(status, ties))

@@ -33,12 +33,12 @@ def copy(
     from nlb_search.storage.copying import Home, copy_study
     from nlb_search.storage.database.urls import parse_url
 
-    place, new_url = options.place(storage, options.DATA, artifacts), parse_url(to)
+    locations, new_url = options.locations(storage, options.DATA, artifacts), parse_url(to)
     target = Home(new_url, (to_artifacts or default_artifacts(new_url)).absolute())
-    existing_database(place.url)
+    existing_database(locations.url)
     with Progress(console=MESSAGES, transient=True, disable=not MESSAGES.is_terminal) as show:
         bar = show.add_task("")
-        for copied in copy_study(study, Home(place.url, place.artifacts), target):
+        for copied in copy_study(study, Home(locations.url, locations.artifacts), target):
             show.update(bar, description=copied.what, completed=copied.done, total=copied.total)
     typer.echo(f"copied {study} to {target.url}, its checkpoints to {target.artifacts / study}")
-    typer.echo(f"{place.url} still has it: delete it there when you no longer need it, and work on one of the two")
+    typer.echo(f"{locations.url} still has it: delete it there when you no longer need it, and work on one of the two")

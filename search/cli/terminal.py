@@ -24,12 +24,12 @@ OUTPUT = Console()
 MESSAGES = Console(stderr=True)
 
 
-def set_up_words(debug: bool) -> None:
+def configure_logging(debug: bool) -> None:
     """Send what the rooms log to standard error: in colour to a terminal, with the time to a file."""
     level = logging.DEBUG if debug else logging.INFO
     if MESSAGES.is_terminal:
-        live = RichHandler(console=MESSAGES, show_path=False, show_level=False, log_time_format="%H:%M:%S")
-        logging.basicConfig(level=logging.WARNING, handlers=[live], format="%(message)s")
+        handler = RichHandler(console=MESSAGES, show_path=False, show_level=False, log_time_format="%H:%M:%S")
+        logging.basicConfig(level=logging.WARNING, handlers=[handler], format="%(message)s")
     else:
         # A launcher gives its workers' words a time itself.
         time = "" if LAUNCHER_VARIABLE in os.environ else "%(asctime)s "

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 _READING = ("GET", "HEAD", "OPTIONS")
-_MOST_DRAINED = 1 << 20
+_MAX_DRAINED = 1 << 20
 _HEADERS = [("X-Frame-Options", "DENY"), ("X-Content-Type-Options", "nosniff")]
 """Sent with every answer: no other site may show the page in a frame and have its buttons clicked."""
 
@@ -37,7 +37,7 @@ class Guarded:
             return self.app(environ, start)
         # Unread, what was sent would make the system cut the line before the answer arrives.
         length = environ.get("CONTENT_LENGTH", "")
-        environ["wsgi.input"].read(min(int(length), _MOST_DRAINED) if length.isdecimal() else 0)
+        environ["wsgi.input"].read(min(int(length), _MAX_DRAINED) if length.isdecimal() else 0)
         start("403 Forbidden", [("Content-Type", "application/json")])
         return [json.dumps({"reason": reason}).encode()]
 

@@ -8,7 +8,7 @@ from nlb_search.data.inspection.survey import Survey
 from nlb_search.search.errors import SearchError
 from nlb_search.search.figures import inspection_figures as figures
 from nlb_search.search.figures.inspection_table import facts
-from nlb_search.search.figures.inspection_warnings import worries
+from nlb_search.search.figures.inspection_warnings import inspection_warnings
 from nlb_search.storage.atomic_files import whole_file
 
 FILE = "inspection.html"
@@ -44,7 +44,7 @@ def write_page(survey: Survey, found: Inspection, out: Path) -> Path:
 def _page(survey: Survey, found: Inspection) -> str:
     title = html.escape(f"{found.name} in bins of {found.bin_ms} ms")
     rows = "".join(f"<tr><th>{html.escape(name)}</th><td>{html.escape(fact)}</td></tr>" for name, fact in facts(found))
-    lines = "".join(f"<li>{html.escape(worry)}</li>" for worry in worries(found))
+    lines = "".join(f"<li>{html.escape(worry)}</li>" for worry in inspection_warnings(found))
     words = (
         f"<h2>Worth a look</h2><ul class='worries'>{lines}</ul>"
         if lines

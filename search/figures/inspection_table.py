@@ -17,7 +17,7 @@ _PARTS = {
 def heads_of(found: Inspection) -> list[str]:
     """The ends of a chain that can describe the recording's counts."""
     heads = HEADS.values()
-    return [head.name for head in heads if head.most_spikes is None or found.largest_count <= head.most_spikes]
+    return [head.name for head in heads if head.max_spikes is None or found.largest_count <= head.max_spikes]
 
 
 def facts(found: Inspection) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ _FEW_SPIKES = 500
 _MISSING = 0.1
 
 
-def worries(found: Inspection) -> list[str]:
+def inspection_warnings(found: Inspection) -> list[str]:
     """A line for each finding that may spoil a search or its score, the worst first."""
     return [*_leaks(found), *_neurons(found), *_time(found), *_scores(found)]
 

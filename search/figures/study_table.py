@@ -7,7 +7,7 @@ from rich.table import Table
 from nlb_search.search.sampling.space import settings_of_parameters
 from nlb_search.search.scoring.bootstrap import SHARE
 from nlb_search.search.scoring.ties import Ties
-from nlb_search.search.study.status import Standing
+from nlb_search.search.study.status import StudyStatus
 
 METRICS = {"fp_bps": "fp-bps", "vel_r2": "vel R2", "psth_r2": "psth R2", "tp_corr": "tp corr"}
 """The benchmark's names of a trial's metrics beside co-bps, by the attributes that hold them."""
@@ -20,40 +20,40 @@ def metrics_in_words(attrs: dict[str, Any]) -> list[tuple[str, str]]:
     return [(metric, f"{attrs[name]:.4f}") for name, metric in METRICS.items() if name in attrs]
 
 
-def report(standing: Standing, ties: Ties) -> Table:
+def report(status: StudyStatus, ties: Ties) -> Table:
     """What ``status`` prints below its first line."""
     table = Table(box=None, show_header=False)
-    table.add_row("dataset", f"{standing.spec.dataset}, {standing.spec.bin_ms} ms bins")
-    table.add_row("search", f"{standing.spec.space_name} space, {standing.spec.sampler}, {standing.spec.pruner}")
-    if standing.best:
-        attrs = standing.best.attrs
-        table.add_row("best trial", str(standing.best.number))
-        table.add_row("co-bps", f"{standing.best.value:.4f}{_range_in_words(attrs)}")
+    table.add_row("dataset", f"{status.spec.dataset}, {status.spec.bin_ms} ms bins")
+    table.add_row("search", f"{status.spec.space_name} space, {status.spec.sampler}, {status.spec.pruner}")
+    if status.best:
+        attrs = status.best.attrs
+        table.add_row("best trial", str(status.best.number))
+        table.add_row("co-bps", f"{status.best.value:.4f}{_range_in_words(attrs)}")
         for metric, value in metrics_in_words(attrs):
             table.add_row(metric, value)
-        if standing.states["complete"] > 1:
+        if status.states["complete"] > 1:
             table.add_row("ties", ties.in_words())
         facts = {name: value for name, value in attrs.items() if name not in (*METRICS, *_RANGE)}
-        facts |= {"best_epoch": f"{attrs['best_epoch']} of {standing.spec.epochs}"} if "best_epoch" in attrs else {}
-        for name, value in (facts | settings_of_parameters(standing.best.params)).items():
+        facts |= {"best_epoch": f"{attrs['best_epoch']} of {status.spec.epochs}"} if "best_epoch" in attrs else {}
+        for name, value in (facts | settings_of_parameters(status.best.params)).items():
             table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
-    for row in _chains_in_words(standing):
+    for row in _chains_in_words(status):
         table.add_row("chain", row)
-    for at in standing.workers:
+    for at in status.workers:
         score = "" if at.co_bps is None else f", co-bps {at.co_bps:.4f}"
         table.add_row(f"trial {at.trial}", f"{at.worker or 'no worker'}, epoch {at.epoch}{score}")
-    for reason in standing.failures:
+    for reason in status.failures:
         table.add_row("failed", reason)
     return table
 
 
-def _chains_in_words(standing: Standing) -> list[str]:
+def _chains_in_words(status: StudyStatus) -> list[str]:
     """The best trial of each chain, where a study has several."""
-    if len(standing.best_of_chains) < 2:
+    if len(status.best_of_chains) < 2:
         return []
     return [
         f"{chain}: no complete trial yet" if best is None else f"{chain}: {best.value:.4f} (trial {best.number})"
-        for chain, best in standing.best_of_chains.items()
+        for chain, best in status.best_of_chains.items()
     ]
 
 

@@ -11,8 +11,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from nlb_search.search.study.status import Standing
-from nlb_search.storage.study_commands import Order
+from nlb_search.search.study.status import StudyStatus
+from nlb_search.storage.study_commands import StudyCommand
 
 LINE_SECONDS = 10.0
 """Without a terminal, a line is written when a trial finishes, but not more often than this."""
@@ -20,10 +20,10 @@ LINE_SECONDS = 10.0
 _log = logging.getLogger(__name__)
 
 
-class Show(Protocol):
+class ProgressDisplay(Protocol):
     """Where a launcher shows its study."""
 
-    def update(self, standing: Standing) -> None:
+    def update(self, status: StudyStatus) -> None:
         """Show where the study stands now; called about once a second."""
 
 
@@ -37,18 +37,18 @@ class Pace:
     def elapsed(self) -> timedelta:
         return timedelta(seconds=round(time.monotonic() - self._began))
 
-    def left(self, standing: Standing) -> timedelta | None:
+    def left(self, status: StudyStatus) -> timedelta | None:
         """The time until the budget is met at the pace so far, or None before the first trial finished."""
         if self._finished_before is None:
-            self._finished_before = standing.finished
-        done = standing.finished - self._finished_before
+            self._finished_before = status.finished
+        done = status.finished - self._finished_before
         if not done:
             return None
         seconds_per_trial = (time.monotonic() - self._began) / done
-        return timedelta(seconds=round(seconds_per_trial * (standing.spec.trials - standing.finished)))
+        return timedelta(seconds=round(seconds_per_trial * (status.spec.trials - status.finished)))
 
 
-class LiveShow:
+class LiveDisplay:
     """A table that stays in place: the budget, the best trial, and what each worker does."""
 
     def __init__(self, console: Console) -> None:
@@ -62,11 +62,11 @@ class LiveShow:
     def __exit__(self, *_exception: object) -> None:
         self._live.stop()
 
-    def update(self, standing: Standing) -> None:
-        self._live.update(render(standing, self._pace))
+    def update(self, status: StudyStatus) -> None:
+        self._live.update(render(status, self._pace))
 
 
-class LineShow:
+class LineDisplay:
     """A line in the log whenever trials have finished."""
 
     def __init__(self) -> None:
@@ -80,42 +80,42 @@ class LineShow:
     def __exit__(self, *_exception: object) -> None:
         pass
 
-    def update(self, standing: Standing) -> None:
-        left = self._pace.left(standing)
-        done = standing.finished == standing.spec.trials
-        if standing.finished == self._shown or (time.monotonic() - self._shown_at < LINE_SECONDS and not done):
+    def update(self, status: StudyStatus) -> None:
+        left = self._pace.left(status)
+        done = status.finished == status.spec.trials
+        if status.finished == self._shown or (time.monotonic() - self._shown_at < LINE_SECONDS and not done):
             return
-        self._shown, self._shown_at = standing.finished, time.monotonic()
-        _log.info("%s%s", headline(standing), f", about {left} left" if left else "")
+        self._shown, self._shown_at = status.finished, time.monotonic()
+        _log.info("%s%s", headline(status), f", about {left} left" if left else "")
 
 
-def show_for(console: Console) -> LiveShow | LineShow:
+def display_for(console: Console) -> LiveDisplay | LineDisplay:
     """The live table on a terminal, lines anywhere else."""
-    return LiveShow(console) if console.is_terminal else LineShow()
+    return LiveDisplay(console) if console.is_terminal else LineDisplay()
 
 
-def headline(standing: Standing) -> str:
+def headline(status: StudyStatus) -> str:
     """A study in one line."""
-    states, order = standing.states, standing.order
+    states, order = status.states, status.order
     failed = f", {states['fail']} failed" if states["fail"] else ""
-    best = f"best co-bps {standing.best.value:.4f} (trial {standing.best.number})" if standing.best else "no score yet"
+    best = f"best co-bps {status.best.value:.4f} (trial {status.best.number})" if status.best else "no score yet"
     return (
-        f"{standing.study}: {standing.finished} of {standing.spec.trials} trials "
+        f"{status.study}: {status.finished} of {status.spec.trials} trials "
         f"({states['complete']} complete, {states['pruned']} pruned{failed}), {best}"
-        f"{'' if order is Order.WORK else f'; asked to {order}'}"
+        f"{'' if order is StudyCommand.WORK else f'; asked to {order}'}"
     )
 
 
-def render(standing: Standing, pace: Pace) -> Group:
+def render(status: StudyStatus, pace: Pace) -> Group:
     """The study as Rich draws it."""
-    left = pace.left(standing)
+    left = pace.left(status)
     summary = Table.grid(padding=(0, 2))
     summary.add_row(
-        ProgressBar(total=standing.spec.trials, completed=standing.finished, width=30),
+        ProgressBar(total=status.spec.trials, completed=status.finished, width=30),
         Text(f"{pace.elapsed()} so far, {f'about {left} left' if left else 'time left not known yet'}"),
     )
     table = Table("worker", "trial", "epoch", "co-bps", box=None, header_style="bold")
-    for at in standing.workers:
+    for at in status.workers:
         score = "" if at.co_bps is None else f"{at.co_bps:.4f}"
-        table.add_row(str(at.worker or "gone"), str(at.trial), f"{at.epoch} of {standing.spec.epochs}", score)
-    return Group(Text(headline(standing), style="bold"), summary, table)
+        table.add_row(str(at.worker or "gone"), str(at.trial), f"{at.epoch} of {status.spec.epochs}", score)
+    return Group(Text(headline(status), style="bold"), summary, table)

@@ -11,20 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nlb_search.search.errors import SearchError, UsageError
-from nlb_search.search.launching.worker_process import LEAVE_SECONDS, MODULE
-from nlb_search.search.study.opening import OpenStudy, Place
+from nlb_search.search.launching.worker_process import MODULE, SHUTDOWN_SECONDS
+from nlb_search.search.study.opening import Locations, OpenStudy
 
 if TYPE_CHECKING:
     from submitit import Job
     from submitit.helpers import DelayedSubmission
 
-WARNING_SECONDS = int(2 * LEAVE_SECONDS)
+WARNING_SECONDS = int(2 * SHUTDOWN_SECONDS)
 """How long before the end of its time a job is told to hand back its trials."""
 
-LEAST_MINUTES = 5
+MIN_MINUTES = 5
 """The shortest time that leaves some to train in: a job needs a minute to begin, and ends a minute early."""
 
-MOST_RETURNS = 10_000
+MAX_REQUEUES = 10_000
 """How often a job may reach the end of its time and come again: as often as the budget needs."""
 
 PYTHON = f"{shlex.quote(sys.executable)} -P"
@@ -108,20 +108,22 @@ def minutes_of(time: str) -> int:
     days, *rest = (None if part is None else int(part) for part in found.groups())
     parts = [part for part in rest if part is not None]
     first = 60.0 if days is not None or len(parts) == 3 else 1.0
-    minutes = math.ceil((days or 0) * 24 * 60 + sum(part * first / 60.0**place for place, part in enumerate(parts)))
-    if minutes < LEAST_MINUTES:
-        raise UsageError(f"--time {time}: a job needs {LEAST_MINUTES} minutes to get anywhere")
+    minutes = math.ceil(
+        (days or 0) * 24 * 60 + sum(part * first / 60.0**position for position, part in enumerate(parts))
+    )
+    if minutes < MIN_MINUTES:
+        raise UsageError(f"--time {time}: a job needs {MIN_MINUTES} minutes to get anywhere")
     return minutes
 
 
-def check_cluster(place: Place) -> None:
+def check_cluster(locations: Locations) -> None:
     """Raises SearchError where no job can be submitted, or where the nodes could not reach the storage."""
-    url = place.url.sqlalchemy_url
+    url = locations.url.sqlalchemy_url
     host = url.host or url.query.get("host")
     if host is None or str(host).startswith("/"):  # a file, or a server's socket
         raise SearchError(
-            f"--on slurm: the storage {place.url} is of this machine alone, and SQLite on a shared folder is not safe: "
-            "give --storage postgresql://USER@HOST/DATABASE"
+            f"--on slurm: the storage {locations.url} is on this machine alone, and SQLite on a shared folder is not "
+            "safe: give --storage postgresql://USER@HOST/DATABASE"
         )
     try:
         from submitit import SlurmExecutor
@@ -137,8 +139,8 @@ def submit(open_study: OpenStudy, allocation: Allocation, side_by_side: int | No
     from submitit.core.utils import FailedJobError, FailedSubmissionError
 
     # Slurm hands the environment of whoever submits to the job: a command line or a script would show the password.
-    os.environ.update(open_study.place.environment)
-    executor = SlurmExecutor(log_folder(open_study), max_num_timeout=MOST_RETURNS, python=PYTHON)
+    os.environ.update(open_study.locations.environment)
+    executor = SlurmExecutor(log_folder(open_study), max_num_timeout=MAX_REQUEUES, python=PYTHON)
     job = Launch((open_study.name, *allocation.options(side_by_side)))
     executor.update_parameters(job_name=f"nlb-{open_study.name}", **allocation.parameters)
     try:
@@ -153,7 +155,7 @@ def log_folder(open_study: OpenStudy) -> Path:
 
     Only its owner may look into it. Its name is one that no study has.
     """
-    folder = open_study.place.artifacts / ".slurm" / open_study.name
+    folder = open_study.locations.artifacts / ".slurm" / open_study.name
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
     return folder

@@ -10,18 +10,18 @@ import time
 from typing import IO
 
 from nlb_search.search.launching.slots import Slot
-from nlb_search.search.study.opening import Place
+from nlb_search.search.study.opening import Locations
 from nlb_search.search.worker_protocol import ERROR, LAUNCHER_VARIABLE
 
 MODULE = ("-P", "-m", "nlb_search")
 """How Python runs nlb-search. With -P it imports nothing from the working directory, as the installed command does."""
 
-LEAVE_SECONDS = 30.0
+SHUTDOWN_SECONDS = 30.0
 """How long a worker may take to hand back its trial before it is killed, as Slurm and Kubernetes wait."""
 
 FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS = 1.0, 60.0
-SHORT_LIFE_SECONDS = 20.0
-MOST_SHORT_LIVES = 5
+SHORT_RUN_SECONDS = 20.0
+MAX_SHORT_RUNS = 5
 
 _log = logging.getLogger(__name__)
 
@@ -33,8 +33,8 @@ class WorkerProcess:
     itself that it cannot go on (exit codes 1 and 2), or that dies young five times in a row, is given up.
     """
 
-    def __init__(self, slot: Slot, study: str, place: Place) -> None:
-        self.slot, self.study, self.place = slot, study, place
+    def __init__(self, slot: Slot, study: str, locations: Locations) -> None:
+        self.slot, self.study, self.locations = slot, study, locations
         self.name = f"worker {slot.number + 1}"
         self.why_given_up: str | None = None
         self._last_words = ""
@@ -64,7 +64,7 @@ class WorkerProcess:
             self._process = None
             self._ended(code)
 
-    def ask_to_leave(self) -> None:
+    def terminate(self) -> None:
         """Ask the process to hand back its trial and end."""
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
@@ -76,12 +76,12 @@ class WorkerProcess:
         try:
             self._process.wait(max(0.0, leave_by - time.monotonic()))
         except subprocess.TimeoutExpired:
-            _log.warning("%s did not leave in %.0f s: killing it", self.name, LEAVE_SECONDS)
+            _log.warning("%s did not leave in %.0f s: killing it", self.name, SHUTDOWN_SECONDS)
             self._process.kill()
             self._process.wait()
 
     def _start(self) -> None:
-        environment = os.environ | self.place.environment | {LAUNCHER_VARIABLE: str(os.getpid())}
+        environment = os.environ | self.locations.environment | {LAUNCHER_VARIABLE: str(os.getpid())}
         self._process = subprocess.Popen(
             [sys.executable, *MODULE, "worker", *self.slot.options, self.study],
             env=environment | self.slot.environment,
@@ -109,10 +109,10 @@ class WorkerProcess:
             self.why_given_up = f"{self.name} said: {self._last_words}"
             return
         cause = _in_words(code)
-        young = time.monotonic() - self._started < SHORT_LIFE_SECONDS
+        young = time.monotonic() - self._started < SHORT_RUN_SECONDS
         self._short_lives = self._short_lives + 1 if young else 0
-        if self._short_lives == MOST_SHORT_LIVES:
-            self.why_given_up = f"{self.name} was ended {cause} soon after its start, {MOST_SHORT_LIVES} times in a row"
+        if self._short_lives == MAX_SHORT_RUNS:
+            self.why_given_up = f"{self.name} was ended {cause} soon after its start, {MAX_SHORT_RUNS} times in a row"
             _log.warning("%s: giving it up", self.why_given_up)
             return
         delay = min(FIRST_DELAY_SECONDS * 2**self._short_lives, LONGEST_DELAY_SECONDS)

@@ -40,7 +40,7 @@ from nlb_search.search.workers.memory import keep_freed_memory
 from nlb_search.search.workers.stopping import Stop
 from nlb_search.search.workers.trial import settings_of
 
-LOOK_SECONDS = 0.5
+POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Course:
+class FoldSettings:
     """What all jobs have in common: the recording, lying at ``data``, and into how many folds it is cut."""
 
     spec: SearchSpec
@@ -69,7 +69,7 @@ def fold_trials(n_trials: int, splits: int, seed: int) -> tuple[torch.Tensor, ..
 
 
 def score_fold(
-    job: Job, course: Course, counts: Counts, device: torch.device, interrupted: Callable[[], bool]
+    job: Job, fold_settings: FoldSettings, counts: Counts, device: torch.device, interrupted: Callable[[], bool]
 ) -> float:
     """co-bps on the job's fold of ``counts``, those of train + val, after a training on the other folds.
 
@@ -77,8 +77,8 @@ def score_fold(
     nothing. Its seed is that of the study's trial with the fold's number, whichever finalist is trained. Raises
     DivergedError for a loss or score that is not finite, and InterruptedTrainingError.
     """
-    spec = course.spec
-    folds = fold_trials(counts.n_trials, course.splits, spec.seed)
+    spec = fold_settings.spec
+    folds = fold_trials(counts.n_trials, fold_settings.splits, spec.seed)
     rest = torch.cat([trials for fold, trials in enumerate(folds) if fold != job.fold])
     architecture, hyper = settings_of(job.settings)
     seed = spec.trial_seed(job.fold)
@@ -92,7 +92,7 @@ def score_fold(
 
 
 def run_jobs(
-    jobs: list[Job], course: Course, slots: list[Slot], stop: Stop
+    jobs: list[Job], fold_settings: FoldSettings, slots: list[Slot], stop: Stop
 ) -> Iterator[tuple[Job, float | DivergedError]]:
     """Each job with its score, or with how it diverged, as they are done by one process a slot.
 
@@ -104,10 +104,10 @@ def run_jobs(
         free_slots.put(slot)
     with concurrent.futures.ProcessPoolExecutor(len(slots), context, _arrive, (free_slots, leave)) as pool:
         with _ctrl_c_for_parent_alone():
-            running = {pool.submit(_run, job, course): job for job in jobs}
+            running = {pool.submit(_run, job, fold_settings): job for job in jobs}
         try:
             while running and not stop.is_set():
-                done, _ = concurrent.futures.wait(running, LOOK_SECONDS, concurrent.futures.FIRST_COMPLETED)
+                done, _ = concurrent.futures.wait(running, POLL_SECONDS, concurrent.futures.FIRST_COMPLETED)
                 for future in done:
                     job, result = running.pop(future), _score_or_divergence(future)
                     if isinstance(result, DivergedError):
@@ -176,10 +176,10 @@ def _leave_with_parent() -> None:
     os._exit(1)
 
 
-def _run(job: Job, course: Course) -> float:
+def _run(job: Job, fold_settings: FoldSettings) -> float:
     assert _leave is not None
     if _leave.is_set():
         raise InterruptedTrainingError("asked to leave")
-    spec = course.spec
-    counts = _train_val(spec.dataset, course.data, spec.bin_ms, spec.recording)
-    return score_fold(job, course, counts, training_device(), _leave.is_set)
+    spec = fold_settings.spec
+    counts = _train_val(spec.dataset, fold_settings.data, spec.bin_ms, spec.recording)
+    return score_fold(job, fold_settings, counts, training_device(), _leave.is_set)

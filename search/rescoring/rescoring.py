@@ -16,14 +16,14 @@ from optuna.trial import FrozenTrial
 from nlb_search.models.errors import DivergedError
 from nlb_search.search.errors import SearchError, UsageError
 from nlb_search.search.launching.slots import Slot
-from nlb_search.search.rescoring.cross_validation import Course, Job, run_jobs
+from nlb_search.search.rescoring.cross_validation import FoldSettings, Job, run_jobs
 from nlb_search.search.sampling.space import sample
 from nlb_search.search.study.chain_trials import by_chain
 from nlb_search.search.study.opening import OpenStudy
 from nlb_search.search.study.specification import check_versions
 from nlb_search.search.study.status import complete_trials
 from nlb_search.search.workers.stopping import Stop
-from nlb_search.storage.database.retrying import Patience
+from nlb_search.storage.database.retrying import DatabaseRetry
 
 RESCORING_KEY = "rescoring"
 """The study's attribute that says into how many folds its last rescoring cuts, and the numbers of its finalists."""
@@ -152,22 +152,22 @@ def rescore(study: OpenStudy, finalists: list[FrozenTrial], splits: int, slots: 
     n_trials = study.recording().train_val.n_trials
     if splits > n_trials:
         raise UsageError(f"--splits {splits}: there are only {n_trials} trials of train and val: give fewer")
-    patience = Patience(stop)
-    _begin(study, finalists, splits, patience)
+    retry = DatabaseRetry(stop)
+    _begin(study, finalists, splits, retry)
     known = {one.trial.number: one for one in rescoring_of(study).finalists}
     jobs = [job for one in known.values() for job in _jobs(study, one)]
-    course = Course(study.spec, study.place.data, splits)
-    for done, (job, result) in enumerate(run_jobs(jobs, course, slots, stop) if jobs else (), start=1):
+    fold_settings = FoldSettings(study.spec, study.locations.data, splits)
+    for done, (job, result) in enumerate(run_jobs(jobs, fold_settings, slots, stop) if jobs else (), start=1):
         known[job.number] = _with_result(known[job.number], job.fold, result)
-        _record(study, splits, job, result, patience)
+        _record(study, splits, job, result, retry)
         said = f"diverged and is left out: {result}" if isinstance(result, DivergedError) else f"co-bps {result:.4f}"
         _log.info("trial %d, fold %d: %s (%d of %d)", job.number, job.fold + 1, said, done, len(jobs))
     return Rescoring(study.name, splits, tuple(known.values()))
 
 
-def _begin(study: OpenStudy, finalists: Iterable[FrozenTrial], splits: int, patience: Patience) -> None:
+def _begin(study: OpenStudy, finalists: Iterable[FrozenTrial], splits: int, retry: DatabaseRetry) -> None:
     begun = {"splits": splits, "trials": [trial.number for trial in finalists]}
-    patience.call(lambda: study.study.set_user_attr(RESCORING_KEY, begun))
+    retry.call(lambda: study.study.set_user_attr(RESCORING_KEY, begun))
 
 
 def _jobs(study: OpenStudy, one: Rescored) -> list[Job]:
@@ -187,9 +187,9 @@ def _with_result(one: Rescored, fold: int, result: float | DivergedError) -> Res
     return replace(one, scores=(*one.scores[:fold], result, *one.scores[fold + 1 :]))
 
 
-def _record(study: OpenStudy, splits: int, job: Job, result: float | DivergedError, patience: Patience) -> None:
+def _record(study: OpenStudy, splits: int, job: Job, result: float | DivergedError, retry: DatabaseRetry) -> None:
     value = {"diverged": str(result)} if isinstance(result, DivergedError) else {"co_bps": result}
-    patience.call(lambda: study.study.set_user_attr(_key(splits, job.number, job.fold), value))
+    retry.call(lambda: study.study.set_user_attr(_key(splits, job.number, job.fold), value))
 
 
 def _recorded(study: OpenStudy, trial: FrozenTrial, splits: int, attributes: dict[str, Any]) -> Rescored:

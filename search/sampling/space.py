@@ -180,7 +180,7 @@ def start_parameters(space: Space, architectures: tuple[str, ...]) -> dict[str, 
     Those that the space leaves out are missing here: the sampler chooses them, as it does in the other trials.
     """
     chain = parse_chain(architectures[0])
-    usual = usual_settings(chain)
+    usual = default_settings(chain)
     parameters: dict[str, Any] = {ARCHITECTURE: architectures[0]} if len(architectures) > 1 else {}
     for name, range_ in space.items():
         if name in chain.hyperparameters:
@@ -188,7 +188,7 @@ def start_parameters(space: Space, architectures: tuple[str, ...]) -> dict[str, 
     return parameters
 
 
-def usual_settings(chain: Chain) -> Hyperparameters:
+def default_settings(chain: Chain) -> Hyperparameters:
     """The settings that are good for a chain as a rule.
 
     Without a recurrent layer, attention at the usual learning rate loses by the middle of a training what it had

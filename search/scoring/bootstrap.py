@@ -49,7 +49,7 @@ def range_of(values_R: Array) -> Range:
     return Range(float(low), float(high))
 
 
-def can_be_told_apart(one_R: Array, other_R: Array) -> bool:
+def differ_significantly(one_R: Array, other_R: Array) -> bool:
     """Whether two models' scores differ in more than the draw of trials, by their co-bps in the same resamples."""
     return 0.0 not in range_of(one_R - other_R)
 

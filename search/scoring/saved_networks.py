@@ -14,14 +14,14 @@ from nlb_search.storage.checkpoints import Checkpoint, load_checkpoint, save_che
 _NETWORK, _VAL = "network.", "val."
 
 
-def keep(path: Path, weights: dict[str, Tensor], gains: Gains, facts: dict[str, Any]) -> None:
+def save_network(path: Path, weights: dict[str, Tensor], gains: Gains, facts: dict[str, Any]) -> None:
     """Write a trial's checkpoint: the network's weights, its gains on val, and the facts about both."""
     tensors = {f"{_NETWORK}{name}": tensor for name, tensor in weights.items()}
     tensors |= {f"{_VAL}gain_B": gains.gain_B, f"{_VAL}spikes_B": gains.spikes_B}
     save_checkpoint(path, Checkpoint({name: tensor.cpu() for name, tensor in tensors.items()}, facts))
 
 
-def kept_network(study: OpenStudy, trial: FrozenTrial) -> Checkpoint:
+def load_network(study: OpenStudy, trial: FrozenTrial) -> Checkpoint:
     """The weights of a complete trial's best network, by their names in it, and the facts about the trial.
 
     Raises SearchError when the checkpoint is not there or another trial's, StorageError when it is damaged.
@@ -29,8 +29,8 @@ def kept_network(study: OpenStudy, trial: FrozenTrial) -> Checkpoint:
     return _kept(study, trial, _NETWORK)
 
 
-def kept_gains(study: OpenStudy, trial: FrozenTrial) -> Gains:
-    """What each val trial adds to a complete trial's co-bps. Raises as ``kept_network`` does."""
+def load_gains(study: OpenStudy, trial: FrozenTrial) -> Gains:
+    """What each val trial adds to a complete trial's co-bps. Raises as ``load_network`` does."""
     return Gains(**_kept(study, trial, _VAL).tensors)
 
 
@@ -57,7 +57,7 @@ def _kept(study: OpenStudy, trial: FrozenTrial, part: str) -> Checkpoint:
     return Checkpoint({name.removeprefix(part): tensor for name, tensor in checkpoint.tensors.items()}, facts)
 
 
-def sweep(study: OpenStudy) -> None:
+def remove_unused_checkpoints(study: OpenStudy) -> None:
     """Remove checkpoints that a worker left when it was killed between finishing its trial and tidying up."""
     for trial in study.study.get_trials(deepcopy=False):
         if trial.state == TrialState.COMPLETE:

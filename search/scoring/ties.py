@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from optuna.trial import FrozenTrial
 
 from nlb_search.search.errors import SearchError
-from nlb_search.search.scoring.bootstrap import Array, can_be_told_apart, resampled_co_bps
-from nlb_search.search.scoring.saved_networks import kept_gains
+from nlb_search.search.scoring.bootstrap import Array, differ_significantly, resampled_co_bps
+from nlb_search.search.scoring.saved_networks import load_gains
 from nlb_search.search.study.opening import OpenStudy
 from nlb_search.search.study.status import complete_trials
 from nlb_search.storage.errors import StorageError
 
-MOST_NAMED = 5
+MAX_NAMED = 5
 """Trials that are named in a line; the others are counted."""
 
 
@@ -41,8 +41,8 @@ class Ties:
 
     def _named(self) -> str:
         assert self.trials
-        names = [f"trial {trial.number} ({trial.value:.4f})" for trial in self.trials[:MOST_NAMED]]
-        others = len(self.trials) - MOST_NAMED
+        names = [f"trial {trial.number} ({trial.value:.4f})" for trial in self.trials[:MAX_NAMED]]
+        others = len(self.trials) - MAX_NAMED
         if others > 0:
             names.append(f"{others} other{'s' if others > 1 else ''}")
         *most, last = names
@@ -62,7 +62,7 @@ def find_ties(study: OpenStudy) -> Ties:
     ties, unread = [], []
     for trial in others:
         try:
-            if not can_be_told_apart(best_R, _resampled(study, trial)):
+            if not differ_significantly(best_R, _resampled(study, trial)):
                 ties.append(trial)
         except (SearchError, StorageError) as error:
             unread.append(str(error))
@@ -71,5 +71,5 @@ def find_ties(study: OpenStudy) -> Ties:
 
 
 def _resampled(study: OpenStudy, trial: FrozenTrial) -> Array:
-    gains = kept_gains(study, trial)
+    gains = load_gains(study, trial)
     return resampled_co_bps(gains.gain_B.numpy(), gains.spikes_B.numpy())

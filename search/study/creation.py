@@ -20,16 +20,16 @@ from nlb_search.search.errors import SearchError, UsageError
 from nlb_search.search.sampling.samplers import check_sampler
 from nlb_search.search.sampling.settings import PrunerName, SamplerName
 from nlb_search.search.sampling.space import SPACES, NamedSpace, space_for, start_parameters
-from nlb_search.search.study.opening import OpenStudy, Place, open_named_study
+from nlb_search.search.study.opening import Locations, OpenStudy, open_named_study
 from nlb_search.search.study.specification import (
     BATCH_SIZE,
     EVALUATIONS,
     OPTION_OF_FIELD,
     SearchSpec,
+    default_epochs,
     differences,
     recording_differences,
     space_differences,
-    usual_epochs,
     versions_here,
 )
 from nlb_search.search.tensors import largest_count, sizes_of
@@ -41,7 +41,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class StudyRequest:
     """What ``launch`` was told about the study; None for what was not said. Architectures are canonical chains."""
 
     dataset: str | None = None
@@ -62,26 +62,26 @@ class Request:
         return {name: value for name, value in values.items() if value is not None}
 
 
-def begin(place: Place, name: str, request: Request) -> OpenStudy:
+def create_or_open(locations: Locations, name: str, request: StudyRequest) -> OpenStudy:
     """The study ``name``: made from ``request`` if it is new, else opened after comparing the two.
 
     Nothing is written before everything was checked. Raises UsageError for a new study whose dataset, architecture
     or budget was not said, and SearchError when ``request`` differs from the study that is there.
     """
     check_name(name)
-    if _exists(place, name):
-        return _join(place, name, request)
+    if _exists(locations, name):
+        return _join(locations, name, request)
     if request.dataset is None or request.architectures is None or request.trials is None:
         missing = [
             OPTION_OF_FIELD[field] for field in ("dataset", "architectures", "trials") if field not in request.given
         ]
         raise UsageError(f"there is no study '{name}' yet, and to make it {', '.join(missing)} must be given")
-    recording = open_recording(request.dataset, place.data, request.bin_ms or 5, settings=request.recording)
+    recording = open_recording(request.dataset, locations.data, request.bin_ms or 5, settings=request.recording)
     chains = [parse_chain(text) for text in request.architectures]
     for chain in chains:
         check_chain(chain, recording)
     space = request.space or NamedSpace("wide", SPACES["wide"])
-    epochs = request.epochs or usual_epochs(recording.train.n_trials)
+    epochs = request.epochs or default_epochs(recording.train.n_trials)
     spec = SearchSpec(
         dataset=request.dataset,
         bin_ms=recording.bin_ms,
@@ -97,26 +97,26 @@ def begin(place: Place, name: str, request: Request) -> OpenStudy:
         evaluate_every=math.ceil(epochs / EVALUATIONS),
         batch_size=BATCH_SIZE,
         seed=request.seed or 0,
-        versions=versions_here() | origin(request.dataset, place.data, recording.content_hash),
+        versions=versions_here() | origin(request.dataset, locations.data, recording.content_hash),
     )
     check_sampler(spec.sampling)
     if recording.choices:
         _log.info("%s, where nothing else was said: %s", recording.name, "; ".join(recording.choices))
     if recording.test is None:
         _log.warning("there are no test trials, so this study can be exported for --phase val alone")
-    check_folder(study_folder(place.artifacts, name))
-    database = open_database(place.url)
+    check_folder(study_folder(locations.artifacts, name))
+    database = open_database(locations.url)
     # A first trial beside the grid would repeat one of its combinations.
     start = {} if spec.sampler == "grid" else start_parameters(spec.space, spec.architectures)
-    make_study(place.url, database, name, spec.model_dump(mode="json"), start)
-    return _join(place, name, request)
+    make_study(locations.url, database, name, spec.model_dump(mode="json"), start)
+    return _join(locations, name, request)
 
 
 def check_chain(chain: Chain, recording: Recording) -> None:
     """Raises ChainError for a chain that cannot be built for the recording, or whose head cannot describe it."""
     sizes = sizes_of(recording)
     Network(chain, sizes, Hyperparameters(), torch.zeros(sizes.n_neurons))
-    most = chain.head.most_spikes
+    most = chain.head.max_spikes
     if most is None:
         return
     found = max(largest_count(recording.train_val), largest_count(recording.val))
@@ -127,13 +127,13 @@ def check_chain(chain: Chain, recording: Recording) -> None:
         )
 
 
-def _exists(place: Place, name: str) -> bool:
-    made = place.url.on_disk
-    return (made is None or made.exists()) and is_whole(open_database(place.url), name)
+def _exists(locations: Locations, name: str) -> bool:
+    made = locations.url.on_disk
+    return (made is None or made.exists()) and is_whole(open_database(locations.url), name)
 
 
-def _join(place: Place, name: str, request: Request) -> OpenStudy:
-    study = open_named_study(place, name)
+def _join(locations: Locations, name: str, request: StudyRequest) -> OpenStudy:
+    study = open_named_study(locations, name)
     found = differences(study.spec, request.given)
     if request.space is not None:
         found += space_differences(study.spec, request.space)

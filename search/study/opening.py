@@ -16,14 +16,14 @@ from nlb_search.search.study.specification import SearchSpec
 from nlb_search.storage.checkpoints import Checkpoints, study_folder
 from nlb_search.storage.claims.claims import Claims
 from nlb_search.storage.database.opening import open_database
-from nlb_search.storage.database.retrying import Patience
+from nlb_search.storage.database.retrying import DatabaseRetry
 from nlb_search.storage.database.urls import StorageUrl
 from nlb_search.storage.errors import StorageError
 from nlb_search.storage.studies import open_study
 
 
 @dataclass(frozen=True)
-class Place:
+class Locations:
     """Where things are: the storage of studies, the folder of checkpoints, the folder of recordings."""
 
     url: StorageUrl
@@ -44,7 +44,7 @@ class Place:
 class OpenStudy:
     """A study with its specification, ready to be read or worked on."""
 
-    place: Place
+    locations: Locations
     study: optuna.Study
     spec: SearchSpec
 
@@ -54,20 +54,22 @@ class OpenStudy:
 
     @property
     def checkpoints(self) -> Checkpoints:
-        return Checkpoints(study_folder(self.place.artifacts, self.name))
+        return Checkpoints(study_folder(self.locations.artifacts, self.name))
 
-    def claims(self, patience: Patience) -> Claims:
+    def claims(self, retry: DatabaseRetry) -> Claims:
         """The study's trials, to be shared with other workers."""
-        return Claims(self.place.url, self.study, self.spec.trials, partial(make_sampler, self.spec.sampling), patience)
+        return Claims(
+            self.locations.url, self.study, self.spec.trials, partial(make_sampler, self.spec.sampling), retry
+        )
 
     def recording(self) -> Recording:
         """The study's recording. Raises SearchError if the files of --data are another one."""
         spec = self.spec
-        recording = open_recording(spec.dataset, self.place.data, spec.bin_ms, settings=spec.recording)
+        recording = open_recording(spec.dataset, self.locations.data, spec.bin_ms, settings=spec.recording)
         if recording.content_hash != self.spec.content_hash:
             raise SearchError(
                 f"the study '{self.name}' was made from {self.spec.dataset} with content "
-                f"{self.spec.content_hash[:12]}, and {self.place.data} holds {recording.content_hash[:12]}: "
+                f"{self.spec.content_hash[:12]}, and {self.locations.data} holds {recording.content_hash[:12]}: "
                 "give the same files with --data"
             )
         return recording
@@ -86,12 +88,12 @@ def check_exists(url: StorageUrl) -> None:
         raise StorageError(f"there is no database {made}: make a study with `nlb-search launch`, or give --storage")
 
 
-def open_named_study(place: Place, name: str) -> OpenStudy:
+def open_named_study(locations: Locations, name: str) -> OpenStudy:
     """The study ``name`` of the storage, its sampler and pruner as they were made.
 
     Raises StorageError when there is none, and SearchError when another version of nlb-search wrote it.
     """
-    study, stored = open_study(existing_database(place.url), name)
+    study, stored = open_study(existing_database(locations.url), name)
     try:
         spec = SearchSpec.model_validate(stored)
     except ValidationError as error:
@@ -101,4 +103,4 @@ def open_named_study(place: Place, name: str) -> OpenStudy:
             f"use version {stored.get('versions', {}).get('nlb-search', 'that made it')}"
         ) from error
     study.pruner = make_pruner(spec.sampling)
-    return OpenStudy(place, study, spec)
+    return OpenStudy(locations, study, spec)

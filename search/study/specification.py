@@ -16,11 +16,11 @@ from nlb_search.search.sampling.settings import PrunerName, SamplerName, Samplin
 from nlb_search.search.sampling.space import ARCHITECTURE, NamedSpace, Space, space_for
 
 BATCH_SIZE = 32
-USUAL_STEPS = 125
+DEFAULT_STEPS = 125
 """Steps of the optimizer in a trial unless --epochs says otherwise: with twice as many, an mc_rtt-like recording scored
 no better.
 """
-FEWEST_EPOCHS, MOST_EPOCHS = 12, 150
+FEWEST_EPOCHS, MAX_EPOCHS = 12, 150
 EVALUATIONS = 40
 """Looks at val in a trial, at most: enough to prune early, few enough to cost little."""
 
@@ -82,10 +82,10 @@ class SearchSpec(BaseModel):
         return self.sampling.trial_seed(number)
 
 
-def usual_epochs(n_trials: int) -> int:
+def default_epochs(n_trials: int) -> int:
     """Epochs that give a recording with so many training trials about the usual number of steps."""
     steps_per_epoch = math.ceil(n_trials / BATCH_SIZE)
-    return min(max(round(USUAL_STEPS / steps_per_epoch), FEWEST_EPOCHS), MOST_EPOCHS)
+    return min(max(round(DEFAULT_STEPS / steps_per_epoch), FEWEST_EPOCHS), MAX_EPOCHS)
 
 
 def versions_here() -> dict[str, str]:

@@ -12,7 +12,7 @@ from nlb_search.search.study.specification import SearchSpec
 from nlb_search.storage.claims.claims import FAILURE_KEY, FINISHED, holder_of
 from nlb_search.storage.claims.heartbeat import silent_trials
 from nlb_search.storage.claims.owner import OWNER_KEY, Owner
-from nlb_search.storage.study_commands import Order, order_of
+from nlb_search.storage.study_commands import StudyCommand, command_of
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class WorkerAt:
 
 
 @dataclass(frozen=True)
-class Standing:
+class StudyStatus:
     """A study at one moment. ``states`` counts its trials by state, in lower case; ``best_of_chains`` has the best
     complete trial of each of its chains, None for a chain without one.
     """
@@ -48,7 +48,7 @@ class Standing:
     best_of_chains: dict[str, BestTrial | None]
     workers: tuple[WorkerAt, ...]
     failures: tuple[str, ...]
-    order: Order
+    order: StudyCommand
 
     @property
     def finished(self) -> int:
@@ -78,13 +78,13 @@ class Standing:
         }
 
 
-def standing_of(open_study: OpenStudy) -> Standing:
+def study_status(open_study: OpenStudy) -> StudyStatus:
     """Read the study once and say where it stands."""
     trials = open_study.study.get_trials(deepcopy=False)
     states = Counter(trial.state for trial in trials)
     running = [trial for trial in trials if trial.state == TrialState.RUNNING]
     silent = silent_trials(open_study.study) if running else frozenset()
-    return Standing(
+    return StudyStatus(
         study=open_study.name,
         spec=open_study.spec,
         states={state.name.lower(): states[state] for state in TrialState},
@@ -99,7 +99,7 @@ def standing_of(open_study: OpenStudy) -> Standing:
             for trial in trials
             if trial.state == TrialState.FAIL and FAILURE_KEY in trial.user_attrs
         ),
-        order=order_of(open_study.study),
+        order=command_of(open_study.study),
     )
 
 

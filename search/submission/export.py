@@ -18,7 +18,7 @@ from nlb_search.models.tensors import Sizes
 from nlb_search.models.training.fitting import train_through
 from nlb_search.models.training.state import Progress, Training
 from nlb_search.search.errors import SearchError
-from nlb_search.search.scoring.saved_networks import kept_network
+from nlb_search.search.scoring.saved_networks import load_network
 from nlb_search.search.study.opening import OpenStudy
 from nlb_search.search.study.specification import check_version
 from nlb_search.search.submission.choices import Phase
@@ -36,7 +36,7 @@ from nlb_search.search.tensors import counts_of, heldin_of
 from nlb_search.search.workers.devices import training_device
 from nlb_search.search.workers.memory import keep_freed_memory
 from nlb_search.search.workers.trial import settings_of
-from nlb_search.storage.database.retrying import Patience
+from nlb_search.storage.database.retrying import DatabaseRetry
 
 _log = logging.getLogger(__name__)
 
@@ -59,8 +59,8 @@ def export_best(studies: list[OpenStudy], out: Path, phase: Phase, selection: Se
     written; nothing is trained before all of that was checked.
     """
     _check_path(out)
-    patience = Patience(threading.Event())
-    chosen = [[_load(study, trial) for trial in patience.call(partial(select, study, selection))] for study in studies]
+    retry = DatabaseRetry(threading.Event())
+    chosen = [[_load(study, trial) for trial in retry.call(partial(select, study, selection))] for study in studies]
     recordings = [study.recording() for study in studies]
     groups = [recording.group for recording in recordings]
     twice = {group for group in groups if groups.count(group) > 1}
@@ -114,7 +114,7 @@ def _check_path(out: Path) -> None:
 def _load(study: OpenStudy, trial: FrozenTrial) -> Finalist:
     # The same names may stand for other weights in another version.
     check_version(study.spec, "nlb-search")
-    checkpoint = kept_network(study, trial)
+    checkpoint = load_network(study, trial)
     facts = checkpoint.facts
     settings = facts["settings"]
     architecture, hyper = settings_of(settings)

@@ -22,7 +22,7 @@ Rates = npt.NDArray[np.float32]
 SETTINGS, CONTENT = "recording", "content_hash"
 """Attributes of a group whose recording is no dataset of the benchmark: how it is read, as JSON, and what it holds."""
 
-MOST_RATE_RATIO = 3.0
+MAX_RATE_RATIO = 3.0
 """How far the mean of predicted rates may be from the mean count of the same neurons and bins, as a factor.
 
 Rates in spikes per second are off by 200 in 5 ms bins and by 50 in 20 ms bins; rates of the wrong bin width by 4.
@@ -114,7 +114,7 @@ def _check_array(name: str, rates: Rates, shape: tuple[int, ...], mean_count: fl
     if not (rates > 0).all():
         raise SearchError(f"{name} has {np.count_nonzero(rates <= 0)} rates that are not positive")
     mean_rate = float(rates.mean(dtype=np.float64))
-    if not mean_count / MOST_RATE_RATIO <= mean_rate <= mean_count * MOST_RATE_RATIO:
+    if not mean_count / MAX_RATE_RATIO <= mean_rate <= mean_count * MAX_RATE_RATIO:
         raise SearchError(
             f"{name} has a mean of {mean_rate:.3g} where these neurons fire {mean_count:.3g} spikes per bin: "
             "its rates are not in spikes per bin"

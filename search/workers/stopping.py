@@ -54,7 +54,7 @@ class Stop(threading.Event):
         self._resting = resting
 
     @property
-    def hands_back(self) -> bool:
+    def releases_trials(self) -> bool:
         """Whether the work in hand shall be handed back, to leave or to rest."""
         return self._resting or self.is_set()
 

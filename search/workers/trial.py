@@ -22,7 +22,7 @@ from nlb_search.models.training.state import Progress, State, Training
 from nlb_search.search.sampling.space import ARCHITECTURE, sample
 from nlb_search.search.scoring.bootstrap import range_of, resampled_co_bps
 from nlb_search.search.scoring.metrics import metrics_of
-from nlb_search.search.scoring.saved_networks import keep
+from nlb_search.search.scoring.saved_networks import save_network
 from nlb_search.search.scoring.targets import Targets
 from nlb_search.search.study.specification import SearchSpec
 from nlb_search.search.workers.stopping import Stop
@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Bench:
+class TrialContext:
     """What a worker needs for every trial of its study: the recording, on the device, and where to save."""
 
     spec: SearchSpec
@@ -49,7 +49,7 @@ class Bench:
     stop: Stop = field(default_factory=Stop)
 
 
-Life = Generator[Training, Progress, None]
+TrialRun = Generator[Training, Progress, None]
 """A trial that is lived: it yields its training whenever that is to be moved on to its next evaluation, is sent what
 came of it, and ends when the trial does. What kept the training from getting there is raised at that place.
 """
@@ -68,27 +68,27 @@ def settings_of(values: dict[str, Any]) -> tuple[str, Hyperparameters]:
     return values[ARCHITECTURE], Hyperparameters(**{k: v for k, v in values.items() if k != ARCHITECTURE})
 
 
-def live(claim: Claim, bench: Bench) -> Life:
+def run_trial(claim: Claim, context: TrialContext) -> TrialRun:
     """The life of a trial: train it, report every score, and finish it: complete, pruned, or handed back if asked.
 
     A worker that lives several trials side by side moves their trainings on together; nothing here depends on it. A
     training that diverges ends as pruned if it had a score. Raises what goes wrong, LostTrialError among it; the trial
     is then still running.
     """
-    values = claim.sample(lambda trial: sample(trial, bench.spec.space, bench.spec.architectures))
+    values = claim.sample(lambda trial: sample(trial, context.spec.space, context.spec.architectures))
     architecture, hyper = settings_of(values)
-    seed = bench.spec.trial_seed(claim.number)
+    seed = context.spec.trial_seed(claim.number)
 
     def begin() -> Training:
-        return Training(parse_chain(architecture), hyper, bench.spec.plan, bench.train, seed, bench.device)
+        return Training(parse_chain(architecture), hyper, context.spec.plan, context.train, seed, context.device)
 
-    identity = {"settings": values, "seed": seed, "spec": bench.spec.model_dump(mode="json", exclude={"versions"})}
-    training, last = _restored(begin, claim, bench, identity) or (begin(), None)
-    claim.annotate(architecture=architecture, n_parameters=training.network.n_parameters, device=_name(bench.device))
+    identity = {"settings": values, "seed": seed, "spec": context.spec.model_dump(mode="json", exclude={"versions"})}
+    training, last = _restored(begin, claim, context, identity) or (begin(), None)
+    claim.annotate(architecture=architecture, n_parameters=training.network.n_parameters, device=_name(context.device))
     try:
         # The earlier worker may have ended between saving and reporting; what was reported counts once.
         pruned = last is not None and claim.report(last.co_bps, last.epoch)
-        ending = Ending.PRUNED if pruned else (yield from _train(training, claim, bench, identity))
+        ending = Ending.PRUNED if pruned else (yield from _train(training, claim, context, identity))
     except DivergedError as error:
         if training.best is None:
             raise
@@ -96,17 +96,17 @@ def live(claim: Claim, bench: Bench) -> Life:
         ending = Ending.PRUNED
     match ending:
         case Ending.COMPLETE:
-            _complete(training, claim, bench, values)
-            bench.checkpoints.forget_running(claim.number)
+            _complete(training, claim, context, values)
+            context.checkpoints.forget_running(claim.number)
         case Ending.PRUNED:
             claim.prune()
-            bench.checkpoints.forget(claim.number)
+            context.checkpoints.forget(claim.number)
         case Ending.STOPPED:
-            claim.hand_back()
+            claim.release()
 
 
 def _train(
-    training: Training, claim: Claim, bench: Bench, identity: dict[str, Any]
+    training: Training, claim: Claim, context: TrialContext, identity: dict[str, Any]
 ) -> Generator[Training, Progress, Ending]:
     """Train until the plan is done, the pruner ends it, or the worker is asked to hand back.
 
@@ -119,11 +119,11 @@ def _train(
             progress = yield training
         except InterruptedTrainingError:
             return Ending.STOPPED
-        bench.stop.check_launcher()
-        stopped = bench.stop.hands_back and not training.is_done
+        context.stop.check_launcher()
+        stopped = context.stop.releases_trials and not training.is_done
         # Saved before it is reported: a stopped worker whose database is away must not lose it.
         if stopped or time.monotonic() - saved > CHECKPOINT_SECONDS:
-            _save_running(training, progress, claim, bench, identity)
+            _save_running(training, progress, claim, context, identity)
             saved = time.monotonic()
         if claim.report(progress.co_bps, progress.epoch):
             return Ending.PRUNED
@@ -132,28 +132,28 @@ def _train(
     return Ending.COMPLETE
 
 
-def _complete(training: Training, claim: Claim, bench: Bench, values: dict[str, Any]) -> None:
+def _complete(training: Training, claim: Claim, context: TrialContext, values: dict[str, Any]) -> None:
     """Keep the best network, then finish the trial with its score: never the other way round."""
     best = training.best
     if best is None or not math.isfinite(best.progress.co_bps):
         raise DivergedError("the training ended without a score that is finite")
     facts = {
         "settings": values,
-        "sizes": dataclasses.asdict(bench.train.sizes),
-        "dataset": bench.spec.dataset,
-        "bin_ms": bench.spec.bin_ms,
-        "content_hash": bench.spec.content_hash,
+        "sizes": dataclasses.asdict(context.train.sizes),
+        "dataset": context.spec.dataset,
+        "bin_ms": context.spec.bin_ms,
+        "content_hash": context.spec.content_hash,
         "progress": dataclasses.asdict(best.progress),
     }
     claim.check_held()
     training.network.load_state_dict(best.weights)
-    rates_BTN = predict(training.network, bench.val.heldin_BWI)
-    sizes = bench.train.sizes
-    gains = bench.val.heldout.gains(rates_BTN[:, : sizes.n_window, sizes.n_heldin :])
-    keep(bench.checkpoints.best(claim.number), best.weights, gains, facts)
+    rates_BTN = predict(training.network, context.val.heldin_BWI)
+    sizes = context.train.sizes
+    gains = context.val.heldout.gains(rates_BTN[:, : sizes.n_window, sizes.n_heldin :])
+    save_network(context.checkpoints.best(claim.number), best.weights, gains, facts)
     forward = {} if best.progress.fp_bps is None else {"fp_bps": best.progress.fp_bps}
     claim.annotate(best_epoch=best.progress.epoch, **forward)
-    claim.annotate(**metrics_of(training.network, bench.train, rates_BTN, bench.targets))
+    claim.annotate(**metrics_of(training.network, context.train, rates_BTN, context.targets))
     claim.annotate(**_range_attributes(gains))
     claim.complete(best.progress.co_bps)
 
@@ -166,14 +166,14 @@ def _range_attributes(gains: Gains) -> dict[str, float]:
 
 
 def _restored(
-    begin: Callable[[], Training], claim: Claim, bench: Bench, identity: dict[str, Any]
+    begin: Callable[[], Training], claim: Claim, context: TrialContext, identity: dict[str, Any]
 ) -> tuple[Training, Progress] | None:
     """The training as an earlier worker of this trial left it and its last evaluation, or None if it left none of use.
 
     A damaged checkpoint, or one of another study of this name, only costs its training again.
     """
     try:
-        checkpoint = load_checkpoint(bench.checkpoints.running(claim.number))
+        checkpoint = load_checkpoint(context.checkpoints.running(claim.number))
         if checkpoint.facts["identity"] != identity:
             raise StorageError("its checkpoint is of another study")
         training = begin()
@@ -188,12 +188,14 @@ def _restored(
     return training, progress
 
 
-def _save_running(training: Training, progress: Progress, claim: Claim, bench: Bench, identity: dict[str, Any]) -> None:
+def _save_running(
+    training: Training, progress: Progress, claim: Claim, context: TrialContext, identity: dict[str, Any]
+) -> None:
     """Save where the training is. A full disk costs the chance to go on from here, not the trial."""
     state = training.state()
     facts = {"identity": identity, "training": state.facts, "progress": dataclasses.asdict(progress)}
     try:
-        save_checkpoint(bench.checkpoints.running(claim.number), Checkpoint(state.tensors, facts))
+        save_checkpoint(context.checkpoints.running(claim.number), Checkpoint(state.tensors, facts))
     except StorageError as error:
         _log.warning("trial %d goes on without a checkpoint: %s", claim.number, error)
 

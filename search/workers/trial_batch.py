@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from nlb_search.models.training.fitting import Trainer
 from nlb_search.models.training.state import Progress, Training
 from nlb_search.search.errors import SearchError
-from nlb_search.search.workers.trial import Bench, Life, live
+from nlb_search.search.workers.trial import TrialContext, TrialRun, run_trial
 from nlb_search.storage.claims.claims import Claim
 from nlb_search.storage.claims.heartbeat import Heartbeat
 from nlb_search.storage.database.retrying import is_away
 from nlb_search.storage.errors import LostTrialError, StorageError
 
-MOST_FAILURES = 10
+MAX_FAILURES = 10
 """Failures in a row after which it is the worker, and not the trial, that has something wrong."""
 
 _log = logging.getLogger(__name__)
@@ -24,19 +24,19 @@ class _Member:
     """A trial of the crew, with what ends when it leaves."""
 
     claim: Claim
-    life: Life
+    life: TrialRun
     alive: ExitStack
 
 
-class Crew:
+class TrialBatch:
     """The trials in hand. All are moved from one evaluation to the next, and from there each goes its own way.
 
     A trial that fails is recorded with its reason and leaves; the others go on.
     """
 
-    def __init__(self, bench: Bench, heartbeat: Heartbeat) -> None:
-        self._bench, self._heartbeat = bench, heartbeat
-        self._trainer = Trainer(bench.val)
+    def __init__(self, context: TrialContext, heartbeat: Heartbeat) -> None:
+        self._context, self._heartbeat = context, heartbeat
+        self._trainer = Trainer(context.val)
         self._trainings: dict[_Member, Training] = {}
         self._failures = 0
 
@@ -44,10 +44,10 @@ class Crew:
         return len(self._trainings)
 
     @property
-    def may_grow(self) -> bool:
+    def accepts_trials(self) -> bool:
         """Whether others may join: not while it lives a suspect that is not past where its workers vanished."""
         return not any(
-            member.claim.takeovers.are_suspect and training.epoch <= member.claim.takeovers.step
+            member.claim.lost_workers.need_isolation and training.epoch <= member.claim.lost_workers.step
             for member, training in self._trainings.items()
         )
 
@@ -56,13 +56,13 @@ class Crew:
         """The numbers of its trials."""
         return [member.claim.number for member in self._trainings]
 
-    def take_up(self, claim: Claim) -> None:
-        """Begin with a trial. Raises as ``move_on`` does."""
+    def start(self, claim: Claim) -> None:
+        """Begin with a trial. Raises as ``advance`` does."""
         alive = ExitStack()
         alive.enter_context(claim.kept_alive(self._heartbeat))
-        self._go_on(_Member(claim, live(claim, self._bench), alive), None)
+        self._go_on(_Member(claim, run_trial(claim, self._context), alive), None)
 
-    def move_on(self) -> None:
+    def advance(self) -> None:
         """Train every trial to its next evaluation, and let it make of that what it will.
 
         Raises SearchError after ten failures in a row, with the last reason; StorageError if the database stays away.
@@ -78,7 +78,7 @@ class Crew:
             raise ended
 
     def _interrupted(self) -> bool:
-        return self._bench.stop.is_urgent()
+        return self._context.stop.is_urgent()
 
     def _go_on(self, member: _Member, outcome: Progress | Exception | None) -> None:
         """Let the trial live until it has something to train, or to its end."""
@@ -119,7 +119,7 @@ class Crew:
         except LostTrialError as lost:
             _log.warning("%s", lost)
             return
-        self._bench.checkpoints.forget(claim.number)
+        self._context.checkpoints.forget(claim.number)
         self._failures += 1
-        if self._failures == MOST_FAILURES:
-            raise SearchError(f"{MOST_FAILURES} trials in a row failed, the last with: {reason}") from error
+        if self._failures == MAX_FAILURES:
+            raise SearchError(f"{MAX_FAILURES} trials in a row failed, the last with: {reason}") from error

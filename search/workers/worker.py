@@ -4,7 +4,7 @@ import math
 import time
 
 from nlb_search.models.training.fitting import Val
-from nlb_search.search.scoring.saved_networks import sweep
+from nlb_search.search.scoring.saved_networks import remove_unused_checkpoints
 from nlb_search.search.scoring.targets import targets_of
 from nlb_search.search.study.opening import OpenStudy
 from nlb_search.search.study.specification import check_versions
@@ -12,12 +12,12 @@ from nlb_search.search.tensors import counts_of
 from nlb_search.search.workers.devices import training_device
 from nlb_search.search.workers.memory import keep_freed_memory
 from nlb_search.search.workers.stopping import Stop
-from nlb_search.search.workers.trial import Bench
-from nlb_search.search.workers.trial_batch import Crew
+from nlb_search.search.workers.trial import TrialContext
+from nlb_search.search.workers.trial_batch import TrialBatch
 from nlb_search.storage.checkpoints import check_folder
 from nlb_search.storage.claims.claims import Claims
-from nlb_search.storage.database.retrying import Patience
-from nlb_search.storage.study_commands import Order, Orders
+from nlb_search.storage.database.retrying import DatabaseRetry
+from nlb_search.storage.study_commands import StudyCommand, StudyCommands
 
 IDLE_SECONDS = 1.0
 
@@ -38,23 +38,23 @@ def work(open_study: OpenStudy, stop: Stop, side_by_side: int | None = None) -> 
     Raises SearchError after ten failures in a row, with the last reason; StorageError if the database stays away.
     """
     keep_freed_memory()
-    patience = Patience(stop)
-    claims = open_study.claims(patience)
-    bench = bench_of(open_study, stop)
-    most = side_by_side or min(SIDE_BY_SIDE[bench.device.type], math.ceil(open_study.spec.trials / BUDGET_SHARE))
-    patience.call(lambda: sweep(open_study))
-    orders = Orders(open_study.study, patience)
+    retry = DatabaseRetry(stop)
+    claims = open_study.claims(retry)
+    context = make_context(open_study, stop)
+    most = side_by_side or min(SIDE_BY_SIDE[context.device.type], math.ceil(open_study.spec.trials / BUDGET_SHARE))
+    retry.call(lambda: remove_unused_checkpoints(open_study))
+    orders = StudyCommands(open_study.study, retry)
     with claims.heartbeat() as heartbeat:
-        crew, ask_again_at = Crew(bench, heartbeat), 0.0
+        batch, ask_again_at = TrialBatch(context, heartbeat), 0.0
         while True:
             stop.check_launcher()
             order = orders.now()
-            stop.rest(order.hands_back)
-            if order is Order.WORK and time.monotonic() >= ask_again_at and not _fill(crew, most, claims, stop):
+            stop.rest(order.releases_trials)
+            if order is StudyCommand.WORK and time.monotonic() >= ask_again_at and not _fill(batch, most, claims, stop):
                 # Others hold the last trials; a crew that is short of some need not ask at every evaluation.
                 ask_again_at = time.monotonic() + IDLE_SECONDS
-            if crew:
-                crew.move_on()
+            if batch:
+                batch.advance()
             elif stop.is_set() or order.ends or claims.is_met():
                 return
             else:
@@ -62,23 +62,23 @@ def work(open_study: OpenStudy, stop: Stop, side_by_side: int | None = None) -> 
                 stop.wait(IDLE_SECONDS)
 
 
-def _fill(crew: Crew, most: int, claims: Claims, stop: Stop) -> bool:
+def _fill(batch: TrialBatch, most: int, claims: Claims, stop: Stop) -> bool:
     """Take up trials until the crew is full; returns whether there were enough."""
-    while len(crew) < most and crew.may_grow and not stop.is_set():
-        claim = claims.next(crew.numbers)
+    while len(batch) < most and batch.accepts_trials and not stop.is_set():
+        claim = claims.next(batch.numbers)
         if claim is None:
             return False
-        crew.take_up(claim)
+        batch.start(claim)
     return True
 
 
-def bench_of(open_study: OpenStudy, stop: Stop) -> Bench:
+def make_context(open_study: OpenStudy, stop: Stop) -> TrialContext:
     """What the trials of the study need. Raises SearchError for a wrong version or recording."""
     check_versions(open_study.spec)
     check_folder(open_study.checkpoints.folder)
     recording = open_study.recording()
     device = training_device()
-    return Bench(
+    return TrialContext(
         spec=open_study.spec,
         train=counts_of(recording.train).to(device),
         val=Val(counts_of(recording.val).to(device)),

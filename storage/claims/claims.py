@@ -17,14 +17,14 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nlb_search.storage.claims.heartbeat import Heartbeat, beat, silent_trials
 from nlb_search.storage.claims.held_trial import HeldTrial, held
-from nlb_search.storage.claims.lost_workers import TAKEOVERS_KEY, Takeovers, with_vanished
+from nlb_search.storage.claims.lost_workers import LOST_WORKERS_KEY, LostWorkers, add_lost_worker
 from nlb_search.storage.claims.owner import OWNER_KEY, Owner
 from nlb_search.storage.database.locks import exclusive
-from nlb_search.storage.database.retrying import Patience
-from nlb_search.storage.database.trial_cache import earlier_look, one_look
+from nlb_search.storage.database.retrying import DatabaseRetry
+from nlb_search.storage.database.trial_cache import cached_trials, fresh_trials
 from nlb_search.storage.database.urls import StorageUrl
 from nlb_search.storage.errors import LostTrialError
-from nlb_search.storage.studies import said_if_deleted
+from nlb_search.storage.studies import explain_if_deleted
 
 FAILURE_KEY = "failure"
 """The trial's attribute that says why it failed."""
@@ -51,8 +51,8 @@ class Claim:
     study: optuna.Study
     trial: optuna.Trial
     owner: Owner
-    patience: Patience
-    takeovers: Takeovers
+    retry: DatabaseRetry
+    lost_workers: LostWorkers
 
     @property
     def number(self) -> int:
@@ -67,10 +67,10 @@ class Claim:
 
         def draw() -> dict[str, Any]:
             # A fresh look each time: a write whose answer was lost must be read back, not drawn again.
-            with one_look(self.study):
+            with fresh_trials(self.study):
                 return suggest(optuna.Trial(self.study, self.trial._trial_id))
 
-        return self.patience.call(draw)
+        return self.retry.call(draw)
 
     def report(self, value: float, step: int) -> bool:
         """Record a score of the running trial; returns whether the pruner would end it here."""
@@ -83,7 +83,7 @@ class Claim:
                 if step not in scores:
                     trial.report(value, step)
             scores.setdefault(step, value)
-            with earlier_look(self.study):
+            with cached_trials(self.study):
                 return self.trial.should_prune()
 
         return self._unless_lost(send)
@@ -111,7 +111,7 @@ class Claim:
         self.annotate(**{FAILURE_KEY: reason})
         self._tell(TrialState.FAIL, None)
 
-    def hand_back(self) -> None:
+    def release(self) -> None:
         """Leave the trial running and without an owner: the next worker goes on with it at once."""
 
         def send() -> None:
@@ -161,7 +161,7 @@ class Claim:
 
     def _unless_lost(self, send: Callable[[], _Result]) -> _Result:
         try:
-            return self.patience.call(send)
+            return self.retry.call(send)
         except (UpdateFinishedTrialError, KeyError) as error:
             raise LostTrialError(f"trial {self.number} was finished or deleted by somebody else") from error
 
@@ -175,7 +175,7 @@ class Claims:
     budget: int
     make_sampler: Callable[[int], optuna.samplers.BaseSampler]
     """The sampler for a trial, from its number: seeded by it, so that workers never draw alike."""
-    patience: Patience
+    retry: DatabaseRetry
     owner: Owner = field(default_factory=Owner.new)
 
     def heartbeat(self) -> Heartbeat:
@@ -184,8 +184,8 @@ class Claims:
 
     def is_met(self) -> bool:
         """Whether the budget is spent and every trial of it done. Raises StorageError if the study was deleted."""
-        with said_if_deleted(self.study.study_name):
-            return self.patience.call(lambda: finished_count(self.study)) >= self.budget
+        with explain_if_deleted(self.study.study_name):
+            return self.retry.call(lambda: finished_count(self.study)) >= self.budget
 
     def next(self, in_hand: Collection[int] = ()) -> Claim | None:
         """A trial to work on, or None while all that are left are held by others.
@@ -194,9 +194,9 @@ class Claims:
         are fewer than the budget. ``in_hand`` are the numbers of the trials that the worker has already: beside others,
         it gets none that may end its process. Raises StorageError if the study was deleted.
         """
-        with said_if_deleted(self.study.study_name):
+        with explain_if_deleted(self.study.study_name):
             try:
-                return self.patience.call(lambda: self._next(in_hand))
+                return self.retry.call(lambda: self._next(in_hand))
             except UpdateFinishedTrialError:
                 return None  # its worker finished it, and ended, between our look and our taking it over
 
@@ -210,7 +210,7 @@ class Claims:
             trial = optuna.Trial(self.study, trial._trial_id)
             beat(self.study, trial._trial_id)
             trial.set_user_attr(OWNER_KEY, self.owner.as_attribute())
-            return Claim(self.study, trial, self.owner, self.patience, Takeovers.of(trial.user_attrs))
+            return Claim(self.study, trial, self.owner, self.retry, LostWorkers.of(trial.user_attrs))
 
     def _begun(self) -> optuna.Trial | None:
         """A new trial, if the budget has room for one."""
@@ -229,23 +229,25 @@ class Claims:
             # One of this worker's that it does not have in hand: it was taken, and the answer was lost.
             if holder is not None and (holder != self.owner or frozen.number in in_hand):
                 continue
-            takeovers = with_vanished(frozen) if holder is None else Takeovers.of(frozen.user_attrs)
-            if takeovers.are_too_many:
-                self._fail(frozen, f"{takeovers.count} workers in a row vanished with it after step {takeovers.step}")
+            lost_workers = add_lost_worker(frozen) if holder is None else LostWorkers.of(frozen.user_attrs)
+            if lost_workers.exceed_limit:
+                self._fail(
+                    frozen, f"{lost_workers.count} workers in a row vanished with it after step {lost_workers.step}"
+                )
             elif self._taken() > self.budget:
                 # Two workers begin the last one at once, if the server cut one's connection and so dropped its lock.
                 self._fail(frozen, "it was begun beyond the budget, while the connection to the database was lost")
-            elif not in_hand or not takeovers.are_suspect:
-                return self._taken_up(frozen, takeovers)
+            elif not in_hand or not lost_workers.need_isolation:
+                return self._taken_up(frozen, lost_workers)
         return None
 
-    def _taken_up(self, frozen: FrozenTrial, takeovers: Takeovers) -> optuna.Trial:
+    def _taken_up(self, frozen: FrozenTrial, lost_workers: LostWorkers) -> optuna.Trial:
         trial = optuna.Trial(self.study, frozen._trial_id)
-        if takeovers != Takeovers.of(frozen.user_attrs):
+        if lost_workers != LostWorkers.of(frozen.user_attrs):
             _log.info(
                 "trial %d lost its worker %s: going on with it", trial.number, Owner(**frozen.user_attrs[OWNER_KEY])
             )
-            trial.set_user_attr(TAKEOVERS_KEY, takeovers.as_attribute())
+            trial.set_user_attr(LOST_WORKERS_KEY, lost_workers.as_attribute())
         return trial
 
     def _fail(self, trial: FrozenTrial, reason: str) -> None:
@@ -268,5 +270,5 @@ def holder_of(trial: FrozenTrial, silent: frozenset[int]) -> Owner | None:
     owner = Owner.from_attribute(trial.user_attrs.get(OWNER_KEY))
     if owner is None:
         return None
-    gone = owner.is_surely_gone() if owner.is_here else trial._trial_id in silent
+    gone = owner.is_certainly_dead() if owner.is_here else trial._trial_id in silent
     return None if gone else owner

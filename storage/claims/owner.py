@@ -43,7 +43,7 @@ class Owner:
         """Whether the process, if it lives, is one that this process could see."""
         return self.machine == _this_machine()
 
-    def is_surely_gone(self) -> bool:
+    def is_certainly_dead(self) -> bool:
         """Whether the process is known to have ended: of one elsewhere that cannot be known without a heartbeat."""
         if not self.is_here:
             return False

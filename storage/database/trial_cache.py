@@ -34,25 +34,25 @@ _NO_TRIAL = 2**31 - 1
 """The largest id that the database's column holds."""
 
 
-def one_look(study: optuna.Study) -> AbstractContextManager[None]:
+def fresh_trials(study: optuna.Study) -> AbstractContextManager[None]:
     """A context in which the study's trials stay as its first look finds them: for a sampler's draw."""
-    return _storage_of(study).one_look()
+    return _storage_of(study).fresh_trials()
 
 
-def earlier_look(study: optuna.Study) -> AbstractContextManager[None]:
+def cached_trials(study: optuna.Study) -> AbstractContextManager[None]:
     """A context in which finished trials may be as a look of ``PRUNER_SECONDS`` ago found them: for a pruner.
 
     Those that this process finished are always among them, so that one worker alone does the same each time.
     """
-    return _storage_of(study).earlier_look()
+    return _storage_of(study).cached_trials()
 
 
-def _storage_of(study: optuna.Study) -> "SparingStorage":
-    storage: SparingStorage = study._storage  # type: ignore[assignment]
+def _storage_of(study: optuna.Study) -> "TrialCacheStorage":
+    storage: TrialCacheStorage = study._storage  # type: ignore[assignment]
     return storage
 
 
-class SparingStorage(_CachedStorage):
+class TrialCacheStorage(_CachedStorage):
     """Optuna's cached storage, with one thing changed: who asks for trials in some states makes it read those, and of
     the others their states. What it answers is the same, and as fresh but in the contexts above.
     """
@@ -68,7 +68,7 @@ class SparingStorage(_CachedStorage):
         self._distributions: dict[int, dict[str, BaseDistribution]] = {}
 
     @contextmanager
-    def one_look(self) -> Iterator[None]:
+    def fresh_trials(self) -> Iterator[None]:
         self._at_once = {}
         try:
             yield
@@ -76,7 +76,7 @@ class SparingStorage(_CachedStorage):
             self._at_once = None
 
     @contextmanager
-    def earlier_look(self) -> Iterator[None]:
+    def cached_trials(self) -> Iterator[None]:
         self._oldest = PRUNER_SECONDS
         try:
             yield

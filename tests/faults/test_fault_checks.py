@@ -31,7 +31,7 @@ def witness(study: OpenStudy) -> Witness:
 
 def _sql(statement: str) -> Callable[[OpenStudy], None]:
     def change(study: OpenStudy) -> None:
-        engine = sqlalchemy.create_engine(study.place.url.sqlalchemy_url)
+        engine = sqlalchemy.create_engine(study.locations.url.sqlalchemy_url)
         with engine.begin() as connection:
             assert connection.execute(sqlalchemy.text(statement)).rowcount == 1
         engine.dispose()
@@ -65,11 +65,11 @@ def _left_part(study: OpenStudy) -> None:
 
 
 def _stray_file(study: OpenStudy) -> None:
-    (study.place.artifacts.parent / "core").touch()
+    (study.locations.artifacts.parent / "core").touch()
 
 
 def _traceback(study: OpenStudy) -> None:
-    (study.place.artifacts.parent / "log").write_text("Traceback (most recent call last):")
+    (study.locations.artifacts.parent / "log").write_text("Traceback (most recent call last):")
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_what_a_fault_broke_is_named(
 ) -> None:
     assert broken_promises(study, tmp_path, witness) == {}
     fault(study)
-    broken = broken_promises(open_named_study(study.place, study.name), tmp_path, witness)
+    broken = broken_promises(open_named_study(study.locations, study.name), tmp_path, witness)
     assert any(says in sentence for sentences in broken.values() for sentence in sentences), broken
 
 

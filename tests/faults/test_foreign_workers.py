@@ -31,10 +31,10 @@ def half_done(begun: Callable[..., OpenStudy]) -> OpenStudy:
 def joins(half_done: OpenStudy, tmp_path: Path) -> Callable[..., str]:
     """Lets a worker join that must be refused; returns what it says."""
 
-    def joins(data: Path = half_done.place.data) -> str:
+    def joins(data: Path = half_done.locations.data) -> str:
         before = half_done.study.get_trials()
-        place = half_done.place
-        where = ("--storage", place.url.with_password, "--artifacts", place.artifacts, "--data", data)
+        locations = half_done.locations
+        where = ("--storage", locations.url.with_password, "--artifacts", locations.artifacts, "--data", data)
         outcome = call("worker", "study", *where, cwd=tmp_path)
         assert outcome.code == 1
         assert half_done.study.get_trials() == before

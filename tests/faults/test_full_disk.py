@@ -14,7 +14,7 @@ from nlb_search.search.study.opening import OpenStudy
 from nlb_search.search.workers.stopping import Stop
 from nlb_search.search.workers.worker import work
 from nlb_search.storage.database.opening import open_database
-from nlb_search.storage.database.retrying import Patience
+from nlb_search.storage.database.retrying import DatabaseRetry
 from nlb_search.storage.database.urls import parse_url
 from nlb_search.storage.studies import make_study, open_study
 
@@ -34,8 +34,8 @@ def test_a_full_disk_ends_the_worker_and_loses_nothing(
     filler = disk / "study" / "filler"
     with pytest.raises(OSError, match="No space left"):
         filler.write_bytes(bytes(2**20))
-    monkeypatch.setenv("NLB_SEARCH_STORAGE", study.place.url.with_password)
-    arguments = ["worker", "study", "--data", str(study.place.data), "--artifacts", str(disk)]
+    monkeypatch.setenv("NLB_SEARCH_STORAGE", study.locations.url.with_password)
+    arguments = ["worker", "study", "--data", str(study.locations.data), "--artifacts", str(disk)]
     ended = subprocess.run([sys.executable, "-c", WORKER, *arguments], capture_output=True, text=True, check=False)
     assert ended.returncode == 1
     words = ended.stderr.splitlines()
@@ -59,7 +59,7 @@ def test_a_sqlite_file_on_a_full_disk_is_waited_for(disk: Path, caplog: pytest.L
         filler.write_bytes(bytes(2**20))
     room = threading.Timer(1, filler.unlink)
     room.start()
-    Patience(threading.Event()).call(lambda: study.set_user_attr("note", "x" * 100_000))
+    DatabaseRetry(threading.Event()).call(lambda: study.set_user_attr("note", "x" * 100_000))
     room.join()
     assert caplog.messages == [
         "the database is away (database or disk is full): waiting for it",

@@ -52,8 +52,8 @@ def test_trials_that_run_out_of_memory_fail_and_others_take_their_places(
 ) -> None:
     space = parse_space("space.toml", "hidden = [4, 4096]\nnum_layers = 2\nbidirectional = true")
     study = begun(space=space, architectures=("GRU(2) -> FF -> exp",), trials=3)
-    monkeypatch.setenv("NLB_SEARCH_STORAGE", study.place.url.with_password)
-    arguments = ["worker", "study", "--data", study.place.data, "--artifacts", study.place.artifacts]
+    monkeypatch.setenv("NLB_SEARCH_STORAGE", study.locations.url.with_password)
+    arguments = ["worker", "study", "--data", study.locations.data, "--artifacts", study.locations.artifacts]
     with (tmp_path / "log").open("w") as log:
         command = [sys.executable, "-c", SMALL_WORKER, *arguments]
         assert subprocess.run(command, stdout=log, stderr=log, timeout=60, check=False).returncode == 0

@@ -37,7 +37,7 @@ def test_a_clock_that_jumps_an_hour_ahead_and_back_disturbs_no_worker(
             part.write_text(f"{offset_s:+d}")
 
     def start() -> subprocess.Popen[bytes]:
-        place = study.place
+        locations = study.locations
         command = [
             sys.executable,
             "-c",
@@ -45,14 +45,14 @@ def test_a_clock_that_jumps_an_hour_ahead_and_back_disturbs_no_worker(
             "worker",
             "study",
             "--data",
-            place.data,
+            locations.data,
             "--artifacts",
-            place.artifacts,
+            locations.artifacts,
         ]
         with (tmp_path / "log").open("a") as log:
             return subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log)
 
-    monkeypatch.setenv("NLB_SEARCH_STORAGE", study.place.url.with_password)
+    monkeypatch.setenv("NLB_SEARCH_STORAGE", study.locations.url.with_password)
     jump_to(0)
     workers = [start()]
     with monkeypatch.context() as jumping:

@@ -10,7 +10,7 @@ from command import call
 from optuna.trial import FrozenTrial, TrialState
 
 from benchmarks.service.fault_checks import LOG, broken_promises, processes_in
-from benchmarks.service.fault_injection import Ordeal
+from benchmarks.service.fault_injection import FaultInjection
 from nlb_search.search.sampling.space_file import parse_space
 from nlb_search.search.study.opening import OpenStudy
 from nlb_search.search.workers.stopping import Stop
@@ -27,9 +27,9 @@ def study(begun: Callable[..., OpenStudy]) -> OpenStudy:
 
 
 @pytest.fixture
-def search(study: OpenStudy, ordeal: Callable[..., Ordeal]) -> Ordeal:
+def search(study: OpenStudy, fault_injection: Callable[..., FaultInjection]) -> FaultInjection:
     """A search of it by two workers, of which one has begun to train."""
-    search = ordeal(trials=BUDGET, workers=2)
+    search = fault_injection(trials=BUDGET, workers=2)
     search.start("resume", "study")
     _wait_until(lambda: any(trial.intermediate_values for trial in study.study.get_trials()))
     return search
@@ -47,7 +47,7 @@ def _running(study: OpenStudy) -> list[FrozenTrial]:
 
 
 def test_everything_killed_at_once_then_resumed(
-    search: Ordeal, study: OpenStudy, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    search: FaultInjection, study: OpenStudy, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     _wait_until(lambda: study.study.get_trials(states=(TrialState.COMPLETE,)))
     for process in processes_in(tmp_path):
@@ -55,24 +55,26 @@ def test_everything_killed_at_once_then_resumed(
     _wait_until(lambda: search.is_over)
     search.look(study)
     assert 0 < len(search.witness) < BUDGET
-    where = ("--storage", study.place.url.with_password, "--artifacts", study.place.artifacts)
-    standing = call("status", "study", "--json", *where, cwd=tmp_path).json
-    assert standing["states"]["running"] > 0
-    assert standing["workers"] == []
-    resumed = call("resume", "study", "--workers", "1", *where, "--data", study.place.data, cwd=tmp_path)
+    where = ("--storage", study.locations.url.with_password, "--artifacts", study.locations.artifacts)
+    status = call("status", "study", "--json", *where, cwd=tmp_path).json
+    assert status["states"]["running"] > 0
+    assert status["workers"] == []
+    resumed = call("resume", "study", "--workers", "1", *where, "--data", study.locations.data, cwd=tmp_path)
     assert resumed.code == 0, resumed.err
     assert "lost its worker" in caplog.text
     assert broken_promises(study, tmp_path, search.witness, LOG) == {}
 
 
-def test_workers_leave_when_their_launcher_is_killed(search: Ordeal, study: OpenStudy, tmp_path: Path) -> None:
+def test_workers_leave_when_their_launcher_is_killed(search: FaultInjection, study: OpenStudy, tmp_path: Path) -> None:
     search.launches[0].kill()
     _wait_until(lambda: not processes_in(tmp_path), timeout=30)
     assert all(trial.user_attrs["worker"] is None for trial in _running(study))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_hands_back_the_running_trials(number: int, search: Ordeal, study: OpenStudy, tmp_path: Path) -> None:
+def test_a_signal_hands_back_the_running_trials(
+    number: int, search: FaultInjection, study: OpenStudy, tmp_path: Path
+) -> None:
     [launch] = search.launches
     launch.send_signal(number)
     assert launch.wait(timeout=40) == 130

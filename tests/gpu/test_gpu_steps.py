@@ -11,7 +11,7 @@ from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.random_draws import draw, key_of
 from nlb_search.models.training.fitting import fit
-from nlb_search.models.training.graph_capture import UNRECORDED
+from nlb_search.models.training.graph_capture import WARM_UP_CALLS
 from nlb_search.models.training.side_by_side import SideBySide
 from nlb_search.models.training.state import Plan, Training
 
@@ -27,7 +27,7 @@ PLAN = Plan(epochs=4, batch_size=8)
 
 def trainings(chain: str, input_size: str, number: int, device: torch.device) -> list[Training]:
     """Trainings of other seeds and settings; hidden channels differ too."""
-    train = swinging(64, seed=1, most_spikes=1)
+    train = swinging(64, seed=1, max_spikes=1)
     hypers = [
         Hyperparameters(
             lr=0.01 / (1 + seed), hidden=8 - seed % 2, input_size=input_size, mask_variant="dot strip L", l2_weight=1e-4
@@ -40,7 +40,7 @@ def trainings(chain: str, input_size: str, number: int, device: torch.device) ->
 def losses(steps: SideBySide) -> torch.Tensor:
     found = steps.train_epoch(lambda: False)
     assert found is not None
-    assert len(found) > UNRECORDED + 2  # some steps are replays of the graph
+    assert len(found) > WARM_UP_CALLS + 2  # some steps are replays of the graph
     return found
 
 
@@ -77,7 +77,7 @@ def test_a_gpu_draws_the_numbers_that_a_cpu_draws(device: torch.device) -> None:
 
 
 def test_a_restored_training_continues_as_if_it_had_never_stopped(device: torch.device) -> None:
-    val = swinging(32, seed=2, most_spikes=1)
+    val = swinging(32, seed=2, max_spikes=1)
 
     def curve(steps: Callable[[], list[Training]]) -> list[float]:
         (training,) = steps()

@@ -17,16 +17,16 @@ from optuna.trial import TrialState
 import nlb_search.storage.database.retrying
 from nlb_search.storage.claims.claims import Claim, Claims
 from nlb_search.storage.database.opening import open_database
-from nlb_search.storage.database.retrying import Patience
+from nlb_search.storage.database.retrying import DatabaseRetry
 from nlb_search.storage.database.urls import parse_url
 from nlb_search.storage.studies import open_study
 
 
 def claims_of(url_text: str, name: str, budget: int) -> Claims:
     nlb_search.storage.database.retrying.FIRST_PAUSE_SECONDS = 0.02  # tests wait for what happens, not for its pauses
-    url, patience = parse_url(url_text), Patience(threading.Event())
-    study, _ = patience.call(lambda: open_study(open_database(url), name))
-    return Claims(url, study, budget, RandomSampler, patience)
+    url, retry = parse_url(url_text), DatabaseRetry(threading.Event())
+    study, _ = retry.call(lambda: open_study(open_database(url), name))
+    return Claims(url, study, budget, RandomSampler, retry)
 
 
 def count_states(study: optuna.Study) -> Counter[TrialState]:

@@ -39,8 +39,8 @@ class OwnSession:
         self.end = float(self.stop[-1] + 0.5)
         clock = np.arange(0, self.end, 0.001)
         loading = rng.normal(0, 0.9, self.n_neurons)
-        chance = np.exp(np.outer(self.latent(clock), loading)) * 0.03
-        fired = rng.random(chance.shape) < chance
+        probability = np.exp(np.outer(self.latent(clock), loading)) * 0.03
+        fired = rng.random(probability.shape) < probability
         self.spikes = [clock[fired[:, neuron]] + 0.0004 for neuron in range(self.n_neurons)]
 
     @staticmethod

@@ -7,14 +7,14 @@ from nlb_search.models.tensors import UNKNOWN, Counts, Sizes
 SIZES = Sizes(n_heldin=8, n_heldout=4, n_window=18, n_forward=6)
 
 
-def swinging(n_trials: int, seed: int, most_spikes: int | None = None) -> Counts:
-    """Spike counts of some trials; no bin has more than ``most_spikes``."""
+def swinging(n_trials: int, seed: int, max_spikes: int | None = None) -> Counts:
+    """Spike counts of some trials; no bin has more than ``max_spikes``."""
     generator = torch.Generator().manual_seed(seed)
     phase = torch.rand(n_trials, 1, 1, generator=generator) * 6.28
     bins = torch.arange(SIZES.n_bins).reshape(1, -1, 1) / SIZES.n_bins * 6.28
     preferred = torch.linspace(0, 6.28, SIZES.n_neurons).reshape(1, 1, -1)
     rates = 0.3 * torch.exp(1.2 * torch.cos(bins + phase - preferred))
-    target = torch.poisson(rates, generator=generator).clamp(max=most_spikes or torch.inf)
+    target = torch.poisson(rates, generator=generator).clamp(max=max_spikes or torch.inf)
     return counts_of(target, SIZES.n_window, SIZES.n_heldin)
 
 

@@ -95,8 +95,8 @@ def _survived(dataset: Dataset, folder: Path, seed: int, number: signal.Signals)
 
 @contextmanager
 def spoiled(folder: Path, seed: int) -> Iterator[Case]:
-    with tempfile.TemporaryDirectory() as place:
-        copy = Path(shutil.copytree(folder, Path(place) / "copy"))
+    with tempfile.TemporaryDirectory() as locations:
+        copy = Path(shutil.copytree(folder, Path(locations) / "copy"))
         rng = np.random.default_rng(seed)
         path = sorted(copy.rglob("*.nwb"))[int(rng.random() < 0.8)]
         spoiler = SPOILERS[seed % len(SPOILERS)]

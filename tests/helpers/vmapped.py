@@ -13,8 +13,8 @@ def assert_as_alone(function: Callable[..., Tensor], tensors: Sequence[Tensor], 
 
     ``shared`` is the place of a tensor that all have in common, if there is one.
     """
-    inputs = [(t[0] if place == shared else t).detach().requires_grad_() for place, t in enumerate(tensors)]
-    dims = tuple(None if place == shared else 0 for place in range(len(inputs)))
+    inputs = [(t[0] if locations == shared else t).detach().requires_grad_() for locations, t in enumerate(tensors)]
+    dims = tuple(None if locations == shared else 0 for locations in range(len(inputs)))
     together = vmap(function, in_dims=dims)(*inputs)
     alone = torch.stack(
         [

@@ -25,12 +25,14 @@ def _worst_correlation(rows: Tensor) -> float:
 
 
 @settings(deadline=None, max_examples=80)
-@given(seed=SEEDS, chance=st.floats(0, 1), shape=SHAPES, data=st.data())
-def test_it_happens_as_often_as_asked(seed: int, chance: float, shape: tuple[int, ...], data: st.DataObject) -> None:
+@given(seed=SEEDS, probability=st.floats(0, 1), shape=SHAPES, data=st.data())
+def test_it_happens_as_often_as_asked(
+    seed: int, probability: float, shape: tuple[int, ...], data: st.DataObject
+) -> None:
     steady = data.draw(st.integers(-len(shape), len(shape) - 1))
-    share = happens(key_of(seed, CPU), torch.tensor(chance), shape, steady).float().mean().item()
+    share = happens(key_of(seed, CPU), torch.tensor(probability), shape, steady).float().mean().item()
     # Hoeffding's bound, at a chance of 1e-9 an example.
-    assert abs(share - chance) <= math.sqrt(math.log(2e9) / (2 * math.prod(shape)))
+    assert abs(share - probability) <= math.sqrt(math.log(2e9) / (2 * math.prod(shape)))
 
 
 def test_what_is_sure_happens_everywhere_and_what_cannot_be_nowhere() -> None:
@@ -122,9 +124,14 @@ def test_seeds_up_to_32_bits_have_keys_of_their_own() -> None:
 
 def test_networks_side_by_side_draw_what_they_draw_alone() -> None:
     keys = torch.stack([key_of(seed, CPU) for seed in range(5)])
-    chances = torch.linspace(0.1, 0.9, 5)
-    together = vmap(lambda key, chance: happens(fold(key, 2), chance, (7, 9, 4), steady=1))(keys, chances)
-    alone = [happens(fold(key, 2), chance, (7, 9, 4), steady=1) for key, chance in zip(keys, chances, strict=True)]
+    probabilities = torch.linspace(0.1, 0.9, 5)
+    together = vmap(lambda key, probability: happens(fold(key, 2), probability, (7, 9, 4), steady=1))(
+        keys, probabilities
+    )
+    alone = [
+        happens(fold(key, 2), probability, (7, 9, 4), steady=1)
+        for key, probability in zip(keys, probabilities, strict=True)
+    ]
     assert torch.equal(together, torch.stack(alone))
     together = vmap(lambda key: uniform(key, (7, 9)))(keys)
     assert torch.equal(together, torch.stack([uniform(key, (7, 9)) for key in keys]))

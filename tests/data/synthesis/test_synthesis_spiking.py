@@ -9,7 +9,7 @@ from nlb_search.data.synthesis.spiking import BINARY, POISSON, Spiking
 LOG_RATES = np.linspace(-8, 1, 10)
 
 
-def chance(spiking: Spiking, count: int, log_rates: np.ndarray) -> np.ndarray:
+def probability(spiking: Spiking, count: int, log_rates: np.ndarray) -> np.ndarray:
     """The chance of a count: that of a Poisson variable, cut where the spiking cuts it."""
     variable = stats.poisson(np.exp(log_rates))
     return variable.sf(count - 1) if count == spiking.most else variable.pmf(count)
@@ -17,7 +17,7 @@ def chance(spiking: Spiking, count: int, log_rates: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("spiking", [POISSON, BINARY])
 def test_mean_is_that_of_the_cut_poisson_count(spiking: Spiking) -> None:
-    expected = sum(count * chance(spiking, count, LOG_RATES) for count in range(1, min(spiking.most, 60) + 1))
+    expected = sum(count * probability(spiking, count, LOG_RATES) for count in range(1, min(spiking.most, 60) + 1))
 
     np.testing.assert_allclose(spiking.mean(LOG_RATES), expected, rtol=1e-9)
 
@@ -35,7 +35,7 @@ def test_mean_over_an_uncertain_log_rate_is_the_average(spiking: Spiking) -> Non
 def test_log_likelihood_is_the_counts(spiking: Spiking, count: int) -> None:
     counts = np.full(10, float(count))
 
-    difference = spiking.log_likelihood(counts, LOG_RATES) - np.log(chance(spiking, count, LOG_RATES))
+    difference = spiking.log_likelihood(counts, LOG_RATES) - np.log(probability(spiking, count, LOG_RATES))
 
     np.testing.assert_allclose(difference, difference[0], atol=1e-9)
 

@@ -52,7 +52,7 @@ def test_it_is_built_for_mc_rtt_and_predicts_a_positive_rate_for_every_neuron_an
 @pytest.mark.parametrize("text", CHAINS)
 def test_it_learns_of_held_out_neurons_from_held_in_ones(text: str) -> None:
     chain = parse_chain(text)
-    train, val = (swinging(n_trials, seed, chain.head.most_spikes) for n_trials, seed in ((64, 1), (32, 2)))
+    train, val = (swinging(n_trials, seed, chain.head.max_spikes) for n_trials, seed in ((64, 1), (32, 2)))
     hyper = Hyperparameters(hidden=16, lr=0.02, dropout=0.1)
     training = Training(chain, hyper, Plan(epochs=8, evaluate_every=8, batch_size=16), train, 0, CPU)
     (progress,) = fit(training, val)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from nlb_search.models.blocks import BLOCKS
-from nlb_search.models.blocks.attention import MOST_HEADS, Attention, heads_for
+from nlb_search.models.blocks.attention import MAX_HEADS, Attention, heads_for
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.tensors import Sizes
 
@@ -58,9 +58,9 @@ def _of_torch(block: Attention) -> nn.TransformerEncoder:
 @given(st.integers(1, 200))
 def test_there_are_as_many_heads_as_divide_the_width_evenly(width: int) -> None:
     heads = heads_for(width)
-    assert 1 <= heads <= MOST_HEADS
+    assert 1 <= heads <= MAX_HEADS
     assert width % heads == 0
-    assert all(width % more for more in range(heads + 1, MOST_HEADS + 1))
+    assert all(width % more for more in range(heads + 1, MAX_HEADS + 1))
 
 
 @both

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from nlb_search.models.masking.masks import PUBLISHED_VARIANTS, SHAPES, STRIP_BINS, chances_of, hide, shapes_of
+from nlb_search.models.masking.masks import PUBLISHED_VARIANTS, SHAPES, STRIP_BINS, hide, probabilities_of, shapes_of
 from nlb_search.models.random_draws import key_of
 
 VARIANTS = [*SHAPES, *PUBLISHED_VARIANTS]
@@ -17,8 +17,10 @@ VARIANTS = [*SHAPES, *PUBLISHED_VARIANTS]
 def _hidden(
     variant: str, ratio: float, *, trials: int = 4000, bins: int = 24, neurons: int = 6, seed: int = 0
 ) -> Tensor:
-    chances = {part: torch.tensor(chance) for part, chance in chances_of(variant, ratio).items() if chance}
-    return hide((trials, bins, neurons), chances, key_of(seed, torch.device("cpu")))
+    probabilities = {
+        part: torch.tensor(probability) for part, probability in probabilities_of(variant, ratio).items() if probability
+    }
+    return hide((trials, bins, neurons), probabilities, key_of(seed, torch.device("cpu")))
 
 
 @settings(deadline=None, max_examples=60)

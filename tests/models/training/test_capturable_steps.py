@@ -80,7 +80,7 @@ def on_meta(trainings: list[Training]) -> SideBySide:
 
 def trainings_of(chain: str, input_size: str, variant: str) -> list[Training]:
     hyper = Hyperparameters(hidden=4, input_size=input_size, mask_variant=variant)
-    train = swinging(8, seed=1, most_spikes=1)
+    train = swinging(8, seed=1, max_spikes=1)
     return [
         Training(parse_chain(chain), hyper, Plan(epochs=4, batch_size=8), train, seed, torch.device("cpu"))
         for seed in range(2)

@@ -3,12 +3,12 @@
 import torch
 from torch.testing import assert_close
 
-from nlb_search.models.training.graph_capture import Repeated
+from nlb_search.models.training.graph_capture import CapturedStep
 
 
 def test_on_a_cpu_every_call_is_plain() -> None:
     total = torch.zeros(3)
-    repeated = Repeated()
+    repeated = CapturedStep()
     results = [repeated(lambda given: total.add_(given).clone(), torch.full((3,), float(call))) for call in range(5)]
     assert_close(results[-1], torch.full((3,), 0.0 + 1 + 2 + 3 + 4))
     assert_close(total, results[-1])

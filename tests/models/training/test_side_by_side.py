@@ -21,7 +21,7 @@ from nlb_search.models.training.side_by_side import SideBySide
 from nlb_search.models.training.state import Plan, Progress, Training
 
 CPU = torch.device("cpu")
-TRAIN, VAL = swinging(24, seed=1, most_spikes=1), swinging(16, seed=2, most_spikes=1)
+TRAIN, VAL = swinging(24, seed=1, max_spikes=1), swinging(16, seed=2, max_spikes=1)
 PLAN = Plan(epochs=4, batch_size=12)
 NEIGHBOURS: tuple[dict[str, Any], ...] = (
     {"hidden": 5, "lr": 0.02, "dropout": 0.5, "mask_variant": "dot line", "mask_ratio": 0.3},

@@ -9,40 +9,40 @@ from command import Outcome, call
 from dandi_server import DandiServer, sha256
 
 from nlb_search.data.opening import open_recording
-from nlb_search.search.study.creation import Request, begin
-from nlb_search.search.study.opening import Place, open_named_study
+from nlb_search.search.study.creation import StudyRequest, create_or_open
+from nlb_search.search.study.opening import Locations, open_named_study
 from nlb_search.storage.database.urls import parse_url
 
 
-def begun(place: Place) -> dict[str, str]:
+def begun(locations: Locations) -> dict[str, str]:
     """The versions that a new study of mc_rtt in this place keeps."""
-    begin(place, "study", Request(dataset="mc_rtt", architectures=("FF -> exp",), trials=1))
-    return open_named_study(place, "study").spec.versions
+    create_or_open(locations, "study", StudyRequest(dataset="mc_rtt", architectures=("FF -> exp",), trials=1))
+    return open_named_study(locations, "study").spec.versions
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(parse_url(f"sqlite:///{tmp_path}/studies.db"), tmp_path / "artifacts", tmp_path / "data")
+def locations(tmp_path: Path) -> Locations:
+    return Locations(parse_url(f"sqlite:///{tmp_path}/studies.db"), tmp_path / "artifacts", tmp_path / "data")
 
 
 @pytest.mark.usefixtures("dandi")
-def test_a_study_keeps_the_version_of_the_dandiset(place: Place, tmp_path: Path) -> None:
+def test_a_study_keeps_the_version_of_the_dandiset(locations: Locations, tmp_path: Path) -> None:
     assert call("fetch", "mc_rtt", "--data", "data", cwd=tmp_path).code == 0
-    assert begun(place)["DANDI:000129"] == "0.1"
+    assert begun(locations)["DANDI:000129"] == "0.1"
 
 
-def test_a_recording_of_elsewhere_has_no_such_version(place: Place, recordings: Path) -> None:
-    shutil.copytree(recordings / "mc_rtt", place.data / "mc_rtt")
-    assert not [name for name in begun(place) if name.startswith("DANDI")]
+def test_a_recording_of_elsewhere_has_no_such_version(locations: Locations, recordings: Path) -> None:
+    shutil.copytree(recordings / "mc_rtt", locations.data / "mc_rtt")
+    assert not [name for name in begun(locations) if name.startswith("DANDI")]
 
 
 @pytest.mark.usefixtures("dandi")
-def test_a_damaged_record_is_as_none(place: Place, tmp_path: Path) -> None:
+def test_a_damaged_record_is_as_none(locations: Locations, tmp_path: Path) -> None:
     call("fetch", "mc_rtt", "--data", "data", cwd=tmp_path)
-    (place.data / "000129" / "fetched.json").write_text('{"version": "0.1"')
-    assert not [name for name in begun(place) if name.startswith("DANDI")]
+    (locations.data / "000129" / "fetched.json").write_text('{"version": "0.1"')
+    assert not [name for name in begun(locations) if name.startswith("DANDI")]
     assert call("fetch", "mc_rtt", "--data", "data", cwd=tmp_path).code == 0
-    assert '"version": "0.1"' in (place.data / "000129" / "fetched.json").read_text()
+    assert '"version": "0.1"' in (locations.data / "000129" / "fetched.json").read_text()
 
 
 def fetch_targets(dandi: DandiServer, cwd: Path, *datasets: str) -> Outcome:

@@ -74,12 +74,12 @@ def test_settings_that_a_submission_cannot_mean(searched: Path, tmp_path: Path) 
 
 
 def test_a_recording_of_the_least_has_co_bps_alone(searched: Path) -> None:
-    standing = call("status", "least", "--json", cwd=searched).json
-    assert not {"fp_bps", "vel_r2", "psth_r2"} & set(standing["best"]["attrs"])
+    status = call("status", "least", "--json", cwd=searched).json
+    assert not {"fp_bps", "vel_r2", "psth_r2"} & set(status["best"]["attrs"])
     assert "fp-bps" not in call("status", "least", cwd=searched).out
     # Its bin width and how many neurons are held out are in the submission.
     evaluated = call("evaluate", "least-val.h5", "--dataset", "least", "--data", "least.h5", "--json", cwd=searched)
-    assert evaluated.json == {"least_10": {"co-bps": pytest.approx(standing["best"]["value"], abs=1e-4)}}
+    assert evaluated.json == {"least_10": {"co-bps": pytest.approx(status["best"]["value"], abs=1e-4)}}
     with h5py.File(searched / "least-val.h5") as file:
         assert set(file["least_10"]) == {f"{p}_rates_{k}" for p in ("train", "eval") for k in ("heldin", "heldout")}
         assert file["least_10/eval_rates_heldout"].shape == (30, 24, 4)

@@ -36,33 +36,33 @@ def test_a_strangers_recording_goes_from_launch_to_a_scored_submission(
         cwd=tmp_path,
     )
     assert launched.code == 0, launched.err
-    standing = call("status", "study", "--json", cwd=tmp_path).json
-    assert standing["study"] == "study"
-    assert standing["dataset"] == dataset
-    assert standing["budget"] == 2
-    assert standing["states"]["complete"] + standing["states"]["pruned"] == 2
-    assert standing["workers"] == []
+    status = call("status", "study", "--json", cwd=tmp_path).json
+    assert status["study"] == "study"
+    assert status["dataset"] == dataset
+    assert status["budget"] == 2
+    assert status["states"]["complete"] + status["states"]["pruned"] == 2
+    assert status["workers"] == []
 
     exported = call("export-best", "study", "--out", "val.h5", *data, cwd=tmp_path)
     assert exported.code == 0, exported.err
     scores = call("evaluate", "val.h5", "--dataset", dataset, "--json", *data, cwd=tmp_path).json
     assert set(scores[dataset]) == METRICS[dataset]
-    assert scores[dataset]["co-bps"] == pytest.approx(standing["best"]["value"], abs=1e-4)
-    attrs = standing["best"]["attrs"]
+    assert scores[dataset]["co-bps"] == pytest.approx(status["best"]["value"], abs=1e-4)
+    attrs = status["best"]["attrs"]
     kept = {metric: attrs[name] for metric, name in ATTRIBUTES.items() if name in attrs}
     assert kept == pytest.approx({metric: scores[dataset][metric] for metric in kept}, abs=1e-4)
     assert {"co-bps", *kept} == METRICS[dataset]
-    assert attrs["co_bps_low"] < standing["best"]["value"] < attrs["co_bps_high"]
+    assert attrs["co_bps_low"] < status["best"]["value"] < attrs["co_bps_high"]
 
     said = " ".join(call("status", "study", cwd=tmp_path).out.split())
     assert f"from {attrs['co_bps_low']:.4f} to {attrs['co_bps_high']:.4f} in 95% of resamples" in said
     for metric, value in kept.items():
         assert f"{metric} {value:.4f}" in said
-    assert set(standing["ties"]) < {0, 1}
-    if standing["states"]["complete"] == 2:
-        assert ("val cannot tell it from trial" if standing["ties"] else "none: val tells it from every") in said
+    assert set(status["ties"]) < {0, 1}
+    if status["states"]["complete"] == 2:
+        assert ("val cannot tell it from trial" if status["ties"] else "none: val tells it from every") in said
     elsewhere = call("status", "study", "--json", "--artifacts", "elsewhere", cwd=tmp_path).json
-    assert elsewhere == standing | {"ties": None}
+    assert elsewhere == status | {"ties": None}
 
     exported = call("export-best", "study", "--phase", "test", "--out", "test.h5", *data, cwd=tmp_path)
     assert exported.code == 0, exported.err

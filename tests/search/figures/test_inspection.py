@@ -14,7 +14,7 @@ from nlb_search.data.recording import UNSEEN, Recording
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.errors import ChainError
 from nlb_search.search.figures.inspection_table import facts, heads_of
-from nlb_search.search.figures.inspection_warnings import worries
+from nlb_search.search.figures.inspection_warnings import inspection_warnings
 from nlb_search.search.study.creation import check_chain
 
 
@@ -83,7 +83,7 @@ def test_the_ends_of_chains_that_are_offered_are_those_that_launch_takes(most: i
 
 
 def test_an_ordinary_recording_gives_no_reason_to_worry(tmp_path: Path) -> None:
-    assert worries(_inspect(build(tmp_path, population(n_trials=400)))) == []
+    assert inspection_warnings(_inspect(build(tmp_path, population(n_trials=400)))) == []
 
 
 def _leak(counts: np.ndarray) -> None:
@@ -149,13 +149,13 @@ def _hasten(counts: np.ndarray) -> None:
 def test_what_spoils_a_recording_is_told_and_nothing_else(spoil, says: str, tmp_path: Path) -> None:
     counts = population(n_trials=400)
     spoil(counts)
-    [worry] = worries(_inspect(build(tmp_path, counts)))
+    [worry] = inspection_warnings(_inspect(build(tmp_path, counts)))
     assert says in worry
 
 
 def test_scores_that_rest_on_little(tmp_path: Path) -> None:
     targets = {"train_behavior": np.ones((90, N_WINDOW, 2)), "eval_behavior": np.full((30, N_WINDOW, 2), np.nan)}
-    few, missing, constant = worries(_inspect(build(tmp_path, population(), targets=targets)))
+    few, missing, constant = inspection_warnings(_inspect(build(tmp_path, population(), targets=targets)))
     assert "spikes in all of val: co-bps is coarse" in few
     assert "0% of train and 100% of val" in missing
     assert "0, 1 of its 2 columns" in constant

@@ -20,8 +20,8 @@ import yaml
 from command import COMMAND
 from postgres_server import free_port, serving
 
-from nlb_search.search.study.opening import Place, open_named_study
-from nlb_search.search.study.status import standing_of
+from nlb_search.search.study.opening import Locations, open_named_study
+from nlb_search.search.study.status import study_status
 from nlb_search.storage.database.urls import parse_url
 
 ROOT = Path(__file__).parents[3]
@@ -203,5 +203,5 @@ def test_the_services_search_a_study_and_show_it(machine: Machine, monkeypatch: 
             shown = json.load(answer)["study_summaries"]
     assert [study["study_name"] for study in shown] == ["tiny"]
     monkeypatch.setenv("PGPASSWORD", PASSWORD)
-    place = Place(parse_url(environment["NLB_SEARCH_STORAGE"]), Path(), Path())
-    assert standing_of(open_named_study(place, "tiny")).finished == 2
+    locations = Locations(parse_url(environment["NLB_SEARCH_STORAGE"]), Path(), Path())
+    assert study_status(open_named_study(locations, "tiny")).finished == 2

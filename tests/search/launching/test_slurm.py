@@ -18,8 +18,8 @@ from submitit import LocalExecutor
 
 from nlb_search.search.errors import SearchError
 from nlb_search.search.launching.slurm import PYTHON, Launch, check_cluster, minutes_of
-from nlb_search.search.study.creation import Request, begin
-from nlb_search.search.study.opening import OpenStudy, Place, open_named_study
+from nlb_search.search.study.creation import StudyRequest, create_or_open
+from nlb_search.search.study.opening import Locations, OpenStudy, open_named_study
 from nlb_search.search.worker_protocol import LAUNCHER_VARIABLE
 from nlb_search.storage.claims.owner import OWNER_KEY
 from nlb_search.storage.database.urls import parse_url
@@ -41,17 +41,17 @@ def _run(*command: str) -> str:
 
 
 @pytest.fixture
-def place(recordings: Path, tmp_path: Path) -> Iterator[Place]:
+def locations(recordings: Path, tmp_path: Path) -> Iterator[Locations]:
     with serving("lab", PASSWORD, "studies") as port:
         url = parse_url(f"postgresql://lab:{PASSWORD}@127.0.0.1:{port}/studies")
-        yield Place(url, tmp_path / "artifacts", recordings)
+        yield Locations(url, tmp_path / "artifacts", recordings)
 
 
 @pytest.fixture
-def cluster(place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def cluster(locations: Locations, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A Slurm, found by its commands and by jobs through the environment, as everything else is."""
     with slurm_cluster.running() as environment:
-        for name, value in (environment | place.environment).items():
+        for name, value in (environment | locations.environment).items():
             monkeypatch.setenv(name, value)
         yield
 
@@ -62,7 +62,9 @@ def _trials(study: OpenStudy) -> list[FrozenTrial]:
 
 @pytest.mark.usefixtures("cluster")
 @pytest.mark.skipif(not slurm_cluster.can_run(), reason="needs root, and the daemons of Slurm and munge")
-def test_a_study_on_slurm_meets_its_budget_though_the_time_of_its_job_ends(place: Place, tmp_path: Path) -> None:
+def test_a_study_on_slurm_meets_its_budget_though_the_time_of_its_job_ends(
+    locations: Locations, tmp_path: Path
+) -> None:
     """The job hands back its trial, asks Slurm to be requeued, comes again and goes on where it was."""
     launched = call(
         *("launch", "study", "--dataset", "mc_rtt", "--arch", "GRU(1) -> FF -> exp", "--pruner", "none"),
@@ -71,7 +73,7 @@ def test_a_study_on_slurm_meets_its_budget_though_the_time_of_its_job_ends(place
     )
     assert launched.code == 0, launched.err
     assert "submitted job 1\n" in launched.out
-    study = open_named_study(place, "study")
+    study = open_named_study(locations, "study")
     _wait_until(lambda: any(trial.last_step is not None for trial in _trials(study)))
     shown = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
     assert any("submitit" in command for command in shown)
@@ -88,7 +90,7 @@ def test_a_study_on_slurm_meets_its_budget_though_the_time_of_its_job_ends(place
     steps = range(study.spec.evaluate_every, EPOCHS + 1, study.spec.evaluate_every)
     assert all(sorted(trial.intermediate_values) == list(steps) for trial in trials), "every score was reported once"
     assert "Restarts=1" in _run("scontrol", "show", "job", "1")
-    logs = place.artifacts / ".slurm" / "study"
+    logs = locations.artifacts / ".slurm" / "study"
     assert logs.stat().st_mode & 0o777 == 0o700
     said = (logs / "1_0_log.out").read_text()
     assert f"trial 0 goes on from epoch {handed_back.last_step}" in said
@@ -98,9 +100,11 @@ def test_a_study_on_slurm_meets_its_budget_though_the_time_of_its_job_ends(place
 def test_what_a_job_runs_searches_the_study_that_its_environment_names(
     recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = Place(parse_url(f"sqlite:///{tmp_path}/studies.db"), tmp_path / "artifacts", recordings)
-    study = begin(place, "study", Request(dataset="mc_rtt", architectures=("FF -> exp",), trials=1, epochs=2))
-    for name, value in place.environment.items():
+    locations = Locations(parse_url(f"sqlite:///{tmp_path}/studies.db"), tmp_path / "artifacts", recordings)
+    study = create_or_open(
+        locations, "study", StudyRequest(dataset="mc_rtt", architectures=("FF -> exp",), trials=1, epochs=2)
+    )
+    for name, value in locations.environment.items():
         monkeypatch.setenv(name, value)
     job = LocalExecutor(tmp_path / "logs", python=PYTHON).submit(Launch(("study", "--workers", "1", "--gpus", "none")))
     job.result()
@@ -150,6 +154,6 @@ def test_what_slurm_cannot_do_is_refused_before_anything_is_made(
 def test_a_server_may_be_named_by_the_options_of_its_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "srun").touch(mode=0o755)  # as on a login node
     monkeypatch.setenv("PATH", str(tmp_path))
-    check_cluster(Place(parse_url("postgresql://lab@/studies?host=db.example"), tmp_path, tmp_path))
+    check_cluster(Locations(parse_url("postgresql://lab@/studies?host=db.example"), tmp_path, tmp_path))
     with pytest.raises(SearchError, match="is of this machine alone"):
-        check_cluster(Place(parse_url("postgresql://lab@/studies?host=/run/postgresql"), tmp_path, tmp_path))
+        check_cluster(Locations(parse_url("postgresql://lab@/studies?host=/run/postgresql"), tmp_path, tmp_path))

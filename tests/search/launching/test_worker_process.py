@@ -8,10 +8,10 @@ import pytest
 import nlb_search.search.launching.worker_process
 from nlb_search.search.errors import SearchError
 from nlb_search.search.launching.launcher import run_workers
-from nlb_search.search.launching.progress import LineShow
+from nlb_search.search.launching.progress import LineDisplay
 from nlb_search.search.launching.slots import Slot
-from nlb_search.search.study.creation import Request, begin
-from nlb_search.search.study.opening import OpenStudy, Place
+from nlb_search.search.study.creation import StudyRequest, create_or_open
+from nlb_search.search.study.opening import Locations, OpenStudy
 from nlb_search.search.workers.stopping import Stop
 from nlb_search.search.workers.worker import work
 from nlb_search.storage.database.urls import parse_url
@@ -20,9 +20,11 @@ from nlb_search.storage.database.urls import parse_url
 @pytest.fixture
 def study(recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenStudy:
     monkeypatch.setattr(nlb_search.search.launching.worker_process, "FIRST_DELAY_SECONDS", 0.01)
-    monkeypatch.setattr("nlb_search.search.launching.launcher.LOOK_SECONDS", 0.05)
-    place = Place(parse_url(f"sqlite:///{tmp_path}/nlb-search.db"), tmp_path / "artifacts", recordings)
-    return begin(place, "study", Request(dataset="mc_rtt", architectures=("FF -> exp",), trials=1, epochs=2))
+    monkeypatch.setattr("nlb_search.search.launching.launcher.POLL_SECONDS", 0.05)
+    locations = Locations(parse_url(f"sqlite:///{tmp_path}/nlb-search.db"), tmp_path / "artifacts", recordings)
+    return create_or_open(
+        locations, "study", StudyRequest(dataset="mc_rtt", architectures=("FF -> exp",), trials=1, epochs=2)
+    )
 
 
 def _as_python_starts(code: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,7 +41,7 @@ def test_a_worker_that_is_killed_at_once_again_and_again_is_given_up(
         "worker 1 was ended by SIGKILL (by the system, when memory ran out?) soon after its start, 5 times in a row"
     )
     with pytest.raises(SearchError) as error:
-        run_workers(study, [Slot(0, None)], Stop(), None, LineShow())
+        run_workers(study, [Slot(0, None)], Stop(), None, LineDisplay())
     assert str(error.value) == f"every worker was given up: {reason}"
     assert sum("starting it again" in message for message in caplog.messages) == 4
     assert caplog.messages[-1] == f"{reason}: giving it up"
@@ -52,7 +54,7 @@ def test_a_worker_that_says_why_it_cannot_go_on_is_not_started_again(
         "import os; print('the recording is another one', flush=True); os._exit(1)", tmp_path, monkeypatch
     )
     with pytest.raises(SearchError, match="every worker was given up: worker 1 said: the recording is another one"):
-        run_workers(study, [Slot(0, None)], Stop(), None, LineShow())
+        run_workers(study, [Slot(0, None)], Stop(), None, LineDisplay())
     assert not any("starting it again" in message for message in caplog.messages)
 
 
@@ -62,7 +64,7 @@ def test_the_reason_of_a_worker_that_was_given_up_is_the_first_line_of_its_error
     error = "nlb-search: the disk is on fire\nrun it again as `nlb-search --debug ...`"
     _as_python_starts(f"import os; print({error!r}, flush=True); os._exit(1)", tmp_path, monkeypatch)
     with pytest.raises(SearchError, match=r"worker 1 said: nlb-search: the disk is on fire$"):
-        run_workers(study, [Slot(0, None)], Stop(), None, LineShow())
+        run_workers(study, [Slot(0, None)], Stop(), None, LineDisplay())
 
 
 def test_a_launch_goes_on_with_the_worker_that_is_left(
@@ -71,9 +73,9 @@ def test_a_launch_goes_on_with_the_worker_that_is_left(
     once = tmp_path / "died"
     code = f"import os; os.path.exists('{once}') or (open('{once}', 'w').close(), os.kill(os.getpid(), 9))"
     _as_python_starts(code, tmp_path, monkeypatch)
-    standing = run_workers(study, [Slot(0, None)], Stop(), None, LineShow())
+    status = run_workers(study, [Slot(0, None)], Stop(), None, LineDisplay())
     assert once.exists()
-    assert standing.finished == 1
+    assert status.finished == 1
 
 
 def test_no_worker_is_started_again_once_the_budget_is_met_and_what_one_left_is_removed(
@@ -83,7 +85,7 @@ def test_no_worker_is_started_again_once_the_budget_is_met_and_what_one_left_is_
     study.checkpoints.running(0).touch()
     monkeypatch.setattr(nlb_search.search.launching.worker_process, "FIRST_DELAY_SECONDS", 60)
     _as_python_starts("import os; os.kill(os.getpid(), 9)", tmp_path, monkeypatch)
-    standing = run_workers(study, [Slot(0, None)], Stop(), None, LineShow())
-    assert standing.finished == 1
+    status = run_workers(study, [Slot(0, None)], Stop(), None, LineDisplay())
+    assert status.finished == 1
     assert "worker 1 was ended by SIGKILL" in caplog.text
     assert list(study.checkpoints.folder.iterdir()) == [study.checkpoints.best(0)]

@@ -17,8 +17,8 @@ from nlb_search.models.architecture.network import predict
 from nlb_search.models.scoring.bits_per_spike import co_bps
 from nlb_search.models.training.fitting import train_through
 from nlb_search.models.training.state import Training
-from nlb_search.search.study.creation import Request, begin
-from nlb_search.search.study.opening import OpenStudy, Place
+from nlb_search.search.study.creation import StudyRequest, create_or_open
+from nlb_search.search.study.opening import Locations, OpenStudy
 from nlb_search.search.tensors import counts_of
 from nlb_search.search.workers.stopping import Stop
 from nlb_search.search.workers.trial import settings_of
@@ -36,11 +36,11 @@ SPLITS = 17
 def study(recordings: Path, tmp_path: Path) -> OpenStudy:
     """A finished study of three trials, in the default places of the folder ``tmp_path``."""
     url = parse_url(f"sqlite:///{tmp_path}/nlb-search.db")
-    place = Place(url, tmp_path / "nlb-search.db.artifacts", recordings)
-    request = Request(
+    locations = Locations(url, tmp_path / "nlb-search.db.artifacts", recordings)
+    request = StudyRequest(
         dataset="mc_rtt", architectures=("FF -> exp",), trials=3, epochs=4, sampler="random", pruner="none"
     )
-    study = begin(place, "study", request)
+    study = create_or_open(locations, "study", request)
     work(study, Stop())
     return study
 
@@ -63,7 +63,7 @@ def _by_hand(study: OpenStudy, number: int, fold: int, splits: int) -> float:
     """The score of a trial's settings on a fold, as the guide tells how it comes about."""
     counts = counts_of(study.recording().train_val)
     order = torch.randperm(counts.n_trials, generator=torch.Generator().manual_seed(study.spec.seed)).tolist()
-    sizes = [len(order) // splits + (place < len(order) % splits) for place in range(splits)]
+    sizes = [len(order) // splits + (locations < len(order) % splits) for locations in range(splits)]
     first = sum(sizes[:fold])
     held = order[first : first + sizes[fold]]
     rest = [trial for trial in order if trial not in held]
@@ -76,7 +76,7 @@ def _by_hand(study: OpenStudy, number: int, fold: int, splits: int) -> float:
 
 
 def _exported_trials(study: OpenStudy, folder: Path, *arguments: str) -> str:
-    exported = call("export-best", "study", "--out", "x.h5", *arguments, "--data", study.place.data, cwd=folder)
+    exported = call("export-best", "study", "--out", "x.h5", *arguments, "--data", study.locations.data, cwd=folder)
     assert exported.code == 0, exported.err
     with h5py.File(folder / "x.h5") as file:
         return str(file["mc_rtt"].attrs["trials"])
@@ -84,7 +84,7 @@ def _exported_trials(study: OpenStudy, folder: Path, *arguments: str) -> str:
 
 @pytest.mark.filterwarnings("ignore:The value 1e.30 of the parameter")
 def test_scores_are_those_of_trainings_by_hand_and_export_follows_them(study: OpenStudy, tmp_path: Path) -> None:
-    data = ("--data", study.place.data)
+    data = ("--data", study.locations.data)
     by_splits = ("export-best", "study", "--by", "splits", "--out", "x.h5", *data)
     refused = call(*by_splits, cwd=tmp_path)
     assert refused.code == 1
@@ -123,7 +123,7 @@ def test_scores_are_those_of_trainings_by_hand_and_export_follows_them(study: Op
 def test_a_rescoring_that_was_killed_goes_on_where_it_was(
     study: OpenStudy, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    data = ("--data", study.place.data)
+    data = ("--data", study.locations.data)
     command = ("rescore", "study", "--splits", str(SPLITS), "--workers", "1", *data)
     killed = start(*command, cwd=tmp_path)
     while not _known(study):
@@ -144,7 +144,7 @@ def test_a_rescoring_that_was_killed_goes_on_where_it_was(
     assert len(trained) == 3 * SPLITS - len(before), "folds that were done are not trained again"
     after = _known(study)
     assert len(after) == 3 * SPLITS
-    assert {place: after[place] for place in before} == before
+    assert {locations: after[locations] for locations in before} == before
 
 
 def _known(study: OpenStudy) -> dict[str, float]:

@@ -16,7 +16,7 @@ from nlb_search.search.sampling.space import sample
 from nlb_search.search.study.specification import SearchSpec
 from nlb_search.storage.claims.claims import Claim, Claims
 from nlb_search.storage.database.opening import open_database
-from nlb_search.storage.database.retrying import Patience
+from nlb_search.storage.database.retrying import DatabaseRetry
 from nlb_search.storage.database.urls import StorageUrl, parse_url
 from nlb_search.storage.studies import make_study, open_study
 
@@ -100,7 +100,7 @@ def _claims(url: StorageUrl, spec: SearchSpec) -> Claims:
     """The study as one worker opens it."""
     study, _ = open_study(open_database(url), "study")
     study.pruner = HyperbandPruner(min_resource=1, max_resource=9)
-    return Claims(url, study, spec.trials, partial(make_sampler, spec.sampling), Patience(threading.Event()))
+    return Claims(url, study, spec.trials, partial(make_sampler, spec.sampling), DatabaseRetry(threading.Event()))
 
 
 def test_two_workers_walk_every_combination_once_though_trials_fail_and_one_worker_is_replaced(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_a_resumed_trial_past_the_grids_end_keeps_its_combination(tmp_path: Path
     for number in (6, 2):
         claims[number].fail("drawn to fail")
     first, second = _claims(url, spec).next(), _claims(url, spec).next()
-    first.hand_back()
+    first.release()
     claims[4].fail("drawn to fail")
     again = _claims(url, spec).next()
     assert again.number == first.number == 8

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from nlb_search.search.scoring.bootstrap import can_be_told_apart, range_of, resampled_co_bps
+from nlb_search.search.scoring.bootstrap import differ_significantly, range_of, resampled_co_bps
 
 
 def _recording(rng: np.random.Generator, n_trials: int) -> tuple[np.ndarray, np.ndarray]:
@@ -36,7 +36,7 @@ def test_two_models_that_differ_alike_in_every_trial_are_told_apart_though_their
     gain, spikes = _recording(np.random.default_rng(2), 80)
     one, other = resampled_co_bps(gain, spikes), resampled_co_bps(gain + 0.1, spikes)
     assert range_of(other).low in range_of(one)
-    assert can_be_told_apart(one, other)
+    assert differ_significantly(one, other)
 
 
 def test_a_difference_within_the_noise_of_the_trials_is_not_one() -> None:
@@ -44,12 +44,12 @@ def test_a_difference_within_the_noise_of_the_trials_is_not_one() -> None:
     gain, spikes = _recording(rng, 80)
     noise = rng.normal(size=80)
     other = resampled_co_bps(gain + noise - noise.mean() + 0.1 * noise.std() / np.sqrt(80), spikes)
-    assert not can_be_told_apart(resampled_co_bps(gain, spikes), other)
+    assert not differ_significantly(resampled_co_bps(gain, spikes), other)
 
 
 def test_a_model_is_never_told_apart_from_itself() -> None:
     co_bps = resampled_co_bps(*_recording(np.random.default_rng(4), 80))
-    assert not can_be_told_apart(co_bps, co_bps.copy())
+    assert not differ_significantly(co_bps, co_bps.copy())
 
 
 def test_unlike_recordings_between_them_leave_the_resamples_of_one_as_they_were() -> None:

@@ -11,9 +11,9 @@ import torch
 from nlb_search.models.scoring.bits_per_spike import Gains
 from nlb_search.models.training.state import Progress
 from nlb_search.search.figures.study_figures import history
-from nlb_search.search.scoring.saved_networks import keep
+from nlb_search.search.scoring.saved_networks import save_network
 from nlb_search.search.scoring.ties import find_ties
-from nlb_search.search.study.opening import OpenStudy, Place
+from nlb_search.search.study.opening import Locations, OpenStudy
 from nlb_search.search.study.specification import SearchSpec
 from nlb_search.storage.database.urls import parse_url
 
@@ -24,8 +24,8 @@ class Search:
     """A study in memory, its checkpoints in a folder, and a recording of 60 val trials with 20 spikes each."""
 
     def __init__(self, folder: Path) -> None:
-        place = Place(parse_url("sqlite:///none.db"), folder, folder)
-        self.study = OpenStudy(place, optuna.create_study(direction="maximize"), SPEC)
+        locations = Locations(parse_url("sqlite:///none.db"), folder, folder)
+        self.study = OpenStudy(locations, optuna.create_study(direction="maximize"), SPEC)
         self.rng = np.random.default_rng(0)
         self.gain_B = self.rng.normal(6, 3, size=60)
 
@@ -38,7 +38,7 @@ class Search:
         self.study.study.add_trial(optuna.trial.create_trial(value=value, user_attrs=attrs))
         progress = dataclasses.asdict(Progress(epoch=1, loss=0.0, co_bps=value, fp_bps=0.0))
         facts = {"content_hash": SPEC.content_hash, "progress": progress}
-        keep(self.study.checkpoints.best(number), {"offset_N": torch.zeros(3)}, gains, facts)
+        save_network(self.study.checkpoints.best(number), {"offset_N": torch.zeros(3)}, gains, facts)
         return number
 
     def add_equal(self) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from command import call, run
 
-from nlb_search.search.study.opening import OpenStudy, Place, open_named_study
+from nlb_search.search.study.opening import Locations, OpenStudy, open_named_study
 from nlb_search.storage.database.urls import parse_url
 
 RNNF, ROBERTA, FF = "GRU(2) -> FF -> exp", "GRU(2) -> FF -> RoBERTa(1) -> FF -> exp", "FF -> exp"
@@ -31,7 +31,7 @@ def folder(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _study(folder: Path) -> OpenStudy:
-    return open_named_study(Place(parse_url(f"sqlite:///{folder}/nlb-search.db"), folder, folder), "study")
+    return open_named_study(Locations(parse_url(f"sqlite:///{folder}/nlb-search.db"), folder, folder), "study")
 
 
 def _exported(folder: Path, recordings: Path, *arguments: str) -> tuple[dict[str, np.ndarray], dict[str, str]]:

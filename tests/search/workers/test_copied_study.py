@@ -7,8 +7,8 @@ import pytest
 from command import call
 
 import nlb_search.search.workers.trial
-from nlb_search.search.study.creation import Request, begin
-from nlb_search.search.study.opening import OpenStudy, Place, open_named_study
+from nlb_search.search.study.creation import StudyRequest, create_or_open
+from nlb_search.search.study.opening import Locations, OpenStudy, open_named_study
 from nlb_search.search.workers.stopping import Stop
 from nlb_search.search.workers.worker import work
 from nlb_search.storage.claims.claims import Claim
@@ -24,8 +24,8 @@ def test_a_cut_study_goes_on_at_its_copy_as_it_would_have_here(
     recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(nlb_search.search.workers.trial, "CHECKPOINT_SECONDS", 0)
-    here = Place(parse_url(f"sqlite:///{tmp_path}/here.db"), tmp_path / "here.db.artifacts", recordings)
-    request = Request(
+    here = Locations(parse_url(f"sqlite:///{tmp_path}/here.db"), tmp_path / "here.db.artifacts", recordings)
+    request = StudyRequest(
         dataset="mc_rtt",
         architectures=("FF -> exp",),
         trials=9,
@@ -33,7 +33,7 @@ def test_a_cut_study_goes_on_at_its_copy_as_it_would_have_here(
         sampler="cmaes",
         pruner="hyperband",
     )
-    study = begin(here, "study", request)
+    study = create_or_open(here, "study", request)
     report = Claim.report
 
     def cut_in_trial_6(claim: Claim, value: float, epoch: int) -> bool:
@@ -55,15 +55,15 @@ def test_a_cut_study_goes_on_at_its_copy_as_it_would_have_here(
     assert copied.code == 0, copied.err
     assert "delete it there" in copied.out
 
-    there = Place(parse_url(f"sqlite:///{tmp_path}/there.db"), tmp_path / "there.db.artifacts", recordings)
+    there = Locations(parse_url(f"sqlite:///{tmp_path}/there.db"), tmp_path / "there.db.artifacts", recordings)
     copy = open_named_study(there, "study")
     assert copy.checkpoints.running(6).exists()
     submissions = []
     for each in copy, study:
         work(each, Stop())
-        out = tmp_path / f"{each.place.url.sqlite_file.stem}.h5"
+        out = tmp_path / f"{each.locations.url.sqlite_file.stem}.h5"
         exported = call(
-            *("export-best", "study", "--out", out, "--storage", each.place.url.with_password),
+            *("export-best", "study", "--out", out, "--storage", each.locations.url.with_password),
             *("--data", recordings),
             cwd=tmp_path,
         )

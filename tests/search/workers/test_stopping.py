@@ -7,7 +7,7 @@ from sqlalchemy.exc import OperationalError
 
 from nlb_search.search.worker_protocol import LAUNCHER_VARIABLE
 from nlb_search.search.workers.stopping import Stop
-from nlb_search.storage.database.retrying import Patience
+from nlb_search.storage.database.retrying import DatabaseRetry
 from nlb_search.storage.errors import StorageError
 
 
@@ -20,5 +20,5 @@ def test_a_worker_that_lost_its_launcher_does_not_wait_for_the_database(monkeypa
     stop = Stop()
     monkeypatch.setenv(LAUNCHER_VARIABLE, "1")  # the first process started none of ours
     with pytest.raises(StorageError, match="still away"):
-        Patience(stop).call(ask)
+        DatabaseRetry(stop).call(ask)
     assert stop.is_set()

@@ -10,14 +10,14 @@ from command import call
 from optuna.trial import FrozenTrial, TrialState
 
 from nlb_search.models.training.side_by_side import SideBySide
-from nlb_search.search.study.creation import Request, begin
-from nlb_search.search.study.opening import OpenStudy, Place, open_named_study
+from nlb_search.search.study.creation import StudyRequest, create_or_open
+from nlb_search.search.study.opening import Locations, OpenStudy, open_named_study
 from nlb_search.search.workers.stopping import Stop
 from nlb_search.search.workers.worker import work
 from nlb_search.storage.claims.owner import OWNER_KEY
-from nlb_search.storage.database.retrying import Patience
+from nlb_search.storage.database.retrying import DatabaseRetry
 from nlb_search.storage.database.urls import parse_url
-from nlb_search.storage.study_commands import Order, give_order
+from nlb_search.storage.study_commands import StudyCommand, send_command
 
 BUDGET, EPOCHS = 3, 12
 
@@ -32,10 +32,10 @@ def study(recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         return real(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(SideBySide, "train_epoch", slowly)
-    monkeypatch.setattr("nlb_search.storage.study_commands.LOOK_SECONDS", 0.1)
-    place = Place(parse_url(f"sqlite:///{tmp_path}/nlb-search.db"), tmp_path / "artifacts", recordings)
-    request = Request(dataset="mc_rtt", architectures=("FF -> exp",), trials=BUDGET, epochs=EPOCHS, pruner="none")
-    return begin(place, "study", request)
+    monkeypatch.setattr("nlb_search.storage.study_commands.POLL_SECONDS", 0.1)
+    locations = Locations(parse_url(f"sqlite:///{tmp_path}/nlb-search.db"), tmp_path / "artifacts", recordings)
+    request = StudyRequest(dataset="mc_rtt", architectures=("FF -> exp",), trials=BUDGET, epochs=EPOCHS, pruner="none")
+    return create_or_open(locations, "study", request)
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def workers(study: OpenStudy) -> Iterator[list[threading.Thread]]:
     """Two workers that have begun to train."""
     stop = Stop()
     threads = [
-        threading.Thread(target=lambda: work(open_named_study(study.place, study.name), stop, 1)) for _ in range(2)
+        threading.Thread(target=lambda: work(open_named_study(study.locations, study.name), stop, 1)) for _ in range(2)
     ]
     for thread in threads:
         thread.start()
@@ -114,7 +114,7 @@ def test_a_stopped_study_has_no_workers_until_it_is_resumed(
     assert call("status", "study", "--json", cwd=tmp_path).json["order"] == "stop"
 
     assert call("resume", "study", "--workers", "0", cwd=tmp_path).code == 0
-    work(open_named_study(study.place, study.name), Stop())
+    work(open_named_study(study.locations, study.name), Stop())
     _assert_whole(study)
 
 
@@ -130,9 +130,9 @@ def test_workers_that_may_finish_first_begin_no_more(
 
 def test_an_order_reaches_a_worker_that_waits_for_the_last_trial_of_another(study: OpenStudy) -> None:
     for _ in range(BUDGET):
-        assert study.claims(Patience(Stop())).next() is not None
-    waiting = threading.Thread(target=lambda: work(open_named_study(study.place, study.name), Stop(), 1))
+        assert study.claims(DatabaseRetry(Stop())).next() is not None
+    waiting = threading.Thread(target=lambda: work(open_named_study(study.locations, study.name), Stop(), 1))
     waiting.start()
-    give_order(study.study, Order.STOP)
+    send_command(study.study, StudyCommand.STOP)
     waiting.join(60)
     assert not waiting.is_alive()

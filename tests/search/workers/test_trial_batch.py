@@ -13,12 +13,12 @@ from torch import Tensor
 
 from nlb_search.models.training.side_by_side import SideBySide
 from nlb_search.search.errors import SearchError
-from nlb_search.search.study.creation import Request, begin
-from nlb_search.search.study.opening import OpenStudy, Place, open_named_study
+from nlb_search.search.study.creation import StudyRequest, create_or_open
+from nlb_search.search.study.opening import Locations, OpenStudy, open_named_study
 from nlb_search.search.workers.stopping import Stop
 from nlb_search.search.workers.worker import work
 from nlb_search.storage.claims.claims import FAILURE_KEY, Claim
-from nlb_search.storage.claims.lost_workers import MOST_TAKEOVERS
+from nlb_search.storage.claims.lost_workers import MAX_LOST_WORKERS
 from nlb_search.storage.claims.owner import OWNER_KEY
 from nlb_search.storage.database.urls import parse_url
 
@@ -34,8 +34,8 @@ class Studies:
         self._recordings, self._folder = recordings, folder
 
     def made(self, name: str) -> OpenStudy:
-        place = Place(parse_url(f"sqlite:///{self._folder}/{name}.db"), self._folder / name, self._recordings)
-        request = Request(
+        locations = Locations(parse_url(f"sqlite:///{self._folder}/{name}.db"), self._folder / name, self._recordings)
+        request = StudyRequest(
             dataset="mc_rtt",
             architectures=("GRU(1) -> FF -> exp",),
             trials=BUDGET,
@@ -44,7 +44,7 @@ class Studies:
             sampler="random",
             pruner="none",
         )
-        return begin(place, name, request)
+        return create_or_open(locations, name, request)
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +203,7 @@ def test_a_trial_that_kills_its_worker_is_found_out_and_no_other_is_blamed(
         return real(side_by_side, *rest)
 
     def worker() -> None:
-        work(open_named_study(study.place, name), Stop(), side_by_side=3)
+        work(open_named_study(study.locations, name), Stop(), side_by_side=3)
 
     monkeypatch.setattr(SideBySide, "train_epoch", killing)
     codes = []
@@ -212,7 +212,7 @@ def test_a_trial_that_kills_its_worker_is_found_out_and_no_other_is_blamed(
         process.start()
         process.join(60)
         codes.append(process.exitcode)
-    assert codes == [-signal.SIGKILL] * (MOST_TAKEOVERS + 1) + [0]
+    assert codes == [-signal.SIGKILL] * (MAX_LOST_WORKERS + 1) + [0]
     trials = study.study.get_trials()
     failed = trials.pop(1)
     assert failed.state == TrialState.FAIL

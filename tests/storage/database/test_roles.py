@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from nlb_search.storage.claims.claims import Claims, finished_count
 from nlb_search.storage.database.opening import open_database, open_for_reading
-from nlb_search.storage.database.retrying import Patience
+from nlb_search.storage.database.retrying import DatabaseRetry
 from nlb_search.storage.database.urls import StorageUrl, parse_url
 from nlb_search.storage.errors import StorageError
 from nlb_search.storage.studies import make_study, open_study, study_names
@@ -55,7 +55,7 @@ def test_a_worker_searches_to_the_end_and_can_make_or_drop_no_table(url_of: Call
     database = open_database(url)
     make_study(url, database, "searched", {}, start={"x": 0.5})
     study, _ = open_study(database, "searched")
-    claims = Claims(url, study, 3, RandomSampler, Patience(threading.Event()))
+    claims = Claims(url, study, 3, RandomSampler, DatabaseRetry(threading.Event()))
     with claims.heartbeat() as heartbeat:
         while not claims.is_met():
             claim = claims.next()

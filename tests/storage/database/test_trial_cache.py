@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nlb_search.storage.claims.claims import Claim, Claims
 from nlb_search.storage.database.opening import open_database
-from nlb_search.storage.database.trial_cache import one_look
+from nlb_search.storage.database.trial_cache import fresh_trials
 from nlb_search.storage.database.urls import StorageUrl
 from nlb_search.storage.studies import make_study, open_study
 
@@ -58,7 +58,7 @@ def test_every_look_finds_what_optuna_finds_however_trials_change_between(url: S
 def test_within_one_look_trials_stay_as_they_were(url: StorageUrl, study: optuna.Study) -> None:
     others = _another_process(url)
     others.tell(others.ask(), 0.1)
-    with one_look(study):
+    with fresh_trials(study):
         assert len(study.get_trials()) == 1
         others.tell(others.ask(), 0.2)
         assert len(study.get_trials(states=(TrialState.COMPLETE,))) == 1
