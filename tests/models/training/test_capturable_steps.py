@@ -14,6 +14,7 @@ import pytest
 import torch
 from population import swinging
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
@@ -57,6 +58,25 @@ class Watch(TorchDispatchMode):
         return result
 
 
+class WatchCalls(TorchFunctionMode):
+    """Records calls that copy Python numbers to the device, which the operations themselves do not show."""
+
+    MAKE_TENSORS = (torch.tensor, torch.as_tensor, torch.asarray)
+    INDEX = (Tensor.__getitem__, Tensor.__setitem__)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forbidden: list[str] = []
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if function in self.MAKE_TENSORS:
+            self.forbidden.append(f"torch.{function.__name__} of Python numbers")
+        index = args[1] if function in self.INDEX else ()
+        if any(isinstance(part, list) for part in (index if isinstance(index, tuple) else (index,))):
+            self.forbidden.append("a list as an index")
+        return function(*args, **(kwargs or {}))
+
+
 def on_meta(trainings: list[Training]) -> SideBySide:
     """Trainings side by side as they would be on a GPU, on the device without values."""
 
@@ -88,8 +108,9 @@ def trainings_of(chain: str, input_size: str, variant: str) -> list[Training]:
 
 
 def watched(step: Callable[[], object]) -> Watch:
-    with Watch() as watch:
+    with WatchCalls() as calls, Watch() as watch:
         step()
+    watch.forbidden.extend(calls.forbidden)
     return watch
 
 
@@ -169,13 +190,25 @@ def test_a_step_that_waits_for_the_device_is_noticed(
 @pytest.mark.parametrize(
     "operation",
     [
-        lambda x: x + torch.tensor([1.0]).to(x.device),
-        lambda x: torch.where(x > 0, torch.tensor(1.0), x),
+        lambda x: x + torch.ones(1).to(x.device),
+        lambda x: torch.where(x > 0, torch.ones(()), x),
         lambda x: x * torch.rand(x.shape, device=x.device),
         lambda x: torch.nn.functional.dropout(x),
-        lambda x: x[torch.tensor([0, 1])],
+        lambda x: x[torch.zeros(2, dtype=torch.long)],
+        lambda x: x + torch.tensor([1.0], device=x.device),
+        lambda x: x[[0, 1]],
+        lambda x: x[:, [0]],
     ],
-    ids=["copy to the device", "CPU scalar", "generator", "torch's dropout", "CPU index"],
+    ids=[
+        "copy to the device",
+        "CPU scalar",
+        "generator",
+        "torch's dropout",
+        "CPU index",
+        "tensor of numbers",
+        "list as index",
+        "list among indices",
+    ],
 )
 def test_what_capture_forbids_beside_waiting_is_noticed(operation: Callable[[Tensor], Tensor]) -> None:
     assert watched(lambda: operation(torch.ones(3, 3, device=META))).forbidden
