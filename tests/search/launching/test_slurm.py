@@ -155,5 +155,5 @@ def test_a_server_may_be_named_by_the_options_of_its_url(tmp_path: Path, monkeyp
     (tmp_path / "srun").touch(mode=0o755)  # as on a login node
     monkeypatch.setenv("PATH", str(tmp_path))
     check_cluster(Locations(parse_url("postgresql://lab@/studies?host=db.example"), tmp_path, tmp_path))
-    with pytest.raises(SearchError, match="is of this machine alone"):
+    with pytest.raises(SearchError, match="is on this machine alone"):
         check_cluster(Locations(parse_url("postgresql://lab@/studies?host=/run/postgresql"), tmp_path, tmp_path))

@@ -20,7 +20,7 @@ if os.fork() == 0:
     os.setgid(65534)
     os.setuid(65534)
     assert not os.path.exists(f"/proc/{there.pid}")
-    print(there.is_surely_gone(), gone.is_surely_gone(), flush=True)
+    print(there.is_certainly_dead(), gone.is_certainly_dead(), flush=True)
 else:
     os.wait()
 """
