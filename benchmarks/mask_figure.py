@@ -12,8 +12,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from nlb_search.models.masking.crops import CROP, WHOLE, draw_bins, window_bins
-from nlb_search.models.masking.masks import PUBLISHED_VARIANTS, SHAPES, hide, probabilities_of
+from nlb_search.models.masking.crops import draw_bins, window_bins
+from nlb_search.models.masking.masks import hide, probabilities_of
+from nlb_search.models.masking.variants import CROP, PUBLISHED_VARIANTS, SHAPES, WHOLE
 from nlb_search.models.random_draws import fold, key_of
 from nlb_search.models.tensors import Sizes
 

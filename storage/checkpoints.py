@@ -4,15 +4,17 @@ import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
 
 from nlb_search.storage.atomic_files import whole_file
 from nlb_search.storage.database.urls import ARTIFACTS, StorageUrl
 from nlb_search.storage.errors import StorageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
 
 _FACTS_KEY = "facts"
 
@@ -21,7 +23,7 @@ _FACTS_KEY = "facts"
 class Checkpoint:
     """Tensors by name, and what they are: plain values that JSON can hold."""
 
-    tensors: dict[str, Tensor]
+    tensors: "dict[str, Tensor]"
     facts: dict[str, Any]
 
 
@@ -87,6 +89,8 @@ def check_folder(folder: Path) -> None:
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint, whole or not at all. Raises StorageError when the disk does not take it."""
+    from safetensors.torch import save_file  # imports torch, which takes seconds
+
     try:
         with whole_file(path) as part:
             save_file(checkpoint.tensors, part, metadata={_FACTS_KEY: json.dumps(checkpoint.facts)})
@@ -99,14 +103,24 @@ def load_checkpoint(path: Path, prefix: str = "") -> Checkpoint:
 
     Raises FileNotFoundError if there is none, StorageError if it is damaged or a symbolic link.
     """
+    tensors, facts = _read(path, prefix, "pt")
+    return Checkpoint(tensors, facts)
+
+
+def load_arrays(path: Path, prefix: str) -> "tuple[dict[str, np.ndarray[Any, Any]], dict[str, Any]]":
+    """The tensors of ``load_checkpoint`` as NumPy arrays, read without torch, and the facts. Raises as it does."""
+    return _read(path, prefix, "numpy")
+
+
+def _read(path: Path, prefix: str, framework: Literal["pt", "numpy"]) -> tuple[dict[str, Any], dict[str, Any]]:
     if path.is_symlink():
         raise StorageError(f"the checkpoint {path} is a link to {path.readlink()}: put the file itself in its place")
     if not path.exists():
         raise FileNotFoundError(path)
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework=framework) as file:
             facts = json.loads(file.metadata()[_FACTS_KEY])
             names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
-            return Checkpoint({name: file.get_tensor(name) for name in names}, facts)
+            return {name: file.get_tensor(name) for name in names}, facts
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise StorageError(f"the checkpoint {path} is damaged: {error}") from error

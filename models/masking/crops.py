@@ -9,11 +9,9 @@ import math
 import torch
 from torch import Tensor
 
+from nlb_search.models.masking.variants import WHOLE
 from nlb_search.models.random_draws import uniform
 from nlb_search.models.tensors import Sizes
-
-WHOLE, CROP = "DT", "dT"
-INPUT_SIZES = (WHOLE, CROP)
 
 CROP_SHARE = 0.5
 """The window bins of a crop, as a share of the window."""

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from nlb_search.models.masking.variants import SHAPES, shapes_of
 from nlb_search.models.random_draws import fold, happens, uniform
 
 STRIP_BINS = 10
@@ -62,30 +63,10 @@ _PARTS: dict[str, Callable[[_Shape, Tensor, Tensor], Tensor]] = {
 PARTS = tuple(_PARTS)
 """What the shapes are made of."""
 
-SHAPES: dict[str, tuple[str, ...]] = {
-    "dot": ("dot",),
-    "strip": ("strip",),
-    "line": ("line",),
-    # Whole rows joined with the last bins, as the benchmark hides held-out neurons and forward bins.
-    "L": ("line", "last_bins"),
-}
-"""The parts of each shape."""
-
-PUBLISHED_VARIANTS = ("dot line", "dot strip line", "strip line", "dot L", "strip L")
-
 
 def share(ratio: float, n_shapes: int) -> float:
     """The chance of each of some independent shapes that together hide a share ``ratio``, overlaps counted once."""
     return float(1 - (1 - ratio) ** (1 / n_shapes))
-
-
-def shapes_of(variant: str) -> tuple[str, ...]:
-    """The shapes of a variant. Raises ValueError for text that is not different shapes with blanks between them."""
-    shapes = tuple(variant.split())
-    unknown = [shape for shape in shapes if shape not in SHAPES]
-    if unknown or not shapes or len(set(shapes)) < len(shapes):
-        raise ValueError(f"'{variant}' is no mask variant: write one or more of {', '.join(SHAPES)}, each once")
-    return shapes
 
 
 def probabilities_of(variant: str, ratio: float) -> dict[str, float]:

@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nlb_search.search.errors import SearchError
 from nlb_search.search.figures.study_table import metrics_in_words
-from nlb_search.search.sampling.space import settings_of_parameters
+from nlb_search.search.sampling.ranges import settings_of_parameters
 from nlb_search.search.scoring.ties import find_ties
 from nlb_search.search.study.opening import OpenStudy
 from nlb_search.search.study.status import complete_trials

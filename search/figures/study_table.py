@@ -4,7 +4,7 @@ from typing import Any
 
 from rich.table import Table
 
-from nlb_search.search.sampling.space import settings_of_parameters
+from nlb_search.search.sampling.ranges import settings_of_parameters
 from nlb_search.search.scoring.bootstrap import SHARE
 from nlb_search.search.scoring.ties import Ties
 from nlb_search.search.study.status import StudyStatus

@@ -12,7 +12,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from nlb_search.models.architecture.chain import parse_chain
-from nlb_search.search.sampling.space import ARCHITECTURE, Choice, Space
+from nlb_search.search.sampling.ranges import ARCHITECTURE, Choice, Space
 
 PLACE_KEY = "grid:place"
 """The attribute of a trial that walks a failed one's combination again: its place in the order."""

@@ -5,8 +5,8 @@ from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.search.errors import UsageError
 from nlb_search.search.sampling.grid import GridSampler, grid_of
+from nlb_search.search.sampling.ranges import Choice, Real, Whole
 from nlb_search.search.sampling.settings import SamplingSettings
-from nlb_search.search.sampling.space import Choice, Real, Whole
 
 
 def make_sampler(settings: SamplingSettings, number: int) -> BaseSampler:

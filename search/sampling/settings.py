@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from nlb_search.search.sampling.space import Space
+    from nlb_search.search.sampling.ranges import Space
 
 SamplerName = Literal["tpe", "random", "grid", "gp", "cmaes"]
 PrunerName = Literal["hyperband", "median", "patient", "none"]

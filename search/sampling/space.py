@@ -1,119 +1,17 @@
 """What is searched, and how far: the published grid, and a wider space around it."""
 
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import optuna
-from pydantic import BaseModel, ConfigDict, Field
 
 from nlb_search.models.architecture.chain import Chain, parse_chain
 from nlb_search.models.blocks import BLOCKS
 from nlb_search.models.blocks.attention import Attention
 from nlb_search.models.blocks.recurrent import Recurrent
-from nlb_search.models.hyperparameters import Hyperparameters, shown
-from nlb_search.models.masking.crops import INPUT_SIZES
-from nlb_search.models.masking.masks import PUBLISHED_VARIANTS, SHAPES
+from nlb_search.models.hyperparameters import Hyperparameters
+from nlb_search.models.masking.variants import INPUT_SIZES, PUBLISHED_VARIANTS, SHAPES
 from nlb_search.search.errors import UsageError
-
-ARCHITECTURE = "architecture"
-"""The trial's parameter that names its chain, where a study has several."""
-
-NONE, SOME = "none", "some"
-_USE = "_use"
-
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Choice(_Frozen):
-    """One of some values; a fixed value is a choice of one."""
-
-    kind: Literal["choice"] = "choice"
-    values: tuple[bool | int | float | str, ...]
-
-    def __str__(self) -> str:
-        return ", ".join(value if isinstance(value, str) else shown(value) for value in self.values)
-
-    def suggest(self, trial: optuna.Trial, name: str) -> Any:
-        return trial.suggest_categorical(name, self.values)
-
-    def parameters(self, name: str, value: Any) -> dict[str, Any] | None:
-        """The trial's parameters that make it ``value``, or None if it is not in the range."""
-        return {name: value} if value in self.values else None
-
-
-class Real(_Frozen):
-    """A real number from low to high, uniform in itself or in its logarithm."""
-
-    kind: Literal["real"] = "real"
-    low: float
-    high: float
-    log: bool = False
-
-    def __str__(self) -> str:
-        return f"{shown(self.low)} to {shown(self.high)}{', log-uniform' if self.log else ''}"
-
-    def suggest(self, trial: optuna.Trial, name: str) -> float:
-        return trial.suggest_float(name, self.low, self.high, log=self.log)
-
-    def parameters(self, name: str, value: Any) -> dict[str, Any] | None:
-        return {name: value} if self.low <= value <= self.high else None
-
-
-class Whole(_Frozen):
-    """A whole number from low to high, uniform in its logarithm."""
-
-    kind: Literal["whole"] = "whole"
-    low: int
-    high: int
-
-    def __str__(self) -> str:
-        return f"{self.low} to {self.high}, log-uniform"
-
-    def suggest(self, trial: optuna.Trial, name: str) -> int:
-        return trial.suggest_int(name, self.low, self.high, log=True)
-
-    def parameters(self, name: str, value: Any) -> dict[str, Any] | None:
-        return {name: value} if self.low <= value <= self.high else None
-
-
-class ZeroOrReal(_Frozen):
-    """Zero, or a real number from low to high, uniform in its logarithm.
-
-    Zero has no logarithm, so a parameter ``NAME_use`` says which of the two it is.
-    """
-
-    kind: Literal["zero-or-real"] = "zero-or-real"
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"0, or {shown(self.low)} to {shown(self.high)}, log-uniform"
-
-    def suggest(self, trial: optuna.Trial, name: str) -> float:
-        if trial.suggest_categorical(name + _USE, (NONE, SOME)) == NONE:
-            return 0.0
-        return trial.suggest_float(name, self.low, self.high, log=True)
-
-    def parameters(self, name: str, value: Any) -> dict[str, Any] | None:
-        if value == 0:
-            return {name + _USE: NONE}
-        return {name + _USE: SOME, name: value} if self.low <= value <= self.high else None
-
-
-Range = Annotated[Choice | Real | Whole | ZeroOrReal, Field(discriminator="kind")]
-Space = dict[str, Range]
-
-
-@dataclass(frozen=True)
-class NamedSpace:
-    """A space as ``--space`` gives it: its name, the range of every setting, and which of them the user wrote."""
-
-    name: str
-    ranges: Space
-    written: frozenset[str] = frozenset()
-
+from nlb_search.search.sampling.ranges import ARCHITECTURE, Choice, NamedSpace, Real, Space, Whole, ZeroOrReal
 
 SPACES: dict[str, Space] = {
     "paper": {
@@ -164,14 +62,6 @@ def sample(trial: optuna.Trial, space: Space, architectures: tuple[str, ...]) ->
     used = parse_chain(architecture).hyperparameters
     values = {name: range_.suggest(trial, name) for name, range_ in space.items() if name in used}
     return {ARCHITECTURE: architecture, **values}
-
-
-def settings_of_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
-    """The settings that a trial's parameters stand for: no ``NAME_use``, and zero where it says so."""
-    zeros = {
-        name.removesuffix(_USE): 0.0 for name, value in parameters.items() if name.endswith(_USE) and value == NONE
-    }
-    return {name: value for name, value in parameters.items() if not name.endswith(_USE)} | zeros
 
 
 def start_parameters(space: Space, architectures: tuple[str, ...]) -> dict[str, Any]:

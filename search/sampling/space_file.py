@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from nlb_search.models.hyperparameters import ALLOWED, Allowed, shown
 from nlb_search.search.errors import UsageError
-from nlb_search.search.sampling.space import SPACES, Choice, NamedSpace, Range, Real, Whole, ZeroOrReal
+from nlb_search.search.sampling.ranges import Choice, NamedSpace, Range, Real, Whole, ZeroOrReal
+from nlb_search.search.sampling.space import SPACES
 
 BASE = "base"
 """The key of a file that names the space which holds for all that the file does not name."""

@@ -71,5 +71,4 @@ def find_ties(study: OpenStudy) -> Ties:
 
 
 def _resampled(study: OpenStudy, trial: FrozenTrial) -> Array:
-    gains = load_gains(study, trial)
-    return resampled_co_bps(gains.gain_B.numpy(), gains.spikes_B.numpy())
+    return resampled_co_bps(*load_gains(study, trial))

@@ -17,21 +17,13 @@ from nlb_search.models.architecture.network import Network
 from nlb_search.models.errors import ChainError
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.search.errors import SearchError, UsageError
+from nlb_search.search.sampling.ranges import NamedSpace
 from nlb_search.search.sampling.samplers import check_sampler
 from nlb_search.search.sampling.settings import PrunerName, SamplerName
-from nlb_search.search.sampling.space import SPACES, NamedSpace, space_for, start_parameters
+from nlb_search.search.sampling.space import SPACES, space_for, start_parameters
+from nlb_search.search.study.differences import OPTION_OF_FIELD, differences, recording_differences, space_differences
 from nlb_search.search.study.opening import Locations, OpenStudy, open_named_study
-from nlb_search.search.study.specification import (
-    BATCH_SIZE,
-    EVALUATIONS,
-    OPTION_OF_FIELD,
-    SearchSpec,
-    default_epochs,
-    differences,
-    recording_differences,
-    space_differences,
-    versions_here,
-)
+from nlb_search.search.study.specification import BATCH_SIZE, EVALUATIONS, SearchSpec, default_epochs, versions_here
 from nlb_search.search.tensors import largest_count, sizes_of
 from nlb_search.storage.checkpoints import check_folder, study_folder
 from nlb_search.storage.database.opening import open_database

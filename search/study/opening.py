@@ -3,15 +3,13 @@
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import optuna
 from pydantic import ValidationError
 
-from nlb_search.data.opening import open_recording
-from nlb_search.data.recording import Recording
 from nlb_search.search.errors import SearchError
 from nlb_search.search.sampling.pruners import make_pruner
-from nlb_search.search.sampling.samplers import make_sampler
 from nlb_search.search.study.specification import SearchSpec
 from nlb_search.storage.checkpoints import Checkpoints, study_folder
 from nlb_search.storage.claims.claims import Claims
@@ -20,6 +18,9 @@ from nlb_search.storage.database.retrying import DatabaseRetry
 from nlb_search.storage.database.urls import StorageUrl
 from nlb_search.storage.errors import StorageError
 from nlb_search.storage.studies import open_study
+
+if TYPE_CHECKING:
+    from nlb_search.data.recording import Recording
 
 
 @dataclass(frozen=True)
@@ -58,12 +59,16 @@ class OpenStudy:
 
     def claims(self, retry: DatabaseRetry) -> Claims:
         """The study's trials, to be shared with other workers."""
+        from nlb_search.search.sampling.samplers import make_sampler  # imports torch, which takes seconds
+
         return Claims(
             self.locations.url, self.study, self.spec.trials, partial(make_sampler, self.spec.sampling), retry
         )
 
-    def recording(self) -> Recording:
+    def recording(self) -> "Recording":
         """The study's recording. Raises SearchError if the files of --data are another one."""
+        from nlb_search.data.opening import open_recording  # imports pandas, which takes a second
+
         spec = self.spec
         recording = open_recording(spec.dataset, self.locations.data, spec.bin_ms, settings=spec.recording)
         if recording.content_hash != self.spec.content_hash:

@@ -19,7 +19,8 @@ from nlb_search.models.scoring.bits_per_spike import Gains
 from nlb_search.models.tensors import Counts
 from nlb_search.models.training.fitting import Val
 from nlb_search.models.training.state import Progress, State, Training
-from nlb_search.search.sampling.space import ARCHITECTURE, sample
+from nlb_search.search.sampling.ranges import ARCHITECTURE
+from nlb_search.search.sampling.space import sample
 from nlb_search.search.scoring.bootstrap import range_of, resampled_co_bps
 from nlb_search.search.scoring.metrics import metrics_of
 from nlb_search.search.scoring.saved_networks import save_network

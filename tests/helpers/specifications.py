@@ -3,7 +3,8 @@
 from typing import Any
 
 from nlb_search.models.architecture.chain import parse_chain
-from nlb_search.search.sampling.space import NamedSpace, space_for
+from nlb_search.search.sampling.ranges import NamedSpace
+from nlb_search.search.sampling.space import space_for
 from nlb_search.search.sampling.space_file import named_space, parse_space
 from nlb_search.search.study.specification import SearchSpec, versions_here
 

@@ -14,10 +14,11 @@ from torch.testing import assert_close
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.masking.crops import window_bins
-from nlb_search.models.masking.masks import PUBLISHED_VARIANTS, SHAPES
+from nlb_search.models.masking.variants import PUBLISHED_VARIANTS, SHAPES
 from nlb_search.models.tensors import UNKNOWN
 from nlb_search.models.training.fitting import fit, train_through
-from nlb_search.models.training.state import Plan, Training
+from nlb_search.models.training.plan import Plan
+from nlb_search.models.training.state import Training
 
 CPU = torch.device("cpu")
 TRIALS, RATIO = 14, 0.3

@@ -2,6 +2,13 @@
 
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
+
+from nlb_search.search.study.creation import StudyRequest, create_or_open
+from nlb_search.search.study.opening import Locations
+from nlb_search.storage.database.urls import parse_url
 
 SLOW = ("cmaes", "numpy", "optuna", "optuna_dashboard", "pandas", "plotly", "pydantic", "scipy", "sklearn", "torch")
 
@@ -10,3 +17,17 @@ def test_help_imports_nothing_slow() -> None:
     code = f"import sys, nlb_search.search.cli.app; print(*{{*{SLOW}}} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+@pytest.mark.parametrize("command", ["status", "studies", "pause", "stop"])
+def test_commands_that_train_nothing_import_no_torch(command: str, recordings: Path, tmp_path: Path) -> None:
+    locations = Locations(parse_url(f"sqlite:///{tmp_path}/studies.db"), tmp_path / "artifacts", recordings)
+    create_or_open(locations, "study", StudyRequest(dataset="mc_rtt", architectures=("FF -> exp",), trials=1))
+    words = [command, *(["study"] if command != "studies" else []), "--storage", str(locations.url)]
+    code = (
+        "import sys; from nlb_search.search.cli.app import app; "
+        f"sys.argv = ['nlb-search', *{words}]; app(standalone_mode=False); "
+        "print(*{'cmaes', 'pandas', 'plotly', 'scipy', 'sklearn', 'torch'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout.splitlines()[-1] == "", done.stdout

@@ -12,9 +12,10 @@ from specifications import RNNF, spec_of, written
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.search.errors import UsageError
 from nlb_search.search.sampling.pruners import make_pruner
+from nlb_search.search.sampling.ranges import SOME
 from nlb_search.search.sampling.samplers import check_sampler, make_sampler
 from nlb_search.search.sampling.settings import PrunerName, SamplerName
-from nlb_search.search.sampling.space import SOME, sample
+from nlb_search.search.sampling.space import sample
 from nlb_search.search.study.specification import SearchSpec
 
 CHAINS = ("FF -> exp", RNNF)

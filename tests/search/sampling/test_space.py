@@ -8,7 +8,8 @@ from specifications import spec_of, written
 
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.hyperparameters import Hyperparameters
-from nlb_search.search.sampling.space import SPACES, sample, settings_of_parameters, start_parameters
+from nlb_search.search.sampling.ranges import settings_of_parameters
+from nlb_search.search.sampling.space import SPACES, sample, start_parameters
 from nlb_search.search.workers.trial import settings_of
 
 CHAINS = ("GRU(2) -> FF -> exp", "FF -> RoBERTa(1) -> FF -> exp")

@@ -13,12 +13,13 @@ from specifications import RNNF, spec_of, written
 
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.hyperparameters import ALLOWED, Hyperparameters
-from nlb_search.models.masking.crops import INPUT_SIZES
-from nlb_search.models.masking.masks import SHAPES
+from nlb_search.models.masking.variants import INPUT_SIZES, SHAPES
 from nlb_search.search.errors import UsageError
-from nlb_search.search.sampling.space import SPACES, Choice, Real, Whole, ZeroOrReal, sample, space_for
+from nlb_search.search.sampling.ranges import Choice, Real, Whole, ZeroOrReal
+from nlb_search.search.sampling.space import SPACES, sample, space_for
 from nlb_search.search.sampling.space_file import named_space, parse_space
-from nlb_search.search.study.specification import SearchSpec, space_differences
+from nlb_search.search.study.differences import space_differences
+from nlb_search.search.study.specification import SearchSpec
 from nlb_search.search.workers.trial import settings_of
 
 PAGE = (Path(__file__).parents[3] / "docs" / "spaces.md").read_text()
