@@ -5,19 +5,14 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from nlb_search.models.training.optimizer import (
+from nlb_search.models.training.learning_rate_schedule import (
     FIRST_SHARE,
-    GRADIENT_NORM,
     HIGH_MOMENTUM,
     LAST_SHARE,
     LOW_MOMENTUM,
-    SMALL,
-    SQUARES_DECAY,
     WARM_UP,
-    Rows,
-    Settings,
-    update,
 )
+from nlb_search.models.training.optimizer import GRADIENT_NORM, SMALL, SQUARES_DECAY, Rows, Settings, update
 
 N_WEIGHTS = 30
 LR = torch.tensor([0.01, 0.0003, 0.05, 0.002], dtype=torch.float64)
