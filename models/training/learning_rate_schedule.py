@@ -1,7 +1,7 @@
 """The one-cycle learning-rate schedule (Smith & Topin 2017, https://arxiv.org/abs/1708.07120).
 
-The values are those of ``torch.optim.lr_scheduler.OneCycleLR``, momentum included, for many networks at different steps of
-their schedules.
+The values are those of ``torch.optim.lr_scheduler.OneCycleLR``, momentum included, for many networks at different steps
+of their schedules.
 """
 
 import math
@@ -15,7 +15,8 @@ WARM_UP = 0.15
 FIRST_SHARE, LAST_SHARE = 1 / 5, 1 / 5e4
 """Learning rates of the first and the last step, as shares of the maximum.
 
-Torch's defaults, 1 / 25 and a warm-up of 0.3, end at the same scores but get there later: the first epochs learn little.
+Torch's defaults, 1 / 25 and a warm-up of 0.3, end at the same scores but get there later, because the first epochs
+learn little.
 """
 
 HIGH_MOMENTUM, LOW_MOMENTUM = 0.95, 0.85

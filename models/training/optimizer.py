@@ -1,8 +1,8 @@
 """Adam with L2 regularization for many networks at once, one row of parameters for each network.
 
-The update is that of ``torch.optim.Adam`` (Kingma & Ba 2015, https://arxiv.org/abs/1412.6980). Torch's own optimizer takes
-one learning rate for all parameters that it updates; here each network has its own, from its own place in the schedule
-(``models.training.learning_rate_schedule``). No operation waits for the device.
+The update is that of ``torch.optim.Adam`` (Kingma & Ba 2015, https://arxiv.org/abs/1412.6980). Torch's own optimizer
+takes one learning rate for all parameters that it updates; here each network has its own, from its own place in the
+schedule (``models.training.learning_rate_schedule``). No operation waits for the device.
 """
 
 from dataclasses import dataclass
