@@ -41,7 +41,7 @@ def _benchmarks(dataset: str, data: Path, bin_ms: int, settings: RecordingSettin
     if data.is_file():
         raise DataError(
             f"{dataset} is a dataset of the benchmark, and {data} is a file: give the folder of its NWB files with "
-            "--data, or call a recording of your own by another name"
+            "--data, or give your own recording another name"
         )
     known = DATASETS[dataset]
     return BenchmarkRecording(known, find_files(known, data), bin_ms)
@@ -51,6 +51,6 @@ def _own(dataset: str, data: Path, bin_ms: int, settings: RecordingSettings | No
     if not data.is_file():
         raise DataError(
             f"unknown dataset '{dataset}': choose one of {', '.join(DATASETS)}\n"
-            f"or is it a recording of your own? {data} is no file: give its file with --data"
+            f"or is it your own recording? {data} is not a file: give its file with --data"
         )
     return OwnRecording(dataset, data, bin_ms, settings or RecordingSettings())

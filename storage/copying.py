@@ -123,7 +123,7 @@ def _copy_files(folder: Path, new_folder: Path) -> Iterator[Copied]:
             with whole_file(copy) as part:
                 shutil.copyfile(file, part)
                 if not has_same_content(file, part):
-                    raise StorageError(f"the copy of {file} is not the same: run it again, or look after the disk")
+                    raise StorageError(f"the copy of {file} differs from the original: run it again, or check the disk")
         elif not has_same_content(file, copy):
             raise StorageError(
                 f"{copy} is there already, and is not {file}: give another folder with --to-artifacts, "

@@ -38,10 +38,10 @@ class StudyCommand(StrEnum):
 
 
 _IN_WORDS = {
-    StudyCommand.WORK: "goes on",
+    StudyCommand.WORK: "continues",
     StudyCommand.FINISH: "was asked to stop: no more trials are begun",
-    StudyCommand.PAUSE: "is paused: its trials are handed back",
-    StudyCommand.STOP: "was stopped: its trials are handed back",
+    StudyCommand.PAUSE: "is paused: its trials are released",
+    StudyCommand.STOP: "was stopped: its trials are released",
 }
 
 

@@ -97,7 +97,7 @@ def _fill(file: IO[bytes], remote: Remote, session: requests.Session) -> Iterato
             failures = 0
             continue
         if failures == len(WAITS_SECONDS):
-            raise DataError(f"{remote.url} {problem}: run it again later, and it goes on where it stopped")
+            raise DataError(f"{remote.url} {problem}: run it again later: it resumes where it stopped")
         if failures == 0:
             _log.warning("%s %s; trying again for a minute", remote.url, problem)
         time.sleep(WAITS_SECONDS[failures])
@@ -146,7 +146,7 @@ def _writing(path: Path) -> Iterator[None]:
     except OSError as error:
         raise DataError(
             f"{path} cannot be written ({error.strerror or error}): "
-            f"make room or mend that and run it again, and it goes on where it stopped"
+            f"free some space or fix that, and run it again: it resumes where it stopped"
         ) from error
 
 

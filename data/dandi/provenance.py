@@ -46,7 +46,7 @@ def read_record(folder: Path) -> Record | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
-        _log.warning("%s is damaged (%s): `nlb-search fetch` writes it anew", folder / RECORD, error)
+        _log.warning("%s is damaged (%s): `nlb-search fetch` writes it again", folder / RECORD, error)
         return None
 
 

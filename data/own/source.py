@@ -36,7 +36,7 @@ class OwnRecording:
             )
         if self.bin_ms not in BIN_WIDTHS_MS:
             least, most = BIN_WIDTHS_MS[0], BIN_WIDTHS_MS[-1]
-            raise DataError(f"bins of {self.bin_ms} ms: a recording of your own may have bins of {least} to {most} ms")
+            raise DataError(f"bins of {self.bin_ms} ms: your own recording may have bins of {least} to {most} ms")
 
     def content_hash(self, memory: Path) -> str:
         contents = {"file": file_hash(self.place, memory), "settings": self.settings.model_dump(mode="json")}

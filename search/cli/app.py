@@ -1,4 +1,4 @@
-"""The command line: its commands, in the order in which a person meets them."""
+"""The command line: all commands, in the order in which they are usually needed."""
 
 import sys
 from typing import Annotated
@@ -37,11 +37,11 @@ for command in (
 
 
 @app.callback()
-def common(debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False) -> None:
-    """What every command begins with: where its words go."""
+def common(debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False) -> None:
+    """Set up logging for every command."""
     configure_logging(debug)
 
 
 def main() -> None:
-    """Run the command line and leave with its exit code."""
+    """Run the command line and exit with its exit code."""
     sys.exit(exit_code_of(lambda: app(standalone_mode=False)))

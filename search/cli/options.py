@@ -8,7 +8,7 @@ import typer
 from nlb_search.data.datasets import DATASETS
 from nlb_search.search.errors import UsageError
 
-StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="The study's name.")]
+StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="Name of the study.")]
 
 Storage = Annotated[
     str,
@@ -16,7 +16,7 @@ Storage = Annotated[
         "--storage",
         envvar="NLB_SEARCH_STORAGE",
         show_envvar=True,
-        help="Where studies are kept: sqlite:///FILE.db, postgres-local:DIR or postgresql://USER@HOST/DATABASE.",
+        help="Storage of the studies: sqlite:///FILE.db, postgres-local:DIR or postgresql://USER@HOST/DATABASE.",
     ),
 ]
 STORAGE = "sqlite:///nlb-search.db"
@@ -26,17 +26,17 @@ Data = Annotated[
     typer.Option(
         "--data",
         envvar="NLB_SEARCH_DATA",
-        help="The folder of recordings: DATASET/ or DANDI's own layout in it; or the file of a recording of your own.",
+        help="Folder of the recordings, with DATASET/ or DANDI's layout inside; or the file of your own recording.",
     ),
 ]
 DATA = Path("nlb-data")
 
-DATASET_HELP = f"One of {', '.join(DATASETS)}; or a name for a recording of your own, with --data FILE."
+DATASET_HELP = f"One of {', '.join(DATASETS)}; or a name for your own recording, given with --data FILE."
 
 BinSize = Annotated[
     int | None,
     typer.Option(
-        "--bin-size", min=1, show_default="5", help="Bins of 5 or 20 ms; of a recording of your own, 1 to 100."
+        "--bin-size", min=1, show_default="5", help="Bin width in ms: 5 or 20; for your own recording, 1 to 100."
     ),
 ]
 RecordingFile = Annotated[
@@ -44,7 +44,7 @@ RecordingFile = Annotated[
     typer.Option(
         "--recording",
         metavar="FILE.toml",
-        help="How a recording of your own is read, where the defaults do not suit.",
+        help="Settings for reading your own recording, where the defaults do not fit.",
     ),
 ]
 
@@ -54,22 +54,26 @@ Artifacts = Annotated[
         "--artifacts",
         envvar="NLB_SEARCH_ARTIFACTS",
         show_default="beside a SQLite file or in DIR, else ./nlb-search.artifacts",
-        help="The folder of checkpoints, which all workers of a study must reach.",
+        help="Folder of checkpoints. All workers of a study must have access to it.",
     ),
 ]
 
-Hours = Annotated[float | None, typer.Option("--hours", min=0.0, help="Stop after so long; `resume` goes on.")]
+Hours = Annotated[
+    float | None, typer.Option("--hours", min=0.0, help="Stop after this many hours; continue with `resume`.")
+]
 Workers = Annotated[
     int | None,
-    typer.Option("--workers", min=1, show_default="one a slot", help="Worker processes on this machine."),
+    typer.Option(
+        "--workers", min=1, show_default="one per GPU or core", help="Number of worker processes on this machine."
+    ),
 ]
 LaunchWorkers = Annotated[
     int | None,
     typer.Option(
         "--workers",
         min=0,
-        show_default="one a slot",
-        help="Worker processes on this machine, or on each node of Slurm; 0 to make the study and no more.",
+        show_default="one per GPU or core",
+        help="Number of worker processes on this machine or on each Slurm node; 0 only creates the study.",
     ),
 ]
 MoreWorkers = Annotated[
@@ -77,39 +81,39 @@ MoreWorkers = Annotated[
     typer.Option(
         "--workers",
         min=0,
-        show_default="one a slot",
-        help="Worker processes on this machine; 0 to let only those go on that wait after `pause`.",
+        show_default="one per GPU or core",
+        help="Number of worker processes on this machine; 0 only lets paused workers continue.",
     ),
 ]
-Gpus = Annotated[str, typer.Option("--gpus", help="all, none, or numbers: 0,1.")]
-WorkersPerGpu = Annotated[int, typer.Option("--workers-per-gpu", min=1, help="Workers that share one GPU.")]
+Gpus = Annotated[str, typer.Option("--gpus", help="GPUs to use: all, none, or numbers such as 0,1.")]
+WorkersPerGpu = Annotated[int, typer.Option("--workers-per-gpu", min=1, help="Number of workers per GPU.")]
 SideBySide = Annotated[
     int | None,
     typer.Option(
         "--side-by-side",
         min=1,
         show_default="1 on a CPU, 32 on a GPU",
-        help="Trials that each worker trains together, as one computation.",
+        help="Number of trials that each worker trains together in one computation.",
     ),
 ]
 On = Annotated[
-    Literal["here", "slurm"], typer.Option("--on", help="Where workers run: on this machine, or in jobs of Slurm.")
+    Literal["here", "slurm"], typer.Option("--on", help="Where workers run: on this machine, or in Slurm jobs.")
 ]
 Partition = Annotated[
-    str | None, typer.Option("--partition", show_default="the cluster's own", help="With --on slurm: where to wait.")
+    str | None, typer.Option("--partition", show_default="the cluster's default", help="Slurm partition.")
 ]
 Nodes = Annotated[
-    int | None, typer.Option("--nodes", min=1, show_default="1", help="With --on slurm: jobs, each of one node.")
+    int | None, typer.Option("--nodes", min=1, show_default="1", help="Number of Slurm jobs, each on one node.")
 ]
 GpusPerNode = Annotated[
-    int | None, typer.Option("--gpus-per-node", min=0, show_default="0", help="With --on slurm: GPUs of each job.")
+    int | None, typer.Option("--gpus-per-node", min=0, show_default="0", help="Number of GPUs per Slurm job.")
 ]
 Time = Annotated[
     str | None,
     typer.Option(
         "--time",
         metavar="H:MM:SS",
-        help="With --on slurm: how long a job may run before it makes room for others and comes again.",
+        help="Time limit of a Slurm job; it is then requeued until the study is finished.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -120,7 +124,7 @@ if TYPE_CHECKING:
 
 
 def locations(storage: str, data: Path, artifacts: Path | None = None) -> "Locations":
-    """Where the options say that things are."""
+    """The storage, checkpoint folder and recordings that the options name."""
     from nlb_search.search.study.opening import Locations
     from nlb_search.storage.checkpoints import default_artifacts
     from nlb_search.storage.database.urls import parse_url
@@ -130,7 +134,7 @@ def locations(storage: str, data: Path, artifacts: Path | None = None) -> "Locat
 
 
 def chains(arch: list[str] | None) -> tuple[str, ...]:
-    """The chains that ``--arch`` stands for, as the study writes them; none where it was not given."""
+    """The chains that ``--arch`` stands for, in canonical form; empty if the option was not given."""
     from nlb_search.models.architecture.chain import chains_named
 
     return tuple(map(str, chains_named(arch or ())))
@@ -145,15 +149,15 @@ def allocation(
     workers: int | None,
     workers_per_gpu: int,
 ) -> "Allocation | None":
-    """What the options ask Slurm for; None for a search on this machine. Raises UsageError where they do not agree."""
+    """The Slurm resources that the options ask for, or None for this machine. Raises UsageError on conflicts."""
     from nlb_search.search.launching.slurm import Allocation, minutes_of
 
     if on == "here":
         if {partition, nodes, gpus_per_node, time} != {None}:
-            raise UsageError("--partition, --nodes, --gpus-per-node and --time go with --on slurm")
+            raise UsageError("--partition, --nodes, --gpus-per-node and --time need --on slurm")
         return None
     if time is None:
-        raise UsageError("--on slurm needs --time: how long a job may run before it makes room and comes again")
+        raise UsageError("--on slurm needs --time, the time limit of a job")
     gpus = gpus_per_node or 0
     return Allocation(
         minutes=minutes_of(time),

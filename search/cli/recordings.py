@@ -1,4 +1,4 @@
-"""The commands about recordings: fetch, inspect and synthesize."""
+"""Commands for recordings: fetch, inspect and synthesize."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,22 +15,22 @@ DANDI_URL = "https://api.dandiarchive.org/api"
 
 
 def fetch(
-    datasets: Annotated[list[str] | None, typer.Argument(metavar="DATASET", help=f"Of {', '.join(DATASETS)}.")] = None,
+    datasets: Annotated[
+        list[str] | None, typer.Argument(metavar="DATASET", help=f"One or more of {', '.join(DATASETS)}.")
+    ] = None,
     targets: Annotated[
-        bool, typer.Option("--targets", help="Fetch the benchmark's public test targets, which `evaluate` then takes.")
+        bool, typer.Option("--targets", help="Also fetch the benchmark's public test targets, used by `evaluate`.")
     ] = False,
     targets_url: Annotated[
-        str | None, typer.Option(show_default="nlb_tools' repository", help="Another address of the test targets.")
+        str | None, typer.Option(show_default="nlb_tools' repository", help="Address of the test targets.")
     ] = None,
     dandi_url: Annotated[
         str,
-        typer.Option(
-            "--dandi-url", envvar="NLB_SEARCH_DANDI_URL", show_envvar=True, help="The address of DANDI's API."
-        ),
+        typer.Option("--dandi-url", envvar="NLB_SEARCH_DANDI_URL", show_envvar=True, help="Address of DANDI's API."),
     ] = DANDI_URL,
     data: options.Data = options.DATA,
 ) -> None:
-    """Download datasets from DANDI, or go on with it: each file is checked, and what is there already is kept."""
+    """Download datasets from DANDI. Files are checked, and an interrupted download is resumed."""
     from nlb_search.search.cli.download_progress import show
 
     try:
@@ -63,15 +63,20 @@ def fetch(
 
 def synthesize(
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help=f"One of {', '.join(DATASETS)}.")],
-    seed: Annotated[int, typer.Option(min=0, help="Another seed, another recording.")] = 0,
-    trials: Annotated[int | None, typer.Option(show_default="as the real one", help="Trials of all splits.")] = None,
-    neurons: Annotated[int | None, typer.Option(show_default="as the real one", help="Held-in and held-out.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
+    trials: Annotated[
+        int | None, typer.Option(show_default="as in the real recording", help="Number of trials, all splits together.")
+    ] = None,
+    neurons: Annotated[
+        int | None,
+        typer.Option(show_default="as in the real recording", help="Number of neurons, held-in and held-out."),
+    ] = None,
     binary: Annotated[
-        bool, typer.Option("--binary", help="At most one spike per 5 ms bin, as chains that end in Sigmoid need.")
+        bool, typer.Option("--binary", help="At most one spike per 5 ms bin, as needed by chains that end in Sigmoid.")
     ] = False,
     data: options.Data = options.DATA,
 ) -> None:
-    """Write a synthetic recording in the layout that DANDI serves, its true rates and ceiling beside it."""
+    """Write a synthetic recording in DANDI's layout, with its true rates and its ceiling in a second file."""
     from nlb_search.data.synthesis import SynthesisOptions
     from nlb_search.data.synthesis import synthesize as write
 
@@ -81,15 +86,13 @@ def synthesize(
 
 def inspect(
     dataset: Annotated[str, typer.Option(help=options.DATASET_HELP)],
-    out: Annotated[
-        Path | None, typer.Option(show_default="no page", help="The folder to write a page with pictures to.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(show_default="no page", help="Folder for a page with figures.")] = None,
     as_json: options.Json = False,
     bin_size: options.BinSize = None,
     recording: options.RecordingFile = None,
     data: options.Data = options.DATA,
 ) -> None:
-    """Say what a recording holds, and what in it to look at before it is searched."""
+    """Show what a recording contains, and possible problems to check before a search."""
     from nlb_search.data.inspection.findings import inspection_of
     from nlb_search.data.inspection.survey import survey_of
     from nlb_search.data.opening import open_recording
@@ -104,11 +107,11 @@ def inspect(
     found = inspection_of(survey)
     page = None if out is None else write_page(survey, found, out)
     if as_json:
-        print_json(found.as_json() | {"heads": heads_of(found), "worries": inspection_warnings(found)})
+        print_json(found.as_json() | {"heads": heads_of(found), "warnings": inspection_warnings(found)})
         return
     OUTPUT.print(report(found))
     if opened.choices:
-        typer.echo(f"where nothing else was said: {'; '.join(opened.choices)}")
-    for line in [f"! {worry}" for worry in inspection_warnings(found)] or ["nothing to worry about was found"]:
+        typer.echo(f"defaults used: {'; '.join(opened.choices)}")
+    for line in [f"! {warning}" for warning in inspection_warnings(found)] or ["no problems found"]:
         typer.echo(line)
     typer.echo("--out DIR writes a page with pictures" if page is None else f"wrote {page}")

@@ -1,4 +1,4 @@
-"""The commands that score and export: rescore, export-best and evaluate."""
+"""Commands that score and export: rescore, export-best and evaluate."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,10 +13,10 @@ from nlb_search.search.submission.choices import Judge, Phase
 
 def rescore(
     study: options.StudyName,
-    finalists: Annotated[int, typer.Option(min=1, help="Score so many of the trials that val liked best.")] = 5,
-    splits: Annotated[int, typer.Option(min=2, help="Cut train + val into so many folds.")] = 4,
+    finalists: Annotated[int, typer.Option(min=1, help="Number of best trials to rescore.")] = 5,
+    splits: Annotated[int, typer.Option(min=2, help="Number of cross-validation folds.")] = 4,
     arch: Annotated[
-        list[str] | None, typer.Option(help="As many finalists of each of these chains, by themselves.")
+        list[str] | None, typer.Option(help="Rescore this many trials of this chain. Repeat for several chains.")
     ] = None,
     workers: options.Workers = None,
     gpus: options.Gpus = "all",
@@ -25,7 +25,7 @@ def rescore(
     storage: options.Storage = options.STORAGE,
     data: options.Data = options.DATA,
 ) -> None:
-    """Score a study's best trials anew by cross-validation, for val flatters whom it chose."""
+    """Rescore the best trials of a study by cross-validation: val overestimates the trials it selected."""
     from nlb_search.search.figures.rescoring_table import choice, finalists_table
     from nlb_search.search.launching.slots import chosen_gpus, make_slots
     from nlb_search.search.rescoring.rescoring import choose_finalists
@@ -48,22 +48,24 @@ def rescore(
 
 
 def export_best(
-    study: Annotated[list[str], typer.Argument(metavar="STUDY...", help="Studies, each of its own dataset.")],
-    out: Annotated[Path, typer.Option(help="The submission file to write.")],
-    phase: Annotated[Phase, typer.Option(help="Predict val, or train on train + val and predict test.")] = "val",
-    ensemble: Annotated[int, typer.Option(min=1, help="Average the rates of so many best trials.")] = 1,
+    study: Annotated[list[str], typer.Argument(metavar="STUDY...", help="Studies, each of a different dataset.")],
+    out: Annotated[Path, typer.Option(help="Submission file to write.")],
+    phase: Annotated[
+        Phase, typer.Option(help="Split to predict. For test, the model is trained again on train + val.")
+    ] = "val",
+    ensemble: Annotated[int, typer.Option(min=1, help="Number of best trials to average.")] = 1,
     arch: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"Of this chain's trials; again, or {' or '.join(KNOWN_MEANS)}, for the mean over several chains."
+            help=f"Use only trials of this chain. Repeat, or give {' or '.join(KNOWN_MEANS)}, to average over chains."
         ),
     ] = None,
-    by: Annotated[Judge, typer.Option(help="What says which is best: val in the search, or `rescore`.")] = "val",
+    by: Annotated[Judge, typer.Option(help="Select the best trial by its score on val, or by `rescore`.")] = "val",
     storage: options.Storage = options.STORAGE,
     data: options.Data = options.DATA,
     artifacts: options.Artifacts = None,
 ) -> None:
-    """Write the best trial's rates as a submission file."""
+    """Write the rates of the best trial, or of an ensemble, as a submission file."""
     from nlb_search.search.study.opening import open_named_study
     from nlb_search.search.submission.export import export_best as export
     from nlb_search.search.submission.selection import Selection
@@ -75,13 +77,13 @@ def export_best(
 
 
 def evaluate(
-    file: Annotated[Path, typer.Argument(metavar="FILE.h5", help="A submission.")],
-    dataset: Annotated[str, typer.Option(help="The dataset of it to score.")],
-    targets: Annotated[Path | None, typer.Option(help="A file of test targets, like eval_data_test.h5.")] = None,
+    file: Annotated[Path, typer.Argument(metavar="FILE.h5", help="Submission file.")],
+    dataset: Annotated[str, typer.Option(help="Dataset in the file to score.")],
+    targets: Annotated[Path | None, typer.Option(help="File of test targets, such as eval_data_test.h5.")] = None,
     as_json: options.Json = False,
     data: options.Data = options.DATA,
 ) -> None:
-    """Score a submission with every metric of the benchmark, by nlb_tools."""
+    """Score a submission with all metrics of the benchmark, computed by nlb_tools."""
     from nlb_search.search.submission.evaluation import evaluate_submission
 
     scores = evaluate_submission(file, dataset, data, targets)

@@ -1,4 +1,4 @@
-"""The commands that search, and that tell workers what to do: launch, resume, worker, pause and stop."""
+"""Commands that run a search and control its workers: launch, resume, worker, pause and stop."""
 
 import signal
 from typing import TYPE_CHECKING, Annotated
@@ -25,10 +25,10 @@ def launch(
     arch: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"A chain, or one of {', '.join([*KNOWN_CHAINS, *KNOWN_MEANS])}; again for more in one study."
+            help=f"A chain, or one of {', '.join([*KNOWN_CHAINS, *KNOWN_MEANS])}. Repeat for several in one study."
         ),
     ] = None,
-    trials: Annotated[int | None, typer.Option(min=1, help="Trials that shall finish, in all.")] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="Number of trials to finish.")] = None,
     hours: options.Hours = None,
     workers: options.LaunchWorkers = None,
     gpus: options.Gpus = "all",
@@ -40,24 +40,30 @@ def launch(
     gpus_per_node: options.GpusPerNode = None,
     time: options.Time = None,
     epochs: Annotated[
-        int | None, typer.Option(min=1, show_default="for about 125 steps", help="The most that a trial trains.")
+        int | None, typer.Option(min=1, show_default="for about 125 steps", help="Maximum number of epochs per trial.")
     ] = None,
     space: Annotated[
         str | None,
-        typer.Option(metavar="paper|wide|FILE", show_default="wide", help="The published grid, wider, or a TOML file."),
+        typer.Option(
+            metavar="paper|wide|FILE",
+            show_default="wide",
+            help="Search space: the published grid, a wider space, or a TOML file.",
+        ),
     ] = None,
-    sampler: Annotated[SamplerName | None, typer.Option(show_default="tpe", help="How settings are chosen.")] = None,
+    sampler: Annotated[
+        SamplerName | None, typer.Option(show_default="tpe", help="Sampler that suggests hyperparameters.")
+    ] = None,
     pruner: Annotated[
-        PrunerName | None, typer.Option(show_default="median", help="How trials are ended early.")
+        PrunerName | None, typer.Option(show_default="median", help="Pruner that stops unpromising trials.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, show_default="0", help="Fixes every draw.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, show_default="0", help="Random seed.")] = None,
     bin_size: options.BinSize = None,
     recording: options.RecordingFile = None,
     storage: options.Storage = options.STORAGE,
     data: options.Data = options.DATA,
     artifacts: options.Artifacts = None,
 ) -> None:
-    """Make a study, or join the one of that name, and search it with workers on this machine or in jobs of Slurm."""
+    """Create a study, or join an existing one, and run workers on this machine or in Slurm jobs."""
     from nlb_search.data.own.settings import read_settings
     from nlb_search.search.launching.slots import chosen_gpus, make_slots
     from nlb_search.search.launching.slurm import check_cluster
@@ -89,9 +95,9 @@ def launch(
     for mean in KNOWN_MEANS.keys() & {text.strip().lower() for text in arch or ()}:
         typer.echo(f"{mean}, the mean of its chains: `nlb-search export-best {study} --arch {mean} --out FILE.h5`")
     if command_of(open_study.study).ends:
-        raise SearchError(f"the study '{study}' was stopped: `nlb-search resume {study}` goes on with it")
+        raise SearchError(f"the study '{study}' was stopped: continue with `nlb-search resume {study}`")
     if workers == 0:
-        typer.echo(f"the study '{study}' is there: `nlb-search worker {study}` works on it, from wherever you like")
+        typer.echo(f"the study '{study}' exists: run `nlb-search worker {study}` on any machine to work on it")
     elif allocation is not None:
         _submit(open_study, allocation, side_by_side)
     else:
@@ -109,7 +115,7 @@ def resume(
     data: options.Data = options.DATA,
     artifacts: options.Artifacts = None,
 ) -> None:
-    """Go on with a study where it stopped, or after `pause` or `stop`."""
+    """Continue a study that was interrupted, paused or stopped."""
     from nlb_search.search.launching.slots import chosen_gpus, make_slots
     from nlb_search.search.study.opening import open_named_study
     from nlb_search.storage.study_commands import StudyCommand, send_command
@@ -122,38 +128,38 @@ def resume(
     if slots:
         _search(open_study, slots, hours)
     else:
-        typer.echo(f"workers of '{study}' that wait go on")
+        typer.echo(f"paused workers of '{study}' continue")
 
 
 def pause(study: options.StudyName, storage: options.Storage = options.STORAGE) -> None:
-    """Let all workers of a study, wherever they are, hand back their trials and wait."""
+    """Pause a study: its workers on all machines release their trials and wait."""
     from nlb_search.storage.study_commands import StudyCommand
 
     in_hand = _ask(study, storage, StudyCommand.PAUSE)
     typer.echo(
-        f"asked the workers of '{study}' to hand back their trials and wait ({in_hand}): "
-        f"`nlb-search resume {study} --workers 0` lets them go on, and without --workers starts more here"
+        f"asked the workers of '{study}' to release their trials and wait ({in_hand}): "
+        f"`nlb-search resume {study} --workers 0` lets them continue; without --workers it also starts workers here"
     )
 
 
 def stop(
     study: options.StudyName,
-    finish: Annotated[bool, typer.Option("--finish", help="Let them finish the trials in hand first.")] = False,
+    finish: Annotated[bool, typer.Option("--finish", help="Let workers finish their running trials first.")] = False,
     storage: options.Storage = options.STORAGE,
 ) -> None:
-    """Let all workers of a study, wherever they are, hand back their trials and end."""
+    """Stop a study: its workers on all machines release their trials and exit."""
     from nlb_search.storage.study_commands import StudyCommand
 
     in_hand = _ask(study, storage, StudyCommand.FINISH if finish else StudyCommand.STOP)
-    first = "finish" if finish else "hand back"
+    first = "finish" if finish else "release"
     typer.echo(
         f"asked the workers of '{study}' to {first} their trials and end ({in_hand}): "
-        f"`nlb-search resume {study}` goes on later"
+        f"`nlb-search resume {study}` continues later"
     )
 
 
 def _ask(study: str, storage: str, order: "StudyCommand") -> str:
-    """Give an order to a study's workers; returns how many trials they have in hand, in words."""
+    """Send a command to a study's workers; returns the number of running trials, as text."""
     from nlb_search.search.study.opening import open_named_study
     from nlb_search.search.study.status import study_status
     from nlb_search.storage.study_commands import send_command
@@ -161,7 +167,7 @@ def _ask(study: str, storage: str, order: "StudyCommand") -> str:
     open_study = open_named_study(options.locations(storage, options.DATA), study)
     send_command(open_study.study, order)
     in_hand = sum(at.worker is not None for at in study_status(open_study).workers)
-    return "1 trial is in hand" if in_hand == 1 else f"{in_hand} trials are in hand"
+    return "1 trial is running" if in_hand == 1 else f"{in_hand} trials are running"
 
 
 def worker(
@@ -187,7 +193,7 @@ def worker(
 
 
 def _search(open_study: "OpenStudy", slots: "list[Slot]", hours: float | None) -> None:
-    """Run workers on an open study and say how it ended."""
+    """Run workers on an open study, then print its status."""
     from nlb_search.search.launching.launcher import run_workers
     from nlb_search.search.launching.progress import display_for
     from nlb_search.search.scoring.ties import find_ties
@@ -200,13 +206,13 @@ def _search(open_study: "OpenStudy", slots: "list[Slot]", hours: float | None) -
         status = run_workers(open_study, slots, stop, hours, show)
     print_status(status, DatabaseRetry(stop).call(lambda: find_ties(open_study)))
     if not status.is_met:
-        typer.echo(f"stopped before the budget was met: `nlb-search resume {open_study.name}` goes on")
+        typer.echo(f"stopped before the budget was met: continue with `nlb-search resume {open_study.name}`")
     if stop.is_set():
         raise typer.Exit(INTERRUPTED)
 
 
 def _submit(open_study: "OpenStudy", allocation: "Allocation", side_by_side: int | None) -> None:
-    """Submit the jobs that search an open study, and say how to follow and end them."""
+    """Submit Slurm jobs for an open study, and print how to follow and stop them."""
     from nlb_search.search.launching.slurm import submit
 
     open_study.recording()  # here, so that what is wrong with it is said at once, and it is prepared once
@@ -215,6 +221,6 @@ def _submit(open_study: "OpenStudy", allocation: "Allocation", side_by_side: int
     typer.echo(f"submitted {'job' if len(jobs) == 1 else 'jobs'} {', '.join(job.job_id for job in jobs)}")
     typer.echo(f"their logs: {jobs[0].paths.folder}/{first}*.out")
     typer.echo(
-        f"`nlb-search status {name}` says where the study stands, `nlb-search stop {name}` ends it wherever it runs,"
+        f"`nlb-search status {name}` shows the status of the study, `nlb-search stop {name}` stops it on all machines,"
     )
-    typer.echo(f"`scancel {first}` ends these jobs alone: their trials are handed back")
+    typer.echo(f"`scancel {first}` ends only these jobs; their trials are released")

@@ -1,4 +1,4 @@
-"""The commands that show studies: status, studies, dashboard and plot."""
+"""Commands that show studies: status, studies, dashboard and plot."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,7 +21,7 @@ def status(
     storage: options.Storage = options.STORAGE,
     artifacts: options.Artifacts = None,
 ) -> None:
-    """Say where a study stands, and which trials cannot be told apart from its best."""
+    """Show the status of a study, its best trial, and the trials statistically tied with it."""
     from nlb_search.search.scoring.ties import find_ties
     from nlb_search.search.study.opening import open_named_study
     from nlb_search.search.study.status import study_status
@@ -51,16 +51,18 @@ def studies(storage: options.Storage = options.STORAGE) -> None:
 
 def dashboard(
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8080,
-    host: Annotated[str, typer.Option(help="The page has no login: keep it on this machine.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on. The page has no login: keep it on this machine.")
+    ] = "127.0.0.1",
     public_host: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The name by which a proxy in front of it is called.")
+        str | None, typer.Option(metavar="NAME", help="Host name of a proxy in front of the dashboard.")
     ] = None,
     writable: Annotated[
-        bool, typer.Option("--writable", help="Let whoever reaches the page change and delete studies.")
+        bool, typer.Option("--writable", help="Let anyone who can open the page change and delete studies.")
     ] = False,
     storage: options.Storage = options.STORAGE,
 ) -> None:
-    """Open optuna-dashboard on a storage, to be looked at alone unless --writable is given."""
+    """Open optuna-dashboard on a storage, read-only unless --writable is given."""
     from nlb_search.search.dashboard.server import make_server, serve
     from nlb_search.search.study.opening import check_exists
     from nlb_search.storage.database.opening import open_for_editing, open_for_reading
@@ -74,11 +76,11 @@ def dashboard(
 
 def plot(
     study: options.StudyName,
-    out: Annotated[Path, typer.Option(help="The folder to write to.")],
+    out: Annotated[Path, typer.Option(help="Folder to write to.")],
     storage: options.Storage = options.STORAGE,
     artifacts: options.Artifacts = None,
 ) -> None:
-    """Write figures of a study as HTML pages."""
+    """Write the figures of a study as HTML pages."""
     from nlb_search.search.figures.study_figures import write_figures
     from nlb_search.search.study.opening import open_named_study
 

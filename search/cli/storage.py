@@ -1,4 +1,4 @@
-"""The command that keeps studies elsewhere: copy."""
+"""Commands for storages: copy."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,20 +12,21 @@ from nlb_search.search.cli.terminal import MESSAGES
 def copy(
     study: options.StudyName,
     to: Annotated[
-        str, typer.Option(envvar="NLB_SEARCH_TO", show_envvar=True, help="The storage to copy to, like --storage.")
+        str,
+        typer.Option(envvar="NLB_SEARCH_TO", show_envvar=True, help="Storage to copy to, in the form of --storage."),
     ],
     to_artifacts: Annotated[
         Path | None,
         typer.Option(
             envvar="NLB_SEARCH_TO_ARTIFACTS",
             show_default="beside a SQLite file, else ./nlb-search.artifacts",
-            help="The folder of checkpoints there.",
+            help="Folder of checkpoints of the copy.",
         ),
     ] = None,
     storage: options.Storage = options.STORAGE,
     artifacts: options.Artifacts = None,
 ) -> None:
-    """Copy a study with its checkpoints to another storage; the original stays as it is."""
+    """Copy a study and its checkpoints to another storage. The original is not changed."""
     from rich.progress import Progress
 
     from nlb_search.search.study.opening import existing_database

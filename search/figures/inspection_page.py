@@ -23,7 +23,7 @@ th { text-align: left; font-weight: 400; color: #57606a; padding: 1px 18px 1px 0
      white-space: nowrap }
 td { padding: 1px 0 }
 li { margin: 4px 0 }
-.worries { border-left: 4px solid #D55E00; padding-left: 26px; margin: 6px 0 }
+.warnings { border-left: 4px solid #D55E00; padding-left: 26px; margin: 6px 0 }
 .figures { display: grid; grid-template-columns: 1fr 1fr; gap: 12px 20px; margin-top: 18px }
 .wide { grid-column: 1 / -1 }
 @media (max-width: 900px) { .figures { grid-template-columns: 1fr } }
@@ -44,12 +44,8 @@ def write_page(survey: Survey, found: Inspection, out: Path) -> Path:
 def _page(survey: Survey, found: Inspection) -> str:
     title = html.escape(f"{found.name} in bins of {found.bin_ms} ms")
     rows = "".join(f"<tr><th>{html.escape(name)}</th><td>{html.escape(fact)}</td></tr>" for name, fact in facts(found))
-    lines = "".join(f"<li>{html.escape(worry)}</li>" for worry in inspection_warnings(found))
-    words = (
-        f"<h2>Worth a look</h2><ul class='worries'>{lines}</ul>"
-        if lines
-        else "<p>Nothing to worry about was found.</p>"
-    )
+    lines = "".join(f"<li>{html.escape(warning)}</li>" for warning in inspection_warnings(found))
+    words = f"<h2>Possible problems</h2><ul class='warnings'>{lines}</ul>" if lines else "<p>No problems found.</p>"
     pictures = [
         figures.raster(survey.recording),
         figures.rates(survey),

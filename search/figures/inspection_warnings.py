@@ -1,4 +1,4 @@
-"""What in a recording gives reason to worry before it is searched, in words, with what to do."""
+"""Possible problems of a recording, found before a search: what is wrong, where, and what to do."""
 
 from collections.abc import Iterable, Iterator
 
@@ -24,14 +24,15 @@ def _leaks(found: Inspection) -> Iterator[str]:
     apart = [pair for pair in duplicates if not found.is_heldout(pair[0]) and found.is_heldout(pair[1])]
     if apart:
         yield (
-            f"a held-out neuron has the very spikes of a held-in one: {_some(_pair(found, *pair) for pair in apart)}. "
-            f"A model reads the answer, and co-bps is flattered: leave one of each pair out"
+            "a held-out neuron has exactly the spikes of a held-in neuron: "
+            f"{_some(_pair(found, *pair) for pair in apart)}. "
+            f"A model reads the answer, and co-bps is flattered: leave out one neuron of each pair"
         )
     alike = [pair for pair in duplicates if pair not in apart]
     if alike:
         yield (
             f"two neurons have the same spikes: {_some(_pair(found, *pair) for pair in alike)}. "
-            f"One neuron counts twice: leave one of each pair out"
+            f"One neuron counts twice: leave out one neuron of each pair"
         )
     if suspects:
         pairs = (f"{_pair(found, one.first, one.second)} ({one.share:.0%} of the rarer one's)" for one in suspects)

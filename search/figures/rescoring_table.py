@@ -17,7 +17,7 @@ def choice(rescoring: Rescoring) -> str:
     """Which finalist it would choose, or what to do about there being none."""
     study, ranked = rescoring.study, rescoring.ranked
     if not rescoring.is_over:
-        return f"stopped before every fold was scored: `nlb-search rescore {study}` goes on"
+        return f"stopped before all folds were scored: continue with `nlb-search rescore {study}`"
     if not ranked:
         return "every finalist diverged: rescore more with --finalists"
     return (

@@ -54,7 +54,7 @@ def history(study: OpenStudy) -> go.Figure:
     )
     title = f"{study.name}: the search"
     if found.note:
-        title += f"<br><sup>Which trials val cannot tell from the best is not wholly known: {found.note}</sup>"
+        title += f"<br><sup>Trials tied with the best are not fully known: {found.note}</sup>"
     return figure.update_layout(title=title, xaxis_title="trial", yaxis_title="co-bps on val")
 
 

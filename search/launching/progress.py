@@ -112,7 +112,7 @@ def render(status: StudyStatus, pace: Pace) -> Group:
     summary = Table.grid(padding=(0, 2))
     summary.add_row(
         ProgressBar(total=status.spec.trials, completed=status.finished, width=30),
-        Text(f"{pace.elapsed()} so far, {f'about {left} left' if left else 'time left not known yet'}"),
+        Text(f"{pace.elapsed()} so far, {f'about {left} left' if left else 'estimating time left'}"),
     )
     table = Table("worker", "trial", "epoch", "co-bps", box=None, header_style="bold")
     for at in status.workers:

@@ -106,7 +106,7 @@ class WorkerProcess:
     def _ended(self, code: int) -> None:
         if code in (1, 2):
             self._listener.join(1.0)  # what it said last may still be on its way
-            self.why_given_up = f"{self.name} said: {self._last_words}"
+            self.why_given_up = f"{self.name}: {self._last_words}"
             return
         cause = _in_words(code)
         young = time.monotonic() - self._started < SHORT_RUN_SECONDS

@@ -121,7 +121,8 @@ def ranked_by_splits(study: OpenStudy) -> list[FrozenTrial]:
     rescoring = rescoring_of(study)
     if not rescoring.is_over:
         raise SearchError(
-            f"the rescoring of the study '{study.name}' is not over: `nlb-search rescore {study.name}` goes on with it"
+            f"the rescoring of the study '{study.name}' is not finished: "
+            f"continue with `nlb-search rescore {study.name}`"
         )
     return [one.trial for one in rescoring.ranked]
 
@@ -135,7 +136,7 @@ def choose_finalists(study: OpenStudy, count: int, architectures: tuple[str, ...
     for name, trials in by_chain(study, complete_trials(study.study), architectures):
         if not trials:
             raise SearchError(
-                f"the study '{study.name}' has no complete trial{name} yet: let it go on with "
+                f"the study '{study.name}' has no complete trial{name} yet: continue it with "
                 f"`nlb-search resume {study.name}`"
             )
         finalists += trials[:count]

@@ -35,7 +35,9 @@ class Ties:
             return f"not known: {self.note}"
         compared = "other trial that could be compared" if self.note else "other complete trial"
         words = (
-            f"val cannot tell it from {self._named()}" if self.trials else f"none: val tells it from every {compared}"
+            f"not significantly different from {self._named()}"
+            if self.trials
+            else f"none: better than every {compared}"
         )
         return f"{words}; {self.note}" if self.note else words
 

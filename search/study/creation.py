@@ -93,7 +93,7 @@ def create_or_open(locations: Locations, name: str, request: StudyRequest) -> Op
     )
     check_sampler(spec.sampling)
     if recording.choices:
-        _log.info("%s, where nothing else was said: %s", recording.name, "; ".join(recording.choices))
+        _log.info("%s, defaults used: %s", recording.name, "; ".join(recording.choices))
     if recording.test is None:
         _log.warning("there are no test trials, so this study can be exported for --phase val alone")
     check_folder(study_folder(locations.artifacts, name))

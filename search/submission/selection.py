@@ -40,7 +40,7 @@ def select(study: OpenStudy, selection: Selection) -> list[FrozenTrial]:
 
 def _search_remedy(study: OpenStudy, selection: Selection) -> str:
     if finished_count(study.study) < study.spec.trials:
-        return f"let it go on with `nlb-search resume {study.name}`"
+        return f"continue it with `nlb-search resume {study.name}`"
     alone = ", or this chain alone" if selection.architectures else ""
     return f"search again with more trials, with --pruner none{alone}"
 

@@ -54,7 +54,7 @@ def phase_splits(recording: Recording, phase: Phase) -> tuple[Split, Split]:
     if recording.test is None:
         raise SearchError(
             f"the recording of {recording.name} has no test trials: export for --phase val, "
-            "or make the study anew from files that have some"
+            "or create the study again from files that have some"
         )
     return recording.train_val, recording.test
 

@@ -183,9 +183,9 @@ def _restored(
     except FileNotFoundError:
         return None
     except (StorageError, KeyError, ValueError, RuntimeError) as error:
-        _log.warning("trial %d starts anew: %s", claim.number, error)
+        _log.warning("trial %d starts from scratch: %s", claim.number, error)
         return None
-    _log.info("trial %d goes on from epoch %d", claim.number, training.epoch)
+    _log.info("trial %d resumes from epoch %d", claim.number, training.epoch)
     return training, progress
 
 
@@ -198,7 +198,7 @@ def _save_running(
     try:
         save_checkpoint(context.checkpoints.running(claim.number), Checkpoint(state.tensors, facts))
     except StorageError as error:
-        _log.warning("trial %d goes on without a checkpoint: %s", claim.number, error)
+        _log.warning("trial %d continues without a checkpoint: %s", claim.number, error)
 
 
 def _name(device: torch.device) -> str:

@@ -94,7 +94,7 @@ class TrialBatch:
             self._failures = 0
             self._leave(member)
         except LostTrialError as error:
-            _log.warning("%s; going on with another", error)
+            _log.warning("%s; continuing with another trial", error)
             self._failures = 0
             self._leave(member)
         except StorageError:

@@ -232,7 +232,8 @@ class Claims:
             lost_workers = add_lost_worker(frozen) if holder is None else LostWorkers.of(frozen.user_attrs)
             if lost_workers.exceed_limit:
                 self._fail(
-                    frozen, f"{lost_workers.count} workers in a row vanished with it after step {lost_workers.step}"
+                    frozen,
+                    f"{lost_workers.count} workers in a row died while running it, after step {lost_workers.step}",
                 )
             elif self._taken() > self.budget:
                 # Two workers begin the last one at once, if the server cut one's connection and so dropped its lock.
@@ -244,9 +245,7 @@ class Claims:
     def _taken_up(self, frozen: FrozenTrial, lost_workers: LostWorkers) -> optuna.Trial:
         trial = optuna.Trial(self.study, frozen._trial_id)
         if lost_workers != LostWorkers.of(frozen.user_attrs):
-            _log.info(
-                "trial %d lost its worker %s: going on with it", trial.number, Owner(**frozen.user_attrs[OWNER_KEY])
-            )
+            _log.info("trial %d lost its worker %s: resuming it", trial.number, Owner(**frozen.user_attrs[OWNER_KEY]))
             trial.set_user_attr(LOST_WORKERS_KEY, lost_workers.as_attribute())
         return trial
 

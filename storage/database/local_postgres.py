@@ -126,7 +126,7 @@ def _prepare(server: "PostgresServer") -> None:
     server.ensure_pgdata_inited()
     if closed:
         _log.warning(
-            "as root, the server runs as the user %s: every user may now look into %s",
+            "as root, the server runs as the user %s: every user can now read %s",
             server.system_user,
             " and ".join(closed),
         )

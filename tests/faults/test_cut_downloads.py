@@ -65,7 +65,7 @@ def test_a_fetch_that_gave_up_goes_on_in_the_next(dandi: DandiServer, whole: int
     dandi.faults.cut_at = [CUT, *[0] * 4]
     outcome = fetch(tmp_path)
     assert outcome.code == 1
-    assert "run it again later, and it goes on where it stopped" in outcome.err
+    assert "run it again later: it resumes where it stopped" in outcome.err
     assert "secret" not in outcome.err, "the address of a redirect may hold a signature"
     assert files(tmp_path) == []
     [part] = parts(tmp_path)

@@ -47,7 +47,7 @@ def test_a_trial_whose_checkpoint_was_cut_in_half_is_trained_anew(
     [trial] = study.study.trials
     study.study._storage.set_trial_user_attr(trial._trial_id, OWNER_KEY, None)
     work(study, Stop())
-    assert "trial 0 starts anew: the checkpoint" in caplog.text
+    assert "trial 0 starts from scratch: the checkpoint" in caplog.text
     assert "is damaged" in caplog.text
     assert broken_promises(study, tmp_path, Witness()) == {}
 

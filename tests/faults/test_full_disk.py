@@ -39,7 +39,7 @@ def test_a_full_disk_ends_the_worker_and_loses_nothing(
     ended = subprocess.run([sys.executable, "-c", WORKER, *arguments], capture_output=True, text=True, check=False)
     assert ended.returncode == 1
     words = ended.stderr.splitlines()
-    assert "trial 0 goes on without a checkpoint" in words[0]
+    assert "trial 0 continues without a checkpoint" in words[0]
     assert words[-1].startswith("nlb-search: cannot write the checkpoint")
     assert "No space left on device" in words[-1]
     assert [trial.state for trial in study.study.get_trials()] == [TrialState.RUNNING]

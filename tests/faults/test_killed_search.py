@@ -84,7 +84,7 @@ def test_a_signal_hands_back_the_running_trials(
     for trial in running:
         assert trial.user_attrs["worker"] is None
         assert study.checkpoints.running(trial.number).exists()
-    assert "`nlb-search resume study` goes on" in search.log
+    assert "continue with `nlb-search resume study`" in search.log
     search.look(study)
     work(study, Stop())
     assert broken_promises(study, tmp_path, search.witness, LOG) == {}

@@ -27,7 +27,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("mc_rtt", 5, "mc_rtt is a dataset of the benchmark, and .*toy.h5 is a file: give the folder"),
         ("my session", 5, "'my session' cannot name a recording: take letters, digits, _ and -"),
         ("../up", 5, "'../up' cannot name a recording"),
-        ("mine", 0, "bins of 0 ms: a recording of your own may have bins of 1 to 100 ms"),
+        ("mine", 0, "bins of 0 ms: your own recording may have bins of 1 to 100 ms"),
         ("mine", 101, "bins of 101 ms"),
     ],
 )
@@ -41,7 +41,7 @@ def test_a_name_without_a_file(tmp_path: Path) -> None:
         with pytest.raises(DataError) as raised:
             open_recording("mine", data, 5, tmp_path)
         assert "unknown dataset 'mine': choose one of mc_maze, mc_rtt" in str(raised.value)
-        assert f"or is it a recording of your own? {data} is no file" in str(raised.value)
+        assert f"or is it your own recording? {data} is not a file" in str(raised.value)
 
 
 def test_settings_are_not_for_the_benchmark(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def test_what_was_decided_for_a_recording_is_said_whenever_a_study_is_made(
         caplog.clear()
         made = call(*("launch", study, "--dataset", "least", *SMALL[:-1], "0", "--data", "least.h5"), cwd=searched)
         assert made.code == 0
-        said = "least, where nothing else was said: no forward bins; held out a random 3 of the 12 neurons"
+        said = "least, defaults used: no forward bins; held out a random 3 of the 12 neurons"
         assert said in caplog.messages
 
 
@@ -118,7 +118,7 @@ def test_an_nwb_file_with_test_trials_is_scored_on_them_too(tmp_path: Path) -> N
     launch = ("launch", "study", "--dataset", "rat-7", *SMALL, "--recording", "session.toml", "--bin-size", "20", *data)
     launched = run(*launch, cwd=tmp_path)
     assert launched.code == 0, launched.err
-    assert "rat-7, where nothing else was said: the window is the 500 ms after start_time" in launched.err
+    assert "rat-7, defaults used: the window is the 500 ms after start_time" in launched.err
     for phase in ("val", "test"):
         out = f"{phase}.h5"
         exported = call("export-best", "study", "--phase", phase, "--out", out, *data, cwd=tmp_path)

@@ -60,7 +60,7 @@ def test_a_strangers_recording_goes_from_launch_to_a_scored_submission(
         assert f"{metric} {value:.4f}" in said
     assert set(status["ties"]) < {0, 1}
     if status["states"]["complete"] == 2:
-        assert ("val cannot tell it from trial" if status["ties"] else "none: val tells it from every") in said
+        assert ("not significantly different from trial" if status["ties"] else "none: better than every") in said
     elsewhere = call("status", "study", "--json", "--artifacts", "elsewhere", cwd=tmp_path).json
     assert elsewhere == status | {"ties": None}
 

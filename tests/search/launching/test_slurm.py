@@ -93,7 +93,7 @@ def test_a_study_on_slurm_meets_its_budget_though_the_time_of_its_job_ends(
     logs = locations.artifacts / ".slurm" / "study"
     assert logs.stat().st_mode & 0o777 == 0o700
     said = (logs / "1_0_log.out").read_text()
-    assert f"trial 0 goes on from epoch {handed_back.last_step}" in said
+    assert f"trial 0 resumes from epoch {handed_back.last_step}" in said
     assert not any(PASSWORD.encode() in path.read_bytes() for path in logs.iterdir())
 
 
@@ -137,7 +137,7 @@ def test_a_time_is_read_as_slurm_writes_it(time: str, minutes: int) -> None:
         (["--on", "slurm", "--time", "tomorrow"], 2, "--time tomorrow"),
         (["--on", "slurm", "--time", "0:03:00"], 2, "--time 0:03:00: a job needs 5 minutes"),
         (["--on", "slurm", "--time", "60", "--gpus", "0"], 2, "give --time and --gpus-per-node"),
-        (["--partition", "gpu"], 2, "go with --on slurm"),
+        (["--partition", "gpu"], 2, "need --on slurm"),
         (["--on", "slurm", "--time", "60"], 1, "SQLite on a shared folder is not safe"),
     ],
 )

@@ -53,7 +53,7 @@ def test_a_worker_that_says_why_it_cannot_go_on_is_not_started_again(
     _as_python_starts(
         "import os; print('the recording is another one', flush=True); os._exit(1)", tmp_path, monkeypatch
     )
-    with pytest.raises(SearchError, match="every worker was given up: worker 1 said: the recording is another one"):
+    with pytest.raises(SearchError, match="every worker was given up: worker 1: the recording is another one"):
         run_workers(study, [Slot(0, None)], Stop(), None, LineDisplay())
     assert not any("starting it again" in message for message in caplog.messages)
 
@@ -63,7 +63,7 @@ def test_the_reason_of_a_worker_that_was_given_up_is_the_first_line_of_its_error
 ) -> None:
     error = "nlb-search: the disk is on fire\nrun it again as `nlb-search --debug ...`"
     _as_python_starts(f"import os; print({error!r}, flush=True); os._exit(1)", tmp_path, monkeypatch)
-    with pytest.raises(SearchError, match=r"worker 1 said: nlb-search: the disk is on fire$"):
+    with pytest.raises(SearchError, match=r"worker 1: nlb-search: the disk is on fire$"):
         run_workers(study, [Slot(0, None)], Stop(), None, LineDisplay())
 
 

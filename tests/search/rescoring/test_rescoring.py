@@ -137,7 +137,7 @@ def test_a_rescoring_that_was_killed_goes_on_where_it_was(
     before = _known(study)
     assert len(before) < 3 * SPLITS
     cut_short = call("export-best", "study", "--by", "splits", "--out", "x.h5", *data, cwd=tmp_path)
-    assert "is not over: `nlb-search rescore study` goes on with it" in cut_short.err
+    assert "is not finished: continue with `nlb-search rescore study`" in cut_short.err
 
     assert call(*command, cwd=tmp_path).code == 0
     trained = [message for message in caplog.messages if ": co-bps" in message]

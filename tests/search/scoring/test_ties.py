@@ -60,7 +60,7 @@ def test_trials_that_differ_by_chance_are_ties_and_those_that_are_always_worse_a
     assert set(ties.numbers or ()) == set(equal)
     assert worse not in ties.numbers
     assert best not in ties.numbers
-    assert ties.in_words().startswith("val cannot tell it from trial ")
+    assert ties.in_words().startswith("not significantly different from trial ")
 
 
 def test_a_crowd_of_ties_is_named_best_first_and_counted(search: Search) -> None:
@@ -78,7 +78,7 @@ def test_a_best_trial_beyond_doubt_has_no_ties(search: Search) -> None:
     search.add(search.gain_B - 0.2)
     ties = find_ties(search.study)
     assert ties.numbers == []
-    assert ties.in_words() == "none: val tells it from every other complete trial"
+    assert ties.in_words() == "none: better than every other complete trial"
 
 
 def test_without_the_checkpoints_ties_are_not_known_and_the_folder_is_asked_for(search: Search) -> None:

@@ -80,7 +80,7 @@ def test_paused_workers_hand_back_their_trials_and_wait_until_the_study_goes_on(
     study: OpenStudy, workers: list[threading.Thread], tmp_path: Path
 ) -> None:
     paused = call("pause", "study", cwd=tmp_path)
-    assert "2 trials are in hand" in paused.out
+    assert "2 trials are running" in paused.out
     _wait_until(lambda: _handed_back(study))
     assert {study.checkpoints.running(trial.number).exists() for trial in _running(study)} == {True}
     before = [trial.intermediate_values for trial in _running(study)]
@@ -110,7 +110,7 @@ def test_a_stopped_study_has_no_workers_until_it_is_resumed(
     assert len(_running(study)) == 2
     launched = call("launch", "study", *places, cwd=tmp_path)
     assert launched.code == 1
-    assert "the study 'study' was stopped: `nlb-search resume study` goes on" in launched.err
+    assert "the study 'study' was stopped: continue with `nlb-search resume study`" in launched.err
     assert call("status", "study", "--json", cwd=tmp_path).json["order"] == "stop"
 
     assert call("resume", "study", "--workers", "0", cwd=tmp_path).code == 0

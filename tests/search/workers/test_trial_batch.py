@@ -161,7 +161,7 @@ def test_a_worker_that_is_stopped_hands_back_all_its_trials_and_a_later_one_goes
     with caplog.at_level("INFO"):
         work(study, Stop(), side_by_side=3)
     for trial in cut:
-        assert f"trial {trial.number} goes on from epoch {trial.last_step}" in caplog.messages
+        assert f"trial {trial.number} resumes from epoch {trial.last_step}" in caplog.messages
     trials = study.study.get_trials()
     assert len(trials) == BUDGET
     for trial, other in zip(trials, one_by_one, strict=True):
@@ -216,7 +216,7 @@ def test_a_trial_that_kills_its_worker_is_found_out_and_no_other_is_blamed(
     trials = study.study.get_trials()
     failed = trials.pop(1)
     assert failed.state == TrialState.FAIL
-    assert "4 workers in a row vanished with it after step 2" in failed.user_attrs[FAILURE_KEY]
+    assert "4 workers in a row died while running it, after step 2" in failed.user_attrs[FAILURE_KEY]
     assert len(trials) == BUDGET
     for trial in trials[:-1]:
         _assert_same(trial, one_by_one[trial.number])

@@ -137,7 +137,7 @@ def test_a_trial_that_takes_its_workers_with_it_is_failed_in_the_end(url: Storag
     assert _take(claims) == 1
     failed = claims.study.trials[0]
     assert failed.state == TrialState.FAIL
-    assert "4 workers in a row vanished with it after step 1" in failed.user_attrs[FAILURE_KEY]
+    assert "4 workers in a row died while running it, after step 1" in failed.user_attrs[FAILURE_KEY]
 
 
 def test_a_worker_in_another_container_of_the_same_name_is_not_taken_for_dead(claims: Claims) -> None:
