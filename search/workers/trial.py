@@ -1,4 +1,4 @@
-"""One trial, from its settings to its score: the only place where a trial's life can be read from start to end."""
+"""One trial from start to end: sample its settings, train, report, prune or complete."""
 
 import dataclasses
 import logging
@@ -32,14 +32,14 @@ from nlb_search.storage.claims.claims import Claim
 from nlb_search.storage.errors import StorageError
 
 CHECKPOINT_SECONDS = 15
-"""A checkpoint is written at the first evaluation after so long: a killed worker loses that and one look."""
+"""A checkpoint is written at the first evaluation after this time: a killed worker loses little more than that."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class TrialContext:
-    """What a worker needs for every trial of its study: the recording, on the device, and where to save."""
+    """What a worker needs for every trial of its study: specification, recording on the device, checkpoints."""
 
     spec: SearchSpec
     train: Counts
@@ -51,13 +51,13 @@ class TrialContext:
 
 
 TrialRun = Generator[Training, Progress, None]
-"""A trial that is lived: it yields its training whenever that is to be moved on to its next evaluation, is sent what
-came of it, and ends when the trial does. What kept the training from getting there is raised at that place.
+"""A running trial, as a generator: it yields its training to have it trained to the next evaluation, receives the
+resulting ``Progress``, and returns when the trial has finished. Errors of the training are thrown into it.
 """
 
 
-class Ending(Enum):
-    """How the training of a trial came to its end."""
+class Outcome(Enum):
+    """How the training of a trial ended."""
 
     COMPLETE = "complete"
     PRUNED = "pruned"
@@ -70,74 +70,74 @@ def settings_of(values: dict[str, Any]) -> tuple[str, Hyperparameters]:
 
 
 def run_trial(claim: Claim, context: TrialContext) -> TrialRun:
-    """The life of a trial: train it, report every score, and finish it: complete, pruned, or handed back if asked.
+    """Run a trial: train it, report every score, and finish it as complete or pruned, or release it if asked to stop.
 
-    A worker that lives several trials side by side moves their trainings on together; nothing here depends on it. A
-    training that diverges ends as pruned if it had a score. Raises what goes wrong, LostTrialError among it; the trial
-    is then still running.
+    A worker that runs several trials side by side trains them together; nothing here depends on that. A training that
+    diverges ends as pruned if it had a score. Other errors are raised, LostTrialError among them; the trial is then
+    still in the state RUNNING.
     """
     values = claim.sample(lambda trial: sample(trial, context.spec.space, context.spec.architectures))
     architecture, hyper = settings_of(values)
     seed = context.spec.trial_seed(claim.number)
 
-    def begin() -> Training:
+    def new_training() -> Training:
         return Training(parse_chain(architecture), hyper, context.spec.plan, context.train, seed, context.device)
 
     identity = {"settings": values, "seed": seed, "spec": context.spec.model_dump(mode="json", exclude={"versions"})}
-    training, last = _restored(begin, claim, context, identity) or (begin(), None)
+    training, last = _restored(new_training, claim, context, identity) or (new_training(), None)
     claim.annotate(architecture=architecture, n_parameters=training.network.n_parameters, device=_name(context.device))
     try:
-        # The earlier worker may have ended between saving and reporting; what was reported counts once.
+        # The earlier worker may have died between saving and reporting; a score that it reported counts once.
         pruned = last is not None and claim.report(last.co_bps, last.epoch)
-        ending = Ending.PRUNED if pruned else (yield from _train(training, claim, context, identity))
+        outcome = Outcome.PRUNED if pruned else (yield from _train(training, claim, context, identity))
     except DivergedError as error:
         if training.best is None:
             raise
         claim.annotate(diverged=str(error))
-        ending = Ending.PRUNED
-    match ending:
-        case Ending.COMPLETE:
+        outcome = Outcome.PRUNED
+    match outcome:
+        case Outcome.COMPLETE:
             _complete(training, claim, context, values)
             context.checkpoints.forget_running(claim.number)
-        case Ending.PRUNED:
+        case Outcome.PRUNED:
             claim.prune()
             context.checkpoints.forget(claim.number)
-        case Ending.STOPPED:
+        case Outcome.STOPPED:
             claim.release()
 
 
 def _train(
     training: Training, claim: Claim, context: TrialContext, identity: dict[str, Any]
-) -> Generator[Training, Progress, Ending]:
-    """Train until the plan is done, the pruner ends it, or the worker is asked to hand back.
+) -> Generator[Training, Progress, Outcome]:
+    """Train until the plan is done, the pruner stops the trial, or the worker is asked to release it.
 
-    A worker that is asked to saves where it is at the next evaluation; if that is too far off, it leaves what it
-    saved last.
+    A worker that is asked to release saves a checkpoint at the next evaluation; if that takes too long, it leaves the
+    last one.
     """
     saved = time.monotonic()
     while not training.is_done:
         try:
             progress = yield training
         except InterruptedTrainingError:
-            return Ending.STOPPED
+            return Outcome.STOPPED
         context.stop.check_launcher()
         stopped = context.stop.releases_trials and not training.is_done
-        # Saved before it is reported: a stopped worker whose database is away must not lose it.
+        # Saved before it is reported: a stopped worker whose database is unreachable must not lose it.
         if stopped or time.monotonic() - saved > CHECKPOINT_SECONDS:
             _save_running(training, progress, claim, context, identity)
             saved = time.monotonic()
         if claim.report(progress.co_bps, progress.epoch):
-            return Ending.PRUNED
+            return Outcome.PRUNED
         if stopped:
-            return Ending.STOPPED
-    return Ending.COMPLETE
+            return Outcome.STOPPED
+    return Outcome.COMPLETE
 
 
 def _complete(training: Training, claim: Claim, context: TrialContext, values: dict[str, Any]) -> None:
-    """Keep the best network, then finish the trial with its score: never the other way round."""
+    """Save the best network, then complete the trial with its score: never in the other order."""
     best = training.best
     if best is None or not math.isfinite(best.progress.co_bps):
-        raise DivergedError("the training ended without a score that is finite")
+        raise DivergedError("the training ended without a finite score")
     facts = {
         "settings": values,
         "sizes": dataclasses.asdict(context.train.sizes),
@@ -160,24 +160,24 @@ def _complete(training: Training, claim: Claim, context: TrialContext, values: d
 
 
 def _range_attributes(gains: Gains) -> dict[str, float]:
-    """The range of the trial's co-bps. A val split with next to no spikes has none."""
+    """The range of the trial's co-bps; empty if val has too few spikes for one."""
     co_bps = range_of(resampled_co_bps(gains.gain_B.cpu().numpy(), gains.spikes_B.cpu().numpy()))
     ends = {"co_bps_low": co_bps.low, "co_bps_high": co_bps.high}
     return ends if all(map(math.isfinite, ends.values())) else {}
 
 
 def _restored(
-    begin: Callable[[], Training], claim: Claim, context: TrialContext, identity: dict[str, Any]
+    new_training: Callable[[], Training], claim: Claim, context: TrialContext, identity: dict[str, Any]
 ) -> tuple[Training, Progress] | None:
-    """The training as an earlier worker of this trial left it and its last evaluation, or None if it left none of use.
+    """The training as an earlier worker saved it, and its last evaluation; None without a usable checkpoint.
 
-    A damaged checkpoint, or one of another study of this name, only costs its training again.
+    A checkpoint that is damaged, or of another study of this name, is ignored: the trial is trained from scratch.
     """
     try:
         checkpoint = load_checkpoint(context.checkpoints.running(claim.number))
         if checkpoint.facts["identity"] != identity:
             raise StorageError("its checkpoint is of another study")
-        training = begin()
+        training = new_training()
         training.restore(State(checkpoint.tensors, checkpoint.facts["training"]))
         progress = Progress(**checkpoint.facts["progress"])
     except FileNotFoundError:
@@ -192,7 +192,7 @@ def _restored(
 def _save_running(
     training: Training, progress: Progress, claim: Claim, context: TrialContext, identity: dict[str, Any]
 ) -> None:
-    """Save where the training is. A full disk costs the chance to go on from here, not the trial."""
+    """Save a checkpoint of the training. A full disk costs the checkpoint, not the trial."""
     state = training.state()
     facts = {"identity": identity, "training": state.facts, "progress": dataclasses.asdict(progress)}
     try:

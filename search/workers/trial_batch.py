@@ -1,4 +1,4 @@
-"""The trials that one worker lives side by side: they are trained together and know nothing of each other."""
+"""The trials that one worker runs side by side: they are trained together and are otherwise independent."""
 
 import logging
 from contextlib import ExitStack
@@ -14,24 +14,24 @@ from nlb_search.storage.database.retrying import is_away
 from nlb_search.storage.errors import LostTrialError, StorageError
 
 MAX_FAILURES = 10
-"""Failures in a row after which it is the worker, and not the trial, that has something wrong."""
+"""After this many failures in a row the fault is taken to be the worker's, and it exits."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
 class _Member:
-    """A trial of the crew, with what ends when it leaves."""
+    """A trial of the batch, with its claim and the context that keeps its heartbeat alive."""
 
     claim: Claim
-    life: TrialRun
+    run: TrialRun
     alive: ExitStack
 
 
 class TrialBatch:
-    """The trials in hand. All are moved from one evaluation to the next, and from there each goes its own way.
+    """The running trials of a worker: trained to their next evaluation together, then handled one by one.
 
-    A trial that fails is recorded with its reason and leaves; the others go on.
+    A trial that fails is recorded with its reason and leaves the batch; the others continue.
     """
 
     def __init__(self, context: TrialContext, heartbeat: Heartbeat) -> None:
@@ -45,7 +45,7 @@ class TrialBatch:
 
     @property
     def accepts_trials(self) -> bool:
-        """Whether others may join: not while it lives a suspect that is not past where its workers vanished."""
+        """Whether other trials may join: not while a trial is running at the epoch at which its workers died."""
         return not any(
             member.claim.lost_workers.need_isolation and training.epoch <= member.claim.lost_workers.step
             for member, training in self._trainings.items()
@@ -53,26 +53,27 @@ class TrialBatch:
 
     @property
     def numbers(self) -> list[int]:
-        """The numbers of its trials."""
+        """Numbers of the trials in the batch."""
         return [member.claim.number for member in self._trainings]
 
     def start(self, claim: Claim) -> None:
-        """Begin with a trial. Raises as ``advance`` does."""
+        """Start a trial. Raises as ``advance`` does."""
         alive = ExitStack()
         alive.enter_context(claim.kept_alive(self._heartbeat))
-        self._go_on(_Member(claim, run_trial(claim, self._context), alive), None)
+        self._resume(_Member(claim, run_trial(claim, self._context), alive), None)
 
     def advance(self) -> None:
-        """Train every trial to its next evaluation, and let it make of that what it will.
+        """Train every trial to its next evaluation and let it handle the result.
 
-        Raises SearchError after ten failures in a row, with the last reason; StorageError if the database stays away.
+        Raises SearchError after ten failures in a row, with the last reason, and StorageError if the
+        database stays unreachable.
         """
         outcomes = self._trainer.advance(list(self._trainings.values()), self._interrupted)
         ended: Exception | None = None
         for member, outcome in zip(list(self._trainings), outcomes, strict=True):
             try:
-                self._go_on(member, outcome)
-            except Exception as error:  # each gets its outcome, to save it at least, before the worker ends
+                self._resume(member, outcome)
+            except Exception as error:  # every trial gets its result, to save it at least, before the worker exits
                 ended = ended or error
         if ended is not None:
             raise ended
@@ -80,16 +81,16 @@ class TrialBatch:
     def _interrupted(self) -> bool:
         return self._context.stop.is_urgent()
 
-    def _go_on(self, member: _Member, outcome: Progress | Exception | None) -> None:
-        """Let the trial live until it has something to train, or to its end."""
+    def _resume(self, member: _Member, outcome: Progress | Exception | None) -> None:
+        """Resume the trial until its training is to continue, or until it finishes."""
         try:
             match outcome:
                 case Exception():
-                    self._trainings[member] = member.life.throw(outcome)
+                    self._trainings[member] = member.run.throw(outcome)
                 case Progress():
-                    self._trainings[member] = member.life.send(outcome)
+                    self._trainings[member] = member.run.send(outcome)
                 case None:
-                    self._trainings[member] = next(member.life)
+                    self._trainings[member] = next(member.run)
         except StopIteration:
             self._failures = 0
             self._leave(member)
@@ -110,7 +111,7 @@ class TrialBatch:
         member.alive.close()
 
     def _failed(self, claim: Claim, error: Exception) -> None:
-        """Record why the trial failed, unless it was not this worker's any more."""
+        """Record why the trial failed, unless another worker holds it by now."""
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         _log.warning("trial %d failed: %s", claim.number, reason)
         _log.debug("trial %d", claim.number, exc_info=error)
