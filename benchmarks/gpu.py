@@ -1,6 +1,6 @@
 """``python benchmarks/gpu.py --minutes 8 --out DIR``: everything that needs a GPU, checked and measured in one command.
 
-Parts run one after the other, most important first, each in a process of its own: one that crashes, hangs or runs out
+Parts run one after the other, most important first, each in a separate process: one that crashes, hangs or runs out
 of time costs itself alone, and leaves what it had measured. None takes more than half of the time that is left. After
 each part ``DIR/report.md`` and ``DIR/report.json`` are written again, with what failed and why; ``DIR/log.txt`` has
 everything that was printed. The exit code is 1 if a part failed.
@@ -76,7 +76,7 @@ class Outcome:
 
 
 def run_apart(name: str, seconds: float, size: str, out: Path) -> Outcome:
-    """Run a part in a process of its own; kill it and all that it started after so many seconds."""
+    """Run a part in a separate process; kill it and all that it started after so many seconds."""
     command = [sys.executable, __file__, "--part", name, "--seconds", str(seconds), "--size", size, "--out", str(out)]
     log = out / "log.txt"
     with log.open("a") as file:

@@ -19,9 +19,9 @@ def open_recording(
     cache: Path | None = None,
     settings: RecordingSettings | None = None,
 ) -> Recording:
-    """The recording of that name, in bins of ``bin_ms``: one of the benchmark's, or one's own.
+    """The recording of that name, in bins of ``bin_ms``: one of the benchmark's, or your own.
 
-    ``data`` is the folder in which the benchmark's NWB files lie, or the file of a recording of one's own, of which
+    ``data`` is the folder in which the benchmark's NWB files lie, or the file of your own recording, of which
     ``settings`` says how it is read. Its tensors are made once and kept in ``cache`` (else in ``cache_folder()``).
 
     Raises DataError for an unknown dataset or bin width, files that are absent, damaged, of another dataset or

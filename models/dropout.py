@@ -9,7 +9,7 @@ from nlb_search.models.random_draws import happens
 class Dropout(nn.Module):
     """In training, zeroes entries with chance ``rate`` and scales the others up by it, as ``nn.Dropout`` does.
 
-    Every block drops by this one. Its draws follow from ``key``, which the training sets anew for every step; rate and
+    Every block drops by this one. Its draws follow from ``key``, which the training sets again for every step; rate and
     key are buffers, so that networks trained side by side each have their own. ``nn.Dropout`` draws from a generator
     that such networks would share, and on a CPU is slow.
     """

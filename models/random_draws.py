@@ -2,7 +2,7 @@
 
 A generator hands its numbers out in turn, so what one network draws depends on who drew before it. Here each number is
 a hash of a key and of its own place (as in Salmon et al. 2011, https://doi.org/10.1145/2063384.2063405): networks that
-are trained side by side draw what they would draw alone, a training that is restored goes on with the same draws, a
+are trained side by side draw what they would draw alone, a training that is restored continues with the same draws, a
 CPU and a GPU draw alike, and nothing waits. Everything is made of operations that ``torch.vmap`` can run for many keys
 at once.
 

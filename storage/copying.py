@@ -64,7 +64,7 @@ class Copied:
 def copy_study(name: str, source: Home, target: Home) -> Iterator[Copied]:
     """Copy the study ``name`` with its files, and yield how far it is; what is at the source stays as it is.
 
-    Trials whose worker is gone are handed back in the copy: the next worker there goes on with them. No worker of the
+    Trials whose worker is gone are released in the copy: the next worker there continues with them. No worker of the
     source takes a trial meanwhile.
 
     Raises StorageError when there is no such study, when workers hold trials of it, when the target has a study of

@@ -48,7 +48,7 @@ def make_study(url: StorageUrl, database: BaseStorage, name: str, spec: dict[str
             study.set_metric_names([SCORE])
         if start and not study.get_trials(deepcopy=False):
             study.enqueue_trial(start)
-        # Last, for it is what makes the study whole: whoever finds none goes on from here.
+        # Last, for it is what makes the study whole: whoever finds none continues from here.
         study.set_user_attr(SPEC_KEY, json.dumps(spec))
         return True
 

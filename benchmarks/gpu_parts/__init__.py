@@ -1,1 +1,1 @@
-"""The parts of ``benchmarks/gpu.py``: each measures one thing, in a process of its own, and records it as it goes."""
+"""The parts of ``benchmarks/gpu.py``: each measures one thing, in a separate process, and records it as it goes."""

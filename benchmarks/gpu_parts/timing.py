@@ -17,7 +17,7 @@ PRECISIONS = ("float32", "TF32", "bfloat16")
 
 
 class Launched:
-    """In place of ``models.training.graph_capture.CapturedStep``: every call launches its kernels anew."""
+    """In place of ``models.training.graph_capture.CapturedStep``: every call launches its kernels one by one."""
 
     def __call__(self, step: Callable[[Tensor], Tensor], given: Tensor) -> Tensor:
         return step(given)

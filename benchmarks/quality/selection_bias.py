@@ -58,7 +58,7 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Trained:
-    """One setting: its looks at val, its rates on test, its score there, and its mean score over the folds."""
+    """One setting: its evaluations, its rates on test, its score there, and its mean score over the folds."""
 
     looks: Array
     test_rates: torch.Tensor

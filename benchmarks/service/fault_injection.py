@@ -88,7 +88,7 @@ class FaultInjection:
         return (self.folder / "log").read_text()
 
     def opened(self) -> OpenStudy:
-        """The study, opened anew. Raises StorageError before it was made, or while the database is away."""
+        """The study, opened again. Raises StorageError before it was made, or while the database is away."""
         return open_named_study(self.locations, self.name)
 
     def endure(self, faults: Callable[[OpenStudy], None]) -> None:

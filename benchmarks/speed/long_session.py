@@ -18,7 +18,7 @@ def lengthen(path: Path, pause_ms: int) -> None:
     """Put a pause of ``pause_ms`` after each trial of the NWB file. Its trials must be equally long and without gaps.
 
     Units that were observed throughout are so in the pauses too, with the spikes of the trial before, over and over;
-    behaviour goes on in the same way. Units that were observed in windows alone stay so.
+    behaviour continues in the same way. Units that were observed in windows alone stay so.
     """
     with h5py.File(path, "r+") as file:
         trials, units = file["intervals/trials"], file["units"]

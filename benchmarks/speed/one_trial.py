@@ -81,7 +81,7 @@ def curve(job: Job) -> Curve:
 
 
 def drawn(jobs: list[Job], at_once: int) -> list[Curve]:
-    """The curves of some jobs, each in a process of its own."""
+    """The curves of some jobs, each in a separate process."""
     with ProcessPoolExecutor(at_once, get_context("spawn"), max_tasks_per_child=1) as pool:
         return list(pool.map(curve, jobs))
 

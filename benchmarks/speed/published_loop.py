@@ -1,4 +1,4 @@
-"""``python -m benchmarks.speed.published_loop``: the published recipe, written anew, as a baseline for our training.
+"""``python -m benchmarks.speed.published_loop``: the published recipe, written again, as a baseline for our training.
 
 GRU(2) -> FF -> exp, trained on all trials in every step with a dot mask as coordinated dropout, a Poisson loss and
 Adam. After every step, train and val are scored, and the best state by val loss is kept. Prints co-bps on val of that

@@ -1,6 +1,6 @@
 """``python -m benchmarks.speed.recording_preparation``: the time and memory that a recording's tensors take.
 
-Prepares one synthetic recording of a dataset's size twice, each time in a process of its own: by nlb-search (spikes,
+Prepares one synthetic recording of a dataset's size twice, each time in a separate process: by nlb-search (spikes,
 behaviour, targets with trial averages, written to an empty cache) and by nlb_tools, used as its own examples use it.
 The maze's trials follow at once in a synthetic recording; here they come every three seconds, as in a real session.
 nlb_tools' trial averages are left out unless ``--averages`` is given: at mc_maze's size they take some 50 GB. Both must
@@ -118,7 +118,7 @@ def show_side(prepared: Callable[[Case], Iterator[Any]], case: Case) -> None:
 
 
 def measured(side: str, options: list[str]) -> Measured:
-    """One side in a process of its own."""
+    """One side in a separate process."""
     began = time.perf_counter()
     command = [sys.executable, "-m", "benchmarks.speed.recording_preparation", "--side", side, *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

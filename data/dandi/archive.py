@@ -55,7 +55,7 @@ class DandiArchive:
         os.environ.setdefault("DANDI_NO_ET", "1")
         # It logs each failure with a traceback, and then raises it.
         logging.getLogger("dandi").setLevel(logging.CRITICAL)
-        # Given as an instance, lest the client look for other addresses behind this one.
+        # Given as an instance: otherwise the client looks for other addresses behind this one.
         self._client = DandiAPIClient(dandi_instance=DandiInstance("DANDI", None, self.url))
         # The client's own requests would wait for ever for a server that says nothing.
         self._client.session.request = partial(self._client.session.request, timeout=TIMEOUT_SECONDS)

@@ -1,4 +1,4 @@
-"""Bringing one file here from its address: it goes on where it was cut off, and takes its name when it is whole."""
+"""Bringing one file here from its address: it continues where it was cut off, and takes its name when it is whole."""
 
 import fcntl
 import hashlib
@@ -19,7 +19,7 @@ TIMEOUT_SECONDS = (10, 30)
 """How long a server may take to be reached, and then to say the next bit."""
 
 WAITS_SECONDS = (1, 2, 4, 8, 15, 30)
-"""How long to wait after each failure in a row before the next try; any byte that comes begins the row anew."""
+"""How long to wait after each failure in a row before the next try; any byte that comes begins the row again."""
 
 _BLOCK = 2**16
 """Bytes that are asked for at once: what is lost when a connection breaks."""
@@ -46,7 +46,7 @@ Check = Callable[[Path], str | None]
 def download(remote: Remote, path: Path, check: Check, session: requests.Session) -> Iterator[int]:
     """Bring ``remote`` to ``path``, and yield how many of its bytes are here after each piece of it.
 
-    What came so far is kept in a hidden file beside ``path``, whatever ends this process, and the next call goes on
+    What came so far is kept in a hidden file beside ``path``, whatever ends this process, and the next call continues
     from there. The file gets its name after ``check`` found nothing wrong with it; a damaged one is brought once more
     from the beginning.
 
@@ -72,7 +72,7 @@ def download(remote: Remote, path: Path, check: Check, session: requests.Session
 
 
 def part_of(remote: Remote, path: Path) -> Path:
-    """Where what came of ``remote`` so far is kept; another content of the same name never goes on from there."""
+    """Where what came of ``remote`` so far is kept; another content of the same name never continues from there."""
     return path.with_name(f".{path.name}.{hashlib.sha256(remote.tag.encode()).hexdigest()[:12]}.part")
 
 
@@ -105,7 +105,7 @@ def _fill(file: IO[bytes], remote: Remote, session: requests.Session) -> Iterato
 
 
 def _blocks(file: IO[bytes], offset: int, remote: Remote, session: requests.Session) -> Iterator[bytes]:
-    """The file's bytes from ``offset`` on. Where the server knows no ranges, ``file`` is emptied to begin anew."""
+    """The file's bytes from ``offset`` on. Where the server knows no ranges, ``file`` is emptied to begin again."""
     # Not compressed: a range counts the bytes as they are sent.
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={offset}-"} if offset else {})
     with session.get(remote.url, headers=headers, stream=True, timeout=TIMEOUT_SECONDS) as response:

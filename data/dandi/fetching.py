@@ -31,7 +31,7 @@ class Progress:
 def fetch(dataset: Dataset, data: Path, archive: DandiArchive) -> Iterator[Progress]:
     """Bring a dataset's NWB files into ``<data>/<its number at DANDI>/``, and yield how it comes along.
 
-    Files that are there are kept if their SHA-256 is that of DANDI, and a file that was cut off goes on. What was
+    Files that are there are kept if their SHA-256 is that of DANDI, and a file that was cut off continues. What was
     fetched is recorded beside the files (``data/dandi/provenance.py``) as soon as each is whole.
 
     Raises DataError for a file that is there with another content, files elsewhere that would be taken instead, too

@@ -1,4 +1,4 @@
-"""Behaviour of one's own, sampled whenever it was, in the bins of the windows."""
+"""Behaviour of your own recording, resampled into the bins of the windows."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Tensors of an NWB file of one's own, read as the benchmark's files are."""
+"""Tensors of your own NWB file, read as the benchmark's files are."""
 
 from dataclasses import replace
 from pathlib import Path

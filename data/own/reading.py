@@ -1,4 +1,4 @@
-"""From the file of a recording of one's own to its tensors, whichever kind it is."""
+"""From the file of your own recording to its tensors, whichever kind it is."""
 
 from pathlib import Path
 

@@ -9,7 +9,7 @@ from nlb_search.data.errors import DataError
 
 
 class RecordingSettings(BaseModel):
-    """How tensors are made of a recording of one's own; what is left out has a default that is said aloud.
+    """Settings for reading your own recording; defaults that are used are logged.
 
     ``heldout`` is the share of neurons that are held out, drawn at random, or the name of a true or false column of
     the unit table. The rest is for NWB files alone: ``align`` is the column of the trial table with the time, in

@@ -1,4 +1,4 @@
-"""A recording of one's own as a source of tensors."""
+"""Your own recording as a source of tensors."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Which trials of a session of one's own are read, from when to when, and which of them are val."""
+"""Which trials of your own session are read, over which windows, and which of them are val."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

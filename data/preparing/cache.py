@@ -72,7 +72,7 @@ def open_source(source: BenchmarkRecording | OwnRecording, cache: Path, stuck_s:
     """The recording that ``source`` describes, from its entry in the folder ``cache``.
 
     The first opening makes the tensors and keeps them; later ones map them, until the content of the files changes.
-    Processes that open one recording together make it once. It is made in a process of its own, which is ended when
+    Processes that open one recording together make it once. It is made in a separate process, which is ended when
     one call of a library takes ``stuck_s`` seconds of the processor.
 
     Raises DataError for files that cannot be read or that changed meanwhile, and a cache that cannot be written.
@@ -216,7 +216,7 @@ def _write_targets(path: Path, group: str, targets: dict[str, Array]) -> None:
 
 
 def _flush(path: Path) -> None:
-    """Bring a file or folder to the disk, lest the rename outlive what it names when the power fails."""
+    """Flush a file or folder to the disk, so that a rename never survives a power failure without its content."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

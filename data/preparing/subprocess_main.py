@@ -66,7 +66,7 @@ def _ended_when_stuck(seconds: float) -> Iterator[None]:
     put_off()
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     signal.signal(signal.SIGALRM, put_off)
-    signal.siginterrupt(signal.SIGALRM, False)  # a library's reading of a file goes on
+    signal.siginterrupt(signal.SIGALRM, False)  # a library's reading of a file continues
     signal.setitimer(signal.ITIMER_REAL, _POLL_SECONDS, _POLL_SECONDS)
     try:
         yield

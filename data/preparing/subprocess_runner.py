@@ -1,4 +1,4 @@
-"""Preparing a recording in a process of its own, which may crash or never end without harm to this one.
+"""Preparing a recording in a separate process, which may crash or never end without harm to this one.
 
 libhdf5 is written for whole files: bytes that a disk or a network lost can send it out of bounds, or round in a loop
 that no exception leaves. The process (``subprocess_main``) is told what to prepare on its command line, says how it

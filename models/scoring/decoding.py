@@ -1,7 +1,7 @@
 """What predicted rates say of behaviour and of trial averages, on the device where the rates are.
 
 The formulas are those of ``nlb_tools.evaluation`` (Pei et al. 2021, section 3.2), which fits every ridge regression
-anew with scikit-learn. Here all of a cross-validation follows from sums over each fold, for which the rates pass by
+again with scikit-learn. Here all of a cross-validation follows from sums over each fold, for which the rates pass by
 once, a run of trials at a time. So a score takes well under a second on one core at mc_maze's size, and some 30 MB,
 and every trial of a search can have it. Everything is computed in float64.
 

@@ -106,8 +106,8 @@ class Trainer:
     def _outcomes(
         self, group: tuple[Training, ...], losses: _Losses, interrupted: Callable[[], bool]
     ) -> list[Progress | Exception]:
-        """What came of trainings of one kind. Where they fail together, for want of memory, say, they go on in smaller
-        parts, from now on.
+        """The results of trainings of one kind. If they fail together, for lack of memory for example, they continue in
+        smaller parts from then on.
         """
         try:
             return list(self._advanced(group, losses, interrupted))
@@ -218,7 +218,7 @@ def fit(training: Training, val: Counts, interrupted: Callable[[], bool] = _neve
 
 
 def train_through(training: Training, epochs: int, interrupted: Callable[[], bool] = _never) -> None:
-    """Train one network through so many epochs of its plan without a look at val.
+    """Train one network for ``epochs`` epochs of its plan, without evaluations.
 
     Raises DivergedError at the first epoch with a loss that is not finite, and InterruptedTrainingError as soon as
     ``interrupted`` says so.

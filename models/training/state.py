@@ -1,4 +1,4 @@
-"""A network in training: its settings, how far it is, and everything it needs to go on."""
+"""A network in training: its settings, its progress, and the state needed to resume it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,7 +39,7 @@ class Best:
 
 @dataclass(frozen=True)
 class State:
-    """Everything a training needs to go on: tensors by name, and plain facts that JSON can hold."""
+    """The state needed to resume a training: tensors by name, and plain values that JSON can hold."""
 
     tensors: dict[str, Tensor]
     facts: dict[str, Any]
@@ -51,8 +51,8 @@ class Training:
     ``epoch`` is the number of epochs done; ``mean`` and ``square`` are Adam's running means of each parameter's
     gradient and its square; ``best`` is the best network so far, where there was a val to judge it by.
 
-    All that is random in a training follows from its seed and from how far it is: one that is restored goes on exactly
-    as if it had never been cut.
+    Everything random in a training follows from its seed and its progress: a restored training continues exactly as
+    if it had never been interrupted.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Training:
             self.best = Best(progress, {name: weight.clone() for name, weight in self.weights.items()})
 
     def state(self) -> State:
-        """What ``restore`` needs to go on from here, on the CPU."""
+        """The state for ``restore``, on the CPU."""
         tensors = (
             _prefixed("network.", self.weights) | _prefixed("mean.", self.mean) | _prefixed("square.", self.square)
         )
@@ -98,7 +98,7 @@ class Training:
         return State({name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}, facts)
 
     def restore(self, state: State) -> None:
-        """Go on from ``state``, which a training of the same chain, settings, plan and data gave.
+        """Resume from the ``state`` of a training of the same chain, settings, plan and data.
 
         Raises KeyError or RuntimeError for a state that lacks something of it.
         """

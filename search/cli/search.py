@@ -123,7 +123,7 @@ def resume(
     slots = make_slots(chosen_gpus(gpus), workers_per_gpu, workers, side_by_side)
     open_study = open_named_study(options.locations(storage, data, artifacts), study)
     if slots:
-        open_study.recording()  # before workers elsewhere go on: what is wrong with it is an error, and no order
+        open_study.recording()  # before workers elsewhere continue: what is wrong with it is an error, and no order
     send_command(open_study.study, StudyCommand.WORK)
     if slots:
         _search(open_study, slots, hours)

@@ -44,7 +44,7 @@ def _leaks(found: Inspection) -> Iterator[str]:
     if found.shared_trials:
         yield (
             f"val has trials that train has too: {_some(found.shared_trials)} of val. Their score is learned by heart: "
-            f"split anew"
+            f"split again"
         )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from submitit.helpers import DelayedSubmission
 
 WARNING_SECONDS = int(2 * SHUTDOWN_SECONDS)
-"""How long before the end of its time a job is told to hand back its trials."""
+"""How long before the end of its time a job is told to release its trials."""
 
 MIN_MINUTES = 5
 """The shortest time that leaves some to train in: a job needs a minute to begin, and ends a minute early."""

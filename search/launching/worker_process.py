@@ -17,7 +17,7 @@ MODULE = ("-P", "-m", "nlb_search")
 """How Python runs nlb-search. With -P it imports nothing from the working directory, as the installed command does."""
 
 SHUTDOWN_SECONDS = 30.0
-"""How long a worker may take to hand back its trial before it is killed, as Slurm and Kubernetes wait."""
+"""How long a worker may take to release its trial before it is killed, as Slurm and Kubernetes wait."""
 
 FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS = 1.0, 60.0
 SHORT_RUN_SECONDS = 20.0
@@ -30,7 +30,7 @@ class WorkerProcess:
     """Keeps a worker running in one slot.
 
     A worker that was killed is started again, after a delay that doubles while it keeps dying young; one that says
-    itself that it cannot go on (exit codes 1 and 2), or that dies young five times in a row, is given up.
+    itself that it cannot continue (exit codes 1 and 2), or that dies young five times in a row, is given up.
     """
 
     def __init__(self, slot: Slot, study: str, locations: Locations) -> None:
@@ -65,7 +65,7 @@ class WorkerProcess:
             self._ended(code)
 
     def terminate(self) -> None:
-        """Ask the process to hand back its trial and end."""
+        """Ask the process to release its trial and end."""
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
 

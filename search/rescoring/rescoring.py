@@ -1,7 +1,7 @@
-"""A study's finalists scored anew: val chose them out of many trials, so their scores on val flatter them.
+"""Rescoring the best trials of a study: val selected them from many, so their scores on val are too high.
 
 Each finalist's settings are scored by cross-validation on train + val. Every score is kept in the study as soon as it
-is known, under a key of its own: a rescoring that was cut goes on where it was, and two at once do each other no harm.
+is known, under its own key: an interrupted rescoring resumes, and two at once do not disturb each other.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""The pruner of a study, made anew from its settings: the database keeps none."""
+"""The pruner of a study, built from its settings: Optuna's database stores none."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The sampler of a study, made anew from its settings: the database keeps none."""
+"""The sampler of a study, built from its settings: Optuna's database stores none."""
 
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 
@@ -11,7 +11,7 @@ from nlb_search.search.sampling.settings import SamplingSettings
 
 def make_sampler(settings: SamplingSettings, number: int) -> BaseSampler:
     """The sampler for one trial. Its seed comes from the trial's number, so no two workers ever draw alike, and a
-    study that is resumed goes on as if it had never stopped. What a sampler learned it reads from the study's trials.
+    study that is resumed continues as if it had never stopped. What a sampler learned it reads from the study's trials.
 
     Where a chain has settings that others lack, tpe, gp and cmaes draw those apart: that is meant, and not warned of.
     """

@@ -65,7 +65,7 @@ def sample(trial: optuna.Trial, space: Space, architectures: tuple[str, ...]) ->
 
 
 def start_parameters(space: Space, architectures: tuple[str, ...]) -> dict[str, Any]:
-    """The parameters of a study's first trial: the first chain with the settings that are good as a rule.
+    """The parameters of a study's first trial: the first chain with its default settings.
 
     Those that the space leaves out are missing here: the sampler chooses them, as it does in the other trials.
     """
@@ -79,7 +79,7 @@ def start_parameters(space: Space, architectures: tuple[str, ...]) -> dict[str, 
 
 
 def default_settings(chain: Chain) -> Hyperparameters:
-    """The settings that are good for a chain as a rule.
+    """The default settings of a chain.
 
     Without a recurrent layer, attention at the usual learning rate loses by the middle of a training what it had
     learned in the first epochs.

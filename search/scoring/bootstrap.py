@@ -1,4 +1,4 @@
-"""How sure a co-bps is, from the trials that it was measured on, drawn anew many times (Efron & Tibshirani 1993).
+"""How certain a co-bps is: bootstrap over the trials that it was measured on (Efron & Tibshirani 1993).
 
 A score on val is a sum over the recording's trials, and other trials of the same session would have given another. A
 resample draws as many trials as val has, with repeats, and scores them against the same null model; its spread over

@@ -1,4 +1,4 @@
-"""Making a study, or joining the one that is there."""
+"""Creating a study, or opening the existing one after comparing the options."""
 
 import logging
 import math
@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class StudyRequest:
-    """What ``launch`` was told about the study; None for what was not said. Architectures are canonical chains."""
+    """The options of ``launch`` about the study; None for those not given. Architectures are canonical chains."""
 
     dataset: str | None = None
     architectures: tuple[str, ...] | None = None
@@ -49,16 +49,16 @@ class StudyRequest:
 
     @property
     def given(self) -> dict[str, Any]:
-        """The options that were said, by the specification's field; what a file says is compared by itself."""
+        """The options that were given, by the specification's field; those read from a file are compared separately."""
         values = {field.name: getattr(self, field.name) for field in fields(self) if field.name in OPTION_OF_FIELD}
         return {name: value for name, value in values.items() if value is not None}
 
 
 def create_or_open(locations: Locations, name: str, request: StudyRequest) -> OpenStudy:
-    """The study ``name``: made from ``request`` if it is new, else opened after comparing the two.
+    """Create the study ``name`` from ``request``, or open it if it exists and agrees with ``request``.
 
-    Nothing is written before everything was checked. Raises UsageError for a new study whose dataset, architecture
-    or budget was not said, and SearchError when ``request`` differs from the study that is there.
+    Nothing is written before everything is checked. Raises UsageError for a new study without dataset, architecture or
+    budget, and SearchError if ``request`` differs from the existing study.
     """
     check_name(name)
     if _exists(locations, name):

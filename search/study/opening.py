@@ -1,4 +1,4 @@
-"""Opening a study that exists: what every command but ``launch`` begins with."""
+"""Opening an existing study: the first step of every command except ``launch``."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Locations:
-    """Where things are: the storage of studies, the folder of checkpoints, the folder of recordings."""
+    """Locations of the studies' storage, the checkpoints and the recordings."""
 
     url: StorageUrl
     artifacts: Path
@@ -33,7 +33,7 @@ class Locations:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The same for another process: its password must not stand on a command line, where anyone could read it."""
+        """Environment variables that pass these to another process: a command line would show the password."""
         return {
             "NLB_SEARCH_STORAGE": self.url.with_password,
             "NLB_SEARCH_ARTIFACTS": str(self.artifacts.absolute()),

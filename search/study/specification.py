@@ -1,4 +1,4 @@
-"""The specification of a search: everything a worker needs, kept in the study itself."""
+"""The specification of a search: everything that a worker needs, stored in the study itself."""
 
 import math
 import platform
@@ -21,17 +21,17 @@ no better.
 """
 FEWEST_EPOCHS, MAX_EPOCHS = 12, 150
 EVALUATIONS = 40
-"""Looks at val in a trial, at most: enough to prune early, few enough to cost little."""
+"""Maximum number of evaluations per trial: enough to prune early, few enough to cost little."""
 
 
 class SearchSpec(BaseModel):
-    """What one study searches, on what, and for how long. Stored as JSON when the study is made; it never changes.
+    """What a study searches, on which recording, and for how long. Stored as JSON when it is created; never changed.
 
-    ``content_hash`` is that of the recording's files; ``recording`` says how one's own is read, and is None for a
-    dataset of the benchmark; ``trials`` the number that shall finish; ``epochs`` the most that one trial trains, in
-    batches of ``batch_size`` trials and scored after every ``evaluate_every``; ``seed`` fixes every draw of sampler,
-    masks and weights. ``versions`` are those of the packages that decide a score and, of a recording that was fetched
-    from DANDI, that of its dandiset.
+    ``content_hash`` is that of the recording's files. ``recording`` holds the settings for reading your own recording
+    and is None for a dataset of the benchmark. ``trials`` is the number of trials to finish, ``epochs`` the maximum
+    number of epochs per trial, in batches of ``batch_size`` trials, with an evaluation every ``evaluate_every`` epochs.
+    ``seed`` is the random seed of sampler, masks and weights. ``versions`` are those of the packages that determine a
+    score, and of the dandiset if the recording was fetched from DANDI.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

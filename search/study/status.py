@@ -1,4 +1,4 @@
-"""Where a study stands: what ``status``, the live display and the figures show."""
+"""The status of a study: what ``status``, the live display and the figures show."""
 
 from collections import Counter
 from dataclasses import asdict, dataclass
@@ -27,7 +27,7 @@ class BestTrial:
 
 @dataclass(frozen=True)
 class WorkerAt:
-    """A running trial: who works on it (None if nobody does), how far it is, and its last co-bps."""
+    """A running trial: its worker (None if it has none), its epoch, and its last co-bps."""
 
     worker: Owner | None
     trial: int
@@ -79,7 +79,7 @@ class StudyStatus:
 
 
 def study_status(open_study: OpenStudy) -> StudyStatus:
-    """Read the study once and say where it stands."""
+    """Read the status of the study."""
     trials = open_study.study.get_trials(deepcopy=False)
     states = Counter(trial.state for trial in trials)
     running = [trial for trial in trials if trial.state == TrialState.RUNNING]

@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Held:
-    """A group of a submission: the width of its bins, and what it says of a recording of one's own."""
+    """A group of a submission: the width of its bins, and what it says of your own recording."""
 
     bin_ms: int
     settings: RecordingSettings | None
@@ -42,7 +42,7 @@ def evaluate_submission(file: Path, dataset: str, data: Path, targets: Path | No
 
     A file of the phase val is scored against the recording's own val split; one of the phase test against
     ``targets``, a file in the layout of the benchmark's ``eval_data_test.h5``, or else against the test targets that a
-    recording of one's own holds, the truth that lies beside a synthetic one, or the ``eval_data_test.h5`` in ``data``.
+    recording of your own holds, the truth that lies beside a synthetic one, or the ``eval_data_test.h5`` in ``data``.
     Raises SearchError when the file is not a whole submission or has no targets.
     """
     scores: Scores = {}

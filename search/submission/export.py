@@ -54,7 +54,7 @@ class Finalist:
 def export_best(studies: list[OpenStudy], out: Path, phase: Phase, selection: Selection) -> None:
     """Write the mean of the rates of the trials that ``selection`` takes of each study, as one submission.
 
-    In the phase test each is trained anew on train + val for as many epochs as val liked best in the search. Raises
+    In the phase test each is trained again on train + val for as many epochs as val liked best in the search. Raises
     SearchError for two studies of one dataset, a study without enough complete trials, or a path that cannot be
     written; nothing is trained before all of that was checked.
     """

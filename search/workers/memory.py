@@ -10,7 +10,7 @@ _LARGEST_KEPT = 2**30
 
 
 def keep_freed_memory() -> None:
-    """Let this process use freed memory again, instead of giving it back to the system and asking for it anew.
+    """Let this process use freed memory again, instead of giving it back to the system and asking for it again.
 
     By itself glibc gives tensors of more than 32 MB fresh pages every time, which the system must zero: with eight
     trials of 64 hidden channels side by side, that was 30 % of a step. Smaller tensors are not touched by this.

@@ -13,7 +13,7 @@ HURRY_SECONDS = 10.0
 
 
 class Stop(threading.Event):
-    """Set when the process shall hand back its work and leave; one that is asked to ``rest`` hands back and stays."""
+    """Set when the process is to release its trials and exit; after ``rest`` it releases them and waits."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class Stop(threading.Event):
 
     @property
     def releases_trials(self) -> bool:
-        """Whether the work in hand shall be handed back, to leave or to rest."""
+        """Whether running trials are to be released, to exit or to wait."""
         return self._resting or self.is_set()
 
     def is_urgent(self) -> bool:

@@ -112,7 +112,7 @@ class Claim:
         self._tell(TrialState.FAIL, None)
 
     def release(self) -> None:
-        """Leave the trial running and without an owner: the next worker goes on with it at once."""
+        """Leave the trial running and without an owner: the next worker continues with it at once."""
 
         def send() -> None:
             try:
@@ -120,7 +120,7 @@ class Claim:
                     trial.set_user_attr(OWNER_KEY, None)
             except LostTrialError:
                 if self._stored().user_attrs.get(OWNER_KEY) is not None:
-                    raise  # else it was handed back before, and the answer was lost
+                    raise  # else it was released before, and the answer was lost
 
         self._unless_lost(send)
 
@@ -168,7 +168,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Claims:
-    """The trials of one study as one worker sees them. ``budget`` is the number of trials that shall finish."""
+    """The trials of one study as one worker sees them. ``budget`` is the number of trials to finish."""
 
     url: StorageUrl
     study: optuna.Study
@@ -221,7 +221,7 @@ class Claims:
         return self.study._storage.get_n_trials(self.study._study_id, (TrialState.RUNNING, *FINISHED))
 
     def _abandoned(self, in_hand: Collection[int]) -> optuna.Trial | None:
-        """A running trial that nobody works on any more; one that must not go on is failed instead."""
+        """A running trial that nobody works on any more; one that must not continue is failed instead."""
         running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         silent = silent_trials(self.study) if running else frozenset()
         for frozen in running:
@@ -261,7 +261,7 @@ def turn(url: StorageUrl, name: str) -> AbstractContextManager[None]:
 
 
 def holder_of(trial: FrozenTrial, silent: frozenset[int]) -> Owner | None:
-    """The process that holds a running trial, or None if it was handed back or its process is gone.
+    """The process that holds a running trial, or None if it was released or its process is gone.
 
     ``silent`` are the ids of the trials without a sign of life. It counts for processes elsewhere alone: one on this
     machine can be seen, and keeps its trial however long the database was away.

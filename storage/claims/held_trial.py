@@ -1,6 +1,6 @@
 """Writing to a trial while it is held: the check and all that belongs together in one transaction.
 
-Optuna's own calls read the trial anew and commit each for itself. The statements here are Optuna's too, those of its
+Optuna's own calls read the trial again and commit each for itself. The statements here are Optuna's too, those of its
 storage that leave the commit to the caller; like their names, they are not public, and stand in this file alone.
 """
 

@@ -1,4 +1,4 @@
-"""How many workers in a row vanished with a trial that got no further: it may be what ends them."""
+"""How many workers in a row died while running a trial that made no progress: the trial may be the cause."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -8,20 +8,21 @@ from optuna.trial import FrozenTrial
 from nlb_search.storage.claims.owner import OWNER_KEY, Owner
 
 LOST_WORKERS_KEY = "takeovers"
-"""The trial's attribute that holds its takeovers."""
+"""User attribute of the trial that stores this."""
 
 MAX_LOST_WORKERS = 3
-"""Workers that may vanish with a trial that gets no further, before it is blamed: for running out of memory, say."""
+"""A trial is marked as failed when more workers than this have died during it without progress, out of memory say."""
 
 ISOLATION_AFTER = 2
-"""Workers that may vanish with a trial before it is lived alone, lest the trials beside it be blamed for its doing. One
-that vanished was most often preempted.
+"""After this many dead workers a trial runs without neighbours, so that trials beside it are not blamed.
+
+A single dead worker was usually preempted.
 """
 
 
 @dataclass(frozen=True)
 class LostWorkers:
-    """``count`` workers vanished with the trial at its evaluation ``step``; ``last`` names the latest of them."""
+    """``count`` workers died during the trial at its evaluation ``step``; ``last`` is the id of the latest of them."""
 
     count: int = 0
     step: int = 0
@@ -29,7 +30,7 @@ class LostWorkers:
 
     @classmethod
     def of(cls, attributes: dict[str, Any]) -> "LostWorkers":
-        """Those that were counted, from a trial's attributes."""
+        """Read from a trial's user attributes."""
         return cls(**attributes.get(LOST_WORKERS_KEY, {}))
 
     def as_attribute(self) -> dict[str, Any]:
@@ -45,12 +46,12 @@ class LostWorkers:
 
 
 def add_lost_worker(trial: FrozenTrial) -> LostWorkers:
-    """The takeovers of a trial, the worker that it names counted among them: as vanished, at the step that it reached.
+    """The lost workers of a trial, including the one that holds it now: dead, at the step that it reached.
 
-    A worker counts once, however often this is asked; one that handed the trial back does not count.
+    A worker counts once, however often this is called; one that released the trial does not count.
     """
     before, step = LostWorkers.of(trial.user_attrs), trial.last_step or 0
-    vanished = Owner.from_attribute(trial.user_attrs.get(OWNER_KEY))
-    if vanished is None or vanished.worker == before.last:
+    dead = Owner.from_attribute(trial.user_attrs.get(OWNER_KEY))
+    if dead is None or dead.worker == before.last:
         return before
-    return LostWorkers(before.count + 1 if before.step == step else 1, step, vanished.worker)
+    return LostWorkers(before.count + 1 if before.step == step else 1, step, dead.worker)

@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 
 OWNER_KEY = "worker"
-"""The trial's attribute that holds its owner; None once it was handed back."""
+"""The trial's attribute that holds its owner; None once it was released."""
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,7 @@ def _connect_to_read(file: Path) -> sqlite3.Connection:
     """A connection that cannot change the file, also where the user may write neither it nor its folder.
 
     Reading beside a writer needs the files -wal and -shm. Where there are none and none can be made, nobody writes at
-    the moment, and SQLite must be told so; each read asks anew, for a writer may come.
+    the moment, and SQLite must be told so; each read asks again, for a writer may come.
     """
     log = file.with_name(f"{file.name}-wal")
     unwritten = "" if log.exists() or os.access(file.parent, os.W_OK) else "&immutable=1"

@@ -1,4 +1,4 @@
-"""Waiting for a database that went away: say so once, and go on when it is back."""
+"""Retrying while the database is unreachable: log it once, and continue when it is back."""
 
 import logging
 import os
@@ -39,7 +39,7 @@ def is_away(error: BaseException) -> bool:
     """Whether ``error`` says that the database cannot be reached now: worth trying again, unlike bad data."""
     error = _cause(error)
     if isinstance(error, PendingRollbackError):
-        return True  # Optuna catches the error of a cut connection where it expects another, and goes on with it
+        return True  # Optuna catches the error of a cut connection where it expects another, and continues with it
     if isinstance(error, TimeoutError):
         return True  # a lock of MySQL that another process held for too long
     if not isinstance(error, OperationalError | InterfaceError):

@@ -1,7 +1,7 @@
 """Reading no more of a study's trials than was asked for.
 
 Of what a look at a study costs, with many workers most is the trials that run: Optuna's cache keeps what is finished,
-and reads all others anew with everything they have, whichever were asked for. A pruner asks for complete trials alone,
+and reads all others again with everything they have, whichever were asked for. A pruner asks for complete trials alone,
 and does so at every report; a sampler asks for the same trials several times in one draw.
 """
 

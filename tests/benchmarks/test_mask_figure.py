@@ -27,7 +27,7 @@ def _panels() -> list[tuple[str, dict[str, int]]]:
 
 
 def test_the_committed_picture_is_what_the_program_draws() -> None:
-    assert picture() == FILE.read_text(encoding="utf-8"), "python -m benchmarks.mask_figure draws it anew"
+    assert picture() == FILE.read_text(encoding="utf-8"), "python -m benchmarks.mask_figure draws it again"
 
 
 def test_there_is_a_panel_for_every_shape_variant_and_input_size() -> None:

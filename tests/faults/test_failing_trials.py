@@ -1,4 +1,4 @@
-"""Trials that go wrong are recorded with their reason, and the worker goes on or says why it cannot."""
+"""Trials that go wrong are recorded with their reason, and the worker continues or says why it cannot."""
 
 import threading
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A search whose processes get real signals hands back what it had in hand, and what was killed goes on later."""
+"""A search whose processes get real signals releases what it had in hand, and what was killed continues later."""
 
 import signal
 import time

@@ -6,7 +6,7 @@ FOLDER holds a good recording of DATASET. Of each spoiled copy a line says what 
 lost, the HDF5 library crashed or came to no end, and opening the recording says so in words). All else ends the
 program: tensors that nlb_tools does not make, an exception, or a crash where every byte is there.
 
-The cases are tried in a process that is started anew when one has ended it, for most are over in a tenth of the time
+The cases are tried in a process that is started again when one has ended it, for most are over in a tenth of the time
 that a process takes to start.
 """
 

@@ -1,6 +1,6 @@
 """A process that copies a study and waits before every step, to be killed there by the tests of copying.
 
-python study_copier.py STUDY URL FOLDER TO_URL TO_FOLDER    print what was copied, and go on at a line on standard input
+python study_copier.py STUDY URL FOLDER TO_URL TO_FOLDER    print what was copied; continue at a line on standard input
 """
 
 import sys

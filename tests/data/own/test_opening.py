@@ -1,4 +1,4 @@
-"""What may be called a recording of one's own, and what its file may be."""
+"""What may be called your own recording, and what its file may be."""
 
 import tomllib
 from pathlib import Path

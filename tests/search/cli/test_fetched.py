@@ -67,7 +67,7 @@ def test_targets_come_whole_are_kept_and_go_on_where_they_broke_off(
 ) -> None:
     monkeypatch.setattr("nlb_search.data.dandi.download.WAITS_SECONDS", ())
     dandi.faults.cut_at = [300_000]
-    assert fetch_targets(dandi, tmp_path).code == 0, "what comes begins the row of failures anew"
+    assert fetch_targets(dandi, tmp_path).code == 0, "what comes begins the row of failures again"
     assert (tmp_path / "data/eval_data_test.h5").read_bytes() == targets
     assert dandi.sent < len(targets) + 2**16
     sent = dandi.sent

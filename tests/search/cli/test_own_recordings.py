@@ -1,4 +1,4 @@
-"""A recording of one's own goes the whole way, through the command line alone."""
+"""A recording of your own goes the whole way, through the command line alone."""
 
 import shutil
 from pathlib import Path

@@ -65,7 +65,7 @@ def _trials(study: OpenStudy) -> list[FrozenTrial]:
 def test_a_study_on_slurm_meets_its_budget_though_the_time_of_its_job_ends(
     locations: Locations, tmp_path: Path
 ) -> None:
-    """The job hands back its trial, asks Slurm to be requeued, comes again and goes on where it was."""
+    """The job releases its trial, asks Slurm to be requeued, comes again and continues where it was."""
     launched = call(
         *("launch", "study", "--dataset", "mc_rtt", "--arch", "GRU(1) -> FF -> exp", "--pruner", "none"),
         *("--trials", str(BUDGET), "--epochs", str(EPOCHS), "--on", "slurm", "--partition", "cpu", "--time", "0:30:00"),

@@ -1,4 +1,4 @@
-"""Finalists scored anew: the scores are those of trainings by hand, they survive a kill, and export follows them."""
+"""Finalists scored again: the scores are those of trainings by hand, they survive a kill, and export follows them."""
 
 import time
 from pathlib import Path

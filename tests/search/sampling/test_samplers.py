@@ -84,7 +84,7 @@ def test_every_sampler_and_pruner_searches_a_space_or_is_refused_at_launch(
 
 @pytest.mark.parametrize(("sampler", "n_trials"), [("tpe", 40), ("cmaes", 60), ("gp", 14)])
 def test_a_sampler_that_learns_beats_chance(sampler: SamplerName, n_trials: int) -> None:
-    """Mean best of three seeds, against random's in as many trials: each learns across samplers made anew."""
+    """Mean best of three seeds, against random's in as many trials: each learns across samplers made again."""
     best = {
         name: mean(_drive(spec_of(PLAIN, sampler=name, seed=seed), n_trials).best_value for seed in range(3))
         for name in ("random", sampler)
