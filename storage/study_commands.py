@@ -18,11 +18,11 @@ _log = logging.getLogger(__name__)
 
 
 class StudyCommand(StrEnum):
-    """What all workers of a study shall do, those that start later too, until another order is given."""
+    """A command to all workers of a study, including those that start later, until the next command."""
 
     WORK = "work"
     FINISH = "finish"
-    """End, once the trials in hand are finished."""
+    """Exit after the running trials have finished."""
     PAUSE = "pause"
     """Hand the trials back, and wait."""
     STOP = "stop"

@@ -1,8 +1,8 @@
-"""How workers share the trials of a study: who holds which, and when the budget is spent.
+"""Claims: how workers share the trials of a study, and when the budget is met.
 
-A trial keeps its number from the first worker to the last. A worker that vanished leaves its trial running, and the
-next to look takes it over under the same number: nothing is counted twice, the pruner sees one curve, and the budget
-is met exactly.
+A trial keeps its number from its first worker to its last. If a worker dies, its trial stays in the state RUNNING, and
+the next worker that asks takes it over under the same number: nothing is counted twice, the pruner sees one curve, and
+the budget is met exactly.
 """
 
 import logging
@@ -168,7 +168,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Claims:
-    """The trials of one study as one worker sees them. ``budget`` is the number of trials to finish."""
+    """Claims on the trials of one study, for one worker. ``budget`` is the number of trials to finish."""
 
     url: StorageUrl
     study: optuna.Study
@@ -179,7 +179,7 @@ class Claims:
     owner: Owner = field(default_factory=Owner.new)
 
     def heartbeat(self) -> Heartbeat:
-        """What beats for the trials of this worker."""
+        """The heartbeat of this worker's trials."""
         return Heartbeat(self.study)
 
     def is_met(self) -> bool:
@@ -188,17 +188,17 @@ class Claims:
             return self.retry.call(lambda: finished_count(self.study)) >= self.budget
 
     def next(self, in_hand: Collection[int] = ()) -> Claim | None:
-        """A trial to work on, or None while all that are left are held by others.
+        """Claim a trial to run, or return None while other workers hold all that are left.
 
-        Trials that lost their worker come first; a new one is begun only while finished and running trials together
-        are fewer than the budget. ``in_hand`` are the numbers of the trials that the worker has already: beside others,
-        it gets none that may end its process. Raises StorageError if the study was deleted.
+        Trials whose worker has died come first; a new trial starts only while finished and running trials together are
+        fewer than the budget. ``in_hand`` are the numbers of the trials that the worker is running: beside others, it
+        gets none that may kill its process. Raises StorageError if the study was deleted.
         """
         with explain_if_deleted(self.study.study_name):
             try:
                 return self.retry.call(lambda: self._next(in_hand))
             except UpdateFinishedTrialError:
-                return None  # its worker finished it, and ended, between our look and our taking it over
+                return None  # its worker finished it between our query and our claim
 
     def _next(self, in_hand: Collection[int]) -> Claim | None:
         with turn(self.url, self.study.study_name):
@@ -213,20 +213,20 @@ class Claims:
             return Claim(self.study, trial, self.owner, self.retry, LostWorkers.of(trial.user_attrs))
 
     def _begun(self) -> optuna.Trial | None:
-        """A new trial, if the budget has room for one."""
+        """A new trial, if the budget allows one."""
         return self.study.ask() if self._taken() < self.budget else None
 
     def _taken(self) -> int:
-        """How many places of the budget are taken, by finished and running trials."""
+        """Number of finished and running trials."""
         return self.study._storage.get_n_trials(self.study._study_id, (TrialState.RUNNING, *FINISHED))
 
     def _abandoned(self, in_hand: Collection[int]) -> optuna.Trial | None:
-        """A running trial that nobody works on any more; one that must not continue is failed instead."""
+        """A running trial without a living worker; one that must not continue is marked as failed instead."""
         running = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         silent = silent_trials(self.study) if running else frozenset()
         for frozen in running:
             holder = holder_of(frozen, silent)
-            # One of this worker's that it does not have in hand: it was taken, and the answer was lost.
+            # A trial of this worker that it is not running: it was claimed, and the database's answer was lost.
             if holder is not None and (holder != self.owner or frozen.number in in_hand):
                 continue
             lost_workers = add_lost_worker(frozen) if holder is None else LostWorkers.of(frozen.user_attrs)
@@ -236,8 +236,8 @@ class Claims:
                     f"{lost_workers.count} workers in a row died while running it, after step {lost_workers.step}",
                 )
             elif self._taken() > self.budget:
-                # Two workers begin the last one at once, if the server cut one's connection and so dropped its lock.
-                self._fail(frozen, "it was begun beyond the budget, while the connection to the database was lost")
+                # Two workers start the last trial at once if the server closed a connection and so released its lock.
+                self._fail(frozen, "it was started beyond the budget, while the connection to the database was lost")
             elif not in_hand or not lost_workers.need_isolation:
                 return self._taken_up(frozen, lost_workers)
         return None
@@ -263,8 +263,8 @@ def turn(url: StorageUrl, name: str) -> AbstractContextManager[None]:
 def holder_of(trial: FrozenTrial, silent: frozenset[int]) -> Owner | None:
     """The process that holds a running trial, or None if it was released or its process is gone.
 
-    ``silent`` are the ids of the trials without a sign of life. It counts for processes elsewhere alone: one on this
-    machine can be seen, and keeps its trial however long the database was away.
+    ``silent`` are the ids of the trials without a recent heartbeat. It counts only for processes on other machines: a
+    process on this one can be checked, and keeps its trial however long the database was unreachable.
     """
     owner = Owner.from_attribute(trial.user_attrs.get(OWNER_KEY))
     if owner is None:

@@ -222,5 +222,5 @@ def test_a_trial_begun_beyond_the_budget_is_not_gone_on_with(claims: Claims) -> 
     assert claims.next(IN_HAND) is None
     trial = claims.study.trials[one_more.number]
     assert trial.state == TrialState.FAIL
-    assert trial.user_attrs[FAILURE_KEY].startswith("it was begun beyond the budget")
+    assert trial.user_attrs[FAILURE_KEY].startswith("it was started beyond the budget")
     assert count_states(claims.study)[TrialState.RUNNING] == 3
