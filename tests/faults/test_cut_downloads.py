@@ -199,7 +199,7 @@ def test_a_disk_that_fills_up_keeps_what_came(dandi: DandiServer, whole: int, tm
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (CUT, CUT)),
     )
     assert limited.returncode == 1
-    assert "cannot be written (File too large): make room" in limited.stderr.splitlines()[-1]
+    assert "cannot be written (File too large): free some space" in limited.stderr.splitlines()[-1]
     assert files(tmp_path) == []
 
     dandi.sent = 0
