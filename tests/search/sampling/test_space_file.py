@@ -40,7 +40,7 @@ def test_the_example_of_the_docs_is_what_the_docs_say_of_it() -> None:
 
 
 def test_the_tables_of_the_docs_are_the_spaces() -> None:
-    table = PAGE.partition("## A space of your own")[0]
+    table = PAGE.partition("## Your own space")[0]
     rows = {row[0]: row[1:] for row in (line.strip("| ").split(" | ") for line in table.splitlines() if "|" in line)}
     for setting in ALLOWED:
         assert rows[setting][0] == str(SPACES["paper"][setting])
