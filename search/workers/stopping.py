@@ -13,12 +13,12 @@ HURRY_SECONDS = 10.0
 
 
 class Stop(threading.Event):
-    """Set when the process is to release its trials and exit; after ``rest`` it releases them and waits."""
+    """Set when the process is to release its trials and exit; after ``set_paused(True)`` it releases them and waits."""
 
     def __init__(self) -> None:
         super().__init__()
         self._asked_at: float | None = None
-        self._resting = False
+        self._is_paused = False
 
     def listen(self, *more: signal.Signals) -> "Stop":
         """Turn Ctrl-C, SIGTERM and ``more`` into this event.
@@ -26,10 +26,10 @@ class Stop(threading.Event):
         A second one ends the process at once, as without us. A worker that has a launcher leaves that to the launcher.
         """
         for number in (signal.SIGINT, signal.SIGTERM, *more):
-            signal.signal(number, self._heard)
+            signal.signal(number, self._on_signal)
         return self
 
-    def _heard(self, number: int, _frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         # From a thread: the handler may have interrupted a wait that holds the event's own lock.
         threading.Thread(target=self.set).start()
         if LAUNCHER_VARIABLE in os.environ:
@@ -37,7 +37,7 @@ class Stop(threading.Event):
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
     def set(self) -> None:
-        super().set()  # first, for rest() must not take the time back
+        super().set()  # first, for set_paused() must not reset the time
         self._asked_at = self._asked_at or time.monotonic()
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -45,18 +45,18 @@ class Stop(threading.Event):
         self.check_launcher()
         return super().wait(timeout)
 
-    def rest(self, resting: bool) -> None:
+    def set_paused(self, paused: bool) -> None:
         """Hand back the work without leaving, or take up work again."""
-        if resting:
+        if paused:
             self._asked_at = self._asked_at or time.monotonic()
         elif not self.is_set():
             self._asked_at = None
-        self._resting = resting
+        self._is_paused = paused
 
     @property
     def releases_trials(self) -> bool:
         """Whether running trials are to be released, to exit or to wait."""
-        return self._resting or self.is_set()
+        return self._is_paused or self.is_set()
 
     def is_urgent(self) -> bool:
         """Whether that was asked so long ago that the end of an epoch is not worth waiting for."""

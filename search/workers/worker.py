@@ -52,7 +52,7 @@ def work(open_study: OpenStudy, stop: Stop, side_by_side: int | None = None) -> 
         while True:
             stop.check_launcher()
             command = commands.now()
-            stop.rest(command.releases_trials)
+            stop.set_paused(command.releases_trials)
             if (
                 command is StudyCommand.WORK
                 and time.monotonic() >= ask_again_at
