@@ -33,7 +33,7 @@ def measure(recording: Synthetic, trials: int) -> tuple[list[float], list[float]
     starts, finishes = [], []
     with claims.heartbeat() as heartbeat:
         batch = TrialBatch(make_context(study, stop), heartbeat)
-        while not claims.is_met():
+        while not claims.is_finished():
             began = time.perf_counter()
             claim = claims.next()
             assert claim is not None

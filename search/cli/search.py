@@ -205,7 +205,7 @@ def _search(open_study: "OpenStudy", slots: "list[Slot]", hours: float | None) -
     with display_for(MESSAGES) as show:
         status = run_workers(open_study, slots, stop, hours, show)
     print_status(status, DatabaseRetry(stop).call(lambda: find_ties(open_study)))
-    if not status.is_met:
+    if not status.is_finished:
         typer.echo(f"stopped before the budget was met: continue with `nlb-search resume {open_study.name}`")
     if stop.is_set():
         raise typer.Exit(INTERRUPTED)

@@ -33,7 +33,7 @@ def run_workers(
                 worker.look()
             status = _look(open_study, retry)
             display.update(status)
-            if status.is_met and not any(worker.is_here for worker in workers):
+            if status.is_finished and not any(worker.is_here for worker in workers):
                 break  # none is started again to find nothing to do
             stop.wait(POLL_SECONDS)
     finally:
@@ -42,7 +42,7 @@ def run_workers(
     status = _look(open_study, retry)
     display.update(status)
     reasons = [worker.why_given_up for worker in workers if worker.why_given_up is not None]
-    if not status.is_met and len(reasons) == len(workers):
+    if not status.is_finished and len(reasons) == len(workers):
         raise SearchError(f"every worker was given up: {reasons[-1]}")
     return status
 

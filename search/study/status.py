@@ -55,7 +55,7 @@ class StudyStatus:
         return sum(self.states[state.name.lower()] for state in FINISHED)
 
     @property
-    def is_met(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether the budget is spent and every trial of it done."""
         return self.finished >= self.spec.trials
 

@@ -62,7 +62,7 @@ def work(open_study: OpenStudy, stop: Stop, side_by_side: int | None = None) -> 
                 ask_again_at = time.monotonic() + IDLE_SECONDS
             if batch:
                 batch.advance()
-            elif stop.is_set() or command.ends or claims.is_met():
+            elif stop.is_set() or command.ends or claims.is_finished():
                 return
             else:
                 # One of the last trials may yet fail or lose its worker.

@@ -39,7 +39,7 @@ def main() -> None:
     claims = claims_of(url, name, int(budget))
     draw = random.Random(int(seed))
     with claims.heartbeat() as heartbeat:
-        while not claims.is_met():
+        while not claims.is_finished():
             claim = claims.next()
             if claim is None:
                 time.sleep(0.02)

@@ -57,7 +57,7 @@ def test_four_processes_finish_exactly_the_budget(url: StorageUrl, claims: Claim
 def test_no_more_trials_are_begun_than_the_budget(claims: Claims) -> None:
     assert [_take(claims) for _ in range(3)] == [0, 1, 2]
     assert claims.next(IN_HAND) is None
-    assert not claims.is_met()
+    assert not claims.is_finished()
 
 
 def test_a_failed_trial_gives_its_place_back_and_keeps_its_reason(claims: Claims) -> None:
@@ -149,7 +149,7 @@ def test_a_worker_in_another_container_of_the_same_name_is_not_taken_for_dead(cl
 
 def test_a_deleted_study_is_said_in_a_line(url: StorageUrl, claims: Claims) -> None:
     optuna.delete_study(study_name="study", storage=open_database(url))
-    for attempt in (claims.next, claims.is_met):
+    for attempt in (claims.next, claims.is_finished):
         with pytest.raises(StorageError, match="the study 'study' was deleted"):
             attempt()
 

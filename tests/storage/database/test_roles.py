@@ -57,7 +57,7 @@ def test_a_worker_searches_to_the_end_and_can_make_or_drop_no_table(url_of: Call
     study, _ = open_study(database, "searched")
     claims = Claims(url, study, 3, RandomSampler, DatabaseRetry(threading.Event()))
     with claims.heartbeat() as heartbeat:
-        while not claims.is_met():
+        while not claims.is_finished():
             claim = claims.next()
             assert claim is not None
             with claim.kept_alive(heartbeat):
