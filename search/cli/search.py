@@ -123,7 +123,7 @@ def resume(
     slots = make_slots(chosen_gpus(gpus), workers_per_gpu, workers, side_by_side)
     open_study = open_named_study(options.locations(storage, data, artifacts), study)
     if slots:
-        open_study.recording()  # before workers elsewhere continue: what is wrong with it is an error, and no order
+        open_study.recording()  # report problems with it before workers on other machines continue
     send_command(open_study.study, StudyCommand.WORK)
     if slots:
         _search(open_study, slots, hours)
@@ -158,14 +158,14 @@ def stop(
     )
 
 
-def _ask(study: str, storage: str, order: "StudyCommand") -> str:
+def _ask(study: str, storage: str, command: "StudyCommand") -> str:
     """Send a command to a study's workers; returns the number of running trials, as text."""
     from nlb_search.search.study.opening import open_named_study
     from nlb_search.search.study.status import study_status
     from nlb_search.storage.study_commands import send_command
 
     open_study = open_named_study(options.locations(storage, options.DATA), study)
-    send_command(open_study.study, order)
+    send_command(open_study.study, command)
     in_hand = sum(at.worker is not None for at in study_status(open_study).workers)
     return "1 trial is running" if in_hand == 1 else f"{in_hand} trials are running"
 

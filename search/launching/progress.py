@@ -96,13 +96,13 @@ def display_for(console: Console) -> LiveDisplay | LineDisplay:
 
 def headline(status: StudyStatus) -> str:
     """A study in one line."""
-    states, order = status.states, status.order
+    states, command = status.states, status.command
     failed = f", {states['fail']} failed" if states["fail"] else ""
     best = f"best co-bps {status.best.value:.4f} (trial {status.best.number})" if status.best else "no score yet"
     return (
         f"{status.study}: {status.finished} of {status.spec.trials} trials "
         f"({states['complete']} complete, {states['pruned']} pruned{failed}), {best}"
-        f"{'' if order is StudyCommand.WORK else f'; asked to {order}'}"
+        f"{'' if command is StudyCommand.WORK else f'; asked to {command}'}"
     )
 
 

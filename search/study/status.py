@@ -48,7 +48,7 @@ class StudyStatus:
     best_of_chains: dict[str, BestTrial | None]
     workers: tuple[WorkerAt, ...]
     failures: tuple[str, ...]
-    order: StudyCommand
+    command: StudyCommand
 
     @property
     def finished(self) -> int:
@@ -66,7 +66,7 @@ class StudyStatus:
             "study": self.study,
             "dataset": self.spec.dataset,
             "budget": self.spec.trials,
-            "order": self.order,
+            "order": self.command,
             "states": self.states,
             "best": best and asdict(best),
             "best_of_chains": {chain: of_chain and asdict(of_chain) for chain, of_chain in self.best_of_chains.items()},
@@ -99,7 +99,7 @@ def study_status(open_study: OpenStudy) -> StudyStatus:
             for trial in trials
             if trial.state == TrialState.FAIL and FAILURE_KEY in trial.user_attrs
         ),
-        order=command_of(open_study.study),
+        command=command_of(open_study.study),
     )
 
 
