@@ -20,7 +20,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
 
-class SteadyCmaEsSampler(CmaEsSampler):
+class StatelessCmaEsSampler(CmaEsSampler):
     """CMA-ES on the settings ``names``, which every trial has, and on no other, for studies that are maximized.
 
     Optuna's takes those that all trials had so far. Once a trial lacks one of them, the optimizer no longer fits, and
@@ -30,7 +30,7 @@ class SteadyCmaEsSampler(CmaEsSampler):
     def __init__(self, names: frozenset[str], seed: int, consider_pruned_trials: bool) -> None:
         super().__init__(seed=seed, warn_independent_sampling=False, consider_pruned_trials=consider_pruned_trials)
         self._names = names
-        self._moved: dict[str, BaseDistribution] = {}
+        self._relative_search_space: dict[str, BaseDistribution] = {}
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         found = super().infer_relative_search_space(study, trial)
@@ -39,7 +39,7 @@ class SteadyCmaEsSampler(CmaEsSampler):
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        self._moved = search_space
+        self._relative_search_space = search_space
         return super().sample_relative(study, trial, search_space)
 
     def _restore_optimizer(self, completed_trials: list[FrozenTrial]) -> cmaes.CMA | None:
@@ -47,7 +47,7 @@ class SteadyCmaEsSampler(CmaEsSampler):
         last = max(trial.system_attrs.get(self._attr_key_generation, 0) for trial in completed_trials)
         if last == 0:
             return None
-        transform = _SearchSpaceTransform(self._moved, transform_step=True, transform_0_1=True)
+        transform = _SearchSpaceTransform(self._relative_search_space, transform_step=True, transform_0_1=True)
         # Begun by another sampler: a draw of a seed from this one would shift its later draws.
         optimizer = CmaEsSampler(seed=0)._init_optimizer(transform, StudyDirection.MAXIMIZE)
         for generation in range(last):

@@ -14,8 +14,8 @@ from optuna.trial import FrozenTrial, TrialState
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.search.sampling.ranges import ARCHITECTURE, Choice, Space
 
-PLACE_KEY = "grid:place"
-"""The attribute of a trial that walks a failed one's combination again: its place in the order."""
+POSITION_KEY = "grid:place"
+"""The attribute of a trial that walks a failed one's combination again: its position in the order."""
 
 Value = bool | int | float | str
 
@@ -58,11 +58,11 @@ def _count(choices: dict[str, tuple[Value, ...]]) -> int:
     return math.prod(map(len, choices.values()))
 
 
-def shuffled(place: int, size: int, seed: int) -> int:
-    """Which of ``size`` things stands at ``place`` of a random order: a shuffle that is carried only so far."""
+def shuffled(position: int, size: int, seed: int) -> int:
+    """Which of ``size`` things stands at ``position`` of a random order: a shuffle that is carried only so far."""
     draw = random.Random(seed)
     moved: dict[int, int] = {}
-    for here in range(place + 1):
+    for here in range(position + 1):
         there = draw.randrange(here, size)
         chosen = moved.get(there, there)
         moved[there] = moved.get(here, here)
@@ -73,7 +73,7 @@ class GridSampler(BaseSampler):
     """Gives trial number n the n-th combination of a random order, whichever worker it is and however often resumed.
 
     The numbers past the grid's end exist because trials failed: each of them walks the first combination again that
-    no other trial has walked or walks. Which one is settled as the trial begins, while its worker alone may look.
+    no other trial has taken or walks. Which one is settled as the trial begins, while its worker alone may look.
     """
 
     def __init__(self, grid: Grid, seed: int) -> None:
@@ -81,15 +81,15 @@ class GridSampler(BaseSampler):
         self._seed = seed
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
-        if trial.number < self._grid.size or PLACE_KEY in trial.system_attrs:
+        if trial.number < self._grid.size or POSITION_KEY in trial.system_attrs:
             return
         # From the storage: with Hyperband, the study that a sampler is given shows one bracket alone.
         others = study._storage.get_all_trials(study._study_id, deepcopy=False)
-        walked = {
-            self._place(other) for other in others if other.state != TrialState.FAIL and other.number != trial.number
+        taken = {
+            self._position(other) for other in others if other.state != TrialState.FAIL and other.number != trial.number
         }
-        free = next(place for place in range(self._grid.size) if place not in walked)
-        study._storage.set_trial_system_attr(trial._trial_id, PLACE_KEY, free)
+        free = next(position for position in range(self._grid.size) if position not in taken)
+        study._storage.set_trial_system_attr(trial._trial_id, POSITION_KEY, free)
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         return {}
@@ -102,9 +102,9 @@ class GridSampler(BaseSampler):
     def sample_independent(
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        number = shuffled(self._place(trial), self._grid.size, self._seed)
+        number = shuffled(self._position(trial), self._grid.size, self._seed)
         return self._grid.combination(number)[param_name]
 
-    def _place(self, trial: FrozenTrial) -> int:
-        place: int = trial.system_attrs.get(PLACE_KEY, trial.number)
-        return place
+    def _position(self, trial: FrozenTrial) -> int:
+        position: int = trial.system_attrs.get(POSITION_KEY, trial.number)
+        return position

@@ -19,8 +19,8 @@ def make_pruner(settings: SamplingSettings) -> BasePruner:
         case "median":
             return MedianPruner(n_startup_trials=5, n_warmup_steps=first_rung)
         case "patient":
-            # A tenth of the looks without a gain is what noise on val explains; more is a curve that has ended.
-            looks = math.ceil(settings.epochs / settings.evaluate_every)
-            return PatientPruner(MedianPruner(n_startup_trials=5), patience=max(1, looks // 10))
+            # A tenth of the evaluations without a gain is what noise on val explains; more is a curve that has ended.
+            n_evaluations = math.ceil(settings.epochs / settings.evaluate_every)
+            return PatientPruner(MedianPruner(n_startup_trials=5), patience=max(1, n_evaluations // 10))
         case "none":
             return NopPruner()

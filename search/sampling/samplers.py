@@ -26,11 +26,11 @@ def make_sampler(settings: SamplingSettings, number: int) -> BaseSampler:
         case "gp":
             return GPSampler(seed=seed, warn_independent_sampling=False)
         case "cmaes":
-            from nlb_search.search.sampling.cma_es import SteadyCmaEsSampler  # here, for it takes a second
+            from nlb_search.search.sampling.cma_es import StatelessCmaEsSampler  # here, for it takes a second
 
             # Hyperband lets too few trials complete for a generation; the others' last score must do.
-            return SteadyCmaEsSampler(
-                _steady_numbers(settings), seed, consider_pruned_trials=settings.pruner == "hyperband"
+            return StatelessCmaEsSampler(
+                _shared_numeric_names(settings), seed, consider_pruned_trials=settings.pruner == "hyperband"
             )
 
 
@@ -39,7 +39,7 @@ def check_sampler(settings: SamplingSettings) -> None:
     match settings.sampler:
         case "grid":
             _check_grid(settings)
-        case "cmaes" if not _steady_numbers(settings):
+        case "cmaes" if not _shared_numeric_names(settings):
             raise UsageError(
                 f"--sampler cmaes moves numbers in a range, and the space {settings.space_name} has no range that "
                 "every chain has: choose --space wide, a file with such a range, or another sampler"
@@ -61,7 +61,7 @@ def _check_grid(settings: SamplingSettings) -> None:
         )
 
 
-def _steady_numbers(settings: SamplingSettings) -> frozenset[str]:
+def _shared_numeric_names(settings: SamplingSettings) -> frozenset[str]:
     """The settings with a range of numbers that every trial has, whatever its chain and its other settings."""
     numbers = frozenset(name for name, range_ in settings.space.items() if isinstance(range_, Real | Whole))
     return numbers.intersection(*(parse_chain(text).hyperparameters for text in settings.architectures))

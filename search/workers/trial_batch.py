@@ -93,24 +93,24 @@ class TrialBatch:
                     self._trainings[member] = next(member.run)
         except StopIteration:
             self._failures = 0
-            self._leave(member)
+            self._remove(member)
         except LostTrialError as error:
             _log.warning("%s; continuing with another trial", error)
             self._failures = 0
-            self._leave(member)
+            self._remove(member)
         except StorageError:
             raise
         except Exception as error:
             if is_away(error):
                 raise
-            self._leave(member)
-            self._failed(member.claim, error)
+            self._remove(member)
+            self._record_failure(member.claim, error)
 
-    def _leave(self, member: _Member) -> None:
+    def _remove(self, member: _Member) -> None:
         self._trainings.pop(member, None)
         member.alive.close()
 
-    def _failed(self, claim: Claim, error: Exception) -> None:
+    def _record_failure(self, claim: Claim, error: Exception) -> None:
         """Record why the trial failed, unless another worker holds it by now."""
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         _log.warning("trial %d failed: %s", claim.number, reason)

@@ -9,14 +9,14 @@ from optuna.pruners import BasePruner, HyperbandPruner, NopPruner
 from optuna.samplers import BaseSampler, CmaEsSampler
 from optuna.trial import TrialState, create_trial
 
-from nlb_search.search.sampling.cma_es import SteadyCmaEsSampler
+from nlb_search.search.sampling.cma_es import StatelessCmaEsSampler
 
 NAMES = frozenset({"x", "y", "n"})
 MakeSampler = Callable[[int, bool], BaseSampler]
 
 
 def _ours(seed: int, pruned: bool) -> BaseSampler:
-    return SteadyCmaEsSampler(NAMES, seed, pruned)
+    return StatelessCmaEsSampler(NAMES, seed, pruned)
 
 
 def _theirs(seed: int, pruned: bool) -> BaseSampler:

@@ -74,11 +74,11 @@ def test_the_published_grid_has_its_known_size() -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 7, 24, 1000])
 def test_an_order_has_every_place_once_and_its_seed_alone_decides_it(size: int) -> None:
-    order = [shuffled(place, size, seed=3) for place in range(size)]
+    order = [shuffled(position, size, seed=3) for position in range(size)]
     assert sorted(order) == list(range(size))
-    assert order == [shuffled(place, size, seed=3) for place in range(size)]
+    assert order == [shuffled(position, size, seed=3) for position in range(size)]
     if size > 20:
-        assert order != [shuffled(place, size, seed=4) for place in range(size)]
+        assert order != [shuffled(position, size, seed=4) for position in range(size)]
         assert order != sorted(order)
 
 
