@@ -35,7 +35,7 @@ def raster(recording: Recording) -> go.Figure:
     trials = np.unique(np.linspace(0, val.n_trials - 1, RASTERS).round().astype(int))
     counts_BTN = val.counts[trials]
     has_gaps = bool((counts_BTN == UNSEEN).any())
-    most = max(1, int(counts_BTN.max(initial=0, where=counts_BTN != UNSEEN)))
+    highest = max(1, int(counts_BTN.max(initial=0, where=counts_BTN != UNSEEN)))
     figure = go.Figure(layout=_LAYOUT)
     for counts_TN in counts_BTN:
         seen_NT = np.where(counts_TN.T == UNSEEN, np.nan, counts_TN.T).astype(np.float32)
@@ -44,9 +44,14 @@ def raster(recording: Recording) -> go.Figure:
             x=_times(recording, counts_TN.shape[0]),
             y=np.arange(n_neurons),
             zmin=0,
-            zmax=most,
-            colorscale=[[0, "white"], [0.5 / most, "white"], [0.5 / most, "#6e6e6e"], [1, "black"]],
-            colorbar={"title": {"text": "spikes<br>per bin"}, "dtick": max(1, most // 4), "thickness": 14, "len": 0.5},
+            zmax=highest,
+            colorscale=[[0, "white"], [0.5 / highest, "white"], [0.5 / highest, "#6e6e6e"], [1, "black"]],
+            colorbar={
+                "title": {"text": "spikes<br>per bin"},
+                "dtick": max(1, highest // 4),
+                "thickness": 14,
+                "len": 0.5,
+            },
             hovertemplate="neuron %{y}, %{x} ms: %{z} spikes<extra></extra>",
             visible=not figure.data,
         )

@@ -30,31 +30,31 @@ def run_workers(
     try:
         while not (stop.is_set() or time.monotonic() >= deadline or all(worker.is_over for worker in workers)):
             for worker in workers:
-                worker.look()
-            status = _look(open_study, retry)
+                worker.update()
+            status = _read_status(open_study, retry)
             display.update(status)
-            if status.is_finished and not any(worker.is_here for worker in workers):
+            if status.is_finished and not any(worker.is_running for worker in workers):
                 break  # none is started again to find nothing to do
             stop.wait(POLL_SECONDS)
     finally:
-        _dismiss(workers)
+        _terminate(workers)
     retry.call(lambda: remove_unused_checkpoints(open_study))
-    status = _look(open_study, retry)
+    status = _read_status(open_study, retry)
     display.update(status)
-    reasons = [worker.why_given_up for worker in workers if worker.why_given_up is not None]
+    reasons = [worker.failure for worker in workers if worker.failure is not None]
     if not status.is_finished and len(reasons) == len(workers):
         raise SearchError(f"every worker was given up: {reasons[-1]}")
     return status
 
 
-def _look(open_study: OpenStudy, retry: DatabaseRetry) -> StudyStatus:
+def _read_status(open_study: OpenStudy, retry: DatabaseRetry) -> StudyStatus:
     with explain_if_deleted(open_study.name):
         return retry.call(lambda: study_status(open_study))
 
 
-def _dismiss(workers: list[WorkerProcess]) -> None:
+def _terminate(workers: list[WorkerProcess]) -> None:
     for worker in workers:
         worker.terminate()
-    leave_by = time.monotonic() + SHUTDOWN_SECONDS
+    kill_at = time.monotonic() + SHUTDOWN_SECONDS
     for worker in workers:
-        worker.wait_or_kill(leave_by)
+        worker.wait_or_kill(kill_at)

@@ -51,14 +51,14 @@ def chosen_gpus(choice: str) -> list[str]:
     """The GPUs that ``--gpus`` asks for: all, none, or some by their numbers. Raises UsageError for one not there."""
     if choice == "none":
         return []
-    there = visible_gpus()
+    visible = visible_gpus()
     if choice == "all":
-        return there
+        return visible
     wanted = [name.strip() for name in choice.split(",")]
     for name in wanted:
-        if name not in there:
-            found = ", ".join(there) or "none"
-            raise UsageError(f"--gpus {choice}: there is no GPU '{name}' (found: {found}): give all, none or numbers")
+        if name not in visible:
+            listed = ", ".join(visible) or "none"
+            raise UsageError(f"--gpus {choice}: there is no GPU '{name}' (found: {listed}): give all, none or numbers")
     return wanted
 
 

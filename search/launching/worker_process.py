@@ -36,27 +36,27 @@ class WorkerProcess:
     def __init__(self, slot: Slot, study: str, locations: Locations) -> None:
         self.slot, self.study, self.locations = slot, study, locations
         self.name = f"worker {slot.number + 1}"
-        self.why_given_up: str | None = None
-        self._last_words = ""
+        self.failure: str | None = None
+        self._last_line = ""
         self._process: subprocess.Popen[str] | None = None
         self._started = 0.0
-        self._short_lives = 0
+        self._short_runs = 0
         self._start_again_at = 0.0
 
     @property
     def is_over(self) -> bool:
         """Whether nothing more comes of this slot: its process ended well, or was given up."""
-        return self.why_given_up is not None or (self._process is not None and self._process.poll() == 0)
+        return self.failure is not None or (self._process is not None and self._process.poll() == 0)
 
     @property
-    def is_here(self) -> bool:
+    def is_running(self) -> bool:
         """Whether the slot has a process that runs, and does not wait to be started again."""
         return self._process is not None and self._process.poll() is None
 
-    def look(self) -> None:
+    def update(self) -> None:
         """Start the process if that is due, and decide what becomes of it if it ended."""
         if self._process is None:
-            if self.why_given_up is None and time.monotonic() >= self._start_again_at:
+            if self.failure is None and time.monotonic() >= self._start_again_at:
                 self._start()
             return
         code = self._process.poll()
@@ -69,12 +69,12 @@ class WorkerProcess:
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
 
-    def wait_or_kill(self, leave_by: float) -> None:
-        """Wait until the process has left; kill it at ``leave_by`` on the monotonic clock."""
+    def wait_or_kill(self, kill_at: float) -> None:
+        """Wait until the process has left; kill it at ``kill_at`` on the monotonic clock."""
         if self._process is None:
             return
         try:
-            self._process.wait(max(0.0, leave_by - time.monotonic()))
+            self._process.wait(max(0.0, kill_at - time.monotonic()))
         except subprocess.TimeoutExpired:
             _log.warning("%s did not leave in %.0f s: killing it", self.name, SHUTDOWN_SECONDS)
             self._process.kill()
@@ -92,35 +92,35 @@ class WorkerProcess:
             errors="replace",
             start_new_session=True,  # Ctrl-C reaches the launcher alone, which asks the workers to leave
         )
-        self._started, self._last_words = time.monotonic(), ""
+        self._started, self._last_line = time.monotonic(), ""
         self._listener = threading.Thread(target=self._listen, args=(self._process.stdout,), daemon=True)
         self._listener.start()
 
-    def _listen(self, words: IO[str]) -> None:
-        for line in words:
+    def _listen(self, output: IO[str]) -> None:
+        for line in output:
             # An error may have a second line: the first says what is wrong.
-            if not self._last_words.startswith(ERROR):
-                self._last_words = line.strip() or self._last_words
+            if not self._last_line.startswith(ERROR):
+                self._last_line = line.strip() or self._last_line
             _log.info("%s: %s", self.name, line.rstrip())
 
     def _ended(self, code: int) -> None:
         if code in (1, 2):
             self._listener.join(1.0)  # what it said last may still be on its way
-            self.why_given_up = f"{self.name}: {self._last_words}"
+            self.failure = f"{self.name}: {self._last_line}"
             return
-        cause = _in_words(code)
-        young = time.monotonic() - self._started < SHORT_RUN_SECONDS
-        self._short_lives = self._short_lives + 1 if young else 0
-        if self._short_lives == MAX_SHORT_RUNS:
-            self.why_given_up = f"{self.name} was ended {cause} soon after its start, {MAX_SHORT_RUNS} times in a row"
-            _log.warning("%s: giving it up", self.why_given_up)
+        cause = _describe_exit(code)
+        was_short = time.monotonic() - self._started < SHORT_RUN_SECONDS
+        self._short_runs = self._short_runs + 1 if was_short else 0
+        if self._short_runs == MAX_SHORT_RUNS:
+            self.failure = f"{self.name} was ended {cause} soon after its start, {MAX_SHORT_RUNS} times in a row"
+            _log.warning("%s: giving it up", self.failure)
             return
-        delay = min(FIRST_DELAY_SECONDS * 2**self._short_lives, LONGEST_DELAY_SECONDS)
+        delay = min(FIRST_DELAY_SECONDS * 2**self._short_runs, LONGEST_DELAY_SECONDS)
         self._start_again_at = time.monotonic() + delay
         _log.warning("%s was ended %s: starting it again in %.0f s", self.name, cause, delay)
 
 
-def _in_words(code: int) -> str:
+def _describe_exit(code: int) -> str:
     """How a process was ended, from its exit code: negative where a signal did it."""
     if code == -signal.SIGKILL:
         return "by SIGKILL (by the system, when memory ran out?)"

@@ -62,11 +62,11 @@ def parse_space(name: str, text: str) -> NamedSpace:
     for setting in settings:
         if setting not in ALLOWED:
             raise ValueError(f"'{setting}' is no setting: choose one of {', '.join(ALLOWED)}, or {BASE}")
-    kept = dict(SPACES[base])
+    base_ranges = dict(SPACES[base])
     if settings.get("num_layers") == AS_WRITTEN:
-        del settings["num_layers"], kept["num_layers"]
+        del settings["num_layers"], base_ranges["num_layers"]
     ranges = {setting: _range(setting, value) for setting, value in settings.items()}
-    return NamedSpace(name, kept | ranges, frozenset(ranges))
+    return NamedSpace(name, base_ranges | ranges, frozenset(ranges))
 
 
 def _range(setting: str, value: Any) -> Range:
@@ -90,9 +90,9 @@ def _choice(allowed: Allowed, values: list[Any]) -> Choice:
         raise ValueError("has nothing to choose from: write one value or more")
     # Words in another order are the same mask variant.
     kinds = [frozenset(value.split()) if isinstance(value, str) else value for value in read]
-    twice = [value for place, value in enumerate(read) if kinds[place] in kinds[:place]]
-    if twice:
-        raise ValueError(f"has {shown(twice[0])} twice: write each value once")
+    duplicates = [value for index, value in enumerate(read) if kinds[index] in kinds[:index]]
+    if duplicates:
+        raise ValueError(f"has {shown(duplicates[0])} twice: write each value once")
     return Choice(values=read)
 
 

@@ -83,9 +83,9 @@ def scorable(targets: Arrays) -> Arrays:
     """The targets without groups of trials that are too few to score, where nlb_tools would stop."""
     targets = dict(targets)
     if "train_decode_mask" in targets:
-        kept = targets["train_decode_mask"].any(axis=0) & targets["eval_decode_mask"].any(axis=0)
+        decodable = targets["train_decode_mask"].any(axis=0) & targets["eval_decode_mask"].any(axis=0)
         for name in ("train_decode_mask", "eval_decode_mask"):
-            targets[name] = targets[name][:, kept]
+            targets[name] = targets[name][:, decodable]
     if "eval_behavior" in targets and targets["eval_behavior"].ndim == 2:
         targets["eval_behavior"] = _without_single_trials(targets["eval_behavior"])
     if "psth" in targets and not any(len(trials) for trials in targets["eval_cond_idx"]):

@@ -44,11 +44,11 @@ class Ties:
     def _named(self) -> str:
         assert self.trials
         names = [f"trial {trial.number} ({trial.value:.4f})" for trial in self.trials[:MAX_NAMED]]
-        others = len(self.trials) - MAX_NAMED
-        if others > 0:
-            names.append(f"{others} other{'s' if others > 1 else ''}")
-        *most, last = names
-        return f"{', '.join(most)} and {last}" if most else last
+        n_unnamed = len(self.trials) - MAX_NAMED
+        if n_unnamed > 0:
+            names.append(f"{n_unnamed} other{'s' if n_unnamed > 1 else ''}")
+        *others, last = names
+        return f"{', '.join(others)} and {last}" if others else last
 
 
 def find_ties(study: OpenStudy) -> Ties:

@@ -108,14 +108,14 @@ def check_chain(chain: Chain, recording: Recording) -> None:
     """Raises ChainError for a chain that cannot be built for the recording, or whose head cannot describe it."""
     sizes = sizes_of(recording)
     Network(chain, sizes, Hyperparameters(), torch.zeros(sizes.n_neurons))
-    most = chain.head.max_spikes
-    if most is None:
+    max_spikes = chain.head.max_spikes
+    if max_spikes is None:
         return
-    found = max(largest_count(recording.train_val), largest_count(recording.val))
-    if found > most:
+    largest = max(largest_count(recording.train_val), largest_count(recording.val))
+    if largest > max_spikes:
         raise ChainError(
-            f"'{chain.head.name}' describes at most {most} spike a bin, and {recording.name} at "
-            f"{recording.bin_ms} ms has bins with {found}: end the chain in exp"
+            f"'{chain.head.name}' describes at most {max_spikes} spike a bin, and {recording.name} at "
+            f"{recording.bin_ms} ms has bins with {largest}: end the chain in exp"
         )
 
 
@@ -126,13 +126,13 @@ def _exists(locations: Locations, name: str) -> bool:
 
 def _join(locations: Locations, name: str, request: StudyRequest) -> OpenStudy:
     study = open_named_study(locations, name)
-    found = differences(study.spec, request.given)
+    changed = differences(study.spec, request.given)
     if request.space is not None:
-        found += space_differences(study.spec, request.space)
+        changed += space_differences(study.spec, request.space)
     if request.recording is not None:
-        found += recording_differences(study.spec, request.recording)
-    if found:
+        changed += recording_differences(study.spec, request.recording)
+    if changed:
         raise SearchError(
-            f"the study '{name}' was made with {'; with '.join(found)}: leave the option out, or name another study"
+            f"the study '{name}' was made with {'; with '.join(changed)}: leave the option out, or name another study"
         )
     return study

@@ -63,9 +63,9 @@ def export_best(studies: list[OpenStudy], out: Path, phase: Phase, selection: Se
     chosen = [[_load(study, trial) for trial in retry.call(partial(select, study, selection))] for study in studies]
     recordings = [study.recording() for study in studies]
     groups = [recording.group for recording in recordings]
-    twice = {group for group in groups if groups.count(group) > 1}
-    if twice:
-        raise SearchError(f"two of the studies are of {', '.join(twice)}, and a submission holds each dataset once")
+    repeated = {group for group in groups if groups.count(group) > 1}
+    if repeated:
+        raise SearchError(f"two of the studies are of {', '.join(repeated)}, and a submission holds each dataset once")
     for recording in recordings:
         phase_splits(recording, phase)
     predictions, facts = [], {}
