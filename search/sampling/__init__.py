@@ -1,4 +1,4 @@
-"""Search spaces, and the samplers and pruners that are made from ``SamplingSettings``.
+"""Search spaces, samplers and pruners. Samplers and pruners are built from ``SamplingSettings``.
 
-It knows no study and no specification, and imports from search only the modules beside the floors.
+This package does not depend on studies: from search it imports only ``errors``, ``tensors`` and ``worker_protocol``.
 """

@@ -1,10 +1,12 @@
-"""CMA-ES without a state in the database: Optuna's keeps its optimizer there as a pickle, and unpickling runs whatever
-program somebody put in its place.
+"""CMA-ES that stores no optimizer in the database.
 
-Here the optimizer is told the study's generations again before each trial. That costs half a millisecond a generation,
-and trials run one after the other are those of Optuna's own sampler, to the last bit. What is not public in Optuna's
-CMA-ES is used in this file alone: ``_restore_optimizer``, ``_get_solution_trials``, ``_split_optimizer_str``,
-``_init_optimizer`` and ``_attr_key_generation`` of the sampler, and ``_SearchSpaceTransform``.
+Optuna's CMA-ES stores its optimizer there as a pickle, and loading a pickle that someone has replaced runs their code.
+This sampler rebuilds the optimizer from the study's trials before each trial, which takes half a millisecond per
+generation. When trials run one after the other, it suggests exactly the same parameters as Optuna's sampler.
+
+This is the only file that uses private parts of Optuna's CMA-ES: ``_SearchSpaceTransform``, and the sampler's
+``_restore_optimizer``, ``_get_solution_trials``, ``_split_optimizer_str``, ``_init_optimizer`` and
+``_attr_key_generation``.
 """
 
 import copy
@@ -21,10 +23,10 @@ from optuna.trial import FrozenTrial
 
 
 class StatelessCmaEsSampler(CmaEsSampler):
-    """CMA-ES on the settings ``names``, which every trial has, and on no other, for studies that are maximized.
+    """CMA-ES over the parameters ``names``, which every trial must have, for studies that are maximized.
 
-    Optuna's takes those that all trials had so far. Once a trial lacks one of them, the optimizer no longer fits, and
-    from then on it draws at random.
+    Optuna's sampler uses all parameters that the trials so far have in common. As soon as a trial lacks one of them,
+    the optimizer no longer matches the search space, and Optuna's sampler falls back to random sampling.
     """
 
     def __init__(self, names: frozenset[str], seed: int, consider_pruned_trials: bool) -> None:
@@ -33,8 +35,8 @@ class StatelessCmaEsSampler(CmaEsSampler):
         self._relative_search_space: dict[str, BaseDistribution] = {}
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        found = super().infer_relative_search_space(study, trial)
-        return {name: distribution for name, distribution in found.items() if name in self._names}
+        common = super().infer_relative_search_space(study, trial)
+        return {name: distribution for name, distribution in common.items() if name in self._names}
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -43,28 +45,28 @@ class StatelessCmaEsSampler(CmaEsSampler):
         return super().sample_relative(study, trial, search_space)
 
     def _restore_optimizer(self, completed_trials: list[FrozenTrial]) -> cmaes.CMA | None:
-        """The optimizer as the trials' generations left it, or None while they are all of the first."""
+        """Rebuild the optimizer from the trials' generations; None while all trials belong to the first generation."""
         last = max(trial.system_attrs.get(self._attr_key_generation, 0) for trial in completed_trials)
         if last == 0:
             return None
         transform = _SearchSpaceTransform(self._relative_search_space, transform_step=True, transform_0_1=True)
-        # Begun by another sampler: a draw of a seed from this one would shift its later draws.
+        # From another sampler: drawing the optimizer's seed from this one would change its later samples.
         optimizer = CmaEsSampler(seed=0)._init_optimizer(transform, StudyDirection.MAXIMIZE)
         for generation in range(last):
             solutions = self._get_solution_trials(completed_trials, generation)[: optimizer.population_size]
             if len(solutions) < optimizer.population_size:
                 break
             optimizer.tell([(transform.transform(trial.params), -_score(trial)) for trial in solutions])
-            # Storing and loading rounds its matrix to a symmetric one, and so does this.
+            # Pickling and unpickling makes the covariance matrix symmetric, and so does copying.
             optimizer = copy.copy(optimizer)
         return optimizer
 
     def _get_solution_trials(self, trials: list[FrozenTrial], generation: int) -> list[FrozenTrial]:
-        """Those of a generation in the order in which they ended: who came late never changes what was told."""
+        """A generation's trials, ordered by the time they ended, so that a late trial never replaces an earlier one."""
         return sorted(super()._get_solution_trials(trials, generation), key=_ended)
 
     def _split_optimizer_str(self, optimizer_str: str) -> dict[str, str]:  # noqa: ARG002
-        """Nothing of the optimizer is kept: its dump is dropped here."""
+        """Store nothing: the optimizer is rebuilt from the trials."""
         return {}
 
 

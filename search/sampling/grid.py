@@ -1,4 +1,4 @@
-"""Walking a grid: every combination of settings once, in an order that the study's seed fixes."""
+"""Grid search: every combination of settings once, in a random order determined by the study's seed."""
 
 # ruff: noqa: ARG002 (the signatures are Optuna's)
 import math
@@ -15,24 +15,25 @@ from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.search.sampling.ranges import ARCHITECTURE, Choice, Space
 
 POSITION_KEY = "grid:place"
-"""The attribute of a trial that walks a failed one's combination again: its position in the order."""
+"""System attribute of a trial that repeats the combination of a failed trial: its position in the random order."""
 
 Value = bool | int | float | str
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Every combination of the settings that each of some chains has, numbered; none is made before it is asked for."""
+    """All combinations of settings of the study's chains, numbered from 0. Combinations are computed on demand."""
 
     choices: tuple[dict[str, tuple[Value, ...]], ...]
-    """For each chain: its architecture, and what each of its settings may be."""
+    """For each chain, the values of its architecture and of each of its settings."""
 
     @property
     def size(self) -> int:
+        """Number of combinations."""
         return sum(map(_count, self.choices))
 
     def combination(self, number: int) -> dict[str, Value]:
-        """The trial's parameters of one combination, by its number from 0 to below ``size``."""
+        """The trial parameters of combination ``number``. Raises IndexError unless 0 <= ``number`` < ``size``."""
         for of_chain in self.choices:
             if number < _count(of_chain):
                 settings = {}
@@ -41,11 +42,11 @@ class Grid:
                     settings[name] = values[digit]
                 return settings
             number -= _count(of_chain)
-        raise IndexError("the grid has no combination of this number")
+        raise IndexError("the grid has no combination with this number")
 
 
 def grid_of(space: Space, architectures: tuple[str, ...]) -> Grid:
-    """The grid of a study's chains. All ranges of ``space`` must be choices."""
+    """The grid over a study's chains. Every range of ``space`` must be a ``Choice``."""
     choices = []
     for architecture in dict.fromkeys(architectures):
         used = parse_chain(architecture).hyperparameters
@@ -59,7 +60,10 @@ def _count(choices: dict[str, tuple[Value, ...]]) -> int:
 
 
 def shuffled(position: int, size: int, seed: int) -> int:
-    """Which of ``size`` things stands at ``position`` of a random order: a shuffle that is carried only so far."""
+    """The item at ``position`` of a random permutation of ``range(size)``.
+
+    Shuffles only as far as ``position``, so a large ``size`` costs nothing.
+    """
     draw = random.Random(seed)
     moved: dict[int, int] = {}
     for here in range(position + 1):
@@ -70,10 +74,10 @@ def shuffled(position: int, size: int, seed: int) -> int:
 
 
 class GridSampler(BaseSampler):
-    """Gives trial number n the n-th combination of a random order, whichever worker it is and however often resumed.
+    """Assigns the n-th combination of a random order to trial number n, independently of workers and restarts.
 
-    The numbers past the grid's end exist because trials failed: each of them walks the first combination again that
-    no other trial has taken or walks. Which one is settled as the trial begins, while its worker alone may look.
+    Trial numbers beyond the end of the grid occur when trials have failed. Such a trial takes the first combination
+    that no other running or finished trial has. It is chosen when the trial starts, while its worker holds the lock.
     """
 
     def __init__(self, grid: Grid, seed: int) -> None:
@@ -83,7 +87,7 @@ class GridSampler(BaseSampler):
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
         if trial.number < self._grid.size or POSITION_KEY in trial.system_attrs:
             return
-        # From the storage: with Hyperband, the study that a sampler is given shows one bracket alone.
+        # Read from the storage: with Hyperband, the study passed to a sampler contains only one bracket.
         others = study._storage.get_all_trials(study._study_id, deepcopy=False)
         taken = {
             self._position(other) for other in others if other.state != TrialState.FAIL and other.number != trial.number

@@ -1,4 +1,4 @@
-"""The pruner of a study, built from its settings: Optuna's database stores none."""
+"""Builds the pruner of a study from its settings, because Optuna does not store pruners in the database."""
 
 import math
 
@@ -7,11 +7,14 @@ from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner,
 from nlb_search.search.sampling.settings import SamplingSettings
 
 REDUCTION = 3
-"""Hyperband keeps about one trial in so many at each rung."""
+"""Reduction factor of Hyperband: about one trial in this many continues at each rung."""
 
 
 def make_pruner(settings: SamplingSettings) -> BasePruner:
-    """The pruner of the study. Resources are epochs, given as numbers: Optuna's 'auto' differs between workers."""
+    """Build the study's pruner.
+
+    Resources are epochs, given as numbers because Optuna's 'auto' differs between workers.
+    """
     first_rung = max(1, settings.epochs // REDUCTION**2)
     match settings.pruner:
         case "hyperband":
@@ -19,7 +22,7 @@ def make_pruner(settings: SamplingSettings) -> BasePruner:
         case "median":
             return MedianPruner(n_startup_trials=5, n_warmup_steps=first_rung)
         case "patient":
-            # A tenth of the evaluations without a gain is what noise on val explains; more is a curve that has ended.
+            # Noise on val explains a tenth of the evaluations without an improvement, but not more.
             n_evaluations = math.ceil(settings.epochs / settings.evaluate_every)
             return PatientPruner(MedianPruner(n_startup_trials=5), patience=max(1, n_evaluations // 10))
         case "none":

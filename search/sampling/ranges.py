@@ -1,4 +1,4 @@
-"""The ranges that a search space is made of, and the parameters of Optuna that stand for their values."""
+"""The ranges that make up a search space, and their representation as Optuna parameters."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from nlb_search.models.hyperparameters import shown
 
 ARCHITECTURE = "architecture"
-"""The trial's parameter that names its chain, where a study has several."""
+"""Trial parameter that names the chain, in studies with several chains."""
 
 NONE, SOME = "none", "some"
 _USE = "_use"
@@ -20,7 +20,7 @@ class _Frozen(BaseModel):
 
 
 class Choice(_Frozen):
-    """One of some values; a fixed value is a choice of one."""
+    """One of several values. A fixed value is a choice with one value."""
 
     kind: Literal["choice"] = "choice"
     values: tuple[bool | int | float | str, ...]
@@ -32,12 +32,12 @@ class Choice(_Frozen):
         return trial.suggest_categorical(name, self.values)
 
     def parameters(self, name: str, value: Any) -> dict[str, Any] | None:
-        """The trial's parameters that make it ``value``, or None if it is not in the range."""
+        """The trial parameters that represent ``value``, or None if it is not in the range."""
         return {name: value} if value in self.values else None
 
 
 class Real(_Frozen):
-    """A real number from low to high, uniform in itself or in its logarithm."""
+    """A real number from low to high, uniform or log-uniform."""
 
     kind: Literal["real"] = "real"
     low: float
@@ -55,7 +55,7 @@ class Real(_Frozen):
 
 
 class Whole(_Frozen):
-    """A whole number from low to high, uniform in its logarithm."""
+    """An integer from low to high, log-uniform."""
 
     kind: Literal["whole"] = "whole"
     low: int
@@ -72,9 +72,9 @@ class Whole(_Frozen):
 
 
 class ZeroOrReal(_Frozen):
-    """Zero, or a real number from low to high, uniform in its logarithm.
+    """Zero, or a real number from low to high, log-uniform.
 
-    Zero has no logarithm, so a parameter ``NAME_use`` says which of the two it is.
+    Zero has no logarithm, so the parameter ``NAME_use`` says which of the two it is.
     """
 
     kind: Literal["zero-or-real"] = "zero-or-real"
@@ -101,7 +101,7 @@ Space = dict[str, Range]
 
 @dataclass(frozen=True)
 class NamedSpace:
-    """A space as ``--space`` gives it: its name, the range of every setting, and which of them the user wrote."""
+    """A space given with ``--space``: its name, the range of every setting, and the names of those the user set."""
 
     name: str
     ranges: Space
@@ -109,7 +109,7 @@ class NamedSpace:
 
 
 def settings_of_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
-    """The settings that a trial's parameters stand for: no ``NAME_use``, and zero where it says so."""
+    """Convert a trial's parameters to settings: ``NAME_use`` is dropped, and the setting is 0 where it is 'none'."""
     zeros = {
         name.removesuffix(_USE): 0.0 for name, value in parameters.items() if name.endswith(_USE) and value == NONE
     }

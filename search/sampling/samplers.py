@@ -1,4 +1,4 @@
-"""The sampler of a study, built from its settings: Optuna's database stores none."""
+"""Builds the sampler of a study from its settings, because Optuna does not store samplers in the database."""
 
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 
@@ -10,10 +10,13 @@ from nlb_search.search.sampling.settings import SamplingSettings
 
 
 def make_sampler(settings: SamplingSettings, number: int) -> BaseSampler:
-    """The sampler for one trial. Its seed comes from the trial's number, so no two workers ever draw alike, and a
-    study that is resumed continues as if it had never stopped. What a sampler learned it reads from the study's trials.
+    """Build the sampler for trial ``number``.
 
-    Where a chain has settings that others lack, tpe, gp and cmaes draw those apart: that is meant, and not warned of.
+    The seed depends on the trial's number, so that workers never sample alike and a resumed study continues as if it
+    had never stopped. Samplers learn from the study's trials alone and have no other state.
+
+    Settings that only some chains have are sampled independently by tpe, gp and cmaes. This is intended, so Optuna's
+    warnings about it are off.
     """
     seed = settings.trial_seed(number)
     match settings.sampler:
@@ -26,23 +29,23 @@ def make_sampler(settings: SamplingSettings, number: int) -> BaseSampler:
         case "gp":
             return GPSampler(seed=seed, warn_independent_sampling=False)
         case "cmaes":
-            from nlb_search.search.sampling.cma_es import StatelessCmaEsSampler  # here, for it takes a second
+            from nlb_search.search.sampling.cma_es import StatelessCmaEsSampler  # imported here: it takes a second
 
-            # Hyperband lets too few trials complete for a generation; the others' last score must do.
+            # With Hyperband too few trials complete for a generation, so pruned trials count with their last score.
             return StatelessCmaEsSampler(
                 _shared_numeric_names(settings), seed, consider_pruned_trials=settings.pruner == "hyperband"
             )
 
 
 def check_sampler(settings: SamplingSettings) -> None:
-    """Raises UsageError, with what to do, for a sampler that cannot search the study's space."""
+    """Raise UsageError if the sampler cannot search the study's space."""
     match settings.sampler:
         case "grid":
             _check_grid(settings)
         case "cmaes" if not _shared_numeric_names(settings):
             raise UsageError(
-                f"--sampler cmaes moves numbers in a range, and the space {settings.space_name} has no range that "
-                "every chain has: choose --space wide, a file with such a range, or another sampler"
+                f"--sampler cmaes needs a numeric range that every chain has; space {settings.space_name} has none: "
+                "choose --space wide, a file with such a range, or another sampler"
             )
 
 
@@ -50,18 +53,18 @@ def _check_grid(settings: SamplingSettings) -> None:
     ranges = [f"{name} ({range_})" for name, range_ in settings.space.items() if not isinstance(range_, Choice)]
     if ranges:
         raise UsageError(
-            f"--sampler grid walks choices, and in the space {settings.space_name} these are ranges: "
-            f"{'; '.join(ranges)}: choose --space paper, a file in which each is a list of values, or another sampler"
+            f"--sampler grid needs lists of values, and space {settings.space_name} has ranges: "
+            f"{'; '.join(ranges)}: choose --space paper, a file with lists of values only, or another sampler"
         )
     size = grid_of(settings.space, settings.architectures).size
     if settings.trials > size:
         raise UsageError(
-            f"--trials {settings.trials} are more than the {size} combinations of the grid: "
-            "ask for as many or fewer, or choose another sampler"
+            f"--trials {settings.trials} is more than the {size} combinations of the grid: "
+            f"choose at most {size}, or another sampler"
         )
 
 
 def _shared_numeric_names(settings: SamplingSettings) -> frozenset[str]:
-    """The settings with a range of numbers that every trial has, whatever its chain and its other settings."""
+    """Names of the settings with a numeric range that all chains of the study have."""
     numbers = frozenset(name for name, range_ in settings.space.items() if isinstance(range_, Real | Whole))
     return numbers.intersection(*(parse_chain(text).hyperparameters for text in settings.architectures))

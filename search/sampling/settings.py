@@ -1,4 +1,4 @@
-"""What the sampler and the pruner of a study are made from."""
+"""The settings from which a study's sampler and pruner are built."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -12,10 +12,10 @@ PrunerName = Literal["hyperband", "median", "patient", "none"]
 
 @dataclass(frozen=True, kw_only=True)
 class SamplingSettings:
-    """How a study's settings are sampled and its trials pruned.
+    """Settings of a study's sampler and pruner.
 
-    ``space_name`` is what error messages call the space; ``trials`` is the number to finish; a trial trains for at
-    most ``epochs`` and is scored after every ``evaluate_every`` of them.
+    ``space_name`` is the name of the space in error messages, ``trials`` the number of trials to finish, ``epochs`` the
+    maximum number of epochs per trial, and ``evaluate_every`` the number of epochs between evaluations.
     """
 
     sampler: SamplerName
@@ -29,5 +29,5 @@ class SamplingSettings:
     seed: int
 
     def trial_seed(self, number: int) -> int:
-        """The seed of one trial's training and sampling, below 2**32."""
+        """Random seed of the sampling and training of trial ``number``, below 2**32."""
         return (self.seed * 1_000_003 + number) % 2**32

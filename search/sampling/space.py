@@ -1,4 +1,4 @@
-"""What is searched, and how far: the published grid, and a wider space around it."""
+"""The predefined search spaces: the published grid, and a wider space around it."""
 
 from typing import Any
 
@@ -40,22 +40,23 @@ SPACES: dict[str, Space] = {
 
 
 def space_for(named: NamedSpace, chains: list[Chain]) -> Space:
-    """The ranges of the space that change at least one of the chains.
+    """The ranges of the settings that at least one of the chains uses.
 
-    Raises UsageError where the user wrote a range that changes none of them.
+    Raises UsageError if the user set the range of a setting that no chain uses.
     """
     used = frozenset[str]().union(*(chain.hyperparameters for chain in chains))
-    idle = named.written - used
-    if idle:
+    unused = named.written - used
+    if unused:
+        are, them = ("is", "it") if len(unused) == 1 else ("are", "them")
         raise UsageError(
-            f"{named.name}: {', '.join(sorted(idle))} would change nothing in {' or '.join(map(str, chains))}: "
-            "take it out, or search another chain too"
+            f"{named.name}: {', '.join(sorted(unused))} {are} not used by {' or '.join(map(str, chains))}: "
+            f"remove {them}, or add a chain that uses {them}"
         )
     return {parameter: range_ for parameter, range_ in named.ranges.items() if parameter in used}
 
 
 def sample(trial: optuna.Trial, space: Space, architectures: tuple[str, ...]) -> dict[str, Any]:
-    """A trial's settings: its ``architecture`` and each hyperparameter that this chain has."""
+    """Suggest a trial's settings: its ``architecture`` and every hyperparameter that this chain uses."""
     architecture = architectures[0]
     if len(architectures) > 1:
         architecture = trial.suggest_categorical(ARCHITECTURE, architectures)
@@ -67,22 +68,22 @@ def sample(trial: optuna.Trial, space: Space, architectures: tuple[str, ...]) ->
 def start_parameters(space: Space, architectures: tuple[str, ...]) -> dict[str, Any]:
     """The parameters of a study's first trial: the first chain with its default settings.
 
-    Those that the space leaves out are missing here: the sampler chooses them, as it does in the other trials.
+    Defaults outside the space are left out, so the sampler suggests these parameters.
     """
     chain = parse_chain(architectures[0])
-    usual = default_settings(chain)
+    defaults = default_settings(chain)
     parameters: dict[str, Any] = {ARCHITECTURE: architectures[0]} if len(architectures) > 1 else {}
     for name, range_ in space.items():
         if name in chain.hyperparameters:
-            parameters |= range_.parameters(name, getattr(usual, name)) or {}
+            parameters |= range_.parameters(name, getattr(defaults, name)) or {}
     return parameters
 
 
 def default_settings(chain: Chain) -> Hyperparameters:
     """The default settings of a chain.
 
-    Without a recurrent layer, attention at the usual learning rate loses by the middle of a training what it had
-    learned in the first epochs.
+    Chains with attention and without a recurrent layer have a lower learning rate: at the usual one, the score falls
+    again before the middle of the training.
     """
     recurrent = [link for link in chain.links if issubclass(BLOCKS[link.name], Recurrent)]
     if not recurrent and any(issubclass(BLOCKS[link.name], Attention) for link in chain.links):

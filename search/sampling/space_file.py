@@ -1,4 +1,4 @@
-"""The spaces that ``--space`` names: paper, wide, or a TOML file that changes one of them."""
+"""The values of ``--space``: paper, wide, or a TOML file that changes one of them."""
 
 import tomllib
 from pathlib import Path
@@ -12,14 +12,14 @@ from nlb_search.search.sampling.ranges import Choice, NamedSpace, Range, Real, W
 from nlb_search.search.sampling.space import SPACES
 
 BASE = "base"
-"""The key of a file that names the space which holds for all that the file does not name."""
+"""Key of the file that names the space to start from."""
 
 AS_WRITTEN = "chain"
-"""What a file gives num_layers for the number in the chain's parentheses: it is then not searched."""
+"""Value of num_layers that takes the number in the chain's parentheses instead of searching it."""
 
 
 class _RangeTable(BaseModel):
-    """A range as a file writes it. What its ends may be is for the setting to say."""
+    """A range as written in a file. The allowed bounds depend on the setting and are checked later."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -30,10 +30,10 @@ class _RangeTable(BaseModel):
 
 
 def named_space(text: str) -> NamedSpace:
-    """The space ``text``: a name of SPACES or the path of a TOML file.
+    """The space ``text``: a key of SPACES or the path of a TOML file.
 
-    Raises UsageError for neither, and for a file that is no space; the message names the file, the key and what is
-    allowed there.
+    Raises UsageError if it is neither, or if the file is not valid; the message names the file, the key and the
+    allowed values.
     """
     if text in SPACES:
         return NamedSpace(text, SPACES[text])
@@ -51,7 +51,7 @@ def named_space(text: str) -> NamedSpace:
 
 
 def parse_space(name: str, text: str) -> NamedSpace:
-    """The space that a TOML text writes. Raises ValueError, with the line or the key, for a text that is none."""
+    """Parse a space from TOML. Raises ValueError, with the line or the key, if ``text`` is not valid."""
     try:
         settings = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -61,7 +61,7 @@ def parse_space(name: str, text: str) -> NamedSpace:
         raise ValueError(f"'{BASE}' must be {' or '.join(SPACES)}, not {shown(base)}")
     for setting in settings:
         if setting not in ALLOWED:
-            raise ValueError(f"'{setting}' is no setting: choose one of {', '.join(ALLOWED)}, or {BASE}")
+            raise ValueError(f"'{setting}' is not a setting: choose one of {', '.join(ALLOWED)}, or {BASE}")
     base_ranges = dict(SPACES[base])
     if settings.get("num_layers") == AS_WRITTEN:
         del settings["num_layers"], base_ranges["num_layers"]
@@ -70,7 +70,7 @@ def parse_space(name: str, text: str) -> NamedSpace:
 
 
 def _range(setting: str, value: Any) -> Range:
-    """The range that a file's value stands for: a table is a range, a list a choice, all else one fixed value."""
+    """The range that a value in the file represents: a table is a range, a list a choice, all else a fixed value."""
     allowed = ALLOWED[setting]
     try:
         match value:
@@ -87,34 +87,34 @@ def _range(setting: str, value: Any) -> Range:
 def _choice(allowed: Allowed, values: list[Any]) -> Choice:
     read = tuple(allowed.read(value) for value in values)
     if not read:
-        raise ValueError("has nothing to choose from: write one value or more")
-    # Words in another order are the same mask variant.
+        raise ValueError("is an empty list: write at least one value")
+    # The order of the words in a mask variant does not matter.
     kinds = [frozenset(value.split()) if isinstance(value, str) else value for value in read]
     duplicates = [value for index, value in enumerate(read) if kinds[index] in kinds[:index]]
     if duplicates:
-        raise ValueError(f"has {shown(duplicates[0])} twice: write each value once")
+        raise ValueError(f"contains {shown(duplicates[0])} more than once: write each value once")
     return Choice(values=read)
 
 
 def _from_table(allowed: Allowed, written: dict[str, Any]) -> Range:
     if not allowed.is_number:
-        raise ValueError(f"has no ranges: write {allowed.words}, or a list of such values")
+        raise ValueError(f"cannot be a range: write {allowed.words}, or a list of such values")
     try:
         table = _RangeTable.model_validate(written)
     except ValidationError as error:
-        fault = error.errors()[0]
+        first = error.errors()[0]
         raise ValueError(
-            f"is not a range (its '{fault['loc'][0]}': {fault['msg'].lower()}): write {{ low = ..., high = ... }}, "
-            "and log = true or zero = true where you want it"
+            f"is not a range (its '{first['loc'][0]}': {first['msg'].lower()}): write {{ low = ..., high = ... }}, "
+            "and optionally log = true or zero = true"
         ) from None
     low, high = allowed.read(table.low), allowed.read(table.high)
     if low >= high:
         raise ValueError(f"is {shown(low)} to {shown(high)}: low must be below high")
     is_log = table.zero or allowed.type is int
     if is_log and table.log is False:
-        raise ValueError("is drawn in its logarithm, whole numbers and zero = true always are: leave log out")
+        raise ValueError("cannot have log = false: ranges of whole numbers and with zero = true are log-uniform")
     if (is_log or table.log) and low <= 0:
-        raise ValueError(f"has low = {shown(low)}: low must be above 0 to be drawn in its logarithm")
+        raise ValueError(f"has low = {shown(low)}: low must be above 0 in a log-uniform range")
     if table.zero:
         allowed.read(0)
         return ZeroOrReal(low=low, high=high)

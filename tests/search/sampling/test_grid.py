@@ -154,8 +154,10 @@ def test_a_resumed_trial_past_the_grids_end_keeps_its_combination(tmp_path: Path
 
 
 def test_a_space_with_ranges_and_a_budget_past_the_end_are_refused_with_what_to_do() -> None:
-    with pytest.raises(UsageError, match=r"ranges: hidden \(8 to 16, log-uniform\): choose --space paper, a file in"):
+    with pytest.raises(
+        UsageError, match=r"ranges: hidden \(8 to 16, log-uniform\): choose --space paper, a file with lists"
+    ):
         check_sampler(spec_of(written("base = 'paper'\nhidden = { low = 8, high = 16 }"), sampler="grid").sampling)
-    with pytest.raises(UsageError, match="--trials 17 are more than the 16 combinations of the grid"):
+    with pytest.raises(UsageError, match="--trials 17 is more than the 16 combinations of the grid"):
         check_sampler(spec_of(SMALL, sampler="grid", trials=17).sampling)
     check_sampler(spec_of(SMALL, sampler="grid", trials=16).sampling)

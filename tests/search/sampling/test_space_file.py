@@ -89,7 +89,7 @@ def test_a_space_that_leaves_num_layers_to_the_chain_is_another(stored: str, giv
 
 
 REFUSED = [
-    ("hiden = 64", "'hiden' is no setting: choose one of lr, dropout, l2_weight, hidden"),
+    ("hiden = 64", "'hiden' is not a setting: choose one of lr, dropout, l2_weight, hidden"),
     ("base = 'big'", "'base' must be paper or wide, not 'big'"),
     ("lr = { low = 0.5, high = 0.1 }", "'lr' is 0.5 to 0.1: low must be below high"),
     ("lr = { low = 0.1, high = 0.1 }", "'lr' is 0.1 to 0.1: low must be below high"),
@@ -103,24 +103,24 @@ REFUSED = [
     ("lr = { low = 0.1, hi = 1, high = 2 }", "'lr' is not a range (its 'hi': extra inputs are not permitted)"),
     ("lr = { low = 0.1, high = 1, log = 1 }", "'lr' is not a range (its 'log': input should be a valid boolean)"),
     ("lr = { low = true, high = 1 }", "'lr' must be a number above 0, not true"),
-    ("lr = []", "'lr' has nothing to choose from"),
+    ("lr = []", "'lr' is an empty list"),
     ("lr = [0.1, [0.2]]", "'lr' must be a number above 0, not [0.2]"),
     ("lr = 1979-05-27", "'lr' must be a number above 0, not"),
     ("dropout = 1.5", "'dropout' must be a number from 0 to below 1, not 1.5"),
     ("dropout = { low = 0.2, high = 1 }", "'dropout' must be a number from 0 to below 1, not 1"),
     ("dropout = { low = 0, high = 0.5, log = true }", "'dropout' has low = 0: low must be above 0"),
     ("l2_weight = -1e-8", "'l2_weight' must be 0 or a number above, not -1e-8"),
-    ("l2_weight = { low = 1e-8, high = 1, zero = true, log = false }", "'l2_weight' is drawn in its logarithm"),
+    ("l2_weight = { low = 1e-8, high = 1, zero = true, log = false }", "'l2_weight' cannot have log = false"),
     ("hidden = 64.0", "'hidden' must be a whole number from 1 to 4096, not 64.0"),
     ("hidden = true", "'hidden' must be a whole number from 1 to 4096, not true"),
-    ("hidden = [32, 64, 32]", "'hidden' has 32 twice"),
+    ("hidden = [32, 64, 32]", "'hidden' contains 32 more than once"),
     ("hidden = { low = 8, high = 16.5 }", "'hidden' must be a whole number from 1 to 4096, not 16.5"),
     ("num_layers = 0", "'num_layers' must be a whole number from 1 to 99, not 0"),
     ("bidirectional = 1", "'bidirectional' must be true or false, not 1"),
-    ("bidirectional = { low = 0, high = 1 }", "'bidirectional' has no ranges: write true or false"),
+    ("bidirectional = { low = 0, high = 1 }", "'bidirectional' cannot be a range: write true or false"),
     ("input_size = 'dt'", "'input_size' must be DT or dT, not 'dt'"),
     ("mask_ratio = [0.3, 1]", "'mask_ratio' must be a number above 0 and below 1, not 1"),
-    ("mask_variant = ['dot line', 'line dot']", "'mask_variant' has 'line dot' twice"),
+    ("mask_variant = ['dot line', 'line dot']", "'mask_variant' contains 'line dot' more than once"),
     ("mask_variant = ['dot', 'blob']", "'mask_variant' must be one or more of dot, strip, line, L, each once"),
     (
         "mask_variant = 'dot dot'",
@@ -142,7 +142,7 @@ def test_what_is_no_space_is_named_with_what_is_allowed(text: str, says: str, tm
 
 
 def test_a_setting_that_no_chain_has_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"space.toml: hidden, num_layers would change nothing in FF -> exp:"):
+    with pytest.raises(UsageError, match=r"space.toml: hidden, num_layers are not used by FF -> exp:"):
         spec_of(written("lr = 0.1\nhidden = 64\nnum_layers = 1"), ("FF -> exp",))
     assert spec_of(written("hidden = 64"), ("FF -> exp", RNNF)).space["hidden"] == Choice(values=(64,))
 
@@ -169,16 +169,16 @@ def test_a_space_given_again_may_have_another_name_but_no_other_ranges() -> None
     [
         ("wid", (), "there is no space and no file 'wid': choose paper or wide, or give a TOML file"),
         (".", (), "cannot read the space .: Is a directory"),
-        ("hiden.toml", (), "hiden.toml: 'hiden' is no setting"),
+        ("hiden.toml", (), "hiden.toml: 'hiden' is not a setting"),
         ("text.toml", (), "text.toml: 'utf-8' codec can't decode byte 0xff"),
-        ("hidden.toml", (), "hidden.toml: hidden would change nothing in FF -> exp"),
+        ("hidden.toml", (), "hidden.toml: hidden is not used by FF -> exp"),
         (
             "wide",
             ("--sampler", "grid"),
-            "these are ranges: lr (0.0005 to 0.03, log-uniform); dropout (0.2 to 0.7); l2_w",
+            "has ranges: lr (0.0005 to 0.03, log-uniform); dropout (0.2 to 0.7); l2_w",
         ),
-        ("paper", ("--sampler", "grid"), "--trials 9999 are more than the 1350 combinations of the grid"),
-        ("paper", ("--sampler", "cmaes"), "the space paper has no range that every chain has"),
+        ("paper", ("--sampler", "grid"), "--trials 9999 is more than the 1350 combinations of the grid"),
+        ("paper", ("--sampler", "cmaes"), "needs a numeric range that every chain has; space paper has none"),
     ],
 )
 def test_launch_refuses_before_anything_is_written(
