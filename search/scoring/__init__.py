@@ -1,4 +1,4 @@
-"""Scores of trials: metrics and their targets, saved networks, bootstrap ranges, and trials tied with the best.
+"""Scoring of trials: metrics and their targets, saved networks, bootstrap confidence intervals, and ties.
 
 It may import study and sampling.
 """

@@ -1,9 +1,11 @@
-"""How certain a co-bps is: bootstrap over the trials that it was measured on (Efron & Tibshirani 1993).
+"""Bootstrap confidence intervals of co-bps over the recording's trials (Efron & Tibshirani 1993).
 
-A score on val is a sum over the recording's trials, and other trials of the same session would have given another. A
-resample draws as many trials as val has, with repeats, and scores them against the same null model; its spread over
-many resamples is that of the score. Two models that were scored on the same trials are compared on the same
-resamples, so that what makes a trial easy or hard for both cancels.
+A score on val is a sum over val trials and would differ for other trials of the same session. A resample draws as many
+trials as val has, with replacement, and scores them against the same null model. The distribution of the score over
+many resamples estimates its sampling distribution. Two models scored on the same trials are compared on the same
+resamples, so that differences in difficulty between trials cancel out.
+
+Suffixes of arrays name their axes: B trials, R resamples.
 """
 
 import math
@@ -17,14 +19,14 @@ import numpy.typing as npt
 RESAMPLES = 2000
 SEED = 0
 SHARE = 95
-"""Per cent of the resamples that a range holds; as many lie below as above."""
+"""Confidence level in percent: half of the other resamples lie below the range, and half above."""
 
 Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Range:
-    """Where a score lies in all but the most unlikely resamples."""
+    """Confidence interval of a score, in bits per spike."""
 
     low: float
     high: float
@@ -34,9 +36,9 @@ class Range:
 
 
 def resampled_co_bps(gain_B: Array, spikes_B: Array) -> Array:
-    """co-bps in each resample, from the gain in nats and the spikes of each of the recording's trials.
+    """co-bps in each resample, from each trial's gain over the null model in nats and its number of spikes.
 
-    Equal numbers of trials give equal resamples, whenever and wherever.
+    The resamples depend only on the number of trials.
     """
     draws_RB = _draws(len(gain_B))
     co_bps_R: Array = (draws_RB @ gain_B) / (draws_RB @ spikes_B) / math.log(2)
@@ -44,18 +46,18 @@ def resampled_co_bps(gain_B: Array, spikes_B: Array) -> Array:
 
 
 def range_of(values_R: Array) -> Range:
-    """The range that holds the middle of the resampled values."""
+    """The percentile interval of the resampled values."""
     low, high = np.percentile(values_R, [50 - SHARE / 2, 50 + SHARE / 2])
     return Range(float(low), float(high))
 
 
 def differ_significantly(one_R: Array, other_R: Array) -> bool:
-    """Whether two models' scores differ in more than the draw of trials, by their co-bps in the same resamples."""
+    """Whether two models' scores differ significantly, given their co-bps in the same resamples."""
     return 0.0 not in range_of(one_R - other_R)
 
 
 @lru_cache(maxsize=1)
 def _draws(n_trials: int) -> Array:
-    """How often each of the trials is drawn in each resample, R x B."""
+    """Number of times that each trial is drawn in each resample, R x B."""
     draws = np.random.default_rng(SEED).multinomial(n_trials, np.full(n_trials, 1 / n_trials), size=RESAMPLES)
     return draws.astype(np.float64)

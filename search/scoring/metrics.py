@@ -1,4 +1,4 @@
-"""The benchmark's metrics of a network beside its co-bps, quick enough to have them for every complete trial."""
+"""The benchmark's metrics other than bits per spike, fast enough to compute for every complete trial."""
 
 import logging
 import math
@@ -15,9 +15,10 @@ _log = logging.getLogger(__name__)
 
 
 def metrics_of(network: Network, train: Counts, val_rates_BTN: torch.Tensor, targets: Targets) -> dict[str, float]:
-    """Those of ``vel_r2``, ``psth_r2`` and ``tp_corr`` that the recording has targets for.
+    """Compute ``vel_r2``, ``psth_r2`` and ``tp_corr``, as far as the recording has targets for them.
 
-    A metric that cannot be computed is left out and said in the log: a trial is not lost for it.
+    ``val_rates_BTN`` are the predicted rates of val: trials x bins x neurons, in spikes per bin. A metric that cannot
+    be computed is left out and logged: the trial is still complete.
     """
     metrics = {}
     for name, compute in _computable(network, train, val_rates_BTN[:, : train.sizes.n_window], targets):
@@ -29,7 +30,7 @@ def metrics_of(network: Network, train: Counts, val_rates_BTN: torch.Tensor, tar
         if math.isfinite(value):
             metrics[name] = value
         else:
-            _log.warning("%s cannot be computed: it is %s", name, value)
+            _log.warning("%s cannot be computed: its value is %s", name, value)
     return metrics
 
 
@@ -46,6 +47,6 @@ def _computable(
 
 
 def _window_rates(network: Network, counts: Counts) -> Iterator[torch.Tensor]:
-    """Rates of all neurons in the window, a batch of trials at a time: those of a whole split take much memory."""
+    """Rates of all neurons in the window, a batch of trials at a time to save memory."""
     for heldin_BWI in torch.split(counts.heldin_BWI, trials_at_once(counts.counts_BTN.device)):
         yield predict(network, heldin_BWI)[:, : counts.sizes.n_window]

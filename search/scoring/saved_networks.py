@@ -1,4 +1,4 @@
-"""What a complete trial keeps beside the database: its best network, and what each val trial adds to its score."""
+"""Checkpoint of a complete trial: its best network, and each val trial's contribution to its score."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,16 +21,16 @@ _GAIN, _SPIKES = f"{_VAL}gain_B", f"{_VAL}spikes_B"
 
 
 def save_network(path: Path, weights: "dict[str, Tensor]", gains: "Gains", facts: dict[str, Any]) -> None:
-    """Write a trial's checkpoint: the network's weights, its gains on val, and the facts about both."""
+    """Write a complete trial's checkpoint: the weights of its best network, its gains on val, and metadata."""
     tensors = {f"{_NETWORK}{name}": tensor for name, tensor in weights.items()}
     tensors |= {_GAIN: gains.gain_B, _SPIKES: gains.spikes_B}
     save_checkpoint(path, Checkpoint({name: tensor.cpu() for name, tensor in tensors.items()}, facts))
 
 
 def load_network(study: OpenStudy, trial: FrozenTrial) -> Checkpoint:
-    """The weights of a complete trial's best network, by their names in it, and the facts about the trial.
+    """Load the weights of a complete trial's best network, by parameter name, and the metadata.
 
-    Raises SearchError when the checkpoint is missing or belongs to another trial, StorageError when it is damaged.
+    Raises SearchError if the checkpoint is missing or belongs to another trial, and StorageError if it is damaged.
     """
     path = study.checkpoints.best(trial.number)
     try:
@@ -44,9 +44,9 @@ def load_network(study: OpenStudy, trial: FrozenTrial) -> Checkpoint:
 
 
 def load_gains(study: OpenStudy, trial: FrozenTrial) -> tuple[Array, Array]:
-    """A complete trial's gain in nats and the spikes of each val trial, both of the length of val.
+    """Load a complete trial's gain over the null model in nats and the number of spikes, both per val trial.
 
-    Read without torch. Raises as ``load_network`` does.
+    Does not import torch. Raises the same errors as ``load_network``.
     """
     path = study.checkpoints.best(trial.number)
     try:
@@ -60,25 +60,26 @@ def load_gains(study: OpenStudy, trial: FrozenTrial) -> tuple[Array, Array]:
 def _missing(trial: FrozenTrial, path: Path) -> SearchError:
     return SearchError(
         f"the checkpoint of trial {trial.number} is not at {path}: "
-        "give the folder that the workers wrote to with --artifacts"
+        "give the workers' folder of checkpoints with --artifacts"
     )
 
 
 def _check(study: OpenStudy, trial: FrozenTrial, path: Path, facts: dict[str, Any], tensors: Mapping[str, Any]) -> None:
-    """Raises SearchError unless a checkpoint is that of the trial and has what was asked for."""
+    """Raise SearchError unless the checkpoint belongs to the trial and contains the requested tensors."""
     if facts["content_hash"] != study.spec.content_hash or facts["progress"]["co_bps"] != trial.value:
         raise SearchError(
-            f"the checkpoint {path} is not that of trial {trial.number}: its co-bps is {facts['progress']['co_bps']}, "
-            f"and the trial's {trial.value}; give the folder that the workers wrote to with --artifacts"
+            f"the checkpoint {path} does not belong to trial {trial.number}: its co-bps is "
+            f"{facts['progress']['co_bps']}, and the trial's is {trial.value}; "
+            "give the workers' folder of checkpoints with --artifacts"
         )
     if not tensors:
         raise SearchError(
-            f"the checkpoint {path} is of another version of nlb-search: use the one that its workers ran"
+            f"the checkpoint {path} was written by another version of nlb-search: use the version that its workers ran"
         )
 
 
 def remove_unused_checkpoints(study: OpenStudy) -> None:
-    """Remove checkpoints that a worker left when it was killed between finishing its trial and tidying up."""
+    """Remove the checkpoints left by workers that were killed between finishing a trial and cleaning up."""
     for trial in study.study.get_trials(deepcopy=False):
         if trial.state == TrialState.COMPLETE:
             study.checkpoints.forget_running(trial.number)

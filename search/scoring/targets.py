@@ -1,4 +1,4 @@
-"""What predicted rates are scored against beside spikes: behaviour and trial averages, as nlb_tools keeps them."""
+"""Targets of the metrics other than bits per spike: behaviour and trial averages, in the format of nlb_tools."""
 
 import os
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ Arrays = dict[str, Array]
 
 @dataclass(frozen=True)
 class Targets:
-    """The targets of a recording's val trials, on the device; None where the recording has none of the kind.
+    """Targets of a recording's val trials, on the device; None for kinds that the recording lacks.
 
-    A velocity is decoded with what was fitted on train, so there are two: that of train and that of val.
+    ``velocities`` are those of train, to fit the decoder, and those of val, to score it.
     """
 
     velocities: tuple[Velocity, Velocity] | None = None
@@ -31,7 +31,7 @@ class Targets:
 
 
 def targets_of(recording: Recording, device: torch.device) -> Targets:
-    """The targets of the recording's val trials."""
+    """Read the targets of the recording's val trials."""
     arrays = scorable(read_group(recording.val_targets, recording.group))
 
     def tensor(array: Array) -> torch.Tensor:
@@ -64,23 +64,23 @@ def targets_of(recording: Recording, device: torch.device) -> Targets:
 
 
 def read_group(path: Path, group: str) -> Arrays:
-    """The arrays of one group of an HDF5 file. Raises SearchError if the file or the group is not there."""
+    """The arrays of one group of an HDF5 file. Raises SearchError if the file cannot be read or lacks the group."""
     try:
         with h5py.File(path, "r") as file:
             if group not in file:
-                raise SearchError(f"{path} has no group '{group}'; it has {', '.join(file) or 'none'}")
+                raise SearchError(f"{path} has no group '{group}' (it has {', '.join(file) or 'none'})")
             return {name: array[()] for name, array in file[group].items()}
     except OSError as error:
-        raise SearchError(f"cannot read {path} as a file of targets: {why_unreadable(error)}") from error
+        raise SearchError(f"cannot read {path} as an HDF5 file: {why_unreadable(error)}") from error
 
 
 def why_unreadable(error: OSError) -> str:
-    """Why a file cannot be read, without what h5py says of its own inside."""
+    """Why a file cannot be read: the system's error message without h5py's internals."""
     return os.strerror(error.errno) if error.errno else str(error)
 
 
 def scorable(targets: Arrays) -> Arrays:
-    """The targets without groups of trials that are too few to score, where nlb_tools would stop."""
+    """The targets without groups of trials that are too small to score, on which nlb_tools would fail."""
     targets = dict(targets)
     if "train_decode_mask" in targets:
         decodable = targets["train_decode_mask"].any(axis=0) & targets["eval_decode_mask"].any(axis=0)
@@ -94,7 +94,7 @@ def scorable(targets: Arrays) -> Arrays:
 
 
 def _without_single_trials(behavior: Array) -> Array:
-    """dmfc_rsg's behaviour, with NaN for conditions of one trial: no correlation can be computed within those."""
+    """dmfc_rsg's behaviour, with NaN for conditions with a single trial, which have no correlation."""
     behavior = behavior.copy()
     _, condition, counts = np.unique(behavior[:, :3], axis=0, return_inverse=True, return_counts=True)
     behavior[counts[condition.ravel()] < 2] = np.nan

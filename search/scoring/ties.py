@@ -1,4 +1,4 @@
-"""Which trials of a study cannot be told apart from its best by val."""
+"""Trials of a study whose co-bps on val does not differ significantly from that of the best trial."""
 
 from dataclasses import dataclass
 
@@ -12,14 +12,15 @@ from nlb_search.search.study.status import complete_trials
 from nlb_search.storage.errors import StorageError
 
 MAX_NAMED = 5
-"""Trials that are named in a line; the others are counted."""
+"""Maximum number of trials listed in a line; the others are counted."""
 
 
 @dataclass(frozen=True)
 class Ties:
-    """The complete trials that cannot be told apart from the best, best first and without itself.
+    """The complete trials tied with the best one, best first, without the best itself.
 
-    ``trials`` is None where nothing could be compared; ``note`` says what could not and why, or is empty.
+    ``trials`` is None if no comparison was possible. ``note`` says which comparisons were not possible and why, or is
+    empty.
     """
 
     trials: tuple[FrozenTrial, ...] | None
@@ -30,9 +31,9 @@ class Ties:
         return None if self.trials is None else [trial.number for trial in self.trials]
 
     def in_words(self) -> str:
-        """One line for a person."""
+        """One line of text."""
         if self.trials is None:
-            return f"not known: {self.note}"
+            return f"unknown: {self.note}"
         compared = "other trial that could be compared" if self.note else "other complete trial"
         words = (
             f"not significantly different from {self._named()}"
@@ -52,7 +53,7 @@ class Ties:
 
 
 def find_ties(study: OpenStudy) -> Ties:
-    """Compare every complete trial with the best, on the same resamples of val's trials."""
+    """Compare every complete trial with the best one on the same resamples of the val trials."""
     trials = complete_trials(study.study)
     if not trials:
         return Ties(())

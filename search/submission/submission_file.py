@@ -97,7 +97,7 @@ def check_submission(path: Path, recording: Recording, phase: Phase) -> None:
     trained, evaluated = phase_splits(recording, phase)
     with h5py.File(path, "r") as file:
         if recording.group not in file:
-            raise SearchError(f"{path} has no group '{recording.group}'; it has {', '.join(file) or 'none'}")
+            raise SearchError(f"{path} has no group '{recording.group}' (it has {', '.join(file) or 'none'})")
         group = file[recording.group]
         for prefix, split in (("train", trained), ("eval", evaluated)):
             for name, shape in _shapes(prefix, split.n_trials, recording).items():

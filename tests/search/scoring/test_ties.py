@@ -86,7 +86,7 @@ def test_without_the_checkpoints_ties_are_not_known_and_the_folder_is_asked_for(
     search.study.checkpoints.best(number).unlink()
     ties = find_ties(search.study)
     assert ties.numbers is None
-    assert "give the folder that the workers wrote to with --artifacts" in ties.in_words()
+    assert "give the workers' folder of checkpoints with --artifacts" in ties.in_words()
 
 
 def test_a_trial_without_a_checkpoint_is_not_passed_over_in_silence(search: Search) -> None:
