@@ -1,4 +1,4 @@
-"""Submission files: which trials they are made of, how they are written and checked, and how they are scored.
+"""Submission files: selecting trials, writing and checking a file, and scoring it.
 
 It may import rescoring, launching, workers, scoring, study and sampling.
 """

@@ -1,8 +1,8 @@
-"""What a user chooses for a submission. It imports nothing, so that ``--help`` names the choices at once."""
+"""Values of options about submissions. This module imports nothing else, so that ``--help`` is fast."""
 
 from typing import Literal
 
 Phase = Literal["val", "test"]
 
 Judge = Literal["val", "splits"]
-"""What says which trial is best: its co-bps on val in the search, or its mean over the folds of ``rescore``."""
+"""Score that ranks the trials: co-bps on val in the search, or the mean over the folds of ``rescore``."""

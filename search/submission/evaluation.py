@@ -1,4 +1,4 @@
-"""Scoring a submission as the benchmark does, by ``nlb_tools.evaluation``."""
+"""Scores submissions with ``nlb_tools.evaluation``, as the benchmark does."""
 
 import logging
 import warnings
@@ -23,14 +23,14 @@ from nlb_search.search.submission.choices import Phase
 from nlb_search.search.submission.submission_file import CONTENT, SETTINGS, check_submission
 
 Scores = dict[str, dict[str, float]]
-"""By dataset, the benchmark's metrics by their names: co-bps, fp-bps, vel R2, psth R2, tp corr."""
+"""The benchmark's metrics (co-bps, fp-bps, vel R2, psth R2, tp corr) by name, for each group of the submission."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class _Held:
-    """A group of a submission: the width of its bins, and what it says of your own recording."""
+class _Group:
+    """A group of a submission: its bin width, and the settings and content hash of a recording of your own."""
 
     bin_ms: int
     settings: RecordingSettings | None
@@ -38,21 +38,22 @@ class _Held:
 
 
 def evaluate_submission(file: Path, dataset: str, data: Path, targets: Path | None) -> Scores:
-    """The metrics of one dataset of a submission, in each bin width that it has.
+    """Score one dataset of a submission, in each bin width that the submission contains.
 
-    A file of the phase val is scored against the recording's own val split; one of the phase test against
-    ``targets``, a file in the layout of the benchmark's ``eval_data_test.h5``, or else against the test targets that a
-    recording of your own holds, the truth that lies beside a synthetic one, or the ``eval_data_test.h5`` in ``data``.
-    Raises SearchError when the file is not a whole submission or has no targets.
+    A submission of phase val is scored against the recording's val split. A submission of phase test is scored
+    against ``targets``, a file in the format of the benchmark's ``eval_data_test.h5``, or by default against the test
+    targets of your own recording, the truth of a synthetic recording, or ``eval_data_test.h5`` in ``data``.
+
+    Raises SearchError if the submission is incomplete or no targets are found.
     """
     scores: Scores = {}
-    for held in _groups(file, dataset):
-        recording = open_recording(dataset, data, held.bin_ms, settings=held.settings)
+    for submitted in _groups(file, dataset):
+        recording = open_recording(dataset, data, submitted.bin_ms, settings=submitted.settings)
         phase = _phase(file, recording)
-        if held.content_hash not in (None, recording.content_hash):
+        if submitted.content_hash not in (None, recording.content_hash):
             raise SearchError(
-                f"{file} predicts {dataset} with content {str(held.content_hash)[:12]}, and {data} holds "
-                f"{recording.content_hash[:12]}: give the same file with --data"
+                f"{file} was made from {dataset} with content {str(submitted.content_hash)[:12]}, and {data} has "
+                f"content {recording.content_hash[:12]}: give the same file with --data"
             )
         check_submission(file, recording, phase)
         known = targets or _known_targets(phase, data, recording)
@@ -63,24 +64,25 @@ def evaluate_submission(file: Path, dataset: str, data: Path, targets: Path | No
 
 
 def score(group: str, submitted: Arrays, targets: Arrays) -> dict[str, float]:
-    """Every metric that the targets allow, by nlb_tools, from the arrays of one group of submission and targets.
+    """Compute every metric that the targets allow with nlb_tools, from the arrays of one group.
 
-    Raises SearchError for targets that are not those of the submission's trials.
+    Raises SearchError if the targets do not match the submission's trials.
     """
     _check_targets(group, submitted, targets, ("eval_spikes_heldout", "train_behavior", "eval_behavior"))
-    with _slow_and_silent():
+    with _without_warnings():
         from nlb_tools.evaluation import evaluate
 
         [result] = evaluate({group: scorable(targets)}, {group: submitted})
     [metrics] = result.values()
-    # The three scaling datasets' metrics carry a trial count in front, "[100] co-bps"; the dataset says that already.
+    # Metrics of the three scaling datasets start with the number of trials, "[100] co-bps": remove it.
     return {name.split("] ")[-1]: float(value) for name, value in metrics.items()}
 
 
 def score_own(group: str, submitted: Arrays, targets: Arrays) -> dict[str, float]:
-    """As ``score``, for a recording that ``nlb_tools.evaluation.evaluate`` does not know: by the functions it calls.
+    """Like ``score``, for recordings that are not datasets of the benchmark.
 
-    Behaviour, trial averages and forward bins are scored where the targets have them.
+    Calls the same functions as ``nlb_tools.evaluation.evaluate``, which accepts only datasets of the benchmark.
+    Behaviour, trial averages and forward bins are scored if the targets contain them.
     """
     _check_targets(group, submitted, targets, ("eval_spikes_heldout",))
     targets = scorable(targets)
@@ -89,7 +91,7 @@ def score_own(group: str, submitted: Arrays, targets: Arrays) -> dict[str, float
         parts = [submitted[name.format(kind)] for kind in ("heldin", "heldout")]
         return np.concatenate(parts, axis=-1).astype(float)
 
-    with _slow_and_silent():
+    with _without_warnings():
         from nlb_tools.evaluation import bits_per_spike, eval_psth, velocity_decoding
 
         val = rates("eval_rates_{}")
@@ -114,42 +116,42 @@ def score_own(group: str, submitted: Arrays, targets: Arrays) -> dict[str, float
 
 
 @contextmanager
-def _slow_and_silent() -> Iterator[None]:
-    """Where nlb_tools is imported, which takes a second for scikit-learn, and its warnings are not shown."""
+def _without_warnings() -> Iterator[None]:
+    """Hide warnings of nlb_tools. It is imported inside this context too, because importing takes a second."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def _check_targets(group: str, submitted: Arrays, targets: Arrays, needed: tuple[str, ...]) -> None:
-    """Raises SearchError unless the targets are of the very trials that the submission predicts."""
+    """Raise SearchError unless the targets have the same shape as the submission's predictions."""
     missing = [name for name in needed if name not in targets]
     if missing:
         raise SearchError(f"the targets of {group} lack {', '.join(missing)}: give a file like eval_data_test.h5")
     predicted, known = submitted["eval_rates_heldout"].shape, targets["eval_spikes_heldout"].shape
     if predicted != known:
         raise SearchError(
-            f"the submission predicts held-out rates of the shape {predicted} for {group}, "
-            f"and the targets have {known}: they are of another phase or recording"
+            f"the submission's held-out rates of {group} have the shape {predicted}, and the targets have {known}: "
+            "the targets are of another phase or recording"
         )
 
 
-def _groups(file: Path, dataset: str) -> list[_Held]:
-    """The groups in which a submission holds the dataset, one a bin width."""
+def _groups(file: Path, dataset: str) -> list[_Group]:
+    """The groups of the dataset in a submission, one per bin width."""
     widths = BIN_WIDTHS_MS if dataset in DATASETS else OWN_BIN_WIDTHS_MS
     found = []
     try:
         with h5py.File(file, "r") as submission:
             for bin_ms in widths:
                 group = submission.get(group_name(dataset, bin_ms))
-                # A name may end as if it said a bin width.
+                # A dataset's own name may end like a bin width.
                 if group is not None and group.attrs.get("dataset", dataset) == dataset:
-                    found.append(_Held(bin_ms, _settings(file, group), group.attrs.get(CONTENT)))
-            held = ", ".join(submission) or "none"
+                    found.append(_Group(bin_ms, _settings(file, group), group.attrs.get(CONTENT)))
+            names = ", ".join(submission) or "none"
     except OSError as error:
         raise SearchError(f"cannot read {file} as a submission: {why_unreadable(error)}") from error
     if not found:
-        raise SearchError(f"{file} has no group '{dataset}' (it has {held}): give its dataset with --dataset")
+        raise SearchError(f"{file} has no group '{dataset}' (it has {names}): give its dataset with --dataset")
     return found
 
 
@@ -159,24 +161,24 @@ def _settings(file: Path, group: h5py.Group) -> RecordingSettings | None:
         return None if written is None else RecordingSettings.model_validate_json(written)
     except ValidationError as error:
         raise SearchError(
-            f"the attribute '{SETTINGS}' of {group.name} in {file} holds no settings of a recording: "
-            "copy it from a submission that export-best wrote"
+            f"the attribute '{SETTINGS}' of {group.name} in {file} is not valid: "
+            "copy it from a submission written by export-best"
         ) from error
 
 
 def _phase(file: Path, recording: Recording) -> Phase:
-    """The phase of a submission: as it says, or else as its number of evaluated trials shows."""
+    """The phase of a submission: from its attribute, or else from its number of evaluated trials."""
     with h5py.File(file, "r") as submission:
         group = submission[recording.group]
-        said = group.attrs.get("phase")
+        phase = group.attrs.get("phase")
         n_trials = group["eval_rates_heldout"].shape[0] if "eval_rates_heldout" in group else None
-    if said in ("val", "test"):
-        return "val" if said == "val" else "test"
+    if phase in ("val", "test"):
+        return "val" if phase == "val" else "test"
     return "val" if recording.test is None or n_trials == recording.val.n_trials else "test"
 
 
 def _known_targets(phase: Phase, data: Path, recording: Recording) -> Path:
-    """The recording's own targets of a phase, or those below ``data``; a synthetic one's go before the benchmark's."""
+    """The targets of a phase: the recording's own, those of a synthetic recording, or the benchmark's public ones."""
     own = recording.val_targets if phase == "val" else recording.test_targets
     if own is not None:
         return own
@@ -189,6 +191,6 @@ def _known_targets(phase: Phase, data: Path, recording: Recording) -> Path:
         _log.info("scoring against the benchmark's public test targets, %s", public)
         return public
     raise SearchError(
-        "this is a submission of the phase test, and its targets are not in the recording: "
-        "`nlb-search fetch --targets` gets the benchmark's, or give a file of them with --targets"
+        "this submission is of phase test, and the recording has no test targets: "
+        "download the benchmark's with `nlb-search fetch --targets`, or give a file with --targets"
     )

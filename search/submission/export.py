@@ -1,4 +1,4 @@
-"""From the best trials of studies to a submission file."""
+"""Exports the best trials of studies to a submission file."""
 
 import logging
 import os
@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Finalist:
-    """A complete trial and what its worker kept of it: the settings, the weights, and when val liked it best."""
+    """A complete trial with its network, settings, and progress at its best evaluation on val."""
 
     trial: FrozenTrial
     network: Network
@@ -52,11 +52,11 @@ class Finalist:
 
 
 def export_best(studies: list[OpenStudy], out: Path, phase: Phase, selection: Selection) -> None:
-    """Write the mean of the rates of the trials that ``selection`` takes of each study, as one submission.
+    """Write a submission with the mean rates of the trials that ``selection`` selects in each study.
 
-    In the phase test each is trained again on train + val for as many epochs as val liked best in the search. Raises
-    SearchError for two studies of one dataset, a study without enough complete trials, or a path that cannot be
-    written; nothing is trained before all of that was checked.
+    In phase test, each trial is first trained again on train + val, up to the epoch of its best evaluation in the
+    search. Raises SearchError if two studies are of one dataset, if a study has too few complete trials, or if ``out``
+    cannot be written. All of this is checked before training.
     """
     _check_path(out)
     retry = DatabaseRetry(threading.Event())
@@ -65,7 +65,7 @@ def export_best(studies: list[OpenStudy], out: Path, phase: Phase, selection: Se
     groups = [recording.group for recording in recordings]
     repeated = {group for group in groups if groups.count(group) > 1}
     if repeated:
-        raise SearchError(f"two of the studies are of {', '.join(repeated)}, and a submission holds each dataset once")
+        raise SearchError(f"two studies are of {', '.join(repeated)}, and a submission contains each dataset once")
     for recording in recordings:
         phase_splits(recording, phase)
     predictions, facts = [], {}
@@ -95,7 +95,7 @@ def export_best(studies: list[OpenStudy], out: Path, phase: Phase, selection: Se
 
 
 def _own_facts(study: OpenStudy) -> dict[str, str]:
-    """What whoever scores the submission must know of a recording that is no dataset of the benchmark."""
+    """Attributes needed to score a submission of your own recording: its settings and its content hash."""
     settings = study.spec.recording
     return {} if settings is None else {SETTINGS: settings.model_dump_json(), CONTENT: study.spec.content_hash}
 
@@ -104,15 +104,15 @@ def _check_path(out: Path) -> None:
     if out.is_dir():
         raise SearchError(f"{out} is a folder: name a file, like {out / 'submission.h5'}")
     if not out.parent.is_dir():
-        raise SearchError(f"the folder {out.parent} does not exist: make it, or name another file with --out")
+        raise SearchError(f"the folder {out.parent} does not exist: create it, or name another file with --out")
     if out.exists() and not is_submission(out):
-        raise SearchError(f"{out} exists and is no submission, so it is not overwritten: name another file with --out")
+        raise SearchError(f"{out} exists and is not a submission, so it is not replaced: name another file with --out")
     if not os.access(out.parent, os.W_OK):
         raise SearchError(f"the folder {out.parent} cannot be written to: name another file with --out")
 
 
 def _load(study: OpenStudy, trial: FrozenTrial) -> Finalist:
-    # The same names may stand for other weights in another version.
+    # Other versions may use the same parameter names for different weights.
     check_version(study.spec, "nlb-search")
     checkpoint = load_network(study, trial)
     facts = checkpoint.facts
@@ -125,7 +125,7 @@ def _load(study: OpenStudy, trial: FrozenTrial) -> Finalist:
 
 
 def _train_again(study: OpenStudy, finalist: Finalist) -> Network:
-    """The finalist's settings, trained on train + val until the epoch that was best in the search."""
+    """Train the finalist's settings on train + val, up to the epoch of its best evaluation in the search."""
     architecture, hyper = settings_of(finalist.settings)
     counts = counts_of(study.recording().train_val)
     seed = study.spec.trial_seed(finalist.trial.number)

@@ -1,4 +1,4 @@
-"""Which trials of a study a submission is made of."""
+"""Selects the trials of a study for a submission."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from nlb_search.storage.claims.claims import finished_count
 
 @dataclass(frozen=True)
 class Selection:
-    """The ``count`` best trials of each of the ``architectures``, or of the whole study where none is named."""
+    """The ``count`` best trials of each of the ``architectures``, or of the whole study if there are none."""
 
     count: int = 1
     architectures: tuple[str, ...] = ()
@@ -23,7 +23,7 @@ class Selection:
 
 
 def select(study: OpenStudy, selection: Selection) -> list[FrozenTrial]:
-    """The trials that ``selection`` takes of a study. Raises SearchError where it has too few of them."""
+    """The selected trials of a study, best first. Raises SearchError if the study has too few."""
     judged_by_val = selection.judge == "val"
     ranked = complete_trials(study.study) if judged_by_val else ranked_by_splits(study)
     kind, remedy = ("complete trials", _search_remedy) if judged_by_val else ("rescored trials", _rescore_remedy)
@@ -31,7 +31,7 @@ def select(study: OpenStudy, selection: Selection) -> list[FrozenTrial]:
     for name, trials in by_chain(study, ranked, selection.architectures):
         if len(trials) < selection.count:
             raise SearchError(
-                f"the study '{study.name}' has {len(trials)} {kind}{name}, and {selection.count} are asked for: "
+                f"the study '{study.name}' has {len(trials)} {kind}{name}, fewer than the {selection.count} requested: "
                 f"{remedy(study, selection)}"
             )
         chosen += trials[: selection.count]
@@ -41,7 +41,7 @@ def select(study: OpenStudy, selection: Selection) -> list[FrozenTrial]:
 def _search_remedy(study: OpenStudy, selection: Selection) -> str:
     if finished_count(study.study) < study.spec.trials:
         return f"continue it with `nlb-search resume {study.name}`"
-    alone = ", or this chain alone" if selection.architectures else ""
+    alone = ", or only this chain" if selection.architectures else ""
     return f"search again with more trials, with --pruner none{alone}"
 
 

@@ -1,7 +1,7 @@
-"""A submission file of the benchmark: its arrays, and the checks that it passes before anybody is told it is done.
+"""Writes and checks submission files in the format of the benchmark.
 
-One HDF5 group a dataset (``mc_rtt``, or ``mc_rtt_20`` in 20 ms bins) holds predicted rates in spikes per bin, as
-``nlb_tools.evaluation.evaluate`` reads them and the benchmark's server did.
+A submission is an HDF5 file with one group per dataset (``mc_rtt``, or ``mc_rtt_20`` for 20 ms bins). Each group
+contains predicted rates in spikes per bin. ``nlb_tools.evaluation.evaluate`` reads this format.
 """
 
 from collections.abc import Mapping
@@ -20,21 +20,22 @@ from nlb_search.storage.atomic_files import whole_file
 Rates = npt.NDArray[np.float32]
 
 SETTINGS, CONTENT = "recording", "content_hash"
-"""Attributes of a group whose recording is no dataset of the benchmark: how it is read, as JSON, and what it holds."""
+"""Attributes of a group of your own recording: the settings for reading it, as JSON, and its content hash."""
 
 MAX_RATE_RATIO = 3.0
-"""How far the mean of predicted rates may be from the mean count of the same neurons and bins, as a factor.
+"""Maximum factor between the mean predicted rate and the mean count of the same neurons and bins.
 
-Rates in spikes per second are off by 200 in 5 ms bins and by 50 in 20 ms bins; rates of the wrong bin width by 4.
+Rates in spikes per second differ by a factor of 200 in 5 ms bins and 50 in 20 ms bins, and rates for the wrong one of
+these bin widths by a factor of 4.
 """
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model predicts for one recording in one phase: rates in spikes per bin, trials x bins x neurons.
+    """Predictions for one recording in one phase: rates in spikes per bin, trials x bins x neurons.
 
-    ``train_rates`` and ``eval_rates`` hold all neurons, held-in then held-out, in window and forward bins. In the
-    phase val they are of the splits train and val, in the phase test of train + val together and of test.
+    ``train_rates`` and ``eval_rates`` contain all neurons, held-in before held-out, in window and forward bins. Their
+    trials are train and val in phase val, and train + val and test in phase test.
     """
 
     recording: Recording
@@ -43,27 +44,27 @@ class Prediction:
     eval_rates: Rates
 
     def arrays(self) -> dict[str, Rates]:
-        """The arrays that the benchmark asks for, by their names."""
+        """The arrays of the benchmark's format, by name."""
         return _cut("train", self.train_rates, self.recording) | _cut("eval", self.eval_rates, self.recording)
 
 
 def phase_splits(recording: Recording, phase: Phase) -> tuple[Split, Split]:
-    """The split that a model of this phase is trained on, and the one that it is evaluated on."""
+    """The split to train on and the split to evaluate in a phase. Raises SearchError if there is no test split."""
     if phase == "val":
         return recording.train, recording.val
     if recording.test is None:
         raise SearchError(
             f"the recording of {recording.name} has no test trials: export for --phase val, "
-            "or create the study again from files that have some"
+            "or create the study again from files with test trials"
         )
     return recording.train_val, recording.test
 
 
 def write_submission(path: Path, predictions: list[Prediction], facts: Mapping[str, Mapping[str, str]]) -> None:
-    """Write a submission of one group a recording, read it back, check it, and only then give it its name.
+    """Write a submission with one group per recording, check it, and then rename it to ``path``.
 
-    ``facts`` are attributes of each group, by the group's name. Raises SearchError, and leaves what was at ``path``
-    before, if a check fails or the path cannot be written.
+    ``facts`` are the attributes of each group, by name of the group. Raises SearchError, and leaves an existing file
+    unchanged, if a check fails or ``path`` cannot be written.
     """
     try:
         with whole_file(path) as part:
@@ -81,7 +82,7 @@ def write_submission(path: Path, predictions: list[Prediction], facts: Mapping[s
 
 
 def is_submission(path: Path) -> bool:
-    """Whether a file is an HDF5 file whose groups all hold predicted rates."""
+    """Whether a file is an HDF5 file whose groups all contain predicted rates."""
     try:
         with h5py.File(path, "r") as file:
             return all("eval_rates_heldout" in group for group in file.values())
@@ -90,9 +91,9 @@ def is_submission(path: Path) -> bool:
 
 
 def check_submission(path: Path, recording: Recording, phase: Phase) -> None:
-    """Check the recording's group in a submission file: names, shapes, finite, positive, and spikes per bin.
+    """Check the recording's group: names and shapes of arrays, and finite, positive rates in spikes per bin.
 
-    Raises SearchError, with the array and the value, at the first check that fails.
+    Raises SearchError, with the array and the value, at the first failed check.
     """
     trained, evaluated = phase_splits(recording, phase)
     with h5py.File(path, "r") as file:
@@ -102,13 +103,13 @@ def check_submission(path: Path, recording: Recording, phase: Phase) -> None:
         for prefix, split in (("train", trained), ("eval", evaluated)):
             for name, shape in _shapes(prefix, split.n_trials, recording).items():
                 if name not in group:
-                    raise SearchError(f"{recording.group} in {path} lacks the array '{name}'")
+                    raise SearchError(f"{recording.group} in {path} has no array '{name}'")
                 _check_array(f"{recording.group}/{name}", group[name][()], shape, _mean_count(name, recording))
 
 
 def _check_array(name: str, rates: Rates, shape: tuple[int, ...], mean_count: float) -> None:
     if rates.shape != shape:
-        raise SearchError(f"{name} has the shape {rates.shape}, and the recording asks for {shape}")
+        raise SearchError(f"{name} has the shape {rates.shape}, and the recording needs {shape}")
     if not np.isfinite(rates).all():
         raise SearchError(f"{name} has {np.count_nonzero(~np.isfinite(rates))} rates that are not finite")
     if not (rates > 0).all():
@@ -116,20 +117,20 @@ def _check_array(name: str, rates: Rates, shape: tuple[int, ...], mean_count: fl
     mean_rate = float(rates.mean(dtype=np.float64))
     if not mean_count / MAX_RATE_RATIO <= mean_rate <= mean_count * MAX_RATE_RATIO:
         raise SearchError(
-            f"{name} has a mean of {mean_rate:.3g} where these neurons fire {mean_count:.3g} spikes per bin: "
-            "its rates are not in spikes per bin"
+            f"{name} has a mean of {mean_rate:.3g}, but these neurons fire {mean_count:.3g} spikes per bin: "
+            "rates must be in spikes per bin"
         )
 
 
 def _mean_count(name: str, recording: Recording) -> float:
-    """The mean count of an array's neurons in its bins, over train and val, in spikes per bin."""
+    """Mean count of an array's neurons and bins over train and val, in spikes per bin."""
     split = recording.train_val
     counts = getattr(split, name.partition("_rates_")[2])
     return float(counts[counts != UNSEEN].mean(dtype=np.float64))
 
 
 def _cut(prefix: str, rates: Rates, recording: Recording) -> dict[str, Rates]:
-    """Rates of all neurons and bins, cut into the four arrays of the benchmark."""
+    """Split rates of all neurons and bins into the arrays of the benchmark's format."""
     arrays, start = {}, 0
     for ending, n_bins in _bins(recording).items():
         part = rates[:, start : start + n_bins]
@@ -140,7 +141,7 @@ def _cut(prefix: str, rates: Rates, recording: Recording) -> dict[str, Rates]:
 
 
 def _bins(recording: Recording) -> dict[str, int]:
-    """How many bins the arrays of each ending have; a recording without forward bins has no arrays of them."""
+    """Number of bins by ending of the array name; a recording without forward bins has no forward arrays."""
     bins = {"": recording.n_window_bins, "_forward": recording.n_forward_bins}
     return {ending: n_bins for ending, n_bins in bins.items() if n_bins}
 

@@ -121,7 +121,7 @@ def searched(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
         (("launch", "study", "--arch", "rnnf"), "--arch 'FF -> exp', not 'GRU(2) -> FF -> exp'"),
         (("export-best", "study", "--out", "no/such/folder/x.h5"), "the folder no/such/folder does not exist"),
         (("export-best", "study", "--out", "."), "is a folder: name a file"),
-        (("export-best", "study", "--out", "nlb-search.db"), "nlb-search.db exists and is no submission"),
+        (("export-best", "study", "--out", "nlb-search.db"), "nlb-search.db exists and is not a submission"),
         (
             ("evaluate", "val.h5", "--dataset", "mc_rtt", "--targets", "val.h5"),
             "lack eval_spikes_heldout",

@@ -145,7 +145,10 @@ def test_an_nwb_file_with_test_trials_is_scored_on_them_too(tmp_path: Path) -> N
         (("resume", "all", "--workers", "1", "--data", "least.h5"), "the study 'all' was made from all with content"),
         (("export-best", "all", "--phase", "test", "--out", "x.h5", "--data", "all.h5"), "all has no test trials"),
         (("evaluate", "all-val.h5", "--dataset", "least", "--data", "all.h5"), "has no group 'least' (it has all)"),
-        (("evaluate", "all-val.h5", "--dataset", "all", "--data", "least.h5"), "all-val.h5 predicts all with content"),
+        (
+            ("evaluate", "all-val.h5", "--dataset", "all", "--data", "least.h5"),
+            "all-val.h5 was made from all with content",
+        ),
     ],
 )
 def test_what_does_not_go_together(arguments: tuple[str, ...], says: str, searched: Path) -> None:

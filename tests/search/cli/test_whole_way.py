@@ -127,5 +127,5 @@ def test_bins_of_20_ms_and_an_ensemble_go_the_whole_way(recordings: Path, tmp_pa
     assert set(scores) == {"mc_maze_small_20"}
     too_many = call("export-best", "study", "--out", "four.h5", "--ensemble", "4", *data, cwd=tmp_path)
     assert too_many.code == 1
-    assert "has 3 complete trials, and 4 are asked for" in too_many.err
+    assert "has 3 complete trials, fewer than the 4 requested" in too_many.err
     assert not (tmp_path / "four.h5").exists()

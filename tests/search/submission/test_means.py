@@ -94,7 +94,7 @@ def _value(trial: object) -> float:
     ("arguments", "says"),
     [
         (("--arch", "GRU(1) -> FF -> exp"), "does not search 'GRU(1) -> FF -> exp' (it searches GRU(2) -> FF -> exp"),
-        (("--arch", "rnnf", "--ensemble", "7"), "complete trials of 'GRU(2) -> FF -> exp', and 7 are asked for"),
+        (("--arch", "rnnf", "--ensemble", "7"), "complete trials of 'GRU(2) -> FF -> exp', fewer than the 7 requested"),
     ],
 )
 def test_chains_that_the_study_cannot_give(

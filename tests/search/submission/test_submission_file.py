@@ -60,7 +60,7 @@ def test_arrays_are_cut_where_the_benchmark_cuts_them(recording: Recording, tmp_
 def test_rates_in_another_unit_are_refused(factor: float, unit: str, recording: Recording, tmp_path: Path) -> None:
     prediction = _prediction(recording)
     prediction.eval_rates[:] *= factor
-    with pytest.raises(SearchError, match="its rates are not in spikes per bin"):
+    with pytest.raises(SearchError, match="rates must be in spikes per bin"):
         _write(tmp_path / "x.h5", prediction)
     assert list(tmp_path.iterdir()) == [], unit
 
@@ -86,7 +86,7 @@ def test_a_strangers_file_without_an_array_is_refused(recording: Recording, tmp_
     _write(path, _prediction(recording))
     with h5py.File(path, "a") as file:
         del file["mc_rtt/eval_rates_heldin_forward"]
-    with pytest.raises(SearchError, match="lacks the array 'eval_rates_heldin_forward'"):
+    with pytest.raises(SearchError, match="has no array 'eval_rates_heldin_forward'"):
         check_submission(path, recording, "val")
 
 
@@ -97,5 +97,5 @@ def test_a_strangers_file_with_a_trial_too_few_is_refused(recording: Recording, 
         cut = file["mc_rtt/eval_rates_heldout"][:-1]
         del file["mc_rtt/eval_rates_heldout"]
         file["mc_rtt/eval_rates_heldout"] = cut
-    with pytest.raises(SearchError, match=r"eval_rates_heldout has the shape \(\d+, 120, 3\), and the recording asks"):
+    with pytest.raises(SearchError, match=r"eval_rates_heldout has the shape \(\d+, 120, 3\), and the recording needs"):
         check_submission(path, recording, "val")
