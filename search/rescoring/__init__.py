@@ -1,4 +1,4 @@
-"""Scoring the best trials of a study again by cross-validation.
+"""Rescores the best trials of a study by cross-validation.
 
 It may import launching, workers, scoring, study and sampling.
 """

@@ -1,7 +1,7 @@
-"""Scoring settings by cross-validation on train + val, spread over processes.
+"""Cross-validation of settings on train + val, in several processes.
 
-The trials of train + val are cut into folds at random; settings are trained on all folds but one and scored on that
-one. Every finalist meets the same folds, and on each fold the same seed, so that they differ in their settings alone.
+The trials of train + val are split into folds at random. Settings are trained on all folds but one and scored on the
+remaining fold. All finalists have the same folds, and the same seed on each fold, so that they differ only in settings.
 """
 
 import concurrent.futures
@@ -45,7 +45,7 @@ POLL_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Job:
-    """One training: the settings of the study's trial ``number`` for ``epochs``, on all folds but ``fold``."""
+    """One training: the settings of trial ``number`` for ``epochs``, on all folds except ``fold``."""
 
     number: int
     fold: int
@@ -55,7 +55,7 @@ class Job:
 
 @dataclass(frozen=True)
 class FoldSettings:
-    """What all jobs have in common: the recording, lying at ``data``, and into how many folds it is cut."""
+    """Settings of all jobs: the specification, the location of the recording, and the number of folds."""
 
     spec: SearchSpec
     data: Path
@@ -63,7 +63,7 @@ class FoldSettings:
 
 
 def fold_trials(n_trials: int, splits: int, seed: int) -> tuple[torch.Tensor, ...]:
-    """The trials of each fold: a random cut of all trials into ``splits`` parts whose sizes differ by one at most."""
+    """Trial numbers of each fold: a random partition into ``splits`` parts whose sizes differ by at most one."""
     order = torch.randperm(n_trials, generator=torch.Generator().manual_seed(seed))
     return torch.tensor_split(order, splits)
 
@@ -71,39 +71,39 @@ def fold_trials(n_trials: int, splits: int, seed: int) -> tuple[torch.Tensor, ..
 def score_fold(
     job: Job, fold_settings: FoldSettings, counts: Counts, device: torch.device, interrupted: Callable[[], bool]
 ) -> float:
-    """co-bps on the job's fold of ``counts``, those of train + val, after a training on the other folds.
+    """Train on all folds of ``counts`` (train + val) except the job's fold, and return co-bps on that fold.
 
-    The learning rate follows the search's own schedule, and the training ends after the job's epochs: the fold chooses
-    nothing. Its seed is that of the study's trial with the fold's number, whichever finalist is trained. Raises
-    DivergedError for a loss or score that is not finite, and InterruptedTrainingError.
+    The learning rate follows the schedule of the search, and training ends after the job's epochs: the fold influences
+    neither. The seed is that of the study's trial with the fold's number, for every finalist. Raises DivergedError if
+    the loss or the score is not finite, and InterruptedTrainingError if ``interrupted`` returns True.
     """
     spec = fold_settings.spec
     folds = fold_trials(counts.n_trials, fold_settings.splits, spec.seed)
-    rest = torch.cat([trials for fold, trials in enumerate(folds) if fold != job.fold])
+    trained = torch.cat([trials for fold, trials in enumerate(folds) if fold != job.fold])
     architecture, hyper = settings_of(job.settings)
     seed = spec.trial_seed(job.fold)
-    training = Training(parse_chain(architecture), hyper, spec.plan, counts.of_trials(rest), seed, device)
+    training = Training(parse_chain(architecture), hyper, spec.plan, counts.of_trials(trained), seed, device)
     train_through(training, job.epochs, interrupted)
-    held = counts.of_trials(folds[job.fold]).to(device)
-    score = co_bps(predict(training.network, held.heldin_BWI), held).item()
+    scored = counts.of_trials(folds[job.fold]).to(device)
+    score = co_bps(predict(training.network, scored.heldin_BWI), scored).item()
     if not math.isfinite(score):
-        raise DivergedError(f"its co-bps became {score}")
+        raise DivergedError(f"co-bps is {score}")
     return score
 
 
 def run_jobs(
     jobs: list[Job], fold_settings: FoldSettings, slots: list[Slot], stop: Stop
 ) -> Iterator[tuple[Job, float | DivergedError]]:
-    """Each job with its score, or with how it diverged, as they are done by one process a slot.
+    """Run the jobs, with one process per slot; yields each job with its score or its error when it finishes.
 
-    Ends early when ``stop`` is set; what is running is then given up. Raises SearchError if a process was killed.
+    Ends early if ``stop`` is set, and then discards running jobs. Raises SearchError if a process was killed.
     """
     context = get_context("spawn")
-    leave, free_slots = context.Event(), context.SimpleQueue()
+    exit_requested, free_slots = context.Event(), context.SimpleQueue()
     for slot in slots:
         free_slots.put(slot)
-    with concurrent.futures.ProcessPoolExecutor(len(slots), context, _arrive, (free_slots, leave)) as pool:
-        with _ctrl_c_for_parent_alone():
+    with concurrent.futures.ProcessPoolExecutor(len(slots), context, _initialize, (free_slots, exit_requested)) as pool:
+        with _without_ctrl_c():
             running = {pool.submit(_run, job, fold_settings): job for job in jobs}
         try:
             while running and not stop.is_set():
@@ -111,16 +111,16 @@ def run_jobs(
                 for future in done:
                     job, result = running.pop(future), _score_or_divergence(future)
                     if isinstance(result, DivergedError):
-                        _give_up(job.number, running)
+                        _cancel(job.number, running)
                     yield job, result
         except BrokenProcessPool as error:
-            if not stop.is_set():  # whoever stops this process may have stopped those too
+            if not stop.is_set():  # a signal to this process may have reached the others too
                 raise SearchError(
-                    "a process was killed, perhaps for want of memory: the folds that are done are kept, "
-                    "so try again with fewer --workers"
+                    "a process was killed, possibly because memory ran out: run the command again with fewer "
+                    "--workers; finished folds are stored"
                 ) from error
         finally:
-            leave.set()
+            exit_requested.set()
             pool.shutdown(cancel_futures=True)
 
 
@@ -131,16 +131,16 @@ def _score_or_divergence(future: concurrent.futures.Future[float]) -> float | Di
         return error
 
 
-def _give_up(number: int, running: dict[concurrent.futures.Future[float], Job]) -> None:
-    """Drop the jobs of a trial that nobody has begun."""
+def _cancel(number: int, running: dict[concurrent.futures.Future[float], Job]) -> None:
+    """Cancel the jobs of a trial that have not started."""
     for future, job in list(running.items()):
         if job.number == number and future.cancel():
             del running[future]
 
 
 @contextmanager
-def _ctrl_c_for_parent_alone() -> Iterator[None]:
-    """Processes that are started in here never get Ctrl-C: the parent hears it, and asks them to leave."""
+def _without_ctrl_c() -> Iterator[None]:
+    """Processes started in this context ignore Ctrl-C: the parent handles it and asks them to exit."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -148,28 +148,28 @@ def _ctrl_c_for_parent_alone() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-_leave: Event | None = None
-"""In a process of the pool: set when the parent asks all of them to leave."""
+_exit_requested: Event | None = None
+"""In a process of the pool: set when the parent asks all processes to exit."""
 
 
-def _arrive(free_slots: SimpleQueue[Slot], leave: Event) -> None:
-    """Take a slot, before torch looks for its device."""
-    global _leave
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
+def _initialize(free_slots: SimpleQueue[Slot], exit_requested: Event) -> None:
+    """Initialize a process of the pool with the environment of a free slot, before torch selects a device."""
+    global _exit_requested
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     os.environ.update(free_slots.get().environment)
     torch.set_num_threads(1)
     keep_freed_memory()
-    _leave = leave
+    _exit_requested = exit_requested
 
 
 @cache
 def _train_val(dataset: str, data: Path, bin_ms: int, settings: RecordingSettings | None) -> Counts:
-    """Opened by the first job of a process: what goes wrong with it is then told as that job's error."""
+    """Counts of train + val, opened by the first job of a process so that errors are raised by that job."""
     return counts_of(open_recording(dataset, data, bin_ms, settings=settings).train_val)
 
 
-def _leave_with_parent() -> None:
-    """End this process when its parent was killed: nobody would ever give it another job."""
+def _exit_with_parent() -> None:
+    """Exit if the parent process was killed."""
     parent = parent_process()
     assert parent is not None
     parent.join()
@@ -177,9 +177,9 @@ def _leave_with_parent() -> None:
 
 
 def _run(job: Job, fold_settings: FoldSettings) -> float:
-    assert _leave is not None
-    if _leave.is_set():
-        raise InterruptedTrainingError("asked to leave")
+    assert _exit_requested is not None
+    if _exit_requested.is_set():
+        raise InterruptedTrainingError("asked to exit")
     spec = fold_settings.spec
     counts = _train_val(spec.dataset, fold_settings.data, spec.bin_ms, spec.recording)
-    return score_fold(job, fold_settings, counts, training_device(), _leave.is_set)
+    return score_fold(job, fold_settings, counts, training_device(), _exit_requested.is_set)

@@ -1,7 +1,7 @@
-"""Rescoring the best trials of a study: val selected them from many, so their scores on val are too high.
+"""Rescores the best trials of a study: they were selected by their scores on val, which are therefore too high.
 
-Each finalist's settings are scored by cross-validation on train + val. Every score is kept in the study as soon as it
-is known, under its own key: an interrupted rescoring resumes, and two at once do not disturb each other.
+Each finalist's settings are scored by cross-validation on train + val. Every score is stored in the study as soon as it
+is computed, under its own key, so an interrupted rescoring can continue and two can run at the same time.
 """
 
 import logging
@@ -26,16 +26,16 @@ from nlb_search.search.workers.stopping import Stop
 from nlb_search.storage.database.retrying import DatabaseRetry
 
 RESCORING_KEY = "rescoring"
-"""The study's attribute that says into how many folds its last rescoring cuts, and the numbers of its finalists."""
+"""User attribute of the study with the number of folds and the finalists of its last rescoring."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Rescored:
-    """A finalist: its trial and chain, and its co-bps on each fold, None where it is not known yet.
+    """A finalist: its trial, its chain, and its co-bps on each fold, None for folds not scored yet.
 
-    ``diverged`` says how a training of it left the finite numbers; such a finalist is out.
+    ``diverged`` is the error of a training that diverged; the finalist is then excluded.
     """
 
     trial: FrozenTrial
@@ -45,25 +45,27 @@ class Rescored:
 
     @property
     def known(self) -> list[float]:
+        """co-bps on the folds scored so far."""
         return [score for score in self.scores if score is not None]
 
     @property
-    def is_whole(self) -> bool:
+    def is_scored(self) -> bool:
+        """Whether it has a score on every fold."""
         return self.diverged is None and None not in self.scores
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing is left to train of it."""
-        return self.diverged is not None or self.is_whole
+        """Whether no training is left: scored on every fold, or diverged."""
+        return self.diverged is not None or self.is_scored
 
     @property
     def mean(self) -> float:
-        """Mean co-bps over the folds of a finalist that is whole."""
+        """Mean co-bps over the folds."""
         return fmean(self.known)
 
     @property
     def spread(self) -> float:
-        """Standard deviation of the co-bps over the folds of a finalist that is whole."""
+        """Standard deviation of co-bps over the folds."""
         return stdev(self.known)
 
 
@@ -77,8 +79,8 @@ class Rescoring:
 
     @property
     def ranked(self) -> list[Rescored]:
-        """The finalists that are scored on every fold, best first."""
-        return sorted((one for one in self.finalists if one.is_whole), key=lambda one: -one.mean)
+        """The finalists with a score on every fold, best first."""
+        return sorted((one for one in self.finalists if one.is_scored), key=lambda one: -one.mean)
 
     @property
     def is_over(self) -> bool:
@@ -96,8 +98,8 @@ class Rescoring:
                     "architecture": one.architecture,
                     "val": one.trial.value,
                     "scores": one.scores,
-                    "mean": one.mean if one.is_whole else None,
-                    "sd": one.spread if one.is_whole else None,
+                    "mean": one.mean if one.is_scored else None,
+                    "sd": one.spread if one.is_scored else None,
                     "diverged": one.diverged,
                 }
                 for one in self.finalists
@@ -106,10 +108,10 @@ class Rescoring:
 
 
 def rescoring_of(study: OpenStudy) -> Rescoring:
-    """The study's last rescoring, as far as it is. Raises SearchError if there was none."""
+    """The study's last rescoring, which may be unfinished. Raises SearchError if there is none."""
     attributes = study.study.user_attrs
     if RESCORING_KEY not in attributes:
-        raise SearchError(f"the study '{study.name}' was not rescored: run `nlb-search rescore {study.name}`")
+        raise SearchError(f"the study '{study.name}' has not been rescored: run `nlb-search rescore {study.name}`")
     splits, numbers = attributes[RESCORING_KEY]["splits"], attributes[RESCORING_KEY]["trials"]
     trials = study.study.get_trials(deepcopy=False)
     finalists = tuple(_recorded(study, trials[number], splits, attributes) for number in numbers)
@@ -117,7 +119,7 @@ def rescoring_of(study: OpenStudy) -> Rescoring:
 
 
 def ranked_by_splits(study: OpenStudy) -> list[FrozenTrial]:
-    """The finalists of the study's last rescoring, best first. Raises SearchError if it is not over."""
+    """The finalists of the study's last rescoring, best first. Raises SearchError if it is not finished."""
     rescoring = rescoring_of(study)
     if not rescoring.is_over:
         raise SearchError(
@@ -128,9 +130,9 @@ def ranked_by_splits(study: OpenStudy) -> list[FrozenTrial]:
 
 
 def choose_finalists(study: OpenStudy, count: int, architectures: tuple[str, ...]) -> list[FrozenTrial]:
-    """The ``count`` best complete trials by val of each of the architectures, or of the study where none is named.
+    """The ``count`` best complete trials on val, of each of the architectures; without any, of the whole study.
 
-    Raises SearchError where there is none.
+    Raises SearchError if there is no complete trial.
     """
     finalists: list[FrozenTrial] = []
     for name, trials in by_chain(study, complete_trials(study.study), architectures):
@@ -144,39 +146,43 @@ def choose_finalists(study: OpenStudy, count: int, architectures: tuple[str, ...
 
 
 def rescore(study: OpenStudy, finalists: list[FrozenTrial], splits: int, slots: list[Slot], stop: Stop) -> Rescoring:
-    """Score the finalists on each of ``splits`` folds, one process a slot, until all is done or ``stop`` is set.
+    """Score the finalists on each of ``splits`` folds, with one process per slot, until finished or ``stop`` is set.
 
-    Scores of an earlier rescoring into as many folds are taken over. Raises UsageError for more folds than trials, and
-    SearchError where the study was made by another version.
+    Scores of an earlier rescoring with the same number of folds are reused. Raises UsageError if there are more folds
+    than trials, and SearchError if the study was created by another version.
     """
     check_versions(study.spec)
     n_trials = study.recording().train_val.n_trials
     if splits > n_trials:
-        raise UsageError(f"--splits {splits}: there are only {n_trials} trials of train and val: give fewer")
+        raise UsageError(f"--splits {splits} is more than the {n_trials} trials of train + val: give fewer")
     retry = DatabaseRetry(stop)
-    _begin(study, finalists, splits, retry)
+    _start(study, finalists, splits, retry)
     known = {one.trial.number: one for one in rescoring_of(study).finalists}
     jobs = [job for one in known.values() for job in _jobs(study, one)]
     fold_settings = FoldSettings(study.spec, study.locations.data, splits)
     for done, (job, result) in enumerate(run_jobs(jobs, fold_settings, slots, stop) if jobs else (), start=1):
         known[job.number] = _with_result(known[job.number], job.fold, result)
         _record(study, splits, job, result, retry)
-        said = f"diverged and is left out: {result}" if isinstance(result, DivergedError) else f"co-bps {result:.4f}"
-        _log.info("trial %d, fold %d: %s (%d of %d)", job.number, job.fold + 1, said, done, len(jobs))
+        text = (
+            f"diverged, so the trial is excluded: {result}"
+            if isinstance(result, DivergedError)
+            else f"co-bps {result:.4f}"
+        )
+        _log.info("trial %d, fold %d: %s (%d of %d)", job.number, job.fold + 1, text, done, len(jobs))
     return Rescoring(study.name, splits, tuple(known.values()))
 
 
-def _begin(study: OpenStudy, finalists: Iterable[FrozenTrial], splits: int, retry: DatabaseRetry) -> None:
-    begun = {"splits": splits, "trials": [trial.number for trial in finalists]}
-    retry.call(lambda: study.study.set_user_attr(RESCORING_KEY, begun))
+def _start(study: OpenStudy, finalists: Iterable[FrozenTrial], splits: int, retry: DatabaseRetry) -> None:
+    started = {"splits": splits, "trials": [trial.number for trial in finalists]}
+    retry.call(lambda: study.study.set_user_attr(RESCORING_KEY, started))
 
 
 def _jobs(study: OpenStudy, one: Rescored) -> list[Job]:
-    """The trainings that a finalist still lacks."""
+    """The remaining trainings of a finalist."""
     if one.is_over:
         return []
     spec = study.spec
-    # A finished trial gives its own parameters back when it is asked to suggest some.
+    # Suggesting from a finished trial returns its own parameters.
     settings = sample(cast(optuna.Trial, one.trial), spec.space, spec.architectures)
     epochs = one.trial.user_attrs["best_epoch"]
     return [Job(one.trial.number, fold, settings, epochs) for fold, score in enumerate(one.scores) if score is None]
@@ -194,7 +200,7 @@ def _record(study: OpenStudy, splits: int, job: Job, result: float | DivergedErr
 
 
 def _recorded(study: OpenStudy, trial: FrozenTrial, splits: int, attributes: dict[str, Any]) -> Rescored:
-    """What the study knows of the trial's scores on ``splits`` folds."""
+    """The trial's scores on ``splits`` folds, from the study's user attributes."""
     architecture = study.spec.architecture_of(trial.params)
     folds = [attributes.get(_key(splits, trial.number, fold), {}) for fold in range(splits)]
     diverged = next((fold["diverged"] for fold in folds if "diverged" in fold), None)

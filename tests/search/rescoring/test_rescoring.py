@@ -88,7 +88,7 @@ def test_scores_are_those_of_trainings_by_hand_and_export_follows_them(study: Op
     by_splits = ("export-best", "study", "--by", "splits", "--out", "x.h5", *data)
     refused = call(*by_splits, cwd=tmp_path)
     assert refused.code == 1
-    assert "was not rescored: run `nlb-search rescore study`" in refused.err
+    assert "has not been rescored: run `nlb-search rescore study`" in refused.err
 
     diverging = _add_diverging_trial(study)
     command = ("rescore", "study", "--finalists", "3", "--splits", "2", *data, "--json")
