@@ -1,4 +1,4 @@
-"""Pictures of a recording: rasters of val trials, rates, their course over the window and the session, and counts."""
+"""Figures of a recording: rasters of val trials, mean rates, rates over the window and the session, and counts."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from nlb_search.data.inspection.survey import Floats, Survey
 from nlb_search.data.recording import UNSEEN, Recording
 
-# Okabe and Ito's colours, which people with any colour vision tell apart (https://jfly.uni-koeln.de/color).
+# Okabe and Ito's palette for colour-blind readers (https://jfly.uni-koeln.de/color).
 _HELDIN, _HELDOUT = "#0072B2", "#D55E00"
 _SPLITS = {"train": "#56B4E9", "val": "#E69F00", "test": "#009E73"}
 _FORWARD, _UNSEEN = "#CC79A7", "#c8c8c8"
@@ -20,13 +20,13 @@ _LAYOUT = {
     "title": {"x": 0, "xref": "paper", "font": {"size": 16}, "y": 0.97, "yanchor": "top"},
 }
 RASTERS = 6
-"""Trials of val to choose from, spread evenly over it."""
+"""Number of val trials to choose from, spaced evenly."""
 _RATE_STEPS = 4
-"""Bars of the histogram of rates in each doubling."""
+"""Number of histogram bars per doubling of the rate."""
 _STEP_MS = 20
-"""Bins are averaged to about this width where a line of each would be noise."""
+"""Bins are averaged to about this width, in ms, to reduce noise."""
 _RUN = 25
-"""Trials over which the line through them is the median."""
+"""Number of trials in the running median."""
 
 
 def raster(recording: Recording) -> go.Figure:
@@ -61,7 +61,7 @@ def raster(recording: Recording) -> go.Figure:
     ]
     _shade(figure, recording)
     height = max(460, min(900, 160 + 4 * n_neurons))
-    above = 1 + 28 / (height - 150)  # over the names of the parts
+    above = 1 + 28 / (height - 150)  # above the labels of the parts
     return figure.update_layout(
         title="Spikes of one trial of val" + "<br><sup>grey: not recorded, or not scored</sup>" * has_gaps,
         xaxis={"title": "time from the start of the window (ms)"},
@@ -74,7 +74,7 @@ def raster(recording: Recording) -> go.Figure:
 
 
 def _shade(figure: go.Figure, recording: Recording) -> None:
-    """Mark held-out rows and forward columns, and name the four parts outside of the counts."""
+    """Shade held-out rows and forward columns, and label the four parts outside the heatmap."""
     n_neurons = recording.n_heldin + recording.n_heldout
     first, last = -0.5, n_neurons - 0.5
     border = recording.n_heldin - 0.5
@@ -99,7 +99,7 @@ def _shade(figure: go.Figure, recording: Recording) -> None:
 
 
 def rates(survey: Survey) -> go.Figure:
-    """How many neurons fire at which mean rate, held-in and held-out, on a logarithmic axis."""
+    """Histogram of the mean rates of held-in and held-out neurons, on a logarithmic axis."""
     n_heldin, rates_N = survey.recording.n_heldin, survey.rates_N
     firing = rates_N[rates_N > 0]
     figure = go.Figure(layout=_LAYOUT)
@@ -134,7 +134,7 @@ def rates(survey: Survey) -> go.Figure:
 
 
 def over_window(survey: Survey) -> go.Figure:
-    """The mean rate of held-in neurons over the window and after it, for each split."""
+    """Mean rate of held-in neurons over the window and the forward bins, for each split."""
     recording = survey.recording
     step = max(1, _STEP_MS // recording.bin_ms)
     figure = go.Figure(layout=_LAYOUT)
@@ -161,16 +161,16 @@ def over_window(survey: Survey) -> go.Figure:
 
 
 def over_trials(survey: Survey) -> go.Figure:
-    """The mean rate of held-in neurons in each trial's window, in the order of the trials: drift is seen here."""
+    """Mean rate of held-in neurons in each trial's window, in the order of the trials, to show drift."""
     figure = go.Figure(layout=_LAYOUT)
-    places = {
+    positions = {
         "train": survey.order.train,
         "val": survey.order.val,
         "test": survey.train_val.n_trials + np.arange(survey.test.n_trials if survey.test else 0),
     }
     for name, sums in survey.splits.items():
         figure.add_scatter(
-            x=places[name],
+            x=positions[name],
             y=survey.rates_B(sums),
             mode="markers",
             name=name,
@@ -185,8 +185,8 @@ def over_trials(survey: Survey) -> go.Figure:
             name=f"median of {_RUN} trials",
             line={"color": "black", "width": 2},
         )
-    # Val after all of train may be how it was recorded, or how arrays without times were put together.
-    is_mixed = survey.order.is_known and places["val"].min() < places["train"].max()
+    # If val follows train, that may be the order of recording, or arrays without times were concatenated.
+    is_mixed = survey.order.is_known and positions["val"].min() < positions["train"].max()
     order = "train and val as recorded, then test" if is_mixed else "one split after another"
     return figure.update_layout(
         title="Population rate over trials",
@@ -196,7 +196,7 @@ def over_trials(survey: Survey) -> go.Figure:
 
 
 def counts(survey: Survey) -> go.Figure:
-    """What share of the bins of train and val holds how many spikes, held-in and held-out, on a logarithmic axis."""
+    """Histogram of the counts per bin of train and val, for held-in and held-out neurons, on a logarithmic axis."""
     figure = go.Figure(layout=_LAYOUT)
     for name, color, histogram in (
         ("held-in", _HELDIN, survey.train.heldin_histogram + survey.val.heldin_histogram),
@@ -224,12 +224,12 @@ def _times(recording: Recording, n_bins: int) -> Floats:
 
 
 def _steps(values: Floats, step: int) -> Floats:
-    """Means of so many values after another."""
+    """Means of consecutive groups of ``step`` values."""
     return np.array([values[at : at + step].mean() for at in range(0, len(values), step)], dtype=np.float64)
 
 
 def _running_median(values: Floats) -> Floats:
-    """The median of the values around each, fewer at both ends."""
+    """Running median, over fewer values at both ends."""
     half = _RUN // 2
     medians = [np.nanmedian(values[max(0, at - half) : at + half + 1]) for at in range(len(values))]
     return np.array(medians, dtype=np.float64)

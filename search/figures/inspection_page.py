@@ -1,4 +1,4 @@
-"""An inspected recording as one page that needs no network: what was found, and its pictures."""
+"""HTML page of an inspected recording, with its table, warnings and figures. It needs no network."""
 
 import html
 from pathlib import Path
@@ -31,7 +31,7 @@ li { margin: 4px 0 }
 
 
 def write_page(survey: Survey, found: Inspection, out: Path) -> Path:
-    """Write the page into the folder ``out``; returns its path. Raises SearchError where that cannot be written."""
+    """Write the page to the folder ``out`` and return its path. Raises SearchError if it cannot be written."""
     path = out / FILE
     try:
         with whole_file(path) as part:
@@ -45,8 +45,8 @@ def _page(survey: Survey, found: Inspection) -> str:
     title = html.escape(f"{found.name} in bins of {found.bin_ms} ms")
     rows = "".join(f"<tr><th>{html.escape(name)}</th><td>{html.escape(fact)}</td></tr>" for name, fact in facts(found))
     lines = "".join(f"<li>{html.escape(warning)}</li>" for warning in inspection_warnings(found))
-    words = f"<h2>Possible problems</h2><ul class='warnings'>{lines}</ul>" if lines else "<p>No problems found.</p>"
-    pictures = [
+    problems = f"<h2>Possible problems</h2><ul class='warnings'>{lines}</ul>" if lines else "<p>No problems found.</p>"
+    all_figures = [
         figures.raster(survey.recording),
         figures.rates(survey),
         figures.over_window(survey),
@@ -57,10 +57,10 @@ def _page(survey: Survey, found: Inspection) -> str:
         f"<div class='{'figure' if number else 'figure wide'}'>"
         + figure.to_html(full_html=False, include_plotlyjs=not number, config=_CONFIG)
         + "</div>"
-        for number, figure in enumerate(pictures)
+        for number, figure in enumerate(all_figures)
     )
     return (
         f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>{title}</title>"
         f"<style>{_STYLE}</style></head>"
-        f"<body><h1>{title}</h1><table>{rows}</table>{words}<div class='figures'>{drawn}</div></body></html>"
+        f"<body><h1>{title}</h1><table>{rows}</table>{problems}<div class='figures'>{drawn}</div></body></html>"
     )

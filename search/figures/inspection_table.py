@@ -1,4 +1,4 @@
-"""An inspected recording, for a person at the terminal."""
+"""An inspected recording as a table for the terminal."""
 
 from rich.table import Table
 
@@ -15,13 +15,13 @@ _PARTS = {
 
 
 def heads_of(found: Inspection) -> list[str]:
-    """The ends of a chain that can describe the recording's counts."""
+    """Names of the heads that can describe the recording's counts."""
     heads = HEADS.values()
     return [head.name for head in heads if head.max_spikes is None or found.largest_count <= head.max_spikes]
 
 
 def facts(found: Inspection) -> list[tuple[str, str]]:
-    """What ``inspect`` prints, row by row: what it is about, and what is found."""
+    """The rows that ``inspect`` prints, as pairs of name and text."""
     return [
         ("recording", f"{found.name}, content {found.content_hash[:12]}"),
         ("neurons", _neurons(found)),
@@ -56,39 +56,39 @@ def _neurons(found: Inspection) -> str:
 
 def _trials(found: Inspection) -> str:
     trials = ", ".join(f"{split.n_trials} {name}" for name, split in found.splits.items())
-    return trials if "test" in found.splits else f"{trials}; no test file: export for --phase val alone"
+    return trials if "test" in found.splits else f"{trials}; no test file: only --phase val can be exported"
 
 
 def _bins(found: Inspection) -> str:
     def length(n_bins: int) -> str:
         return f"{n_bins} ({n_bins * found.bin_ms} ms)"
 
-    forward = f"{length(found.n_forward_bins)} forward" if found.n_forward_bins else "none forward, so no fp-bps"
+    forward = f"{length(found.n_forward_bins)} forward" if found.n_forward_bins else "no forward bins, so no fp-bps"
     return f"of {found.bin_ms} ms: {length(found.n_window_bins)} in the window, {forward}"
 
 
 def _rates(rates: Rates) -> str:
     return (
-        f"{rates.median:.1f} spikes/s in the median, half of them {rates.lower:.1f} to {rates.upper:.1f}, "
-        f"all {rates.least:.1f} to {rates.most:.1f}"
+        f"median {rates.median:.1f} spikes/s, quartiles {rates.lower:.1f} and {rates.upper:.1f}, "
+        f"range {rates.least:.1f} to {rates.most:.1f}"
     )
 
 
 def _counts(found: Inspection) -> str:
     return (
         f"at most {found.largest_count} in a bin, {found.empty_share:.1%} of bins are empty: "
-        f"a chain may end in {' or '.join(heads_of(found))}"
+        f"chains can end in {' or '.join(heads_of(found))}"
     )
 
 
 def _never_fire(found: Inspection) -> str:
     heldout = sum(map(found.is_heldout, found.never_fire))
-    return f"{len(found.never_fire) - heldout} held-in, {heldout} held-out; in val alone {len(found.silent_in_val)}"
+    return f"{len(found.never_fire) - heldout} held-in, {heldout} held-out; only in val {len(found.silent_in_val)}"
 
 
 def _pairs(found: Inspection) -> str:
     suspects = found.coincidences.suspects
-    shared = f"not judged in bins wider than {WIDEST_MS} ms" if suspects is None else len(suspects)
+    shared = f"not computed for bins wider than {WIDEST_MS} ms" if suspects is None else len(suspects)
     return f"same spikes: {len(found.coincidences.duplicates)}; {SHARE:.0%} of spikes shared beyond chance: {shared}"
 
 
@@ -104,7 +104,7 @@ def _unseen(found: Inspection) -> str:
 def _behavior(found: Inspection) -> str:
     behavior = found.behavior
     if behavior is None:
-        return "none, so nothing is decoded"
+        return "none, so no vel R2 or tp corr"
     shape = " x ".join(map(str, behavior.val_shape))
     names = "trials x bins x dimensions, decoded for vel R2" if behavior.is_series else "trials x columns, for tp corr"
     missing = f"NaN {behavior.train_missing:.1%} of train, {behavior.val_missing:.1%} of val"

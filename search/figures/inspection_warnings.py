@@ -1,21 +1,21 @@
-"""Possible problems of a recording, found before a search: what is wrong, where, and what to do."""
+"""Warnings about possible problems of a recording: what is wrong, where, and what to do."""
 
 from collections.abc import Iterable, Iterator
 
 from nlb_search.data.inspection.findings import Inspection, SplitFacts
 
 SHOWN = 6
-"""So many neurons, pairs or trials are named; of more, how many there are."""
+"""Maximum number of neurons, pairs or trials listed in a warning; the others are counted."""
 _CHANGE, _DEVIATIONS = 0.2, 4
-"""A mean rate that changes by this share, and by so many standard errors, is told."""
+"""Warn if a mean rate changes by more than this share and by more than this number of standard errors."""
 _FAST_HZ = 60
-"""Half of the neurons of a recording hardly fire faster than this."""
+"""A median rate above this, in spikes/s, is implausible."""
 _FEW_SPIKES = 500
 _MISSING = 0.1
 
 
 def inspection_warnings(found: Inspection) -> list[str]:
-    """A line for each finding that may spoil a search or its score, the worst first."""
+    """One line for each finding that may affect a search or its score, the most serious first."""
     return [*_leaks(found), *_neurons(found), *_time(found), *_scores(found)]
 
 
@@ -26,38 +26,39 @@ def _leaks(found: Inspection) -> Iterator[str]:
         yield (
             "a held-out neuron has exactly the spikes of a held-in neuron: "
             f"{_some(_pair(found, *pair) for pair in apart)}. "
-            f"A model reads the answer, and co-bps is flattered: leave out one neuron of each pair"
+            f"A model can read the target from its input, so co-bps is too high: leave out one neuron of each pair"
         )
     alike = [pair for pair in duplicates if pair not in apart]
     if alike:
         yield (
             f"two neurons have the same spikes: {_some(_pair(found, *pair) for pair in alike)}. "
-            f"One neuron counts twice: leave out one neuron of each pair"
+            f"The same neuron probably counts twice: leave out one neuron of each pair"
         )
     if suspects:
-        pairs = (f"{_pair(found, one.first, one.second)} ({one.share:.0%} of the rarer one's)" for one in suspects)
+        pairs = (
+            f"{_pair(found, one.first, one.second)} ({one.share:.0%} of the slower one's spikes)" for one in suspects
+        )
         yield (
-            f"neurons fire in the same bin far more often than one bin apart: {_some(pairs)}. "
-            f"Crosstalk, or one neuron sorted twice: compare their waveforms, and leave one of each "
-            f"pair out"
+            f"pairs of neurons fire in the same bin far more often than one bin apart: {_some(pairs)}. "
+            f"Possible crosstalk, or one neuron sorted twice: compare their waveforms, and leave out one of each pair"
         )
     if found.shared_trials:
         yield (
-            f"val has trials that train has too: {_some(found.shared_trials)} of val. Their score is learned by heart: "
-            f"split again"
+            f"val contains trials that are also in train: {_some(found.shared_trials)} of val. A model can memorize "
+            f"them: make a new split"
         )
 
 
 def _neurons(found: Inspection) -> Iterator[str]:
     if found.never_fire:
         yield (
-            f"neurons that never fire in train or val: {_named(found, found.never_fire)}. Nothing can be "
-            f"learned of them: leave them out"
+            f"neurons that never fire in train or val: {_named(found, found.never_fire)}. A model "
+            f"cannot learn them: leave them out"
         )
     if found.silent_in_val:
         yield (
-            f"neurons that fire in train, never in val: {_named(found, found.silent_in_val)}. Held-out ones "
-            f"can only lower co-bps: leave them out if they were lost, or split otherwise"
+            f"neurons that fire in train but never in val: {_named(found, found.silent_in_val)}. Held-out ones "
+            f"can only lower co-bps: leave them out if they were lost, or make a new split"
         )
     if found.silences:
         stretches = (
@@ -65,20 +66,20 @@ def _neurons(found: Inspection) -> Iterator[str]:
             for one in found.silences
         )
         yield (
-            f"neurons silent for longer than chance allows: {_some(stretches)} of train and val. Lost, "
-            f"sorted in one part alone, or tuned in a block design: look at their amplitude over time, and leave lost "
-            f"ones out"
+            f"neurons silent for an improbably long time: {_some(stretches)} of train and val. They may be "
+            f"lost, sorted in only one part of the session, or tuned in a block design: check "
+            f"their amplitude over time, and leave out lost ones"
         )
     if found.crowded:
         counts = (f"{one.count} of {_neuron(found, one.neuron)}" for one in found.crowded)
         yield (
-            f"more spikes in one bin of {found.bin_ms} ms than one neuron can fire: {_some(counts)}. Artifacts, many "
-            f"units on one channel, or another bin width than was said: check both"
+            f"more spikes in one bin of {found.bin_ms} ms than one neuron can fire: {_some(counts)}. Possible "
+            f"artifacts, several units on one channel, or a wrong bin width: check the spike sorting and --bin-size"
         )
     if found.heldin_hz.median > _FAST_HZ:
         yield (
-            f"half of the held-in neurons fire more than {found.heldin_hz.median:.0f} spikes/s, faster than most "
-            f"cortex: check that bins really are {found.bin_ms} ms wide, and that counts are not rates"
+            f"half of the held-in neurons fire more than {found.heldin_hz.median:.0f} spikes/s, faster than in most "
+            f"cortical areas: check that bins really are {found.bin_ms} ms wide, and that counts are not rates"
         )
 
 
@@ -86,21 +87,21 @@ def _time(found: Inspection) -> Iterator[str]:
     if found.synchronous:
         yield (
             f"bins in which most neurons fire at once: {sum(found.synchronous.values())}, in trials "
-            f"{_some(found.synchronous)} of train and val. Movement, stimulation or another artifact that all channels "
-            f"share: blank it, or leave the trials out"
+            f"{_some(found.synchronous)} of train and val. Possible artifact on all channels, from movement or "
+            f"stimulation: blank it, or leave out the trials"
         )
     for name, split in found.splits.items():
         if split.silent:
             yield (
-                f"{name} has trials without any spike: {_some(split.silent)}. Not recorded, or cut at the wrong time: "
-                f"leave them out"
+                f"{name} has trials without any spike: {_some(split.silent)}. They may be missing, or cut at the wrong "
+                f"time: leave them out"
             )
         yield from _unseen(name, split)
     drift = found.drift
     if drift and abs(drift.share) > _CHANGE and drift.deviations > _DEVIATIONS:
         yield (
             f"the mean rate of held-in neurons drifts from {drift.before_hz:.1f} to {drift.after_hz:.1f} spikes/s "
-            f"between the first and the last fifth of the trials: draw splits from all of the session, or leave out "
+            f"between the first and the last fifth of the trials: draw splits from the whole session, or leave out "
             f"the part that differs"
         )
     for name, split in found.splits.items():
@@ -108,36 +109,36 @@ def _time(found: Inspection) -> Iterator[str]:
         if change and abs(change.share) > _CHANGE and change.deviations > _DEVIATIONS:
             yield (
                 f"held-in neurons fire {change.after_hz:.1f} spikes/s in {name} and {change.before_hz:.1f} in train: "
-                f"what is learned from one may not hold in the other; check how trials were split"
+                f"a model of train may not fit {name}; check how trials were split"
             )
 
 
 def _unseen(name: str, split: SplitFacts) -> Iterator[str]:
-    # Held-out bins that are not scored may be so on purpose, as in dmfc_rsg: the table says them.
+    # Held-out bins may be left unscored on purpose, as in dmfc_rsg: they are only in the table.
     share = split.unseen.get("heldin")
     if share:
         yield (
-            f"{share:.1%} of the held-in bins of {name} were not recorded: models read them as silence; leave trials "
-            f"out that reach into such time"
+            f"{share:.1%} of the held-in bins of {name} were not recorded, and models see no spikes there; "
+            f"leave out trials that extend into gaps"
         )
 
 
 def _scores(found: Inspection) -> Iterator[str]:
     if found.heldout_spikes_in_val < _FEW_SPIKES:
         yield (
-            f"held-out neurons fire {found.heldout_spikes_in_val} spikes in all of val: co-bps is coarse, and its best "
-            f"trial may be best by luck; give val more trials, or choose with `nlb-search rescore`"
+            f"held-out neurons fire only {found.heldout_spikes_in_val} spikes in val: co-bps is noisy, and the best "
+            f"trial may be best by luck; use more val trials, or select with `nlb-search rescore`"
         )
     behavior = found.behavior
     if behavior and max(behavior.train_missing, behavior.val_missing) > _MISSING:
         yield (
             f"behaviour is missing (NaN) for {behavior.train_missing:.0%} of train and {behavior.val_missing:.0%} of "
-            f"val: what is decoded is scored without it; check the time series for gaps"
+            f"val, and is not scored there; check the time series for gaps"
         )
     if behavior and behavior.constant:
         yield (
-            f"behaviour never changes in {_some(behavior.constant)} of its {behavior.train_shape[-1]} columns (from "
-            f"0): decoding them says nothing; check which time series was named"
+            f"behaviour is constant in {_some(behavior.constant)} of its {behavior.train_shape[-1]} columns (from 0), "
+            f"so decoding them is meaningless; check which time series was selected"
         )
 
 
@@ -154,6 +155,6 @@ def _named(found: Inspection, neurons: tuple[int, ...]) -> str:
 
 
 def _some(items: Iterable[object]) -> str:
-    words = [str(item) for item in items]
-    more = f" and {len(words) - SHOWN} more" if len(words) > SHOWN else ""
-    return ", ".join(words[:SHOWN]) + more
+    texts = [str(item) for item in items]
+    more = f" and {len(texts) - SHOWN} more" if len(texts) > SHOWN else ""
+    return ", ".join(texts[:SHOWN]) + more

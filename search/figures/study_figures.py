@@ -1,4 +1,4 @@
-"""Figures of a study: how the search went, how each trial learned, and which settings did well."""
+"""Figures of a study: history of the search, learning curves, and scores by setting."""
 
 from itertools import accumulate
 from pathlib import Path
@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from optuna.trial import FrozenTrial, TrialState
 
 from nlb_search.search.errors import SearchError
-from nlb_search.search.figures.study_table import metrics_in_words
+from nlb_search.search.figures.study_table import metrics_as_text
 from nlb_search.search.sampling.ranges import settings_of_parameters
 from nlb_search.search.scoring.ties import find_ties
 from nlb_search.search.study.opening import OpenStudy
@@ -21,19 +21,19 @@ _LAYOUT = {"template": "simple_white", "font": {"size": 14}, "legend": {"orienta
 
 
 def history(study: OpenStudy) -> go.Figure:
-    """co-bps of every finished trial in the order of their numbers, with its range, and the best so far.
+    """co-bps of every finished trial by trial number, with its confidence interval, and the best value so far.
 
-    Trials that val cannot tell from the best have a colour of their own.
+    Trials tied with the best have a separate colour.
     """
     trials = [trial for trial in study.study.get_trials(deepcopy=False) if trial.value is not None]
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-    best, found = set(_numbers(complete_trials(study.study)[:1])), find_ties(study)
-    ties = set(found.numbers or ())
+    best, ties = set(_numbers(complete_trials(study.study)[:1])), find_ties(study)
+    tied = set(ties.numbers or ())
     figure = go.Figure(layout=_LAYOUT)
     for name, color, shown in (
         ("pruned", _PRUNED, [trial for trial in trials if trial.state == TrialState.PRUNED]),
-        ("complete", _COMPLETE, [trial for trial in complete if trial.number not in best | ties]),
-        ("complete, and not to be told from the best", _TIE, [trial for trial in complete if trial.number in ties]),
+        ("complete", _COMPLETE, [trial for trial in complete if trial.number not in best | tied]),
+        ("tied with the best", _TIE, [trial for trial in complete if trial.number in tied]),
         ("best", _BEST, [trial for trial in complete if trial.number in best]),
     ):
         figure.add_scatter(
@@ -52,14 +52,14 @@ def history(study: OpenStudy) -> go.Figure:
         line={"color": _BEST, "shape": "hv"},
         name="best so far",
     )
-    title = f"{study.name}: the search"
-    if found.note:
-        title += f"<br><sup>Trials tied with the best are not fully known: {found.note}</sup>"
+    title = f"{study.name}: history"
+    if ties.note:
+        title += f"<br><sup>Trials tied with the best may be missing: {ties.note}</sup>"
     return figure.update_layout(title=title, xaxis_title="trial", yaxis_title="co-bps on val")
 
 
 def curves(study: OpenStudy) -> go.Figure:
-    """co-bps on val after each evaluation of every trial; the best trial's curve stands out."""
+    """co-bps on val at each evaluation of every trial; the best trial's curve is highlighted."""
     trials = [trial for trial in study.study.get_trials(deepcopy=False) if trial.intermediate_values]
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     best = max(complete, key=lambda trial: trial.value or 0.0, default=None)
@@ -82,12 +82,12 @@ def curves(study: OpenStudy) -> go.Figure:
 
 
 def write_figures(study: OpenStudy, out: Path) -> list[Path]:
-    """Write every figure as a page of its own, which needs no network; returns their paths.
+    """Write every figure as a separate HTML page, which needs no network, and return their paths.
 
-    Raises SearchError for a study without a finished trial, or a folder that cannot be written.
+    Raises SearchError if the study has no finished trial, or if the folder cannot be written.
     """
     if not any(trial.state.is_finished() for trial in study.study.get_trials(deepcopy=False)):
-        raise SearchError(f"the study '{study.name}' has no finished trial yet: there is nothing to show")
+        raise SearchError(f"the study '{study.name}' has no finished trial yet: there is nothing to plot")
     figures = {
         "history": history(study),
         "curves": curves(study),
@@ -110,7 +110,7 @@ def _numbers(trials: list[FrozenTrial]) -> list[int]:
 
 
 def _range_bars(trials: list[FrozenTrial]) -> dict[str, Any]:
-    """Bars over the ranges of the trials' co-bps; none for a trial without one."""
+    """Error bars for the confidence intervals of the trials' co-bps; none for a trial without an interval."""
     ranges = [
         (trial.user_attrs.get("co_bps_low"), trial.value, trial.user_attrs.get("co_bps_high")) for trial in trials
     ]
@@ -122,7 +122,7 @@ def _range_bars(trials: list[FrozenTrial]) -> dict[str, Any]:
 
 
 def _metrics(trial: FrozenTrial) -> str:
-    return "".join(f"{metric} {value}<br>" for metric, value in metrics_in_words(trial.user_attrs))
+    return "".join(f"{metric} {value}<br>" for metric, value in metrics_as_text(trial.user_attrs))
 
 
 def _settings(trial: FrozenTrial) -> str:

@@ -1,4 +1,4 @@
-"""A study's standing and its best trial, for a person to read."""
+"""Table of a study's status and its best trial for the terminal."""
 
 from typing import Any
 
@@ -10,26 +10,26 @@ from nlb_search.search.scoring.ties import Ties
 from nlb_search.search.study.status import StudyStatus
 
 METRICS = {"fp_bps": "fp-bps", "vel_r2": "vel R2", "psth_r2": "psth R2", "tp_corr": "tp corr"}
-"""The benchmark's names of a trial's metrics beside co-bps, by the attributes that hold them."""
+"""The benchmark's names of the metrics other than co-bps, by user attribute of the trial."""
 
 _RANGE = ("co_bps_low", "co_bps_high")
 
 
-def metrics_in_words(attrs: dict[str, Any]) -> list[tuple[str, str]]:
-    """The metrics that a trial has, by the benchmark's names."""
+def metrics_as_text(attrs: dict[str, Any]) -> list[tuple[str, str]]:
+    """A trial's metrics as pairs of the benchmark's name and text."""
     return [(metric, f"{attrs[name]:.4f}") for name, metric in METRICS.items() if name in attrs]
 
 
 def report(status: StudyStatus, ties: Ties) -> Table:
-    """What ``status`` prints below its first line."""
+    """The table that ``status`` prints below its first line."""
     table = Table(box=None, show_header=False)
     table.add_row("dataset", f"{status.spec.dataset}, {status.spec.bin_ms} ms bins")
     table.add_row("search", f"{status.spec.space_name} space, {status.spec.sampler}, {status.spec.pruner}")
     if status.best:
         attrs = status.best.attrs
         table.add_row("best trial", str(status.best.number))
-        table.add_row("co-bps", f"{status.best.value:.4f}{_range_in_words(attrs)}")
-        for metric, value in metrics_in_words(attrs):
+        table.add_row("co-bps", f"{status.best.value:.4f}{_range_as_text(attrs)}")
+        for metric, value in metrics_as_text(attrs):
             table.add_row(metric, value)
         if status.states["complete"] > 1:
             table.add_row("ties", ties.in_words())
@@ -37,7 +37,7 @@ def report(status: StudyStatus, ties: Ties) -> Table:
         facts |= {"best_epoch": f"{attrs['best_epoch']} of {status.spec.epochs}"} if "best_epoch" in attrs else {}
         for name, value in (facts | settings_of_parameters(status.best.params)).items():
             table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
-    for row in _chains_in_words(status):
+    for row in _chains_as_text(status):
         table.add_row("chain", row)
     for at in status.workers:
         score = "" if at.co_bps is None else f", co-bps {at.co_bps:.4f}"
@@ -47,8 +47,8 @@ def report(status: StudyStatus, ties: Ties) -> Table:
     return table
 
 
-def _chains_in_words(status: StudyStatus) -> list[str]:
-    """The best trial of each chain, where a study has several."""
+def _chains_as_text(status: StudyStatus) -> list[str]:
+    """The best trial of each chain, if the study has several."""
     if len(status.best_of_chains) < 2:
         return []
     return [
@@ -57,8 +57,8 @@ def _chains_in_words(status: StudyStatus) -> list[str]:
     ]
 
 
-def _range_in_words(attrs: dict[str, Any]) -> str:
+def _range_as_text(attrs: dict[str, Any]) -> str:
     if not all(name in attrs for name in _RANGE):
         return ""
     low, high = (attrs[name] for name in _RANGE)
-    return f", and from {low:.4f} to {high:.4f} in {SHARE}% of resamples of the val trials"
+    return f" ({SHARE}% bootstrap interval over val trials: {low:.4f} to {high:.4f})"

@@ -55,7 +55,7 @@ def test_a_strangers_recording_goes_from_launch_to_a_scored_submission(
     assert attrs["co_bps_low"] < status["best"]["value"] < attrs["co_bps_high"]
 
     said = " ".join(call("status", "study", cwd=tmp_path).out.split())
-    assert f"from {attrs['co_bps_low']:.4f} to {attrs['co_bps_high']:.4f} in 95% of resamples" in said
+    assert f"(95% bootstrap interval over val trials: {attrs['co_bps_low']:.4f} to {attrs['co_bps_high']:.4f})" in said
     for metric, value in kept.items():
         assert f"{metric} {value:.4f}" in said
     assert set(status["ties"]) < {0, 1}

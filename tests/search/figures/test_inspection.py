@@ -138,9 +138,9 @@ def _hasten(counts: np.ndarray) -> None:
             "a held-out neuron has exactly the spikes of a held-in neuron: 3 (held-in) and 13 (held-out). ",
         ),
         (_copy, "two neurons have the same spikes: 3 (held-in) and 4 (held-in)."),
-        (_share_a_trial, "val has trials that train has too: 0 of val."),
+        (_share_a_trial, "val contains trials that are also in train: 0 of val."),
         (_silence, "0 (held-in), 1 (held-in), 2 (held-in), 3 (held-in), 4 (held-in), 5 (held-in) and 2 more."),
-        (_lose, "silent for longer than chance allows: 12 (held-out) in trials"),
+        (_lose, "silent for an improbably long time: 12 (held-out) in trials"),
         (_jump, "more spikes in one bin of 5 ms than one neuron can fire: 99 of 9 (held-in)."),
         (_hit_all, "bins in which most neurons fire at once: 1, in trials 77 of train and val."),
         (_fall_silent, "val has trials without any spike: 0."),
@@ -159,7 +159,7 @@ def test_what_spoils_a_recording_is_told_and_nothing_else(spoil, says: str, tmp_
 def test_scores_that_rest_on_little(tmp_path: Path) -> None:
     targets = {"train_behavior": np.ones((90, N_WINDOW, 2)), "eval_behavior": np.full((30, N_WINDOW, 2), np.nan)}
     few, missing, constant = inspection_warnings(_inspect(build(tmp_path, population(), targets=targets)))
-    assert "spikes in all of val: co-bps is coarse" in few
+    assert "spikes in val: co-bps is noisy" in few
     assert "0% of train and 100% of val" in missing
     assert "0, 1 of its 2 columns" in constant
 
@@ -168,8 +168,8 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     told = dict(facts(_inspect(build(tmp_path, population(), n_window=population().shape[1], bin_ms=50))))
     assert "no test file" in told["trials"]
     assert "no fp-bps" in told["bins"]
-    assert "not judged in bins wider than 20 ms" in told["pairs"]
-    assert "nothing is decoded" in told["behaviour"]
+    assert "not computed for bins wider than 20 ms" in told["pairs"]
+    assert "no vel R2" in told["behaviour"]
 
 
 def test_bad_input_is_refused_in_a_line(recordings: Path, tmp_path: Path) -> None:

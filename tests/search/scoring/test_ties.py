@@ -102,7 +102,7 @@ def test_the_history_shows_ranges_metrics_and_ties(search: Search) -> None:
     best, equal, worse = search.add(search.gain_B), search.add_equal(), search.add(search.gain_B - 0.2)
     traces = {trace.name: trace for trace in history(search.study).data}
     assert traces["best"].x == (best,)
-    assert traces["complete, and not to be told from the best"].x == (equal,)
+    assert traces["tied with the best"].x == (equal,)
     assert traces["complete"].x == (worse,)
     assert traces["complete"].error_y.array == pytest.approx((0.03,))
     assert traces["complete"].error_y.arrayminus == pytest.approx((0.02,))
