@@ -1,4 +1,4 @@
-"""optuna-dashboard on the studies of a storage, and the guard in front of it.
+"""Serves optuna-dashboard for the studies of a storage, with access checks.
 
-It may import figures and the floors below. Only cli imports it.
+It may import figures and the packages below. Only cli imports it.
 """

@@ -1,4 +1,4 @@
-"""optuna-dashboard on the studies of a storage."""
+"""Server of optuna-dashboard for the studies of a storage."""
 
 import logging
 import signal
@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 
 class _Server(ThreadingMixIn, WSGIServer):
-    """A thread for each connection, for browsers open some that they may never use."""
+    """A server with a thread per connection, because browsers open connections that they may never use."""
 
     daemon_threads = True
 
@@ -30,25 +30,26 @@ class _Server(ThreadingMixIn, WSGIServer):
         self.set_app(app)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        # A browser that leaves in the middle is nothing to tell.
+        # Do not report browsers that close a connection early.
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
 
 def make_server(database: RDBStorage, host: str, port: int, names: frozenset[str], writable: bool) -> WSGIServer:
-    """The dashboard's server, listening. ``names`` are those by which the page may be called, beside addresses.
+    """Create the dashboard's server, which listens at once.
 
-    Unless ``writable``, no change is let through to the database. Raises SearchError if it cannot listen there.
+    ``names`` are the host names that are accepted in addition to numeric addresses. Unless ``writable``, requests that
+    change the database are rejected. Raises SearchError if the port cannot be opened.
     """
     try:
         return _Server(host, port, Guarded(wsgi(database), names, writable))
     except OSError as error:
-        raise SearchError(f"cannot listen on {host}:{port} ({error.strerror}): give another with --port") from error
+        raise SearchError(f"cannot listen on {host}:{port} ({error.strerror}): choose another --port") from error
 
 
 def serve(server: WSGIServer) -> None:
     """Serve until Ctrl-C or SIGTERM."""
-    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGTERM, _interrupt)
     host, port = server.server_address[:2]
     _log.info("the dashboard is at http://%s:%d", f"[{host!s}]" if ":" in str(host) else host, port)
     try:
@@ -57,5 +58,5 @@ def serve(server: WSGIServer) -> None:
         server.server_close()
 
 
-def _leave(_number: int, _frame: FrameType | None) -> None:
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
