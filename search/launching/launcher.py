@@ -1,4 +1,4 @@
-"""The launcher: one worker process in every slot, until the budget is met."""
+"""The launcher: runs one worker process in every slot until the budget is met."""
 
 import time
 
@@ -19,10 +19,10 @@ POLL_SECONDS = 1.0
 def run_workers(
     open_study: OpenStudy, slots: list[Slot], stop: Stop, hours: float | None, display: ProgressDisplay
 ) -> StudyStatus:
-    """Keep a worker in every slot until the budget is met, ``hours`` are over or ``stop`` is set.
+    """Run a worker in every slot until the budget is met, ``hours`` have passed or ``stop`` is set.
 
-    Returns where the study then stands; every worker has left. Raises SearchError when all workers were given up
-    before the budget was met, with the reason of one.
+    Returns the status of the study after all workers have exited. Raises SearchError, with one of the reasons, if all
+    workers failed before the budget was met.
     """
     workers = [WorkerProcess(slot, open_study.name, open_study.locations) for slot in slots]
     deadline = time.monotonic() + hours * 3600 if hours is not None else float("inf")
@@ -34,7 +34,7 @@ def run_workers(
             status = _read_status(open_study, retry)
             display.update(status)
             if status.is_finished and not any(worker.is_running for worker in workers):
-                break  # none is started again to find nothing to do
+                break  # do not restart workers: there is nothing left to do
             stop.wait(POLL_SECONDS)
     finally:
         _terminate(workers)
@@ -43,7 +43,7 @@ def run_workers(
     display.update(status)
     reasons = [worker.failure for worker in workers if worker.failure is not None]
     if not status.is_finished and len(reasons) == len(workers):
-        raise SearchError(f"every worker was given up: {reasons[-1]}")
+        raise SearchError(f"all workers failed: {reasons[-1]}")
     return status
 
 

@@ -1,4 +1,4 @@
-"""How a search comes along, for the person at the terminal or for a log file."""
+"""Progress of a search: a live table on a terminal, or lines in a log file."""
 
 import logging
 import time
@@ -15,30 +15,31 @@ from nlb_search.search.study.status import StudyStatus
 from nlb_search.storage.study_commands import StudyCommand
 
 LINE_SECONDS = 10.0
-"""Without a terminal, a line is written when a trial finishes, but not more often than this."""
+"""Minimum time between two lines without a terminal. A line is written when a trial finishes."""
 
 _log = logging.getLogger(__name__)
 
 
 class ProgressDisplay(Protocol):
-    """Where a launcher shows its study."""
+    """Displays the progress of a launcher's study."""
 
     def update(self, status: StudyStatus) -> None:
-        """Show where the study stands now; called about once a second."""
+        """Show the current status; called about once per second."""
 
 
 class Pace:
-    """How fast trials finish, and so how long the rest will take."""
+    """Estimates the remaining time from the rate at which trials finish."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()
         self._finished_before: int | None = None
 
     def elapsed(self) -> timedelta:
+        """Time since the start, in whole seconds."""
         return timedelta(seconds=round(time.monotonic() - self._began))
 
     def left(self, status: StudyStatus) -> timedelta | None:
-        """The time until the budget is met at the pace so far, or None before the first trial finished."""
+        """Estimated time until the budget is met, or None before the first trial has finished."""
         if self._finished_before is None:
             self._finished_before = status.finished
         done = status.finished - self._finished_before
@@ -49,7 +50,7 @@ class Pace:
 
 
 class LiveDisplay:
-    """A table that stays in place: the budget, the best trial, and what each worker does."""
+    """A table that is updated in place: the budget, the best trial, and the running trials."""
 
     def __init__(self, console: Console) -> None:
         self._live = Live(console=console, refresh_per_second=4)
@@ -67,7 +68,7 @@ class LiveDisplay:
 
 
 class LineDisplay:
-    """A line in the log whenever trials have finished."""
+    """Writes a line to the log when trials have finished."""
 
     def __init__(self) -> None:
         self._pace = Pace()
@@ -90,12 +91,12 @@ class LineDisplay:
 
 
 def display_for(console: Console) -> LiveDisplay | LineDisplay:
-    """The live table on a terminal, lines anywhere else."""
+    """The live table on a terminal, otherwise lines."""
     return LiveDisplay(console) if console.is_terminal else LineDisplay()
 
 
 def headline(status: StudyStatus) -> str:
-    """A study in one line."""
+    """The status of a study in one line."""
     states, command = status.states, status.command
     failed = f", {states['fail']} failed" if states["fail"] else ""
     best = f"best co-bps {status.best.value:.4f} (trial {status.best.number})" if status.best else "no score yet"
@@ -107,7 +108,7 @@ def headline(status: StudyStatus) -> str:
 
 
 def render(status: StudyStatus, pace: Pace) -> Group:
-    """The study as Rich draws it."""
+    """The live table, for Rich."""
     left = pace.left(status)
     summary = Table.grid(padding=(0, 2))
     summary.add_row(
@@ -117,5 +118,5 @@ def render(status: StudyStatus, pace: Pace) -> Group:
     table = Table("worker", "trial", "epoch", "co-bps", box=None, header_style="bold")
     for at in status.workers:
         score = "" if at.co_bps is None else f"{at.co_bps:.4f}"
-        table.add_row(str(at.worker or "gone"), str(at.trial), f"{at.epoch} of {status.spec.epochs}", score)
+        table.add_row(str(at.worker or "none"), str(at.trial), f"{at.epoch} of {status.spec.epochs}", score)
     return Group(Text(headline(status), style="bold"), summary, table)

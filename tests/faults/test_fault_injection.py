@@ -33,7 +33,7 @@ class Killer:
 def _check_whole(fault_injection: FaultInjection) -> None:
     assert broken_promises(fault_injection.opened(), fault_injection.folder, fault_injection.witness, LOG) == {}
     assert [launch.returncode for launch in fault_injection.launches] == [0, 0], fault_injection.log
-    assert 2 <= fault_injection.log.count("was ended by SIGKILL") <= fault_injection.happened["SIGKILL"]
+    assert 2 <= fault_injection.log.count("was killed by SIGKILL") <= fault_injection.happened["SIGKILL"]
     assert "lost its worker" in fault_injection.log
 
 

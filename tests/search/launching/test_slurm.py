@@ -135,7 +135,7 @@ def test_a_time_is_read_as_slurm_writes_it(time: str, minutes: int) -> None:
     [
         (["--on", "slurm"], 2, "--on slurm needs --time"),
         (["--on", "slurm", "--time", "tomorrow"], 2, "--time tomorrow"),
-        (["--on", "slurm", "--time", "0:03:00"], 2, "--time 0:03:00: a job needs 5 minutes"),
+        (["--on", "slurm", "--time", "0:03:00"], 2, "--time 0:03:00: a job needs at least 5 minutes"),
         (["--on", "slurm", "--time", "60", "--gpus", "0"], 2, "give --time and --gpus-per-node"),
         (["--partition", "gpu"], 2, "need --on slurm"),
         (["--on", "slurm", "--time", "60"], 1, "SQLite on a shared folder is not safe"),
@@ -155,5 +155,5 @@ def test_a_server_may_be_named_by_the_options_of_its_url(tmp_path: Path, monkeyp
     (tmp_path / "srun").touch(mode=0o755)  # as on a login node
     monkeypatch.setenv("PATH", str(tmp_path))
     check_cluster(Locations(parse_url("postgresql://lab@/studies?host=db.example"), tmp_path, tmp_path))
-    with pytest.raises(SearchError, match="is on this machine alone"):
+    with pytest.raises(SearchError, match="is only available on this machine"):
         check_cluster(Locations(parse_url("postgresql://lab@/studies?host=/run/postgresql"), tmp_path, tmp_path))

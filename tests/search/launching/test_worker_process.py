@@ -37,14 +37,12 @@ def test_a_worker_that_is_killed_at_once_again_and_again_is_given_up(
     study: OpenStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     _as_python_starts("import os; os.kill(os.getpid(), 9)", tmp_path, monkeypatch)
-    reason = (
-        "worker 1 was ended by SIGKILL (by the system, when memory ran out?) soon after its start, 5 times in a row"
-    )
+    reason = "worker 1 was killed by SIGKILL (possibly out of memory) soon after its start, 5 times in a row"
     with pytest.raises(SearchError) as error:
         run_workers(study, [Slot(0, None)], Stop(), None, LineDisplay())
-    assert str(error.value) == f"every worker was given up: {reason}"
-    assert sum("starting it again" in message for message in caplog.messages) == 4
-    assert caplog.messages[-1] == f"{reason}: giving it up"
+    assert str(error.value) == f"all workers failed: {reason}"
+    assert sum("restarting it in" in message for message in caplog.messages) == 4
+    assert caplog.messages[-1] == f"{reason}: not restarting it"
 
 
 def test_a_worker_that_says_why_it_cannot_go_on_is_not_started_again(
@@ -53,9 +51,9 @@ def test_a_worker_that_says_why_it_cannot_go_on_is_not_started_again(
     _as_python_starts(
         "import os; print('the recording is another one', flush=True); os._exit(1)", tmp_path, monkeypatch
     )
-    with pytest.raises(SearchError, match="every worker was given up: worker 1: the recording is another one"):
+    with pytest.raises(SearchError, match="all workers failed: worker 1: the recording is another one"):
         run_workers(study, [Slot(0, None)], Stop(), None, LineDisplay())
-    assert not any("starting it again" in message for message in caplog.messages)
+    assert not any("restarting it in" in message for message in caplog.messages)
 
 
 def test_the_reason_of_a_worker_that_was_given_up_is_the_first_line_of_its_error(
@@ -87,5 +85,5 @@ def test_no_worker_is_started_again_once_the_budget_is_met_and_what_one_left_is_
     _as_python_starts("import os; os.kill(os.getpid(), 9)", tmp_path, monkeypatch)
     status = run_workers(study, [Slot(0, None)], Stop(), None, LineDisplay())
     assert status.finished == 1
-    assert "worker 1 was ended by SIGKILL" in caplog.text
+    assert "worker 1 was killed by SIGKILL" in caplog.text
     assert list(study.checkpoints.folder.iterdir()) == [study.checkpoints.best(0)]
