@@ -1,5 +1,5 @@
-"""The search service: what its commands do. It may import every other room.
+"""The search service: implements the commands. It may import every other top-level package.
 
-Its folders are floors, and each imports only from those below it: cli, dashboard, figures, submission, rescoring,
-launching, workers, scoring, study, sampling, and then the modules of this folder.
+Its packages are layers. Each imports only from the layers after it in this list: cli, dashboard, figures, submission,
+rescoring, launching, workers, scoring, study, sampling, and then the modules of this folder.
 """

@@ -1,9 +1,9 @@
-"""What a user asked for that cannot be done, said in one or two lines: what is wrong, the value, what to do."""
+"""Errors for users. A message has one or two lines: what is wrong, with the value, and what to do."""
 
 
 class SearchError(Exception):
-    """The command cannot be carried out."""
+    """The command failed."""
 
 
 class UsageError(SearchError):
-    """The command was given wrongly: an option that is missing, unknown or out of its range."""
+    """The command was used incorrectly: an option is missing, unknown or out of range."""

@@ -1,4 +1,4 @@
-"""From a recording's counts to the tensors that models know."""
+"""Converts a recording's counts to the tensors of models."""
 
 import numpy as np
 import torch
@@ -9,23 +9,23 @@ from nlb_search.models.tensors import Counts, Sizes
 
 
 def sizes_of(recording: Recording) -> Sizes:
-    """The numbers of neurons and bins that a network of this recording has."""
+    """Numbers of neurons and bins of a network for this recording."""
     return Sizes(recording.n_heldin, recording.n_heldout, recording.n_window_bins, recording.n_forward_bins)
 
 
 def counts_of(split: Split) -> Counts:
-    """The counts of a split that has targets: every split but test. They are the mapped file itself, not a copy."""
+    """Counts of a split with targets, which is any split except test. The data is memory-mapped, not copied."""
     n_bins, n_neurons = split.counts.shape[1:]
     sizes = Sizes(split.n_heldin, n_neurons - split.n_heldin, split.n_window_bins, n_bins - split.n_window_bins)
-    # By DLPack, for from_numpy warns of arrays that must not be written to, and nobody writes to counts.
+    # DLPack, because from_numpy warns about read-only arrays. Counts are never written to.
     return Counts(from_dlpack(split.counts), sizes)
 
 
 def heldin_of(split: Split) -> torch.Tensor:
-    """What a model may read of a split, uint8: held-in counts, trials x window bins x held-in; unseen bins read 0."""
+    """Input of a model: held-in counts as uint8, trials x window bins x held-in neurons; unseen bins are 0."""
     return torch.from_numpy(np.where(split.heldin == UNSEEN, np.uint8(0), split.heldin))
 
 
 def largest_count(split: Split) -> int:
-    """The most spikes that one neuron fires in one bin of the split."""
+    """The largest number of spikes of one neuron in one bin of the split."""
     return int(split.counts.max(initial=0, where=split.counts != UNSEEN))

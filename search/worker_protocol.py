@@ -1,7 +1,7 @@
-"""What a launcher and the worker processes that it starts agree on."""
+"""Conventions shared by a launcher and its worker processes."""
 
 LAUNCHER_VARIABLE = "NLB_SEARCH_LAUNCHER"
-"""Set by ``launch`` for its workers: its process id. A worker whose parent is another one has lost its launcher."""
+"""Environment variable with the process id of the launcher. A worker with another parent has lost its launcher."""
 
 ERROR = "nlb-search: "
-"""How the first line of an error begins."""
+"""Prefix of the first line of an error message."""

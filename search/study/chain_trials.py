@@ -1,4 +1,4 @@
-"""The trials of a study, chain by chain."""
+"""Groups the trials of a study by chain."""
 
 from optuna.trial import FrozenTrial
 
@@ -9,16 +9,17 @@ from nlb_search.search.study.opening import OpenStudy
 def by_chain(
     study: OpenStudy, trials: list[FrozenTrial], architectures: tuple[str, ...]
 ) -> list[tuple[str, list[FrozenTrial]]]:
-    """The trials of each of the architectures, after words that name it; all together where none is named.
+    """Group trials by architecture: pairs of a phrase for messages and the trials of that architecture.
 
-    Raises SearchError for an architecture that the study does not search.
+    Without ``architectures``, all trials form one group with an empty phrase. Raises SearchError for an architecture
+    that the study does not search.
     """
     searched = study.spec.architectures
     for architecture in architectures:
         if architecture not in searched:
             raise SearchError(
                 f"the study '{study.name}' does not search '{architecture}' (it searches {' and '.join(searched)}): "
-                "name one of its chains with --arch, or search that one with `nlb-search launch`"
+                "name one of its chains with --arch, or search it in another study with `nlb-search launch`"
             )
     if not architectures:
         return [("", trials)]

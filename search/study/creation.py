@@ -67,7 +67,7 @@ def create_or_open(locations: Locations, name: str, request: StudyRequest) -> Op
         missing = [
             OPTION_OF_FIELD[field] for field in ("dataset", "architectures", "trials") if field not in request.given
         ]
-        raise UsageError(f"there is no study '{name}' yet, and to make it {', '.join(missing)} must be given")
+        raise UsageError(f"there is no study '{name}' yet: give {', '.join(missing)} to create it")
     recording = open_recording(request.dataset, locations.data, request.bin_ms or 5, settings=request.recording)
     chains = [parse_chain(text) for text in request.architectures]
     for chain in chains:
@@ -95,17 +95,17 @@ def create_or_open(locations: Locations, name: str, request: StudyRequest) -> Op
     if recording.choices:
         _log.info("%s, defaults used: %s", recording.name, "; ".join(recording.choices))
     if recording.test is None:
-        _log.warning("there are no test trials, so this study can be exported for --phase val alone")
+        _log.warning("there are no test trials: only --phase val can be exported")
     check_folder(study_folder(locations.artifacts, name))
     database = open_database(locations.url)
-    # A first trial beside the grid would repeat one of its combinations.
+    # With a grid, a first trial with default settings would repeat one of its combinations.
     start = {} if spec.sampler == "grid" else start_parameters(spec.space, spec.architectures)
     make_study(locations.url, database, name, spec.model_dump(mode="json"), start)
     return _join(locations, name, request)
 
 
 def check_chain(chain: Chain, recording: Recording) -> None:
-    """Raises ChainError for a chain that cannot be built for the recording, or whose head cannot describe it."""
+    """Raise ChainError if the chain cannot be built for the recording, or if its head does not support its counts."""
     sizes = sizes_of(recording)
     Network(chain, sizes, Hyperparameters(), torch.zeros(sizes.n_neurons))
     max_spikes = chain.head.max_spikes
@@ -114,14 +114,14 @@ def check_chain(chain: Chain, recording: Recording) -> None:
     largest = max(largest_count(recording.train_val), largest_count(recording.val))
     if largest > max_spikes:
         raise ChainError(
-            f"'{chain.head.name}' describes at most {max_spikes} spike a bin, and {recording.name} at "
-            f"{recording.bin_ms} ms has bins with {largest}: end the chain in exp"
+            f"'{chain.head.name}' supports at most {max_spikes} spike per bin, and {recording.name} has bins of "
+            f"{recording.bin_ms} ms with {largest}: end the chain in exp"
         )
 
 
 def _exists(locations: Locations, name: str) -> bool:
-    made = locations.url.on_disk
-    return (made is None or made.exists()) and is_whole(open_database(locations.url), name)
+    path = locations.url.on_disk
+    return (path is None or path.exists()) and is_whole(open_database(locations.url), name)
 
 
 def _join(locations: Locations, name: str, request: StudyRequest) -> OpenStudy:
@@ -133,6 +133,6 @@ def _join(locations: Locations, name: str, request: StudyRequest) -> OpenStudy:
         changed += recording_differences(study.spec, request.recording)
     if changed:
         raise SearchError(
-            f"the study '{name}' was made with {'; with '.join(changed)}: leave the option out, or name another study"
+            f"the study '{name}' was created with {'; with '.join(changed)}: remove the option, or choose another name"
         )
     return study

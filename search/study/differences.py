@@ -1,4 +1,4 @@
-"""What a command says of a study again, compared with what the study was made with."""
+"""Compares the options of a command with the specification of an existing study."""
 
 from typing import Any
 
@@ -18,11 +18,11 @@ OPTION_OF_FIELD: dict[str, str] = {
     "epochs": "--epochs",
     "seed": "--seed",
 }
-"""The command line's options that a study remembers as they were given, by the field that holds them."""
+"""Command-line options that are stored unchanged in a study, by field of its specification."""
 
 
 def differences(spec: SearchSpec, given: dict[str, Any]) -> list[str]:
-    """For each option that was given again with another value: a phrase that names it and both values."""
+    """For each option whose value differs from the study's, a phrase with the option and both values."""
     return [
         f"{OPTION_OF_FIELD[field]} {_shown(getattr(spec, field))}, not {_shown(value)}"
         for field, value in given.items()
@@ -31,7 +31,7 @@ def differences(spec: SearchSpec, given: dict[str, Any]) -> list[str]:
 
 
 def space_differences(spec: SearchSpec, given: NamedSpace) -> list[str]:
-    """As ``differences``, for a space: whatever its name, the ranges count. Names the first that is another."""
+    """Like ``differences``, for a space: compares ranges, not names, and reports only the first difference."""
     ranges = space_for(given, [parse_chain(text) for text in spec.architectures])
     changed = [setting for setting in spec.space | ranges if spec.space.get(setting) != ranges.get(setting)]
     stored, wanted = ({s: str(space.get(s, "left to the chain")) for s in changed} for space in (spec.space, ranges))
@@ -42,16 +42,16 @@ def space_differences(spec: SearchSpec, given: NamedSpace) -> list[str]:
 
 
 def recording_differences(spec: SearchSpec, given: RecordingSettings) -> list[str]:
-    """As ``differences``, for how a recording is read. Names the first setting that is another."""
+    """Like ``differences``, for the settings of a recording: reports only the first difference."""
     if spec.recording is None:
-        return [f"the benchmark's own windows and splits of {spec.dataset}, not --recording"]
+        return [f"the benchmark's windows and splits of {spec.dataset}, not --recording"]
     stored, wanted = (_written(settings) for settings in (spec.recording, given))
     changed = [name for name in stored if stored[name] != wanted[name]]
     return [f"--recording with {name} {stored[name]}, not {wanted[name]}" for name in changed[:1]]
 
 
 def _written(settings: RecordingSettings) -> dict[str, Any]:
-    """Settings by their names, as a TOML file writes them: it has no word for None."""
+    """Settings by name, as in a TOML file, where None is represented by leaving a key out."""
     values = settings.model_dump(mode="json")
     return {name: "left out" if value is None else value for name, value in values.items()}
 

@@ -58,7 +58,7 @@ class OpenStudy:
         return Checkpoints(study_folder(self.locations.artifacts, self.name))
 
     def claims(self, retry: DatabaseRetry) -> Claims:
-        """The study's trials, to be shared with other workers."""
+        """Claims on the study's trials, which are shared with other workers."""
         from nlb_search.search.sampling.samplers import make_sampler  # imports torch, which takes seconds
 
         return Claims(
@@ -66,37 +66,37 @@ class OpenStudy:
         )
 
     def recording(self) -> "Recording":
-        """The study's recording. Raises SearchError if the files of --data are another one."""
+        """Open the study's recording. Raises SearchError if the files of --data have another content."""
         from nlb_search.data.opening import open_recording  # imports pandas, which takes a second
 
         spec = self.spec
         recording = open_recording(spec.dataset, self.locations.data, spec.bin_ms, settings=spec.recording)
         if recording.content_hash != self.spec.content_hash:
             raise SearchError(
-                f"the study '{self.name}' was made from {self.spec.dataset} with content "
-                f"{self.spec.content_hash[:12]}, and {self.locations.data} holds {recording.content_hash[:12]}: "
-                "give the same files with --data"
+                f"the study '{self.name}' was created from {self.spec.dataset} with content "
+                f"{self.spec.content_hash[:12]}, and {self.locations.data} has content "
+                f"{recording.content_hash[:12]}: give the same files with --data"
             )
         return recording
 
 
 def existing_database(url: StorageUrl) -> optuna.storages.BaseStorage:
-    """The database at ``url``; a file or private server that is not there is an error here, and not made."""
+    """Open the database at ``url``. Raises StorageError instead of creating a SQLite file or private server."""
     check_exists(url)
     return open_database(url)
 
 
 def check_exists(url: StorageUrl) -> None:
-    """Raises StorageError for a SQLite file or private server that is not there."""
-    made = url.on_disk
-    if made is not None and not made.exists():
-        raise StorageError(f"there is no database {made}: make a study with `nlb-search launch`, or give --storage")
+    """Raise StorageError if ``url`` is a SQLite file or private server that does not exist."""
+    path = url.on_disk
+    if path is not None and not path.exists():
+        raise StorageError(f"there is no database {path}: create a study with `nlb-search launch`, or give --storage")
 
 
 def open_named_study(locations: Locations, name: str) -> OpenStudy:
-    """The study ``name`` of the storage, its sampler and pruner as they were made.
+    """Open the study ``name`` of the storage, with its specification and pruner.
 
-    Raises StorageError when there is none, and SearchError when another version of nlb-search wrote it.
+    Raises StorageError if it does not exist, and SearchError if another version of nlb-search created it.
     """
     study, stored = open_study(existing_database(locations.url), name)
     try:
@@ -104,8 +104,8 @@ def open_named_study(locations: Locations, name: str) -> OpenStudy:
     except ValidationError as error:
         field = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise SearchError(
-            f"the study '{name}' was made by another version of nlb-search (its '{field}' cannot be read): "
-            f"use version {stored.get('versions', {}).get('nlb-search', 'that made it')}"
+            f"the study '{name}' was created by another version of nlb-search (its '{field}' cannot be read): "
+            f"use version {stored.get('versions', {}).get('nlb-search', 'that created it')}"
         ) from error
     study.pruner = make_pruner(spec.sampling)
     return OpenStudy(locations, study, spec)

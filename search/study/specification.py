@@ -16,8 +16,8 @@ from nlb_search.search.sampling.settings import PrunerName, SamplerName, Samplin
 
 BATCH_SIZE = 32
 DEFAULT_STEPS = 125
-"""Steps of the optimizer in a trial unless --epochs says otherwise: with twice as many, an mc_rtt-like recording scored
-no better.
+"""Default number of optimizer steps per trial, unless --epochs is given. Twice as many did not improve the score on a
+recording similar to mc_rtt.
 """
 FEWEST_EPOCHS, MAX_EPOCHS = 12, 150
 EVALUATIONS = 40
@@ -54,12 +54,12 @@ class SearchSpec(BaseModel):
 
     @property
     def plan(self) -> Plan:
-        """How each trial is trained."""
+        """The training plan of each trial."""
         return Plan(epochs=self.epochs, evaluate_every=self.evaluate_every, batch_size=self.batch_size)
 
     @property
     def sampling(self) -> SamplingSettings:
-        """How its settings are sampled and its trials pruned."""
+        """The settings of the sampler and pruner."""
         return SamplingSettings(
             sampler=self.sampler,
             pruner=self.pruner,
@@ -73,37 +73,37 @@ class SearchSpec(BaseModel):
         )
 
     def architecture_of(self, params: Mapping[str, Any]) -> str:
-        """The chain of the trial that has these parameters: one of them where the study has several chains."""
+        """The chain of a trial with these parameters. It is a parameter only in studies with several chains."""
         return str(params.get(ARCHITECTURE, self.architectures[0]))
 
     def trial_seed(self, number: int) -> int:
-        """The seed of one trial's training and sampling, below 2**32."""
+        """Random seed of the sampling and training of trial ``number``, below 2**32."""
         return self.sampling.trial_seed(number)
 
 
 def default_epochs(n_trials: int) -> int:
-    """Epochs that give a recording with so many training trials about the usual number of steps."""
+    """Number of epochs with about ``DEFAULT_STEPS`` steps, for a recording with ``n_trials`` training trials."""
     steps_per_epoch = math.ceil(n_trials / BATCH_SIZE)
     return min(max(round(DEFAULT_STEPS / steps_per_epoch), FEWEST_EPOCHS), MAX_EPOCHS)
 
 
 def versions_here() -> dict[str, str]:
-    """The versions that decide what a trial's score is."""
+    """Versions of the installed packages that affect a trial's score."""
     return {"python": platform.python_version()} | {
         package: version(package) for package in ("nlb-search", "optuna", "torch", "numpy")
     }
 
 
 def check_versions(spec: SearchSpec) -> None:
-    """Raises SearchError where a trial here would not be drawn or trained as the study's others were."""
+    """Raise SearchError if the installed versions would sample or train trials differently from the study's."""
     for package in ("nlb-search", "optuna"):
         check_version(spec, package)
 
 
 def check_version(spec: SearchSpec, package: str) -> None:
-    """Raises SearchError where another version of the package is installed than the study was made with."""
-    made_with, here = spec.versions[package], versions_here()[package]
-    if made_with != here:
+    """Raise SearchError if the installed version of the package is not the one that the study was created with."""
+    created_with, here = spec.versions[package], versions_here()[package]
+    if created_with != here:
         raise SearchError(
-            f"the study was made with {package} {made_with}, and here is {here}: install that version to work on it"
+            f"the study was created with {package} {created_with}, and {here} is installed: install {created_with}"
         )

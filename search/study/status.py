@@ -37,8 +37,10 @@ class WorkerAt:
 
 @dataclass(frozen=True)
 class StudyStatus:
-    """A study at one moment. ``states`` counts its trials by state, in lower case; ``best_of_chains`` has the best
-    complete trial of each of its chains, None for a chain without one.
+    """Snapshot of a study.
+
+    ``states`` is the number of trials by state, in lower case. ``best_of_chains`` is the best complete trial of each
+    chain, or None.
     """
 
     study: str
@@ -52,11 +54,12 @@ class StudyStatus:
 
     @property
     def finished(self) -> int:
+        """Number of finished trials."""
         return sum(self.states[state.name.lower()] for state in FINISHED)
 
     @property
     def is_finished(self) -> bool:
-        """Whether the budget is spent and every trial of it done."""
+        """Whether the budget is met."""
         return self.finished >= self.spec.trials
 
     def as_json(self) -> dict[str, Any]:
@@ -104,13 +107,13 @@ def study_status(open_study: OpenStudy) -> StudyStatus:
 
 
 def complete_trials(study: optuna.Study) -> list[FrozenTrial]:
-    """The study's complete trials, best first; equal scores in the order of their numbers."""
+    """The study's complete trials, best first; trials with equal scores are in order of their numbers."""
     trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     return sorted(trials, key=lambda trial: -_score(trial))
 
 
 def best_of(trials: list[FrozenTrial]) -> BestTrial | None:
-    """The best complete trial, or None before there is one."""
+    """The best complete trial, or None if there is none."""
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     if not complete:
         return None

@@ -1,4 +1,4 @@
-"""A worker, the trials that it trains side by side, one trial, and how a worker is stopped.
+"""Workers: taking and running trials, side by side or alone, and stopping.
 
 It may import scoring, study and sampling.
 """

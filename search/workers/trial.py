@@ -1,4 +1,4 @@
-"""One trial from start to end: sample its settings, train, report, prune or complete."""
+"""Runs one trial: samples its settings, trains, reports scores, and prunes or completes it."""
 
 import dataclasses
 import logging
@@ -32,7 +32,7 @@ from nlb_search.storage.claims.claims import Claim
 from nlb_search.storage.errors import StorageError
 
 CHECKPOINT_SECONDS = 15
-"""A checkpoint is written at the first evaluation after this time: a killed worker loses little more than that."""
+"""Time between checkpoints. A checkpoint is written at the next evaluation, so a killed worker loses little more."""
 
 _log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class Outcome(Enum):
 
 
 def settings_of(values: dict[str, Any]) -> tuple[str, Hyperparameters]:
-    """The chain's text and the hyperparameters among a trial's settings."""
+    """Split a trial's settings into the text of its chain and its hyperparameters."""
     return values[ARCHITECTURE], Hyperparameters(**{k: v for k, v in values.items() if k != ARCHITECTURE})
 
 
@@ -87,7 +87,7 @@ def run_trial(claim: Claim, context: TrialContext) -> TrialRun:
     training, last = _restored(new_training, claim, context, identity) or (new_training(), None)
     claim.annotate(architecture=architecture, n_parameters=training.network.n_parameters, device=_name(context.device))
     try:
-        # The earlier worker may have died between saving and reporting; a score that it reported counts once.
+        # The earlier worker may have died between saving and reporting. A score reported twice counts once.
         pruned = last is not None and claim.report(last.co_bps, last.epoch)
         outcome = Outcome.PRUNED if pruned else (yield from _train(training, claim, context, identity))
     except DivergedError as error:
@@ -111,8 +111,8 @@ def _train(
 ) -> Generator[Training, Progress, Outcome]:
     """Train until the plan is done, the pruner stops the trial, or the worker is asked to release it.
 
-    A worker that is asked to release saves a checkpoint at the next evaluation; if that takes too long, it leaves the
-    last one.
+    A worker that is asked to release the trial saves a checkpoint at the next evaluation. If that takes too long, the
+    previous checkpoint remains.
     """
     saved = time.monotonic()
     while not training.is_done:
@@ -122,7 +122,7 @@ def _train(
             return Outcome.STOPPED
         context.stop.check_launcher()
         stopped = context.stop.releases_trials and not training.is_done
-        # Saved before it is reported: a stopped worker whose database is unreachable must not lose it.
+        # Save before reporting: if the database is unreachable, a stopped worker must not lose the evaluation.
         if stopped or time.monotonic() - saved > CHECKPOINT_SECONDS:
             _save_running(training, progress, claim, context, identity)
             saved = time.monotonic()
@@ -134,7 +134,7 @@ def _train(
 
 
 def _complete(training: Training, claim: Claim, context: TrialContext, values: dict[str, Any]) -> None:
-    """Save the best network, then complete the trial with its score: never in the other order."""
+    """Save the best network and then complete the trial, in this order: a complete trial must have its network."""
     best = training.best
     if best is None or not math.isfinite(best.progress.co_bps):
         raise DivergedError("the training ended without a finite score")
@@ -160,23 +160,24 @@ def _complete(training: Training, claim: Claim, context: TrialContext, values: d
 
 
 def _range_attributes(gains: Gains) -> dict[str, float]:
-    """The range of the trial's co-bps; empty if val has too few spikes for one."""
+    """Confidence interval of the trial's co-bps as user attributes; empty if val has too few spikes for one."""
     co_bps = range_of(resampled_co_bps(gains.gain_B.cpu().numpy(), gains.spikes_B.cpu().numpy()))
-    ends = {"co_bps_low": co_bps.low, "co_bps_high": co_bps.high}
-    return ends if all(map(math.isfinite, ends.values())) else {}
+    bounds = {"co_bps_low": co_bps.low, "co_bps_high": co_bps.high}
+    return bounds if all(map(math.isfinite, bounds.values())) else {}
 
 
 def _restored(
     new_training: Callable[[], Training], claim: Claim, context: TrialContext, identity: dict[str, Any]
 ) -> tuple[Training, Progress] | None:
-    """The training as an earlier worker saved it, and its last evaluation; None without a usable checkpoint.
+    """Load the training and its last evaluation from an earlier worker's checkpoint; None without a usable checkpoint.
 
-    A checkpoint that is damaged, or of another study of this name, is ignored: the trial is trained from scratch.
+    A checkpoint that is damaged or belongs to another study of the same name is ignored, and the trial starts from
+    scratch.
     """
     try:
         checkpoint = load_checkpoint(context.checkpoints.running(claim.number))
         if checkpoint.facts["identity"] != identity:
-            raise StorageError("its checkpoint is of another study")
+            raise StorageError("its checkpoint belongs to another study")
         training = new_training()
         training.restore(State(checkpoint.tensors, checkpoint.facts["training"]))
         progress = Progress(**checkpoint.facts["progress"])
@@ -192,7 +193,7 @@ def _restored(
 def _save_running(
     training: Training, progress: Progress, claim: Claim, context: TrialContext, identity: dict[str, Any]
 ) -> None:
-    """Save a checkpoint of the training. A full disk costs the checkpoint, not the trial."""
+    """Save a checkpoint of the training. If the disk is full, the trial continues without it."""
     state = training.state()
     facts = {"identity": identity, "training": state.facts, "progress": dataclasses.asdict(progress)}
     try:

@@ -1,4 +1,4 @@
-"""The trials that one worker runs side by side: they are trained together and are otherwise independent."""
+"""A batch of trials that one worker trains together. Apart from that, the trials are independent."""
 
 import logging
 from contextlib import ExitStack
@@ -14,7 +14,7 @@ from nlb_search.storage.database.retrying import is_away
 from nlb_search.storage.errors import LostTrialError, StorageError
 
 MAX_FAILURES = 10
-"""After this many failures in a row the fault is taken to be the worker's, and it exits."""
+"""After this many failures in a row, the worker exits, because the cause is probably the worker."""
 
 _log = logging.getLogger(__name__)
 
@@ -29,9 +29,9 @@ class _Member:
 
 
 class TrialBatch:
-    """The running trials of a worker: trained to their next evaluation together, then handled one by one.
+    """The running trials of a worker: trained together to their next evaluation, then handled one by one.
 
-    A trial that fails is recorded with its reason and leaves the batch; the others continue.
+    A trial that fails is recorded with the reason and removed from the batch; the others continue.
     """
 
     def __init__(self, context: TrialContext, heartbeat: Heartbeat) -> None:
@@ -45,7 +45,7 @@ class TrialBatch:
 
     @property
     def accepts_trials(self) -> bool:
-        """Whether other trials may join: not while a trial is running at the epoch at which its workers died."""
+        """Whether trials may be added. Not while a trial needs isolation, at the epoch at which its workers died."""
         return not any(
             member.claim.lost_workers.need_isolation and training.epoch <= member.claim.lost_workers.step
             for member, training in self._trainings.items()
@@ -57,7 +57,7 @@ class TrialBatch:
         return [member.claim.number for member in self._trainings]
 
     def start(self, claim: Claim) -> None:
-        """Start a trial. Raises as ``advance`` does."""
+        """Start a trial and add it to the batch. Raises the same errors as ``advance``."""
         alive = ExitStack()
         alive.enter_context(claim.kept_alive(self._heartbeat))
         self._resume(_Member(claim, run_trial(claim, self._context), alive), None)
@@ -69,20 +69,20 @@ class TrialBatch:
         database stays unreachable.
         """
         outcomes = self._trainer.advance(list(self._trainings.values()), self._interrupted)
-        ended: Exception | None = None
+        first_error: Exception | None = None
         for member, outcome in zip(list(self._trainings), outcomes, strict=True):
             try:
                 self._resume(member, outcome)
-            except Exception as error:  # every trial gets its result, to save it at least, before the worker exits
-                ended = ended or error
-        if ended is not None:
-            raise ended
+            except Exception as error:  # every trial must get its result and save it before the worker exits
+                first_error = first_error or error
+        if first_error is not None:
+            raise first_error
 
     def _interrupted(self) -> bool:
         return self._context.stop.is_urgent()
 
     def _resume(self, member: _Member, outcome: Progress | Exception | None) -> None:
-        """Resume the trial until its training is to continue, or until it finishes."""
+        """Resume the trial's generator, which yields to continue training and returns when the trial has finished."""
         try:
             match outcome:
                 case Exception():
@@ -111,7 +111,7 @@ class TrialBatch:
         member.alive.close()
 
     def _record_failure(self, claim: Claim, error: Exception) -> None:
-        """Record why the trial failed, unless another worker holds it by now."""
+        """Record why the trial failed, unless another worker holds it now."""
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         _log.warning("trial %d failed: %s", claim.number, reason)
         _log.debug("trial %d", claim.number, exc_info=error)

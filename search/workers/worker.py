@@ -1,4 +1,4 @@
-"""A worker: takes trials, one or several at a time, until the budget is met."""
+"""A worker: runs trials, one or several at a time, until the budget is met."""
 
 import math
 import time
@@ -22,20 +22,21 @@ from nlb_search.storage.study_commands import StudyCommand, StudyCommands
 IDLE_SECONDS = 1.0
 
 SIDE_BY_SIDE = {"cpu": 1, "cuda": 32}
-"""Default number of trials side by side. On a CPU more than one gains little, and the sampler learns later from each.
-On an H200, a step of 64 trials takes 3.5 times as long as that of one.
+"""Default number of trials side by side, by device.
+
+On a CPU, more than one gains little and delays the results that the sampler learns from. On an H200, a step of 64
+trials takes 3.5 times as long as a step of one.
 """
 
 BUDGET_SHARE = 4
-"""By default a worker starts at most the study's trials divided by this: the sampler must see some of them finish."""
+"""By default, a worker runs at most the study's trials divided by this at once, because the sampler needs results."""
 
 
 def work(open_study: OpenStudy, stop: Stop, side_by_side: int | None = None) -> None:
     """Run trials, ``side_by_side`` at a time, until the budget is met, ``stop`` is set or the study is stopped.
 
-    The default is ``SIDE_BY_SIDE`` of the device. While the study is paused, the worker waits.
-
-    Raises SearchError after ten failures in a row, with the last reason, and StorageError if the database
+    The default of ``side_by_side`` is ``SIDE_BY_SIDE``, limited by ``BUDGET_SHARE``. While the study is paused, the
+    worker waits. Raises SearchError after ten failures in a row, with the last reason, and StorageError if the database
     stays unreachable.
     """
     keep_freed_memory()
@@ -48,29 +49,29 @@ def work(open_study: OpenStudy, stop: Stop, side_by_side: int | None = None) -> 
     retry.call(lambda: remove_unused_checkpoints(open_study))
     commands = StudyCommands(open_study.study, retry)
     with claims.heartbeat() as heartbeat:
-        batch, ask_again_at = TrialBatch(context, heartbeat), 0.0
+        batch, next_claim_at = TrialBatch(context, heartbeat), 0.0
         while True:
             stop.check_launcher()
             command = commands.now()
             stop.set_paused(command.releases_trials)
             if (
                 command is StudyCommand.WORK
-                and time.monotonic() >= ask_again_at
+                and time.monotonic() >= next_claim_at
                 and not _fill(batch, max_trials, claims, stop)
             ):
-                # Other workers hold the last trials: no need to ask for more at every evaluation.
-                ask_again_at = time.monotonic() + IDLE_SECONDS
+                # Other workers hold the last trials: do not ask for more at every evaluation.
+                next_claim_at = time.monotonic() + IDLE_SECONDS
             if batch:
                 batch.advance()
             elif stop.is_set() or command.ends or claims.is_finished():
                 return
             else:
-                # One of the last trials may yet fail or lose its worker.
+                # One of the last trials may still fail or lose its worker.
                 stop.wait(IDLE_SECONDS)
 
 
 def _fill(batch: TrialBatch, max_trials: int, claims: Claims, stop: Stop) -> bool:
-    """Start trials until the batch is full; returns whether there were enough."""
+    """Start trials until the batch is full. Returns False if there were not enough trials."""
     while len(batch) < max_trials and batch.accepts_trials and not stop.is_set():
         claim = claims.next(batch.numbers)
         if claim is None:
@@ -80,7 +81,7 @@ def _fill(batch: TrialBatch, max_trials: int, claims: Claims, stop: Stop) -> boo
 
 
 def make_context(open_study: OpenStudy, stop: Stop) -> TrialContext:
-    """The context of the study's trials. Raises SearchError for a wrong version or recording."""
+    """Create the context of the study's trials. Raises SearchError for a wrong version or recording."""
     check_versions(open_study.spec)
     check_folder(open_study.checkpoints.folder)
     recording = open_study.recording()

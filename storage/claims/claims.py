@@ -183,7 +183,7 @@ class Claims:
         return Heartbeat(self.study)
 
     def is_finished(self) -> bool:
-        """Whether the budget is spent and every trial of it done. Raises StorageError if the study was deleted."""
+        """Whether the budget is met. Raises StorageError if the study was deleted."""
         with explain_if_deleted(self.study.study_name):
             return self.retry.call(lambda: finished_count(self.study)) >= self.budget
 

@@ -56,7 +56,7 @@ def test_a_worker_with_another_version_of_a_package_is_refused(
         environment.syspath_prepend(str(installed.parent))
         said = joins()
     made_with = half_done.spec.versions[package]
-    assert f"the study was made with {package} {made_with}, and here is 0.0.1: install that version" in said
+    assert f"the study was created with {package} {made_with}, and 0.0.1 is installed: install {made_with}" in said
     work(half_done, Stop())
     assert broken_promises(half_done, tmp_path, witness, frozenset({"site"})) == {}
 
@@ -67,6 +67,6 @@ def test_a_worker_with_another_recording_is_refused(
     witness = Witness()
     witness.look(half_done.study)
     write_recording(tmp_path / "other" / "mc_rtt", "mc_rtt", trials=16, neurons=5, seed=1)
-    assert f"was made from mc_rtt with content {half_done.spec.content_hash[:12]}" in joins(tmp_path / "other")
+    assert f"was created from mc_rtt with content {half_done.spec.content_hash[:12]}" in joins(tmp_path / "other")
     work(half_done, Stop())
     assert broken_promises(half_done, tmp_path, witness, frozenset({"other"})) == {}

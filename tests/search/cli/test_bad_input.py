@@ -32,9 +32,9 @@ def _refused(tmp_path: Path, *arguments: str | Path, code: int, says: str) -> No
         (("--dataset", "mc_maz", *NEW), 1, "unknown dataset 'mc_maz': choose one of mc_maze, mc_rtt"),
         (("--dataset", "mc_rtt", "--arch", "GRU(2) -> FG -> exp", "--trials", "1"), 2, "GRU(2) -> >>FG<< -> exp"),
         (("--dataset", "mc_rtt", "--arch", "GRU(2) -> exp", "--trials", "1"), 2, "put FF before exp"),
-        (("--dataset", "mc_rtt", "--arch", "FF -> Sigmoid", "--trials", "1"), 2, "'Sigmoid' describes at most 1 spike"),
-        (("--dataset", "mc_rtt", "--arch", "rnnf"), 2, "--trials must be given"),
-        (("--trials", "1"), 2, "--dataset, --arch must be given"),
+        (("--dataset", "mc_rtt", "--arch", "FF -> Sigmoid", "--trials", "1"), 2, "'Sigmoid' supports at most 1 spike"),
+        (("--dataset", "mc_rtt", "--arch", "rnnf"), 2, "give --trials to create it"),
+        (("--trials", "1"), 2, "give --dataset, --arch to create it"),
         (("--dataset", "mc_rtt", "--arch", "rnnf", "--trials", "0"), 2, "--trials"),
         (("--dataset", "mc_rtt", *NEW, "--sampler", "guess"), 2, "guess"),
         (("--dataset", "mc_rtt", *NEW, "--bin-size", "7"), 1, "bins of 7 ms: choose 5 or 20"),
@@ -113,7 +113,7 @@ def searched(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     ("arguments", "says"),
     [
         (("status", "another"), "there is no study 'another' in this storage (there are study)"),
-        (("launch", "study", "--seed", "5"), "the study 'study' was made with --seed 0, not 5"),
+        (("launch", "study", "--seed", "5"), "the study 'study' was created with --seed 0, not 5"),
         (
             ("launch", "study", "--trials", "9", "--dataset", "mc_maze"),
             "--dataset mc_rtt, not mc_maze; with --trials 1",
@@ -126,8 +126,8 @@ def searched(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
             ("evaluate", "val.h5", "--dataset", "mc_rtt", "--targets", "val.h5"),
             "lack eval_spikes_heldout",
         ),
-        (("export-best", "study", "study", "--out", "x.h5"), "two of the studies are of mc_rtt"),
-        (("export-best", "study", "--out", "x.h5", "--artifacts", "elsewhere"), "give the folder that the workers"),
+        (("export-best", "study", "study", "--out", "x.h5"), "two studies are of mc_rtt"),
+        (("export-best", "study", "--out", "x.h5", "--artifacts", "elsewhere"), "give the workers' folder"),
         (("evaluate", "none.h5", "--dataset", "mc_rtt"), "cannot read none.h5 as a submission: No such file"),
         (("evaluate", "val.h5", "--dataset", "mc_maze"), "val.h5 has no group 'mc_maze' (it has mc_rtt)"),
         (("evaluate", "nlb-search.db", "--dataset", "mc_rtt"), "cannot read nlb-search.db as a submission"),
@@ -149,4 +149,4 @@ def test_a_recording_that_is_not_the_studys(searched: Path, tmp_path: Path) -> N
     for command in commands:
         outcome = call(*command, "--data", tmp_path, cwd=searched)
         assert outcome.code == 1
-        assert "the study 'study' was made from mc_rtt with content" in outcome.err
+        assert "the study 'study' was created from mc_rtt with content" in outcome.err

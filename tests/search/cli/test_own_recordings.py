@@ -142,7 +142,10 @@ def test_an_nwb_file_with_test_trials_is_scored_on_them_too(tmp_path: Path) -> N
             "--recording with window_ms left out, not [0, 400]",
         ),
         (("resume", "least", "--workers", "1"), "unknown dataset 'least'"),
-        (("resume", "all", "--workers", "1", "--data", "least.h5"), "the study 'all' was made from all with content"),
+        (
+            ("resume", "all", "--workers", "1", "--data", "least.h5"),
+            "the study 'all' was created from all with content",
+        ),
         (("export-best", "all", "--phase", "test", "--out", "x.h5", "--data", "all.h5"), "all has no test trials"),
         (("evaluate", "all-val.h5", "--dataset", "least", "--data", "all.h5"), "has no group 'least' (it has all)"),
         (

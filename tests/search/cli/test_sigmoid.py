@@ -26,4 +26,4 @@ def test_a_chance_of_a_spike_is_searched_exported_and_scored_like_other_rates(tm
     # In bins of 20 ms the same recording has more than one spike, and a chance of a spike is no rate.
     refused = call("launch", "wider", *launch[2:], "--trials", "1", "--bin-size", "20", cwd=tmp_path)
     assert refused.code == 2
-    assert "'Sigmoid' describes at most 1 spike a bin, and mc_rtt at 20 ms has bins with" in refused.err
+    assert "'Sigmoid' supports at most 1 spike per bin, and mc_rtt has bins of 20 ms with" in refused.err
