@@ -1,4 +1,4 @@
-"""The command line: all commands, in the order in which they are usually needed."""
+"""The command line, with all commands in the usual order of use."""
 
 import sys
 from typing import Annotated

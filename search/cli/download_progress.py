@@ -1,4 +1,4 @@
-"""How files come along that are fetched: a bar for each on a terminal, nothing but the rooms' own words elsewhere."""
+"""Progress of downloads: a bar per file on a terminal."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def show(steps: "Iterable[fetching.Progress]", console: Console) -> None:
-    """Go through ``steps``, and show on a terminal how far each file is."""
+    """Consume ``steps`` and show the progress of each file if the console is a terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
         tasks: dict[Path, TaskID] = {}

@@ -1,39 +1,39 @@
-"""Passwords leave the command line, which every user of the machine can read, for the environment, which none can."""
+"""Moves passwords from the command line, which every user of the machine can read, to the environment."""
 
 import os
 import re
 import sys
 
 VARIABLES = {"--storage": "NLB_SEARCH_STORAGE", "--to": "NLB_SEARCH_TO"}
-"""Options that take a storage's URL, and the variables that say the same."""
+"""Options with a storage URL, and the corresponding environment variables."""
 
 _WITH_PASSWORD = re.compile(r"://[^@]*:.*@|passw", re.IGNORECASE)
 
 
 def restart_without_passwords() -> None:
-    """Replace this process by one that finds the URLs in its environment, if its command line shows a password.
+    """If the command line contains a password, replace this process by one with the URLs in its environment.
 
-    The command line keeps its number and its terminal; where it shows no password, nothing happens.
+    The new process has the same process id and terminal.
     """
     arguments, environment = sys.argv[1:], {}
     for option, variable in VARIABLES.items():
-        rest, values = _taken_out(arguments, option)
+        remaining, values = _remove_option(arguments, option)
         if any(map(_WITH_PASSWORD.search, values)):
-            arguments, environment[variable] = rest, values[-1]
+            arguments, environment[variable] = remaining, values[-1]
     if environment:
         python = sys.orig_argv[1 : len(sys.orig_argv) - len(sys.argv[1:])]
         os.execve(sys.executable, [sys.executable, *python, *arguments], os.environ | environment)
 
 
-def _taken_out(arguments: list[str], option: str) -> tuple[list[str], list[str]]:
-    """The arguments without an option, and the values that it was given."""
-    rest, values = [], []
-    following = iter(arguments)
-    for argument in following:
+def _remove_option(arguments: list[str], option: str) -> tuple[list[str], list[str]]:
+    """Remove an option from the arguments; returns the remaining arguments and the option's values."""
+    remaining, values = [], []
+    iterator = iter(arguments)
+    for argument in iterator:
         if argument == option:
-            values.append(next(following, ""))
+            values.append(next(iterator, ""))
         elif argument.startswith(f"{option}="):
             values.append(argument.partition("=")[2])
         else:
-            rest.append(argument)
-    return rest, values
+            remaining.append(argument)
+    return remaining, values

@@ -35,20 +35,20 @@ def fetch(
 
     try:
         from nlb_search.data.dandi.archive import DandiArchive
-        from nlb_search.data.dandi.fetching import fetch as bring
+        from nlb_search.data.dandi.fetching import fetch as download
         from nlb_search.data.dandi.provenance import read_record
         from nlb_search.data.dandi.public_targets import URL, fetch_targets
     except ImportError as error:
         raise SearchError(
-            "fetch needs the client of DANDI, which is not installed: `pip install 'nlb-search[fetch]'`"
+            "fetch needs DANDI's client, which is not installed: `pip install 'nlb-search[fetch]'`"
         ) from error
     wanted = [dataset_named(name) for name in datasets or ()]
     with_targets = targets or targets_url is not None
     if not wanted and not with_targets:
-        raise UsageError(f"say what to fetch: {', '.join(DATASETS)}, or --targets")
+        raise UsageError(f"nothing to fetch: give one of {', '.join(DATASETS)}, or --targets")
     archive = DandiArchive(dandi_url)
     for dataset in wanted:
-        show(bring(dataset, data, archive), MESSAGES)
+        show(download(dataset, data, archive), MESSAGES)
         folder = data / dataset.dandi_id
         record = read_record(folder)
         assert record is not None
@@ -76,7 +76,7 @@ def synthesize(
     ] = False,
     data: options.Data = options.DATA,
 ) -> None:
-    """Write a synthetic recording in DANDI's layout, with its true rates and its ceiling in a second file."""
+    """Write a synthetic recording in DANDI's layout, and its true rates and best possible co-bps in a second file."""
     from nlb_search.data.synthesis import SynthesisOptions
     from nlb_search.data.synthesis import synthesize as write
 
@@ -114,4 +114,4 @@ def inspect(
         typer.echo(f"defaults used: {'; '.join(opened.choices)}")
     for line in [f"! {warning}" for warning in inspection_warnings(found)] or ["no problems found"]:
         typer.echo(line)
-    typer.echo("--out DIR writes a page with pictures" if page is None else f"wrote {page}")
+    typer.echo("use --out DIR to write a page with figures" if page is None else f"wrote {page}")

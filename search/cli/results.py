@@ -29,7 +29,7 @@ def rescore(
     from nlb_search.search.figures.rescoring_table import choice, finalists_table
     from nlb_search.search.launching.slots import chosen_gpus, make_slots
     from nlb_search.search.rescoring.rescoring import choose_finalists
-    from nlb_search.search.rescoring.rescoring import rescore as score_anew
+    from nlb_search.search.rescoring.rescoring import rescore as run_rescoring
     from nlb_search.search.study.opening import open_named_study
     from nlb_search.search.workers.stopping import Stop
 
@@ -37,7 +37,7 @@ def rescore(
     chosen = choose_finalists(open_study, finalists, options.chains(arch))
     slots = make_slots(chosen_gpus(gpus), workers_per_gpu, workers)
     stop = Stop().listen()
-    rescoring = score_anew(open_study, chosen, splits, slots, stop)
+    rescoring = run_rescoring(open_study, chosen, splits, slots, stop)
     if as_json:
         print_json(rescoring.as_json())
     else:
@@ -73,7 +73,7 @@ def export_best(
     locations = options.locations(storage, data, artifacts)
     selection = Selection(ensemble, options.chains(arch), by)
     export([open_named_study(locations, name) for name in study], out, phase, selection)
-    typer.echo(f"wrote {out}, phase {phase}: every array checked")
+    typer.echo(f"wrote {out}, phase {phase}, and checked all arrays")
 
 
 def evaluate(

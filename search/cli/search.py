@@ -93,11 +93,11 @@ def launch(
         check_cluster(locations)
     open_study = create_or_open(locations, study, request)
     for mean in KNOWN_MEANS.keys() & {text.strip().lower() for text in arch or ()}:
-        typer.echo(f"{mean}, the mean of its chains: `nlb-search export-best {study} --arch {mean} --out FILE.h5`")
+        typer.echo(f"to average the chains of {mean}: `nlb-search export-best {study} --arch {mean} --out FILE.h5`")
     if command_of(open_study.study).ends:
         raise SearchError(f"the study '{study}' was stopped: continue with `nlb-search resume {study}`")
     if workers == 0:
-        typer.echo(f"the study '{study}' exists: run `nlb-search worker {study}` on any machine to work on it")
+        typer.echo(f"the study '{study}' exists: run `nlb-search worker {study}` on any machine to run trials")
     elif allocation is not None:
         _submit(open_study, allocation, side_by_side)
     else:
@@ -128,16 +128,16 @@ def resume(
     if slots:
         _search(open_study, slots, hours)
     else:
-        typer.echo(f"paused workers of '{study}' continue")
+        typer.echo(f"workers of '{study}' continue")
 
 
 def pause(study: options.StudyName, storage: options.Storage = options.STORAGE) -> None:
     """Pause a study: its workers on all machines release their trials and wait."""
     from nlb_search.storage.study_commands import StudyCommand
 
-    in_hand = _ask(study, storage, StudyCommand.PAUSE)
+    running = _send(study, storage, StudyCommand.PAUSE)
     typer.echo(
-        f"asked the workers of '{study}' to release their trials and wait ({in_hand}): "
+        f"asked the workers of '{study}' to release their trials and wait ({running}): "
         f"`nlb-search resume {study} --workers 0` lets them continue; without --workers it also starts workers here"
     )
 
@@ -150,24 +150,24 @@ def stop(
     """Stop a study: its workers on all machines release their trials and exit."""
     from nlb_search.storage.study_commands import StudyCommand
 
-    in_hand = _ask(study, storage, StudyCommand.FINISH if finish else StudyCommand.STOP)
-    first = "finish" if finish else "release"
+    running = _send(study, storage, StudyCommand.FINISH if finish else StudyCommand.STOP)
+    action = "finish" if finish else "release"
     typer.echo(
-        f"asked the workers of '{study}' to {first} their trials and end ({in_hand}): "
+        f"asked the workers of '{study}' to {action} their trials and exit ({running}): "
         f"`nlb-search resume {study}` continues later"
     )
 
 
-def _ask(study: str, storage: str, command: "StudyCommand") -> str:
-    """Send a command to a study's workers; returns the number of running trials, as text."""
+def _send(study: str, storage: str, command: "StudyCommand") -> str:
+    """Send a command to a study's workers; returns the number of running trials as text."""
     from nlb_search.search.study.opening import open_named_study
     from nlb_search.search.study.status import study_status
     from nlb_search.storage.study_commands import send_command
 
     open_study = open_named_study(options.locations(storage, options.DATA), study)
     send_command(open_study.study, command)
-    in_hand = sum(at.worker is not None for at in study_status(open_study).workers)
-    return "1 trial is running" if in_hand == 1 else f"{in_hand} trials are running"
+    n_running = sum(at.worker is not None for at in study_status(open_study).workers)
+    return "1 trial is running" if n_running == 1 else f"{n_running} trials are running"
 
 
 def worker(
@@ -183,9 +183,9 @@ def worker(
     from nlb_search.search.workers.worker import work
     from nlb_search.storage.database.retrying import DatabaseRetry
 
-    stop = Stop().listen(signal.SIGUSR2)  # Slurm's word, to every process of a job, that its time is nearly up
+    stop = Stop().listen(signal.SIGUSR2)  # Slurm sends this to every process of a job before its time limit
     locations = options.locations(storage, data, artifacts)
-    # Clusters start workers and databases in any order, and a launcher may start one while the database is away.
+    # Retry: a cluster may start workers before the database, and the database may be unreachable at the moment.
     open_study = DatabaseRetry(stop).call(lambda: open_named_study(locations, study))
     work(open_study, stop, side_by_side)
     if stop.is_set():
@@ -200,8 +200,8 @@ def _search(open_study: "OpenStudy", slots: "list[Slot]", hours: float | None) -
     from nlb_search.search.workers.stopping import Stop
     from nlb_search.storage.database.retrying import DatabaseRetry
 
-    open_study.recording()  # here, so that what is wrong with it is said once, and it is prepared once
-    stop = Stop().listen(signal.SIGUSR2)  # Slurm's word, to every process of a job, that its time is nearly up
+    open_study.recording()  # here, to prepare it once and report errors once
+    stop = Stop().listen(signal.SIGUSR2)  # Slurm sends this to every process of a job before its time limit
     with display_for(MESSAGES) as show:
         status = run_workers(open_study, slots, stop, hours, show)
     print_status(status, DatabaseRetry(stop).call(lambda: find_ties(open_study)))
@@ -215,12 +215,12 @@ def _submit(open_study: "OpenStudy", allocation: "Allocation", side_by_side: int
     """Submit Slurm jobs for an open study, and print how to follow and stop them."""
     from nlb_search.search.launching.slurm import submit
 
-    open_study.recording()  # here, so that what is wrong with it is said at once, and it is prepared once
+    open_study.recording()  # here, to prepare it once and report errors before submitting
     jobs = submit(open_study, allocation, side_by_side)
     name, first = open_study.name, jobs[0].job_id.partition("_")[0]
     typer.echo(f"submitted {'job' if len(jobs) == 1 else 'jobs'} {', '.join(job.job_id for job in jobs)}")
-    typer.echo(f"their logs: {jobs[0].paths.folder}/{first}*.out")
+    typer.echo(f"logs: {jobs[0].paths.folder}/{first}*.out")
     typer.echo(
         f"`nlb-search status {name}` shows the status of the study, `nlb-search stop {name}` stops it on all machines,"
     )
-    typer.echo(f"`scancel {first}` ends only these jobs; their trials are released")
+    typer.echo(f"`scancel {first}` cancels only these jobs, which release their trials")

@@ -89,6 +89,7 @@ def plot(
 
 
 def print_status(status: "StudyStatus", ties: "Ties") -> None:
+    """Print the status of a study as text."""
     from nlb_search.search.figures.study_table import report
     from nlb_search.search.launching.progress import headline
 

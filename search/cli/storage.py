@@ -42,4 +42,6 @@ def copy(
         for copied in copy_study(study, Home(locations.url, locations.artifacts), target):
             show.update(bar, description=copied.what, completed=copied.done, total=copied.total)
     typer.echo(f"copied {study} to {target.url}, its checkpoints to {target.artifacts / study}")
-    typer.echo(f"{locations.url} still has it: delete it there when you no longer need it, and work on one of the two")
+    typer.echo(
+        f"the study is still in {locations.url}: run workers on only one of the two copies, and delete the other"
+    )

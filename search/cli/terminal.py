@@ -1,4 +1,4 @@
-"""What a person sees of a command: its words, its errors, and the exit code that it leaves."""
+"""Output of commands: log lines, JSON, error messages and exit codes."""
 
 import json
 import logging
@@ -25,20 +25,20 @@ MESSAGES = Console(stderr=True)
 
 
 def configure_logging(debug: bool) -> None:
-    """Send what the rooms log to standard error: in colour to a terminal, with the time to a file."""
+    """Log to standard error: in colour on a terminal, with the time otherwise."""
     level = logging.DEBUG if debug else logging.INFO
     if MESSAGES.is_terminal:
         handler = RichHandler(console=MESSAGES, show_path=False, show_level=False, log_time_format="%H:%M:%S")
         logging.basicConfig(level=logging.WARNING, handlers=[handler], format="%(message)s")
     else:
-        # A launcher gives its workers' words a time itself.
+        # A launcher adds the time to the lines of its workers.
         time = "" if LAUNCHER_VARIABLE in os.environ else "%(asctime)s "
         logging.basicConfig(level=logging.WARNING, format=f"{time}%(message)s", datefmt="%H:%M:%S")
     logging.getLogger("nlb_search").setLevel(level)
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON object; what is not a finite number is null, for JSON knows none."""
+    """Print one JSON object. Numbers that are not finite become null, because JSON does not support them."""
 
     def finite(item: Any) -> Any:
         if isinstance(item, dict):
@@ -51,23 +51,23 @@ def print_json(value: Any) -> None:
 
 
 def exit_code_of(command: Callable[[], Any]) -> int:
-    """Run a command; whatever goes wrong is said in one or two lines."""
+    """Run a command and return its exit code. Errors are printed in one or two lines."""
     try:
         code = command()
     except typer.TyperException as error:
-        return _complain(error.format_message(), WRONG_USAGE)
+        return _report_error(error.format_message(), WRONG_USAGE)
     except (UsageError, ChainError) as error:
-        return _complain(str(error), WRONG_USAGE)
+        return _report_error(str(error), WRONG_USAGE)
     except (SearchError, StorageError, DataError) as error:
-        return _complain(str(error), FAILED)
+        return _report_error(str(error), FAILED)
     except Exception as error:
-        what = " ".join(f"{type(error).__name__}: {error}".split())
-        return _complain(f"{what}\nrun it again as `nlb-search --debug ...` to see where that came from", FAILED)
+        message = " ".join(f"{type(error).__name__}: {error}".split())
+        return _report_error(f"{message}\nrun `nlb-search --debug ...` to see the traceback", FAILED)
     return code if isinstance(code, int) else DONE
 
 
-def _complain(message: str, code: int) -> int:
-    """Say what is wrong; with --debug, show where it came from."""
-    logging.getLogger("nlb_search").debug("the error came from here", exc_info=True)
+def _report_error(message: str, code: int) -> int:
+    """Print an error message, after the traceback with --debug; returns the exit code."""
+    logging.getLogger("nlb_search").debug("traceback of the error", exc_info=True)
     print(f"{ERROR}{message}", file=sys.stderr)
     return code

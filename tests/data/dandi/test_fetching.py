@@ -129,7 +129,7 @@ def test_what_cannot_be_fetched_leaves_nothing(arguments: list[str], code: int, 
 def test_without_anything_named_the_choices_are_said(tmp_path: Path):
     outcome = call("fetch", cwd=tmp_path)
     assert outcome.code == 2
-    assert "say what to fetch: mc_maze, mc_rtt" in outcome.err
+    assert "nothing to fetch: give one of mc_maze, mc_rtt" in outcome.err
 
 
 def test_a_server_that_would_write_outside_the_folder_is_refused(dandi: DandiServer, tmp_path: Path):

@@ -40,7 +40,7 @@ def test_every_layout_is_told(dataset: str, behavior: str, averages: str, record
     assert behavior in words
     assert averages in words
     assert "! neurons that never fire in train or val: " in words
-    assert "--out DIR writes a page with pictures" in words
+    assert "use --out DIR to write a page with figures" in words
     assert list(tmp_path.iterdir()) == []
 
 
