@@ -1,5 +1,5 @@
-"""What is remembered: studies in a database, who works on their trials, and files beside them.
+"""Persistent state: studies in a database, the workers that hold their trials, and checkpoint files.
 
-It may import neither models nor data nor search. From the top: copying; claims; studies and study_commands; database
-and checkpoints; atomic_files and errors.
+It must not import models, data or search. Modules from top to bottom: copying; claims; studies and study_commands;
+database and checkpoints; atomic_files and errors.
 """

@@ -1,4 +1,4 @@
-"""Checkpoints beside the database: tensors as safetensors, with the facts about them as JSON in the same file."""
+"""Checkpoint files: tensors in the safetensors format, with JSON metadata in the same file."""
 
 import json
 import tempfile
@@ -21,7 +21,7 @@ _FACTS_KEY = "facts"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Tensors by name, and what they are: plain values that JSON can hold."""
+    """Tensors by name, and metadata about them (``facts``) that can be stored as JSON."""
 
     tensors: "dict[str, Tensor]"
     facts: dict[str, Any]
@@ -29,9 +29,9 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """The checkpoints of one study, in a folder that all its workers reach.
+    """The checkpoints of one study, in a folder that all its workers can access.
 
-    A trial has at most two: ``running`` while it is trained, and ``best`` once it is complete.
+    A trial has at most two: ``running`` during training, and ``best`` once it is complete.
     """
 
     folder: Path
@@ -43,19 +43,22 @@ class Checkpoints:
         return self.folder / f"trial-{number:05d}-best.safetensors"
 
     def forget(self, number: int) -> None:
-        """Remove all checkpoints of a trial that will never be complete."""
+        """Delete all checkpoints of a trial that will not be completed."""
         self.forget_running(number)
         self.best(number).unlink(missing_ok=True)
 
     def forget_running(self, number: int) -> None:
-        """Remove the running checkpoint, and what a worker that was killed while writing left of one."""
+        """Delete the running checkpoint, and temporary files left by a worker that was killed while writing one."""
         self.running(number).unlink(missing_ok=True)
         for part in self.folder.glob(f".trial-{number:05d}-*.part"):
             part.unlink(missing_ok=True)
 
 
 def default_artifacts(url: StorageUrl) -> Path:
-    """Where checkpoints lie unless told otherwise: beside a SQLite file or a private server's data, else here."""
+    """The default folder for checkpoints.
+
+    It is next to a SQLite file or to the data of a private server; for other servers, in the current directory.
+    """
     if url.private_server is not None:
         return url.private_server / ARTIFACTS
     file = url.sqlite_file
@@ -63,32 +66,32 @@ def default_artifacts(url: StorageUrl) -> Path:
 
 
 def study_folder(artifacts: Path, name: str) -> Path:
-    """The folder of a study's checkpoints in the folder ``artifacts`` of all studies.
+    """The folder for one study's checkpoints, in the folder ``artifacts`` of all studies.
 
-    Raises StorageError if it is a symbolic link: what a worker writes and removes there would be somewhere else.
+    Raises StorageError if it is a symbolic link: a worker would write and delete files elsewhere.
     """
     folder = artifacts / name
     if folder.is_symlink():
         raise StorageError(
-            f"the folder of checkpoints {folder} is a link to {folder.readlink()}: put a folder in its place, "
-            "or name the place itself with --artifacts"
+            f"the checkpoint folder {folder} is a link to {folder.readlink()}: replace it with a real folder, "
+            "or pass its target with --artifacts"
         )
     return folder
 
 
 def check_folder(folder: Path) -> None:
-    """Make the folder of a study's checkpoints. Raises StorageError if it cannot be made or written."""
+    """Create the folder for a study's checkpoints. Raises StorageError if it cannot be created or written to."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise StorageError(
-            f"the folder of checkpoints {folder} cannot be written ({error.strerror}): name another with --artifacts"
+            f"cannot write to the checkpoint folder {folder} ({error.strerror}): choose another with --artifacts"
         ) from error
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint, whole or not at all. Raises StorageError when the disk does not take it."""
+    """Write a checkpoint atomically. Raises StorageError if it cannot be written."""
     from safetensors.torch import save_file  # imports torch, which takes seconds
 
     try:
@@ -99,22 +102,22 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def load_checkpoint(path: Path, prefix: str = "") -> Checkpoint:
-    """Read a checkpoint, or its tensors whose names begin with ``prefix``, to the CPU.
+    """Load a checkpoint to the CPU. With ``prefix``, load only the tensors whose names start with it.
 
-    Raises FileNotFoundError if there is none, StorageError if it is damaged or a symbolic link.
+    Raises FileNotFoundError if the file does not exist, StorageError if it is damaged or a symbolic link.
     """
     tensors, facts = _read(path, prefix, "pt")
     return Checkpoint(tensors, facts)
 
 
 def load_arrays(path: Path, prefix: str) -> "tuple[dict[str, np.ndarray[Any, Any]], dict[str, Any]]":
-    """The tensors of ``load_checkpoint`` as NumPy arrays, read without torch, and the facts. Raises as it does."""
+    """Like ``load_checkpoint``, but return the tensors as NumPy arrays, and the facts, without importing torch."""
     return _read(path, prefix, "numpy")
 
 
 def _read(path: Path, prefix: str, framework: Literal["pt", "numpy"]) -> tuple[dict[str, Any], dict[str, Any]]:
     if path.is_symlink():
-        raise StorageError(f"the checkpoint {path} is a link to {path.readlink()}: put the file itself in its place")
+        raise StorageError(f"the checkpoint {path} is a link to {path.readlink()}: replace it with the file itself")
     if not path.exists():
         raise FileNotFoundError(path)
     try:

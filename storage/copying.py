@@ -1,8 +1,8 @@
-"""Moving a study to another storage: its rows as they are, and the files beside it.
+"""Copy a study to another storage: its database rows and its checkpoint files.
 
-Files come first, each whole or not at all, and then the rows in one transaction: a copy that was cut leaves no study,
-and making it again completes it. Optuna's own ``copy_study`` adds trial by trial, each in a transaction of its own;
-this copies the rows of Optuna's tables, whatever they hold, so that every number stays as it is to the last bit.
+Files are copied first, each atomically, then all rows in one transaction: an interrupted copy leaves no study in the
+target, and running it again completes it. Optuna's ``copy_study`` uses a separate transaction for every trial; this
+module copies the rows of Optuna's tables unchanged, so every number is identical to the last bit.
 """
 
 import glob
@@ -34,41 +34,41 @@ from nlb_search.storage.studies import open_study, study_names
 _TABLES = models.BaseModel.metadata.tables
 _STUDIES, _STUDY_ATTRIBUTES = _TABLES["studies"], _TABLES["study_system_attributes"]
 _TRIALS, _TRIAL_ATTRIBUTES = _TABLES["trials"], _TABLES["trial_user_attributes"]
-_ABOUT = {"study_id", "trial_id"}
-_LEFT_OUT = ("trial_heartbeats",)
-"""Signs of life of workers at the source: nobody works on the copy."""
+_FOREIGN_KEYS = {"study_id", "trial_id"}
+_SKIPPED_TABLES = ("trial_heartbeats",)
+"""The heartbeats of the source's workers: the copy has no workers yet."""
 
-_ABOUT_A_TRIAL = re.compile(r"(?<=^dashboard:)\d+(?=:note_)|(?<=^dashboard:artifacts:)\d+(?=:)")
-"""The trial's id in the names under which optuna-dashboard keeps, in the study, a trial's note and files."""
+_DASHBOARD_TRIAL_ID = re.compile(r"(?<=^dashboard:)\d+(?=:note_)|(?<=^dashboard:artifacts:)\d+(?=:)")
+"""The trial id in the study attributes under which optuna-dashboard stores a trial's note and files."""
 
-_ROWS_AT_ONCE = 1000
+_ROWS_PER_INSERT = 1000
 
 
 @dataclass(frozen=True)
-class Home:
-    """Where studies live: their storage, and the folder that has a folder of files for each."""
+class StudyLocation:
+    """A storage, and the folder with one subfolder of checkpoints per study."""
 
     url: StorageUrl
     artifacts: Path
 
 
 @dataclass(frozen=True)
-class Copied:
-    """How far a copy is: so many of ``total`` files, or, after them, rows."""
+class CopyProgress:
+    """Progress of a copy: ``done`` of ``total`` items. ``what`` names the items: first "files", then "rows"."""
 
     what: str
     done: int
     total: int
 
 
-def copy_study(name: str, source: Home, target: Home) -> Iterator[Copied]:
-    """Copy the study ``name`` with its files, and yield how far it is; what is at the source stays as it is.
+def copy_study(name: str, source: StudyLocation, target: StudyLocation) -> Iterator[CopyProgress]:
+    """Copy the study ``name`` with its files and yield the progress. The source is not changed.
 
-    Trials whose worker is gone are released in the copy: the next worker there continues with them. No worker of the
-    source takes a trial meanwhile.
+    Trials whose worker has died are released in the copy, so that the next worker there resumes them. During the copy,
+    no worker of the source can claim a trial.
 
-    Raises StorageError when there is no such study, when workers hold trials of it, when the target has a study of
-    that name or other files in its folder, and when the copy is cut because a database or a disk failed.
+    Raises StorageError if the study does not exist or has running trials, if the target has a study of that name or
+    different files in its folder, or if a database or a disk fails during the copy.
     """
     database = open_database(source.url)
     study, _ = open_study(database, name)
@@ -77,63 +77,61 @@ def copy_study(name: str, source: Home, target: Home) -> Iterator[Copied]:
         raise _already_there(name, target)
     folder, new_folder = source.artifacts / name, target.artifacts / name
     if not folder.is_dir():
-        raise StorageError(f"there is no folder {folder}: give the one of the study's checkpoints with --artifacts")
+        raise StorageError(f"the folder {folder} does not exist: name the study's checkpoint folder with --artifacts")
     if new_folder.resolve() == folder.resolve():
-        raise StorageError(f"the copy needs checkpoints of its own, not those in {folder}: say where, --to-artifacts")
+        raise StorageError(f"the copy cannot share the checkpoints in {folder}: choose a folder with --to-artifacts")
     check_folder(new_folder)
     try:
         with turn(source.url, name):
             _check_nobody_works(study)
             yield from _copy_files(folder, new_folder)
-            # One transaction at the target: the study appears there when it is whole.
+            # One transaction at the target: the study appears there only when it is complete.
             with engine_of(database).connect() as old, engine_of(new_database).begin() as new:
                 yield from _copy_rows(study, old, new)
     except IntegrityError as error:
         raise _already_there(name, target) from error
     except (SQLAlchemyError, OSError) as error:
-        raise StorageError(f"the copy was cut ({reason_of(error)}): run it again, and it is completed") from error
+        raise StorageError(f"the copy was interrupted ({reason_of(error)}): run it again to complete it") from error
 
 
 def _check_nobody_works(study: optuna.Study) -> None:
-    """Raises StorageError while a worker holds a trial of the study."""
+    """Raises StorageError if a worker holds a trial of the study."""
     silent = silent_trials(study)
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         if holder := holder_of(trial, silent):
             raise StorageError(
-                f"trial {trial.number} of the study '{study.study_name}' is held by {holder}: end its workers "
-                f"with `nlb-search stop`, then copy it; one killed on another machine counts for {GRACE_SECONDS} s more"
+                f"trial {trial.number} of the study '{study.study_name}' is held by {holder}: stop its workers "
+                f"with `nlb-search stop` first; a worker killed on another machine still counts for {GRACE_SECONDS} s"
             )
 
 
-def _already_there(name: str, target: Home) -> StorageError:
-    return StorageError(
-        f"there is a study '{name}' in {target.url} already: copy to another storage, or delete that one"
-    )
+def _already_there(name: str, target: StudyLocation) -> StorageError:
+    return StorageError(f"{target.url} already has a study '{name}': copy to another storage, or delete that study")
 
 
-def _copy_files(folder: Path, new_folder: Path) -> Iterator[Copied]:
-    """Copy the files of a study, but for those that are there already, parts that nobody finished, and links."""
+def _copy_files(folder: Path, new_folder: Path) -> Iterator[CopyProgress]:
+    """Copy the files of a study, except files that are already copied, unfinished temporary files, and links."""
     here = (file for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
     files = sorted(file for file in here if not file.name.startswith("."))
     for done, file in enumerate(files, start=1):
         copy = new_folder / file.relative_to(folder)
         if not copy.exists():
             for left in copy.parent.glob(f".{glob.escape(copy.name)}.*.part"):
-                left.unlink()  # by a copy that was killed
+                left.unlink()  # left by a copy that was killed
             with whole_file(copy) as part:
                 shutil.copyfile(file, part)
                 if not has_same_content(file, part):
                     raise StorageError(f"the copy of {file} differs from the original: run it again, or check the disk")
         elif not has_same_content(file, copy):
             raise StorageError(
-                f"{copy} is there already, and is not {file}: give another folder with --to-artifacts, "
-                f"or remove {new_folder} if no study needs it"
+                f"{copy} already exists and differs from {file}: choose another folder with --to-artifacts, "
+                f"or delete {new_folder} if no study needs it"
             )
-        yield Copied("files", done, len(files))
+        yield CopyProgress("files", done, len(files))
 
 
-def _copy_rows(study: optuna.Study, source: Connection, target: Connection) -> Iterator[Copied]:
-    """Copy the rows of a study under ids of its own at the target."""
+def _copy_rows(study: optuna.Study, source: Connection, target: Connection) -> Iterator[CopyProgress]:
+    """Copy the rows of a study; the target assigns new ids."""
     made = target.execute(_STUDIES.insert().values(study_name=study.study_name)).inserted_primary_key
     assert made is not None
     study_id = made[0]
@@ -145,15 +143,15 @@ def _copy_rows(study: optuna.Study, source: Connection, target: Connection) -> I
     )
     total, done = sum(counts), 0
     for table, query in rows.items():
-        for part in source.execute(query).mappings().partitions(_ROWS_AT_ONCE):
+        for part in source.execute(query).mappings().partitions(_ROWS_PER_INSERT):
             target.execute(table.insert(), [_moved(table, row, study_id, trial_ids) for row in part])
             done += len(part)
-            yield Copied("rows", done, total)
+            yield CopyProgress("rows", done, total)
     _release_running(target, study_id)
 
 
 def _copy_trials(source: Connection, old_study_id: int, target: Connection, study_id: int) -> dict[int, int]:
-    """Copy the bare trials in the order of their numbers; returns their ids at the target by those at the source."""
+    """Copy the rows of the trials table in the order of trial numbers. Returns the mapping of source to target ids."""
     trials = source.execute(_rows(_TRIALS, old_study_id)).mappings().all()
     if trials:
         target.execute(_TRIALS.insert(), [_moved(_TRIALS, trial, study_id, {}) for trial in trials])
@@ -163,12 +161,14 @@ def _copy_trials(source: Connection, old_study_id: int, target: Connection, stud
 
 
 def _is_copied(table: Table) -> bool:
-    """Whether the table holds rows about a study or its trials, other than their own."""
-    return table not in (_STUDIES, _TRIALS) and table.name not in _LEFT_OUT and not _ABOUT.isdisjoint(table.c.keys())
+    """Whether ``_copy_rows`` copies the table: its rows refer to a study or a trial."""
+    if table in (_STUDIES, _TRIALS) or table.name in _SKIPPED_TABLES:
+        return False
+    return not _FOREIGN_KEYS.isdisjoint(table.c.keys())
 
 
 def _rows(table: Table, study_id: int) -> Select[Any]:
-    """The rows of a table about one study, in the order in which they were made."""
+    """Query the rows of a table that belong to one study, in insertion order."""
     query = select(table)
     if "study_id" not in table.c:
         query = query.join(_TRIALS, table.c.trial_id == _TRIALS.c.trial_id)
@@ -177,20 +177,20 @@ def _rows(table: Table, study_id: int) -> Select[Any]:
 
 
 def _moved(table: Table, row: Mapping[Any, Any], study_id: int, trial_ids: dict[int, int]) -> dict[str, Any]:
-    """A row as it is at the target: without its own id, which the target gives it, and about the trial's new one."""
+    """The row for the target: without its primary key, which the target assigns, and with the new foreign keys."""
     moved = {name: value for name, value in row.items() if name not in table.primary_key}
     if "study_id" in moved:
         moved["study_id"] = study_id
     if "trial_id" in moved:
         moved["trial_id"] = trial_ids[moved["trial_id"]]
     if table is _STUDY_ATTRIBUTES:
-        # A study that was renamed in the dashboard still has the notes of trials that are gone.
-        moved["key"] = _ABOUT_A_TRIAL.sub(lambda id: str(trial_ids.get(int(id[0]), f"gone-{id[0]}")), moved["key"])
+        # A study that was renamed in the dashboard may have notes on trials that no longer exist.
+        moved["key"] = _DASHBOARD_TRIAL_ID.sub(lambda id: str(trial_ids.get(int(id[0]), f"gone-{id[0]}")), moved["key"])
     return moved
 
 
 def _release_running(target: Connection, study_id: int) -> None:
-    """Leave running trials without an owner."""
+    """Remove the owner of every running trial."""
     running = select(_TRIALS.c.trial_id).where(_TRIALS.c.study_id == study_id, _TRIALS.c.state == TrialState.RUNNING)
     owner = (_TRIAL_ATTRIBUTES.c.key == OWNER_KEY) & _TRIAL_ATTRIBUTES.c.trial_id.in_(running)
     target.execute(_TRIAL_ATTRIBUTES.update().where(owner).values(value_json=json.dumps(None)))

@@ -1,12 +1,12 @@
-"""What goes wrong with the database and the files beside it, said to the person who can mend it."""
+"""Errors of the database and the checkpoint files, with messages for the user who can fix them."""
 
 
 class StorageError(Exception):
-    """A storage that cannot be opened, a study that is not there, a file that cannot be kept.
+    """A storage cannot be opened, a study does not exist, or a file cannot be written.
 
-    The message is one or two lines, without a password: what is wrong, with the value, and what to do.
+    The message is one or two lines that say what is wrong, with the value, and what to do. It never holds a password.
     """
 
 
 class LostTrialError(Exception):
-    """Somebody else finished or took over the trial that this worker held: stop training it and keep nothing."""
+    """Another process finished or took over this worker's trial: stop training it and discard the result."""

@@ -1,4 +1,4 @@
-"""What a person asks of a study's workers, wherever they are: one word in the study, where all of them look."""
+"""Commands to all workers of a study, on any machine. The command is stored in the study, where workers poll it."""
 
 import logging
 import time
@@ -10,7 +10,7 @@ from nlb_search.storage.database.retrying import DatabaseRetry
 from nlb_search.storage.studies import explain_if_deleted
 
 POLL_SECONDS = 2.0
-"""How often a worker looks for another order, at most: at every evaluation it would cost more than it is worth."""
+"""Shortest time between two polls of a worker. Polling at every evaluation would load the database too much."""
 
 _ORDER_KEY = "order"
 
@@ -24,9 +24,9 @@ class StudyCommand(StrEnum):
     FINISH = "finish"
     """Exit after the running trials have finished."""
     PAUSE = "pause"
-    """Hand the trials back, and wait."""
+    """Release the running trials and wait."""
     STOP = "stop"
-    """Hand the trials back, and end."""
+    """Release the running trials and exit."""
 
     @property
     def releases_trials(self) -> bool:
@@ -39,36 +39,36 @@ class StudyCommand(StrEnum):
 
 _IN_WORDS = {
     StudyCommand.WORK: "continues",
-    StudyCommand.FINISH: "was asked to stop: no more trials are begun",
+    StudyCommand.FINISH: "was asked to finish: no more trials are started",
     StudyCommand.PAUSE: "is paused: its trials are released",
     StudyCommand.STOP: "was stopped: its trials are released",
 }
 
 
 def send_command(study: optuna.Study, order: StudyCommand) -> None:
-    """Ask this of all workers of the study: they notice within seconds, at their next evaluation."""
+    """Send a command to all workers of the study. They follow it within seconds, at their next evaluation."""
     study.set_user_attr(_ORDER_KEY, order.value)
 
 
 def command_of(study: optuna.Study) -> StudyCommand:
-    """What the study's workers were asked last; a study is there to be worked on unless told otherwise."""
+    """The last command sent to the study's workers, or WORK if none was sent."""
     return StudyCommand(study.user_attrs.get(_ORDER_KEY, StudyCommand.WORK))
 
 
 class StudyCommands:
-    """The order of a study as one worker follows it: looked up every few seconds, and said when it changes."""
+    """The current command of a study, as polled by one worker. Changes are logged."""
 
     def __init__(self, study: optuna.Study, retry: DatabaseRetry) -> None:
         self._study, self._retry = study, retry
-        self._order, self._look_again_at = StudyCommand.WORK, 0.0
+        self._command, self._next_poll = StudyCommand.WORK, 0.0
 
     def now(self) -> StudyCommand:
-        """The order of a moment ago. Raises StorageError if the study was deleted."""
-        if time.monotonic() < self._look_again_at:
-            return self._order
+        """The command, at most ``POLL_SECONDS`` old. Raises StorageError if the study was deleted."""
+        if time.monotonic() < self._next_poll:
+            return self._command
         with explain_if_deleted(self._study.study_name):
-            order = self._retry.call(lambda: command_of(self._study))
-        if order != self._order:
-            _log.info("the study %s", _IN_WORDS[order])
-        self._order, self._look_again_at = order, time.monotonic() + POLL_SECONDS
-        return order
+            command = self._retry.call(lambda: command_of(self._study))
+        if command != self._command:
+            _log.info("the study %s", _IN_WORDS[command])
+        self._command, self._next_poll = command, time.monotonic() + POLL_SECONDS
+        return command

@@ -31,15 +31,15 @@ def copy(
 
     from nlb_search.search.study.opening import existing_database
     from nlb_search.storage.checkpoints import default_artifacts
-    from nlb_search.storage.copying import Home, copy_study
+    from nlb_search.storage.copying import StudyLocation, copy_study
     from nlb_search.storage.database.urls import parse_url
 
     locations, new_url = options.locations(storage, options.DATA, artifacts), parse_url(to)
-    target = Home(new_url, (to_artifacts or default_artifacts(new_url)).absolute())
+    target = StudyLocation(new_url, (to_artifacts or default_artifacts(new_url)).absolute())
     existing_database(locations.url)
     with Progress(console=MESSAGES, transient=True, disable=not MESSAGES.is_terminal) as show:
         bar = show.add_task("")
-        for copied in copy_study(study, Home(locations.url, locations.artifacts), target):
+        for copied in copy_study(study, StudyLocation(locations.url, locations.artifacts), target):
             show.update(bar, description=copied.what, completed=copied.done, total=copied.total)
     typer.echo(f"copied {study} to {target.url}, its checkpoints to {target.artifacts / study}")
     typer.echo(

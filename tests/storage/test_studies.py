@@ -40,7 +40,7 @@ def test_a_study_whose_maker_died_half_way_is_made_whole(url: StorageUrl) -> Non
     database = open_database(url)
     optuna.create_study(study_name="half", storage=database, direction="maximize")
     assert not is_whole(database, "half")
-    with pytest.raises(StorageError, match="was not made by nlb-search"):
+    with pytest.raises(StorageError, match="was not created by nlb-search"):
         open_study(database, "half")
     assert make_study(url, database, "half", {"seed": 3}, start={"x": 0.5})
     assert is_whole(database, "half")
@@ -53,7 +53,7 @@ def test_a_study_of_another_program_is_left_alone(url: StorageUrl) -> None:
     database = open_database(url)
     optuna.create_study(study_name="theirs", storage=database).optimize(lambda trial: trial.suggest_float("x", 0, 1), 1)
     assert not make_study(url, database, "theirs", {"seed": 3}, start={})
-    with pytest.raises(StorageError, match="was not made by nlb-search"):
+    with pytest.raises(StorageError, match="was not created by nlb-search"):
         open_study(database, "theirs")
     assert SPEC_KEY not in optuna.load_study(study_name="theirs", storage=database).user_attrs
 
@@ -61,13 +61,13 @@ def test_a_study_of_another_program_is_left_alone(url: StorageUrl) -> None:
 def test_a_missing_study_names_those_that_are_there(url: StorageUrl) -> None:
     database = open_database(url)
     make_study(url, database, "first", {}, start={})
-    with pytest.raises(StorageError, match=r"there is no study 'frist' in this storage \(there are first\)"):
+    with pytest.raises(StorageError, match=r"there is no study 'frist' in this storage \(it has: first\)"):
         open_study(database, "frist")
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "../x", "-x", "a b", "x" * 101, "a\n"])
 def test_names_that_would_trip_a_shell_or_a_page_are_refused(url: StorageUrl, name: str) -> None:
-    with pytest.raises(StorageError, match="cannot name a study"):
+    with pytest.raises(StorageError, match="is not a valid study name"):
         make_study(url, open_database(url), name, {}, start={})
 
 
@@ -75,7 +75,7 @@ def test_a_study_whose_name_leads_out_of_the_folder_of_checkpoints_is_not_opened
     database = open_database(url)
     study = optuna.create_study(study_name="../../x", storage=database, direction="maximize")
     study.set_user_attr(SPEC_KEY, "{}")
-    with pytest.raises(StorageError, match=r"the study '\.\./\.\./x' was not made by nlb-search"):
+    with pytest.raises(StorageError, match=r"the study '\.\./\.\./x' was not created by nlb-search"):
         open_study(database, "../../x")
 
 

@@ -46,12 +46,12 @@ def _refused(tmp_path: Path, *arguments: str | Path, code: int, says: str) -> No
         (
             ("--dataset", "mc_rtt", *NEW, "--storage", "sqlite:////proc/x.db"),
             1,
-            "cannot be written",
+            "cannot write to the checkpoint folder",
         ),
         (
             ("--dataset", "mc_rtt", *NEW, "--artifacts", "/proc/x"),
             1,
-            "the folder of checkpoints /proc/x/study",
+            "the checkpoint folder /proc/x/study",
         ),
     ],
 )
@@ -62,7 +62,7 @@ def test_launch(arguments: tuple[str, ...], code: int, says: str, recordings: Pa
 
 def test_a_study_name_that_no_page_could_show(recordings: Path, tmp_path: Path) -> None:
     arguments = ("launch", "a/b", "--dataset", "mc_rtt", *NEW, "--data", recordings)
-    _refused(tmp_path, *arguments, code=1, says="'a/b' cannot name a study")
+    _refused(tmp_path, *arguments, code=1, says="'a/b' is not a valid study name")
 
 
 @pytest.mark.parametrize("kept", [0, 1000, 100_000])
@@ -112,7 +112,7 @@ def searched(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("status", "another"), "there is no study 'another' in this storage (there are study)"),
+        (("status", "another"), "there is no study 'another' in this storage (it has: study)"),
         (("launch", "study", "--seed", "5"), "the study 'study' was created with --seed 0, not 5"),
         (
             ("launch", "study", "--trials", "9", "--dataset", "mc_maze"),
