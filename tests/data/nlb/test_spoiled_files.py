@@ -68,12 +68,12 @@ def none_for(split: bytes) -> Callable[[np.ndarray], np.ndarray]:
 
 TRIALS = "intervals/trials"
 SPOILED_TRAINING_FILES = {
-    "empty": ("mc_rtt", lambda path: path.write_bytes(b""), "not a whole NWB file"),
-    "cut off": ("mc_rtt", cut_off, "not a whole NWB file"),
-    "text": ("mc_rtt", lambda path: path.write_text("version https://git-lfs"), "not a whole NWB file"),
+    "empty": ("mc_rtt", lambda path: path.write_bytes(b""), "not a complete NWB file"),
+    "cut off": ("mc_rtt", cut_off, "not a complete NWB file"),
+    "text": ("mc_rtt", lambda path: path.write_text("version https://git-lfs"), "not a complete NWB file"),
     "no trial table": ("mc_rtt", without(TRIALS), "no trial column 'split', no trial column 'start_time'"),
     "no flags": ("mc_rtt", without("units/heldout"), "no unit column 'heldout'"),
-    "flags as numbers": ("mc_rtt", as_numbers, "no true or false in unit column 'heldout'"),
+    "flags as numbers": ("mc_rtt", as_numbers, "no boolean values in unit column 'heldout'"),
     "no held-out units": ("mc_rtt", column("units/heldout", np.zeros_like), "no held-out units"),
     "no held-in units": ("mc_rtt", column("units/heldout", np.ones_like), "no held-in units"),
     "no behavior": ("mc_rtt", without("processing/behavior/finger_vel"), "no time series 'finger_vel'"),
@@ -138,7 +138,7 @@ SPOILED_TRAINING_FILES = {
     "a spike past the end": ("mc_rtt", column("units/spike_times", at(0, 1e3)), "unit [0-9]+ has a spike at 1000 s, "),
 }
 SPOILED_TEST_FILES = {
-    "cut off": (cut_off, "my-test-set.nwb is not a whole NWB file"),
+    "cut off": (cut_off, "my-test-set.nwb is not a complete NWB file"),
     "no flags": (without("units/heldout"), "not a test file of mc_rtt: no unit column 'heldout'"),
     "other units": (column("units/heldout", at(1, True)), "has 5 held-in units, but the training file has 6"),
     "no test trials": (column(f"{TRIALS}/split", none_for(b"test")), "split is 'test', only: none"),
