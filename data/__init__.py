@@ -1,7 +1,7 @@
-"""What is read: recordings, and the prepared cache. ``from_arrays`` makes a recording of arrays.
+"""Reading recordings and caching the prepared tensors. ``from_arrays`` makes a recording from arrays.
 
-No module of it may import models, storage or search. From the top: opening and recording_from_arrays; inspection,
-dandi, synthesis, preparing; own and nlb; nwb; and the modules that all of them share.
+Its modules must not import models, storage or search. Layers from the top: opening and recording_from_arrays;
+inspection, dandi, synthesis and preparing; own and nlb; nwb; and the modules that all of them share.
 """
 
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name):
-        """Import ``from_arrays`` when it is first asked for: the names of the datasets need no NumPy."""
+        """Import ``from_arrays`` on first use, so that the dataset names can be imported without NumPy."""
         if name == "from_arrays":
             from nlb_search.data.recording_from_arrays import from_arrays
 

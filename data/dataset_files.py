@@ -1,4 +1,4 @@
-"""The NWB files of a dataset: where they lie below the folder of ``--data``, and whether they can be its files."""
+"""Finding a dataset's NWB files below the ``--data`` folder, and checking that they belong to the dataset."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from nlb_search.data.datasets import DATASETS, Dataset, Layout
 from nlb_search.data.errors import DataError
 
 PUBLIC_TARGETS = "eval_data_test.h5"
-"""The benchmark's file of test targets, in the folder of ``--data``."""
+"""Name of the benchmark's file of test targets, in the ``--data`` folder."""
 
 _TIMES = {"start_time", "stop_time", "split"}
 _UNIT_COLUMNS = {"heldout", "obs_intervals", "obs_intervals_index", "spike_times", "spike_times_index"}
@@ -19,75 +19,76 @@ _SCORED_COLUMNS: dict[Layout, set[str]] = {
     "bump": {"cond_dir", "ctr_hold_bump"},
     "timing": {"set_time", "is_eye", "theta", "is_short", "ts", "tp", "is_outlier"},
 }
-"""Columns of the trial table that only the scores of validation trials need."""
+"""Columns of the trial table that are needed only to score validation trials."""
 
 
 def train_columns(dataset: Dataset) -> set[str]:
-    """The columns of a training file's trial table that tensors are made from."""
+    """Columns of the trial table that a training file must have."""
     return _TIMES | {dataset.align_field} | _SCORED_COLUMNS[dataset.layout]
 
 
 def window_columns(dataset: Dataset) -> set[str]:
-    """The columns of a test file's trial table that tensors are made from."""
+    """Columns of the trial table that a test file must have."""
     return _TIMES | {dataset.align_field}
 
 
 @dataclass(frozen=True)
 class RecordingFiles:
-    """The NWB files of one recording: training and validation trials, and the test trials where there are any."""
+    """NWB files of one recording. ``train`` has the training and validation trials, ``test`` the test trials."""
 
     train: Path
     test: Path | None
 
 
 def find_files(dataset: Dataset, data: Path) -> RecordingFiles:
-    """The NWB files of a dataset, told apart by 'train' or 'test' in their names.
+    """Find the NWB files of a dataset. File names must contain 'train' or 'test'.
 
-    They may lie anywhere below ``<data>/<dataset>/``, in DANDI's layout (``<data>/000129/sub-Indy/``), or in
-    ``<data>`` itself or a ``sub-*`` folder of it; the first of these places that has NWB files counts.
+    The folders searched are ``<data>/<dataset>/`` and ``<data>/<DANDI id>/`` (as in DANDI's layout,
+    ``<data>/000129/sub-Indy/``) with all their subfolders, and ``<data>`` with its ``sub-*`` folders. The first of them
+    that has NWB files is used.
 
-    Raises DataError if there are none, or not exactly one training file and at most one test file.
+    Raises DataError unless that folder has exactly one training file and at most one test file.
     """
-    for place, found in _places(dataset, data):
+    for folder, found in _searched_folders(dataset, data):
         if found:
-            return _train_and_test(dataset, place, found)
-    looked = ", ".join(str(place) for place, _ in _places(dataset, data))
+            return _train_and_test(dataset, folder, found)
+    searched = ", ".join(str(folder) for folder, _ in _searched_folders(dataset, data))
     raise DataError(
-        f"no NWB files of {dataset.name} in {looked}\n"
+        f"no NWB files of {dataset.name} in {searched}\n"
         f"download them from DANDI:{dataset.dandi_id} with `nlb-search fetch {dataset.name}`, or make a synthetic "
         f"recording with `nlb-search synthesize {dataset.name}`"
     )
 
 
-def _places(dataset: Dataset, data: Path) -> Iterator[tuple[Path, list[Path]]]:
+def _searched_folders(dataset: Dataset, data: Path) -> Iterator[tuple[Path, list[Path]]]:
     for folder in (data / dataset.name, data / dataset.dandi_id):
         yield folder, _visible(folder.rglob("*.nwb"))
     yield data, _visible([*data.glob("*.nwb"), *data.glob("sub-*/*.nwb")])
 
 
 def _visible(paths: Iterator[Path] | list[Path]) -> list[Path]:
-    # A file manager may leave its own '._name.nwb' beside each file.
+    # macOS may create a '._name.nwb' next to each file.
     return sorted(path for path in paths if not path.name.startswith("."))
 
 
-def _train_and_test(dataset: Dataset, place: Path, found: list[Path]) -> RecordingFiles:
-    # 'train' goes first: a name such as 'latest_train.nwb' contains 'test' as well.
+def _train_and_test(dataset: Dataset, folder: Path, found: list[Path]) -> RecordingFiles:
+    # Check for 'train' first: a name such as 'latest_train.nwb' also contains 'test'.
     train = [path for path in found if "train" in path.name.lower()]
     test = [path for path in found if "test" in path.name.lower() and path not in train]
     if len(train) != 1 or len(test) > 1:
-        names = ", ".join(str(path.relative_to(place)) for path in found)
+        names = ", ".join(str(path.relative_to(folder)) for path in found)
         raise DataError(
-            f"{place} has {len(train)} training and {len(test)} test files: {names}\n"
-            f"leave exactly one file of {dataset.name} with 'train' in its name, and at most one with 'test'"
+            f"{folder} has {len(train)} training and {len(test)} test files: {names}\n"
+            f"keep exactly one file of {dataset.name} with 'train' in its name, and at most one with 'test'"
         )
     return RecordingFiles(train=train[0], test=test[0] if test else None)
 
 
 @dataclass(frozen=True)
 class Contents:
-    """The columns of an NWB file's trial and unit tables, and where its time series lie.
+    """Names of what an NWB file contains: the columns of its trial and unit tables, and its time series.
 
-    ``series`` has the place of each series in the file by the name that nlb_tools gives it.
+    ``series`` maps the name that nlb_tools gives a time series to its HDF5 path.
     """
 
     path: Path
@@ -95,10 +96,10 @@ class Contents:
     units: frozenset[str]
     series: Mapping[str, str]
     flagged: bool
-    """Whether the units' ``heldout`` column is true or false, not a number."""
+    """Whether the unit column ``heldout`` is boolean."""
 
     def check_train(self, dataset: Dataset) -> None:
-        """Raises DataError, with what is missing, unless this can be the training file of ``dataset``."""
+        """Raises DataError, which lists what is missing, if this cannot be the training file of ``dataset``."""
         missing = self._missing(dataset)
         if missing:
             others = (other for other in DATASETS.values() if other.layout != dataset.layout)
@@ -110,12 +111,12 @@ class Contents:
             )
 
     def check_test(self, dataset: Dataset) -> None:
-        """Raises DataError, with what is missing, unless this can be the test file of ``dataset``."""
+        """Raises DataError, which lists what is missing, if this cannot be the test file of ``dataset``."""
         missing = self._missing_tables(window_columns(dataset))
         if missing:
             raise DataError(
                 f"{self.path} is not a test file of {dataset.name}: no {', no '.join(missing)}\n"
-                f"download DANDI:{dataset.dandi_id} again, or take it away to go without test trials"
+                f"download DANDI:{dataset.dandi_id} again, or remove the file to continue without test trials"
             )
 
     def _missing(self, dataset: Dataset) -> list[str]:
@@ -128,20 +129,20 @@ class Contents:
         missing = [f"trial column '{name}'" for name in sorted(columns - self.trials)]
         missing += [f"unit column '{name}'" for name in sorted(_UNIT_COLUMNS - self.units)]
         if "heldout" in self.units and not self.flagged:
-            missing.append("true or false in unit column 'heldout'")
+            missing.append("boolean values in unit column 'heldout'")
         return missing
 
 
 def read_contents(path: Path) -> Contents:
-    """What an NWB file holds, by its names alone. Raises DataError if it is not a whole HDF5 file."""
-    # Imported here: to open a prepared recording, which only finds files, needs no HDF5.
+    """Read the names of what an NWB file contains. Raises DataError if it is not a complete HDF5 file."""
+    # Imported here: opening a prepared recording imports this module, but does not need HDF5.
     import h5py
 
     series: dict[str, str] = {}
 
     def note(name: str, item: Any) -> None:
         if isinstance(item, h5py.Group) and "data" in item and ("timestamps" in item or "starting_time" in item):
-            # nlb_tools puts the container's name before the names of series in a container.
+            # nlb_tools prefixes the name of a series with the name of the container it is in.
             container, _, own = f"/{name}".rpartition("/")
             series.setdefault(own, name)
             series.setdefault(f"{container.rpartition('/')[2]}_{own}", name)
@@ -154,7 +155,7 @@ def read_contents(path: Path) -> Contents:
             flagged = "heldout" in units and file["units/heldout"].dtype == bool
     except OSError as error:
         raise DataError(
-            f"{path} is not a whole NWB file ({str(error).splitlines()[0]})\n"
-            f"it may have been cut off or replaced: fetch it again"
+            f"{path} is not a complete NWB file ({str(error).splitlines()[0]})\n"
+            f"it may be truncated or replaced: fetch it again"
         ) from error
     return Contents(path, trials, units, series, flagged)

@@ -1,8 +1,7 @@
-"""The seven recordings of the Neural Latents Benchmark (NLB'21), as one table.
+"""The seven datasets of the Neural Latents Benchmark (NLB'21, Pei et al. 2021, https://arxiv.org/abs/2109.04463).
 
-Sizes are those of the files that DANDI serves; windows, lags and fields are those of
-``nlb_tools.make_tensors.PARAMS`` (nlb_tools 0.0.4), and the benchmark's paper (Pei et al. 2021,
-https://arxiv.org/abs/2109.04463) describes each.
+The numbers of neurons and trials are those of the files on DANDI. Windows, lags and fields are those of
+``nlb_tools.make_tensors.PARAMS`` (nlb_tools 0.0.4).
 """
 
 from dataclasses import dataclass
@@ -11,26 +10,26 @@ from typing import Literal
 from nlb_search.data.errors import DataError
 
 FORWARD_MS = 200
-"""Every dataset is predicted for 200 ms past its window: the forward bins."""
+"""Length of the forward bins in all datasets: rates are predicted for this long after the trial window."""
 
 BIN_WIDTHS_MS = (5, 20)
 """The two bin widths that the benchmark scores."""
 
 Layout = Literal["maze", "random-target", "bump", "timing"]
-"""What the animal did, and so which columns the trial table has."""
+"""The task, which determines the columns of the trial table."""
 
 
 @dataclass(frozen=True)
 class Dataset:
     """One dataset of the benchmark.
 
-    ``window_ms`` is the span of the trial window around ``align_field``; ``lag_ms`` is how much later than
-    the spikes behaviour is read. ``behavior`` is the time series that is decoded, or None where behaviour is
-    columns of the trial table (dmfc_rsg). ``n_train_val`` and ``n_test`` count trials.
+    ``window_ms`` is the trial window, relative to the time in the trial column ``align_field``. ``lag_ms`` is the delay
+    of the behaviour window after the spike window. ``behavior`` is the time series to decode, or None if behaviour is
+    stored in columns of the trial table (dmfc_rsg). ``n_train_val`` and ``n_test`` are numbers of trials.
 
-    ``overlap`` tells whether a window may reach into the next trial, and ``scored_overlap`` whether the window in which
-    behaviour is read may. Trials that agree in the columns ``conditions`` of the trial table repeat one another: their
-    average is taken of spikes smoothed by a Gaussian with a standard deviation of ``smoothing_ms``.
+    ``overlap`` is true if a window may extend into the next trial, and ``scored_overlap`` is the same for behaviour
+    windows. Trials with equal values in the trial columns ``conditions`` are repeats of one condition. Trial averages
+    are computed from spikes smoothed by a Gaussian with a standard deviation of ``smoothing_ms``.
     """
 
     name: str
@@ -144,12 +143,12 @@ DATASETS = {
 
 
 def group_name(dataset: str, bin_ms: int) -> str:
-    """The name under which submissions and targets hold a dataset in bins of ``bin_ms``: ``mc_rtt``, ``mc_rtt_20``."""
+    """Name of a dataset's group in files of submissions and targets: ``mc_rtt`` in 5 ms bins, else ``mc_rtt_20``."""
     return dataset if bin_ms == BIN_WIDTHS_MS[0] else f"{dataset}_{bin_ms}"
 
 
 def dataset_named(name: str) -> Dataset:
-    """The dataset of that name. Raises DataError, which lists the names there are, for any other."""
+    """Return the dataset with this name. Raises DataError, which lists the valid names, if there is none."""
     if name not in DATASETS:
         raise DataError(f"unknown dataset '{name}': choose one of {', '.join(DATASETS)}")
     return DATASETS[name]

@@ -1,4 +1,4 @@
-"""What goes wrong with a recording, said to the person who can mend it."""
+"""The error that is raised for a problem with a recording, and how other exceptions become one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,23 +6,27 @@ from pathlib import Path
 
 
 class DataError(Exception):
-    """A recording that is absent, damaged, of another dataset, or outside what the benchmark allows.
+    """Raised if a recording is missing, damaged, of another dataset, or not allowed by the benchmark.
 
-    The message is one or two lines: what is wrong, with the value, and what to do.
+    The message has one or two lines. It says what is wrong, with the value, and what to do.
     """
 
 
 @contextmanager
 def explained(path: Path, what: str, remedy: str) -> Iterator[None]:
-    """Any failure to read ``path`` as ``what`` as a DataError: a file can be odd in more ways than are looked for."""
+    """Turn any exception raised while ``path`` is read as ``what`` into a DataError that ends with ``remedy``.
+
+    Files can be malformed in more ways than the readers check for.
+    """
     try:
         yield
     except DataError:
         raise
     except MemoryError as error:
         raise DataError(
-            f"not enough memory to prepare {path}: give it more, or prepare it elsewhere with the same NLB_SEARCH_CACHE"
+            f"not enough memory to prepare {path}: allow more memory, or prepare it on a larger machine with the same "
+            "NLB_SEARCH_CACHE"
         ) from error
     except Exception as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else "no reason given"
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else "no message"
         raise DataError(f"{path} cannot be read as {what} ({type(error).__name__}: {reason})\n{remedy}") from error

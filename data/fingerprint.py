@@ -1,4 +1,4 @@
-"""What a recording's content is known by: a SHA-256 that is computed once for each state of a file."""
+"""The content hash of a recording: SHA-256, computed again only when a file has changed."""
 
 import hashlib
 import json
@@ -11,15 +11,18 @@ from nlb_search.data.dataset_files import RecordingFiles
 from nlb_search.data.errors import DataError
 
 _SETTLED_NS = 2_000_000_000
-"""File systems stamp times in steps of up to two seconds: a younger file may change without a new stamp."""
+"""Hashes of files modified more recently than this are not stored.
+
+File systems store times with a resolution of up to two seconds, so such a file may change without a new time stamp.
+"""
 
 _log = logging.getLogger(__name__)
 
 
 def recording_hash(files: RecordingFiles, memory: Path) -> str:
-    """SHA-256, in hex, of the content of a recording's files; their names and places do not count.
+    """SHA-256, in hex, of the content of a recording's files, independent of their names and folders.
 
-    ``memory`` is a JSON file that remembers the hash of each file by its path, size, times and inode.
+    ``memory`` is a JSON file that stores known hashes by path, with each file's size, time stamps and inode.
     Raises DataError if a file cannot be read.
     """
     contents = {"train": file_hash(files.train, memory)}
@@ -29,12 +32,15 @@ def recording_hash(files: RecordingFiles, memory: Path) -> str:
 
 
 def combined_hash(contents: dict[str, str]) -> str:
-    """What a recording is known by whose files, ``train`` and perhaps ``test``, have these SHA-256 in hex."""
+    """Content hash of a recording, in hex. ``contents`` has the SHA-256 of its ``train`` and, if any, ``test`` file."""
     return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
 
 
 def file_hash(path: Path, memory: Path) -> str:
-    """SHA-256 of one file's content, in hex, from ``memory`` if the file is as it was then."""
+    """SHA-256 of one file's content, in hex, taken from ``memory`` if the file has not changed since.
+
+    Raises DataError if the file cannot be read.
+    """
     try:
         resolved = str(path.resolve(strict=True))
         with path.open("rb") as file:
@@ -47,7 +53,7 @@ def file_hash(path: Path, memory: Path) -> str:
             content_hash = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise DataError(
-            f"{path} cannot be read ({error.strerror}): check that the file is there and may be read"
+            f"{path} cannot be read ({error.strerror}): check that the file exists and that you may read it"
         ) from error
     if age_ns > _SETTLED_NS:
         _remember(memory, resolved, f"{stamp} {content_hash}")
@@ -67,11 +73,11 @@ def _recall(memory: Path) -> dict[str, str]:
 def _remember(memory: Path, resolved: str, value: str) -> None:
     known = {path: old for path, old in _recall(memory).items() if Path(path).exists()}
     known[resolved] = value
-    beside = memory.with_name(f"{memory.name}.{os.getpid()}")
+    temporary = memory.with_name(f"{memory.name}.{os.getpid()}")
     try:
         memory.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(json.dumps(known, indent=1))
-        beside.replace(memory)
+        temporary.write_text(json.dumps(known, indent=1))
+        temporary.replace(memory)
     except OSError as error:
-        # Only speed is lost: a cache that may be read but not written still serves its recordings.
-        _log.debug("the hash of %s is not remembered: %s", resolved, error)
+        # Not an error: recordings can still be read from a read-only cache, only more slowly.
+        _log.debug("the hash of %s could not be stored: %s", resolved, error)

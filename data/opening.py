@@ -1,4 +1,4 @@
-"""Opening a recording by its name and the place of its files: what the rest of the service begins with."""
+"""Opening a recording by its name and the path of its files."""
 
 from pathlib import Path
 
@@ -19,13 +19,13 @@ def open_recording(
     cache: Path | None = None,
     settings: RecordingSettings | None = None,
 ) -> Recording:
-    """The recording of that name, in bins of ``bin_ms``: one of the benchmark's, or your own.
+    """Open a recording of the benchmark, or your own recording, in bins of ``bin_ms``.
 
-    ``data`` is the folder in which the benchmark's NWB files lie, or the file of your own recording, of which
-    ``settings`` says how it is read. Its tensors are made once and kept in ``cache`` (else in ``cache_folder()``).
+    ``data`` is the folder of the benchmark's NWB files, or the file of your own recording; ``settings`` say how your
+    own recording is read. The tensors are made once and stored in the folder ``cache``, by default ``cache_folder()``.
 
-    Raises DataError for an unknown dataset or bin width, files that are absent, damaged, of another dataset or
-    changed meanwhile, and a cache that cannot be written.
+    Raises DataError if the dataset or bin width is unknown, if files are missing, damaged, of another dataset or
+    changed while they are read, or if the cache cannot be written.
     """
     make_source = _benchmarks if dataset in DATASETS else _own
     source = make_source(dataset, data, bin_ms, settings)
@@ -34,14 +34,14 @@ def open_recording(
 
 def _benchmarks(dataset: str, data: Path, bin_ms: int, settings: RecordingSettings | None) -> BenchmarkRecording:
     if settings is not None:
-        raise DataError(f"{dataset} is a dataset of the benchmark, whose window and splits are given: no --recording")
+        raise DataError(f"{dataset} is a dataset of the benchmark, with fixed window and splits: remove --recording")
     if bin_ms not in BIN_WIDTHS_MS:
         widths = " or ".join(str(width) for width in BIN_WIDTHS_MS)
         raise DataError(f"the benchmark does not score bins of {bin_ms} ms: choose {widths}")
     if data.is_file():
         raise DataError(
-            f"{dataset} is a dataset of the benchmark, and {data} is a file: give the folder of its NWB files with "
-            "--data, or give your own recording another name"
+            f"{dataset} is a dataset of the benchmark, but {data} is a file: give the folder of its NWB files with "
+            "--data, or choose another name for your own recording"
         )
     known = DATASETS[dataset]
     return BenchmarkRecording(known, find_files(known, data), bin_ms)
@@ -51,6 +51,6 @@ def _own(dataset: str, data: Path, bin_ms: int, settings: RecordingSettings | No
     if not data.is_file():
         raise DataError(
             f"unknown dataset '{dataset}': choose one of {', '.join(DATASETS)}\n"
-            f"or is it your own recording? {data} is not a file: give its file with --data"
+            f"for your own recording, give its file with --data: {data} is not a file"
         )
     return OwnRecording(dataset, data, bin_ms, settings or RecordingSettings())

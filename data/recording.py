@@ -1,4 +1,4 @@
-"""A recording as the rest of the service sees it: spike counts, split as the benchmark splits them."""
+"""A recording: spike counts of trials, split into train, val and test as in the benchmark."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,23 +9,23 @@ import numpy.typing as npt
 from nlb_search.data.datasets import group_name
 
 UNSEEN = 255
-"""The count that marks a bin whose true count is not known (NaN in nlb_tools)."""
+"""Value that marks an unknown count (NaN in nlb_tools)."""
 
 Counts = npt.NDArray[np.uint8]
-"""Spikes per bin, trials x bins x neurons; ``UNSEEN`` where the count is not known."""
+"""Spikes per bin, trials x bins x neurons; ``UNSEEN`` where the count is unknown."""
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """The spike counts of one split, in one array of which the parts that the benchmark names are views.
+    """Spike counts of one split. The parts that the benchmark defines are views of one array.
 
-    A part is None where nothing can be read: held-out neurons and forward bins of the test split are known to the
-    benchmark alone. ``UNSEEN`` stands in held-out counts of dmfc_rsg outside the scored time from set to go,
-    and anywhere a window of ``val`` or ``test`` reaches into time that was not recorded.
+    A part is None if its counts are not available: only the benchmark has the held-out neurons and forward bins of its
+    test split. Counts are ``UNSEEN`` where a window of ``val`` or ``test`` extends into time that was not recorded. In
+    dmfc_rsg, held-out counts are also ``UNSEEN`` outside the scored interval from Set to Go.
     """
 
     counts: Counts
-    """Trials x bins (window, then forward) x neurons (held-in, then held-out); of test, window and held-in alone."""
+    """Trials x bins (window, then forward) x neurons (held-in, then held-out). Test: window bins and held-in only."""
     n_window_bins: int
     n_heldin: int
 
@@ -51,7 +51,7 @@ class Split:
 
     @property
     def has_targets(self) -> bool:
-        """Whether held-out neurons and forward bins are known: in every split but test."""
+        """Whether the counts of held-out neurons and forward bins are available: true for all splits except test."""
         return self.counts.shape[1:] != (self.n_window_bins, self.n_heldin)
 
     @property
@@ -61,14 +61,13 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """One recording in bins of ``bin_ms``; its arrays are mapped from the prepared cache, read-only.
+    """One recording in bins of ``bin_ms``. Its arrays are memory-mapped from the cache, read-only.
 
-    ``val`` is the search's objective, ``train_val`` what a submission for the test phase is trained on, and
-    ``test`` is None where there are no test trials. ``name`` is the dataset's. ``content_hash`` is a SHA-256 of its
-    files, in hex: two recordings with the same hash are the same. ``val_targets`` is an HDF5 file for
-    ``nlb_tools.evaluation.evaluate``, whose one group is named ``group``; ``test_targets`` is one for the test trials,
-    or None where the recording does not know their targets, as in the benchmark. ``choices`` says in words what was
-    decided about it where neither its files nor its settings say.
+    A search maximizes the score on ``val``; submissions for the test phase are trained on ``train_val``; ``test`` is
+    None if there are no test trials. ``name`` is the name of the dataset. ``content_hash`` is a SHA-256 in hex; equal
+    hashes mean equal recordings. ``val_targets`` is an HDF5 file for ``nlb_tools.evaluation.evaluate`` with one group,
+    named ``group``. ``test_targets`` is the same for the test trials, or None if their targets are not available, as in
+    the benchmark. ``choices`` describes the defaults that were used where neither files nor settings decide.
     """
 
     name: str
@@ -100,5 +99,5 @@ class Recording:
 
     @property
     def group(self) -> str:
-        """The name under which a submission and its targets hold this recording: ``mc_rtt`` or ``mc_rtt_20``."""
+        """Name of the recording's group in files of submissions and targets: ``mc_rtt`` or ``mc_rtt_20``."""
         return group_name(self.name, self.bin_ms)

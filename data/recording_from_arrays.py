@@ -1,4 +1,4 @@
-"""A recording made of arrays, from Python."""
+"""Making a recording from arrays in Python."""
 
 import os
 from collections.abc import Mapping
@@ -23,15 +23,17 @@ def from_arrays(
     name: str | None = None,
     cache: Path | None = None,
 ) -> Recording:
-    """Write arrays as a file that ``--data`` reads, and open the recording that they are.
+    """Write arrays to an HDF5 file that ``--data`` accepts, and open it as a recording.
 
-    ``arrays`` go by nlb_tools' names: ``train_spikes_heldin``, ``train_spikes_heldout``, ``eval_spikes_heldin`` and
-    ``eval_spikes_heldout`` are spikes per bin of ``bin_ms``, trials x bins x neurons, eval being val;
-    ``data.own.nlb_arrays`` lists what else there may be. ``name`` is the recording's, unless told that of the file.
+    ``arrays`` maps nlb_tools' names to arrays. ``train_spikes_heldin``, ``train_spikes_heldout``,
+    ``eval_spikes_heldin`` and ``eval_spikes_heldout`` are required: spikes per bin of ``bin_ms``, trials x bins x
+    neurons, where eval is val. ``data.own.nlb_arrays`` lists the optional arrays. ``name`` is the name of the
+    recording, by default that of the file without its suffix.
 
-    Raises DataError, and writes nothing, for arrays that are no recording, with what is wrong and where.
+    Raises DataError if the arrays are not a valid recording, or if ``path`` cannot be written or exists and holds
+    something else. If the arrays are not valid, nothing is written.
     """
-    # Imported here: whoever opens a prepared recording imports ``nlb_search.data``, and needs no HDF5.
+    # Imported here: opening a prepared recording imports ``nlb_search.data``, but does not need HDF5.
     from nlb_search.data.own.nlb_arrays import NAMES, tensors_of_arrays
 
     path = Path(path)
@@ -39,7 +41,7 @@ def from_arrays(
     given = {key: _array(path, key, value) for key, value in arrays.items()}
     for key in given:
         if key not in NAMES:
-            raise DataError(f"'{key}' is no array of a recording: choose from {', '.join(NAMES)}")
+            raise DataError(f"unknown array '{key}': choose from {', '.join(NAMES)}")
     _check_replaceable(path)
     tensors_of_arrays(path, given)
     _write(path, given)
@@ -55,13 +57,13 @@ def _array(path: Path, name: str, value: Any) -> npt.NDArray[Any]:
         raise DataError(f"{path}: {name} must list the trials of each condition, not {value}") from error
     except ValueError as error:
         raise DataError(
-            f"{path}: {name} is ragged, and all trials must have as many bins: cut them to the shortest, or leave "
-            "those out that are much shorter than the rest"
+            f"{path}: {name} is ragged, but all trials must have the same number of bins: truncate them to the "
+            "shortest trial, or leave out trials that are much shorter than the rest"
         ) from error
 
 
 def _check_replaceable(path: Path) -> None:
-    """Raises DataError for a file that is there and is not of this kind."""
+    """Raises DataError if the file exists and does not hold arrays by nlb_tools' names."""
     from nlb_search.data.own.layout import layout_of, opened
 
     if path.exists():
@@ -71,28 +73,30 @@ def _check_replaceable(path: Path) -> None:
         except DataError:
             kind = None
         if kind != "nlb":
-            raise DataError(f"{path} exists and holds no such arrays, so it is not overwritten: name another file")
+            raise DataError(
+                f"{path} exists and does not hold such arrays, so it is not overwritten: choose another file name"
+            )
 
 
 def _write(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
     import h5py
 
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with h5py.File(beside, "w") as file:
+        with h5py.File(temporary, "w") as file:
             for name, values in arrays.items():
                 if values.dtype == object:
                     file.create_dataset(name, data=values, dtype=h5py.vlen_dtype(int))
                 else:
-                    kept = values.astype(np.uint8) if "_spikes_" in name else values
-                    file.create_dataset(name, data=kept, compression="gzip")
-        beside.replace(path)
+                    data = values.astype(np.uint8) if "_spikes_" in name else values
+                    file.create_dataset(name, data=data, compression="gzip")
+        temporary.replace(path)
     except OSError as error:
-        raise DataError(f"{path} cannot be written ({_reason(error)}): name another file") from error
+        raise DataError(f"{path} cannot be written ({_reason(error)}): choose another file name") from error
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def _reason(error: OSError) -> str:
-    """Why a file cannot be written, without what h5py says of its own inside."""
+    """Why a file cannot be written, without the internals in h5py's message."""
     return os.strerror(error.errno) if error.errno else str(error)

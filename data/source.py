@@ -1,4 +1,4 @@
-"""What the prepared cache asks of a kind of recording: what its content is known by, and its tensors."""
+"""The interface between the cache and each kind of recording: a content hash, and a method that makes the tensors."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +13,12 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Tensors:
-    """The spike counts of each split by its name, and what the predictions of val trials are scored against.
+    """Spike counts of each split, and the targets that predictions are scored against.
 
-    ``splits`` has train, val and train_val, and test where there are test trials. ``targets`` are arrays by the names
-    that the benchmark's file of targets has (``eval_spikes_heldout``, ``train_behavior`` and so on). ``choices`` says
-    in words what was decided where neither files nor settings say; ``test_targets`` are those of test trials, where
-    the recording knows them.
+    ``splits`` has train, val, train_val and, if there are test trials, test. ``targets`` maps the names used in the
+    benchmark's files of targets (``eval_spikes_heldout``, ``train_behavior`` and so on) to the arrays for val trials.
+    ``test_targets`` is the same for test trials, or None if their targets are not available. ``choices`` describes the
+    defaults that were used where neither files nor settings decide.
     """
 
     splits: dict[str, Split]
@@ -28,22 +28,22 @@ class Tensors:
 
 
 class Source(Protocol):
-    """The files of one recording, and how tensors are made of them."""
+    """The files of one recording, and how tensors are made from them."""
 
     @property
     def name(self) -> str:
-        """The dataset's name."""
+        """Name of the dataset."""
 
     @property
     def bin_ms(self) -> int:
-        """The width of the bins that the tensors are to have."""
+        """Bin width of the tensors."""
 
     @property
     def place(self) -> Path:
-        """The file or folder that a message names."""
+        """File or folder to name in messages."""
 
     def content_hash(self, memory: Path) -> str:
-        """SHA-256, in hex, of all that decides the tensors; ``memory`` remembers the hashes of files."""
+        """SHA-256, in hex, of everything that determines the tensors. ``memory`` stores the known hashes of files."""
 
     def make(self) -> Tensors:
-        """The tensors. Raises DataError for files that do not give whole ones."""
+        """Make the tensors. Raises DataError if the files do not contain a complete recording."""

@@ -1,4 +1,4 @@
 """The benchmark's recordings: windows, splits, targets and tensors as nlb_tools makes them.
 
-It may import nwb and the modules that all of data shares.
+May import nwb and the modules that all of data shares.
 """

@@ -1,8 +1,8 @@
-"""Trial averages of smoothed spikes (PSTHs), as nlb_tools makes them for its targets, in less time and memory.
+"""Trial averages of smoothed spikes (PSTHs): the same values as nlb_tools computes, with less time and memory.
 
-nlb_tools smooths the whole session, each observed stretch by itself, and then averages the bins of a condition's
-trials. Smoothing is linear, so here the spikes of a condition's trials are summed first, on the trials' own clock, and
-smoothed once. A trial's spikes count as far as the observed stretch around its window goes.
+nlb_tools smooths the whole session, each observed stretch separately, and then averages over the trials of each
+condition. Smoothing is linear, so this module first sums the spikes of a condition's trials, aligned to each other, and
+then smooths the sum once. Spikes outside the observed stretch around a trial's window are ignored.
 """
 
 from dataclasses import dataclass
@@ -20,34 +20,38 @@ from nlb_search.data.source import Array
 FloatArray = npt.NDArray[np.float64]
 
 _SHORT = 0.8
-"""Trials shorter than this share of the condition's mean are left out."""
+"""Trials shorter than this fraction of the condition's mean length are left out."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Condition:
-    """Trials that are averaged together, and where in the average each one's bins count.
+    """The trials of one condition, and where their bins go in the average of ``length`` bins.
 
-    ``first``, ``n_bins`` and ``places`` are of the trials: the session's bin from which so many bins are averaged, and
-    where the first of them goes; negative places count from the average's end.
+    For each trial, ``rows`` is its row in the trial table. Its ``n_bins`` bins from bin ``first`` of the session are
+    added to the average from bin ``offsets``; negative offsets count from the end of the average.
     """
 
     rows: IntArray
     first: IntArray
     n_bins: IntArray
-    places: IntArray
+    offsets: IntArray
     length: int
 
 
 def psth_targets(
     dataset: Dataset, session: Session, trained: BoolArray, scored: BoolArray, bin_ms: int
 ) -> dict[str, Array]:
-    """What ``make_eval_target_tensors(..., include_psth=True)`` of nlb_tools gives for trial averages.
+    """Trial averages, as in ``make_eval_target_tensors(..., include_psth=True)`` of nlb_tools.
 
-    Gives ``psth`` (conditions x bins x neurons, held-in neurons first; spikes per bin; NaN beyond a condition's
-    shortest trial); for each condition, which of the trained and of the scored trials are in it
-    (``train_cond_idx``, ``eval_cond_idx``); and for dmfc_rsg how many bins each trial's window is late
-    (``train_jitter``, ``eval_jitter``). Gives nothing where trials do not repeat: for mc_rtt, and without
-    conditions in the trial table.
+    ``trained`` and ``scored`` are masks over the rows of the trial table. Returns these arrays by name:
+
+    - ``psth``: conditions x bins x neurons (held-in first), in spikes per bin; NaN where a condition's shortest trial
+      has no bin.
+    - ``train_cond_idx`` and ``eval_cond_idx``: for each condition, the indices of its trials among the trained and the
+      scored trials.
+    - ``train_jitter`` and ``eval_jitter``, for dmfc_rsg only: the delay of each trial's window, in bins.
+
+    Returns an empty dict if there are no repeated trials: for mc_rtt, or if the trial table has no conditions.
     """
     conditions = _conditions(dataset, session, trained | scored, bin_ms) if dataset.conditions else []
     if not conditions:
@@ -67,7 +71,7 @@ def psth_targets(
 
 
 def _conditions(dataset: Dataset, session: Session, included: BoolArray, bin_ms: int) -> list[_Condition]:
-    """The conditions that included trials have, in the order of their values."""
+    """The conditions of the included trials, sorted by their values."""
     values = session.trials[list(dataset.conditions)]
     averaged = included
     if dataset.layout == "timing":
@@ -82,29 +86,32 @@ def _conditions(dataset: Dataset, session: Session, included: BoolArray, bin_ms:
 
 
 def _condition(windows: Windows, longest: int, from_end: bool) -> _Condition:
-    """One condition, without trials much shorter than the rest, as long as the shortest; all end together, or begin."""
+    """Align a condition's trials at their start, or at their end, and truncate them to the shortest.
+
+    Trials that are much shorter than the rest are left out.
+    """
     windows = windows.chosen(windows.n_bins > 0)
     windows = windows.chosen(windows.n_bins >= _SHORT * windows.n_bins.mean())
     steps = np.unique(np.concatenate([np.arange(s, s + n) for s, n in zip(windows.steps, windows.n_bins, strict=True)]))
     length = min(int(windows.n_bins.min()), longest)
-    places = np.searchsorted(steps, windows.steps)
+    offsets = np.searchsorted(steps, windows.steps)
     lowest, highest = (len(steps) - length, len(steps)) if from_end else (0, length)
-    begin, end = places.clip(min=lowest), (places + windows.n_bins).clip(max=highest)
+    begin, end = offsets.clip(min=lowest), (offsets + windows.n_bins).clip(max=highest)
     return _Condition(
         rows=windows.rows,
-        first=windows.first + begin - places,
+        first=windows.first + begin - offsets,
         n_bins=(end - begin).clip(min=0),
-        places=begin - len(steps) if from_end else begin,
+        offsets=begin - len(steps) if from_end else begin,
         length=length,
     )
 
 
 def _averages(units: Units, conditions: list[_Condition], n_bins: int, smoothing: Smoothing) -> FloatArray:
-    """The averages of neurons of one kind, conditions x bins x neurons."""
-    number, first, length, place = (
+    """The averages of held-in or held-out neurons, conditions x bins x neurons."""
+    number, first, length, offset = (
         np.concatenate(parts)
         for parts in zip(
-            *((np.full(len(c.rows), n), c.first, c.n_bins, c.places % n_bins) for n, c in enumerate(conditions)),
+            *((np.full(len(c.rows), n), c.first, c.n_bins, c.offsets % n_bins) for n, c in enumerate(conditions)),
             strict=True,
         )
     )
@@ -115,14 +122,14 @@ def _averages(units: Units, conditions: list[_Condition], n_bins: int, smoothing
     around = np.searchsorted(stretches[:, 0], begin, side="right") - 1
     whole = (around >= 0) & (end <= stretches[around, 1]) if len(stretches) else np.zeros(len(begin), dtype=bool)
 
-    shapes, group = np.unique(np.stack([number, place, length], axis=1)[whole], axis=0, return_inverse=True)
+    shapes, group = np.unique(np.stack([number, offset, length], axis=1)[whole], axis=0, return_inverse=True)
     n_trials = np.bincount(group, minlength=len(shapes))
     rates = summed(units, begin[whole], end[whole], stretches[around[whole]], group, len(shapes), smoothing)
     for (condition, start, n), trials, rate in zip(shapes, n_trials, rates, strict=True):
         sums[condition, start : start + n] += rate[:n]
         known[condition, start : start + n] += trials
     for trial in np.flatnonzero(~whole):
-        condition, part = number[trial], slice(place[trial], place[trial] + length[trial])
+        condition, part = number[trial], slice(offset[trial], offset[trial] + length[trial])
         rate, seen = smoothed(units, int(begin[trial]), int(length[trial]), smoothing)
         sums[condition, part][seen] += rate[seen]
         known[condition, part][seen] += 1
@@ -131,7 +138,7 @@ def _averages(units: Units, conditions: list[_Condition], n_bins: int, smoothing
 
 
 def _members(conditions: list[_Condition], selected: BoolArray) -> Array:
-    """For each condition, its trials' numbers among the selected ones: an array of arrays."""
+    """For each condition, the indices of its trials among the selected trials: an array of arrays."""
     rows = np.flatnonzero(selected)
     members = np.empty(len(conditions), dtype=object)
     for number, condition in enumerate(conditions):

@@ -1,4 +1,4 @@
-"""A recording of the benchmark as a source of tensors."""
+"""The benchmark's recordings as a source of tensors."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from nlb_search.data.source import Tensors
 
 @dataclass(frozen=True)
 class BenchmarkRecording:
-    """The NWB files of one of the seven datasets, to be made into tensors in bins of ``bin_ms``."""
+    """A source of tensors in bins of ``bin_ms``: the NWB files of one of the seven datasets."""
 
     dataset: Dataset
     files: RecordingFiles
@@ -29,7 +29,7 @@ class BenchmarkRecording:
         return recording_hash(self.files, memory)
 
     def make(self) -> Tensors:
-        # Imported here: it takes seconds, and a prepared recording is opened without it.
+        # Imported here: the import takes seconds, and opening a prepared recording does not need it.
         from nlb_search.data.nlb.tensors import make_tensors
 
         return make_tensors(self.dataset, self.files, self.bin_ms)

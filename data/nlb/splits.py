@@ -1,4 +1,4 @@
-"""Splits of a session: the counts of trials' windows and forward bins, of both kinds of neurons."""
+"""Splits of a session: spike counts of held-in and held-out neurons, in the windows and forward bins of trials."""
 
 from nlb_search.data.datasets import Dataset
 from nlb_search.data.nlb.windows import scored_bins
@@ -9,7 +9,10 @@ from nlb_search.data.recording import UNSEEN, Split
 
 
 def splits_in(dataset: Dataset, session: Session, windows: dict[str, IntArray], bin_ms: int) -> dict[str, Split]:
-    """The counts of all neurons in some windows with their forward bins, trials x bins of the session."""
+    """Spike counts of all neurons, for each split. ``windows`` has the bins of its windows and forward bins.
+
+    The bins are bins of the session, trials x bins.
+    """
     counted = counts_in(session, (session.heldin, session.heldout), list(windows.values()), bin_ms)
     n_window_bins, n_heldin = dataset.window_length_ms // bin_ms, len(session.heldin.ids)
     return {name: Split(counts, n_window_bins, n_heldin) for name, counts in zip(windows, counted, strict=True)}
@@ -18,7 +21,7 @@ def splits_in(dataset: Dataset, session: Session, windows: dict[str, IntArray], 
 def without_unscored(
     dataset: Dataset, session: Session, scored: BoolArray, bins: IntArray, split: Split, bin_ms: int
 ) -> Split:
-    """A split of scored trials, in ``bins`` of the session; held-out bins that do not count are ``UNSEEN``."""
+    """Set the held-out counts that are not scored to ``UNSEEN``. ``bins`` are the session's bins of the split."""
     if dataset.layout != "timing":
         return split
     counts = split.counts.copy()

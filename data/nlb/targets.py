@@ -1,6 +1,7 @@
-"""What the predictions of scored trials are compared with: the arrays of the benchmark's file of targets.
+"""Targets that predictions are scored against: the arrays in the benchmark's file of targets.
 
-They are those of ``nlb_tools.make_tensors.make_eval_target_tensors`` (nlb_tools 0.0.4) with ``include_psth``.
+They are the same as those of ``nlb_tools.make_tensors.make_eval_target_tensors`` (nlb_tools 0.0.4) with
+``include_psth``.
 """
 
 import numpy as np
@@ -18,7 +19,7 @@ from nlb_search.data.source import Array
 def make_targets(
     dataset: Dataset, session: Session, trained: BoolArray, scored: BoolArray, split: Split, bin_ms: int
 ) -> dict[str, Array]:
-    """The targets by the benchmark's names. ``split`` is that of the scored trials; decoders learn from the trained."""
+    """Targets by the benchmark's names. ``split`` has the scored trials; decoders are fitted on the trained trials."""
     spikes = {
         "eval_spikes_heldout": split.heldout,
         "eval_spikes_heldin_forward": split.heldin_forward,
@@ -42,7 +43,7 @@ def _with_nan(counts: Counts) -> Array:
 
 
 def _produced_intervals(session: Session, selected: BoolArray) -> Array:
-    """What the animal did in trials of dmfc_rsg, trials x columns; NaN where it was not at the task."""
+    """Behaviour in dmfc_rsg, trials x columns of the trial table; NaN for outlier trials."""
     trials = session.trials[selected]
     columns = trials[["is_eye", "theta", "is_short", "ts", "tp"]].to_numpy(dtype=float)
     columns[(trials["is_outlier"] != 0).to_numpy()] = np.nan

@@ -1,8 +1,8 @@
-"""A benchmark recording's tensors, from its NWB files: bit for bit what nlb_tools makes of them, in 8 bits.
+"""Making a benchmark recording's tensors from its NWB files, with the same values as nlb_tools, in 8 bits.
 
-nlb_tools 0.0.4 (https://github.com/neurallatents/nlb_tools) lays a table with a row for each millisecond; here every
-neuron's spikes go straight into the bins of the windows. Only the dataset's own behaviour counts beside the spikes:
-gaps of other series cost nothing.
+nlb_tools 0.0.4 (https://github.com/neurallatents/nlb_tools) builds a table with one row per millisecond. This module
+counts each neuron's spikes directly in the bins of the windows. Of the time series, it reads only the behaviour that
+the dataset decodes, so gaps in other series do not matter.
 """
 
 import logging
@@ -24,9 +24,9 @@ _log = logging.getLogger(__name__)
 
 
 def make_tensors(dataset: Dataset, files: RecordingFiles, bin_ms: int) -> Tensors:
-    """The tensors of a recording in bins of ``bin_ms``, with nlb_tools' own settings and seed 0.
+    """Make the tensors of a recording in bins of ``bin_ms``, with nlb_tools' settings and random seed 0.
 
-    Raises DataError for files that do not give whole tensors, whatever went wrong inside.
+    Raises DataError if the files cannot be read as a complete recording, for whatever reason.
     """
     with _explained(dataset, files.train):
         session = _read_train(dataset, files.train)
@@ -34,7 +34,7 @@ def make_tensors(dataset: Dataset, files: RecordingFiles, bin_ms: int) -> Tensor
     if files.test is None:
         return tensors
     heldin_ids = session.heldin.ids
-    del session  # One file's spikes at a time.
+    del session  # hold the spikes of only one file in memory
     with _explained(dataset, files.test):
         test = _test(dataset, _read_test(dataset, files.test, list(heldin_ids)), bin_ms)
     return Tensors({**tensors.splits, "test": test}, tensors.targets)
@@ -46,7 +46,7 @@ def _read_train(dataset: Dataset, path: Path) -> Session:
     session = read_session(contents, train_columns(dataset), dataset.behavior)
     for units, kind in ((session.heldin, "held-in"), (session.heldout, "held-out")):
         if not len(units.ids):
-            raise DataError(f"{path} has no {kind} units: its unit column 'heldout' must have both true and false")
+            raise DataError(f"{path} has no {kind} units: its unit column 'heldout' must have both True and False")
     return session
 
 
@@ -58,10 +58,10 @@ def _read_test(dataset: Dataset, path: Path, heldin_ids: list[int]) -> Session:
     if len(ids) != len(heldin_ids):
         raise DataError(
             f"{path} has {len(ids)} held-in units, but the training file has {len(heldin_ids)}: "
-            f"both must be of one recording"
+            f"both files must be of the same recording"
         )
     if ids != heldin_ids:
-        _log.warning("%s numbers its held-in units otherwise than the training file: taken in their order", path)
+        _log.warning("the held-in units of %s and of the training file have different ids: matched by order", path)
     return session
 
 
@@ -70,13 +70,13 @@ def _of_split(session: Session, name: str) -> BoolArray:
     chosen: BoolArray = (splits == name).to_numpy()
     if not chosen.any():
         found = ", ".join(sorted({str(split) for split in splits}))
-        raise DataError(f"{session.path} has no trial whose split is '{name}', only: {found or 'no trials at all'}")
+        raise DataError(f"{session.path} has no trial in the split '{name}'; its splits are: {found or 'none'}")
     return chosen
 
 
 def _train_and_val(dataset: Dataset, session: Session, bin_ms: int) -> Tensors:
     train, val = _of_split(session, "train"), _of_split(session, "val")
-    # All trials first: one that is not whole is most likely seen here, with all others like it.
+    # All trials first, so that the error names incomplete trials of both splits.
     windows = {"train_val": whole_windows(dataset, session, train | val, bin_ms)}
     windows["train"] = whole_windows(dataset, session, train, bin_ms)
     windows["val"] = whole_windows(dataset, session, val, bin_ms, gaps=True)

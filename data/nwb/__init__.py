@@ -1,4 +1,4 @@
 """Reading NWB files: a session, its alignment to trials, spikes in bins, and resampled behaviour.
 
-It may import the modules that all of data shares.
+May import the modules that all of data shares.
 """

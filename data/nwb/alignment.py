@@ -1,8 +1,8 @@
-"""Which bins of a session belong to a window around each trial's time, in exact integers.
+"""Windows of trials, in bins of the session, computed in exact integers.
 
-The rules are those of ``NWBDataset.make_trial_data`` (nlb_tools 0.0.4): a window begins with the first bin that
-starts in it and ends with the last; where windows may not overlap, it ends where the next one or the next trial begins;
-and it ends with the recording.
+The rules are those of ``NWBDataset.make_trial_data`` (nlb_tools 0.0.4). A window has all bins that start in it. If
+windows must not overlap, a window ends where the next window or the next trial begins. All windows end at the end of
+the recording.
 """
 
 from dataclasses import dataclass
@@ -14,18 +14,18 @@ import pandas as pd
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 Times = npt.NDArray[np.timedelta64]
-"""A time of each trial of a table, in nanoseconds; NaT where there is none."""
+"""One time per trial of a table, in nanoseconds; NaT where it is missing."""
 
 _NEVER = np.iinfo(np.int64).max
 _LAST_NS = 1_000
-"""A window ends so long before its end, which is no part of it."""
+"""The last bin of a window starts at least this long before the window's end, which is exclusive."""
 
 
 @dataclass(frozen=True, eq=False)
 class Span:
-    """From when to when each trial of a table is read, and from when its bins are counted.
+    """Start and end of the window of each trial of a table. ``origin`` is the time that its bins are counted from.
 
-    ``overlap`` tells whether one trial's span may reach into the next trial's.
+    If ``overlap`` is true, a window may extend into the next trial or its window.
     """
 
     start: Times
@@ -36,11 +36,11 @@ class Span:
 
 @dataclass(frozen=True, eq=False)
 class Windows:
-    """The bins of some trials, one window each: ``n_bins`` bins from bin ``first`` of the session.
+    """One window per trial: ``n_bins`` bins from bin ``first`` of the session.
 
-    ``rows`` are the trials' rows in their table; trials that lack a time are not among them. ``steps`` tells of each
-    window's first bin how many bins it comes after the bin of the trial's origin. ``shared`` tells whose bins
-    belong to another window too, where that is not allowed.
+    ``rows`` are the rows of the trials in their table, without trials that have no time. ``steps`` is the number of
+    bins from the bin of the trial's origin to the first bin of the window. ``shared`` is true for windows that share
+    bins with another window although windows must not overlap.
     """
 
     rows: IntArray
@@ -50,7 +50,7 @@ class Windows:
     shared: BoolArray
 
     def bins(self) -> IntArray:
-        """The bins of windows of one length, windows x bins."""
+        """The bins of the windows, windows x bins. All windows must have the same length."""
         length = self.n_bins[0] if len(self.n_bins) else 0
         return self.first[:, None] + np.arange(length)
 
@@ -64,17 +64,17 @@ def times_of(trials: pd.DataFrame, column: str) -> Times:
 
 
 def around(times: Times, span_ms: tuple[int, int], overlap: bool) -> Span:
-    """The span from and to so many ms after a time of each trial; its bins are counted from that time."""
+    """The window ``span_ms`` (start, end) relative to a time of each trial, which is also its origin."""
     start, stop = (times + np.timedelta64(ms, "ms") for ms in span_ms)
     return Span(start, stop, times, overlap)
 
 
 def cut(trials: pd.DataFrame, included: BoolArray, span: Span, bin_ms: int, n_session_bins: int) -> Windows:
-    """The windows of the included trials in bins of ``bin_ms``, as far as the session's bins go."""
+    """The windows of the included trials in bins of ``bin_ms``, truncated to the session."""
     trial_start = times_of(trials, "start_time")
     next_start = np.append(_nanoseconds(trial_start)[1:], _NEVER)
     timed: BoolArray = np.asarray(~np.isnat([trial_start, span.start, span.stop, span.origin]).any(axis=0))
-    # Of the included trials alone, but of those that lack a time as well.
+    # The bounds come from the included trials only, but also from those without a time.
     bounds = np.minimum(next_start, _nanoseconds(span.start))[included]
     bounds = np.append(bounds[1:], _NEVER)[timed[included]]
     rows = np.flatnonzero(included & timed)

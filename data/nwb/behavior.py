@@ -1,7 +1,8 @@
-"""Behaviour beside the spikes: a time series at 1 kHz brought to the width of the bins, in windows.
+"""Behaviour in windows: time series at 1 kHz, low-pass filtered and downsampled to the bin width.
 
-Filter and treatment of gaps are those of ``NWBDataset.resample``, and padding that of ``make_jagged_array`` (nlb_tools
-0.0.4). Both are linear in the series, so a window is a product with one matrix: the rest of the session costs nothing.
+The filter and the treatment of gaps are those of ``NWBDataset.resample``, and the padding is that of
+``make_jagged_array`` (nlb_tools 0.0.4). Both are linear, so a window is one matrix product, and the rest of the session
+need not be filtered.
 """
 
 from typing import Any
@@ -14,16 +15,17 @@ from nlb_search.data.nwb.alignment import IntArray, Windows
 FloatArray = npt.NDArray[np.floating[Any]]
 
 _REACH_MS = 250
-"""How far to either side the filter reaches that keeps fast changes from being taken for slow ones."""
+"""Half-width of the anti-aliasing filter."""
 
 _AT_ONCE = 256
-"""Windows, and bins of a window, that are filtered together: the matrix grows with the square of the bins."""
+"""Number of windows, and of bins per window, to filter at once: the matrix grows with the square of the bins."""
 
 
 class Decimated:
-    """A series of milliseconds x columns, to be read with one value a bin.
+    """A time series, milliseconds x columns, that can be read with one value per bin.
 
-    A bin is NaN where its first millisecond is; the filter sees gaps filled by straight lines, and zeros outside.
+    Gaps are interpolated linearly before filtering, and the series is padded with zeros. A bin is NaN if its first
+    millisecond is NaN.
     """
 
     def __init__(self, series: FloatArray, bin_ms: int) -> None:
@@ -37,7 +39,7 @@ class Decimated:
         self._taps = _taps(bin_ms)
 
     def at(self, first: IntArray, n_bins: int) -> FloatArray:
-        """So many bins from each of the ``first``, windows x bins x columns; NaN outside the session."""
+        """Values of ``n_bins`` bins from each bin in ``first``, windows x bins x columns; NaN outside the session."""
         bins = first[:, None] + np.arange(n_bins)
         inside = (bins >= 0) & (bins < len(self._gaps))
         parts = [self._filtered(first + at, min(_AT_ONCE, n_bins - at)) for at in range(0, n_bins, _AT_ONCE)]
@@ -47,7 +49,7 @@ class Decimated:
         return values
 
     def _filtered(self, first: IntArray, n_bins: int) -> FloatArray:
-        """The filter's values, gaps or not: each a weighted sum of the milliseconds around its bin's first."""
+        """Output of the filter, also in gaps: a weighted sum of the milliseconds around each bin's first one."""
         reach_ms = len(self._taps) // 2
         weights = np.zeros(((n_bins - 1) * self._bin_ms + len(self._taps), n_bins))
         for number in range(n_bins):
@@ -63,7 +65,7 @@ class Decimated:
 
 
 def cut_out(series: Decimated, windows: Windows) -> FloatArray:
-    """Values of windows that may differ in length, windows x bins x columns, with NaN after the shorter ones."""
+    """The values of windows, windows x bins x columns; shorter windows are padded with NaN."""
     longest = int(windows.n_bins.max(initial=0))
     values = series.at(windows.first, longest)
     values[np.arange(longest) >= windows.n_bins[:, None]] = np.nan
@@ -71,7 +73,7 @@ def cut_out(series: Decimated, windows: Windows) -> FloatArray:
 
 
 def _taps(bin_ms: int) -> npt.NDArray[np.float64]:
-    """A low-pass filter of a bin's width: a sinc in a Hamming window, with a sum of one. A millisecond needs none."""
+    """Low-pass filter for downsampling to ``bin_ms``: a sinc with a Hamming window, which sums to one."""
     if bin_ms == 1:
         return np.ones(1)
     taps = np.sinc(np.arange(-_REACH_MS, _REACH_MS + 1) / bin_ms) * np.hamming(2 * _REACH_MS + 1)

@@ -1,6 +1,7 @@
-"""Spike counts of windows, straight from the milliseconds of the spikes.
+"""Spike counts in windows, computed directly from spike times.
 
-As in nlb_tools, a bin counts the spikes of its observed milliseconds, and is not known if its first one is unobserved.
+As in nlb_tools, a bin counts the spikes in its observed milliseconds, and is unknown if its first millisecond is
+unobserved.
 """
 
 from collections.abc import Sequence
@@ -16,9 +17,10 @@ from nlb_search.data.recording import UNSEEN, Counts
 def counts_in(
     session: Session, kinds: Sequence[Units], windows: Sequence[npt.NDArray[np.int64]], bin_ms: int
 ) -> list[Counts]:
-    """The counts of all neurons of these kinds, in each of several arrays of the session's bins, trials x bins.
+    """Spike counts of all neurons in ``kinds``, for each array in ``windows``: trials x bins x neurons.
 
-    Raises DataError where a bin of the session holds more spikes than fit 8 bits.
+    The arrays in ``windows`` are bins of the session, trials x bins.
+    Raises DataError if a bin of the session has more spikes than fit in 8 bits.
     """
     n_neurons = sum(len(units.ids) for units in kinds)
     counts = [np.empty((*bins.shape, n_neurons), dtype=np.uint8) for bins in windows]
@@ -30,8 +32,8 @@ def counts_in(
             counted[unseen] = 0
             if counted.max(initial=0) >= UNSEEN:
                 raise DataError(
-                    f"{session.path}: a bin holds {counted.max()} spikes of unit {unit}, where numbers up to "
-                    f"{UNSEEN - 1} are taken: check its spike times"
+                    f"{session.path}: unit {unit} has {counted.max()} spikes in one bin, but at most {UNSEEN - 1} are "
+                    "allowed: check its spike times"
                 )
             counted[unseen] = UNSEEN
             counted = counted.astype(np.uint8)

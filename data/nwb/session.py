@@ -1,7 +1,7 @@
-"""One session as its NWB file tells it, read with h5py: only what the tensors need, and nothing twice.
+"""Reading a session from its NWB file with h5py: only the data that the tensors need, each read once.
 
-What is read, and how times become milliseconds, are the rules of ``nlb_tools.nwb_interface.NWBDataset`` (nlb_tools
-0.0.4, https://github.com/neurallatents/nlb_tools), which the benchmark's own tensors were made with.
+Times are converted to milliseconds by the rules of ``nlb_tools.nwb_interface.NWBDataset`` (nlb_tools 0.0.4,
+https://github.com/neurallatents/nlb_tools), with which the benchmark's tensors were made.
 """
 
 from collections.abc import Iterable
@@ -26,10 +26,10 @@ _NANOSECOND_MS = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class Units:
-    """The neurons of one kind, in the order of their ids.
+    """The held-in or the held-out neurons, sorted by id.
 
-    ``spike_ms`` has, for each, the milliseconds of its spikes on the session's clock, in order; ``observed`` tells of
-    each millisecond of the session whether it was recorded. There may be no neurons; nothing is hidden then.
+    ``spike_ms`` has the sorted spike times of each neuron, in milliseconds from the start of the session. ``observed``
+    says for each millisecond of the session whether it was recorded; it is all true if there are no neurons.
     """
 
     ids: IntArray
@@ -37,18 +37,18 @@ class Units:
     observed: BoolArray
 
     def stretches(self) -> IntArray:
-        """First millisecond and end of each stretch of observed time, stretches x 2."""
+        """First millisecond and (exclusive) end of each stretch of observed time, stretches x 2."""
         edges = np.diff(self.observed, prepend=False, append=False)
         return np.flatnonzero(edges).reshape(-1, 2)
 
 
 @dataclass(frozen=True, eq=False)
 class Session:
-    """One session on its own clock, which begins at zero.
+    """One session. All times are relative to its start.
 
-    ``trials`` is the trial table, of the columns that were asked for; those whose names end in ``_time`` are
-    timedeltas. ``behavior`` is milliseconds x columns, in the order of the columns' names, NaN where there is no
-    sample; None where none was asked for.
+    ``trials`` has the requested columns of the trial table; columns with names that end in ``_time`` are timedeltas.
+    ``behavior`` is milliseconds x columns, sorted by column name, NaN where there is no sample; None if no behaviour
+    was requested.
     """
 
     path: Path
@@ -59,11 +59,11 @@ class Session:
     length_ms: int
 
     def n_bins(self, bin_ms: int) -> int:
-        """How many bins the session has; the last may lack milliseconds."""
+        """Number of bins in the session. The last one may be incomplete."""
         return -(-self.length_ms // bin_ms)
 
     def seen(self, bin_ms: int) -> BoolArray:
-        """For each bin, whether spikes and behaviour were recorded: as in nlb_tools, its first millisecond tells."""
+        """For each bin, whether spikes and behaviour were recorded. As in nlb_tools, its first millisecond decides."""
         seen = self.heldin.observed[::bin_ms] & self.heldout.observed[::bin_ms]
         if self.behavior is not None:
             seen &= ~np.isnan(self.behavior[::bin_ms]).any(axis=1)
@@ -72,7 +72,7 @@ class Session:
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """A time series as it lies in the file: ``values`` is samples x columns, in the order of the columns' names."""
+    """A time series as stored in the file. ``values`` is samples x columns, sorted by column name."""
 
     time_s: npt.NDArray[np.float64]
     values: FloatArray
@@ -81,12 +81,12 @@ class Samples:
 def read_session(
     contents: Contents, columns: Iterable[str], behavior: str | None, heldout: BoolArray | None = None
 ) -> Session:
-    """The session that ``contents`` lists, with these columns of the trial table and this series beside the spikes.
+    """Read spikes, these columns of the trial table, and the time series ``behavior`` if it is not None.
 
-    ``heldout`` tells of each row of the unit table whether that neuron is held out; the table's own column does where
-    it is None. A file that does not say when its units were observed is one of units that always were.
+    ``heldout`` says for each row of the unit table whether the neuron is held out; by default, the table's column
+    ``heldout`` does. Units without ``obs_intervals`` are taken to be observed during the whole session.
 
-    Raises DataError for times that cannot be, and where the series is not sampled at whole milliseconds.
+    Raises DataError if times are invalid, or if the series is not sampled at whole milliseconds.
     """
     path = contents.path
     with h5py.File(path, "r") as file:
@@ -96,18 +96,19 @@ def read_session(
         length_ms = _length_ms(observed, file["intervals/trials/stop_time"])
         heldout = units["heldout"][()] if heldout is None else heldout
         series = None if behavior is None else _series(path, file[contents.series[behavior]], behavior, length_ms)
-        kept, hidden = (_units(path, units, np.flatnonzero(kind), observed, length_ms) for kind in (~heldout, heldout))
-    return Session(path, trials, kept, hidden, series, length_ms)
+        kinds = (_units(path, units, np.flatnonzero(kind), observed, length_ms) for kind in (~heldout, heldout))
+        heldin_units, heldout_units = kinds
+    return Session(path, trials, heldin_units, heldout_units, series, length_ms)
 
 
 def read_samples(contents: Contents, series: str) -> Samples:
-    """A time series that ``contents`` lists, whenever it was sampled."""
+    """Read a time series listed in ``contents``, at its own sample times."""
     with h5py.File(contents.path, "r") as file:
         return _samples(file[contents.series[series]])
 
 
 def observed_by_all(contents: Contents, length_ms: int) -> BoolArray:
-    """For each millisecond of a session, whether every one of its units was observed."""
+    """For each millisecond of a session, whether all of its units were observed."""
     observed = np.ones(length_ms, dtype=bool)
     with h5py.File(contents.path, "r") as file:
         for spans in _observed(contents.path, file["units"], file["intervals/trials/stop_time"]):
@@ -120,15 +121,15 @@ def _trials(path: Path, table: h5py.Group, columns: list[str]) -> pd.DataFrame:
     for name in columns:
         if values[name].shape != values["start_time"].shape or values[name].ndim != 1:
             raise DataError(
-                f"{path}: trial column '{name}' has the shape {values[name].shape} and 'start_time' "
-                f"{values['start_time'].shape}: both must have one value a trial"
+                f"{path}: trial column '{name}' has the shape {values[name].shape} and 'start_time' has "
+                f"{values['start_time'].shape}: both must have one value per trial"
             )
         if name.endswith("_time"):
             odd = np.flatnonzero(np.isinf(values[name]))
             if odd.size:
                 raise DataError(
                     f"{path}: trial column '{name}' is {values[name][odd[0]]:g} in row {odd[0]} (from 0): "
-                    f"write the time in seconds, or NaN and the split 'none'"
+                    f"write the time in seconds, or write NaN and set the split to 'none'"
                 )
             values[name] = pd.to_timedelta(values[name], unit="s")
     return pd.DataFrame(values)
@@ -140,7 +141,7 @@ def _column(column: h5py.Dataset) -> npt.NDArray[Any]:
 
 
 def _observed(path: Path, units: h5py.Group, stop_times: h5py.Dataset) -> list[FloatArray]:
-    """The spans in which each unit was observed, in seconds, spans x start and stop."""
+    """The intervals in which each unit was observed, in seconds, intervals x 2 (start, stop)."""
     if "obs_intervals" not in units:
         last_spike_ms = np.floor(1000 * np.max(units["spike_times"][()], initial=0))
         end_s = np.nanmax([*stop_times[()], (last_spike_ms + 1) / 1000])
@@ -150,26 +151,29 @@ def _observed(path: Path, units: h5py.Group, stop_times: h5py.Dataset) -> list[F
     for unit, observed in zip(units["id"][()], spans, strict=True):
         if not observed.size:
             raise DataError(
-                f"{path}: unit {unit} was never observed: give it a span in 'obs_intervals', or leave it out"
+                f"{path}: unit {unit} was never observed: give it an interval in 'obs_intervals', or leave it out"
             )
         if not (np.isfinite(observed).all() and observed.min() > -0.001):
             odd = observed[~(np.isfinite(observed) & (observed > -0.001))][0]
             raise DataError(
-                f"{path}: unit {unit} is observed from or to {odd:g} s: "
-                f"write its 'obs_intervals' in seconds from the session's start"
+                f"{path}: unit {unit} has {odd:g} s in its 'obs_intervals': "
+                f"write them in seconds from the start of the session"
             )
     return spans
 
 
 def _length_ms(observed: list[FloatArray], stop_times: h5py.Dataset) -> int:
-    """Until the last observed moment; nlb_tools looks at the last trial only where that is absurdly short."""
+    """Length of the session: the last observed time.
+
+    As in nlb_tools, the stop time of the last trial is used instead if it is more than a thousand times as late.
+    """
     length_ms = round(max(spans[-1, -1] for spans in observed) * 1000)
     last_stop_s = stop_times[-1] if len(stop_times) else np.nan
     return round(last_stop_s * 1000) if length_ms < last_stop_s else length_ms
 
 
 def _units(path: Path, units: h5py.Group, rows: IntArray, spans: list[FloatArray], length_ms: int) -> Units:
-    """The units of these rows. All are taken to be observed when the first of them is, as in nlb_tools."""
+    """The units in these rows. As in nlb_tools, the intervals in which the first one was observed are used for all."""
     ids = units["id"][()].astype(np.int64)
     ends = units["spike_times_index"][()].astype(np.int64)
     starts = np.append(0, ends[:-1])
@@ -181,7 +185,7 @@ def _units(path: Path, units: h5py.Group, rows: IntArray, spans: list[FloatArray
 
 
 def _milliseconds(spans: FloatArray, length_ms: int) -> BoolArray:
-    """Which milliseconds lie wholly within one of the spans, in seconds."""
+    """Mask of the milliseconds that lie entirely within one of the spans, which are in seconds."""
     within = np.zeros(length_ms, dtype=bool)
     for start, stop in np.round(spans * 1000, 6).clip(min=0):
         within[int(np.ceil(start)) : int(np.floor(stop))] = True
@@ -193,14 +197,14 @@ def _spike_ms(path: Path, unit: int, times: FloatArray, length_ms: int) -> npt.N
     inside = (milliseconds >= 0) & (milliseconds < length_ms)
     if not inside.all():
         raise DataError(
-            f"{path}: unit {unit} has a spike at {times[~inside][0]:g} s, where the recording lasts from 0 to "
+            f"{path}: unit {unit} has a spike at {times[~inside][0]:g} s, but the recording lasts from 0 to "
             f"{length_ms / 1000:g} s: check its spike times and 'obs_intervals'"
         )
     return np.sort(milliseconds.astype(np.int32), kind="stable")
 
 
 def _series(path: Path, series: h5py.Group, name: str, length_ms: int) -> FloatArray:
-    """A time series at 1 kHz over the whole session."""
+    """The time series at 1 kHz for the whole session, NaN where there is no sample."""
     samples = _samples(series)
     if np.isinf(samples.values).any():
         raise DataError(f"{path}: time series '{name}' has infinite values: write NaN where there is no sample")
@@ -210,8 +214,8 @@ def _series(path: Path, series: h5py.Group, name: str, length_ms: int) -> FloatA
     rows = rows[whole].astype(np.int64)
     if not whole.all() or (np.diff(rows) <= 0).any():
         raise DataError(
-            f"{path}: time series '{name}' is not sampled at whole milliseconds within the recording, one after the "
-            f"other: resample it to 1000 Hz"
+            f"{path}: the samples of time series '{name}' are not at increasing whole milliseconds within the "
+            f"recording: resample it to 1000 Hz"
         )
     if len(rows) == length_ms:
         return samples.values
@@ -237,7 +241,7 @@ def _sample_times(series: h5py.Group, n_samples: int) -> npt.NDArray[np.float64]
 
 
 def _column_order(series: h5py.Group, n_columns: int) -> list[int]:
-    """nlb_tools sorts columns by the names that the series' comments give them."""
+    """Order of the columns by name, as in nlb_tools, which reads their names from the comments of the series."""
     comments = series.attrs.get("comments", "")
     if "columns=" not in comments:
         return list(range(n_columns))

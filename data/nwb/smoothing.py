@@ -1,8 +1,8 @@
-"""Spikes smoothed by a Gaussian and summed in bins, as ``NWBDataset.smooth_spk`` and ``resample`` of nlb_tools do.
+"""Spikes smoothed by a Gaussian and summed in bins, as in ``NWBDataset.smooth_spk`` and ``resample`` of nlb_tools.
 
-Both are linear: what a spike adds to each bin of a window depends only on when it was. So smoothing is a product with
-one matrix, and spikes of many windows can be added up before it. The Gaussian is cut off at three standard deviations;
-no spike reaches out of the observed stretch in which it was.
+Both steps are linear: a spike's contribution to each bin of a window depends only on the time of the spike. So
+smoothing is one matrix product, and the spikes of many windows can be summed before it. The Gaussian is truncated at
+three standard deviations, and smoothing does not cross the ends of an observed stretch.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Smoothing:
-    """A Gaussian with a standard deviation of ``sd_ms``, whose values are summed in bins of ``bin_ms``."""
+    """Smoothing by a Gaussian with a standard deviation of ``sd_ms``, then summing in bins of ``bin_ms``."""
 
     sd_ms: int
     bin_ms: int
@@ -32,7 +32,7 @@ class Smoothing:
 
     @property
     def before_ms(self) -> int:
-        """How long before a millisecond a spike still counts in it. The kernel has no middle: it is of even length."""
+        """How long before a millisecond a spike still contributes to it. The kernel has even length, so no centre."""
         return len(self.kernel) // 2
 
     @property
@@ -40,17 +40,17 @@ class Smoothing:
         return len(self.kernel) - 1 - self.before_ms
 
     def reach_ms(self, n_bins: int) -> int:
-        """How many milliseconds' spikes count in a window of so many bins."""
+        """Number of milliseconds with spikes that contribute to a window of ``n_bins`` bins: its reach."""
         return self.before_ms + n_bins * self.bin_ms + self.after_ms
 
     def weights(self, n_bins: int) -> FloatArray:
-        """What a spike in each millisecond within reach of a window adds to each of the window's milliseconds."""
+        """Contribution of a spike in each millisecond of a window's reach (rows) to each millisecond of the window."""
         ages = np.arange(n_bins * self.bin_ms) + len(self.kernel) - 1 - np.arange(self.reach_ms(n_bins))[:, None]
         inside = (ages >= 0) & (ages < len(self.kernel))
         return np.where(inside, self.kernel[ages * inside], 0.0)
 
     def binned(self, weights: FloatArray) -> FloatArray:
-        """The same for each of the window's bins."""
+        """Sum the columns of ``weights`` in the bins of the window."""
         return np.asarray(weights.reshape(len(weights), -1, self.bin_ms).sum(axis=2))
 
 
@@ -63,10 +63,11 @@ def summed(
     n_groups: int,
     smoothing: Smoothing,
 ) -> FloatArray:
-    """The smoothed spikes of windows, each summed over the windows of its group: groups x bins x neurons.
+    """Smoothed spikes, summed over the windows of each group: groups x bins x neurons.
 
-    A window lasts from ``begin`` to ``end``, in milliseconds, wholly within one observed stretch. Bins after the last
-    of a group mean nothing.
+    ``begin``, ``end`` and ``stretches`` are in milliseconds, with one row per window. A window must lie within its
+    observed stretch. ``group`` is the index of each window's group, and all windows of a group have the same length;
+    bins after that length are undefined.
     """
     longest = int((end - begin).max(initial=0)) // smoothing.bin_ms
     reach_ms = smoothing.reach_ms(longest)
@@ -79,18 +80,18 @@ def summed(
         start, stop = np.searchsorted(spike_ms, from_ms), np.searchsorted(spike_ms, to_ms)
         n_spikes = stop - start
         spikes = np.repeat(stop - np.cumsum(n_spikes), n_spikes) + np.arange(n_spikes.sum())
-        places = spike_ms[spikes] + np.repeat(group * reach_ms - reach_begin, n_spikes)
-        counts = np.bincount(places, minlength=n_groups * reach_ms).reshape(n_groups, reach_ms)
+        positions = spike_ms[spikes] + np.repeat(group * reach_ms - reach_begin, n_spikes)
+        counts = np.bincount(positions, minlength=n_groups * reach_ms).reshape(n_groups, reach_ms)
         rates[:, :, neuron] = counts @ weights
     return rates
 
 
 def smoothed(units: Units, begin: int, n_bins: int, smoothing: Smoothing) -> tuple[FloatArray, BoolArray]:
-    """The smoothed spikes of one window that may have gaps, bins x neurons, and which of its bins were seen."""
+    """Smoothed spikes of one window that may have gaps, bins x neurons, and a mask of the bins that were seen."""
     reach = begin - smoothing.before_ms + np.arange(smoothing.reach_ms(n_bins))
     inside = (reach >= 0) & (reach < len(units.observed))
     seen = inside & units.observed[reach * inside]
-    # Stretches are numbered by how often observation began or ended before.
+    # Number each stretch by how many times observation started or ended before it.
     stretch = np.where(seen, np.cumsum(np.diff(seen, prepend=False)), -1)
     window = slice(smoothing.before_ms, smoothing.before_ms + n_bins * smoothing.bin_ms)
     weights = smoothing.weights(n_bins)

@@ -24,8 +24,8 @@ def check_counts(place: Path, name: str, spikes: Any) -> tuple[int, int, int]:
     """The shape of an array of counts, trials x bins x neurons. Raises DataError for one that has another."""
     if spikes.dtype == object:
         raise DataError(
-            f"{place}: {name} is ragged, and all trials must have as many bins: cut them to the shortest, or leave "
-            "those out that are much shorter than the rest"
+            f"{place}: {name} is ragged, but all trials must have the same number of bins: truncate them to the "
+            "shortest trial, or leave out trials that are much shorter than the rest"
         )
     if spikes.ndim != 3 or 0 in spikes.shape:
         raise DataError(f"{place}: {name} has the shape {spikes.shape}, where trials x bins x neurons are taken")

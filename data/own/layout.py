@@ -35,7 +35,7 @@ def opened(path: Path) -> Iterator[h5py.File]:
             yield file
     except OSError as error:
         raise DataError(
-            f"{path} is not a whole HDF5 file ({str(error).splitlines()[0]}): give an NWB file, or one of arrays"
+            f"{path} is not a complete HDF5 file ({str(error).splitlines()[0]}): give an NWB file, or one of arrays"
         ) from error
 
 

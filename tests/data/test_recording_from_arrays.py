@@ -37,7 +37,7 @@ def test_arrays_that_are_no_recording_leave_nothing(tmp_path: Path) -> None:
     ragged = toy_arrays() | {"train_spikes_heldin": [[[0, 1]], [[0, 1], [1, 1]]]}
     for arrays, says in (
         (ragged, "train_spikes_heldin is ragged"),
-        (toy_arrays() | {"train_behaviour": np.zeros(3)}, "'train_behaviour' is no array of a recording"),
+        (toy_arrays() | {"train_behaviour": np.zeros(3)}, "unknown array 'train_behaviour'"),
         (toy_arrays() | {"eval_spikes_heldin": np.full((16, 24, 9), -1)}, "eval_spikes_heldin has -1"),
         (toy_arrays() | {"eval_cond_idx": 5}, "eval_cond_idx must list the trials of each condition, not 5"),
         ({"train_spikes_heldin": np.zeros((2, 2, 2))}, "lacks train_spikes_heldout, eval_spikes_heldin"),
@@ -54,7 +54,7 @@ def test_another_file_is_not_overwritten(tmp_path: Path) -> None:
         file["mc_rtt/eval_rates_heldout"] = np.zeros(3)
     (tmp_path / "notes.txt").write_text("a year of notes")
     for name in ("mine.h5", "notes.txt"):
-        with pytest.raises(DataError, match="exists and holds no such arrays, so it is not overwritten"):
+        with pytest.raises(DataError, match="exists and does not hold such arrays, so it is not overwritten"):
             from_arrays(tmp_path / name, toy_arrays(), name="mine", cache=tmp_path / "cache")
 
 

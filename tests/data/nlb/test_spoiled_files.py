@@ -68,24 +68,32 @@ def none_for(split: bytes) -> Callable[[np.ndarray], np.ndarray]:
 
 TRIALS = "intervals/trials"
 SPOILED_TRAINING_FILES = {
-    "empty": ("mc_rtt", lambda path: path.write_bytes(b""), "not a whole NWB file"),
-    "cut off": ("mc_rtt", cut_off, "not a whole NWB file"),
-    "text": ("mc_rtt", lambda path: path.write_text("version https://git-lfs"), "not a whole NWB file"),
+    "empty": ("mc_rtt", lambda path: path.write_bytes(b""), "not a complete NWB file"),
+    "cut off": ("mc_rtt", cut_off, "not a complete NWB file"),
+    "text": ("mc_rtt", lambda path: path.write_text("version https://git-lfs"), "not a complete NWB file"),
     "no trial table": ("mc_rtt", without(TRIALS), "no trial column 'split', no trial column 'start_time'"),
     "no flags": ("mc_rtt", without("units/heldout"), "no unit column 'heldout'"),
-    "flags as numbers": ("mc_rtt", as_numbers, "no true or false in unit column 'heldout'"),
+    "flags as numbers": ("mc_rtt", as_numbers, "no boolean values in unit column 'heldout'"),
     "no held-out units": ("mc_rtt", column("units/heldout", np.zeros_like), "no held-out units"),
     "no held-in units": ("mc_rtt", column("units/heldout", np.ones_like), "no held-in units"),
     "no behavior": ("mc_rtt", without("processing/behavior/finger_vel"), "no time series 'finger_vel'"),
     "behavior between milliseconds": (
         "mc_rtt",
         column("processing/behavior/finger_vel/timestamps", lambda times: times + 0.0005),
-        "'finger_vel' is not sampled at whole milliseconds",
+        "samples of time series 'finger_vel' are not at increasing whole milliseconds",
     ),
     "no conditions": ("mc_maze_small", without(f"{TRIALS}/trial_type"), "no trial column 'trial_type'"),
     "no go time": ("dmfc_rsg", without(f"{TRIALS}/go_time"), "no trial column 'go_time'"),
-    "no train trials": ("mc_rtt", column(f"{TRIALS}/split", none_for(b"train")), "split is 'train', only: none, val"),
-    "no val trials": ("mc_rtt", column(f"{TRIALS}/split", none_for(b"val")), "split is 'val', only: none, train"),
+    "no train trials": (
+        "mc_rtt",
+        column(f"{TRIALS}/split", none_for(b"train")),
+        "in the split 'train'; its splits are: none, val",
+    ),
+    "no val trials": (
+        "mc_rtt",
+        column(f"{TRIALS}/split", none_for(b"val")),
+        "in the split 'val'; its splits are: none, train",
+    ),
     "a trial that never comes": (
         "mc_maze_small",
         column(f"{TRIALS}/move_onset_time", at(4, np.inf)),
@@ -96,12 +104,12 @@ SPOILED_TRAINING_FILES = {
         column(f"{TRIALS}/start_time", at(5, np.nan)),
         r"rows 5 of .* a time is missing",
     ),
-    "a trial before the session": ("mc_rtt", column(f"{TRIALS}/start_time", at(0, -0.3)), r"rows 0 of .* split 'none'"),
-    "a trial past the end": ("mc_rtt", column(f"{TRIALS}/start_time", at(-1, 20.0)), r"rows 31 of .* split 'none'"),
+    "a trial before the session": ("mc_rtt", column(f"{TRIALS}/start_time", at(0, -0.3)), r"rows 0 of .* to 'none'"),
+    "a trial past the end": ("mc_rtt", column(f"{TRIALS}/start_time", at(-1, 20.0)), r"rows 31 of .* to 'none'"),
     "a trial half observed": (
         "mc_rtt",
         column("units/obs_intervals", lambda spans: spans + [[0, 0], [0.7, 0]] * (len(spans) // 2)),
-        r"trials in rows .* split 'none'",
+        r"trials in rows .* to 'none'",
     ),
     "a trial without time": (
         "mc_maze_small",
@@ -111,7 +119,7 @@ SPOILED_TRAINING_FILES = {
     "a trial that runs into the next": (
         "mc_maze_small",
         column(f"{TRIALS}/move_onset_time", lambda times: at(2, times[2] + 0.8)(times)),
-        r"rows 2 of .* reach into the next trial",
+        r"rows 2 of .* extend into the next trial",
     ),
     "a trial without an answer": ("dmfc_rsg", column(f"{TRIALS}/tp", at(1, np.nan)), r"rows 1 of .* a time is missing"),
     "a go before its set": (
@@ -122,26 +130,34 @@ SPOILED_TRAINING_FILES = {
     "a gap in behavior": (
         "mc_rtt",
         column("processing/behavior/finger_vel/data", lambda data: at(slice(1500, 1520), np.nan)(data)),
-        "not whole",
+        "are incomplete",
     ),
     "behavior sampled twice": (
         "mc_rtt",
         column("processing/behavior/finger_vel/timestamps", at(7, 0.006)),
-        "'finger_vel' is not sampled at whole milliseconds within the recording, one after the other",
+        "samples of time series 'finger_vel' are not at increasing whole milliseconds within the recording",
     ),
-    "observed before the session": ("mc_rtt", column("units/obs_intervals", at(0, -2.0)), "observed from or to -2 s"),
-    "observed without end": ("mc_rtt", column("units/obs_intervals", at(-1, np.inf)), "observed from or to inf s"),
+    "observed before the session": (
+        "mc_rtt",
+        column("units/obs_intervals", at(0, -2.0)),
+        "has -2 s in its 'obs_intervals'",
+    ),
+    "observed without end": (
+        "mc_rtt",
+        column("units/obs_intervals", at(-1, np.inf)),
+        "has inf s in its 'obs_intervals'",
+    ),
     "a spike before the session": ("mc_rtt", column("units/spike_times", at(0, -0.5)), "has a spike at -0.5 s"),
     "a spike that is no number": ("mc_rtt", column("units/spike_times", at(0, np.nan)), "has a spike at nan s"),
     "a spike that never comes": ("mc_rtt", column("units/spike_times", at(0, np.inf)), "has a spike at inf s"),
-    "too many spikes": ("mc_rtt", crowded, "a bin holds 30[0-9] spikes"),
+    "too many spikes": ("mc_rtt", crowded, "has 30[0-9] spikes in one bin"),
     "a spike past the end": ("mc_rtt", column("units/spike_times", at(0, 1e3)), "unit [0-9]+ has a spike at 1000 s, "),
 }
 SPOILED_TEST_FILES = {
-    "cut off": (cut_off, "my-test-set.nwb is not a whole NWB file"),
+    "cut off": (cut_off, "my-test-set.nwb is not a complete NWB file"),
     "no flags": (without("units/heldout"), "not a test file of mc_rtt: no unit column 'heldout'"),
     "other units": (column("units/heldout", at(1, True)), "has 5 held-in units, but the training file has 6"),
-    "no test trials": (column(f"{TRIALS}/split", none_for(b"test")), "split is 'test', only: none"),
+    "no test trials": (column(f"{TRIALS}/split", none_for(b"test")), "in the split 'test'; its splits are: none"),
     "a trial past the end": (column(f"{TRIALS}/start_time", at(-1, 5.8)), r"my-test-set.* rows 7 of"),
 }
 

@@ -85,5 +85,5 @@ def test_so_many_spikes_are_the_most_that_a_bin_holds(mine):
     with h5py.File(path, "r+") as file:
         file["units/spike_times"][254] = 2.0022
     session = session_of(path)
-    with pytest.raises(DataError, match=f"a bin holds 255 spikes of unit {unit}, where numbers up to 254"):
+    with pytest.raises(DataError, match=f"unit {unit} has 255 spikes in one bin, but at most 254"):
         counts_in(session, (session.heldin, session.heldout), [np.array([[400]])], 5)

@@ -134,7 +134,7 @@ def ragged(arrays: Arrays) -> None:
         (put("train_decode_mask", np.ones((40, 1))), "lacks eval_decode_mask"),
         (lambda arrays: arrays["eval_spikes_heldout"].fill(0), "the heldout counts of val have no spike"),
         (same_trial, "trial 3 of val is trial 9 of train"),
-        (ragged, "train_spikes_heldin is ragged, and all trials must have as many bins"),
+        (ragged, "train_spikes_heldin is ragged, but all trials must have the same number of bins"),
     ],
 )
 def test_what_is_wrong_with_arrays_is_said(change: Change, says: str, tmp_path: Path) -> None:

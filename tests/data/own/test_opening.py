@@ -24,7 +24,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("name", "bin_ms", "says"),
     [
-        ("mc_rtt", 5, "mc_rtt is a dataset of the benchmark, and .*toy.h5 is a file: give the folder"),
+        ("mc_rtt", 5, "mc_rtt is a dataset of the benchmark, but .*toy.h5 is a file: give the folder"),
         ("my session", 5, "'my session' cannot name a recording: take letters, digits, _ and -"),
         ("../up", 5, "'../up' cannot name a recording"),
         ("mine", 0, "bins of 0 ms: your own recording may have bins of 1 to 100 ms"),
@@ -41,11 +41,11 @@ def test_a_name_without_a_file(tmp_path: Path) -> None:
         with pytest.raises(DataError) as raised:
             open_recording("mine", data, 5, tmp_path)
         assert "unknown dataset 'mine': choose one of mc_maze, mc_rtt" in str(raised.value)
-        assert f"or is it your own recording? {data} is not a file" in str(raised.value)
+        assert f"for your own recording, give its file with --data: {data} is not a file" in str(raised.value)
 
 
 def test_settings_are_not_for_the_benchmark(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="mc_rtt is a dataset of the benchmark, whose window and splits are given"):
+    with pytest.raises(DataError, match="mc_rtt is a dataset of the benchmark, with fixed window and splits"):
         open_recording("mc_rtt", tmp_path, 5, tmp_path, RecordingSettings())
 
 
@@ -64,11 +64,11 @@ def test_files_that_are_no_recordings(file: Path, tmp_path: Path) -> None:
     for path, says in (
         (tmp_path / "submission.h5", "holds no recording but a submission's rates, of toy"),
         (cached, "lacks train_spikes_heldin, train_spikes_heldout, eval_spikes_heldin"),
-        (cached.parent / "train.npy", "is not a whole HDF5 file"),
+        (cached.parent / "train.npy", "is not a complete HDF5 file"),
         (tmp_path / "two.h5", "holds several recordings, in a, b"),
         (tmp_path / "empty.h5", "holds no recording but nothing: give an NWB file"),
-        (tmp_path / "notes.txt", "is not a whole HDF5 file"),
-        (tmp_path / "cut.h5", "is not a whole HDF5 file"),
+        (tmp_path / "notes.txt", "is not a complete HDF5 file"),
+        (tmp_path / "cut.h5", "is not a complete HDF5 file"),
     ):
         with pytest.raises(DataError) as raised:
             open_recording("mine", path, 5, tmp_path / "cache")

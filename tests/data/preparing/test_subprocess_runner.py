@@ -129,7 +129,7 @@ def test_what_is_logged_there_is_logged_here(
     told = [record for record in caplog.records if record.getMessage().startswith("preparing mc_rtt")]
     assert [(record.name, record.levelno) for record in told] == [("nlb_search.data.preparing.cache", logging.INFO)]
     (tmp_path / "notes.h5").write_text("a year of notes")
-    with pytest.raises(DataError, match="is not a whole HDF5 file"):
+    with pytest.raises(DataError, match="is not a complete HDF5 file"):
         open_recording("notes", tmp_path / "notes.h5", 5, cache)
     assert "the error came from here:\nTraceback" in caplog.text
     assert "layout.py" in caplog.text

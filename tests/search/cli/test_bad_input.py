@@ -72,7 +72,7 @@ def test_a_truncated_recording(kept: int, recordings: Path, tmp_path: Path) -> N
     file = next(data.rglob("*train*.nwb"))
     file.write_bytes(file.read_bytes()[:kept])
     arguments = ("launch", "study", "--dataset", "mc_rtt", *NEW, "--data", data)
-    _refused(tmp_path, *arguments, code=1, says="is not a whole NWB file")
+    _refused(tmp_path, *arguments, code=1, says="is not a complete NWB file")
 
 
 def test_a_recording_of_another_dataset(recordings: Path, tmp_path: Path) -> None:
