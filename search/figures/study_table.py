@@ -32,7 +32,7 @@ def report(status: StudyStatus, ties: Ties) -> Table:
         for metric, value in metrics_as_text(attrs):
             table.add_row(metric, value)
         if status.states["complete"] > 1:
-            table.add_row("ties", ties.in_words())
+            table.add_row("ties", ties.as_text())
         facts = {name: value for name, value in attrs.items() if name not in (*METRICS, *_RANGE)}
         facts |= {"best_epoch": f"{attrs['best_epoch']} of {status.spec.epochs}"} if "best_epoch" in attrs else {}
         for name, value in (facts | settings_of_parameters(status.best.params)).items():

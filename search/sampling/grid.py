@@ -65,11 +65,11 @@ def shuffled(position: int, size: int, seed: int) -> int:
     Shuffles only as far as ``position``, so a large ``size`` costs nothing.
     """
     draw = random.Random(seed)
-    moved: dict[int, int] = {}
-    for here in range(position + 1):
-        there = draw.randrange(here, size)
-        chosen = moved.get(there, there)
-        moved[there] = moved.get(here, here)
+    swapped: dict[int, int] = {}
+    for index in range(position + 1):
+        other = draw.randrange(index, size)
+        chosen = swapped.get(other, other)
+        swapped[other] = swapped.get(index, index)
     return chosen
 
 

@@ -30,7 +30,7 @@ class Ties:
     def numbers(self) -> list[int] | None:
         return None if self.trials is None else [trial.number for trial in self.trials]
 
-    def in_words(self) -> str:
+    def as_text(self) -> str:
         """One line of text."""
         if self.trials is None:
             return f"unknown: {self.note}"

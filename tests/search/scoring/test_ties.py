@@ -60,7 +60,7 @@ def test_trials_that_differ_by_chance_are_ties_and_those_that_are_always_worse_a
     assert set(ties.numbers or ()) == set(equal)
     assert worse not in ties.numbers
     assert best not in ties.numbers
-    assert ties.in_words().startswith("not significantly different from trial ")
+    assert ties.as_text().startswith("not significantly different from trial ")
 
 
 def test_a_crowd_of_ties_is_named_best_first_and_counted(search: Search) -> None:
@@ -69,8 +69,8 @@ def test_a_crowd_of_ties_is_named_best_first_and_counted(search: Search) -> None
         search.add(search.gain_B + np.resize([1.0, -1.0], 60) - worse / 1000)
     ties = find_ties(search.study)
     assert ties.numbers == [2, 3, 1, 4, 5, 6, 7]
-    assert ties.in_words().count("trial ") == 5
-    assert ties.in_words().endswith(" and 2 others")
+    assert ties.as_text().count("trial ") == 5
+    assert ties.as_text().endswith(" and 2 others")
 
 
 def test_a_best_trial_beyond_doubt_has_no_ties(search: Search) -> None:
@@ -78,7 +78,7 @@ def test_a_best_trial_beyond_doubt_has_no_ties(search: Search) -> None:
     search.add(search.gain_B - 0.2)
     ties = find_ties(search.study)
     assert ties.numbers == []
-    assert ties.in_words() == "none: better than every other complete trial"
+    assert ties.as_text() == "none: better than every other complete trial"
 
 
 def test_without_the_checkpoints_ties_are_not_known_and_the_folder_is_asked_for(search: Search) -> None:
@@ -86,7 +86,7 @@ def test_without_the_checkpoints_ties_are_not_known_and_the_folder_is_asked_for(
     search.study.checkpoints.best(number).unlink()
     ties = find_ties(search.study)
     assert ties.numbers is None
-    assert "give the workers' folder of checkpoints with --artifacts" in ties.in_words()
+    assert "give the workers' folder of checkpoints with --artifacts" in ties.as_text()
 
 
 def test_a_trial_without_a_checkpoint_is_not_passed_over_in_silence(search: Search) -> None:
@@ -95,7 +95,7 @@ def test_a_trial_without_a_checkpoint_is_not_passed_over_in_silence(search: Sear
     search.study.checkpoints.best(lost).unlink()
     ties = find_ties(search.study)
     assert ties.numbers == [equal]
-    assert f"1 of 3 complete trials could not be compared: the checkpoint of trial {lost} is not at" in ties.in_words()
+    assert f"1 of 3 complete trials could not be compared: the checkpoint of trial {lost} is not at" in ties.as_text()
 
 
 def test_the_history_shows_ranges_metrics_and_ties(search: Search) -> None:
