@@ -1,4 +1,4 @@
 """Fetching the benchmark's recordings from DANDI and its public test targets, with a record of what was fetched.
 
-It may import the modules that all of data shares.
+May import the modules that all of data shares.
 """

@@ -1,7 +1,7 @@
-"""What DANDI holds of a dandiset, as its own client (PyPI ``dandi``) lists it.
+"""Listing the files of a dandiset with DANDI's Python client (PyPI ``dandi``).
 
-The client lists versions, files and checksums; the files themselves come by ``data/dandi/download.py``, for the client
-gives a file its name before it has compared the checksum.
+The client lists versions, files and checksums. ``data/dandi/download.py`` downloads the files, because the client gives
+a file its final name before it has verified the checksum.
 """
 
 import logging
@@ -24,7 +24,7 @@ from nlb_search.data.errors import DataError
 
 @dataclass(frozen=True)
 class Asset:
-    """One file of a dandiset: its path in it, and its id, size in bytes and SHA-256 (in hex) there."""
+    """One file of a dandiset: its path within the dandiset, asset id, size in bytes, SHA-256 in hex, and URL."""
 
     path: str
     asset_id: str
@@ -39,7 +39,7 @@ class Asset:
 
 @dataclass(frozen=True)
 class Listing:
-    """The NWB files of a dandiset in one version: the newest that is published, or else the draft."""
+    """The NWB files of one version of a dandiset: the newest published version, or the draft if none is published."""
 
     dandiset: str
     version: str
@@ -47,30 +47,30 @@ class Listing:
 
 
 class DandiArchive:
-    """A server that speaks DANDI's API, at its address ``url``."""
+    """A server with DANDI's API at ``url``."""
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
-        # The client would ask a server elsewhere whether there is a newer one of it.
+        # Stop the client from checking online for a newer version of itself.
         os.environ.setdefault("DANDI_NO_ET", "1")
-        # It logs each failure with a traceback, and then raises it.
+        # The client logs each failure with a traceback before raising it.
         logging.getLogger("dandi").setLevel(logging.CRITICAL)
-        # Given as an instance: otherwise the client looks for other addresses behind this one.
+        # Passing an instance stops the client from querying the server for other URLs.
         self._client = DandiAPIClient(dandi_instance=DandiInstance("DANDI", None, self.url))
-        # The client's own requests would wait for ever for a server that says nothing.
+        # By default, the client's requests have no timeout.
         self._client.session.request = partial(self._client.session.request, timeout=TIMEOUT_SECONDS)
 
     @property
     def session(self) -> requests.Session:
-        """What the files can be asked for with."""
+        """HTTP session for downloading the files."""
         session: requests.Session = self._client.session
         return session
 
     def listing(self, dandiset: str) -> Listing:
-        """The NWB files of a dandiset, by its number. The client waits about a minute for a server that is away.
+        """List the NWB files of a dandiset, by its number. If the server is down, the client retries for a minute.
 
-        Raises DataError when the server cannot be reached, does not speak DANDI's API, or has no such dandiset, and
-        when a file cannot be checked or would lie outside its folder.
+        Raises DataError if the server cannot be reached, does not have DANDI's API, or has no such dandiset, and if a
+        file has no checksum or an unsafe path.
         """
         with self._asking(dandiset):
             remote = self._client.get_dandiset(dandiset, lazy=False)
@@ -86,25 +86,30 @@ class DandiArchive:
             raise self._no_archive(error) from error
         except requests.RequestException as error:
             raise DataError(
-                f"{self.url} {what_failed(error)}: check the network, or give another address with --dandi-url"
+                f"{self.url} {what_failed(error)}: check the network, or give another URL with --dandi-url"
             ) from error
         except NotFoundError as error:
-            raise DataError(f"{self.url} has no DANDI:{dandiset}: is it the address of DANDI's API?") from error
+            raise DataError(
+                f"{self.url} has no DANDI:{dandiset}: check that it is the URL of DANDI's API (--dandi-url)"
+            ) from error
         except (ValueError, KeyError, TypeError) as error:
             raise self._no_archive(error) from error
 
     def _no_archive(self, error: Exception) -> DataError:
-        return DataError(f"{self.url} does not answer as DANDI's API does ({type(error).__name__}): check --dandi-url")
+        return DataError(f"{self.url} does not respond like DANDI's API ({type(error).__name__}): check --dandi-url")
 
 
 def _asset(found: Any) -> Asset:
     path = PurePosixPath(found.path)
     if path.is_absolute() or ".." in path.parts:
-        raise DataError(f"'{found.path}' of DANDI:{found.dandiset_id} lies outside the folder: that is no DANDI")
+        raise DataError(
+            f"the path '{found.path}' in DANDI:{found.dandiset_id} leads outside the folder: check --dandi-url"
+        )
     try:
         sha256 = found.get_raw_digest("dandi:sha2-256")
     except NotFoundError as error:
         raise DataError(
-            f"DANDI has no SHA-256 of {found.path} of DANDI:{found.dandiset_id} yet: try again in some hours"
+            f"DANDI has not computed the SHA-256 of {found.path} in DANDI:{found.dandiset_id} yet: try again in a few "
+            "hours"
         ) from error
     return Asset(found.path, found.identifier, found.size, sha256, found.base_download_url)

@@ -1,4 +1,4 @@
-"""Bringing one file here from its address: it continues where it was cut off, and takes its name when it is whole."""
+"""Downloading one file. Interrupted downloads are resumed, and a file gets its name only when it is complete."""
 
 import fcntl
 import hashlib
@@ -16,23 +16,23 @@ import requests
 from nlb_search.data.errors import DataError
 
 TIMEOUT_SECONDS = (10, 30)
-"""How long a server may take to be reached, and then to say the next bit."""
+"""Timeouts for connecting to a server, and for each read."""
 
 WAITS_SECONDS = (1, 2, 4, 8, 15, 30)
-"""How long to wait after each failure in a row before the next try; any byte that comes begins the row again."""
+"""Delays before each retry after consecutive failures. Any received byte resets the count of failures."""
 
 _BLOCK = 2**16
-"""Bytes that are asked for at once: what is lost when a connection breaks."""
+"""Number of bytes to read at once, which is also the most that is lost when a connection breaks."""
 
-_LATER = frozenset({408, 429})
-"""What a server answers that is too busy now; for any other 4xx, asking again would be of no use."""
+_RETRYABLE = frozenset({408, 429})
+"""The 4xx status codes that are worth a retry: the server is busy."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Remote:
-    """A file at an address: its size in bytes, and ``tag``, which is another for another content."""
+    """A file at a URL. ``size`` is in bytes; ``tag`` changes when the content changes."""
 
     url: str
     size: int
@@ -40,18 +40,17 @@ class Remote:
 
 
 Check = Callable[[Path], str | None]
-"""Says what is wrong with a file that came whole; None where nothing is."""
+"""Describes what is wrong with a complete file, or returns None if it is good."""
 
 
 def download(remote: Remote, path: Path, check: Check, session: requests.Session) -> Iterator[int]:
-    """Bring ``remote`` to ``path``, and yield how many of its bytes are here after each piece of it.
+    """Download ``remote`` to ``path``, and yield the number of bytes received so far after each block.
 
-    What came so far is kept in a hidden file beside ``path``, whatever ends this process, and the next call continues
-    from there. The file gets its name after ``check`` found nothing wrong with it; a damaged one is brought once more
-    from the beginning.
+    Received bytes are stored in a hidden file next to ``path``, from which the next call resumes. The file is renamed
+    to ``path`` after ``check`` has accepted it. A damaged file is downloaded once more from the beginning.
 
-    Raises DataError when the server cannot be reached or refuses, the disk is full or cannot be written, the file is
-    damaged twice, and while another process brings the same file.
+    Raises DataError if the server cannot be reached or refuses the request, if the disk is full or not writable, if the
+    file is damaged again after the second download, or if another process is downloading it.
     """
     part = part_of(remote, path)
     with _writing(path), part.open("ab") as file:
@@ -62,51 +61,54 @@ def download(remote: Remote, path: Path, check: Check, session: requests.Session
             wrong = _wrong(part, remote, check)
             if wrong is None:
                 break
-            _log.warning("%s did not come as it should be: %s", remote.url, wrong)
+            _log.warning("%s was damaged in the download (%s); downloading it again", remote.url, wrong)
             file.truncate(0)
         else:
             part.unlink()
-            raise DataError(f"{remote.url} came twice and not as it should be ({wrong}): nothing of it is kept")
+            raise DataError(
+                f"{remote.url} was damaged in two downloads ({wrong}), and was deleted: check the network, or try "
+                "again later"
+            )
         os.fsync(file.fileno())
         part.replace(path)
 
 
 def part_of(remote: Remote, path: Path) -> Path:
-    """Where what came of ``remote`` so far is kept; another content of the same name never continues from there."""
+    """Path of the partial download. It depends on the tag, so a download never resumes from another content."""
     return path.with_name(f".{path.name}.{hashlib.sha256(remote.tag.encode()).hexdigest()[:12]}.part")
 
 
 def _fill(file: IO[bytes], remote: Remote, session: requests.Session) -> Iterator[int]:
-    """Append what is missing of the file, and yield its size after each block."""
+    """Append the missing bytes to the file, and yield its size after each block."""
     failures = 0
     while (offset := file.seek(0, os.SEEK_END)) < remote.size:
-        problem = "broke off"
+        problem = "closed the connection"
         try:
             for block in _blocks(file, offset, remote, session):
                 file.write(block)
-                # At once, for a full disk must be known before more is asked for.
+                # Flush now, to detect a full disk before requesting more.
                 file.flush()
                 yield file.tell()
                 if file.tell() > remote.size:
                     break
         except requests.RequestException as error:
             problem = what_failed(error)
-            if not _may_pass(error):
+            if not _is_retryable(error):
                 raise DataError(f"{remote.url} {problem}") from error
         if file.tell() > offset:
             failures = 0
             continue
         if failures == len(WAITS_SECONDS):
-            raise DataError(f"{remote.url} {problem}: run it again later: it resumes where it stopped")
+            raise DataError(f"{remote.url} {problem}: run the command again later; it resumes where it stopped")
         if failures == 0:
-            _log.warning("%s %s; trying again for a minute", remote.url, problem)
+            _log.warning("%s %s; retrying for a minute", remote.url, problem)
         time.sleep(WAITS_SECONDS[failures])
         failures += 1
 
 
 def _blocks(file: IO[bytes], offset: int, remote: Remote, session: requests.Session) -> Iterator[bytes]:
-    """The file's bytes from ``offset`` on. Where the server knows no ranges, ``file`` is emptied to begin again."""
-    # Not compressed: a range counts the bytes as they are sent.
+    """The file's bytes from ``offset``. If the server does not support ranges, ``file`` is truncated to start over."""
+    # No compression, because ranges refer to the bytes as sent.
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={offset}-"} if offset else {})
     with session.get(remote.url, headers=headers, stream=True, timeout=TIMEOUT_SECONDS) as response:
         response.raise_for_status()
@@ -116,26 +118,29 @@ def _blocks(file: IO[bytes], offset: int, remote: Remote, session: requests.Sess
 
 
 def what_failed(error: requests.RequestException) -> str:
-    """What a server did, after its address: the library's own words speak of its inside, and may hold a signature."""
+    """Describes a failed request, to follow the URL in a message.
+
+    The messages of ``requests`` are about its internals and may contain the signature of a URL.
+    """
     if error.response is not None:
-        return f"answered {error.response.status_code} {error.response.reason}"
+        return f"responded with {error.response.status_code} {error.response.reason}"
     if isinstance(error, ValueError):
-        return "is no address"
+        return "is not a valid URL"
     if isinstance(error, requests.Timeout):
-        return "does not answer"
-    return "cannot be reached" if isinstance(error, requests.ConnectionError) else "broke off"
+        return "does not respond"
+    return "cannot be reached" if isinstance(error, requests.ConnectionError) else "closed the connection"
 
 
-def _may_pass(error: requests.RequestException) -> bool:
-    """Whether the same question may be answered later: yes unless it is one that cannot be."""
+def _is_retryable(error: requests.RequestException) -> bool:
+    """Whether the same request may succeed later."""
     if isinstance(error, ValueError):
         return False
-    return error.response is None or error.response.status_code >= 500 or error.response.status_code in _LATER
+    return error.response is None or error.response.status_code >= 500 or error.response.status_code in _RETRYABLE
 
 
 def _wrong(part: Path, remote: Remote, check: Check) -> str | None:
     size = part.stat().st_size
-    return f"{size} bytes, and not {remote.size}" if size != remote.size else check(part)
+    return f"it has {size} bytes instead of {remote.size}" if size != remote.size else check(part)
 
 
 @contextmanager
@@ -146,13 +151,13 @@ def _writing(path: Path) -> Iterator[None]:
     except OSError as error:
         raise DataError(
             f"{path} cannot be written ({error.strerror or error}): "
-            f"free some space or fix that, and run it again: it resumes where it stopped"
+            f"fix this, for example by freeing space, and run the command again; it resumes where it stopped"
         ) from error
 
 
 def _lock(file: IO[bytes], path: Path) -> None:
-    """Have the file alone; the system frees it however this process ends."""
+    """Lock the file exclusively. The system releases the lock when this process ends, even if it is killed."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise DataError(f"another process is fetching {path}: wait until it is done") from error
+        raise DataError(f"another process is fetching {path}: wait until it has finished") from error

@@ -1,4 +1,4 @@
-"""Fetching the benchmark's recordings from DANDI into the layout in which ``data/dataset_files.py`` finds them."""
+"""Fetching the benchmark's recordings from DANDI into the folders in which ``data/dataset_files.py`` finds them."""
 
 import hashlib
 import logging
@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Progress:
-    """How many of a file's bytes are here."""
+    """Number of bytes of a file that have been downloaded, ``done`` of ``size``."""
 
     file: Path
     done: int
@@ -29,16 +29,16 @@ class Progress:
 
 
 def fetch(dataset: Dataset, data: Path, archive: DandiArchive) -> Iterator[Progress]:
-    """Bring a dataset's NWB files into ``<data>/<its number at DANDI>/``, and yield how it comes along.
+    """Fetch a dataset's NWB files into ``<data>/<DANDI id>/``, and yield the progress.
 
-    Files that are there are kept if their SHA-256 is that of DANDI, and a file that was cut off continues. What was
-    fetched is recorded beside the files (``data/dandi/provenance.py``) as soon as each is whole.
+    Existing files with DANDI's SHA-256 are not fetched again, and interrupted downloads are resumed. Each complete file
+    is recorded in ``fetched.json`` next to the files (``data/dandi/provenance.py``).
 
-    Raises DataError for a file that is there with another content, files elsewhere that would be taken instead, too
-    little room, and whatever keeps the archive or a file from coming whole.
+    Raises DataError if a file exists with another content, if files elsewhere would be used instead, if the disk does
+    not have enough space, or if listing or downloading the files fails.
     """
     _check_nothing_goes_before(dataset, data)
-    _log.info("asking %s for DANDI:%s, %s", archive.url, dataset.dandi_id, dataset.name)
+    _log.info("listing the files of DANDI:%s (%s) at %s", dataset.dandi_id, dataset.name, archive.url)
     listing = archive.listing(dataset.dandi_id)
     folder = data / dataset.dandi_id
     known = read_record(folder)
@@ -61,9 +61,9 @@ def fetch(dataset: Dataset, data: Path, archive: DandiArchive) -> Iterator[Progr
 
 
 def other_sha256(path: Path, expected: str) -> str | None:
-    """Says how a file's SHA-256 differs from the expected one, in hex; None where it does not."""
+    """Describes how a file's SHA-256, in hex, differs from the expected one, or returns None if it does not."""
     found = _sha256_of(path)
-    return None if found == expected else f"its SHA-256 is {found[:12]}..., and should be {expected[:12]}..."
+    return None if found == expected else f"its SHA-256 is {found[:12]}..., but should be {expected[:12]}..."
 
 
 def _sha256_of(path: Path) -> str:
@@ -71,21 +71,21 @@ def _sha256_of(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}): mend that, or move it away") from error
+        raise DataError(f"{path} cannot be read ({error.strerror}): fix this, or move the file away") from error
 
 
 def _check_nothing_goes_before(dataset: Dataset, data: Path) -> None:
-    """Raises DataError where other files would be taken for the dataset, whatever is fetched."""
+    """Raises DataError if other NWB files would be used for the dataset instead of the fetched ones."""
     before = data / dataset.name
     if any(before.rglob("*.nwb")):
         raise DataError(
-            f"{before} has NWB files, which would be taken instead of DANDI's: "
-            f"move that folder away, or fetch into another with --data"
+            f"{before} has NWB files, which would be used instead of DANDI's: "
+            f"move this folder away, or fetch into another folder with --data"
         )
 
 
 def _check_same(asset: Asset, folder: Path, listing: Listing, known: Record | None) -> None:
-    """Raises DataError unless the file that is there is that of DANDI: nobody's file is overwritten."""
+    """Raises DataError unless the existing file is the same as DANDI's. Existing files are never overwritten."""
     path = folder / asset.path
     found = _sha256_of(path)
     if found == asset.sha256:
@@ -93,31 +93,31 @@ def _check_same(asset: Asset, folder: Path, listing: Listing, known: Record | No
     fetched = known.files.get(asset.path) if known else None
     if known and fetched and fetched.sha256 == found:
         raise DataError(
-            f"{path} is of version {known.version} of DANDI:{listing.dandiset}, and another in version "
-            f"{listing.version}, the newest: move {folder} away to fetch that one, or leave it to keep this one"
+            f"{path} is from version {known.version} of DANDI:{listing.dandiset}, but the newest version is "
+            f"{listing.version}: move {folder} away to fetch the newest, or continue with the files that you have"
         )
     since = f", and has changed since it was fetched on {fetched.fetched[:10]}" if fetched else ""
     raise DataError(
         f"{path} is not the file of version {listing.version} of DANDI:{listing.dandiset}{since}\n"
-        f"it is left as it is: move it away to fetch that of DANDI"
+        f"it was not overwritten: move it away to fetch DANDI's file"
     )
 
 
 def _check_room(missing: list[Asset], folder: Path) -> None:
-    """Raises DataError where the disk has not room for what is still to come."""
+    """Raises DataError if the disk does not have enough space for the missing bytes."""
     parts = (part_of(asset.remote, folder / asset.path) for asset in missing)
     wanted = sum(asset.size for asset in missing) - sum(part.stat().st_size for part in parts if part.exists())
     disk = next(above for above in folder.absolute().parents if above.exists())
     free = shutil.disk_usage(disk).free
     if wanted > free:
         raise DataError(
-            f"the disk of {folder} has {free / 1e6:.0f} MB free, and {wanted / 1e6:.0f} MB are to come: make room, "
-            f"or fetch into another folder with --data"
+            f"the disk of {folder} has {free / 1e6:.0f} MB free, but {wanted / 1e6:.0f} MB are needed: free some "
+            f"space, or fetch into another folder with --data"
         )
 
 
 def _recorded(known: Record | None, record: Record, assets: list[Asset]) -> Record:
-    """The record with these files, each of which is whole; one that was known before keeps its time."""
+    """Add complete files to the record. A file that was recorded before keeps its time."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     files = dict(record.files)
     for asset in assets:

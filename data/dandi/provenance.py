@@ -1,4 +1,4 @@
-"""Where a recording came from: what was fetched from DANDI is recorded beside the files, in ``fetched.json``."""
+"""Provenance of recordings: files fetched from DANDI are recorded next to them, in ``fetched.json``."""
 
 import json
 import logging
@@ -12,14 +12,14 @@ from nlb_search.data.errors import DataError
 from nlb_search.data.fingerprint import combined_hash
 
 RECORD = "fetched.json"
-"""The name of the record, in the folder of a dandiset."""
+"""File name of the record, in the folder of a dandiset."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class FetchedFile:
-    """One file as DANDI had it: the asset's id, its size in bytes, its SHA-256 in hex, and when it was here whole."""
+    """One file: its asset id at DANDI, size in bytes, SHA-256 in hex, and the time (ISO 8601, UTC) it was complete."""
 
     asset_id: str
     size: int
@@ -29,7 +29,7 @@ class FetchedFile:
 
 @dataclass(frozen=True)
 class Record:
-    """What was fetched of a dandiset from the archive at an address: the version, and its files by their paths."""
+    """The files fetched from one version of a dandiset, by their paths. ``archive`` is the URL of the server."""
 
     archive: str
     dandiset: str
@@ -38,7 +38,7 @@ class Record:
 
 
 def read_record(folder: Path) -> Record | None:
-    """The record in the folder of a dandiset; None where there is none that can be read."""
+    """Read the record in the folder of a dandiset. Returns None if there is no record, or if it is damaged."""
     try:
         read = json.loads((folder / RECORD).read_bytes())
         files = {path: FetchedFile(**file) for path, file in read.pop("files").items()}
@@ -46,27 +46,29 @@ def read_record(folder: Path) -> Record | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
-        _log.warning("%s is damaged (%s): `nlb-search fetch` writes it again", folder / RECORD, error)
+        _log.warning("%s is damaged (%s): run `nlb-search fetch` to write it again", folder / RECORD, error)
         return None
 
 
 def write_record(folder: Path, record: Record) -> None:
-    """Write the record, whole or not at all. Raises DataError if the folder cannot be written."""
-    beside = folder / f".{RECORD}.{os.getpid()}"
+    """Write the record atomically. Raises DataError if the folder cannot be written."""
+    temporary = folder / f".{RECORD}.{os.getpid()}"
     try:
-        beside.write_text(json.dumps(asdict(record), indent=1) + "\n")
-        beside.replace(folder / RECORD)
+        temporary.write_text(json.dumps(asdict(record), indent=1) + "\n")
+        temporary.replace(folder / RECORD)
     except OSError as error:
-        raise DataError(f"{folder / RECORD} cannot be written ({error.strerror}): mend that and fetch again") from error
+        raise DataError(
+            f"{folder / RECORD} cannot be written ({error.strerror}): fix this, then fetch again"
+        ) from error
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def origin(dataset: str, data: Path, content_hash: str) -> dict[str, str]:
-    """The dandiset, and its version, that a dataset's files below ``data`` were fetched from.
+    """The dandiset and version that a dataset's files below ``data`` were fetched from.
 
-    As a study keeps it: ``{"DANDI:000129": "0.241017.1444"}``. Empty for a recording that was not fetched, or
-    is no more what was fetched: ``content_hash`` is what it is now.
+    The result has the form that a study stores: ``{"DANDI:000129": "0.241017.1444"}``. It is empty if the files were
+    not fetched, or if their current ``content_hash`` is not that of the fetched files.
     """
     if dataset not in DATASETS:
         return {}

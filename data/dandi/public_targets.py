@@ -1,7 +1,7 @@
-"""The benchmark's public test targets: one file of nlb_tools' repository, with a group for each dataset.
+"""The benchmark's public test targets: one file in nlb_tools' repository, with one group per dataset.
 
-The repository keeps it in Git LFS, so the address of its raw content gives a pointer of three lines; GitHub serves the
-file itself at another host, and the pointer is where its size and SHA-256 are from.
+The repository stores the file in Git LFS, so the usual raw URL returns only a pointer of three lines. GitHub serves the
+file from another host. ``SHA256`` is taken from the pointer.
 """
 
 import logging
@@ -20,25 +20,26 @@ from nlb_search.data.errors import DataError
 
 URL = "https://media.githubusercontent.com/media/neurallatents/nlb_tools/main/data/eval_data_test.h5"
 SHA256 = "f2f434d30193251b58e6a693381fdd185c8fbc0e47d38f8810e65295bc42c865"
-"""What the file at ``URL`` is known by; one at another address is only checked to be whole and to have the groups."""
+"""SHA-256 of the file at ``URL``. A file from another URL is only checked to be complete and to have the groups."""
 
 _log = logging.getLogger(__name__)
 
 
 def fetch_targets(url: str, data: Path, groups: list[str]) -> Iterator[Progress]:
-    """Bring the file of test targets to ``<data>/eval_data_test.h5``, and yield how it comes along.
+    """Fetch the file of test targets to ``<data>/eval_data_test.h5``, and yield the progress.
 
-    A file that is there is kept if it is good. It is if it is a whole HDF5 file with these groups (or any dataset's,
-    where none is given) and, from the benchmark's own address, has the SHA-256 that is known of it.
+    The file must be a complete HDF5 file with all of ``groups``, or with the group of any dataset if ``groups`` is
+    empty. If ``url`` is the benchmark's, the file must also have the known SHA-256. A valid existing file is not
+    fetched again.
 
-    Raises DataError for a file that is not, is there or comes, and whatever keeps it from coming whole.
+    Raises DataError if the existing or the fetched file is not valid, or if the download fails.
     """
     path = data / PUBLIC_TARGETS
     check = partial(_wrong, url=url, groups=groups)
     if path.exists():
         if wrong := check(path):
             raise DataError(
-                f"{path} is not the file of targets: {wrong}\nit is left as it is: move it away to fetch it"
+                f"{path} is not the file of test targets: {wrong}\nit was not overwritten: move it away to fetch it"
             )
         return
     with requests.Session() as session:
@@ -49,23 +50,23 @@ def fetch_targets(url: str, data: Path, groups: list[str]) -> Iterator[Progress]
 
 
 def _wrong(path: Path, url: str, groups: list[str]) -> str | None:
-    """What is wrong with a file of targets; None where nothing is."""
+    """Describes what is wrong with a file of targets, or returns None if it is valid."""
     if url == URL and (wrong := other_sha256(path, SHA256)):
         return wrong
     try:
-        # Without HDF5's own lock: the file that came is still locked by ``download``.
+        # Without HDF5's lock, because ``download`` still has a lock on the file.
         with h5py.File(path, "r", locking=False) as file:
             held = set(file)
     except OSError:
-        return "it is no whole HDF5 file"
+        return "it is not a complete HDF5 file"
     missing = [group for group in groups if group not in held]
     if missing or held.isdisjoint(DATASETS):
-        return f"it has no {', '.join(missing) or 'group of any dataset'} (but {', '.join(sorted(held)) or 'nothing'})"
+        return f"it has no group {', '.join(missing) or 'of a dataset'} (but {', '.join(sorted(held)) or 'nothing'})"
     return None
 
 
 def _remote(url: str, session: requests.Session) -> Remote:
-    """The file at an address, known by what the server says of it."""
+    """Size and tag of the file at ``url``, from the response headers of the server."""
     try:
         headers = {"Accept-Encoding": "identity"}
         response = session.head(url, headers=headers, allow_redirects=True, timeout=TIMEOUT_SECONDS)
@@ -74,5 +75,5 @@ def _remote(url: str, session: requests.Session) -> Remote:
     except requests.RequestException as error:
         raise DataError(f"{url} {what_failed(error)}: check the network, or --targets-url") from error
     except (KeyError, ValueError) as error:
-        raise DataError(f"{url} does not say how long it is: give another address with --targets-url") from error
+        raise DataError(f"{url} does not report the size of the file: give another URL with --targets-url") from error
     return Remote(url, size, tag=f"{url} {size} {response.headers.get('ETag')}")

@@ -1,4 +1,4 @@
-"""What a recording holds and what in it may be a problem, as numbers.
+"""Statistics of a recording, and signs of problems in it.
 
-It may import the modules that all of data shares: recording, errors and datasets.
+May import the modules that all of data shares: recording, errors and datasets.
 """

@@ -1,4 +1,4 @@
-"""Sums over the counts of a split, taken a run of trials at a time: all that is said of its rates follows from them."""
+"""Sums over the spike counts of a split, computed in chunks of trials. All statistics of rates derive from them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -12,29 +12,29 @@ from nlb_search.data.recording import UNSEEN, Counts, Split
 Integers = npt.NDArray[np.int64]
 
 RUN = 1 << 22
-"""About how many counts are in memory together."""
+"""Approximate number of counts to hold in memory at once."""
 
 
 @dataclass(frozen=True, eq=False)
 class Tally:
-    """What a split's counts add up to; unseen bins count in none of the sums."""
+    """Sums over the spike counts of a split, without unseen bins."""
 
     spikes_BN: Integers
-    """Spikes of each trial and neuron, in window and forward bins."""
+    """Spikes of each trial and neuron, over the window and the forward bins."""
     seen_BN: Integers
-    """Bins of each trial in which a neuron's count is known."""
+    """Number of seen bins of each trial and neuron."""
     heldin_spikes_BT: Integers
-    """Spikes of all held-in neurons in each bin of each trial."""
+    """Spikes of all held-in neurons, in each trial and bin."""
     heldin_seen_BT: Integers
-    """Held-in neurons whose count is known in each bin of each trial."""
+    """Number of held-in neurons that are seen, in each trial and bin."""
     firing_BT: Integers
-    """Neurons, of either kind, that fire in each bin of each trial."""
+    """Number of neurons (held-in and held-out) that fire, in each trial and bin."""
     most_BN: Integers
     """The largest count of each trial and neuron."""
     heldin_histogram: Integers
-    """How many bins of held-in neurons hold 0, 1, 2 ... spikes."""
+    """Number of bins with 0, 1, 2 ... spikes, over held-in neurons."""
     heldout_histogram: Integers
-    """The same of held-out neurons."""
+    """The same for held-out neurons."""
 
     @property
     def n_trials(self) -> int:
@@ -50,7 +50,7 @@ class Tally:
 
 
 def tally(split: Split) -> Tally:
-    """The sums over a split, whose counts are read once."""
+    """Compute the sums over a split in one pass."""
     n_heldin = split.n_heldin
     parts = [_tally(counts_BTN, n_heldin) for counts_BTN in runs(split.counts)]
     whole: dict[str, Any] = {
@@ -66,7 +66,7 @@ def tally(split: Split) -> Tally:
 
 
 def runs(counts_BTN: Counts) -> Iterator[Counts]:
-    """Run after run of trials; one empty run of no trials."""
+    """Yield chunks of trials; a single empty chunk if there are no trials."""
     step = max(1, RUN // max(1, int(np.prod(counts_BTN.shape[1:]))))
     for start in range(0, max(1, len(counts_BTN)), step):
         yield np.asarray(counts_BTN[start : start + step])
@@ -88,5 +88,5 @@ def _tally(counts_BTN: Counts, n_heldin: int) -> Tally:
 
 
 def _histogram(counts: Counts) -> Integers:
-    """How often each count comes, without ``UNSEEN``, the last of 256."""
+    """Number of occurrences of each count, without ``UNSEEN``."""
     return np.bincount(counts.ravel(), minlength=UNSEEN + 1)[:UNSEEN]

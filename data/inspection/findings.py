@@ -1,6 +1,4 @@
-"""What a person checks first about a recording, as numbers: its sizes, rates, gaps, and neurons that are not what they
-seem.
-"""
+"""Inspecting a recording: sizes, rates, gaps, and neurons or trials that may be artefacts."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -20,7 +18,7 @@ _MAX_PER_MS = 2
 
 @dataclass(frozen=True)
 class Rates:
-    """Quartiles of neurons' mean rates over train and val, in spikes per second."""
+    """Minimum, quartiles and maximum of neurons' mean rates over train and val, in spikes per second."""
 
     least: float
     lower: float
@@ -31,9 +29,12 @@ class Rates:
 
 @dataclass(frozen=True)
 class SplitFacts:
-    """One split. ``mean_hz`` is the mean rate of held-in neurons in the window (spikes/s), ``change`` how that differs
-    from train's; ``silent`` are trials, from 0, in which no neuron fires; ``unseen`` the share of bins that were not
-    recorded or are not scored, for each part that has some (``heldin``, ``heldout``, ``heldin_forward`` ...).
+    """Statistics of one split.
+
+    ``mean_hz`` is the mean rate of held-in neurons in the window, in spikes per second, and ``change`` compares it with
+    that of train (None for train itself). ``silent`` has the trials, counted from 0, in which no neuron fires.
+    ``unseen`` maps parts (``heldin``, ``heldout``, ``heldin_forward`` ...) to the share of their bins that were not
+    recorded or are not scored; parts without such bins are left out.
     """
 
     n_trials: int
@@ -45,7 +46,7 @@ class SplitFacts:
 
 @dataclass(frozen=True)
 class Crowded:
-    """A neuron with more spikes in one bin than cells and electrodes give, two a millisecond."""
+    """A neuron with more spikes in one bin than is plausible: more than two per millisecond."""
 
     neuron: int
     count: int
@@ -53,11 +54,11 @@ class Crowded:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What is found in a recording. Neurons are numbered from 0, held-in first, then held-out.
+    """Statistics of a recording. Neurons are numbered from 0, held-in first, then held-out.
 
-    ``never_fire`` are silent in train and val, ``silent_in_val`` in val alone; ``synchronous`` counts, by trial of
-    train and val, bins in which most neurons fire at once though few do on average; ``heldout_spikes_in_val`` are those
-    that co-bps is scored on.
+    ``never_fire`` has the neurons without spikes in train and val, and ``silent_in_val`` those without spikes in val
+    only. ``heldout_spikes_in_val`` is the number of spikes on which co-bps is scored. ``synchronous`` maps trials of
+    train and val to the number of bins in which at least half of the neurons fire although few fire on average.
     """
 
     name: str
@@ -88,12 +89,12 @@ class Inspection:
         return neuron >= self.n_heldin
 
     def as_json(self) -> dict[str, Any]:
-        """The object that ``inspect --json`` prints, but for what a search makes of it."""
+        """The object that ``inspect --json`` prints, without the part about searches."""
         return asdict(self)
 
 
 def inspection_of(survey: Survey) -> Inspection:
-    """All numbers of a recording. Raises DataError where the file of its targets cannot be read."""
+    """Inspect a recording. Raises DataError if its file of targets cannot be read."""
     recording, train, val = survey.recording, survey.train, survey.val
     behavior, conditions = read_scored(recording)
     rates_N = survey.rates_N
@@ -162,8 +163,9 @@ def _quartiles(rates_N: Floats) -> Rates:
 
 
 def _synchronous(sums: Tally) -> dict[int, int]:
-    """By trial, the bins in which at least half of the neurons fire, and eight standard deviations more than would if
-    they fired independently.
+    """Number of bins, by trial, in which at least half of the neurons fire, and significantly more than on average.
+
+    Significant means eight standard deviations above the mean, if neurons fire independently.
     """
     n_neurons, mean = sums.spikes_BN.shape[1], float(sums.firing_BT.mean())
     bins_B = (sums.firing_BT >= max(n_neurons / 2, mean + 8 * np.sqrt(mean))).sum(axis=1)

@@ -1,4 +1,4 @@
-"""What a recording's val trials are scored against beside spikes: behaviour and trial averages."""
+"""Targets of val trials other than spikes: behaviour and trial averages."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,9 +15,11 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Behavior:
-    """Behaviour that is decoded from rates: shapes of train and val, trials x bins x dimensions, or trials x columns
-    where it is one value a trial (dmfc_rsg). ``missing`` is the share of NaN in each; ``constant`` are dimensions that
-    never change in train.
+    """Behaviour that is decoded from rates.
+
+    The shapes are trials x bins x dimensions, or trials x columns if each trial has one value per column (dmfc_rsg).
+    ``train_missing`` and ``val_missing`` are the shares of NaN. ``constant`` has the dimensions that are constant in
+    train.
     """
 
     train_shape: tuple[int, ...]
@@ -28,28 +30,28 @@ class Behavior:
 
     @property
     def is_series(self) -> bool:
-        """Whether it is a time series, decoded bin by bin."""
+        """Whether behaviour is a time series, which is decoded bin by bin."""
         return len(self.val_shape) == 3
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """Trial averages: how many conditions there are, and how many of them have no trial in val."""
+    """Number of conditions with trial averages, and number of those without trials in val."""
 
     n: int
     n_without_val: int
 
 
 def read_scored(recording: Recording) -> tuple[Behavior | None, Conditions | None]:
-    """What the recording's file of targets has of each. Raises DataError where it cannot be read."""
+    """Read both from the recording's file of targets. Raises DataError if the file cannot be read."""
     try:
         with h5py.File(recording.val_targets, "r") as file:
             group = file.get(recording.group, {})
             return _behavior(group), _conditions(group)
     except OSError as error:
         raise DataError(
-            f"cannot read the targets of {recording.name} at {recording.val_targets}: remove that folder, and they are "
-            f"prepared again"
+            f"cannot read the targets of {recording.name} at {recording.val_targets}: remove its folder to prepare the "
+            f"recording again"
         ) from error
 
 

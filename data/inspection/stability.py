@@ -1,4 +1,4 @@
-"""Whether a recording stayed the same from first trial to last: drift of the population, neurons that were lost."""
+"""Stability of a recording over trials: drift of the mean rate, and neurons that were lost."""
 
 import math
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 ENDS = 5
-"""Drift compares the first and the last of so many equal parts of the trials."""
+"""Drift is the difference between the first and the last of this many equal parts of the trials."""
 _MIN_TRIALS = 20
-_CHANCE = 1e-6
-"""Fewer than this many runs of silent trials as long as the one found are expected in a whole recording."""
+_MAX_EXPECTED = 1e-6
+"""A silence is reported if fewer than this many silences of its length are expected in a recording by chance."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """Two mean rates, in spikes per second and neuron, and the standard error of their difference."""
+    """Two mean rates, in spikes per second per neuron, and the standard error of their difference."""
 
     before_hz: float
     after_hz: float
@@ -25,7 +25,7 @@ class Change:
 
     @property
     def share(self) -> float:
-        """The difference as a share of the first; NaN where that is 0."""
+        """The difference as a share of the first rate; NaN if that rate is 0."""
         return (self.after_hz - self.before_hz) / self.before_hz if self.before_hz else math.nan
 
     @property
@@ -36,7 +36,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Silence:
-    """A run of trials in which a neuron never fires; trials are counted from 0 over train and val."""
+    """Consecutive trials in which a neuron does not fire, counted from 0 over train and val."""
 
     neuron: int
     first_trial: int
@@ -44,7 +44,7 @@ class Silence:
 
 
 def change(before_B: Floats, after_B: Floats) -> Change | None:
-    """How the mean rate of trials differs between two sets of them; None where one has fewer than two that are seen."""
+    """Compare the mean rates of two sets of trials. Returns None if a set has fewer than two trials that are seen."""
     before_B, after_B = before_B[~np.isnan(before_B)], after_B[~np.isnan(after_B)]
     if min(len(before_B), len(after_B)) < 2:
         return None
@@ -53,16 +53,17 @@ def change(before_B: Floats, after_B: Floats) -> Change | None:
 
 
 def drift(rates_B: Floats) -> Change | None:
-    """How the mean rate of trials, in their order, changes from the first fifth to the last; None for few trials."""
+    """Compare the mean rates of the first and the last fifth of trials. Returns None for fewer than 20 trials."""
     part = len(rates_B) // ENDS
     return change(rates_B[:part], rates_B[-part:]) if len(rates_B) >= _MIN_TRIALS else None
 
 
 def silences(spikes_BN: npt.NDArray[np.int64], seen_BN: npt.NDArray[np.int64]) -> tuple[Silence, ...]:
-    """The longest silence of each neuron, where chance does not explain it: a neuron that fires in a part p of all
-    trials, one as likely as another, is silent in k trials that follow each other with chance (1 - p)^k.
+    """The longest silence of each neuron, if it is too long to be expected by chance.
 
-    ``spikes_BN`` are spikes and ``seen_BN`` seen bins of each trial and neuron; neurons that never fire are left out.
+    If a neuron fires in a share p of all trials, independently of each other, it is silent in k given trials with
+    probability (1 - p)^k. ``spikes_BN`` has the spikes and ``seen_BN`` the number of seen bins of each trial and
+    neuron. Neurons that never fire are left out.
     """
     found = []
     for neuron, (spikes_B, seen_B) in enumerate(zip(spikes_BN.T, seen_BN.T, strict=True)):
@@ -73,6 +74,6 @@ def silences(spikes_BN: npt.NDArray[np.int64], seen_BN: npt.NDArray[np.int64]) -
         edges = np.flatnonzero(np.diff(~fires, prepend=False, append=False)).reshape(-1, 2)
         start, stop = edges[np.diff(edges, axis=1).argmax()]
         expected = spikes_BN.size * (1 - fires.mean()) ** (stop - start)
-        if expected < _CHANCE:
+        if expected < _MAX_EXPECTED:
             found.append(Silence(neuron, int(trials[start]), int(stop - start)))
     return tuple(found)

@@ -1,4 +1,4 @@
-"""One reading of a recording's counts: all that its numbers and its pictures are made of."""
+"""Sums over all splits of a recording, from which its statistics and figures are computed."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Survey:
-    """What the counts of each split add up to. Rates are in spikes per second and neuron, NaN where nothing is seen."""
+    """Sums over each split. Rates are in spikes per second per neuron, NaN where nothing is seen."""
 
     recording: Recording
     train: Tally
@@ -25,7 +25,7 @@ class Survey:
 
     @property
     def splits(self) -> dict[str, Tally]:
-        """The splits that share no trial, by name."""
+        """The splits without shared trials (train, val and, if any, test), by name."""
         return {"train": self.train, "val": self.val} | ({} if self.test is None else {"test": self.test})
 
     @property
@@ -35,12 +35,12 @@ class Survey:
         return self._rate(spikes_N, seen_N)
 
     def rates_B(self, split: Tally) -> Floats:
-        """The mean rate of held-in neurons in each trial's window: what can be compared in every split."""
+        """The mean rate of held-in neurons in each trial's window. It is available in all splits, including test."""
         window = slice(self.recording.n_window_bins)
         return self._rate(split.heldin_spikes_BT[:, window].sum(axis=1), split.heldin_seen_BT[:, window].sum(axis=1))
 
     def rates_T(self, split: Tally) -> Floats:
-        """The mean rate of held-in neurons in each bin, window first."""
+        """The mean rate of held-in neurons in each bin: the window, then the forward bins if the split has them."""
         return self._rate(split.heldin_spikes_BT.sum(axis=0), split.heldin_seen_BT.sum(axis=0))
 
     def _rate(self, spikes: npt.NDArray[np.int64], seen: npt.NDArray[np.int64]) -> Floats:
@@ -50,7 +50,7 @@ class Survey:
 
 
 def survey_of(recording: Recording) -> Survey:
-    """Read every split's counts."""
+    """Compute the sums over all splits."""
     return Survey(
         recording=recording,
         train=tally(recording.train),

@@ -1,4 +1,4 @@
-"""A lab's own recordings: NWB files, arrays by nlb_tools' names, and arrays as lfads-torch reads them.
+"""Your own recordings: NWB files, HDF5 arrays by nlb_tools' names, and HDF5 arrays in lfads-torch's format.
 
-It may import nwb and the modules that all of data shares.
+May import nwb and the modules that all of data shares.
 """

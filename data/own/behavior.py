@@ -1,4 +1,4 @@
-"""Behaviour of your own recording, resampled into the bins of the windows."""
+"""Behaviour of your own recording, resampled to the bins of the session."""
 
 import numpy as np
 
@@ -6,13 +6,13 @@ from nlb_search.data.nwb.behavior import Decimated
 from nlb_search.data.nwb.session import Samples
 
 _GAP = 2.5
-"""Two samples so many usual steps apart have a gap between them, in which behaviour is not known."""
+"""If two samples are further apart than this many median sampling intervals, behaviour is unknown between them."""
 
 
 def resampled_behavior(samples: Samples, length_ms: int, bin_ms: int) -> Decimated:
-    """Values for the bins of the session, NaN where there is none.
+    """Interpolate samples linearly at 1 kHz, then filter and downsample them like the benchmark's behaviour.
 
-    Between samples lies a straight line; then it is decimated as the benchmark's behaviour is.
+    The result is NaN in gaps, and before the first and after the last sample.
     """
     known = ~np.isnan(samples.values).any(axis=1) & np.isfinite(samples.time_s)
     time_ms, order = np.unique(1000 * samples.time_s[known], return_index=True)

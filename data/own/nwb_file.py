@@ -1,4 +1,4 @@
-"""Tensors of your own NWB file, read as the benchmark's files are."""
+"""Reading your own NWB file into tensors."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -19,9 +19,9 @@ from nlb_search.data.source import Array, Tensors
 
 
 def tensors_of_nwb(path: Path, settings: RecordingSettings, bin_ms: int) -> Tensors:
-    """The tensors of a file with a unit table and a trial table, in bins of ``bin_ms``.
+    """Make the tensors, in bins of ``bin_ms``, from a file with a unit table and a trial table.
 
-    Raises DataError for a file that lacks what ``settings`` name, with what it has, and for trials that are not whole.
+    Raises DataError if the file does not have a table, column or series that is needed, or if trials are incomplete.
     """
     contents = read_contents(path)
     _check_there(contents, settings)
@@ -47,7 +47,7 @@ def tensors_of_nwb(path: Path, settings: RecordingSettings, bin_ms: int) -> Tens
 
 
 def _check_there(contents: Contents, settings: RecordingSettings) -> None:
-    """Raises DataError unless the file has the tables, columns and series that are to be read."""
+    """Raises DataError unless the file has the tables, columns and series to read."""
     for table, held, needed in (
         ("unit", contents.units, {"spike_times", "spike_times_index"}),
         ("trial", contents.trials, {"start_time", "stop_time"}),
@@ -55,7 +55,7 @@ def _check_there(contents: Contents, settings: RecordingSettings) -> None:
         if not needed <= held:
             raise DataError(
                 f"{contents.path} has no {table} table with {' and '.join(sorted(needed))}: "
-                f"{'it has ' + _listed(held) if held else 'it has none'}"
+                f"{'its columns are ' + _listed(held) if held else 'it has no such table'}"
             )
     named = [("trial column", settings.align, contents.trials), ("trial column", settings.split, contents.trials)]
     named.append(("time series", settings.behavior, frozenset(contents.series)))
@@ -71,7 +71,7 @@ def _listed(names: frozenset[str]) -> str:
 
 
 def _heldout(path: Path, settings: RecordingSettings) -> BoolArray:
-    """Which rows of the unit table are held out."""
+    """Mask of the rows of the unit table that are held out."""
     with h5py.File(path, "r") as file:
         units = file["units"]
         n_neurons = len(units["id"])
@@ -82,14 +82,15 @@ def _heldout(path: Path, settings: RecordingSettings) -> BoolArray:
         return heldout
     if column.shape != (n_neurons,) or not np.isin(column, (0, 1)).all() or len(np.unique(column)) != 2:
         raise DataError(
-            f"{path}: unit column '{settings.heldout}' must be true of the neurons that are held out, else false"
+            f"{path}: unit column '{settings.heldout}' must be boolean, True for the neurons to hold out, with "
+            "both values"
         )
     chosen: BoolArray = column.astype(bool)
     return chosen
 
 
 def _observed_as_one(contents: Contents, session: Session) -> Session:
-    """The session with all neurons unseen wherever one is: a count that was not recorded must not be taken for 0."""
+    """Mark all neurons as unseen wherever one is, so that counts that were not recorded are not read as 0."""
     observed = observed_by_all(contents, session.length_ms)
     kinds = (replace(units, observed=observed) for units in (session.heldin, session.heldout))
     heldin, heldout = kinds
@@ -99,7 +100,7 @@ def _observed_as_one(contents: Contents, session: Session) -> Session:
 def _behavior(
     contents: Contents, session: Session, plan: Plan, settings: RecordingSettings, bin_ms: int
 ) -> dict[str, Array]:
-    """The behaviour of each split, trials x bins of the window x columns; none where none is to be decoded."""
+    """Behaviour of each split, trials x bins of the window x columns; empty if ``settings`` name no behaviour."""
     if settings.behavior is None:
         return {}
     series = resampled_behavior(read_samples(contents, settings.behavior), session.length_ms, bin_ms)
@@ -109,21 +110,21 @@ def _behavior(
     for name, found in behavior.items():
         if np.isnan(found[..., 0]).all():
             raise DataError(
-                f"{contents.path}: time series '{settings.behavior}' has no sample in the windows of {name}: check "
-                "its times, and lag_ms"
+                f"{contents.path}: time series '{settings.behavior}' has no samples in the windows of {name}: check "
+                "its timestamps and lag_ms"
             )
     return behavior
 
 
 def _as_recorded(tensors: Tensors, plan: Plan) -> Tensors:
-    """The tensors with train and val together in the order of time, as the benchmark's are: so drift can be seen."""
+    """Sort the trials of ``train_val`` by time, as in the benchmark's recordings, so that drift can be detected."""
     both = tensors.splits["train_val"]
     ordered = Split(both.counts[plan.train_val_order], both.n_window_bins, both.n_heldin)
     return replace(tensors, splits={**tensors.splits, "train_val": ordered})
 
 
 def _with_test(tensors: Tensors, test: Split, behavior: dict[str, Array], plan: Plan) -> Tensors:
-    """The tensors with the test trials, whose counts no model is shown but those that it reads."""
+    """Add the test trials. The split has only the counts that models read; all other counts are targets."""
     heldin = np.ascontiguousarray(test.heldin)
     splits = {**tensors.splits, "test": Split(heldin, test.n_window_bins, test.n_heldin)}
     targets = spike_targets(test)

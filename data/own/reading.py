@@ -1,4 +1,4 @@
-"""From the file of your own recording to its tensors, whichever kind it is."""
+"""Reading the file of your own recording, of any kind, into tensors."""
 
 from pathlib import Path
 
@@ -11,19 +11,19 @@ from nlb_search.data.source import Tensors
 
 
 def read_tensors(path: Path, settings: RecordingSettings, bin_ms: int) -> Tensors:
-    """The tensors of the recording in a file, in bins of ``bin_ms``: arrays are in bins of it already.
+    """Read the recording in a file into tensors. ``bin_ms`` is the bin width to use, or that of the file's arrays.
 
-    Raises DataError for a file, or settings, that do not give any.
+    Raises DataError if the file is not a recording, or if ``settings`` do not apply to it.
     """
-    remedy = "is it one of the kinds that docs/recordings.md describes? compare its tables or arrays with those"
+    remedy = "compare its tables or arrays with docs/recordings.md"
     with explained(path, "a recording", remedy), opened(path) as file:
         layout = layout_of(path, file)
         if layout.kind == "nwb":
-            from nlb_search.data.own.nwb_file import tensors_of_nwb  # here, for pandas takes a second
+            from nlb_search.data.own.nwb_file import tensors_of_nwb  # imported here: importing pandas takes a second
 
             return tensors_of_nwb(path, settings, bin_ms)
         arrays = dict(file[layout.group].items())
         if layout.kind == "lfads":
             return tensors_of_lfads(path, arrays, settings)
-        settings.check_unused(frozenset(), path, "its arrays are what they are")
+        settings.check_unused(frozenset(), path, "it has arrays by nlb_tools' names")
         return tensors_of_arrays(path, arrays)

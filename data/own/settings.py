@@ -1,4 +1,4 @@
-"""What a lab decides about a recording of its own: kept in the study, for it decides the tensors."""
+"""Settings for reading your own recording. They determine the tensors, so a study stores them."""
 
 import tomllib
 from pathlib import Path
@@ -9,13 +9,15 @@ from nlb_search.data.errors import DataError
 
 
 class RecordingSettings(BaseModel):
-    """Settings for reading your own recording; defaults that are used are logged.
+    """Settings for reading your own recording. The defaults that are used are logged.
 
-    ``heldout`` is the share of neurons that are held out, drawn at random, or the name of a true or false column of
-    the unit table. The rest is for NWB files alone: ``align`` is the column of the trial table with the time, in
-    seconds, around which ``window_ms`` lies, the ``forward_ms`` after it being the forward bins; ``split`` is the
-    column that says train, val, test or none of each trial, without which the last ``val_share`` of the trials are
-    val; ``behavior`` is the time series to decode, read ``lag_ms`` later than the spikes.
+    ``heldout`` is the share of neurons to hold out at random, or the name of a boolean column of the unit table. It
+    also applies to lfads-torch's arrays; all other settings are for NWB files only.
+
+    ``window_ms`` is the trial window (start, end) relative to the time, in seconds, in the trial column ``align``. The
+    ``forward_ms`` after the window are the forward bins. ``split`` is a trial column with the values train, val, test
+    or none; without it, the last ``val_share`` of the trials are val. ``behavior`` is the time series to decode, read
+    ``lag_ms`` after the spikes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -33,26 +35,26 @@ class RecordingSettings(BaseModel):
     @classmethod
     def _share(cls, heldout: float | str) -> float | str:
         if isinstance(heldout, float) and not 0 < heldout < 1:
-            raise ValueError("a share of the neurons lies between 0 and 1")
+            raise ValueError("a share of the neurons must be between 0 and 1")
         return heldout
 
     @field_validator("window_ms")
     @classmethod
     def _forwards(cls, window_ms: tuple[int, int] | None) -> tuple[int, int] | None:
         if window_ms is not None and window_ms[0] >= window_ms[1]:
-            raise ValueError("a window ends after it starts")
+            raise ValueError("a window must end after it starts")
         return window_ms
 
-    def check_unused(self, used: frozenset[str], place: Path, why: str) -> None:
-        """Raises DataError if a setting that is not ``used`` has another value than its default."""
-        said = (name for name, field in type(self).model_fields.items() if getattr(self, name) != field.default)
-        for name in said:
+    def check_unused(self, used: frozenset[str], path: Path, why: str) -> None:
+        """Raises DataError if a setting that is not in ``used`` differs from its default."""
+        changed = (name for name, field in type(self).model_fields.items() if getattr(self, name) != field.default)
+        for name in changed:
             if name not in used:
-                raise DataError(f"the setting {name} says nothing of {place}: {why}; leave it out of --recording")
+                raise DataError(f"the setting {name} does not apply to {path}: {why}; remove it from --recording")
 
 
 def read_settings(path: Path) -> RecordingSettings:
-    """The settings that a TOML file writes. Raises DataError, with the key, for a file that writes none."""
+    """Read settings from a TOML file. Raises DataError, with the key, if they are not valid."""
     try:
         return RecordingSettings.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
@@ -60,13 +62,13 @@ def read_settings(path: Path) -> RecordingSettings:
     except ValidationError as error:
         raise DataError(f"{path}: {_first(error)}") from error
     except ValueError as error:
-        raise DataError(f"{path}: this is not TOML: {error}") from error
+        raise DataError(f"{path} is not a valid TOML file: {error}") from error
 
 
 def _first(error: ValidationError) -> str:
-    """The first thing that is wrong with settings, in words."""
+    """Describes the first error in the settings."""
     wrong = error.errors()[0]
     name = str(wrong["loc"][0])
     if wrong["type"] == "extra_forbidden":
-        return f"'{name}' is no setting: choose one of {', '.join(RecordingSettings.model_fields)}"
+        return f"unknown setting '{name}': choose one of {', '.join(RecordingSettings.model_fields)}"
     return f"'{name}' cannot be {wrong['input']!r} ({wrong['msg'].removeprefix('Value error, ')})"

@@ -18,10 +18,10 @@ BIN_WIDTHS_MS = range(1, 101)
 
 @dataclass(frozen=True)
 class OwnRecording:
-    """One file that holds a recording, to be made into tensors in bins of ``bin_ms`` as ``settings`` say.
+    """A source of tensors in bins of ``bin_ms``: one file, read with ``settings``.
 
-    Arrays are in bins already, and ``bin_ms`` says in which. Raises DataError for a name that cannot stand for a
-    recording, and a bin width out of range.
+    If the file has arrays, which are binned already, ``bin_ms`` must be their bin width. Raises DataError if the name
+    is not valid, or if the bin width is out of range.
     """
 
     name: str
@@ -32,18 +32,19 @@ class OwnRecording:
     def __post_init__(self) -> None:
         if not re.fullmatch(NAME, self.name):
             raise DataError(
-                f"'{self.name}' cannot name a recording: take letters, digits, _ and -, at most 60, and no _ or - first"
+                f"'{self.name}' is not a valid name for a recording: use letters, digits, _ and -, at most 60 "
+                "characters, and start with a letter or digit"
             )
         if self.bin_ms not in BIN_WIDTHS_MS:
             least, most = BIN_WIDTHS_MS[0], BIN_WIDTHS_MS[-1]
-            raise DataError(f"bins of {self.bin_ms} ms: your own recording may have bins of {least} to {most} ms")
+            raise DataError(f"bins of {self.bin_ms} ms are not supported: choose a bin width from {least} to {most} ms")
 
     def content_hash(self, memory: Path) -> str:
         contents = {"file": file_hash(self.place, memory), "settings": self.settings.model_dump(mode="json")}
         return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
 
     def make(self) -> Tensors:
-        # Imported here: a prepared recording is opened without what reads its file.
+        # Imported here: opening a prepared recording does not need the readers.
         from nlb_search.data.own.reading import read_tensors
 
         return read_tensors(self.place, self.settings, self.bin_ms)

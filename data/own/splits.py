@@ -1,4 +1,4 @@
-"""What makes a recording of the splits of somebody else's arrays, and what keeps them from being one."""
+"""Assembling tensors from the train and val splits of your own recording, and checking the splits."""
 
 import hashlib
 from pathlib import Path
@@ -9,30 +9,33 @@ from nlb_search.data.errors import DataError
 from nlb_search.data.recording import Counts, Split
 from nlb_search.data.source import Array, Tensors
 
-_TELLING_SPIKES = 20
-"""Two trials that are equal in every bin are one trial if they have so many spikes; near silence they may be two."""
+_MIN_SPIKES_TO_COMPARE = 20
+"""Trials with equal counts are reported as one trial only if they have at least this many spikes.
+
+Different trials with fewer spikes may be equal by chance.
+"""
 
 
-def joined(place: Path, train: Split, val: Split, scored: dict[str, Array], choices: list[str]) -> Tensors:
-    """The tensors of a recording whose val trials are scored on their own counts, and on ``scored`` beside them.
+def joined(path: Path, train: Split, val: Split, scored: dict[str, Array], choices: list[str]) -> Tensors:
+    """The tensors of a recording. The targets of val are its spike counts, and the arrays in ``scored``.
 
-    Raises DataError for splits that hold a trial twice, and for a part of them without a spike, which has no score.
+    Raises DataError if a trial is in both splits, or if a part of a split has no spikes and so cannot be scored.
     """
     for name, split in (("train", train), ("val", val)):
         for part, counts in _parts(split).items():
             if not counts.any():
                 raise DataError(
-                    f"{place}: the {part} counts of {name} have no spike, so nothing can be scored: "
-                    "check the arrays, and give more trials or neurons"
+                    f"{path}: the {part} counts of {name} have no spikes, so they cannot be scored: "
+                    "check the arrays, or give more trials or neurons"
                 )
-    _check_overlap(place, train, val)
+    _check_overlap(path, train, val)
     train_val = Split(np.concatenate([train.counts, val.counts]), train.n_window_bins, train.n_heldin)
     splits = {"train": train, "val": val, "train_val": train_val}
     return Tensors(splits, spike_targets(val) | scored, tuple(choices))
 
 
 def spike_targets(evaluated: Split) -> dict[str, Array]:
-    """The counts that predictions of a split are scored against, by the benchmark's names."""
+    """Spike counts that predictions of a split are scored against, by the benchmark's names."""
     return {f"eval_spikes_{part}": counts for part, counts in _parts(evaluated).items() if part != "heldin"}
 
 
@@ -47,30 +50,33 @@ def _parts(split: Split) -> dict[str, Counts]:
     return {name: counts for name, counts in parts.items() if counts is not None and counts.shape[1]}
 
 
-def drawn_heldout(place: Path, n_neurons: int, share: float) -> Array:
-    """Which neurons are held out, ascending: a random share of them, the same draw for as many neurons.
+def drawn_heldout(path: Path, n_neurons: int, share: float) -> Array:
+    """Draw the indices of the held-out neurons, sorted: a random share, always the same for a number of neurons.
 
-    Raises DataError for a single neuron.
+    Raises DataError if there are fewer than two neurons.
     """
     if n_neurons < 2:
-        raise DataError(f"{place} has {n_neurons} neuron: to hold one out, and read another, it must have two")
+        raise DataError(
+            f"{path} has {n_neurons} {'neuron' if n_neurons == 1 else 'neurons'}, but at least 2 are needed: one to "
+            "read and one to hold out"
+        )
     n_heldout = min(max(round(share * n_neurons), 1), n_neurons - 1)
     return np.sort(np.random.default_rng(0).permutation(n_neurons)[:n_heldout])
 
 
 def heldout_last(counts: Counts, heldout: Array) -> Counts:
-    """The counts with held-in neurons first, then the held-out ones, each in their order."""
+    """Reorder counts: held-in neurons first, then the held-out neurons, each in their original order."""
     heldin = np.setdiff1d(np.arange(counts.shape[2]), heldout)
     return counts[:, :, np.concatenate([heldin, heldout])]
 
 
-def _check_overlap(place: Path, train: Split, val: Split) -> None:
+def _check_overlap(path: Path, train: Split, val: Split) -> None:
     trained = {_digest(counts): trial for trial, counts in enumerate(train.counts)}
     for trial, counts in enumerate(val.counts):
         twin = trained.get(_digest(counts))
-        if twin is not None and counts.sum(dtype=np.int64) >= _TELLING_SPIKES:
+        if twin is not None and counts.sum(dtype=np.int64) >= _MIN_SPIKES_TO_COMPARE:
             raise DataError(
-                f"{place}: trial {trial} of val is trial {twin} of train: val must be trials that no model trains on"
+                f"{path}: trial {trial} of val equals trial {twin} of train: val must not have training trials"
             )
 
 

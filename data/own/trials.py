@@ -1,4 +1,4 @@
-"""Which trials of your own session are read, over which windows, and which of them are val."""
+"""Selecting the trials of your own session, their windows and their splits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,19 +13,20 @@ from nlb_search.data.nwb.session import Session
 from nlb_search.data.own.settings import RecordingSettings
 
 FORWARD_MS = 200
-"""The forward bins of a recording that has them, unless told: those of the benchmark."""
+"""Default length of the forward bins, as in the benchmark."""
 
 _MUCH_SHORTER = 0.5
-"""A trial of less than so much of the usual length would cut all others short."""
+"""Trials shorter than this fraction of the median length are refused if the shortest trial sets the window."""
 
 _SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """The rows of each split in the trial table, the time of each row, and the bins around it that are read.
+    """Which trials are in each split, and which bins of them are read.
 
-    ``first`` is each row's first bin of the session; rows that are in no split mean nothing.
+    ``rows`` has the rows of each split in the trial table. ``times`` and ``first`` have the align time and the first
+    bin of every row of the table; in rows that are in no split, ``first`` is meaningless.
     """
 
     rows: dict[str, IntArray]
@@ -38,48 +39,52 @@ class Plan:
 
     @property
     def train_val_order(self) -> IntArray:
-        """The trials of train, then those of val, put into the order of time."""
+        """Indices that sort the trials of train, followed by those of val, by time."""
         return np.argsort(self.times[np.concatenate([self.rows["train"], self.rows["val"]])], kind="stable")
 
     def bins(self, split: str) -> IntArray:
-        """The bins of window and forward, trials x bins."""
+        """The session's bins in the windows and forward bins of a split, trials x bins."""
         return self.first[self.rows[split]][:, None] + np.arange(self.n_window_bins + self.n_forward_bins)
 
 
 def plan_of(session: Session, settings: RecordingSettings, bin_ms: int) -> Plan:
-    """What ``settings``, and defaults where they say nothing, make of a session's trial table.
+    """Select trials and windows by ``settings``, with defaults for all that is not set.
 
-    Raises DataError, which names the rows of the table, for trials that cannot be read or are in two splits at once.
+    Raises DataError, which names the rows of the trial table, if trials cannot be read, or if windows of different
+    splits overlap.
     """
     times = _align_times(session, settings.align)
     rows, choices = _split_rows(session, settings, times)
     included = np.concatenate(list(rows.values()))
     if settings.window_ms is not None and settings.align == RecordingSettings().align:
-        choices.append(f"the window lies around {settings.align}")
+        choices.append(f"the window is relative to {settings.align}")
     start_ms, end_ms = settings.window_ms or _usual_window(session, settings, times, included, choices)
     n_window_bins = (end_ms - start_ms) // bin_ms
     if not n_window_bins:
-        raise DataError(f"{session.path}: a window of {end_ms - start_ms} ms is shorter than a bin of {bin_ms} ms")
+        raise DataError(
+            f"{session.path}: the window of {end_ms - start_ms} ms is shorter than one bin of {bin_ms} ms: set "
+            "window_ms to a longer window"
+        )
     first, lacking = _windows(session, times, start_ms, n_window_bins, bin_ms)
     _refuse(
         session.path,
         included[lacking[included]],
-        "reach into time that was not recorded: shorten window_ms, or give them the split 'none'",
+        "have windows that extend into time that was not recorded: shorten window_ms, or set their split to 'none'",
     )
     forward_ms = FORWARD_MS if settings.forward_ms is None else settings.forward_ms
     n_forward_bins = forward_ms // bin_ms
     n_bins = n_window_bins + n_forward_bins
     _, lacking = _windows(session, times, start_ms, n_bins, bin_ms)
-    hindering = {
-        f"have no {forward_ms} ms after their window": included[lacking[included]],
-        f"share the {forward_ms} ms after their window with test trials": _reaching_test(rows, first, n_bins),
+    obstacles = {
+        f"are not recorded for {forward_ms} ms after their window": included[lacking[included]],
+        f"overlap test trials in the {forward_ms} ms after their window": _reaching_test(rows, first, n_bins),
     }
-    found = next(((why, which) for why, which in hindering.items() if n_forward_bins and len(which)), None)
+    found = next(((why, which) for why, which in obstacles.items() if n_forward_bins and len(which)), None)
     if found and settings.forward_ms is not None:
-        _refuse(session.path, found[1], f"{found[0]}: take less for forward_ms")
+        _refuse(session.path, found[1], f"{found[0]}: reduce forward_ms")
     elif found:
         n_forward_bins = 0
-        choices.append(f"no forward bins, for trials in rows {_listed(found[1])} {found[0]}")
+        choices.append(f"no forward bins, because trials in rows {_listed(found[1])} {found[0]}")
     elif settings.forward_ms is None:
         choices.append(f"the {forward_ms} ms after the window are forward bins")
     plan = Plan(rows, times, first, start_ms, n_window_bins, n_forward_bins, tuple(choices))
@@ -88,18 +93,20 @@ def plan_of(session: Session, settings: RecordingSettings, bin_ms: int) -> Plan:
 
 
 def _align_times(session: Session, column: str) -> Times:
-    """The times, in seconds in the table, around which trials are read."""
+    """The align times of all rows of the trial table. Raises DataError unless the column has numbers or times."""
     found = session.trials[column]
     if found.dtype.kind not in "iufm":
-        raise DataError(f"{session.path}: trial column '{column}' holds no times but {found.iloc[0]!r} and so on")
-    if found.dtype.kind == "m":  # the reader takes a column for times by its name
+        raise DataError(
+            f"{session.path}: trial column '{column}' does not have times; its first value is {found.iloc[0]!r}"
+        )
+    if found.dtype.kind == "m":  # the reader has converted it, because its name ends in _time
         return times_of(session.trials, column)
     times: Times = pd.to_timedelta(found.where(np.isfinite(found)), unit="s").to_numpy("timedelta64[ns]")
     return times
 
 
 def _split_rows(session: Session, settings: RecordingSettings, times: Times) -> tuple[dict[str, IntArray], list[str]]:
-    """The rows of each split that has some, and what was decided about them."""
+    """The rows of each split, and the defaults that were used. There may be no test split."""
     timed = ~np.isnat(times)
     choices = []
     if settings.split is None:
@@ -117,41 +124,46 @@ def _split_rows(session: Session, settings: RecordingSettings, times: Times) -> 
         found = _listed(sorted(set(named)))
         if not (len(splits["train"]) and len(splits["val"])):
             raise DataError(
-                f"{session.path}: trial column '{settings.split}' must say train of some trials and val of others, "
-                f"and it says {found or 'nothing'}"
+                f"{session.path}: trial column '{settings.split}' must have trials with the values train and val; its "
+                f"values are {found or 'missing'}"
             )
     if not len(splits["train"]):
-        raise DataError(f"{session.path} has {len(splits['val'])} trials with a time in '{settings.align}': give more")
+        n_trials = len(splits["val"])
+        raise DataError(
+            f"{session.path} has {n_trials} {'trial' if n_trials == 1 else 'trials'} with a time in "
+            f"'{settings.align}', but at least 2 are needed"
+        )
     if not timed.all():
         n_left = np.count_nonzero(~timed)
-        choices.append(f"{n_left} {'trial' if n_left == 1 else 'trials'} without a time in {settings.align} left out")
+        choices.append(f"left out {n_left} {'trial' if n_left == 1 else 'trials'} without a time in {settings.align}")
     return splits, choices
 
 
 def _usual_window(
     session: Session, settings: RecordingSettings, times: Times, included: IntArray, choices: list[str]
 ) -> tuple[int, int]:
-    """From the align time to the end of the shortest trial."""
+    """The default window: from the align time to the end of the shortest trial."""
     lengths_ms = (times_of(session.trials, "stop_time") - times)[included] / np.timedelta64(1, "ms")
     usual_ms = float(np.nanmedian(lengths_ms))
+    if usual_ms == 0:
+        raise DataError(f"{session.path}: most trials have stop_time equal to {settings.align}: check the trial table")
     short = ~(lengths_ms >= _MUCH_SHORTER * usual_ms)
     _refuse(
         session.path,
         included[short],
-        f"end much sooner after {settings.align} than the usual {usual_ms:.0f} ms: say window_ms, or give them the "
-        "split 'none'",
+        f"are much shorter (from {settings.align} to stop_time) than the median of {usual_ms:.0f} ms: set window_ms, "
+        "or set their split to 'none'",
     )
-    shortest_ms = int(lengths_ms.min().round(3))  # two times of a nanosecond's precision may lie one too close
-    choices.append(f"the window is the {shortest_ms} ms after {settings.align} that the shortest trial lasts")
+    shortest_ms = int(lengths_ms.min().round(3))  # rounded: differences of times may be off by a nanosecond
+    choices.append(f"the window is the {shortest_ms} ms after {settings.align}, the length of the shortest trial")
     return 0, shortest_ms
 
 
 def _windows(session: Session, times: Times, start_ms: int, n_bins: int, bin_ms: int) -> tuple[IntArray, BoolArray]:
-    """The first bin that starts in each trial's window, and which trials have not all bins, recorded from each neuron.
+    """The first bin that starts in each trial's window, and a mask of the trials that do not have all bins recorded.
 
-    All windows have as many bins, whatever part of a bin passes before the first: another rule than the benchmark's
-    ``data.nwb.alignment.cut``, which ends a window a microsecond early, so that one which starts just after a bin's
-    edge has a bin less.
+    All windows have ``n_bins`` bins, wherever in a bin the window starts. The benchmark's rule in
+    ``data.nwb.alignment.cut`` differs: a window that starts just after the edge of a bin has one bin less.
     """
     timed: BoolArray = np.asarray(~np.isnat(times))
     start_ns = np.where(timed, times.astype(np.int64), 0) + start_ms * 1_000_000
@@ -163,7 +175,7 @@ def _windows(session: Session, times: Times, start_ms: int, n_bins: int, bin_ms:
 
 
 def _reaching_test(rows: dict[str, IntArray], first: IntArray, n_bins: int) -> IntArray:
-    """The trials of train and val that have a bin of a test trial among theirs, windows or forward bins."""
+    """The trials of train and val with windows or forward bins that overlap those of a test trial."""
     trained = np.concatenate([rows["train"], rows["val"]])
     tested, shown = (
         first[some][:, None] + np.arange(n_bins) for some in (rows.get("test", np.array([], np.int64)), trained)
@@ -172,17 +184,17 @@ def _reaching_test(rows: dict[str, IntArray], first: IntArray, n_bins: int) -> I
 
 
 def _check_apart(path: Path, plan: Plan) -> None:
-    """Raises DataError if a moment is in the windows of two splits: val would be known from training."""
+    """Raises DataError if windows of different splits overlap, because models would then be trained on val or test."""
     rows = np.concatenate(list(plan.rows.values()))
     splits = np.repeat(list(plan.rows), [len(some) for some in plan.rows.values()])
     order = np.argsort(plan.first[rows], kind="stable")
     rows, splits = rows[order], splits[order]
-    # Windows are equally long, so if any two of different splits overlap, two neighbours do.
+    # All windows have the same length, so if any two of different splits overlap, two neighbours do.
     overlap = (np.diff(plan.first[rows]) < plan.n_window_bins) & (splits[1:] != splits[:-1])
     for one in np.flatnonzero(overlap)[:1]:
         raise DataError(
             f"{path}: the windows of trials in rows {rows[one]} ({splits[one]}) and {rows[one + 1]} "
-            f"({splits[one + 1]}) overlap: shorten window_ms, or give one of them the split 'none'"
+            f"({splits[one + 1]}) overlap: shorten window_ms, or set the split of one of them to 'none'"
         )
 
 

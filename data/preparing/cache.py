@@ -1,10 +1,11 @@
-"""The prepared cache: tensors of a recording, made once and mapped into memory ever after.
+"""The cache of prepared recordings: tensors are made once and then memory-mapped.
 
-An entry is a folder named for dataset, bin width and content: one ``.npy`` file for each split, ``val_targets.h5`` for
-the benchmark's evaluation (and ``test_targets.h5``, where a lab's recording has its own), and ``recording.json``, which
-lists them with their sizes. It is written beside its place under a lock and renamed when it is whole, so a folder with
-an entry's name can be relied on, whatever was killed before. However many processes open an entry, the machine holds
-its arrays once.
+A cache entry is a folder named after the dataset, the bin width and the content hash. It has one ``.npy`` file per
+split, ``val_targets.h5`` for the benchmark's evaluation, ``test_targets.h5`` if the targets of test trials are
+available, and ``recording.json``, which lists these files and their sizes.
+
+An entry is written to a temporary folder under a lock and renamed when it is complete, so a folder with the name of an
+entry is complete even if a process was killed. Processes that open the same entry share its arrays in memory.
 """
 
 import json
@@ -30,7 +31,7 @@ from nlb_search.data.recording import Recording, Split
 from nlb_search.data.source import Array, Source, Tensors
 
 _FORMAT = 5
-"""Part of an entry's name: raise it when the same files come out as other tensors."""
+"""Version in the names of entries: increase it whenever the same files give different tensors."""
 
 _LIST = "recording.json"
 _TARGETS, _TEST_TARGETS = "val_targets.h5", "test_targets.h5"
@@ -41,7 +42,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Entry:
-    """One recording's place in a cache."""
+    """Paths of one recording's cache entry."""
 
     cache: Path
     name: str
@@ -54,7 +55,7 @@ class _Entry:
 
     @property
     def partial(self) -> Path:
-        """Where the entry is written until it is whole: one name is enough, for the lock lets one process write."""
+        """Folder in which the entry is written. One name is enough, since the lock admits one writer at a time."""
         return self.folder.with_name(f"{self.folder.name}.partial")
 
     @property
@@ -63,19 +64,19 @@ class _Entry:
 
 
 def cache_folder() -> Path:
-    """``$NLB_SEARCH_CACHE``, or the user's own cache folder."""
+    """``$NLB_SEARCH_CACHE`` if it is set, otherwise a folder in the user's cache folder."""
     named = os.environ.get("NLB_SEARCH_CACHE")
     return Path(named).expanduser() if named else platformdirs.user_cache_path("nlb-search")
 
 
 def open_source(source: BenchmarkRecording | OwnRecording, cache: Path, stuck_s: float = STUCK_SECONDS) -> Recording:
-    """The recording that ``source`` describes, from its entry in the folder ``cache``.
+    """Open a recording from its entry in the folder ``cache``, and make the entry if there is none.
 
-    The first opening makes the tensors and keeps them; later ones map them, until the content of the files changes.
-    Processes that open one recording together make it once. It is made in a separate process, which is ended when
-    one call of a library takes ``stuck_s`` seconds of the processor.
+    A new entry is made if the content of the files has changed. If several processes open a recording at the same time,
+    one of them makes the entry. The entry is made in a subprocess, which is killed if a single library call uses more
+    than ``stuck_s`` seconds of CPU time.
 
-    Raises DataError for files that cannot be read or that changed meanwhile, and a cache that cannot be written.
+    Raises DataError if files cannot be read or change while they are read, or if the cache cannot be written.
     """
     entry = _Entry(cache, source.name, source.bin_ms, source.content_hash(cache / _HASHES))
     with suppress(_NoEntryError):
@@ -90,16 +91,16 @@ def open_source(source: BenchmarkRecording | OwnRecording, cache: Path, stuck_s:
 
 
 class _NoEntryError(Exception):
-    """There is no entry, or it is damaged: how, in words."""
+    """Raised if there is no entry or it is damaged; the message says how."""
 
 
 def _read(entry: _Entry) -> Recording:
-    """The entry's recording. Raises _NoEntryError where there is none or it is damaged."""
+    """Read the recording of an entry. Raises _NoEntryError if there is no entry or it is damaged."""
     try:
         listed = json.loads((entry.folder / _LIST).read_bytes())
         sizes = {name: (entry.folder / name).stat().st_size for name in listed["sizes"]}
         if listed["content_hash"] != entry.content_hash or listed["sizes"] != sizes:
-            raise ValueError("a file has not the size that is listed")
+            raise ValueError("the size of a file differs from the listed one")
         splits = {
             name.removesuffix(".npy"): Split(
                 counts=np.load(entry.folder / name, mmap_mode="r"),
@@ -126,12 +127,13 @@ def _read(entry: _Entry) -> Recording:
 
 
 def prepare(source: Source, cache: Path, content_hash: str) -> None:
-    """Make the entry of ``source`` in this very process, unless another one makes it first.
+    """Make the entry of ``source`` in this process, unless another process makes it first.
 
-    Raises DataError as ``open_source`` does, and where the files no longer have this content.
+    Raises DataError in the same cases as ``open_source``, and if the content of the files is no longer
+    ``content_hash``.
     """
     entry = _Entry(cache, source.name, source.bin_ms, content_hash)
-    # The lock is held by who writes: one that was killed has then written its last.
+    # Only the process with the lock writes, so leftovers found under the lock are from processes that were killed.
     with _writing_to(cache), _locked(entry):
         try:
             _read(entry)
@@ -139,16 +141,16 @@ def prepare(source: Source, cache: Path, content_hash: str) -> None:
         except _NoEntryError as error:
             if entry.folder.exists():
                 _log.warning("%s is damaged (%s) and will be made again", entry.folder, error)
-        for left_over in (entry.partial, entry.folder):
-            if left_over.exists():
-                shutil.rmtree(left_over)
+        for leftover in (entry.partial, entry.folder):
+            if leftover.exists():
+                shutil.rmtree(leftover)
         _log.info("preparing %s at %d ms from %s", source.name, source.bin_ms, source.place)
         started = time.monotonic()
         tensors = source.make()
         if source.content_hash(cache / _HASHES) != content_hash:
             raise DataError(
                 f"the files of {source.name} in {source.place} changed while they were read: "
-                f"try again when they are complete"
+                f"try again when they are no longer being written"
             )
         _write(entry, tensors)
         _log.info("prepared %s at %d ms in %.1f s", source.name, source.bin_ms, time.monotonic() - started)
@@ -162,18 +164,18 @@ def _writing_to(cache: Path) -> Iterator[None]:
     except OSError as error:
         raise DataError(
             f"the cache folder {cache} cannot be written ({error.strerror or error}): "
-            f"mend that, or name another folder with NLB_SEARCH_CACHE"
+            f"fix this, or set NLB_SEARCH_CACHE to another folder"
         ) from error
 
 
 @contextmanager
 def _locked(entry: _Entry) -> Iterator[None]:
-    entry.lock.touch()  # a folder that takes no files fails here; FileLock would wait for it for ever
+    entry.lock.touch()  # fails if the folder is not writable; FileLock would wait forever
     lock = FileLock(entry.lock)
     try:
         held = lock.acquire(blocking=False)
     except Timeout:
-        _log.info("waiting for the process that prepares %s at %d ms", entry.name, entry.bin_ms)
+        _log.info("waiting for another process to prepare %s at %d ms", entry.name, entry.bin_ms)
         held = lock.acquire()
     with held:
         yield
@@ -202,8 +204,8 @@ def _write(entry: _Entry, tensors: Tensors) -> None:
 
 
 def _write_targets(path: Path, group: str, targets: dict[str, Array]) -> None:
-    """Write targets as ``nlb_tools.evaluation.evaluate`` reads them: one group, ragged arrays as arrays of arrays."""
-    import h5py  # here, because a prepared recording is opened without it
+    """Write targets for ``nlb_tools.evaluation.evaluate``: one group, with ragged arrays as arrays of arrays."""
+    import h5py  # imported here: opening a prepared recording does not need it
 
     with h5py.File(path, "w") as file:
         for name, values in targets.items():
@@ -216,7 +218,7 @@ def _write_targets(path: Path, group: str, targets: dict[str, Array]) -> None:
 
 
 def _flush(path: Path) -> None:
-    """Flush a file or folder to the disk, so that a rename never survives a power failure without its content."""
+    """Flush a file or folder to disk, so that after a power failure no renamed folder lacks its content."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""The process that prepares one recording: its whole program. ``subprocess_runner`` starts it and listens to it."""
+"""Main program of the subprocess that prepares a recording. ``subprocess_runner`` starts it and reads its output."""
 
 import json
 import logging
@@ -19,54 +19,56 @@ _POLL_SECONDS = 0.2
 
 
 def main(text: str) -> None:
-    """Prepare what is asked for, and leave with 0 if it is there, or with 1 after a line that says why not."""
+    """Prepare the requested recording. Exits with 0, or with 1 after sending a line with the error."""
     request = Request.from_json(text)
-    listener = _own_stdout()
-    _end_with_the_asker()
-    logging.getLogger("nlb_search").setLevel(logging.DEBUG)  # the asker drops what nobody wants to see
-    logging.getLogger().addHandler(_Teller(listener))
+    parent = _redirect_stdout()
+    _exit_with_parent()
+    logging.getLogger("nlb_search").setLevel(logging.DEBUG)  # the parent process filters by level
+    logging.getLogger().addHandler(_ParentHandler(parent))
     try:
-        with _ended_when_stuck(request.stuck_s):
+        with _killed_if_stuck(request.stuck_s):
             prepare(request.source, request.cache, request.content_hash)
     except Exception as error:
         expected = isinstance(error, DataError)
-        words = str(error) if expected else f"preparing {request.source.place} failed, {type(error).__name__}: {error}"
-        _tell(listener, {"error": words, "expected": expected, "traceback": traceback.format_exc()})
+        message = (
+            str(error) if expected else f"preparing {request.source.place} failed, {type(error).__name__}: {error}"
+        )
+        _send(parent, {"error": message, "expected": expected, "traceback": traceback.format_exc()})
         sys.exit(1)
 
 
-def _own_stdout() -> TextIO:
-    """Standard output for us alone: what a library prints goes to standard error."""
-    ours = os.fdopen(os.dup(1), "w")
+def _redirect_stdout() -> TextIO:
+    """Redirect standard output, which libraries may print to, to standard error; return a stream to the original."""
+    original = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    return ours
+    return original
 
 
-def _end_with_the_asker() -> None:
-    """Leave at once when standard input ends: then the process that asked is gone, however it was ended."""
+def _exit_with_parent() -> None:
+    """Exit at once when standard input is closed: then the parent process has ended, even if it was killed."""
 
-    def listen() -> None:
+    def wait() -> None:
         os.read(0, 1)
         os._exit(1)
 
-    threading.Thread(target=listen, daemon=True).start()
+    threading.Thread(target=wait, daemon=True).start()
 
 
 @contextmanager
-def _ended_when_stuck(seconds: float) -> Iterator[None]:
-    """Within it, the system ends us by SIGPROF once a single call of a library takes so much of the processor's time.
+def _killed_if_stuck(seconds: float) -> Iterator[None]:
+    """Have SIGPROF kill this process once a single library call has used this many seconds of CPU time.
 
-    Python hears a signal between two steps of its main thread, and then puts the end off; within a call that does not
-    come back it hears none. Time in which we only wait, for a slow disk or another process, does not count.
+    A repeated SIGALRM restarts the timer. Python runs its handler only between bytecodes, so not during a library call
+    that does not return. The timer counts CPU time only, not time spent waiting for a slow disk or another process.
     """
 
-    def put_off(*_: object) -> None:
+    def restart(*_: object) -> None:
         signal.setitimer(signal.ITIMER_PROF, seconds)
 
-    put_off()
+    restart()
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
-    signal.signal(signal.SIGALRM, put_off)
-    signal.siginterrupt(signal.SIGALRM, False)  # a library's reading of a file continues
+    signal.signal(signal.SIGALRM, restart)
+    signal.siginterrupt(signal.SIGALRM, False)  # do not interrupt a library's system calls
     signal.setitimer(signal.ITIMER_REAL, _POLL_SECONDS, _POLL_SECONDS)
     try:
         yield
@@ -75,16 +77,16 @@ def _ended_when_stuck(seconds: float) -> Iterator[None]:
             signal.setitimer(timer, 0)
 
 
-class _Teller(logging.Handler):
-    """Sends what is logged to the asker."""
+class _ParentHandler(logging.Handler):
+    """Sends log records to the parent process."""
 
-    def __init__(self, listener: TextIO) -> None:
+    def __init__(self, parent: TextIO) -> None:
         super().__init__()
-        self._listener = listener
+        self._parent = parent
 
     def emit(self, record: logging.LogRecord) -> None:
-        _tell(self._listener, {"logger": record.name, "level": record.levelno, "message": record.getMessage()})
+        _send(self._parent, {"logger": record.name, "level": record.levelno, "message": record.getMessage()})
 
 
-def _tell(listener: TextIO, said: dict[str, Any]) -> None:
-    print(json.dumps(said), file=listener, flush=True)
+def _send(parent: TextIO, message: dict[str, Any]) -> None:
+    print(json.dumps(message), file=parent, flush=True)

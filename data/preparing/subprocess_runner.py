@@ -1,8 +1,8 @@
-"""Preparing a recording in a separate process, which may crash or never end without harm to this one.
+"""Preparing a recording in a subprocess, which may crash or hang without affecting this process.
 
-libhdf5 is written for whole files: bytes that a disk or a network lost can send it out of bounds, or round in a loop
-that no exception leaves. The process (``subprocess_main``) is told what to prepare on its command line, says how it
-goes in lines of JSON, and ends with us, for it listens for the end of its standard input.
+A damaged file can make libhdf5 crash or loop forever. The subprocess (``subprocess_main``) gets its request on the
+command line and sends log records and errors as lines of JSON. It exits when its standard input is closed, so it never
+outlives this process.
 """
 
 import json
@@ -21,13 +21,13 @@ from nlb_search.data.nlb.source import BenchmarkRecording
 from nlb_search.data.own.source import OwnRecording
 
 STUCK_SECONDS = 300.0
-"""So much of the processor's time one call of a library may take: enough to unpack tens of gigabytes."""
+"""CPU time that a single library call may use: enough to decompress tens of gigabytes."""
 
 _PROGRAM = (
     "import sys; sys.path[:] = sys.argv[2:]; "
     "from nlb_search.data.preparing.subprocess_main import main; main(sys.argv[1])"
 )
-"""Modules are found where this process finds them: a script's own folder counts, the working directory does not."""
+"""The subprocess has the same ``sys.path`` as this process, without its own working directory."""
 
 _CRASHES = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT}
 
@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be prepared: the entry of ``source`` in ``cache``, if the files still have this content."""
+    """A request to make the entry of ``source`` in the folder ``cache``, if its files still have this content hash."""
 
     source: BenchmarkRecording | OwnRecording
     cache: Path
@@ -44,7 +44,7 @@ class Request:
     stuck_s: float
 
     def as_json(self) -> str:
-        """The request as text. A path that is not UTF-8 comes back as well."""
+        """The request as JSON. Paths that are not valid UTF-8 survive the round trip."""
         return json.dumps(_REQUEST.dump_python(self, mode="json", warnings="error"))
 
     @classmethod
@@ -56,52 +56,53 @@ _REQUEST = TypeAdapter(Request)
 
 
 def prepare_in_subprocess(request: Request) -> None:
-    """Have the entry made; what the other process logs is logged here, and it never outlives this call.
+    """Make the entry in a subprocess, and log what it logs. The subprocess never outlives this call.
 
-    Raises the DataError that it met, or one that says how it was ended.
+    Raises the subprocess's DataError, or a DataError if the subprocess was killed or has crashed. Raises RuntimeError
+    for any other error.
     """
     with subprocess.Popen(
         [sys.executable, "-P", "-c", _PROGRAM, request.as_json(), *map(str, sys.path)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        start_new_session=True,  # Ctrl-C reaches us alone, and we end it
+        start_new_session=True,  # Ctrl-C interrupts only this process, which then kills the subprocess
     ) as process:
         try:
             assert process.stdout is not None
             for line in process.stdout:
-                _hear(json.loads(line))
+                _handle(json.loads(line))
             code = process.wait()
         finally:
             process.kill()
     if code:
-        raise _ended(request.source.place, code)
+        raise _exit_error(request.source.place, code)
 
 
-def _hear(said: dict[str, Any]) -> None:
-    """One line of the other process: what was logged, or what went wrong."""
-    if "logger" in said:
-        logging.getLogger(said["logger"]).log(said["level"], "%s", said["message"])
+def _handle(message: dict[str, Any]) -> None:
+    """Handle a message of the subprocess: log its log record, or raise its error."""
+    if "logger" in message:
+        logging.getLogger(message["logger"]).log(message["level"], "%s", message["message"])
         return
-    _log.debug("the error came from here:\n%s", said["traceback"])
-    if said["expected"]:
-        raise DataError(said["error"])
-    raise RuntimeError(said["error"])
+    _log.debug("traceback of the subprocess:\n%s", message["traceback"])
+    if message["expected"]:
+        raise DataError(message["error"])
+    raise RuntimeError(message["error"])
 
 
-def _ended(place: Path, code: int) -> Exception:
-    """How the process ended that said nothing of it."""
+def _exit_error(path: Path, code: int) -> Exception:
+    """The error for a subprocess that exited with a nonzero code without sending an error."""
     if code > 0:
-        return RuntimeError(f"the process that prepares {place} ended with exit code {code}")
+        return RuntimeError(f"the process that prepares {path} ended with exit code {code}")
     number = signal.Signals(-code)
     if number == signal.SIGPROF or number in _CRASHES:
-        did = "came to no end" if number == signal.SIGPROF else f"crashed ({number.name})"
+        failure = "hung" if number == signal.SIGPROF else f"crashed ({number.name})"
         return DataError(
-            f"{place} is damaged: the HDF5 library {did} when it read it\n"
-            f"fetch it again, or copy it again from where it was recorded"
+            f"{path} is damaged: the HDF5 library {failure} while reading it\n"
+            f"fetch the file again, or copy it again from the original"
         )
-    cause = " (by the system, when memory ran out?)" if number == signal.SIGKILL else ""
+    cause = " (out of memory?)" if number == signal.SIGKILL else ""
     return DataError(
-        f"the process that prepares {place} was ended by {number.name}{cause}: try again, or prepare it on a machine "
-        f"with more memory and the same NLB_SEARCH_CACHE"
+        f"the process that prepares {path} was killed by {number.name}{cause}: try again, or prepare the recording on "
+        f"a machine with more memory and the same NLB_SEARCH_CACHE"
     )

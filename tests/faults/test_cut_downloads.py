@@ -65,7 +65,7 @@ def test_a_fetch_that_gave_up_goes_on_in_the_next(dandi: DandiServer, whole: int
     dandi.faults.cut_at = [CUT, *[0] * 4]
     outcome = fetch(tmp_path)
     assert outcome.code == 1
-    assert "run it again later: it resumes where it stopped" in outcome.err
+    assert "run the command again later; it resumes where it stopped" in outcome.err
     assert "secret" not in outcome.err, "the address of a redirect may hold a signature"
     assert files(tmp_path) == []
     [part] = parts(tmp_path)
@@ -104,7 +104,7 @@ def test_damage_that_stays_never_gets_a_recording_s_name(dandi: DandiServer, tmp
     dandi.faults.corrupt = 100
     outcome = fetch(tmp_path)
     assert outcome.code == 1
-    assert "came twice and not as it should be (its SHA-256 is" in outcome.err.splitlines()[-1]
+    assert "was damaged in two downloads (its SHA-256 is" in outcome.err.splitlines()[-1]
     assert files(tmp_path) == []
     assert parts(tmp_path) == []
 
@@ -141,7 +141,7 @@ def test_a_server_that_says_nothing_is_not_waited_for_for_ever(
     dandi.faults.hang_at = 0
     outcome = fetch(tmp_path)
     assert outcome.code == 1
-    assert "run it again later" in outcome.err
+    assert "run the command again later" in outcome.err
 
 
 def killed(dandi: DandiServer, folder: Path, number: signal.Signals) -> int:
@@ -184,7 +184,7 @@ def test_two_at_once_do_not_write_one_file(dandi: DandiServer, tmp_path: Path):
 def test_too_little_room_is_said_before_anything_comes(dandi: DandiServer, disk: Path):
     outcome = fetch(disk)
     assert outcome.code == 1
-    assert "MB are to come: make room" in outcome.err
+    assert "MB are needed: free some space" in outcome.err
     assert dandi.sent == 0
     assert list(disk.iterdir()) == []
 
@@ -199,7 +199,9 @@ def test_a_disk_that_fills_up_keeps_what_came(dandi: DandiServer, whole: int, tm
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (CUT, CUT)),
     )
     assert limited.returncode == 1
-    assert "cannot be written (File too large): free some space" in limited.stderr.splitlines()[-1]
+    assert (
+        "cannot be written (File too large): fix this, for example by freeing space" in limited.stderr.splitlines()[-1]
+    )
     assert files(tmp_path) == []
 
     dandi.sent = 0

@@ -73,5 +73,5 @@ def test_a_prepared_recording_that_was_cut_in_half_between_two_workers_is_made_a
     study = begun(trials=2)
     _halve(next(cache_folder().rglob("train.npy")))
     work(study, Stop())
-    assert "is damaged (a file has not the size that is listed) and will be made again" in caplog.text
+    assert "is damaged (the size of a file differs from the listed one) and will be made again" in caplog.text
     assert broken_promises(study, tmp_path, Witness(), frozenset({"cache"})) == {}

@@ -96,7 +96,7 @@ def test_a_newer_version_does_not_replace_what_studies_were_made_from(dandi: Dan
     dandi.replace("000129", "0.2", TEST, b"another")
     outcome = fetch(tmp_path)
     assert outcome.code == 1
-    assert "is of version 0.1 of DANDI:000129, and another in version 0.2" in outcome.err
+    assert "is from version 0.1 of DANDI:000129, but the newest version is 0.2" in outcome.err
     assert (tmp_path / "data/000129" / TEST).read_bytes() == held
 
 
@@ -104,7 +104,7 @@ def test_files_that_would_be_taken_instead_are_named_first(dandi: DandiServer, r
     shutil.copytree(recordings / "mc_rtt", tmp_path / "data/mc_rtt")
     outcome = fetch(tmp_path)
     assert outcome.code == 1
-    assert "data/mc_rtt has NWB files, which would be taken instead of DANDI's" in outcome.err
+    assert "data/mc_rtt has NWB files, which would be used instead of DANDI's" in outcome.err
     assert dandi.sent == 0
 
 
@@ -114,7 +114,7 @@ def test_files_that_would_be_taken_instead_are_named_first(dandi: DandiServer, r
         (["mc_rt"], 1, "unknown dataset 'mc_rt': choose one of mc_maze, mc_rtt"),
         (["mc_rtt", "mc_rt"], 1, "unknown dataset 'mc_rt'"),
         (["area2_bump"], 1, "has no DANDI:000127"),
-        (["mc_rtt", "--dandi-url", "nowhere"], 1, "nowhere is no address"),
+        (["mc_rtt", "--dandi-url", "nowhere"], 1, "nowhere is not a valid URL"),
         ([""], 1, "unknown dataset ''"),
     ],
 )
@@ -136,14 +136,14 @@ def test_a_server_that_would_write_outside_the_folder_is_refused(dandi: DandiSer
     dandi.replace("000129", "0.1", "../../train.nwb", b"evil")
     outcome = fetch(tmp_path)
     assert outcome.code == 1
-    assert "'../../train.nwb' of DANDI:000129 lies outside the folder" in outcome.err
+    assert "'../../train.nwb' in DANDI:000129 leads outside the folder" in outcome.err
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_server_that_is_not_dandi_is_refused_in_a_line(dandi: DandiServer, tmp_path: Path):
     outcome = fetch(tmp_path, "mc_rtt", "--dandi-url", f"{dandi.address}/pages")
     assert outcome.code == 1
-    assert "/pages does not answer as DANDI's API does" in outcome.err.splitlines()[-1]
+    assert "/pages does not respond like DANDI's API" in outcome.err.splitlines()[-1]
     assert list(tmp_path.iterdir()) == []
 
 

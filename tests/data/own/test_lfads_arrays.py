@@ -92,13 +92,13 @@ def smoothed(arrays: Arrays) -> None:
 @pytest.mark.parametrize(
     ("change", "settings", "says"),
     [
-        (shifted, None, "valid_encod_data (16, 24, 12) is not the first bins and channels of valid_recon_data"),
-        (one_neuron, None, "has 1 neuron: to hold one out, and read another, it must have two"),
-        (fewer_channels, None, "recon has (30, 12) bins and channels in train, and (30, 11) in valid"),
+        (shifted, None, "does not start with the bins and channels of valid_encod_data (16, 24, 12)"),
+        (one_neuron, None, "has 1 neuron, but at least 2 are needed"),
+        (fewer_channels, None, "recon has (30, 12) bins and channels in train, but (30, 11) in valid"),
         (smoothed, None, "train_recon_data has 0.5 in trial"),
         (lambda arrays: arrays.pop("valid_recon_data"), None, "lacks valid_recon_data"),
-        (lambda _: None, RecordingSettings(heldout="area"), "has no column 'area' of neurons, for it is no NWB file"),
-        (lambda _: None, RecordingSettings(align="go_cue"), "the setting align says nothing of"),
+        (lambda _: None, RecordingSettings(heldout="area"), "is not an NWB file and has no unit column 'area'"),
+        (lambda _: None, RecordingSettings(align="go_cue"), "the setting align does not apply to"),
     ],
 )
 def test_what_is_wrong_is_said(
@@ -112,5 +112,5 @@ def test_what_is_wrong_is_said(
 
 
 def test_heldout_says_nothing_where_recon_says_it(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"the setting heldout says nothing of .*: its recon arrays say"):
+    with pytest.raises(DataError, match=r"the setting heldout does not apply to .*: its recon arrays determine"):
         opened(lfads_arrays(n_read=9, n_read_bins=24), tmp_path, RecordingSettings(heldout=0.5))

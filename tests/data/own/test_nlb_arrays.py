@@ -53,7 +53,7 @@ def test_only_the_four_arrays_of_spikes_are_needed(tmp_path: Path) -> None:
     needed = {name: arrays[name] for name in arrays if "spikes" in name and "forward" not in name}
     recording = open_recording("mine", write(tmp_path / "x.h5", needed | {"notes": np.zeros(3)}), 5, tmp_path / "cache")
     assert recording.n_forward_bins == 0
-    assert recording.choices == ("notes left aside", "no forward bins")
+    assert recording.choices == ("ignored: notes", "no forward bins")
     with h5py.File(recording.val_targets) as file:
         assert set(file["mine"]) == {"eval_spikes_heldout"}
 
@@ -107,33 +107,48 @@ def ragged(arrays: Arrays) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (without("eval_spikes_heldout"), "lacks eval_spikes_heldout: beside the arrays that it has"),
+        (without("eval_spikes_heldout"), "lacks eval_spikes_heldout: these arrays are required"),
         (without("eval_spikes_heldin_forward"), "lacks eval_spikes_heldin_forward: give all or none"),
         (without("train_behavior"), "lacks train_behavior: give all or none"),
         (without("psth"), "lacks psth: give all or none"),
-        (entry("train_spikes_heldin", np.nan), "train_spikes_heldin has nan in trial 2, bin 3, neuron 1, where whole"),
+        (entry("train_spikes_heldin", np.nan), "train_spikes_heldin has nan in trial 2, bin 3, neuron 1, but counts"),
         (entry("eval_spikes_heldout", -1), "eval_spikes_heldout has -1 in trial 2, bin 3, neuron 1"),
         (entry("eval_spikes_heldout", 0.5), "eval_spikes_heldout has 0.5 in trial 2"),
         (entry("eval_spikes_heldin_forward", 255), "eval_spikes_heldin_forward has 255 in trial 2"),
         (entry("train_behavior", np.inf), "train_behavior is not finite"),
-        (half_known("eval_behavior"), "eval_behavior is not finite: a bin may be NaN in all dimensions"),
-        (half_known("psth"), "psth is not finite: a bin may be NaN in all neurons"),
-        (put("eval_jitter", [0] * 5 + [3] + [0] * 10), "the window of trial 5 of val is 3 bins late (eval_jitter) and"),
-        (put("eval_jitter", [0] * 5 + [-3] + [0] * 10), "the window of trial 5 of val is -3 bins late"),
-        (put("eval_cond_idx", [[0.5], [1]]), "eval_cond_idx must list the trials of each condition by their numbers"),
-        (put("train_spikes_heldin", np.zeros((40, 24))), "has the shape (40, 24), where trials x bins x neurons"),
-        (put("train_spikes_heldin", np.zeros((40, 0, 9))), "has the shape (40, 0, 9), where trials"),
-        (cut("train_spikes_heldout", 0), "train_spikes_heldout has the shape (39, 24, 3), and (40, 24, 3) goes"),
-        (cut("eval_spikes_heldout", 1), "eval_spikes_heldout has the shape (16, 23, 3), and (16, 24, 3) goes"),
-        (cut("train_spikes_heldin_forward", 2), "has the shape (40, 6, 8), and (40, 6, 9) goes"),
-        (cut("train_behavior", 1), "train_behavior has the shape (40, 23, 2), where (40, 24) x dimensions"),
-        (cut("eval_behavior", 2), "train_behavior has 2 columns and eval_behavior 1"),
-        (cut("psth", 2), "psth has the shape (2, 24, 11), where (2, 24, 12) goes"),
-        (put("eval_cond_idx", [[0], [16]]), "eval_cond_idx names trial 16, and val has trials 0 to 15"),
+        (half_known("eval_behavior"), "eval_behavior is not finite: a bin may be NaN only in all dimensions"),
+        (half_known("psth"), "psth is not finite: a bin may be NaN only in all neurons"),
+        (
+            put("eval_jitter", [0] * 5 + [3] + [0] * 10),
+            "the window of val trial 5 is delayed by 3 bins (eval_jitter) and",
+        ),
+        (put("eval_jitter", [0] * 5 + [-3] + [0] * 10), "the window of val trial 5 is delayed by -3 bins"),
+        (put("eval_cond_idx", [[0.5], [1]]), "eval_cond_idx must list the trial numbers of each condition"),
+        (
+            put("train_spikes_heldin", np.zeros((40, 24))),
+            "has the shape (40, 24), but it must be trials x bins x neurons",
+        ),
+        (put("train_spikes_heldin", np.zeros((40, 0, 9))), "has the shape (40, 0, 9), but it must be trials"),
+        (
+            cut("train_spikes_heldout", 0),
+            "train_spikes_heldout has the shape (39, 24, 3), but the other arrays require (40, 24, 3)",
+        ),
+        (
+            cut("eval_spikes_heldout", 1),
+            "eval_spikes_heldout has the shape (16, 23, 3), but the other arrays require (16, 24, 3)",
+        ),
+        (cut("train_spikes_heldin_forward", 2), "has the shape (40, 6, 8), but the other arrays require (40, 6, 9)"),
+        (
+            cut("train_behavior", 1),
+            "train_behavior has the shape (40, 23, 2), but the spikes require (40, 24) x dimensions",
+        ),
+        (cut("eval_behavior", 2), "train_behavior has 2 columns, but eval_behavior has 1"),
+        (cut("psth", 2), "psth has the shape (2, 24, 11), but eval_cond_idx and the spikes require (2, 24, 12)"),
+        (put("eval_cond_idx", [[0], [16]]), "eval_cond_idx has trial 16, but val has trials 0 to 15"),
         (put("eval_jitter", [0.5] * 16), "eval_jitter must be a whole number of bins"),
         (put("train_decode_mask", np.ones((40, 1))), "lacks eval_decode_mask"),
-        (lambda arrays: arrays["eval_spikes_heldout"].fill(0), "the heldout counts of val have no spike"),
-        (same_trial, "trial 3 of val is trial 9 of train"),
+        (lambda arrays: arrays["eval_spikes_heldout"].fill(0), "the heldout counts of val have no spikes"),
+        (same_trial, "trial 3 of val equals trial 9 of train"),
         (ragged, "train_spikes_heldin is ragged, but all trials must have the same number of bins"),
     ],
 )
@@ -152,5 +167,5 @@ def test_what_is_wrong_with_arrays_is_said(change: Change, says: str, tmp_path: 
 def test_train_and_val_of_two_recordings(tmp_path: Path) -> None:
     other = toy_arrays(n_neurons=16)
     arrays = toy_arrays() | {name: other[name] for name in other if name.startswith("eval_spikes")}
-    with pytest.raises(DataError, match=r"train has 24 \+ 6 bins and 9 \+ 3 neurons and val 24 \+ 6 bins and 12 \+ 4"):
+    with pytest.raises(DataError, match=r"train has 24 \+ 6 bins and 9 \+ 3 neurons, but val has 24 \+ 6 bins and"):
         open_recording("mine", write(tmp_path / "x.h5", arrays), 5, tmp_path / "cache")

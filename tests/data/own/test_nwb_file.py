@@ -36,7 +36,7 @@ def test_the_defaults_and_what_is_said_of_them(bin_ms: int, tmp_path: Path) -> N
     assert (recording.n_heldin, recording.n_heldout) == (9, 3)
     assert recording.choices == (
         "the last 8 of 40 trials are val",
-        "the window is the 500 ms after start_time that the shortest trial lasts",
+        "the window is the 500 ms after start_time, the length of the shortest trial",
         "the 200 ms after the window are forward bins",
         "held out a random 3 of the 12 neurons",
         "no behaviour is decoded",
@@ -89,7 +89,9 @@ def test_a_recording_that_ends_with_its_last_trial_has_no_forward_bins(tmp_path:
     session.spikes = [spikes[spikes < session.stop[-1]] for spikes in session.spikes]
     recording = opened(session, tmp_path)
     assert recording.n_forward_bins == 0
-    assert "no forward bins, for trials in rows 39 have no 200 ms after their window" in recording.choices
+    assert (
+        "no forward bins, because trials in rows 39 are not recorded for 200 ms after their window" in recording.choices
+    )
 
 
 @pytest.mark.parametrize("bin_ms", [1, 5])
@@ -110,10 +112,10 @@ def test_forward_bins_of_train_and_val_are_none_of_a_test_trial(tmp_path: Path) 
     session.start[30] = session.start[29] + 0.6
     recording = opened(session, tmp_path, split="part")
     assert recording.n_forward_bins == 0
-    assert "no forward bins, for trials in rows 29 share the 200 ms after their window with test trials" in (
+    assert "no forward bins, because trials in rows 29 overlap test trials in the 200 ms after their window" in (
         recording.choices
     )
-    with pytest.raises(DataError, match=r"rows 29 of the trial table .* with test trials: take less for forward_ms"):
+    with pytest.raises(DataError, match=r"rows 29 of the trial table .* overlap test trials in .*: reduce forward_ms"):
         opened(session, tmp_path, split="part", forward_ms=200, window_ms=(0, 500))
 
 
@@ -127,7 +129,7 @@ def test_trials_without_a_time_are_left_out(tmp_path: Path) -> None:
     session.columns["go"] = [np.nan if row in (3, 9) else start + 0.1 for row, start in enumerate(session.start)]
     recording = opened(session, tmp_path, align="go")
     assert recording.train_val.n_trials == 38
-    assert "2 trials without a time in go left out" in recording.choices
+    assert "left out 2 trials without a time in go" in recording.choices
 
 
 def short_trial(session: OwnSession) -> None:
@@ -158,28 +160,40 @@ def columns(**columns: list[Any]) -> Callable[[OwnSession], None]:
         (None, {"split": "part"}, "has no trial column 'part': choose one of id, start_time, stop_time"),
         (None, {"heldout": "area"}, "has no unit column 'area': choose one of id, spike_times"),
         (None, {"behavior": "tail"}, "has no time series 'tail': choose one of"),
-        (None, {"heldout": "id"}, "unit column 'id' must be true of the neurons that are held out"),
+        (None, {"heldout": "id"}, "unit column 'id' must be boolean, True for the neurons to hold out"),
         (
             None,
             {"window_ms": (0, 600_000)},
-            "trials in rows 0, 1, 2, 3, 4, ... of the trial table (from 0) reach into time",
+            "trials in rows 0, 1, 2, 3, 4, ... of the trial table (from 0) have windows that extend into time",
         ),
-        (None, {"window_ms": (-300, 100)}, "trials in rows 0 of the trial table (from 0) reach into time"),
-        (None, {"window_ms": (0, 3)}, "a window of 3 ms is shorter than a bin of 5 ms"),
+        (
+            None,
+            {"window_ms": (-300, 100)},
+            "trials in rows 0 of the trial table (from 0) have windows that extend into time",
+        ),
+        (None, {"window_ms": (0, 3)}, "the window of 3 ms is shorter than one bin of 5 ms"),
         (None, {"window_ms": (-150, 900)}, "the windows of trials in rows 31 (train) and 32 (val) overlap"),
-        (None, {"forward_ms": 5000}, "have no 5000 ms after their window: take less for forward_ms"),
+        (None, {"forward_ms": 5000}, "are not recorded for 5000 ms after their window: reduce forward_ms"),
         (
             short_trial,
             {},
-            "trials in rows 7 of the trial table (from 0) end much sooner after start_time than the usual",
+            "trials in rows 7 of the trial table (from 0) are much shorter (from start_time to stop_time)",
         ),
-        (unobserved, {}, "trials in rows 4 of the trial table (from 0) reach into time that was not recorded"),
-        (one_neuron, {}, "has 1 neuron: to hold one out, and read another, it must have two"),
+        (
+            unobserved,
+            {},
+            "trials in rows 4 of the trial table (from 0) have windows that extend into time that was not recorded",
+        ),
+        (one_neuron, {}, "has 1 neuron, but at least 2 are needed"),
         (early_spike, {}, "has a spike at -0.5 s"),
-        (columns(part=["a"] * 40), {"split": "part"}, "must say train of some trials and val of others, and it says a"),
-        (columns(part=list(range(40))), {"split": "part"}, "and it says 0, 1, 10, 11, 12, ..."),
-        (columns(go=[np.nan] * 40), {"align": "go"}, "trials with a time in 'go': give more"),
-        (columns(go=["x"] * 40), {"align": "go"}, "'go' holds no times"),
+        (
+            columns(part=["a"] * 40),
+            {"split": "part"},
+            "must have trials with the values train and val; its values are a",
+        ),
+        (columns(part=list(range(40))), {"split": "part"}, "its values are 0, 1, 10, 11, 12, ..."),
+        (columns(go=[np.nan] * 40), {"align": "go"}, "has 0 trials with a time in 'go', but at least 2"),
+        (columns(go=["x"] * 40), {"align": "go"}, "'go' does not have times"),
     ],
 )
 def test_what_is_wrong_is_said(

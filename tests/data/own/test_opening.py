@@ -25,10 +25,10 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("name", "bin_ms", "says"),
     [
         ("mc_rtt", 5, "mc_rtt is a dataset of the benchmark, but .*toy.h5 is a file: give the folder"),
-        ("my session", 5, "'my session' cannot name a recording: take letters, digits, _ and -"),
-        ("../up", 5, "'../up' cannot name a recording"),
-        ("mine", 0, "bins of 0 ms: your own recording may have bins of 1 to 100 ms"),
-        ("mine", 101, "bins of 101 ms"),
+        ("my session", 5, "'my session' is not a valid name for a recording: use letters, digits, _ and -"),
+        ("../up", 5, "'../up' is not a valid name"),
+        ("mine", 0, "bins of 0 ms are not supported: choose a bin width from 1 to 100 ms"),
+        ("mine", 101, "bins of 101 ms are not supported"),
     ],
 )
 def test_names_and_bin_widths(name: str, bin_ms: int, says: str, file: Path, tmp_path: Path) -> None:
@@ -62,11 +62,11 @@ def test_files_that_are_no_recordings(file: Path, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("a year of notes")
     (tmp_path / "cut.h5").write_bytes(file.read_bytes()[:3000])
     for path, says in (
-        (tmp_path / "submission.h5", "holds no recording but a submission's rates, of toy"),
+        (tmp_path / "submission.h5", "is not a recording (it is a submission with the rates of toy)"),
         (cached, "lacks train_spikes_heldin, train_spikes_heldout, eval_spikes_heldin"),
         (cached.parent / "train.npy", "is not a complete HDF5 file"),
-        (tmp_path / "two.h5", "holds several recordings, in a, b"),
-        (tmp_path / "empty.h5", "holds no recording but nothing: give an NWB file"),
+        (tmp_path / "two.h5", "has several recordings, in the groups a, b"),
+        (tmp_path / "empty.h5", "is not a recording (it is empty): give an NWB file"),
         (tmp_path / "notes.txt", "is not a complete HDF5 file"),
         (tmp_path / "cut.h5", "is not a complete HDF5 file"),
     ):
@@ -94,15 +94,15 @@ def test_the_file_that_the_page_shows(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("align = ", "this is not TOML"),
-        ("alignment = 'go'", "'alignment' is no setting: choose one of heldout, align"),
-        ("heldout = 1", "'heldout' cannot be 1 (a share of the neurons lies between 0 and 1)"),
-        ("heldout = 0.0", "'heldout' cannot be 0.0"),
-        ("window_ms = [450, -100]", "'window_ms' cannot be [450, -100] (a window ends after it starts)"),
-        ("window_ms = 450", "'window_ms' cannot be 450"),
-        ("forward_ms = -5", "'forward_ms' cannot be -5"),
-        ("val_share = 1.5", "'val_share' cannot be 1.5"),
-        ("align = 3", "'align' cannot be 3"),
+        ("align = ", " is not a valid TOML file"),
+        ("alignment = 'go'", ": unknown setting 'alignment': choose one of heldout, align"),
+        ("heldout = 1", ": 'heldout' cannot be 1 (a share of the neurons must be between 0 and 1)"),
+        ("heldout = 0.0", ": 'heldout' cannot be 0.0"),
+        ("window_ms = [450, -100]", ": 'window_ms' cannot be [450, -100] (a window must end after it starts)"),
+        ("window_ms = 450", ": 'window_ms' cannot be 450"),
+        ("forward_ms = -5", ": 'forward_ms' cannot be -5"),
+        ("val_share = 1.5", ": 'val_share' cannot be 1.5"),
+        ("align = 3", ": 'align' cannot be 3"),
     ],
 )
 def test_a_file_that_writes_no_settings(text: str, says: str, tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_a_file_that_writes_no_settings(text: str, says: str, tmp_path: Path) ->
     path.write_text(text)
     with pytest.raises(DataError) as raised:
         read_settings(path)
-    assert f"{path}: {says}" in str(raised.value)
+    assert f"{path}{says}" in str(raised.value)
 
 
 def test_settings_that_are_not_there(tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ def test_a_process_that_waited_for_a_killed_one_prepares_itself(data, cache):
     assert "preparing" in first.stdout.readline()
     second = opener(data, cache)
     assert second.stderr is not None
-    assert "waiting for the process that prepares mc_rtt" in second.stderr.readline()
+    assert "waiting for another process to prepare mc_rtt" in second.stderr.readline()
     first.kill()
     first.communicate()
     assert "prepared mc_rtt" in second.communicate()[1]

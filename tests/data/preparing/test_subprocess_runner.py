@@ -77,17 +77,17 @@ def test_a_reading_that_never_ends_is_ended(endless: Path, cache: Path) -> None:
     with pytest.raises(DataError) as raised:
         open_source(source, cache, stuck_s=1)
     first, second = str(raised.value).splitlines()
-    assert first == f"{endless / 'mc_rtt'} is damaged: the HDF5 library came to no end when it read it"
-    assert second.startswith("fetch it again")
+    assert first == f"{endless / 'mc_rtt'} is damaged: the HDF5 library hung while reading it"
+    assert second.startswith("fetch the file again")
     assert entries(cache) == []
 
 
 @pytest.mark.parametrize(
     ("number", "says"),
     [
-        (signal.SIGSEGV, r"mc_rtt is damaged: the HDF5 library crashed \(SIGSEGV\) when it read it"),
-        (signal.SIGABRT, r"mc_rtt is damaged: the HDF5 library crashed \(SIGABRT\) when it read it"),
-        (signal.SIGKILL, r"was ended by SIGKILL \(by the system, when memory ran out\?\): .*NLB_SEARCH_CACHE"),
+        (signal.SIGSEGV, r"mc_rtt is damaged: the HDF5 library crashed \(SIGSEGV\) while reading it"),
+        (signal.SIGABRT, r"mc_rtt is damaged: the HDF5 library crashed \(SIGABRT\) while reading it"),
+        (signal.SIGKILL, r"was killed by SIGKILL \(out of memory\?\): .*NLB_SEARCH_CACHE"),
     ],
 )
 def test_a_crash_is_told_in_words(endless: Path, cache: Path, number: signal.Signals, says: str) -> None:
@@ -131,7 +131,7 @@ def test_what_is_logged_there_is_logged_here(
     (tmp_path / "notes.h5").write_text("a year of notes")
     with pytest.raises(DataError, match="is not a complete HDF5 file"):
         open_recording("notes", tmp_path / "notes.h5", 5, cache)
-    assert "the error came from here:\nTraceback" in caplog.text
+    assert "traceback of the subprocess:\nTraceback" in caplog.text
     assert "layout.py" in caplog.text
 
 

@@ -78,8 +78,8 @@ def test_targets_come_whole_are_kept_and_go_on_where_they_broke_off(
 @pytest.mark.parametrize(
     ("content", "datasets", "says"),
     [
-        (b"version https://git-lfs.github.com/spec/v1\n", [], "it is no whole HDF5 file"),
-        (None, ["mc_maze_small"], "it has no mc_maze_small (but mc_rtt, padding)"),
+        (b"version https://git-lfs.github.com/spec/v1\n", [], "it is not a complete HDF5 file"),
+        (None, ["mc_maze_small"], "it has no group mc_maze_small (but mc_rtt, padding)"),
     ],
 )
 def test_what_is_no_file_of_targets_is_not_kept(
@@ -111,7 +111,7 @@ def test_a_file_that_is_there_and_no_targets_is_left_as_it_is(
     (tmp_path / "data/eval_data_test.h5").write_bytes(targets[:-1000])
     outcome = fetch_targets(dandi, tmp_path)
     assert outcome.code == 1
-    assert "it is left as it is: move it away to fetch it" in outcome.err
+    assert "it was not overwritten: move it away to fetch it" in outcome.err
     assert (tmp_path / "data/eval_data_test.h5").read_bytes() == targets[:-1000]
 
 
@@ -119,4 +119,4 @@ def test_targets_that_are_not_there_are_said_in_a_line(dandi: DandiServer, tmp_p
     outcome = fetch_targets(dandi, tmp_path)
     assert outcome.code == 1
     [words] = outcome.err.splitlines()
-    assert "/files/eval_data_test.h5 answered 404 Not Found: check the network, or --targets-url" in words
+    assert "/files/eval_data_test.h5 responded with 404 Not Found: check the network, or --targets-url" in words
