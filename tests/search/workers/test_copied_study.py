@@ -53,7 +53,7 @@ def test_a_cut_study_goes_on_at_its_copy_as_it_would_have_here(
     study.study._storage.set_trial_user_attr(cut._trial_id, OWNER_KEY, gone)
     copied = call("copy", "study", "--storage", here.url.with_password, "--to", "sqlite:///there.db", cwd=tmp_path)
     assert copied.code == 0, copied.err
-    assert "delete it there" in copied.out
+    assert "delete the other" in copied.out
 
     there = Locations(parse_url(f"sqlite:///{tmp_path}/there.db"), tmp_path / "there.db.artifacts", recordings)
     copy = open_named_study(there, "study")
