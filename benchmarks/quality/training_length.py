@@ -22,17 +22,17 @@ from benchmarks.shared.hard_dynamics import HARD_RECORDINGS
 from nlb_search.data.opening import open_recording
 from nlb_search.data.own.settings import RecordingSettings
 from nlb_search.models.architecture.chain import parse_chain
-from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.scoring.bits_per_spike import bits_per_spike
 from nlb_search.models.tensors import Counts, with_nan
 from nlb_search.models.training.plan import Plan
 from nlb_search.models.training.side_by_side import SideBySide
 from nlb_search.models.training.state import Training
+from nlb_search.search.sampling.space import default_settings
 from nlb_search.search.study.specification import BATCH_SIZE, EVALUATIONS, default_epochs
 from nlb_search.search.tensors import counts_of, sizes_of
 
 CHAIN = parse_chain("GRU(2) -> FF -> exp")
-SETTINGS = Hyperparameters(num_layers=1)
+SETTINGS = default_settings(CHAIN)
 AVERAGE_DECAY = 0.98
 """Decay of the moving average of weights per step, about 50 steps of memory."""
 

