@@ -54,7 +54,7 @@ def _array(path: Path, name: str, value: Any) -> npt.NDArray[Any]:
     try:
         return ragged([np.asarray(trials) for trials in value]) if name == CONDITIONS else np.asarray(value)
     except TypeError as error:
-        raise DataError(f"{path}: {name} must list the trials of each condition, not {value}") from error
+        raise DataError(f"{path}: {name} must list the trial numbers of each condition, not {value}") from error
     except ValueError as error:
         raise DataError(
             f"{path}: {name} is ragged, but all trials must have the same number of bins: truncate them to the "

@@ -1,10 +1,10 @@
-"""Synthetic recordings: the layouts of the benchmark's seven datasets, with the truth known.
+"""Synthetic recordings with the layouts of the benchmark's seven datasets and known ground truth.
 
-A recording is simulated in one way for all layouts. ``latents`` are smooth random trajectories, to which a ``task``
-adds what its trials have in common; ``neurons`` turn them into log-rates and ``spiking`` these into spikes;
-``observer`` tells how well any model can do; ``nwb`` writes what a lab would have, and ``truth`` what it would not.
+All layouts are simulated in the same way. ``latents`` draws smooth random trajectories, to which a ``task`` adds
+templates that its trials share. ``neurons`` computes log-rates from them, and ``spiking`` draws spikes. ``observer``
+computes how well any model can score. ``nwb`` writes the files of a recording, and ``truth`` writes the ground truth.
 
-It may import nlb, nwb and the modules that all of data shares.
+May import nlb, nwb and the modules that all of data shares.
 """
 
 from nlb_search.data.synthesis.recording import SynthesisOptions, synthesize

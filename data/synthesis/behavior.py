@@ -1,7 +1,7 @@
-"""Behaviour: movement that follows the latents.
+"""Behaviour: movement driven by the latents.
 
-The first two latents are the intended velocity, and the hand follows them with the lag at which the benchmark reads
-it, plus smooth noise, so that a linear decoder of the rates finds velocity as it does in a real recording.
+The first two latents are the intended velocity. The velocity of the hand is delayed by the benchmark's lag and has
+smooth noise added, so that it can be decoded linearly from rates as in a real recording.
 """
 
 from dataclasses import dataclass
@@ -12,16 +12,16 @@ from scipy.signal import lfilter
 from nlb_search.data.synthesis.latents import BIN_MS, FloatArray, GaussianProcess
 
 SPEED_MM_S = 100.0
-"""Velocity that a latent of one stands for."""
+"""Velocity for a latent of one."""
 
 NOISE_TIMESCALE_MS = 120.0
 LEAK_MS = 2000.0
-"""Positions are integrals that forget over this time, so that the hand stays in its workspace."""
+"""Time constant of the leaky integral that gives the position, so that the hand stays in its workspace."""
 
 
 @dataclass(frozen=True)
 class Behavior:
-    """A time series at 1 kHz from the session's start, ms x columns."""
+    """A time series at 1 kHz from the start of the session. ``data`` is ms x columns."""
 
     name: str
     data: FloatArray
@@ -31,10 +31,9 @@ class Behavior:
 
 
 def velocity(latents: FloatArray, lag_ms: int, noise: float, rng: np.random.Generator) -> FloatArray:
-    """Velocity in mm/s, ms x 2, of latents that are bins x latents.
+    """Velocity in mm/s, ms x 2, driven by the first two of ``latents`` (bins x latents) with a delay of ``lag_ms``.
 
-    It is ``lag_ms`` later than the latents. ``noise`` is the standard deviation of what the latents do not
-    explain, where theirs is one.
+    ``noise`` is the standard deviation of the noise, relative to latents with a standard deviation of one.
     """
     unexplained = GaussianProcess(2, NOISE_TIMESCALE_MS, noise).sample(len(latents), rng)
     return SPEED_MM_S * (at_1khz(latents[:, :2], lag_ms) + at_1khz(unexplained, 0))
@@ -46,7 +45,7 @@ def position(velocity_mm_s: FloatArray) -> FloatArray:
 
 
 def at_1khz(values: FloatArray, lag_ms: int) -> FloatArray:
-    """Values of bins x columns drawn out to ms x columns, ``lag_ms`` later; the ends are held."""
+    """Interpolate bins x columns to ms x columns, delayed by ``lag_ms``. The first and last values are extended."""
     centres = (np.arange(len(values)) + 0.5) * BIN_MS
     times = np.arange(len(values) * BIN_MS) - lag_ms
     return np.stack([np.interp(times, centres, column) for column in values.T], axis=1)

@@ -1,7 +1,8 @@
 """The bump layout (area2_bump): reaches from the centre, and bumps of the hand while it waits there.
 
-Active trials (``ctr_hold_bump`` 0) are reaches in one of eight directions; in passive ones (1) the arm of the robot
-pushes the hand in one of them. Neurons of area 2 follow the movement: the lag is negative.
+Active trials (``ctr_hold_bump`` 0) are reaches in one of eight directions. In passive trials (``ctr_hold_bump`` 1), a
+robot arm pushes the hand in one of these directions. Neurons of area 2 respond after the movement, so the lag is
+negative.
 """
 
 from collections.abc import Sequence
@@ -25,8 +26,8 @@ HOLD_AFTER_BUMP_MS = 500
 class Bump(Reach):
     """Reaches and bumps.
 
-    The recipe: three fifths of the latents' variance repeats within a condition. Neurons are few, so the gain is
-    high, and the ceiling is about 0.33 bits per spike.
+    Three fifths of the latents' variance are the same in all trials of a condition. The gain is high, because there are
+    few neurons. The ceiling is about 0.33 bits per spike.
     """
 
     recipe = Recipe(n_latents=5, timescale_ms=100.0, template_share=0.6, gain=0.8, median_hz=8.0)

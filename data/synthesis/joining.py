@@ -1,4 +1,4 @@
-"""Two sessions as one: what the test phase of the benchmark is scored against needs the trials of both."""
+"""Joining two sessions into one: the benchmark's test targets are made from the trials of both files."""
 
 from dataclasses import replace
 from typing import Any
@@ -10,13 +10,13 @@ import pandas as pd
 from nlb_search.data.nwb.session import Session, Units
 
 _PAUSE_S = 0.05
-"""The second session begins so long after the first, and then at the next tenth of a second, as in nlb_tools."""
+"""Minimum pause between the sessions. The second one starts at the next tenth of a second, as in nlb_tools."""
 
 
 def joined(first: Session, second: Session) -> Session:
-    """One session with the trials of both, the second one after the first; nothing was observed in between.
+    """Append the second session to the first, with unobserved time in between.
 
-    Both must be of the same neurons and have the same columns.
+    Both must have the same neurons and the same columns.
     """
     begin_ms = int(np.ceil(((first.length_ms - 1) / 1000 + _PAUSE_S) * 10)) * 100
     later = second.trials.copy()

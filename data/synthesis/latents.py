@@ -1,8 +1,7 @@
-"""Latents: smooth random trajectories that a population of neurons shares.
+"""Latents: smooth random trajectories that drive a population of neurons.
 
-Every latent is a stationary Gaussian process with a squared-exponential covariance, the prior of GPFA (Yu et al.
-2009, https://doi.org/10.1152/jn.90941.2008). Time runs in bins of 5 ms, and a latent is constant inside a bin, so
-that the true rate of a bin is one number and not an average.
+Each latent is a stationary Gaussian process with a squared-exponential covariance, the prior of GPFA (Yu et al. 2009,
+https://doi.org/10.1152/jn.90941.2008). Latents are constant within bins of 5 ms, so each bin has a single true rate.
 """
 
 from dataclasses import dataclass
@@ -16,10 +15,10 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
 BIN_MS = 5
-"""The width of a bin, in ms."""
+"""Bin width of the simulation."""
 
 KEPT_VARIANCE = 0.9999
-"""How much of the prior variance of a window its low-rank basis keeps."""
+"""Share of a window's prior variance that its low-rank basis explains."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +30,10 @@ class GaussianProcess:
     sd: float
 
     def sample(self, n_bins: int, rng: np.random.Generator) -> FloatArray:
-        """One draw, bins x latents.
+        """Draw a sample, bins x latents.
 
-        White noise convolved with a Gaussian of width ``timescale / sqrt(2)`` has exactly this covariance, and
-        costs no matrix as long as the session.
+        White noise convolved with a Gaussian of width ``timescale / sqrt(2)`` has exactly this covariance, and needs
+        no covariance matrix of the size of the session.
         """
         reach = int(np.ceil(4 * self.timescale_ms / BIN_MS))
         taps = np.exp(-((np.arange(-reach, reach + 1) * BIN_MS / self.timescale_ms) ** 2))
@@ -45,8 +44,8 @@ class GaussianProcess:
     def basis(self, n_bins: int) -> FloatArray:
         """Temporal basis of a window, bins x rank: ``basis @ w`` with w ~ N(0, 1) is one latent of the process.
 
-        These are the leading eigenvectors of the covariance, scaled by the roots of their eigenvalues, as few as
-        keep ``KEPT_VARIANCE``.
+        The columns are the leading eigenvectors of the covariance, scaled by the square roots of their eigenvalues, as
+        many as are needed for ``KEPT_VARIANCE``.
         """
         distance = np.subtract.outer(np.arange(n_bins), np.arange(n_bins)) * BIN_MS / self.timescale_ms
         values, vectors = np.linalg.eigh(self.sd**2 * np.exp(-(distance**2) / 2))

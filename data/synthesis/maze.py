@@ -1,6 +1,7 @@
-"""The maze layouts (mc_maze and its three scaled siblings): delayed reaches through mazes.
+"""The maze layouts (mc_maze and its three smaller versions): delayed reaches through mazes.
 
-A condition is a maze (``trial_type``) and a version of it: reaching straight, or around barriers on either side.
+A condition is a maze (``trial_type``) in one of three versions: a straight reach, or a reach around barriers to one
+side or the other.
 """
 
 from collections.abc import Sequence
@@ -16,11 +17,14 @@ from nlb_search.data.synthesis.task import TAPER_MS, Recipe, Schedule, back_to_b
 
 VERSIONS = 3
 MAZES = {"mc_maze": 36, "mc_maze_large": 9, "mc_maze_medium": 9, "mc_maze_small": 9}
-"""Mazes of each session: 108 conditions in the full one and 27 in the others."""
+"""Number of mazes per dataset, which gives 108 conditions in mc_maze and 27 in the others."""
 
 BEFORE_MS = 320
-"""From the start of a trial to movement onset. The real trials take a second more, but nlb_tools makes a table with
-a row for each ms of the session, and a session of 2869 such trials would not fit the memory of most computers."""
+"""Time from the start of a trial to movement onset.
+
+Real trials are a second longer, but nlb_tools builds a table with one row per ms of the session, and a session of 2869
+such trials would not fit into the memory of most computers.
+"""
 
 REACTION_MS = (200, 240)
 DELAY_MS = (20, 60)
@@ -29,10 +33,10 @@ DELAY_MS = (20, 60)
 class Maze(Reach):
     """Reaches through mazes.
 
-    The recipe: three fifths of the latents' variance repeats from trial to trial of a condition, so that trial
-    averages say something, and the rest does not, so that they do not say all. More than a hundred held-in neurons
-    leave the observer little doubt; the gain is therefore lower than where neurons are few. The ceiling is about 0.33
-    bits per spike in the full recording and between 0.25 and 0.35 in the others.
+    Three fifths of the latents' variance are the same in all trials of a condition, so trial averages explain much of
+    the activity, but not all. With more than a hundred held-in neurons, the observer infers the latents accurately, so
+    the gain is lower than in layouts with few neurons. The ceiling is about 0.33 bits per spike in mc_maze and between
+    0.25 and 0.35 in the others.
     """
 
     recipe = Recipe(n_latents=6, timescale_ms=100.0, template_share=0.6, gain=0.7, median_hz=6.0)

@@ -1,6 +1,7 @@
-"""Neurons: from latents to firing rates and spikes.
+"""Neurons: firing rates and spikes given the latents.
 
-The log-rate of a neuron is a weighted sum of the latents plus a baseline; ``spiking`` says which counts it gives.
+The log-rate of a neuron is a weighted sum of the latents plus a baseline; ``spiking`` defines the distribution of its
+counts.
 """
 
 from dataclasses import dataclass, replace
@@ -12,23 +13,23 @@ from nlb_search.data.synthesis.latents import BIN_MS, FloatArray, IntArray
 from nlb_search.data.synthesis.spiking import POISSON, Spiking
 
 MEAN_RATE_HZ = (0.5, 50.0)
-"""Mean rates outside this range, in spikes per second, are moved to its ends."""
+"""Mean rates, in spikes per second, are clipped to this range."""
 
 PEAK_RATE_HZ = 200.0
 PEAK_SD = 3.5
-"""A log-rate this many standard deviations above its mean stands for at most the peak rate."""
+"""A log-rate this many standard deviations above its mean gives at most the peak rate."""
 
 RATE_SPREAD = 0.6
 GAIN_SPREAD = 0.35
-"""Standard deviations over neurons of the log mean rate and of the log gain, as wide as motor cortex shows."""
+"""Standard deviations of the log mean rate and of the log gain across neurons, as in motor cortex."""
 
 
 @dataclass(frozen=True)
 class Population:
-    """The neurons of a recording, held-in first and then held-out, each in the order of ``unit_ids``.
+    """The neurons of a recording: held-in, then held-out, each sorted by ``unit_ids``.
 
-    ``loadings`` is neurons x latents; ``log_baseline`` is the log of spikes per bin where every latent is zero;
-    ``unit_ids`` are the ids in the NWB file, in which held-out neurons stand among held-in ones.
+    ``loadings`` is neurons x latents. ``log_baseline`` is the log of the spikes per bin if all latents are zero.
+    ``unit_ids`` are the ids in the NWB file, where held-out neurons are interspersed among held-in neurons.
     """
 
     loadings: FloatArray
@@ -43,10 +44,10 @@ class Population:
 
     @property
     def heldin(self) -> "Population":
-        """The held-in neurons alone."""
-        kept = slice(0, self.n_heldin)
+        """The held-in neurons only."""
+        part = slice(0, self.n_heldin)
         return replace(
-            self, loadings=self.loadings[kept], log_baseline=self.log_baseline[kept], unit_ids=self.unit_ids[kept]
+            self, loadings=self.loadings[part], log_baseline=self.log_baseline[part], unit_ids=self.unit_ids[part]
         )
 
     def rates(self, latents: FloatArray) -> FloatArray:
@@ -63,12 +64,11 @@ def draw_population(
     rng: np.random.Generator,
     spiking: Spiking = POISSON,
 ) -> Population:
-    """Neurons with log-normal mean rates around ``median_hz`` and random tuning.
+    """Draw neurons with log-normal mean rates around ``median_hz`` and random tuning.
 
-    ``gain`` is the median standard deviation of a neuron's log-rate when every latent has unit variance: the
-    knob that sets how many bits a spike carries. The true rates of a neuron with gain g give about
-    g**2 / (2 ln 2) bits per spike more than its mean rate does. Neurons that fire much are modulated less, as no
-    rate is to pass its peak.
+    ``gain`` is the median standard deviation of a neuron's log-rate if all latents have unit variance. It controls the
+    information per spike: the true rates of a neuron with gain g give about g**2 / (2 ln 2) bits per spike more than
+    its mean rate. Neurons with high mean rates get a lower gain, so that their rates do not exceed the peak rate.
     """
     n_neurons = n_heldin + n_heldout
     directions = rng.standard_normal((n_neurons, n_latents))
@@ -92,16 +92,17 @@ def draw_counts(population: Population, latents: FloatArray, rng: np.random.Gene
     """Spike counts, bins x neurons."""
     counts = np.empty((len(latents), population.n_neurons), dtype=np.uint8)
     for neuron in range(population.n_neurons):
-        # One neuron at a time: the rates of a whole session of all neurons would be gigabytes.
+        # One neuron at a time, because the rates of all neurons in a whole session would take gigabytes.
         log_rates = latents @ population.loadings[neuron] + population.log_baseline[neuron]
         counts[:, neuron] = population.spiking.draw(log_rates, rng)
     return counts
 
 
 def draw_spike_times(counts: npt.NDArray[np.uint8], rng: np.random.Generator) -> list[FloatArray]:
-    """Sorted spike times in seconds, one array a neuron, uniform inside the bins of ``counts`` (bins x neurons).
+    """Sorted spike times in seconds, one array per neuron, uniform within the bins of ``counts`` (bins x neurons).
 
-    They keep a hundredth of a ms from every edge, so that no rounding can move a spike to the next bin.
+    Spikes are at least a hundredth of a ms from the edges of milliseconds, so that rounding cannot move them to another
+    bin.
     """
     times = []
     for neuron in range(counts.shape[1]):

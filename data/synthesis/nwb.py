@@ -1,7 +1,7 @@
 """Writing a session as an NWB file in the layout of the benchmark's recordings.
 
-The layout is the one that ``nlb_tools.nwb_interface.NWBDataset`` reads: trial table with a ``split``, units with a
-``heldout`` flag, behaviour at 1 kHz in the processing module ``behavior``.
+``nlb_tools.nwb_interface.NWBDataset`` can read the files. They have a trial table with the column ``split``, a unit
+table with the column ``heldout``, and behaviour at 1 kHz in the processing module ``behavior``.
 """
 
 from collections.abc import Sequence
@@ -21,12 +21,12 @@ from nlb_search.data.synthesis.neurons import Population
 from nlb_search.data.synthesis.session import Session
 
 SESSION_START = datetime(2021, 9, 1, tzinfo=UTC)
-"""When every synthetic session began, so that two files of one seed do not differ in it."""
+"""Start time of all synthetic sessions: constant, so that files made with the same seed do not differ."""
 
 
 @dataclass(frozen=True)
 class Units:
-    """What the file says of the neurons: ids, flags, spike times and one observed span list for all, in seconds."""
+    """Contents of the unit table. All times are in seconds; ``observed`` is intervals x 2, the same for all units."""
 
     ids: IntArray
     heldout: BoolArray
@@ -35,14 +35,14 @@ class Units:
 
 
 def write_full(path: Path, session: Session) -> None:
-    """Everything of a session: both kinds of neurons, all spikes, every column, behaviour."""
+    """Write a complete session: held-in and held-out neurons, all spikes, all trial columns, and behaviour."""
     whole = np.array([[0.0, session.schedule.length_ms / 1000]])
     units = _units(session.population, session.spike_times, whole)
     _write(path, session.task.dataset, session.schedule.trials, units, session.behavior)
 
 
 def write_test(path: Path, session: Session) -> None:
-    """What a model may see of a test session: held-in spikes inside the windows, and where the windows are."""
+    """Write the part of a test session that models may see: the windows of trials, and the held-in spikes in them."""
     task = session.task
     trials = session.schedule.trials
     windows = trials[task.dataset.align_field].to_numpy()[:, None] + np.array(task.dataset.window_ms)
@@ -54,7 +54,7 @@ def write_test(path: Path, session: Session) -> None:
 
 
 def _units(population: Population, spike_times: list[FloatArray], observed: FloatArray) -> Units:
-    """Units in the order of their ids, which mixes held-out neurons among held-in ones."""
+    """Units sorted by id. In this order, held-out neurons are interspersed among held-in neurons."""
     order = np.argsort(population.unit_ids)
     return Units(
         ids=population.unit_ids[order],
@@ -65,7 +65,7 @@ def _units(population: Population, spike_times: list[FloatArray], observed: Floa
 
 
 def _inside(times: FloatArray, windows: FloatArray) -> FloatArray:
-    """The times that lie inside one of the windows (windows x start and stop), which must not touch."""
+    """The times that are inside one of the windows, which are windows x 2 (start, stop) and must not touch."""
     return np.asarray(times[np.searchsorted(windows.ravel(), times) % 2 == 1])
 
 
@@ -116,7 +116,7 @@ def _add_behavior(nwb: NWBFile, behavior: Sequence[Behavior]) -> None:
                 timestamps=H5DataIO(timestamps, compression="gzip", shuffle=True),
                 unit=series.unit,
                 description=series.description,
-                # nlb_tools finds the names of the columns here.
+                # nlb_tools reads the column names from the comments.
                 comments=f"columns=[{','.join(series.columns)}]",
             )
         )

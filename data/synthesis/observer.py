@@ -1,20 +1,20 @@
-"""The ceiling: what an observer who knows the generating model can predict from held-in spikes.
+"""The ceiling: the predictions of an observer that knows the generating model.
 
-The observer knows the tuning of every neuron, the covariance of the latents, the templates and their prior, and
-sees the held-in spikes of one trial's window. No model trained on the recording can be expected to do better, so
-its score bounds a search from above.
+The observer knows the tuning of all neurons, the covariance of the latents, the templates and their prior, and it
+reads the held-in spikes in one trial's window. No model trained on the recording is expected to score better, so the
+observer's score is an upper bound for a search.
 
-The posterior over latents is a Laplace approximation around the mode, which Newton's method finds: the log-posterior
-of Poisson neurons with log-linear rates is concave (Macke et al. 2011, https://papers.nips.cc/paper/4289), and so is
-that of binary ones. With templates the posterior is a mixture with one such component for each of the likeliest
-templates.
+The posterior over latents is a Laplace approximation around the mode, which is found by Newton's method. The
+log-posterior of Poisson neurons with log-linear rates is concave (Macke et al. 2011,
+https://papers.nips.cc/paper/4289), and so is that of binary neurons. With templates, the posterior is a mixture with
+one component for each of the most likely templates.
 
-Binary counts are treated with their own likelihood, so that their ceiling is as near to exact as that of Poisson
-counts: where importance sampling can check it, rates are right within a few hundredths. Only the choice of the
-likeliest templates takes them for Poisson counts, which costs less than 0.001 bits per spike on any layout.
+Binary counts have their own likelihood, so their ceiling is as accurate as that of Poisson counts: where importance
+sampling is feasible as a check, rates agree within a few hundredths. Only the selection of the most likely templates
+treats them as Poisson counts, which costs less than 0.001 bits per spike in all layouts.
 
-Letters of shapes: R trials, K templates, T bins of the window, S bins of window + forward, N neurons, D latents,
-B rank of the temporal basis, I pairs of a trial and a template.
+Letters in shapes: R trials, K templates, T window bins, S window and forward bins, N neurons, D latents, B rank of the
+temporal basis, I pairs of a trial and a template.
 """
 
 from dataclasses import dataclass
@@ -26,27 +26,27 @@ from nlb_search.data.synthesis.latents import FloatArray, IntArray
 from nlb_search.data.synthesis.neurons import Population
 
 N_COMPONENTS = 8
-"""Components of the mixture: four times as many add less than 0.002 bits per spike on any layout."""
+"""Number of mixture components. Four times as many add less than 0.002 bits per spike in all layouts."""
 
 MAX_NEWTON_STEPS = 30
 NEWTON_TOLERANCE = 1e-3
-"""Newton stops when no step promises to raise a log-posterior by more than this, in nats."""
+"""Newton's method stops when no step is predicted to increase a log-posterior by more than this, in nats."""
 
 PAIRS_AT_A_TIME = 64
 
 
 @dataclass(frozen=True)
 class Templates:
-    """Mean latents that a trial may have, K x S x D, all equally probable."""
+    """The possible mean latents of a trial, K x S x D, all equally probable."""
 
     means: FloatArray
 
 
 def predict_rates(spikes: FloatArray, population: Population, basis: FloatArray, templates: Templates) -> FloatArray:
-    """Posterior mean counts in spikes per bin of all neurons in window + forward, R x S x N.
+    """Posterior mean of the spikes per bin of all neurons, in window and forward bins: R x S x N.
 
-    ``spikes`` are the held-in counts of the window, R x T x held-in neurons; ``basis`` is S x B, of the window +
-    forward (``GaussianProcess.basis``). The T first of the S bins are the window.
+    ``spikes`` has the held-in counts in the window, R x T x held-in neurons. ``basis`` is the temporal basis of window
+    and forward bins, S x B (``GaussianProcess.basis``). The first T of the S bins are the window.
     """
     likeliest = _likeliest_templates(spikes, population.heldin, templates)
     n_components = likeliest.shape[1]
@@ -69,15 +69,15 @@ def predict_rates(spikes: FloatArray, population: Population, basis: FloatArray,
 
 
 def _likeliest_templates(spikes: FloatArray, heldin: Population, templates: Templates) -> IntArray:
-    """Indices of each trial's likeliest templates, R x components.
+    """Indices of each trial's most likely templates, R x components.
 
-    They are judged with the latents at their mean, and by Poisson's likelihood with the log-rate for the log of the
-    expected count: exact for Poisson counts, and near enough for binary ones.
+    The likelihood is that of Poisson counts, with the latents at their mean. For binary counts, this is an
+    approximation: the log-rate stands for the log of the expected count.
     """
     n_bins = spikes.shape[1]
-    # One template at a time: the rates of thousands of templates at once would be gigabytes.
+    # One template at a time, because the rates of thousands of templates would take gigabytes.
     expected = np.array([heldin.rates(mean).sum() for mean in templates.means[:, :n_bins]])
-    # Only counts projected on the loadings meet a template, so that thousands of templates are one product.
+    # Projecting counts on the loadings first makes the likelihoods of thousands of templates one matrix product.
     projected = (spikes @ heldin.loadings).reshape(len(spikes), -1)
     log_likelihood = projected @ templates.means[:, :n_bins].reshape(len(templates.means), -1).T - expected
     return np.argsort(-log_likelihood, axis=1, kind="stable")[:, :N_COMPONENTS]
@@ -85,14 +85,14 @@ def _likeliest_templates(spikes: FloatArray, heldin: Population, templates: Temp
 
 @dataclass(frozen=True)
 class _Posterior:
-    """Gaussian posteriors of I pairs: latents' mean I x S x D and covariance per bin I x S x D x D."""
+    """Gaussian posteriors of I pairs: mean of the latents, I x S x D, and covariance in each bin, I x S x D x D."""
 
     mean: FloatArray
     covariance: FloatArray
     log_evidence: FloatArray
 
     def mean_rates(self, population: Population) -> FloatArray:
-        """Expected counts averaged over the posterior, I x S x N."""
+        """Posterior mean of the expected counts, I x S x N."""
         loadings = population.loadings
         squares = (loadings[:, :, None] * loadings[:, None, :]).reshape(len(loadings), -1)
         variance = self.covariance.reshape(*self.covariance.shape[:2], -1) @ squares.T
@@ -100,7 +100,7 @@ class _Posterior:
 
 
 class _Inference:
-    """Finds the posteriors of I pairs, from their counts (I x T x held-in) and their templates (I x S x D)."""
+    """Computes the posteriors of I pairs from their counts (I x T x held-in neurons) and templates (I x S x D)."""
 
     def __init__(self, spikes: FloatArray, means: FloatArray, heldin: Population, basis: FloatArray) -> None:
         self._spikes, self._means, self._loadings, self._basis = spikes, means, heldin.loadings, basis
@@ -121,9 +121,9 @@ class _Inference:
         )
 
     def _mode(self) -> tuple[FloatArray, FloatArray]:
-        """The likeliest weights of the basis, I x B x D, and their log-posterior, I.
+        """The most likely weights of the basis, I x B x D, and their log-posterior, I.
 
-        Newton's method, with steps halved where they overshoot.
+        Uses Newton's method. Steps that decrease the log-posterior are halved.
         """
         weights = np.zeros((len(self._spikes), self._basis.shape[1], self._loadings.shape[1]))
         value = self._log_posterior(weights)
@@ -148,7 +148,7 @@ class _Inference:
         return np.asarray(log_likelihood - (weights**2).sum(axis=(1, 2)) / 2)
 
     def _by_bin(self, covariance: FloatArray) -> FloatArray:
-        """Covariance of the latents of each bin, I x S x D x D, from that of the weights."""
+        """Covariance of the latents in each bin, I x S x D x D, from the covariance of the weights."""
         (n_bins, rank), n_latents = self._basis.shape, self._loadings.shape[1]
         by_weight = covariance.reshape(-1, rank, n_latents, rank, n_latents).transpose(0, 1, 3, 2, 4)
         outer = (self._basis[:, :, None] * self._basis[:, None, :]).reshape(n_bins, rank**2)
@@ -159,7 +159,7 @@ class _Inference:
 class _Curvature:
     """The negative Hessian of the log-posterior: ``1 + sum_t b_t b_t' (x) C' diag(c_t) C``.
 
-    Both factors are symmetric, so only their upper halves are multiplied and the rest is looked up.
+    Both factors are symmetric, so only their upper triangles are multiplied, and the rest is copied.
     """
 
     def __init__(self, window: FloatArray, loadings: FloatArray) -> None:
@@ -167,13 +167,13 @@ class _Curvature:
         times, latents = np.triu_indices(rank), np.triu_indices(n_latents)
         self._times = np.ascontiguousarray((window[:, times[0]] * window[:, times[1]]).T)
         self._loadings = loadings[:, latents[0]] * loadings[:, latents[1]]
-        place = _symmetric_lookup(rank)[:, None, :, None] * len(latents[0]) + _symmetric_lookup(n_latents)[:, None, :]
-        self._place = place.reshape(rank * n_latents, rank * n_latents)
+        index = _symmetric_lookup(rank)[:, None, :, None] * len(latents[0]) + _symmetric_lookup(n_latents)[:, None, :]
+        self._index = index.reshape(rank * n_latents, rank * n_latents)
 
     def of(self, curvature: FloatArray) -> FloatArray:
-        """I x (B D) x (B D), for the log-likelihood's curvature c by log-rate, I x T x held-in neurons."""
+        """The Hessian, I x (B D) x (B D), for the curvature c of the log-likelihood, I x T x held-in neurons."""
         halves = self._times @ (curvature @ self._loadings)
-        return np.asarray(halves.reshape(len(curvature), -1)[:, self._place] + np.eye(len(self._place)))
+        return np.asarray(halves.reshape(len(curvature), -1)[:, self._index] + np.eye(len(self._index)))
 
 
 def _inverse(matrices: FloatArray) -> FloatArray:
@@ -181,12 +181,12 @@ def _inverse(matrices: FloatArray) -> FloatArray:
 
 
 def _times(matrices: FloatArray, weights: FloatArray) -> FloatArray:
-    """Each pair's (B D) x (B D) matrix times its weights, I x B x D."""
+    """Product of each pair's matrix, (B D) x (B D), and its weights: I x B x D."""
     return np.asarray((matrices @ weights.reshape(len(weights), -1, 1)).reshape(weights.shape))
 
 
 def _symmetric_lookup(size: int) -> IntArray:
-    """Where the entry of a symmetric matrix stands in its upper half, size x size."""
+    """Index of each entry of a symmetric matrix in its upper triangle, size x size."""
     rows, columns = np.triu_indices(size)
     lookup = np.zeros((size, size), dtype=np.int64)
     lookup[rows, columns] = lookup[columns, rows] = np.arange(len(rows))

@@ -1,7 +1,7 @@
-"""The random-target layout (mc_rtt): one continuous session of self-paced reaching, cut into segments of 600 ms.
+"""The random-target layout (mc_rtt): a continuous session of self-paced reaching, cut into segments of 600 ms.
 
-There are no conditions, so the latents are the Gaussian process alone. Segments of the train file follow each other
-without a gap and the forward bins of one are the first bins of the next; those of the test file stand apart.
+There are no conditions, so the latents have no templates. Segments in the train file follow each other without gaps,
+and the forward bins of each are the first bins of the next. Segments in the test file are spaced apart.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from nlb_search.data.synthesis.task import MARGIN_MS, Recipe, Schedule, Task
 
 TEST_SPACING_MS = 1000
 TARGET_MS = (700, 1500)
-"""The shortest and the longest time for which a target is shown."""
+"""Shortest and longest time that a target is shown."""
 
 VELOCITY_NOISE = 0.7
 
@@ -24,9 +24,9 @@ VELOCITY_NOISE = 0.7
 class RandomTarget(Task):
     """Reaches to random targets.
 
-    The recipe: five latents over 100 ms, as smooth as the speed of self-paced reaches, at a gain at which the
-    ceiling is high enough to tell models apart and low enough that they overfit as they do on the real recording:
-    about 0.35 bits per spike with 60 held-in neurons (500 trials) and 0.41 with all 98.
+    The five latents have a timescale of 100 ms, as smooth as the speed of self-paced reaches. The gain is chosen such
+    that the ceiling is high enough to distinguish models, and low enough that models overfit as on the real recording.
+    The ceiling is about 0.35 bits per spike with 60 held-in neurons (500 trials) and 0.41 with all 98.
     """
 
     recipe = Recipe(n_latents=5, timescale_ms=100.0, template_share=0.0, gain=0.8, median_hz=8.0)
@@ -57,7 +57,7 @@ class RandomTarget(Task):
 
 
 def _targets(length_ms: int, rng: np.random.Generator) -> FloatArray:
-    """Positions of the targets shown, ms x 2: each stays for a while, then the next appears."""
+    """Position of the target shown at each ms, ms x 2. Targets are shown one after the other."""
     durations = rng.integers(*TARGET_MS, size=length_ms // TARGET_MS[0] + 1)
-    places = rng.uniform(-50, 50, size=(len(durations), 2))
-    return np.asarray(np.repeat(places, durations, axis=0)[:length_ms])
+    positions = rng.uniform(-50, 50, size=(len(durations), 2))
+    return np.asarray(np.repeat(positions, durations, axis=0)[:length_ms])

@@ -1,8 +1,8 @@
-"""Reaching with conditions: what the maze and the bump layouts share.
+"""Reaching with conditions: common code of the maze and bump layouts.
 
-Every condition has a template, the mean course of the latents around movement onset. The first two latents carry the
-condition's movement; the others follow smooth random courses that are tuned to the condition's features, as motor
-cortex is tuned to direction.
+Each condition has a template: the mean latents around movement onset. The first two latents encode the movement of the
+condition. The others are smooth random time courses that are tuned to the features of the condition, as motor cortex is
+tuned to direction.
 """
 
 from abc import abstractmethod
@@ -17,14 +17,14 @@ from nlb_search.data.synthesis.latents import BIN_MS, FloatArray, GaussianProces
 from nlb_search.data.synthesis.task import TAPER_MS, Task
 
 MOVEMENT_PEAK = 2.0
-"""Latents' amplitude at the peak of a movement: 200 mm/s."""
+"""Amplitude of the latents at the peak of a movement, which gives 200 mm/s."""
 
 COURSE_TIMESCALE_MS = 120.0
 VELOCITY_NOISE = 0.3
 
 
 class Reach(Task):
-    """A task whose trials each have one of finitely many conditions."""
+    """A task with a finite number of conditions."""
 
     def __init__(self, dataset: Dataset, rng: np.random.Generator) -> None:
         super().__init__(dataset, rng)
@@ -41,15 +41,15 @@ class Reach(Task):
 
     @abstractmethod
     def draw_conditions(self, rng: np.random.Generator) -> pd.DataFrame:
-        """A table of the conditions, one a row, with the columns that a trial of each has."""
+        """Draw the conditions: a table with one row per condition."""
 
     @abstractmethod
     def movement(self, time_ms: IntArray) -> FloatArray:
-        """Velocity of each condition at times from movement onset, conditions x times x 2, at most about 1."""
+        """Velocity in each condition, conditions x times x 2, at most about 1. Times are relative to movement onset."""
 
     @abstractmethod
     def features(self) -> FloatArray:
-        """What neurons are tuned to, conditions x features."""
+        """The features that neurons are tuned to, conditions x features."""
 
     def mean(self, trials: pd.DataFrame, time_ms: FloatArray) -> FloatArray:
         bins = ((time_ms - self._times[0]) // BIN_MS).astype(np.int64)
@@ -68,7 +68,7 @@ class Reach(Task):
 
 
 def bell(time_ms: IntArray | FloatArray, peak_ms: float, width_ms: float) -> FloatArray:
-    """The speed of a movement: one at its peak, a Gaussian of that standard deviation in time."""
+    """Speed of a movement: a Gaussian in time with standard deviation ``width_ms``, which is one at its peak."""
     return np.asarray(np.exp(-(((time_ms - peak_ms) / width_ms) ** 2) / 2))
 
 
@@ -78,7 +78,7 @@ def directions(angles: FloatArray) -> FloatArray:
 
 
 def balanced(splits: Sequence[str], n_groups: int, rng: np.random.Generator) -> IntArray:
-    """A group for each trial, as many of each in every split as its size allows, in random order."""
+    """Assign trials to groups at random, such that the groups of each split differ in size by at most one."""
     labels = np.array(splits)
     groups = np.zeros(len(labels), dtype=np.int64)
     for split in dict.fromkeys(splits):

@@ -1,4 +1,4 @@
-"""Making a synthetic recording: sizes, splits, sessions, files, truth."""
+"""Making a synthetic recording: sizes, splits, sessions, NWB files and ground truth."""
 
 import tempfile
 from collections.abc import Iterator
@@ -20,16 +20,16 @@ from nlb_search.data.synthesis.tasks import TASKS
 from nlb_search.data.synthesis.truth import write_truth
 
 VAL_SHARE = 0.25
-"""The part of the trials with public targets that is kept for validation, as in the benchmark."""
+"""Share of the trials with public targets that are val, as in the benchmark."""
 
 
 @dataclass(frozen=True)
 class SynthesisOptions:
-    """How large a synthetic recording is and which one of its kind.
+    """Size, random seed and spiking of a synthetic recording.
 
-    ``n_trials`` counts train, val and test trials, ``n_neurons`` held-in and held-out ones; None takes the real
-    recording's. The shares of test trials and of held-out neurons are the real recording's either way.
-    ``binary`` keeps at most one spike per neuron and bin of 5 ms.
+    ``n_trials`` is the number of train, val and test trials, and ``n_neurons`` that of held-in and held-out neurons; by
+    default, they are those of the real recording. The shares of test trials and of held-out neurons are always those
+    of the real recording. If ``binary`` is true, each neuron has at most one spike per bin of 5 ms.
     """
 
     seed: int = 0
@@ -40,7 +40,7 @@ class SynthesisOptions:
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many trials and neurons of each kind a recording has."""
+    """Numbers of trials and neurons of a recording."""
 
     n_train: int
     n_val: int
@@ -50,18 +50,18 @@ class Sizes:
 
 
 def synthesize(dataset_name: str, out: Path, options: SynthesisOptions) -> Path:
-    """Writes a synthetic recording in the layout of a benchmark dataset and returns its folder, ``out/<dataset>``.
+    """Write a synthetic recording in the layout of a benchmark dataset, and return its folder, ``out/<dataset>``.
 
-    The folder has ``<dandi_id>/sub-X/`` with the train and the test file, as DANDI serves them, and
-    ``<dataset>_truth.h5`` (see ``truth.write_truth``). The same options give the same spikes.
+    The folder has the train and test files in ``<dandi_id>/sub-X/``, as on DANDI, and ``<dataset>_truth.h5`` (see
+    ``truth.write_truth``). The same options give the same spikes. The folder is created only when it is complete.
 
-    The folder appears whole or not at all. Raises DataError if it is there already, if ``out`` cannot be a folder,
-    if the dataset is unknown, or if a size leaves a split or a kind of neuron too small.
+    Raises DataError if the folder already exists, if ``out`` cannot be written, if the dataset is unknown, or if there
+    are too few trials or neurons.
     """
     dataset = dataset_named(dataset_name)
     folder = out / dataset.name
     if folder.exists():
-        raise DataError(f"{folder} exists already: remove it or choose another folder to write to")
+        raise DataError(f"{folder} already exists: remove it or choose another folder")
     task_class = TASKS[dataset.layout]
     sizes = sizes_of(dataset, task_class.min_trials, options)
     task_seed, split_seed, neuron_seed, train_seed, test_seed, observer_seed = np.random.SeedSequence(
@@ -91,14 +91,14 @@ def synthesize(dataset_name: str, out: Path, options: SynthesisOptions) -> Path:
         write_full(train_file, train)
         write_test(subject / f"{dataset.file_stem}_desc-test_ecephys.nwb", test)
 
-        unhidden = Path(staging) / "unhidden_test.nwb"
-        write_full(unhidden, test)
+        full_test_file = Path(staging) / "full_test.nwb"
+        write_full(full_test_file, test)
         write_truth(
             whole / f"{dataset.name}_truth.h5",
             options.seed,
             train,
             test,
-            RecordingFiles(train_file, unhidden),
+            RecordingFiles(train_file, full_test_file),
             np.random.default_rng(observer_seed),
         )
         whole.rename(folder)
@@ -107,7 +107,7 @@ def synthesize(dataset_name: str, out: Path, options: SynthesisOptions) -> Path:
 
 @contextmanager
 def _written_to(out: Path) -> Iterator[None]:
-    """Makes the folder; what goes wrong with it then or later, as on a full disk, is raised as a DataError."""
+    """Create the folder. Raises DataError if creating it or writing to it fails, for example on a full disk."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         yield
@@ -116,7 +116,11 @@ def _written_to(out: Path) -> Iterator[None]:
 
 
 def sizes_of(dataset: Dataset, min_trials: int, options: SynthesisOptions) -> Sizes:
-    """Trials and neurons of each kind. Raises DataError where a split would have fewer than ``min_trials``."""
+    """Compute the numbers of trials and neurons.
+
+    Raises DataError if a split would have fewer than ``min_trials``, if there are fewer than two neurons, or if the
+    seed is negative.
+    """
     real_trials, real_neurons = dataset.n_train_val + dataset.n_test, dataset.n_heldin + dataset.n_heldout
     n_trials = real_trials if options.n_trials is None else options.n_trials
     n_neurons = real_neurons if options.n_neurons is None else options.n_neurons
@@ -128,14 +132,14 @@ def sizes_of(dataset: Dataset, min_trials: int, options: SynthesisOptions) -> Si
     n_val = round((n_trials - n_test) * VAL_SHARE)
     if min(n_test, n_val) < min_trials:
         raise DataError(
-            f"n_trials={n_trials} leaves {n_val} val and {n_test} test trials, and {dataset.name} needs "
-            f"{min_trials} of each to be scored: give at least {_enough_trials(dataset, min_trials)}"
+            f"n_trials={n_trials} gives {n_val} val and {n_test} test trials, but {dataset.name} needs {min_trials} of "
+            f"each for scoring: give at least {_enough_trials(dataset, min_trials)}"
         )
     n_heldout = min(max(1, round(n_neurons * dataset.n_heldout / real_neurons)), n_neurons - 1)
     return Sizes(n_trials - n_test - n_val, n_val, n_test, n_neurons - n_heldout, n_heldout)
 
 
 def _enough_trials(dataset: Dataset, min_trials: int) -> int:
-    """A number of trials that leaves ``min_trials`` and one to spare for rounding in both val and test."""
+    """A number of trials that gives at least ``min_trials`` in val and in test, with a margin of one for rounding."""
     test_share = dataset.n_test / (dataset.n_train_val + dataset.n_test)
     return int(np.ceil((min_trials + 1) / min(test_share, (1 - test_share) * VAL_SHARE)))

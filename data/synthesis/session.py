@@ -1,4 +1,4 @@
-"""One session: what was scheduled, what the latents did, which spikes the neurons fired, how the animal moved."""
+"""Simulating one session: its schedule, latents, spikes and behaviour."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,9 +15,10 @@ from nlb_search.data.synthesis.task import Schedule, Task
 
 @dataclass(frozen=True)
 class Session:
-    """A simulated session on its own clock, which begins at zero.
+    """A simulated session. All times are relative to its start.
 
-    ``latents`` are bins x latents, ``counts`` bins x neurons, ``spike_times`` one array of seconds a neuron.
+    ``latents`` is bins x latents, ``counts`` is bins x neurons, and ``spike_times`` has one array per neuron, in
+    seconds.
     """
 
     task: Task
@@ -29,20 +30,20 @@ class Session:
     behavior: list[Behavior]
 
     def trials(self, split: str) -> pd.DataFrame:
-        """The trials of a split, in the order of the trial table."""
+        """The rows of the trial table that are in a split."""
         return self.schedule.trials[self.schedule.trials["split"] == split]
 
     def rates(self, split: str) -> FloatArray:
-        """True rates of window + forward in spikes per bin, trials x bins x neurons."""
+        """True rates in spikes per bin, trials x bins (window, then forward) x neurons."""
         return self.population.rates(self.latents[self.task.window_bins(self.trials(split))])
 
     def spikes(self, split: str) -> FloatArray:
-        """Spike counts of window + forward, trials x bins x neurons."""
+        """Spike counts, trials x bins (window, then forward) x neurons."""
         return self.counts[self.task.window_bins(self.trials(split))].astype(np.float64)
 
 
 def simulate(task: Task, population: Population, splits: Sequence[str], rng: np.random.Generator) -> Session:
-    """A session with one trial for each of ``splits``, in their order."""
+    """Simulate a session with one trial for each of ``splits``, in this order."""
     schedule = task.schedule(splits, rng)
     latents = task.mean_latents(schedule) + task.recipe.process.sample(schedule.n_bins, rng)
     counts = draw_counts(population, latents, rng)

@@ -1,10 +1,10 @@
-"""Spiking: how many spikes a bin has at a given log-rate, and what its count says of the log-rate.
+"""Spiking: the distribution of a bin's spike count given its log-rate.
 
-Neurons fire as a Poisson process. ``Poisson`` counts what they fire in a bin; ``Binary`` only whether they fired, as
-models that predict the chance of a spike need it. A binary count is Bernoulli with chance ``1 - exp(-rate)``, the
-complementary log-log link of generalised linear models (McCullagh & Nelder 1989, section 4.3).
+Neurons fire as a Poisson process. ``Poisson`` counts the spikes in a bin. ``Binary`` is one if there are any, for
+models that predict the probability of a spike. A binary count is Bernoulli with probability ``1 - exp(-rate)``, which
+is the complementary log-log link of generalised linear models (McCullagh & Nelder 1989, section 4.3).
 
-Log-rates are those of the Poisson process, in spikes per bin, and arrays of any one shape.
+Log-rates are those of the Poisson process, in spikes per bin. Arrays can have any shape, the same for all arguments.
 """
 
 from abc import ABC, abstractmethod
@@ -15,18 +15,20 @@ import numpy.typing as npt
 from nlb_search.data.synthesis.latents import FloatArray
 
 N_NODES = 10
-"""Nodes of the quadrature over a log-rate: the chance of a spike is off by less than 1e-4 of itself where the
-log-rate's standard deviation is one."""
+"""Number of nodes of the quadrature over a log-rate.
+
+The relative error of the probability of a spike is below 1e-4 if the log-rate has a standard deviation of one.
+"""
 
 
 class Spiking(ABC):
-    """A distribution of counts given log-rates, whose log-likelihood is concave in them."""
+    """A distribution of counts given log-rates, with a log-likelihood that is concave in the log-rates."""
 
     most: int
     """The highest count."""
 
     def draw(self, log_rates: FloatArray, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-        """Counts of bins: those of the Poisson process, cut at ``most``."""
+        """Draw counts from the Poisson process, clipped to ``most``."""
         return np.minimum(rng.poisson(np.exp(log_rates)), self.most).astype(np.uint8)
 
     @abstractmethod
@@ -35,19 +37,19 @@ class Spiking(ABC):
 
     @abstractmethod
     def mean_over(self, log_rates: FloatArray, variance: FloatArray) -> FloatArray:
-        """Expected counts where the log-rates are uncertain: Gaussian with this mean and variance."""
+        """Expected counts if the log-rates are Gaussian with means ``log_rates`` and this variance."""
 
     @abstractmethod
     def log_likelihood(self, counts: FloatArray, log_rates: FloatArray) -> FloatArray:
-        """Of each bin, less what does not depend on the log-rate."""
+        """Log-likelihood of each bin, without terms that do not depend on the log-rate."""
 
     @abstractmethod
     def slope_and_curvature(self, counts: FloatArray, log_rates: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """First derivative of ``log_likelihood`` by the log-rate, and the second with its sign turned."""
+        """First derivative and negative second derivative of ``log_likelihood`` with respect to the log-rate."""
 
 
 class Poisson(Spiking):
-    """All spikes of a bin are counted, as far as a byte can."""
+    """Counts all spikes in a bin, up to 255."""
 
     most = 255
 
@@ -66,7 +68,7 @@ class Poisson(Spiking):
 
 
 class Binary(Spiking):
-    """A bin has one spike or none."""
+    """Counts at most one spike per bin."""
 
     most = 1
 
@@ -74,7 +76,7 @@ class Binary(Spiking):
         return np.asarray(-np.expm1(-np.exp(log_rates)))
 
     def mean_over(self, log_rates: FloatArray, variance: FloatArray) -> FloatArray:
-        # The mean of this function of a Gaussian variable has no closed form: Gauss-Hermite quadrature.
+        # The mean over a Gaussian variable has no closed form, so use Gauss-Hermite quadrature.
         nodes, weights = np.polynomial.hermite_e.hermegauss(N_NODES)
         weights = weights / weights.sum()
         sd = np.sqrt(variance)

@@ -1,7 +1,7 @@
-"""What every layout of a recording has in common: a schedule of trials, and latents that depend on it.
+"""Base class of the layouts' tasks: a schedule of trials, and the mean latents of each trial.
 
-Inside this package, times are whole ms on the session's clock, and a column whose name ends in ``_time`` is one;
-the writer of the file turns them into seconds. Windows begin on a grid of 20 ms, so that bins of 5 and of 20 ms cover
+In this package, times (all columns with names that end in ``_time``) are whole milliseconds from the start of the
+session; ``nwb`` converts them to seconds. Windows start at multiples of 20 ms, so that bins of 5 and of 20 ms cover
 them exactly.
 """
 
@@ -17,24 +17,24 @@ from nlb_search.data.synthesis.behavior import Behavior
 from nlb_search.data.synthesis.latents import BIN_MS, BoolArray, FloatArray, GaussianProcess, IntArray
 
 GRID_MS = 20
-"""Windows begin at a multiple of this: both of the benchmark's bin widths divide it."""
+"""Windows start at multiples of this, which both of the benchmark's bin widths divide."""
 
 MARGIN_MS = 400
-"""Recording before the first trial and after the last one: behaviour is read up to 140 ms past a window."""
+"""Length of the recording before the first and after the last trial: behaviour is read up to 140 ms after a window."""
 
 TAPER_MS = 20
-"""Templates rise and fall over this time, outside of every window and its forward bins."""
+"""Templates rise and fall over this time, before the window and after the forward bins."""
 
 UNUSED_SHARE = 0.05
-"""Trials of no split, as a share of the train trials, in the layouts that have them."""
+"""Number of trials in no split, as a share of the train trials, in the layouts that have such trials."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How hard a layout is to predict.
+    """Parameters that determine how hard a layout is to predict.
 
-    ``template_share`` is the part of the latents' variance that the templates carry, the rest is the Gaussian
-    process's; ``gain`` and ``median_hz`` are those of ``neurons.draw_population``.
+    ``template_share`` is the share of the latents' variance that is due to the templates; the rest is due to the
+    Gaussian process. ``gain`` and ``median_hz`` are arguments of ``neurons.draw_population``.
     """
 
     n_latents: int
@@ -50,7 +50,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Schedule:
-    """The trials of one session, in order, and how long it lasts.
+    """The trials of one session, in order, and the length of the session.
 
     ``trials`` has ``start_time``, ``stop_time``, ``split`` and the columns of the layout.
     """
@@ -64,59 +64,59 @@ class Schedule:
 
 
 class Task(ABC):
-    """What the animal does in one layout; a task is drawn once and holds for both sessions of a recording."""
+    """The animal's task in one layout. One random task is drawn per recording and used for both of its sessions."""
 
     recipe: Recipe
     max_shift_ms = 0
-    """How much later than the align field a window may be read."""
+    """Longest delay of a window after the time in the align field."""
 
     min_trials = 4
-    """The fewest trials that a split can be scored on."""
+    """Minimum number of trials for scoring a split."""
 
     def __init__(self, dataset: Dataset, rng: np.random.Generator) -> None:  # noqa: ARG002
         self.dataset = dataset
 
     @abstractmethod
     def schedule(self, splits: Sequence[str], rng: np.random.Generator) -> Schedule:
-        """A session whose trials have these splits, in this order."""
+        """Draw a session with one trial for each of ``splits``, in this order."""
 
     @abstractmethod
     def mean(self, trials: pd.DataFrame, time_ms: FloatArray) -> FloatArray:
-        """Mean latents of trials, trials x times x latents; ``time_ms`` is trials x times from the align field."""
+        """Mean latents, trials x times x latents. ``time_ms`` is trials x times, relative to the align field."""
 
     @abstractmethod
     def candidates(self, split: str, rng: np.random.Generator) -> pd.DataFrame:
-        """Equally probable trials that an observer of ``split`` reckons with, as ``mean`` takes them."""
+        """The observer's prior for trials of ``split``: equally probable trials, in the form that ``mean`` takes."""
 
     @abstractmethod
     def behavior(self, schedule: Schedule, latents: FloatArray, rng: np.random.Generator) -> list[Behavior]:
-        """What was recorded beside the spikes, at 1 kHz; ``latents`` are bins x latents."""
+        """Behaviour at 1 kHz. ``latents`` is bins x latents."""
 
     def n_unused(self, n_train: int) -> int:  # noqa: ARG002
-        """How many trials of the train file belong to no split."""
+        """Number of trials in the train file that are in no split."""
         return 0
 
     def shifts_ms(self, trials: pd.DataFrame) -> IntArray:
-        """How much later than the align field nlb_tools reads the window of each of a split's trials."""
+        """Delay of each trial's window in nlb_tools, relative to the align field. ``trials`` are those of one split."""
         return np.zeros(len(trials), dtype=np.int64)
 
     def scored(self, trials: pd.DataFrame, time_ms: FloatArray) -> BoolArray:  # noqa: ARG002
-        """Which bins of the window count for co-bps, trials x times; ``time_ms`` is as for ``mean``."""
+        """Mask of the bins that are scored for co-bps, trials x times. ``time_ms`` is as in ``mean``."""
         return np.ones(time_ms.shape, dtype=bool)
 
     def window_times(self, trials: pd.DataFrame) -> FloatArray:
-        """Starts of the bins of window + forward, trials x bins, in ms from the align field."""
+        """Start times of the window and forward bins, trials x bins, in ms relative to the align field."""
         start, stop = self.dataset.window_ms
         times = np.arange(start, stop + FORWARD_MS, BIN_MS)
         return np.asarray(times + self.shifts_ms(trials)[:, None], dtype=np.float64)
 
     def window_bins(self, trials: pd.DataFrame) -> IntArray:
-        """Indices of the same bins on the session's clock, trials x bins."""
+        """Indices of the same bins in the session, trials x bins."""
         times = self.window_times(trials) + trials[self.dataset.align_field].to_numpy()[:, None]
         return np.asarray(times // BIN_MS, dtype=np.int64)
 
     def mean_latents(self, schedule: Schedule) -> FloatArray:
-        """Mean latents of a whole session, bins x latents: every trial's template where the trial is."""
+        """Mean latents of a whole session, bins x latents: the template of each trial at its time, else zero."""
         trials = schedule.trials[schedule.trials[self.dataset.align_field].notna()]
         start, stop = self.dataset.window_ms
         stop += FORWARD_MS + self.max_shift_ms
@@ -132,9 +132,10 @@ class Task(ABC):
 
 
 def back_to_back(before_ms: IntArray, after_ms: IntArray, window_start_ms: int) -> tuple[IntArray, int]:
-    """Align times of trials that follow one another, and the session's length, in ms.
+    """Align times of consecutive trials, and the length of the session, in ms.
 
-    A trial lasts from ``before_ms`` before its align time to ``after_ms`` after it, rounded up to the grid.
+    A trial lasts from ``before_ms`` before its align time to ``after_ms`` after it, rounded up to multiples of
+    ``GRID_MS``.
     """
     to_window = _up_to_grid(before_ms + window_start_ms)
     lengths = _up_to_grid(to_window - window_start_ms + after_ms)

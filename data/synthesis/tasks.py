@@ -1,4 +1,4 @@
-"""Which task a layout's recordings are made of."""
+"""The task of each layout."""
 
 from nlb_search.data.datasets import Layout
 from nlb_search.data.synthesis.bump import Bump

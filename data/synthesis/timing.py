@@ -1,8 +1,8 @@
 """The timing layout (dmfc_rsg): Ready, Set, Go.
 
-The animal is shown an interval from Ready to Set (``ts``) and produces it from Set to Go (``tp``). Between Set and Go
-the latents run through one trajectory, the faster the shorter ``tp`` (Sohn et al. 2019,
-https://doi.org/10.1016/j.neuron.2019.06.012); where it runs depends on the context: the effector, the direction and
+The animal is shown an interval from Ready to Set (``ts``) and reproduces it from Set to Go (``tp``). Between Set and
+Go, the latents follow a trajectory, at a speed inversely proportional to ``tp`` (Sohn et al. 2019,
+https://doi.org/10.1016/j.neuron.2019.06.012). The trajectory is shifted by the context: the effector, the direction and
 the prior of the interval.
 """
 
@@ -18,20 +18,20 @@ from nlb_search.data.synthesis.reach import balanced, bell
 from nlb_search.data.synthesis.task import TAPER_MS, UNUSED_SHARE, Recipe, Schedule, Task, back_to_back
 
 INTERVALS_MS = np.array([[800, 900, 1000, 1100, 1200], [480, 560, 640, 720, 800]])
-"""Sample intervals of the long prior and of the short one."""
+"""Sample intervals of the long and of the short prior."""
 
 CONTEXTS = 8
-"""Effector x direction x prior."""
+"""Number of contexts: effector x direction x prior."""
 
 TOWARDS_PRIOR = 0.2
-"""How far a produced interval is drawn to the middle of its prior."""
+"""Fraction by which produced intervals are biased towards the mean of the prior."""
 
 WEBER_FRACTION = 0.1
 PRODUCED_MS = (300, 1480)
-"""Produced intervals end inside the window of 1500 ms."""
+"""Range of produced intervals, which must fit in the window of 1500 ms."""
 
 OUTLIER_EVERY = 33
-"""One trial in so many of a split is an outlier, and ``tp`` is off by one of the factors."""
+"""One in this many trials of a split is an outlier: its ``tp`` is multiplied by one of ``OUTLIER_FACTORS``."""
 OUTLIER_FACTORS = (0.6, 1.5)
 CORRECT_FRACTION = 0.2
 
@@ -43,15 +43,15 @@ N_CANDIDATES = 4000
 class Timing(Task):
     """Ready, Set, Go.
 
-    The recipe: templates carry most of the variance, as the trajectory's speed must stand out from the latents' other
-    changes for it to tell ``tp``, and these are slow for the same reason. Neurons are few, so the gain is
-    high; the ceiling is about 0.3 bits per spike, and tp corr of the true rates about -0.55.
+    Templates explain most of the variance, and the Gaussian process is slow, because otherwise ``tp`` could not be
+    inferred from the speed of the trajectory. The gain is high, because there are few neurons. The ceiling is about 0.3
+    bits per spike, and tp corr of the true rates is about -0.55.
     """
 
     recipe = Recipe(n_latents=6, timescale_ms=120.0, template_share=0.85, gain=0.8, median_hz=8.0)
     max_shift_ms = MAX_JITTER_MS
     min_trials = 3 * CONTEXTS
-    """Two of each context that are no outliers: tp corr is a correlation within every context."""
+    """Leaves at least two trials per context that are not outliers: tp corr is a correlation within each context."""
 
     def __init__(self, dataset: Dataset, rng: np.random.Generator) -> None:
         super().__init__(dataset, rng)
@@ -79,7 +79,7 @@ class Timing(Task):
         )
 
     def _trajectory(self, phase: FloatArray, time_ms: FloatArray) -> FloatArray:
-        """From Set (phase 0) to Go (phase 1) one turn in one plane and half a turn in another, then back to rest."""
+        """From Set (phase 0) to Go (phase 1), one turn in one plane and half a turn in another; then back to zero."""
         along = np.clip(phase, 0, 1) * np.pi
         planes = (1 - np.cos(2 * along), np.sin(2 * along), 1 - np.cos(along), np.sin(along))
         rest = np.zeros((*phase.shape, self.recipe.n_latents - len(planes)))
@@ -91,9 +91,9 @@ class Timing(Task):
         return _conditions([split] * N_CANDIDATES, rng)
 
     def shifts_ms(self, trials: pd.DataFrame) -> IntArray:
-        """The jitter that ``nlb_tools.make_tensors`` draws with its default seed for bins of 5 ms.
+        """The random delays that ``nlb_tools.make_tensors`` draws with its default seed for bins of 5 ms.
 
-        Train and val windows end up to 300 ms after Go, so that a model cannot tell Go from the window's end.
+        Windows of train and val end up to 300 ms after Go, so that models cannot infer Go from the end of the window.
         """
         uniform = np.random.RandomState(0).random_sample(len(trials))
         highest = np.clip(self.dataset.window_length_ms - trials["tp"].to_numpy(), 0, MAX_JITTER_MS) // BIN_MS
@@ -101,7 +101,7 @@ class Timing(Task):
         return np.asarray(np.round(uniform * highest) * BIN_MS * jittered, dtype=np.int64)
 
     def scored(self, trials: pd.DataFrame, time_ms: FloatArray) -> BoolArray:
-        """Only the bins from Set to Go."""
+        """Mask of the bins from Set to Go."""
         return np.asarray((time_ms >= -trials["tp"].to_numpy()[:, None]) & (time_ms < 0))
 
     def schedule(self, splits: Sequence[str], rng: np.random.Generator) -> Schedule:
@@ -130,12 +130,12 @@ class Timing(Task):
         return Schedule(trials, length)
 
     def behavior(self, schedule: Schedule, latents: FloatArray, rng: np.random.Generator) -> list[Behavior]:  # noqa: ARG002
-        """None at 1 kHz: what the animal did is in the trial table."""
+        """No time series: behaviour is in the trial table."""
         return []
 
 
 def _conditions(splits: Sequence[str], rng: np.random.Generator) -> pd.DataFrame:
-    """What is asked and what is produced in each trial; every split has all contexts, as far as it has trials."""
+    """Draw the context, sample interval and produced interval of each trial. Contexts are balanced in each split."""
     n_trials = len(splits)
     context = balanced(splits, CONTEXTS, rng)
     is_short = context % 2

@@ -1,4 +1,4 @@
-"""What only the maker of a recording knows: the test targets, the true rates and the ceiling."""
+"""Ground truth of a synthetic recording: the test targets, the true rates and the ceiling."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ GROUP = "truth"
 
 @dataclass(frozen=True)
 class Ceiling:
-    """Scores in bits per spike that no model of the recording is expected to pass: those of ``observer``."""
+    """Scores of ``observer`` in bits per spike, which no model of the recording is expected to exceed."""
 
     co_bps_val: float
     co_bps_test: float
@@ -35,26 +35,26 @@ class Ceiling:
 
 
 def read_ceiling(truth_path: Path) -> Ceiling:
-    """The ceiling that a ``<dataset>_truth.h5`` records. Raises DataError if it is not such a file."""
+    """Read the ceiling from a file ``<dataset>_truth.h5``. Raises DataError if it is not such a file."""
     try:
         with h5py.File(truth_path) as file:
             attributes = file[GROUP].attrs
             return Ceiling(**{name: float(attributes[name]) for name in Ceiling.__dataclass_fields__})
     except (OSError, KeyError) as error:
         raise DataError(
-            f"no ceiling can be read from {truth_path} ({error}): give the *_truth.h5 of `nlb-search synthesize`"
+            f"cannot read the ceiling from {truth_path} ({error}): give a *_truth.h5 file of `nlb-search synthesize`"
         ) from error
 
 
 def write_truth(
     path: Path, seed: int, train: Session, test: Session, files: RecordingFiles, rng: np.random.Generator
 ) -> None:
-    """Writes the truth of a recording.
+    """Write the ground truth of a recording to an HDF5 file.
 
-    ``files`` are the NWB files of both sessions, the test session with nothing hidden. The groups
-    ``<dataset>`` and ``<dataset>_20`` are the benchmark's test targets; the group ``truth`` has
-    the true rates ``rates_train``, ``rates_val`` and ``rates_test``: expected counts in spikes per bin of 5 ms (trials
-    x bins of window + forward x neurons, held-in neurons first). The ceiling is among its attributes.
+    ``files`` are the NWB files of both sessions; that of the test session must be complete. The groups ``<dataset>``
+    and ``<dataset>_20`` have the benchmark's test targets. The group ``truth`` has the true rates ``rates_train``,
+    ``rates_val`` and ``rates_test`` in spikes per bin of 5 ms, trials x bins (window, then forward) x neurons (held-in
+    first). The ceiling is in the attributes of this group.
     """
     dataset = train.task.dataset
     save_to_h5(benchmark_targets(files, dataset), str(path))
@@ -77,9 +77,9 @@ def write_truth(
 
 
 def benchmark_targets(files: RecordingFiles, dataset: Dataset) -> dict[str, Any]:
-    """The benchmark's targets for the test phase, in every bin width: models train on train and val, and predict test.
+    """The benchmark's targets for the test phase (train on train and val, predict test), in both bin widths.
 
-    They are made of the trials of both NWB files, as the benchmark's server made its own.
+    They are made from the trials of both NWB files, as on the benchmark's server.
     """
     assert files.test is not None
     train, test = (
@@ -100,7 +100,7 @@ def benchmark_targets(files: RecordingFiles, dataset: Dataset) -> dict[str, Any]
 
 @dataclass(frozen=True)
 class ObserverScores:
-    """Bits per spike of the observer, and co-bps of the true rates."""
+    """Scores of the observer in bits per spike, and co-bps of the true rates."""
 
     co_bps: float
     fp_bps: float
@@ -108,7 +108,7 @@ class ObserverScores:
 
 
 def observer_scores(session: Session, split: str, rng: np.random.Generator) -> ObserverScores:
-    """Scores of a split as ``nlb_tools.evaluation`` reckons them, with bins that it does not score left out."""
+    """Score the observer on a split as ``nlb_tools.evaluation`` does, without the bins that are not scored."""
     task, population = session.task, session.population
     trials, spikes, rates = session.trials(split), session.spikes(split), session.rates(split)
     n_window = task.dataset.window_length_ms // BIN_MS
@@ -130,6 +130,6 @@ def observer_scores(session: Session, split: str, rng: np.random.Generator) -> O
 
 
 def templates_of(session: Session, split: str, rng: np.random.Generator) -> Templates:
-    """The templates that an observer of a split reckons with."""
+    """The templates in the observer's prior for a split."""
     candidates = session.task.candidates(split, rng)
     return Templates(session.task.mean(candidates, session.task.window_times(candidates)))

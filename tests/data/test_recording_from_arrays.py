@@ -39,7 +39,7 @@ def test_arrays_that_are_no_recording_leave_nothing(tmp_path: Path) -> None:
         (ragged, "train_spikes_heldin is ragged"),
         (toy_arrays() | {"train_behaviour": np.zeros(3)}, "unknown array 'train_behaviour'"),
         (toy_arrays() | {"eval_spikes_heldin": np.full((16, 24, 9), -1)}, "eval_spikes_heldin has -1"),
-        (toy_arrays() | {"eval_cond_idx": 5}, "eval_cond_idx must list the trials of each condition, not 5"),
+        (toy_arrays() | {"eval_cond_idx": 5}, "eval_cond_idx must list the trial numbers of each condition, not 5"),
         ({"train_spikes_heldin": np.zeros((2, 2, 2))}, "lacks train_spikes_heldout, eval_spikes_heldin"),
     ):
         for path in (tmp_path / "a.h5", tmp_path / "b.h5"):

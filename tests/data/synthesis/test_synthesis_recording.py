@@ -91,7 +91,7 @@ def test_too_few_trials_are_refused_with_a_number_that_is_enough(name: str, tmp_
     dataset = DATASETS[name]
     min_trials = TASKS[dataset.layout].min_trials
 
-    with pytest.raises(DataError, match=r"n_trials=7 leaves \d val and \d test trials.* give at least \d+$") as refusal:
+    with pytest.raises(DataError, match=r"n_trials=7 gives \d val and \d test trials.* give at least \d+$") as refusal:
         synthesize(name, tmp_path, SynthesisOptions(n_trials=7))
 
     enough = int(str(refusal.value).split()[-1])
@@ -122,7 +122,7 @@ def test_a_recording_that_exists_is_kept(tmp_path: Path) -> None:
     (tmp_path / "mc_rtt").mkdir()
     (tmp_path / "mc_rtt" / "mine.txt").write_text("kept")
 
-    with pytest.raises(DataError, match="exists already: remove it or choose another folder"):
+    with pytest.raises(DataError, match="already exists: remove it or choose another folder"):
         synthesize("mc_rtt", tmp_path, TINY)
 
     assert (tmp_path / "mc_rtt" / "mine.txt").read_text() == "kept"

@@ -171,5 +171,5 @@ def test_a_file_without_a_ceiling_is_refused(tmp_path: Path) -> None:
         file["x"] = 1
 
     for path in (tmp_path / "other.h5", tmp_path / "absent.h5"):
-        with pytest.raises(DataError, match=f"no ceiling can be read from {path}"):
+        with pytest.raises(DataError, match=f"cannot read the ceiling from {path}"):
             read_ceiling(path)
