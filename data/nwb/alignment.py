@@ -54,8 +54,8 @@ class Windows:
         length = self.n_bins[0] if len(self.n_bins) else 0
         return self.first[:, None] + np.arange(length)
 
-    def chosen(self, kept: BoolArray) -> "Windows":
-        return Windows(self.rows[kept], self.first[kept], self.n_bins[kept], self.steps[kept], self.shared[kept])
+    def chosen(self, mask: BoolArray) -> "Windows":
+        return Windows(self.rows[mask], self.first[mask], self.n_bins[mask], self.steps[mask], self.shared[mask])
 
 
 def times_of(trials: pd.DataFrame, column: str) -> Times:

@@ -136,6 +136,10 @@ def short_trial(session: OwnSession) -> None:
     session.stop[7] = session.start[7] + 0.1
 
 
+def no_length(session: OwnSession) -> None:
+    session.stop = session.start.copy()
+
+
 def unobserved(session: OwnSession) -> None:
     hole = (session.start[4] + 0.1, session.start[4] + 0.2)
     session.obs_intervals = [np.array([[0, session.end]])] * 11 + [np.array([[0, hole[0]], [hole[1], session.end]])]
@@ -179,6 +183,7 @@ def columns(**columns: list[Any]) -> Callable[[OwnSession], None]:
             {},
             "trials in rows 7 of the trial table (from 0) are much shorter (from start_time to stop_time)",
         ),
+        (no_length, {}, "most trials have stop_time equal to start_time: check the trial table"),
         (
             unobserved,
             {},
