@@ -37,6 +37,8 @@ def report(status: StudyStatus, ties: Ties) -> Table:
         facts |= {"best_epoch": f"{attrs['best_epoch']} of {status.spec.epochs}"} if "best_epoch" in attrs else {}
         for name, value in (facts | settings_of_parameters(status.best.params)).items():
             table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
+        if status.best_at_last_epoch:
+            table.add_row("training", _longer(status.spec.epochs))
     for row in _chains_as_text(status):
         table.add_row("chain", row)
     for at in status.workers:
@@ -45,6 +47,13 @@ def report(status: StudyStatus, ties: Ties) -> Table:
     for reason in status.failures:
         table.add_row("failed", reason)
     return table
+
+
+def _longer(epochs: int) -> str:
+    return (
+        f"the best trial still improved at its last epoch ({epochs}): compare it with a new study that trains longer, "
+        f"for example --epochs {4 * epochs}"
+    )
 
 
 def _chains_as_text(status: StudyStatus) -> list[str]:

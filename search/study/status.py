@@ -62,6 +62,11 @@ class StudyStatus:
         """Whether the budget is met."""
         return self.finished >= self.spec.trials
 
+    @property
+    def best_at_last_epoch(self) -> bool:
+        """Whether the best trial scored best on val at the last epoch, so that a longer training may score better."""
+        return self.best is not None and self.best.attrs.get("best_epoch") == self.spec.epochs
+
     def as_json(self) -> dict[str, Any]:
         """The object that ``status --json`` prints."""
         best = self.best
@@ -72,6 +77,7 @@ class StudyStatus:
             "order": self.command,
             "states": self.states,
             "best": best and asdict(best),
+            "best_at_last_epoch": self.best_at_last_epoch,
             "best_of_chains": {chain: of_chain and asdict(of_chain) for chain, of_chain in self.best_of_chains.items()},
             "workers": [
                 {"worker": at.worker and str(at.worker), "trial": at.trial, "epoch": at.epoch, "co_bps": at.co_bps}
