@@ -37,6 +37,9 @@ def test_an_export_outlives_two_restarts_of_its_database(
     starting: list[threading.Timer] = []
 
     def restart() -> None:
+        # The server answers before its start has returned, and the library's lock is not made for two threads.
+        for timer in starting:
+            timer.join()
         server.stop()
         starting.append(threading.Timer(0.5, server.start))
         starting[-1].start()
