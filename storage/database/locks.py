@@ -1,4 +1,4 @@
-"""One worker at a time, however many processes and machines: a lock that the storage itself provides."""
+"""Locks between processes and machines, provided by the storage itself."""
 
 import hashlib
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from sqlalchemy.pool import NullPool
 from nlb_search.storage.database.urls import StorageUrl
 
 WAIT_SECONDS = 60
-"""A holder that hangs, or whose machine lost its power, must not hang the others without a word."""
+"""Lock timeout: a process that hangs, or whose machine lost power, must not block the others forever."""
 
 _CONNECTIONS: dict[str, dict[str, Any]] = {
     "postgresql": {
@@ -25,21 +25,21 @@ _CONNECTIONS: dict[str, dict[str, Any]] = {
 
 @contextmanager
 def exclusive(url: StorageUrl, name: str) -> Iterator[None]:
-    """Hold the lock ``name`` of a storage; it is given back at the end, or when the process dies.
+    """Hold the lock ``name`` of a storage. It is released at the end of the block, or when the process dies.
 
-    A file beside a SQLite database (``FILE.db.lock``, one for all names: a single machine is quick), a lock of the
-    server for PostgreSQL and MySQL. Raises sqlalchemy's OperationalError when the server is away, or when the lock was
-    lost before the block ended; TimeoutError or OperationalError when another process keeps the lock for a minute;
-    OSError when the folder of the file cannot be written.
+    SQLite uses a lock file next to the database (``FILE.db.lock``, one for all names); PostgreSQL and MySQL use a
+    named lock of the server. Raises sqlalchemy's OperationalError if the server is unreachable or the lock was lost
+    before the block ended; TimeoutError or OperationalError if another process holds the lock for a minute; OSError if
+    the lock file cannot be written.
     """
     file = url.sqlite_file
     if file is not None:
         lock = file.with_name(f"{file.name}.lock")
-        lock.touch()  # a folder that takes no files fails here; FileLock would wait for it
+        lock.touch()  # fails if the folder is not writable, where FileLock would wait
         with FileLock(lock, timeout=WAIT_SECONDS):
             yield
         return
-    # A connection of its own, closed at the end: the server drops the lock with it, whatever happened.
+    # A separate connection: when it closes, the server releases the lock in any case.
     engine = sqlalchemy.create_engine(url.sqlalchemy_url, poolclass=NullPool, connect_args=_CONNECTIONS[url.backend])
     with engine.connect() as connection:
         if url.backend == "mysql":
@@ -47,13 +47,13 @@ def exclusive(url: StorageUrl, name: str) -> Iterator[None]:
         else:
             connection.execute(sqlalchemy.text("SELECT pg_advisory_lock(hashtextextended(:name, 0))"), {"name": name})
         yield
-        # A connection that was cut, and the lock dropped with it, is found out here.
+        # Fails if the connection, and with it the lock, was lost during the block.
         connection.execute(sqlalchemy.text("SELECT 1"))
 
 
 def _lock_mysql(connection: sqlalchemy.Connection, name: str) -> None:
-    """Take a named lock. MySQL's are of the whole server, not of one database, and take at most 64 characters."""
-    # The server ends a connection that says nothing for so long, and thus frees what a machine without power held.
+    """Take a named lock. In MySQL, names apply to the whole server and have at most 64 characters, hence the hash."""
+    # The server closes an idle connection after this time, which releases the lock of a machine that lost power.
     connection.execute(sqlalchemy.text("SET SESSION wait_timeout = 300"))
     key = hashlib.sha256(name.encode()).hexdigest()
     taken = sqlalchemy.text("SELECT GET_LOCK(:key, :seconds)")

@@ -1,4 +1,4 @@
-"""Opening the database behind a storage URL: pools, timeouts and heartbeats are set here and nowhere else."""
+"""Open the database of a storage URL. All pools, timeouts and heartbeat intervals are set here."""
 
 import os
 import sqlite3
@@ -23,10 +23,13 @@ from nlb_search.storage.database.urls import StorageUrl
 from nlb_search.storage.errors import StorageError
 
 HEARTBEAT_SECONDS = 20
-"""How often a worker says that its trial is alive."""
+"""Interval between two heartbeats of a trial."""
 
 GRACE_SECONDS = 180
-"""How long a silent worker on another machine is waited for: far longer than a database takes to restart."""
+"""A worker on another machine counts as dead after this time without a heartbeat.
+
+It is much longer than a restart of the database.
+"""
 
 SQLITE_WAIT_SECONDS = 60
 
@@ -49,18 +52,18 @@ _READ_ONLY: dict[str, dict[str, str]] = {
     "postgresql": {"options": "-c statement_timeout=60000 -c default_transaction_read_only=on"},
     "mysql": {"init_command": "SET SESSION TRANSACTION READ ONLY"},
 }
-"""What a server is told as a reader connects, by the kind of database: it then refuses every change."""
+"""Connection options, by database, that make the server refuse all writes."""
 
 
 def open_database(url: StorageUrl) -> BaseStorage:
-    """The Optuna storage at ``url``, with its tables made if they are not there.
+    """Open the Optuna storage at ``url`` and create its tables if they do not exist.
 
-    A private server is started if it does not run, and kept for as long as this process lives. Raises StorageError
-    when the database cannot be reached or was written by another version of Optuna.
+    A private server is started if it is not running; it runs at least until this process ends. Raises StorageError
+    if the database is unreachable or was created by an incompatible version of Optuna.
     """
     _start_private_server(url)
-    # Two processes that make the tables of an empty database at once fail each other, so one does it.
-    with _said_in_a_line(url), exclusive(url, "tables"):
+    # If two processes created the tables of an empty database at the same time, both would fail.
+    with _as_storage_error(url), exclusive(url, "tables"):
         database = RDBStorage(
             url.for_optuna,
             engine_kwargs=_ENGINES[url.backend],
@@ -73,39 +76,40 @@ def open_database(url: StorageUrl) -> BaseStorage:
 
 
 def open_for_reading(url: StorageUrl) -> RDBStorage:
-    """The database at ``url`` to be looked at: the database itself refuses every change, whoever asks for it.
+    """Open the database at ``url`` read-only: the database itself refuses all writes.
 
-    Raises StorageError when it cannot be reached or has no tables yet: a reader makes none.
+    Raises StorageError if it is unreachable or has no tables: a reader does not create them.
     """
     _start_private_server(url)
-    with _said_in_a_line(url):
+    with _as_storage_error(url):
         engine = sqlalchemy.create_engine(url.sqlalchemy_url, **_reading_engine(url))
         has_tables = sqlalchemy.inspect(engine).has_table("version_info")
         engine.dispose()
         if not has_tables:
             raise StorageError(
-                f"the storage {url} has no tables yet: `nlb-search studies`, as a user who may make tables, makes them"
+                f"the storage {url} has no tables yet: create them with `nlb-search studies`, as a user with write "
+                "access"
             )
         return RDBStorage(url.for_optuna, engine_kwargs=_reading_engine(url), skip_table_creation=True)
 
 
 def open_for_editing(url: StorageUrl) -> RDBStorage:
-    """The database at ``url`` for a person who edits now and then: not for workers, who would take the same trials.
+    """Open the database at ``url`` for interactive edits. Not for workers: two could claim the same trial.
 
-    Its reads do not take the write lock of a SQLite file, as the workers' do. Raises StorageError as ``open_database``.
+    Unlike in ``open_database``, reads do not take the write lock of a SQLite file. Raises StorageError as it does.
     """
     open_database(url)
-    with _said_in_a_line(url):
+    with _as_storage_error(url):
         return RDBStorage(url.for_optuna, engine_kwargs=_ENGINES[url.backend])
 
 
 def _start_private_server(url: StorageUrl) -> None:
     if url.private_server is not None:
         from nlb_search.storage.database.local_postgres import (
-            keep_running,  # it needs a package that is an extra, and Unix
+            keep_running,  # requires Unix and an optional package
         )
 
-        with _said_in_a_line(url):
+        with _as_storage_error(url):
             keep_running(url.private_server)
 
 
@@ -118,10 +122,10 @@ def _reading_engine(url: StorageUrl) -> dict[str, Any]:
 
 
 def _connect_to_read(file: Path) -> sqlite3.Connection:
-    """A connection that cannot change the file, also where the user may write neither it nor its folder.
+    """A read-only connection, which also works if the user has no write access to the file or its folder.
 
-    Reading beside a writer needs the files -wal and -shm. Where there are none and none can be made, nobody writes at
-    the moment, and SQLite must be told so; each read asks again, for a writer may come.
+    Reading while another process writes requires the files -wal and -shm. If they do not exist and cannot be created,
+    no process is writing, and SQLite needs ``immutable`` to open the file. Every read checks this again.
     """
     log = file.with_name(f"{file.name}-wal")
     unwritten = "" if log.exists() or os.access(file.parent, os.W_OK) else "&immutable=1"
@@ -131,9 +135,9 @@ def _connect_to_read(file: Path) -> sqlite3.Connection:
 
 
 def _share_sqlite(database: RDBStorage) -> None:
-    """Let many processes write: a write-ahead log, and transactions that take the lock as they begin.
+    """Let several processes write: use a write-ahead log, and transactions that take the write lock at their start.
 
-    SQLite has no SELECT FOR UPDATE, so with its usual deferred transactions two workers can take the same trial.
+    SQLite has no SELECT FOR UPDATE, so with its default deferred transactions two workers can claim the same trial.
     """
 
     @sqlalchemy.event.listens_for(database.engine, "connect")
@@ -150,17 +154,17 @@ def _share_sqlite(database: RDBStorage) -> None:
     def begin(connection: sqlalchemy.Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
-    database.engine.dispose()  # connections from before the listeners
+    database.engine.dispose()  # close connections that were opened before the listeners were added
 
 
 def engine_of(database: BaseStorage) -> sqlalchemy.Engine:
-    """The engine under an opened storage, for what Optuna has no call for."""
+    """The SQLAlchemy engine of an opened storage, for queries that Optuna has no function for."""
     return cast(Any, database)._backend.engine  # type: ignore[no-any-return]
 
 
 @contextmanager
-def _said_in_a_line(url: StorageUrl) -> Iterator[None]:
-    """Turns what goes wrong as a database is opened into a StorageError."""
+def _as_storage_error(url: StorageUrl) -> Iterator[None]:
+    """Turn errors raised while a database is opened into a StorageError."""
     try:
         yield
     except (SQLAlchemyError, OSError, RuntimeError) as error:
@@ -168,6 +172,7 @@ def _said_in_a_line(url: StorageUrl) -> Iterator[None]:
 
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
-# Metric names, heartbeats and patience are used knowingly, and workers beat by themselves: see heartbeat.py.
+# Experimental features (metric names, heartbeats, patience) are used on purpose, and workers send their own
+# heartbeats: see heartbeat.py.
 warnings.filterwarnings("ignore", category=ExperimentalWarning)
 warnings.filterwarnings("ignore", message="Heartbeat of storage is supposed to be used with Study.optimize")

@@ -15,20 +15,20 @@ from sqlalchemy.exc import InterfaceError, OperationalError, PendingRollbackErro
 from nlb_search.storage.errors import StorageError
 
 LONGEST_WAIT_SECONDS = 3600
-"""How long an absent database is waited for in all."""
+"""Maximum time to wait for an unreachable database."""
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 10.0
-"""It is asked again after about the first, and then ever more seldom, but at least as often as the second says."""
+"""Bounds of the exponential backoff between attempts."""
 
 _FOR_GOOD = re.compile(r"FATAL:.*(authentication failed|does not exist|no pg_hba\.conf entry|permission denied)")
-"""What PostgreSQL says when waiting does not mend it: a connection that is refused has no number for why."""
+"""PostgreSQL's messages for permanent errors: a refused connection has no error code, so the text is matched."""
 
 _SQLITE_AWAY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL})
-"""SQLite's numbers of errors that waiting mends: others that write, and a full disk, on which somebody makes room."""
+"""SQLite's codes for transient errors: another process is writing, or the disk is full until someone frees space."""
 
 _MYSQL_AWAY = frozenset({1040, 1053, 1205, 1213, 1317, 1927, 1969, 2002, 2003, 2006, 2013, 2055, 3024, 4031})
-"""MySQL's numbers of errors that waiting mends: too many connections, a server that stops or cannot be reached, a lost
-or closed connection, a lock or statement that took too long, a deadlock.
+"""MySQL's codes for transient errors: too many connections, a server that is stopping or unreachable, a lost
+connection, a lock or statement timeout, a deadlock.
 """
 
 _log = logging.getLogger(__name__)
@@ -36,12 +36,12 @@ _Result = TypeVar("_Result")
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether ``error`` says that the database cannot be reached now: worth trying again, unlike bad data."""
+    """Whether ``error`` means that the database is unreachable now, so that retrying makes sense."""
     error = _cause(error)
     if isinstance(error, PendingRollbackError):
-        return True  # Optuna catches the error of a cut connection where it expects another, and continues with it
+        return True  # Optuna mistakes the error of a lost connection for another one and continues
     if isinstance(error, TimeoutError):
-        return True  # a lock of MySQL that another process held for too long
+        return True  # another process held a MySQL lock for too long
     if not isinstance(error, OperationalError | InterfaceError):
         return False
     if isinstance(error.orig, sqlite3.Error):
@@ -53,7 +53,7 @@ def is_away(error: BaseException) -> bool:
 
 
 def reason_of(error: BaseException) -> str:
-    """What the driver said first: without its guesses, and the statement, values and link that SQLAlchemy adds."""
+    """The first line of the driver's message, without hints and without the statement that SQLAlchemy adds."""
     error = _cause(error)
     if isinstance(error, OSError):
         return os.strerror(error.errno) if error.errno else str(error)
@@ -63,36 +63,36 @@ def reason_of(error: BaseException) -> str:
 
 
 def _mysql_number(error: BaseException | None) -> int | None:
-    """The number that a driver of MySQL puts before its words, and those of other databases do not."""
+    """The error code in a MySQL driver's exception, or None for other databases."""
     return error.args[0] if error is not None and error.args and isinstance(error.args[0], int) else None
 
 
 def _cause(error: BaseException) -> BaseException:
-    """What SQLAlchemy raised, below what Optuna or we made of it."""
+    """The original SQLAlchemy exception, if Optuna or nlb-search wrapped it."""
     if isinstance(error, StorageInternalError | StorageError) and error.__cause__ is not None:
         return error.__cause__
     return error
 
 
 class DatabaseRetry:
-    """Calls the database until it answers. ``stop`` ends a wait early: a worker asked to leave does not hang."""
+    """Retry database calls until the database answers. ``stop`` ends a wait early, for a worker that must exit."""
 
     def __init__(self, stop: threading.Event) -> None:
         self._stop = stop
 
     def call(self, action: Callable[[], _Result]) -> _Result:
-        """The result of ``action``, which must be safe to repeat.
+        """Call ``action``, which must be safe to repeat, and return its result.
 
-        Raises StorageError after an hour, or when told to stop while the database is away; what is not an absent
-        database (a bad value, a study that was deleted) is raised at once.
+        Raises StorageError after an hour, or if ``stop`` is set while the database is unreachable. Other errors (a bad
+        value, a deleted study) are raised at once.
         """
         waited = False
 
-        def say_once(attempt: tenacity.RetryCallState) -> None:
+        def log_once(attempt: tenacity.RetryCallState) -> None:
             nonlocal waited
             if not waited:
                 error = attempt.outcome.exception() if attempt.outcome else None
-                _log.warning("the database is away (%s): waiting for it", reason_of(error) if error else "no answer")
+                _log.warning("the database is unreachable (%s): retrying", reason_of(error) if error else "no answer")
             waited = True
 
         retrying = tenacity.Retrying(
@@ -102,12 +102,12 @@ class DatabaseRetry:
                 tenacity.stop_after_delay(LONGEST_WAIT_SECONDS), tenacity.stop_when_event_set(self._stop)
             ),
             sleep=tenacity.sleep_using_event(self._stop),
-            before_sleep=say_once,
+            before_sleep=log_once,
         )
         try:
             result = retrying(action)
         except tenacity.RetryError as error:
-            raise StorageError("the database is still away: start it, then `nlb-search resume`") from error
+            raise StorageError("the database is still unreachable: start it, then run `nlb-search resume`") from error
         if waited:
-            _log.warning("the database is back")
+            _log.warning("the database is reachable again")
         return result

@@ -1,8 +1,8 @@
-"""Reading no more of a study's trials than was asked for.
+"""A trial cache that reads only the trials that the caller asks for.
 
-Of what a look at a study costs, with many workers most is the trials that run: Optuna's cache keeps what is finished,
-and reads all others again with everything they have, whichever were asked for. A pruner asks for complete trials alone,
-and does so at every report; a sampler asks for the same trials several times in one draw.
+With many workers, most of the cost of a query is the running trials: Optuna caches finished trials, but reads all
+others again in full, even if the caller does not ask for them. A pruner asks only for complete trials, at every report;
+a sampler asks for the same trials several times for one suggestion.
 """
 
 import copy
@@ -21,28 +21,28 @@ from optuna.storages._rdb.storage import _create_scoped_session
 from optuna.trial import FrozenTrial, TrialState
 
 PRUNER_SECONDS = 5.0
-"""How late a pruner may hear that another worker finished a trial: one of many by then, and each is read once."""
+"""Maximum age of the finished trials that a pruner sees, for trials of other workers."""
 
 READ_TOGETHER = 100
-"""Trials that are read together. Read all at once, 5,000 trials cost a worker 240 MB for good, most of it rows long
-done with that Python does not give back; in parts, 60.
+"""Number of trials per query. Reading 5,000 trials in one query permanently costs a worker 240 MB, because Python does
+not return the memory of temporary rows to the system; in parts it costs 60 MB.
 """
 
 _UNFINISHED = (TrialState.RUNNING, TrialState.WAITING)
 
 _NO_TRIAL = 2**31 - 1
-"""The largest id that the database's column holds."""
+"""The largest id that fits the database column."""
 
 
 def fresh_trials(study: optuna.Study) -> AbstractContextManager[None]:
-    """A context in which the study's trials stay as its first look finds them: for a sampler's draw."""
+    """A context in which the study's trials are read once and then stay the same: for one suggestion of a sampler."""
     return _storage_of(study).fresh_trials()
 
 
 def cached_trials(study: optuna.Study) -> AbstractContextManager[None]:
-    """A context in which finished trials may be as a look of ``PRUNER_SECONDS`` ago found them: for a pruner.
+    """A context in which the list of finished trials may be up to ``PRUNER_SECONDS`` old: for a pruner.
 
-    Those that this process finished are always among them, so that one worker alone does the same each time.
+    Trials that this process finished are always included, so that a search with a single worker is reproducible.
     """
     return _storage_of(study).cached_trials()
 
@@ -53,107 +53,109 @@ def _storage_of(study: optuna.Study) -> "TrialCacheStorage":
 
 
 class TrialCacheStorage(_CachedStorage):
-    """Optuna's cached storage, with one thing changed: who asks for trials in some states makes it read those, and of
-    the others their states. What it answers is the same, and as fresh but in the contexts above.
+    """Optuna's cached storage with one change: a query for trials in some states reads only those in full.
+
+    Of the other trials it reads the states. The results are the same and as recent as Optuna's, except in the contexts
+    ``fresh_trials`` and ``cached_trials``.
     """
 
     _backend: RDBStorage
 
     def __init__(self, backend: RDBStorage) -> None:
         super().__init__(backend)
-        self._at_once: dict[int, list[FrozenTrial]] | None = None
-        self._looked_at: dict[int, float] = {}
-        self._found: dict[tuple[int, frozenset[TrialState]], list[FrozenTrial]] = {}
-        self._oldest = 0.0
+        self._snapshot: dict[int, list[FrozenTrial]] | None = None
+        self._queried_at: dict[int, float] = {}
+        self._results: dict[tuple[int, frozenset[TrialState]], list[FrozenTrial]] = {}
+        self._max_age = 0.0
         self._distributions: dict[int, dict[str, BaseDistribution]] = {}
 
     @contextmanager
     def fresh_trials(self) -> Iterator[None]:
-        self._at_once = {}
+        self._snapshot = {}
         try:
             yield
         finally:
-            self._at_once = None
+            self._snapshot = None
 
     @contextmanager
     def cached_trials(self) -> Iterator[None]:
-        self._oldest = PRUNER_SECONDS
+        self._max_age = PRUNER_SECONDS
         try:
             yield
         finally:
-            self._oldest = 0.0
+            self._max_age = 0.0
 
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
-        self._looked_at.clear()
-        self._found.clear()
+        self._queried_at.clear()
+        self._results.clear()
         return super().set_trial_state_values(trial_id, state, values)
 
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
-        if self._at_once is None:
+        if self._snapshot is None:
             found = self._trials_now(study_id, states)
         else:
-            if study_id not in self._at_once:
-                self._at_once[study_id] = self._trials_now(study_id, None)
-            found = [trial for trial in self._at_once[study_id] if states is None or trial.state in states]
+            if study_id not in self._snapshot:
+                self._snapshot[study_id] = self._trials_now(study_id, None)
+            found = [trial for trial in self._snapshot[study_id] if states is None or trial.state in states]
         return copy.deepcopy(found) if deepcopy else found
 
     def _trials_now(self, study_id: int, states: Container[TrialState] | None) -> list[FrozenTrial]:
-        if not self._has_looked(study_id):
-            self._look_first(study_id)
+        if not self._was_read(study_id):
+            self._first_query(study_id)
         if states is None:
             return super().get_all_trials(study_id, False)
         asked = frozenset(state for state in TrialState if state in states)
         with self._lock:
             fresh: set[int] = set()
             if not asked.isdisjoint(_UNFINISHED) or self._is_old(study_id):
-                fresh = {trial_id for trial_id, state in self._look(study_id).items() if state in asked}
+                fresh = {trial_id for trial_id, state in self._query_states(study_id).items() if state in asked}
                 self._read(study_id, fresh)
-            elif (study_id, asked) in self._found:
-                return list(self._found[study_id, asked])
-            # Others that are not finished are in the cache as they were once.
+            elif (study_id, asked) in self._results:
+                return list(self._results[study_id, asked])
+            # Other unfinished trials in the cache may be out of date.
             found = [
                 trial
                 for trial in self._studies[study_id].trials.values()
                 if trial.state in asked and (trial.state.is_finished() or trial._trial_id in fresh)
             ]
             found.sort(key=lambda trial: trial.number)
-            # Until the next look a pruner is answered with the same trials: of thousands, they take a while to find.
-            self._found[study_id, asked] = found
+            # Reuse the result until the next query: filtering thousands of trials takes a while.
+            self._results[study_id, asked] = found
         return list(found)
 
     def get_n_trials(self, study_id: int, state: tuple[TrialState, ...] | TrialState | None = None) -> int:
-        if state is None or not self._has_looked(study_id):
+        if state is None or not self._was_read(study_id):
             return super().get_n_trials(study_id, state)
         states = (state,) if isinstance(state, TrialState) else state
         with self._lock:
-            unfinished = self._look(study_id).values()
+            unfinished = self._query_states(study_id).values()
             trials = self._studies[study_id].trials.values()
             finished = sum(trial.state in states for trial in trials if trial.state.is_finished())
         return finished + sum(each in states for each in unfinished)
 
     def get_trial_system_attrs(self, trial_id: int) -> dict[str, Any]:
-        return self._backend.get_trial_system_attrs(trial_id)  # Optuna's cache reads the whole trial for them
+        return self._backend.get_trial_system_attrs(trial_id)  # Optuna's cache would read the whole trial
 
-    def _has_looked(self, study_id: int) -> bool:
-        """Whether the trials were read before: the first time, nothing is known that could be spared."""
+    def _was_read(self, study_id: int) -> bool:
+        """Whether the study's trials were read before. The first query must read them all."""
         return study_id in self._studies and bool(self._studies[study_id].trials)
 
-    def _look_first(self, study_id: int) -> None:
+    def _first_query(self, study_id: int) -> None:
         with self._lock:
             self._studies.setdefault(study_id, _StudyInfo())
-            self._look(study_id)
+            self._query_states(study_id)
 
     def _is_old(self, study_id: int) -> bool:
-        """Whether the last look at the study is no longer good enough."""
-        return time.monotonic() >= self._looked_at.get(study_id, 0.0) + self._oldest
+        """Whether the last query of the study is older than allowed."""
+        return time.monotonic() >= self._queried_at.get(study_id, 0.0) + self._max_age
 
-    def _look(self, study_id: int) -> dict[int, TrialState]:
-        """The states of the trials that are not finished, by id; reads those that have finished since the last look."""
+    def _query_states(self, study_id: int) -> dict[int, TrialState]:
+        """The states of the unfinished trials, by id. Reads trials that have finished since the last query in full."""
         study, trial = self._studies[study_id], models.TrialModel
-        looked_at = time.monotonic()
-        self._found.clear()
+        queried_at = time.monotonic()
+        self._results.clear()
         with _create_scoped_session(self._backend.scoped_session) as session:
             found = (
                 session.query(trial.trial_id, trial.state)
@@ -166,17 +168,17 @@ class TrialCacheStorage(_CachedStorage):
                 .all()
             )
             if not found:
-                models.StudyModel.find_or_raise_by_id(study_id, session)  # it may have been deleted
+                models.StudyModel.find_or_raise_by_id(study_id, session)  # raises KeyError if it was deleted
         state_of = dict(found)
         finished = {trial_id for trial_id, state in state_of.items() if state.is_finished()}
         self._read(study_id, finished)
         study.unfinished_trial_ids = state_of.keys() - finished
-        self._looked_at[study_id] = looked_at
+        self._queried_at[study_id] = queried_at
         study.last_finished_trial_id = max(finished | {study.last_finished_trial_id})
         return {trial_id: state_of[trial_id] for trial_id in study.unfinished_trial_ids}
 
     def _read(self, study_id: int, trial_ids: set[int]) -> None:
-        """Read these trials, and no others, with all they have into the cache."""
+        """Read these trials in full into the cache."""
         ids = sorted(trial_ids)
         for start in range(0, len(ids), READ_TOGETHER):
             batch = set(ids[start : start + READ_TOGETHER])
@@ -185,7 +187,7 @@ class TrialCacheStorage(_CachedStorage):
             self._add_trials_to_cache(study_id, read)
 
     def _share_distributions(self, study_id: int, trials: list[FrozenTrial]) -> None:
-        """Let trials share the distributions that are equal: there are few, one for each setting of the space."""
+        """Let trials share equal distribution objects: there are few, one for each parameter of the search space."""
         known = self._distributions.setdefault(study_id, {})
         for trial in trials:
             for name, distribution in trial.distributions.items():

@@ -64,8 +64,8 @@ def test_an_export_outlives_two_restarts_of_its_database(
         for timer in starting:
             timer.join()
     assert len(starting) == 2
-    assert "the database is away" in caplog.text
-    assert caplog.messages.index("the database is back") > 0
+    assert "the database is unreachable" in caplog.text
+    assert caplog.messages.index("the database is reachable again") > 0
     assert is_submission(tmp_path / "test.h5")
     assert broken_promises(study, tmp_path, witness, frozenset({"test.h5"})) == {}
     export_best([study], tmp_path / "undisturbed.h5", "test", Selection(count=2))

@@ -64,6 +64,6 @@ def test_the_database_is_stopped_and_workers_are_killed(
 
     search.endure(faults)
     _check_whole(search)
-    assert "the database is away" in search.log
-    assert "the database is back" in search.log
+    assert "the database is unreachable" in search.log
+    assert "the database is reachable again" in search.log
     assert "nlb-search: cannot open the storage" not in search.log, "a worker that starts meanwhile waits, too"

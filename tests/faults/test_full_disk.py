@@ -62,7 +62,7 @@ def test_a_sqlite_file_on_a_full_disk_is_waited_for(disk: Path, caplog: pytest.L
     DatabaseRetry(threading.Event()).call(lambda: study.set_user_attr("note", "x" * 100_000))
     room.join()
     assert caplog.messages == [
-        "the database is away (database or disk is full): waiting for it",
-        "the database is back",
+        "the database is unreachable (database or disk is full): retrying",
+        "the database is reachable again",
     ]
     assert len(study.user_attrs["note"]) == 100_000

@@ -40,7 +40,7 @@ def _refused(tmp_path: Path, *arguments: str | Path, code: int, says: str) -> No
         (("--dataset", "mc_rtt", *NEW, "--bin-size", "7"), 1, "bins of 7 ms: choose 5 or 20"),
         (("--dataset", "mc_rtt", *NEW, "--gpus", "9"), 2, "there is no GPU '9'"),
         (("--dataset", "mc_rtt", *NEW, "--data", "nowhere"), 1, "no NWB files of mc_rtt in nowhere/mc_rtt"),
-        (("--dataset", "mc_rtt", *NEW, "--storage", "oracle://u:secret@h/d"), 1, "no driver for it is installed"),
+        (("--dataset", "mc_rtt", *NEW, "--storage", "oracle://u:secret@h/d"), 1, "no driver for 'oracle'"),
         (("--dataset", "mc_rtt", *NEW, "--storage", "sqlite:////no/where/x.db"), 1, "the folder of the storage"),
         (("--dataset", "mc_rtt", *NEW, "--no-such-option"), 2, "--no-such-option"),
         (

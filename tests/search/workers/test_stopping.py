@@ -19,6 +19,6 @@ def test_a_worker_that_lost_its_launcher_does_not_wait_for_the_database(monkeypa
 
     stop = Stop()
     monkeypatch.setenv(LAUNCHER_VARIABLE, "1")  # the first process started none of ours
-    with pytest.raises(StorageError, match="still away"):
+    with pytest.raises(StorageError, match="still unreachable"):
         DatabaseRetry(stop).call(ask)
     assert stop.is_set()

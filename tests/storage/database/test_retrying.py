@@ -57,8 +57,8 @@ def test_work_goes_on_when_the_server_is_back(
     assert trial.intermediate_values == {1: 0.2}
     assert trial.value == 0.25
     said = [record.message for record in caplog.records]
-    assert len([line for line in said if "is away" in line]) == 1
-    assert said[-1] == "the database is back"
+    assert len([line for line in said if "is unreachable" in line]) == 1
+    assert said[-1] == "the database is reachable again"
     assert claims.next() is not None
 
 
@@ -70,7 +70,7 @@ def test_a_worker_asked_to_leave_does_not_wait_for_the_server(server: pixeltable
     server.stop()
     threading.Timer(1, stop.set).start()
     began = time.monotonic()
-    with pytest.raises(StorageError, match="the database is still away"):
+    with pytest.raises(StorageError, match="the database is still unreachable"):
         claim.report(0.2, 1)
     assert time.monotonic() - began < 30
 

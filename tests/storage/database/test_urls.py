@@ -41,7 +41,7 @@ def test_mysql_is_known_by_its_names_and_a_driver_that_is_installed(text: str) -
 
 def test_a_folder_that_holds_other_things_is_no_private_server(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
-    with pytest.raises(StorageError, match=f"{tmp_path} is not empty and holds no studies"):
+    with pytest.raises(StorageError, match=f"{tmp_path} holds other files"):
         parse_url(f"postgres-local:{tmp_path}")
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
@@ -49,13 +49,13 @@ def test_a_folder_that_holds_other_things_is_no_private_server(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("nonsense", "cannot be read"),
+        ("nonsense", "is not valid"),
         ("postgresql://lab:a@secret/b@h/d", "more than one @"),
-        ("oracle://u:secret@h/d", "no driver for it is installed"),
-        ("mongodb://h/d", "no driver for it is installed"),
-        ("postgres-local:", "names no folder"),
-        (f"postgres-local:/tmp/{'x' * 100}", "too long for the socket of a server in it"),
-        ("sqlite://", "in memory cannot be shared"),
+        ("oracle://u:secret@h/d", "no driver for 'oracle'"),
+        ("mongodb://h/d", "no driver for 'mongodb'"),
+        ("postgres-local:", "has no folder"),
+        (f"postgres-local:/tmp/{'x' * 100}", "too long for a server socket"),
+        ("sqlite://", "cannot share an in-memory SQLite database"),
         ("sqlite:////no/such/folder/x.db", "the folder of the storage /no/such/folder/x.db does not exist"),
     ],
 )
