@@ -7,8 +7,8 @@ weights themselves and once with their exponential moving average. Prints a Mark
 """
 
 import argparse
+import math
 import time
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +20,10 @@ import torch
 
 from benchmarks.shared.hard_dynamics import HARD_RECORDINGS
 from nlb_search.data.opening import open_recording
-from nlb_search.data.own.settings import RecordingSettings
+from nlb_search.data.own.settings import read_settings
 from nlb_search.models.architecture.chain import parse_chain
-from nlb_search.models.scoring.bits_per_spike import bits_per_spike
-from nlb_search.models.tensors import Counts, with_nan
+from nlb_search.models.scoring.bits_per_spike import co_bps
+from nlb_search.models.tensors import UNKNOWN, Counts
 from nlb_search.models.training.plan import Plan
 from nlb_search.models.training.side_by_side import SideBySide
 from nlb_search.models.training.state import Training
@@ -69,14 +69,13 @@ class Run:
 
 def real_recording(file: Path, bin_ms: int) -> Splits:
     """A recording from an NWB file with test trials; its settings are in the TOML file of the same name."""
-    settings = RecordingSettings(**tomllib.loads(file.with_suffix(".toml").read_text()))
-    recording = open_recording(file.stem, file, bin_ms, settings=settings)
+    recording = open_recording(file.stem, file, bin_ms, settings=read_settings(file.with_suffix(".toml")))
     if recording.test is None or recording.test_targets is None:
         raise SystemExit(f"{file} has no test trials with known held-out spikes: give a recording that has")
     sizes = sizes_of(recording)
     with h5py.File(recording.test_targets) as targets:
-        heldout = np.nan_to_num(targets[recording.group]["eval_spikes_heldout"][()], nan=255).astype(np.uint8)
-    counts = np.full((recording.test.n_trials, sizes.n_bins, sizes.n_neurons), 255, np.uint8)
+        heldout = np.nan_to_num(targets[recording.group]["eval_spikes_heldout"][()], nan=UNKNOWN).astype(np.uint8)
+    counts = np.full((recording.test.n_trials, sizes.n_bins, sizes.n_neurons), UNKNOWN, np.uint8)
     counts[:, : sizes.n_window, : sizes.n_heldin] = recording.test.heldin
     counts[:, : sizes.n_window, sizes.n_heldin :] = heldout
     test = Counts(torch.from_numpy(counts), sizes)
@@ -90,7 +89,7 @@ def hard_recordings(seed: int) -> Iterator[Splits]:
 
 def train(splits: Splits, epochs: int, seeds: int) -> tuple[Run, Run]:
     """Train with several seeds side by side; returns the scores of the weights and of their moving average."""
-    plan = Plan(epochs=epochs, evaluate_every=-(-epochs // EVALUATIONS), batch_size=BATCH_SIZE)
+    plan = Plan(epochs=epochs, evaluate_every=math.ceil(epochs / EVALUATIONS), batch_size=BATCH_SIZE)
     device = torch.device("cpu")
     trainings = [Training(CHAIN, SETTINGS, plan, splits.train, seed, device) for seed in range(seeds)]
     side_by_side = SideBySide(trainings)
@@ -117,16 +116,11 @@ def train(splits: Splits, epochs: int, seeds: int) -> tuple[Run, Run]:
 
 
 def _scores(side_by_side: SideBySide, splits: Splits) -> list[list[float]]:
-    return [_co_bps(side_by_side, counts) for counts in (splits.val, splits.test)]
-
-
-def _co_bps(side_by_side: SideBySide, counts: Counts) -> list[float]:
-    """co-bps of every network."""
-    sizes = counts.sizes
-    heldout = (slice(None), slice(sizes.n_window), slice(sizes.n_heldin, None))
-    spikes = with_nan(counts.counts_BTN[heldout])
-    rates_KBTN = side_by_side.rates(counts.heldin_BWI)
-    return [bits_per_spike(rates_BTN[heldout], spikes).item() for rates_BTN in rates_KBTN]
+    """co-bps of every network on val and on test."""
+    return [
+        [co_bps(rates_BTN, counts).item() for rates_BTN in side_by_side.rates(counts.heldin_BWI)]
+        for counts in (splits.val, splits.test)
+    ]
 
 
 def main() -> None:

@@ -76,7 +76,7 @@ def synthesize(
     ] = False,
     data: options.Data = options.DATA,
 ) -> None:
-    """Write a synthetic recording in DANDI's layout, and its true rates and best possible co-bps in a second file."""
+    """Write a synthetic recording in DANDI's layout, with its true rates and its ceiling in a second file."""
     from nlb_search.data.synthesis import SynthesisOptions
     from nlb_search.data.synthesis import synthesize as write
 

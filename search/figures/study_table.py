@@ -37,7 +37,7 @@ def report(status: StudyStatus, ties: Ties) -> Table:
         facts |= {"best_epoch": f"{attrs['best_epoch']} of {status.spec.epochs}"} if "best_epoch" in attrs else {}
         for name, value in (facts | settings_of_parameters(status.best.params)).items():
             table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
-        if status.best_at_last_epoch:
+        if status.best_near_last_epoch:
             table.add_row("training", _longer(status.spec.epochs))
     for row in _chains_as_text(status):
         table.add_row("chain", row)
@@ -51,7 +51,7 @@ def report(status: StudyStatus, ties: Ties) -> Table:
 
 def _longer(epochs: int) -> str:
     return (
-        f"the best trial still improved at its last epoch ({epochs}): compare it with a new study that trains longer, "
+        f"the best trial improved until the end of its {epochs} epochs: compare it with a new study of longer trials, "
         f"for example --epochs {4 * epochs}"
     )
 

@@ -14,6 +14,9 @@ from nlb_search.storage.claims.heartbeat import silent_trials
 from nlb_search.storage.claims.owner import OWNER_KEY, Owner
 from nlb_search.storage.study_commands import StudyCommand, command_of
 
+NEAR_END = 0.9
+"""Share of a trial's epochs after which its best epoch counts as near the last one."""
+
 
 @dataclass(frozen=True)
 class BestTrial:
@@ -63,9 +66,12 @@ class StudyStatus:
         return self.finished >= self.spec.trials
 
     @property
-    def best_at_last_epoch(self) -> bool:
-        """Whether the best trial scored best on val at the last epoch, so that a longer training may score better."""
-        return self.best is not None and self.best.attrs.get("best_epoch") == self.spec.epochs
+    def best_near_last_epoch(self) -> bool:
+        """Whether the best trial scored best on val in the last tenth of its epochs: longer trials may score better.
+
+        Not only at the last epoch, because scores hardly change while the learning rate falls to zero.
+        """
+        return self.best is not None and self.best.attrs.get("best_epoch", 0) > NEAR_END * self.spec.epochs
 
     def as_json(self) -> dict[str, Any]:
         """The object that ``status --json`` prints."""
@@ -77,7 +83,7 @@ class StudyStatus:
             "order": self.command,
             "states": self.states,
             "best": best and asdict(best),
-            "best_at_last_epoch": self.best_at_last_epoch,
+            "best_near_last_epoch": self.best_near_last_epoch,
             "best_of_chains": {chain: of_chain and asdict(of_chain) for chain, of_chain in self.best_of_chains.items()},
             "workers": [
                 {"worker": at.worker and str(at.worker), "trial": at.trial, "epoch": at.epoch, "co_bps": at.co_bps}

@@ -23,8 +23,8 @@ def _printed(epochs: int, best_epoch: int) -> str:
     return console.file.getvalue()
 
 
-@pytest.mark.parametrize(("best_epoch", "advises"), [(12, True), (11, False)])
-def test_a_trial_that_still_improved_at_its_end_is_named_with_what_to_do(best_epoch: int, advises: bool) -> None:
+@pytest.mark.parametrize(("best_epoch", "advises"), [(12, True), (11, True), (10, False)])
+def test_a_trial_that_improved_until_its_end_is_named_with_what_to_do(best_epoch: int, advises: bool) -> None:
     printed = _printed(epochs=12, best_epoch=best_epoch)
     assert f"{best_epoch} of 12" in printed
     assert ("--epochs 48" in printed) == advises
