@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nlb_search.models.masking.variants import SHAPES, shapes_of
-from nlb_search.models.random_draws import fold, happens, uniform
+from nlb_search.models.random_draws import fold, bernoulli, uniform
 
 STRIP_BINS = 10
 """The length of a strip: 50 ms in bins of 5 ms."""
@@ -27,7 +27,7 @@ _Shape = tuple[int, int, int]
 
 def dot(shape_BWI: _Shape, probability: Tensor, key: Tensor) -> Tensor:
     """Single entries, each drawn independently."""
-    return happens(key, probability, shape_BWI)
+    return bernoulli(key, probability, shape_BWI)
 
 
 def strip(shape_BWI: _Shape, probability: Tensor, key: Tensor) -> Tensor:
@@ -35,7 +35,7 @@ def strip(shape_BWI: _Shape, probability: Tensor, key: Tensor) -> Tensor:
     n_trials, n_bins, n_neurons = shape_BWI
     # An entry is seen if none of the strips that could cover it begins.
     begins = 1 - (1 - probability) ** (1 / STRIP_BINS)
-    begin_BIX = happens(key, begins, (n_trials, n_neurons, n_bins + STRIP_BINS - 1))
+    begin_BIX = bernoulli(key, begins, (n_trials, n_neurons, n_bins + STRIP_BINS - 1))
     covered_BIW = functional.max_pool1d(begin_BIX.float(), STRIP_BINS, stride=1)
     return covered_BIW.transpose(1, 2) > 0
 
@@ -43,7 +43,7 @@ def strip(shape_BWI: _Shape, probability: Tensor, key: Tensor) -> Tensor:
 def line(shape_BWI: _Shape, probability: Tensor, key: Tensor) -> Tensor:
     """A neuron's whole row in a trial, as co-smoothing hides a neuron."""
     n_trials, _, n_neurons = shape_BWI
-    return happens(key, probability, (n_trials, 1, n_neurons)).expand(shape_BWI)
+    return bernoulli(key, probability, (n_trials, 1, n_neurons)).expand(shape_BWI)
 
 
 def last_bins(shape_BWI: _Shape, probability: Tensor, key: Tensor) -> Tensor:
