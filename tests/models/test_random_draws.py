@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.func import vmap
 
-from nlb_search.models.random_draws import draw, fold, bernoulli, key_of, mix, uniform
+from nlb_search.models.random_draws import bernoulli, draw, fold, key_of, mix, uniform
 
 CPU = torch.device("cpu")
 SEEDS = st.integers(0, 2**32 - 1)
