@@ -1,5 +1,5 @@
-"""What is trained. It knows tensors only, and may import neither data nor storage nor search.
+"""Networks, their training and their scores. Works on tensors only; must not import data, storage or search.
 
-From the top: training; architecture; blocks; recurrences and hyperparameters; masking, scoring and dropout; and the
-modules that all of them share.
+Modules from top to bottom: training; architecture; blocks; recurrences and hyperparameters; masking, scoring and
+dropout; the modules that all of them share.
 """

@@ -1,17 +1,17 @@
-"""Dropout whose draws follow from a key."""
+"""Dropout with random numbers from a key."""
 
 import torch
 from torch import Tensor, nn
 
-from nlb_search.models.random_draws import happens
+from nlb_search.models.random_draws import bernoulli
 
 
 class Dropout(nn.Module):
-    """In training, zeroes entries with chance ``rate`` and scales the others up by it, as ``nn.Dropout`` does.
+    """In training, zero entries with probability ``rate`` and divide the others by 1 - ``rate``, as ``nn.Dropout``.
 
-    Every block drops by this one. Its draws follow from ``key``, which the training sets again for every step; rate and
-    key are buffers, so that networks trained side by side each have their own. ``nn.Dropout`` draws from a generator
-    that such networks would share, and on a CPU is slow.
+    All blocks use this class. The mask depends only on ``key``, which the training sets at every step. ``rate`` and
+    ``key`` are buffers, so that networks trained side by side each have their own. ``nn.Dropout`` draws from a
+    generator that such networks would share, and is slow on a CPU.
     """
 
     rate: Tensor
@@ -23,8 +23,8 @@ class Dropout(nn.Module):
         self.register_buffer("key", torch.tensor(0, dtype=torch.int32), persistent=False)
 
     def forward(self, x: Tensor, channels: int = -1) -> Tensor:
-        """``channels`` is the axis of the channels; on the others lie trials and bins."""
+        """``channels`` is the axis of the channels; the other axes are trials and bins."""
         if not self.training:
             return x
-        kept = happens(self.key, 1 - self.rate, x.shape, steady=channels)
+        kept = bernoulli(self.key, 1 - self.rate, x.shape, steady=channels)
         return x * (kept / (1 - self.rate))

@@ -1,13 +1,13 @@
-"""What goes wrong with a model, said to the person who can mend it."""
+"""Errors of a model or its training, with messages for the user who can fix them."""
 
 
 class ChainError(ValueError):
-    """An architecture's text that is not a chain; the message shows the place in it."""
+    """The text of an architecture is not a valid chain. The message marks the position of the error."""
 
 
 class InterruptedTrainingError(Exception):
-    """Training was asked to end in the middle of an epoch; its state is of no use."""
+    """Training was interrupted in the middle of an epoch. Its state must not be used."""
 
 
 class DivergedError(ArithmeticError):
-    """Training left the finite numbers; the message gives the epoch, the step and the value."""
+    """A loss or score is not finite. The message gives the epoch, the step and the value."""

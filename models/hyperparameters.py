@@ -1,4 +1,4 @@
-"""What a search varies: the numbers that shape one network and its training."""
+"""Hyperparameters of a network and its training, and their valid values."""
 
 import math
 from collections.abc import Callable
@@ -10,13 +10,17 @@ from nlb_search.models.masking.variants import INPUT_SIZES, SHAPES, shapes_of
 
 @dataclass(frozen=True, kw_only=True)
 class Hyperparameters:
-    """One setting of everything that can be searched.
+    """A value for every hyperparameter.
 
-    ``lr`` is the highest learning rate of the one-cycle schedule; ``l2_weight`` Adam's weight decay, twice the weight
-    of the squared parameters in the loss; ``hidden`` the channels of a recurrent layer in one direction;
-    ``num_layers`` the recurrent layers, or None for the number that stands in the chain; ``input_size`` how much of a
-    trial a step reads, a name of ``windows.INPUT_SIZES``; ``mask_ratio`` the share of held-in entries hidden in
-    training, and ``mask_variant`` the shapes in which they are, a name that ``masks.shapes_of`` reads.
+    - ``lr``: peak learning rate of the one-cycle schedule.
+    - ``dropout``: dropout rate of every block.
+    - ``l2_weight``: Adam's weight decay, twice the weight of the squared parameters in the loss.
+    - ``hidden``: channels of a recurrent layer per direction.
+    - ``num_layers``: number of recurrent layers, or None for the number in the chain.
+    - ``bidirectional``: whether recurrent layers run in both directions.
+    - ``input_size``: how much of a trial a step reads, one of ``variants.INPUT_SIZES``.
+    - ``mask_ratio``: share of held-in entries hidden in training.
+    - ``mask_variant``: shapes of the mask, in the format of ``variants.shapes_of``.
     """
 
     lr: float = 0.01
@@ -31,12 +35,12 @@ class Hyperparameters:
 
 
 TRAINING = frozenset({"lr", "l2_weight", "input_size", "mask_ratio", "mask_variant"})
-"""The hyperparameters that every chain has, whatever its blocks."""
+"""The hyperparameters of every chain, independent of its blocks."""
 
 
 @dataclass(frozen=True)
 class Allowed:
-    """What one hyperparameter may be when it is searched: values of one type for which ``holds``, said in words."""
+    """The valid values of a hyperparameter: values of ``type`` for which ``holds`` is true, described by ``words``."""
 
     type: type[bool | int | float | str]
     words: str
@@ -44,21 +48,21 @@ class Allowed:
 
     @property
     def is_number(self) -> bool:
-        """Whether its values can be a range; true and false are no numbers."""
+        """Whether the values are numbers, so that they can be a range. Booleans are not numbers."""
         return self.type in (int, float)
 
     def read(self, value: object) -> Any:
-        """The value in its type; a whole number may stand for a real one. Raises ValueError for any other."""
+        """Convert ``value`` to the type: an int is accepted for a float. Raises ValueError if it is not valid."""
         found = float(value) if self.type is float and type(value) is int and abs(value) < 2**53 else value
         if type(found) is not self.type or not self.holds(found):
-            # 64.0 is shown with its point where a whole number is asked for: without, it would look like one.
+            # Show 64.0 with its decimal point if an int is expected: as 64 it would look valid.
             is_float = self.type is int and type(value) is float
             raise ValueError(f"must be {self.words}, not {value if is_float else shown(value)}")
         return found
 
 
 def shown(value: object) -> str:
-    """A value as a person writes it in a file: text in quotes, true and false in small letters, numbers short."""
+    """Format a value as in a TOML file: quoted text, lower-case booleans, short numbers."""
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:.12g}".replace("e-0", "e-") if isinstance(value, float) else repr(value)
@@ -74,12 +78,12 @@ def _is_variant(text: str) -> bool:
 ALLOWED: dict[str, Allowed] = {
     "lr": Allowed(float, "a number above 0", lambda number: 0 < number < math.inf),
     "dropout": Allowed(float, "a number from 0 to below 1", lambda number: 0 <= number < 1),
-    "l2_weight": Allowed(float, "0 or a number above", lambda number: 0 <= number < math.inf),
+    "l2_weight": Allowed(float, "0 or a number above 0", lambda number: 0 <= number < math.inf),
     "hidden": Allowed(int, "a whole number from 1 to 4096", lambda number: 1 <= number <= 4096),
     "num_layers": Allowed(int, "a whole number from 1 to 99", lambda number: 1 <= number <= 99),
     "bidirectional": Allowed(bool, "true or false", lambda _: True),
     "input_size": Allowed(str, " or ".join(INPUT_SIZES), lambda text: text in INPUT_SIZES),
     "mask_ratio": Allowed(float, "a number above 0 and below 1", lambda number: 0 < number < 1),
-    "mask_variant": Allowed(str, f"one or more of {', '.join(SHAPES)}, each once, with blanks between", _is_variant),
+    "mask_variant": Allowed(str, f"one or more of {', '.join(SHAPES)}, each once, separated by spaces", _is_variant),
 }
-"""Every hyperparameter that can be searched, in the order in which a trial draws them."""
+"""All hyperparameters that can be searched, in the order in which they are suggested."""

@@ -1,7 +1,7 @@
-"""The tensors a network is trained and scored on.
+"""The tensors that a network is trained and scored on.
 
-Letters used throughout the models: B trials, T bins (the window, then the forward bins), W bins of the window,
-I held-in neurons, N all neurons (held-in, then held-out), C channels inside a network, K networks trained side by side.
+Axis letters in all of models: B trials, T bins (the window, then the forward bins), W bins of the window, I held-in
+neurons, N all neurons (held-in, then held-out), C channels inside a network, K networks trained side by side.
 """
 
 from dataclasses import dataclass, replace
@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 
 UNKNOWN = 255
-"""The count that marks a bin whose true count is not known."""
+"""Marks an entry whose count is unknown."""
 
 SUMMED_TRIALS = 64
-"""Trials whose counts are summed at once."""
+"""Number of trials whose counts are summed at once."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a network must know of a recording: numbers of neurons and of bins."""
+    """The numbers of neurons and bins of a recording."""
 
     n_heldin: int
     n_heldout: int
@@ -39,8 +39,8 @@ class Sizes:
 class Counts:
     """Spike counts of the trials of one split, in spikes per bin: ``counts_BTN``, of type uint8.
 
-    Bytes, so that all workers of a machine can share one mapped file of them; a step makes numbers of the few that it
-    reads. ``UNKNOWN`` stands where a count is not known.
+    The type is uint8 so that all workers of a machine can share one memory-mapped file; a step converts only the trials
+    that it reads to float. Unknown counts are ``UNKNOWN``.
     """
 
     counts_BTN: Tensor
@@ -52,24 +52,24 @@ class Counts:
 
     @property
     def heldin_BWI(self) -> Tensor:
-        """What a model may read, uint8: held-in neurons in the window; a bin that was not recorded reads 0."""
+        """The input of a model, uint8: held-in neurons in the window, with unknown counts set to 0."""
         heldin_BWI = self.counts_BTN[:, : self.sizes.n_window, : self.sizes.n_heldin]
         return heldin_BWI.masked_fill(heldin_BWI == UNKNOWN, 0)
 
     @property
     def target_BTN(self) -> Tensor:
-        """What a model must predict, float32: all neurons in window and forward bins; NaN where it is unknown."""
+        """The target of a model, float32: all neurons in window and forward bins, NaN where the count is unknown."""
         return with_nan(self.counts_BTN)
 
     def of_trials(self, trials: Tensor | slice) -> "Counts":
-        """The counts of some of the trials."""
+        """The counts of the selected trials."""
         return replace(self, counts_BTN=self.counts_BTN[trials])
 
     @cached_property
     def mean_N(self) -> Tensor:
-        """Each neuron's mean count over the bins where it is known; 0 where it never is."""
+        """Each neuron's mean over its known counts, or 0 if none is known."""
         total_N, known_N = self.counts_BTN.new_zeros(2, self.sizes.n_neurons, dtype=torch.float64)
-        # A part at a time, for a sum of bytes makes numbers of all of them first.
+        # In parts, because summing uint8 first converts the whole tensor.
         for part_BTN in self.counts_BTN.split(SUMMED_TRIALS):
             known_BTN = part_BTN != UNKNOWN
             total_N += part_BTN.masked_fill(~known_BTN, 0).sum(dim=(0, 1), dtype=torch.float64)
@@ -82,5 +82,5 @@ class Counts:
 
 
 def with_nan(counts: Tensor) -> Tensor:
-    """Counts as float32, NaN where they are not known."""
+    """Convert counts to float32, with NaN for unknown counts."""
     return counts.float().masked_fill_(counts == UNKNOWN, torch.nan)

@@ -1,4 +1,4 @@
-"""A chain's text, the heads that close it, and the network that it is made into.
+"""Chains, heads, and the network built from a chain.
 
-It may import blocks and what lies below.
+It may import blocks and the modules below it.
 """

@@ -1,7 +1,7 @@
-"""Architectures as the field writes them: ``GRU(2) -> FF -> RoBERTa(1) -> FF -> exp``.
+"""Chains, the text form of architectures: ``GRU(2) -> FF -> RoBERTa(1) -> FF -> exp``.
 
-A chain is blocks joined by arrows and closed by a head. The text is the architecture: it names it in the study, in
-the figures and in the submission, and printing a chain gives the text back.
+A chain is a sequence of blocks joined by ``->`` that ends with a head. Its text identifies the architecture in the
+study, the figures and the submission; ``str(chain)`` returns it.
 """
 
 import re
@@ -25,7 +25,7 @@ _HEAD_NAMES = {name.lower(): name for name in HEADS}
 
 @dataclass(frozen=True)
 class Link:
-    """One block of a chain as it is written; ``layers`` is the number in its parentheses, None where none stands."""
+    """A block as written in a chain. ``layers`` is the number in parentheses, or None if there is none."""
 
     name: str
     layers: int | None
@@ -36,7 +36,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Chain:
-    """An architecture: its blocks in order, and the head that turns their output into rates."""
+    """An architecture: blocks in order, and the head that converts their output to rates."""
 
     links: tuple[Link, ...]
     head: Head
@@ -46,12 +46,12 @@ class Chain:
 
     @property
     def hyperparameters(self) -> frozenset[str]:
-        """Names of the hyperparameters that change this chain or its training."""
+        """Names of the hyperparameters that affect this chain or its training."""
         return TRAINING.union(*(BLOCKS[link.name].uses for link in self.links))
 
 
 def chains_named(texts: Iterable[str]) -> tuple[Chain, ...]:
-    """The chains that architectures stand for, each once: a chain for itself, a known mean for its members.
+    """Parse several architectures. A known mean is expanded to its members; duplicates are removed.
 
     Raises ChainError as ``parse_chain`` does.
     """
@@ -60,9 +60,9 @@ def chains_named(texts: Iterable[str]) -> tuple[Chain, ...]:
 
 
 def parse_chain(text: str) -> Chain:
-    """The chain that ``text`` writes: a known name (``rnnf``) or blocks joined by ``->``; case does not matter.
+    """Parse a chain: a known name (``rnnf``), or blocks and a head joined by ``->``. Case does not matter.
 
-    Raises ChainError, which points at the place, for text that is not a chain.
+    Raises ChainError, which marks the position, if the text is not a valid chain.
     """
     text = KNOWN_CHAINS.get(text.strip().lower(), text)
     pieces = _split(text)
@@ -74,16 +74,16 @@ def parse_chain(text: str) -> Chain:
                 text,
                 start,
                 last,
-                f"is no known chain; write one of {', '.join([*KNOWN_CHAINS, *KNOWN_MEANS])}, or blocks and a head",
+                f"is not a known chain; write one of {', '.join([*KNOWN_CHAINS, *KNOWN_MEANS])}, or blocks and a head",
             )
         _refuse(text, start, last, f"cannot end a chain; end it in {' or '.join(HEADS)}")
     if not links:
-        _refuse(text, start, last, f"has no block before it; begin with one of {', '.join(BLOCKS)}")
+        _refuse(text, start, last, f"has no block before it; start with one of {', '.join(BLOCKS)}")
     return Chain(links, HEADS[_HEAD_NAMES[last.strip().lower()]])
 
 
 def _split(text: str) -> list[tuple[int, str]]:
-    """The pieces between arrows, each with the place where it starts."""
+    """The pieces between arrows, each with its start position."""
     ends = [*(arrow.span() for arrow in _ARROW.finditer(text)), (len(text), len(text))]
     starts = [0, *(after for _, after in ends)]
     return [(start, text[start:before]) for start, (before, _) in zip(starts, ends, strict=False)]
@@ -102,24 +102,24 @@ def _link(text: str, start: int, piece: str) -> Link:
         _refuse(text, start, piece, "is not a block; write one like GRU(2), joined to the next by ->")
     name = found["name"].lower()
     if name in _HEAD_NAMES:
-        _refuse(text, start, piece, "ends a chain, and more follows it; move it to the end")
+        _refuse(text, start, piece, "is a head but not at the end; move it to the end")
     if name not in _BLOCK_NAMES:
-        _refuse(text, start, piece, f"is no known block; choose one of {', '.join(BLOCKS)}")
+        _refuse(text, start, piece, f"is not a known block; choose one of {', '.join(BLOCKS)}")
     block = BLOCKS[_BLOCK_NAMES[name]]
     argument = found["argument"]
     if not block.takes_layers:
         forms = " or ".join(form for form in BLOCKS if form.split("(")[0] == block.name)
-        _refuse(text, start, piece, f"is not how this block is written; write {forms}")
+        _refuse(text, start, piece, f"takes no such argument; write {forms}")
     if not _LAYERS.fullmatch(argument):
         _refuse(text, start, piece, f"needs a number of layers from 1 to 99 in its parentheses, like {block.name}(2)")
     return Link(block.name, int(argument))
 
 
 def _refuse(text: str, start: int, piece: str, why: str) -> NoReturn:
-    """Raise ChainError with the chain and the place in it marked."""
+    """Raise ChainError with the position marked in the text of the chain."""
     fault = piece.strip()
     begin = start + len(piece) - len(piece.lstrip())
     end = begin + len(fault)
     marked = f"{text[:begin]}>>{text[begin:end]}<<{text[end:]}".strip()
     shown = f"'{fault}'" if fault else "nothing"
-    raise ChainError(f"{shown} at place {begin + 1} of the chain {why}\n  {marked}")
+    raise ChainError(f"{shown} at position {begin + 1} of the chain {why}\n  {marked}")

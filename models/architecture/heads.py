@@ -1,4 +1,4 @@
-"""How a chain ends: what the network's last numbers mean, and which loss they are trained with."""
+"""Heads: convert the output of the last block to rates, and define the training loss."""
 
 from typing import Protocol
 
@@ -7,28 +7,28 @@ from torch import Tensor
 from torch.nn import functional
 
 MIN_MEAN = 1e-4
-"""The mean count at which a silent neuron starts, in spikes per bin, so that its logarithm is finite."""
+"""Smallest initial mean count, in spikes per bin, so that the logarithm is finite for silent neurons."""
 
 
 class Head(Protocol):
-    """The end of a chain. ``output`` is trials x bins x neurons, as the last block leaves it."""
+    """The head of a chain. ``output`` is the output of the last block, trials x bins x neurons."""
 
     name: str
     max_spikes: int | None
-    """The largest count per bin that the head can describe, or None for any."""
+    """The largest count per bin that the head supports, or None for any."""
 
     def loss(self, output: Tensor, counts: Tensor) -> Tensor:
-        """Negative log-likelihood of each count, in nats, of the shape of ``output``; not reduced."""
+        """Negative log-likelihood of each count in nats, with the shape of ``output`` (no reduction)."""
 
     def rates(self, output: Tensor) -> Tensor:
         """Expected spikes per bin."""
 
     def start(self, mean_counts: Tensor) -> Tensor:
-        """The output that predicts these mean counts (spikes per bin): where the last bias begins."""
+        """The output that predicts these mean counts (spikes per bin), to initialize the last bias."""
 
 
 class Exp:
-    """Log-rates, with a Poisson loss."""
+    """The output is log-rates; the loss is Poisson."""
 
     name = "exp"
     max_spikes: int | None = None
@@ -44,9 +44,9 @@ class Exp:
 
 
 class Sigmoid:
-    """Log-odds of a spike, with a Bernoulli loss: for bins that hold at most one spike.
+    """The output is log-odds of a spike; the loss is Bernoulli. For bins with at most one spike.
 
-    There the chance of a spike is the expected count, so the rates are in spikes per bin like those of Exp.
+    The probability of a spike is then the expected count, so rates are in spikes per bin, as for Exp.
     """
 
     name = "Sigmoid"

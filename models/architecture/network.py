@@ -1,4 +1,4 @@
-"""A chain made into a module."""
+"""The PyTorch module built from a chain."""
 
 import torch
 from torch import Tensor, nn
@@ -14,14 +14,17 @@ from nlb_search.models.tensors import Sizes
 
 
 class Network(nn.Module):
-    """From the held-in spikes of a window to an output for every neuron in window and forward bins.
+    """Maps the held-in spikes of a window to an output for every neuron, in window and forward bins.
 
-    The blocks read the forward bins as silence. A learned offset a neuron is added at the end; it starts where the
-    head predicts the mean counts it is given, so that training begins at the null model and not below it.
+    The input of the blocks is zero in the forward bins. A learned offset per neuron is added to the output. Its initial
+    value makes the head predict the mean counts, so that training starts at the score of the null model.
     """
 
     def __init__(self, chain: Chain, sizes: Sizes, hyper: Hyperparameters, mean_counts: Tensor) -> None:
-        """``mean_counts``: N mean counts, in spikes per bin. Raises ChainError if the chain gives another width."""
+        """``mean_counts`` has N entries, in spikes per bin.
+
+        Raises ChainError if the width of the last block is not the number of neurons.
+        """
         super().__init__()
         self.head: Head = chain.head
         self.sizes = sizes
@@ -33,8 +36,8 @@ class Network(nn.Module):
             width = block.width
         if width != sizes.n_neurons:
             raise ChainError(
-                f"the chain '{chain}' ends with {width} channels where the recording has {sizes.n_neurons} neurons: "
-                f"put FF before {chain.head.name}"
+                f"the chain '{chain}' ends with {width} channels, but the recording has {sizes.n_neurons} neurons: "
+                f"insert FF before {chain.head.name}"
             )
         self.offset_N = nn.Parameter(chain.head.start(mean_counts))
 
@@ -44,13 +47,13 @@ class Network(nn.Module):
 
     @property
     def dependent_widths(self) -> tuple[int, ...]:
-        """The widths of the blocks that would compute something else if they were wider."""
+        """The widths of the blocks with ``depends_on_width``, which cannot be padded."""
         return tuple(block.width for block in self.blocks if isinstance(block, Block) and block.depends_on_width)
 
     def forward(self, heldin_BWI: Tensor, bins_BT: Tensor) -> Tensor:
         """The head's input, B x T x N, for held-in counts B x W x I.
 
-        ``bins_BT`` are the bins of window + forward that are read and predicted, as ``windows.draw_bins`` gives them.
+        ``bins_BT`` holds the indices of the bins that are read and predicted, from ``crops.draw_bins``.
         """
         x_BTC = functional.pad(heldin_BWI, (0, 0, 0, self.sizes.n_forward))
         for block in self.blocks:
@@ -59,13 +62,16 @@ class Network(nn.Module):
 
 
 def trials_at_once(device: torch.device) -> int:
-    """How many trials are predicted at once: enough to fill the device, few enough for its memory."""
+    """Number of trials to predict at once: enough to use the device well, within its memory."""
     return 4096 if device.type == "cuda" else 64
 
 
 @torch.no_grad()
 def predict(network: Network, heldin_BWI: Tensor) -> Tensor:
-    """Firing rates, B x T x N in spikes per bin, for held-in counts B x W x I of any type: no mask, no dropout."""
+    """Predict firing rates, B x T x N in spikes per bin, from held-in counts B x W x I of any dtype.
+
+    Masks and dropout are off.
+    """
     network.eval()
     rates = []
     for batch_BWI in torch.split(heldin_BWI, trials_at_once(heldin_BWI.device)):

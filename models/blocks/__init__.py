@@ -1,6 +1,6 @@
-"""The blocks of the grammar, by the name they are written with. A new block is one class in one file, listed here.
+"""The blocks of a chain, by name. A new block is one class in one file, listed here.
 
-It may import recurrences, hyperparameters, dropout and the modules that all of models shares.
+It may import recurrences, hyperparameters, dropout and the shared modules of models.
 """
 
 from nlb_search.models.blocks.block import Block

@@ -1,4 +1,4 @@
-"""What the blocks of self-attention share: heads that fit the width, and positions in time."""
+"""Base class of the self-attention blocks: encoder layers with learned positions."""
 
 import math
 from typing import ClassVar
@@ -14,19 +14,19 @@ from nlb_search.models.tensors import Sizes
 
 MAX_HEADS = 8
 POSITION_SCALE = 0.02
-"""Standard deviation of the first positions, as RoBERTa starts its embeddings."""
+"""Standard deviation of the initial position embeddings, as in RoBERTa."""
 
 
 def heads_for(width: int) -> int:
-    """The largest number of attention heads, at most MOST_HEADS, that divides ``width``."""
+    """The largest number of attention heads, at most MAX_HEADS, that divides ``width``."""
     return max(heads for heads in range(1, MAX_HEADS + 1) if width % heads == 0)
 
 
 class Attention(Block):
-    """Encoder layers over the bins of a trial, with GELU and a feed-forward part twice as wide as the block.
+    """Encoder layers over the bins of a trial, with GELU and a feed-forward sublayer twice as wide as the block.
 
-    A learned position is added for every bin of window + forward; the width stays as it comes in. ``norm_first`` is
-    where a layer normalizes: before its parts, or after them.
+    A learned position embedding is added for every bin of window and forward. The width does not change. If
+    ``norm_first`` is true, norms are before the sublayers, otherwise after them.
     """
 
     takes_layers = True
@@ -50,7 +50,8 @@ class Attention(Block):
 class _Layer(nn.Module):
     """One encoder layer (Vaswani et al. 2017, https://arxiv.org/abs/1706.03762).
 
-    Dropout acts on what each part adds. In the attention weights it scored no better and took half of the time.
+    Dropout acts on the output of each sublayer. Dropout on the attention weights did not improve scores and took half
+    of the time.
     """
 
     def __init__(self, width: int, dropout: float, norm_first: bool) -> None:
@@ -77,9 +78,10 @@ class _Layer(nn.Module):
 
 
 class _SelfAttention(nn.Module):
-    """Every bin looks at all bins, in heads that share the width.
+    """Multi-head self-attention over bins.
 
-    Written out, for ``torch.vmap`` has no rule for torch's fused attention and would run it network by network.
+    It does not use torch's fused attention because ``torch.vmap`` has no batching rule for it and would run the
+    networks one by one.
     """
 
     def __init__(self, width: int) -> None:

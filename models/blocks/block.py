@@ -1,4 +1,4 @@
-"""What every block of a chain is."""
+"""The base class of all blocks."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
@@ -10,14 +10,18 @@ from nlb_search.models.tensors import Sizes
 
 
 class Block(nn.Module, ABC):
-    """One link of a chain: B x T x channels in, B x T x ``width`` channels out.
+    """Base class of the blocks of a chain: reads B x T x channels, returns B x T x ``width``.
 
-    A subclass is one block of the grammar: ``name`` is how it is written, ``takes_layers`` whether a number of layers
-    may stand in its parentheses, and ``uses`` the hyperparameters that change it, so that a search asks for no others.
+    Class attributes of a subclass:
 
-    Blocks of many networks are run at once by ``torch.vmap``: plain operations on tensors, and of the layers that draw
-    random numbers only ``models.dropout.Dropout``. Networks with fewer hidden channels than their neighbours get more
-    at the end, with weights of zero. Where that would change the other channels, ``depends_on_width`` says so.
+    - ``name``: how the block is written in a chain.
+    - ``takes_layers``: whether a number of layers may follow in parentheses.
+    - ``uses``: the hyperparameters that affect the block; a search varies only these.
+    - ``depends_on_width``: whether padding with zero channels would change the other channels, as in a LayerNorm.
+
+    ``torch.vmap`` runs the blocks of many networks at once. So ``forward`` must consist of plain tensor operations and
+    use random numbers only through ``models.dropout.Dropout``. A network with fewer hidden channels than the others is
+    padded with channels of zero weights.
     """
 
     name: ClassVar[str]
@@ -29,9 +33,9 @@ class Block(nn.Module, ABC):
 
     @abstractmethod
     def __init__(self, width_in: int, sizes: Sizes, hyper: Hyperparameters, layers: int) -> None:
-        """Build for ``width_in`` channels; ``layers`` is the number in the parentheses, 1 where none is written."""
+        """``width_in`` is the number of input channels, ``layers`` the number in parentheses (1 if there is none)."""
         super().__init__()
 
     @abstractmethod
     def forward(self, x_BTC: Tensor, bins_BT: Tensor) -> Tensor:
-        """``bins_BT`` tells which bin of window + forward each one is, for training may read a crop of them."""
+        """Return B x T x ``width``. ``bins_BT`` holds the index of each bin in the trial: training may read crops."""

@@ -11,10 +11,7 @@ KERNEL_BINS = 5
 
 
 class Conv(Block):
-    """Dropout, then a linear map from a bin and its neighbours, two on each side; width and bins stay as they come in.
-
-    Beyond the first and the last bin it reads silence.
-    """
+    """Dropout, then a zero-padded convolution over KERNEL_BINS bins. The width and the number of bins do not change."""
 
     name = "Conv"
     takes_layers = False

@@ -1,4 +1,4 @@
-"""Deconv: a transposed convolution over time, which widens to all neurons."""
+"""Deconv: a transposed convolution over time, to one channel per neuron."""
 
 from torch import Tensor, nn
 
@@ -11,9 +11,9 @@ KERNEL_BINS = 5
 
 
 class Deconv(Block):
-    """Dropout, then each bin writes to itself and its neighbours, two on each side; the bins stay as they come in.
+    """Dropout, then a transposed convolution over KERNEL_BINS bins. The number of bins does not change.
 
-    The width becomes one channel a neuron, held-in and then held-out: chains without FF reach the neurons by it.
+    The output has one channel per neuron, held-in, then held-out, so a chain with Deconv needs no FF.
     """
 
     name = "Deconv"

@@ -9,7 +9,7 @@ from nlb_search.models.tensors import Sizes
 
 
 class FF(Block):
-    """Dropout, then a linear map to one channel a neuron: held-in, then held-out."""
+    """Dropout, then a linear map to one channel per neuron: held-in, then held-out."""
 
     name = "FF"
     takes_layers = False

@@ -1,4 +1,4 @@
-"""GRU(n): gated recurrent layers over time, n of them unless num_layers is searched."""
+"""GRU(n): n gated recurrent layers over time, or ``num_layers`` if that is searched."""
 
 import math
 
@@ -10,9 +10,9 @@ from nlb_search.models.recurrences.gated_recurrence import gated_recurrence
 
 
 class GRU(Recurrent):
-    """Gated recurrent units (Cho et al. 2014, https://arxiv.org/abs/1406.1078), as ``nn.GRU`` defines them.
+    """Gated recurrent units (Cho et al. 2014, https://arxiv.org/abs/1406.1078), as defined by ``nn.GRU``.
 
-    Between the layers channels come first and trials last, as the recurrence has them.
+    Between the layers, channels are the first axis and trials the last, as in ``gated_recurrence``.
     """
 
     name = "GRU"
@@ -29,9 +29,9 @@ class GRU(Recurrent):
 
 
 class _Layer(nn.Module):
-    """One layer. Its channels out are those of both directions in turn, so that more of them come at the end.
+    """One layer. The output channels of the two directions alternate, so that padding channels are at the end.
 
-    ``state_bias_DH`` is the bias of the state's part of the candidate; the gates need no second one.
+    ``state_bias_DH`` is the bias of the candidate's recurrent term; the gates need only one bias.
     """
 
     def __init__(self, width_in: int, hidden: int, n_directions: int) -> None:

@@ -1,4 +1,4 @@
-"""minGRU(n): gated recurrent layers that read all bins at once, n of them unless num_layers is searched."""
+"""minGRU(n): n gated recurrent layers that process all bins at once, or ``num_layers`` if that is searched."""
 
 import math
 
@@ -10,18 +10,18 @@ from nlb_search.models.blocks.recurrent import Recurrent
 from nlb_search.models.recurrences.scan import scan
 
 SHORTEST_MEMORY, LONGEST_MEMORY = 2.0, 10.0
-"""The memories, in bins, with which the channels of a layer start: 10 to 50 ms in bins of 5 ms.
+"""Range of the initial time constants of a layer's channels, in bins: 10 to 50 ms in 5 ms bins.
 
-On a synthetic mc_rtt recording, a start of up to 50 bins scored lower.
+On a synthetic mc_rtt recording, initial time constants of up to 50 bins scored lower.
 """
 
 
 class MinGRU(Recurrent):
-    """Recurrent layers whose gates see the input and not the state, so that no bin waits for the one before it.
+    """Recurrent layers whose gates depend on the input only, so that all bins are computed in parallel.
 
     A layer is the minimal GRU (Feng et al. 2024, https://arxiv.org/abs/2410.01201): with a gate
     z_t = sigmoid(W_z x_t + b_z) and a candidate c_t = W_c x_t + b_c, its state is h_t = (1 - z_t) h_(t-1) + z_t c_t.
-    The state is linear in the candidates, so a layer passes GELU(h_t) on; without it, a stack of them scores lower.
+    The state is linear in the candidates, so the output is GELU(h_t); without it, stacked layers score lower.
     """
 
     name = "minGRU"
@@ -38,7 +38,7 @@ class MinGRU(Recurrent):
 
 
 class _Layer(nn.Module):
-    """One layer. Its channels are those of both directions in turn, so that more of them come at the end."""
+    """One layer. The channels of the two directions alternate, so that padding channels are at the end."""
 
     def __init__(self, width_in: int, hidden: int, n_directions: int) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class _Layer(nn.Module):
         return functional.gelu(self._turned(scan(1 - z_BTC, z_BTC * candidate_BTC)))
 
     def _turned(self, x_BTC: Tensor) -> Tensor:
-        """The channels of the second direction turned round in time: one scan then runs both."""
+        """Reverse the channels of the second direction in time, so that one scan runs both directions."""
         if self.n_directions == 1:
             return x_BTC
         forwards, backwards = x_BTC.unflatten(-1, (-1, 2)).unbind(-1)
@@ -62,11 +62,11 @@ class _Layer(nn.Module):
 
 
 def spread_gates(hidden: int) -> Tensor:
-    """Gate biases of ``hidden`` channels whose memories, in bins, are spread evenly in their logarithm.
+    """Gate biases of ``hidden`` channels whose time constants, in bins, are log-spaced.
 
-    A channel that keeps 1 - z of its state at every bin forgets it as exp(-t / memory) with z = 1 - exp(-1 / memory).
-    Biases of the range of times that matter let a network learn those times (Tallec & Ollivier 2018,
-    https://arxiv.org/abs/1804.11188); at zero every channel would begin with a memory of 1.4 bins.
+    The state of a channel with gate z decays as exp(-t / memory), where z = 1 - exp(-1 / memory). Initial biases that
+    cover the relevant time scales help a network learn them (Tallec & Ollivier 2018,
+    https://arxiv.org/abs/1804.11188); with zero biases all time constants would start at 1.4 bins.
     """
     memory_C = torch.logspace(math.log2(SHORTEST_MEMORY), math.log2(LONGEST_MEMORY), hidden, base=2)
     return torch.logit(1 - torch.exp(-1 / memory_C))

@@ -1,4 +1,4 @@
-"""What the blocks of recurrent layers share: how many layers there are, how wide, and the dropout between them."""
+"""Base class of the recurrent blocks: number of layers, width, and dropout between layers."""
 
 from abc import abstractmethod
 
@@ -11,10 +11,10 @@ from nlb_search.models.tensors import Sizes
 
 
 class Recurrent(Block):
-    """Layers over time, in one or both directions of it; dropout acts between them.
+    """Recurrent layers in one or both directions of time, with dropout between them.
 
-    There are ``num_layers`` where that is searched, else the number in the chain. The width is ``hidden`` times the
-    number of directions.
+    The number of layers is ``num_layers`` if that is searched, otherwise the number in the chain. The width is
+    ``hidden`` times the number of directions.
     """
 
     takes_layers = True
@@ -30,4 +30,4 @@ class Recurrent(Block):
 
     @abstractmethod
     def layer(self, width_in: int, hidden: int) -> nn.Module:
-        """One layer that reads ``width_in`` channels, with ``hidden`` of its own in each direction."""
+        """Create a layer with ``width_in`` input channels and ``hidden`` channels per direction."""

@@ -4,7 +4,7 @@ from nlb_search.models.blocks.attention import Attention
 
 
 class RoBERTa(Attention):
-    """Self-attention that normalizes after each part (Liu et al. 2019, https://arxiv.org/abs/1907.11692)."""
+    """Self-attention with a norm after each sublayer (Liu et al. 2019, https://arxiv.org/abs/1907.11692)."""
 
     name = "RoBERTa"
     norm_first = False

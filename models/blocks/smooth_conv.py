@@ -1,4 +1,4 @@
-"""Conv(smooth): each channel convolved over time with a kernel of its own that starts as a smoother."""
+"""Conv(smooth): a convolution over time with one kernel per channel, initialized as a smoother."""
 
 import torch
 from torch import Tensor, nn
@@ -10,13 +10,13 @@ from nlb_search.models.tensors import Sizes
 
 KERNEL_BINS = 21
 KERNEL_SD_BINS = 3.0
-"""The kernel starts as a Gaussian of this standard deviation: 15 ms in bins of 5 ms, over 105 ms."""
+"""Standard deviation of the initial Gaussian kernel in bins: 15 ms in 5 ms bins; the kernel covers 105 ms."""
 
 
 class SmoothConv(Block):
-    """Dropout, then every channel smoothed over time; training may make of the kernel what it likes.
+    """Dropout, then a depthwise convolution over time, zero-padded. The kernels are trained.
 
-    Width and bins stay as they come in; beyond the first and the last bin it reads silence.
+    The width and the number of bins do not change.
     """
 
     name = "Conv(smooth)"
@@ -38,7 +38,7 @@ class SmoothConv(Block):
 
 
 def gaussian() -> Tensor:
-    """The kernel at the start: KERNEL_BINS weights that sum to one."""
+    """The initial kernel: KERNEL_BINS weights that sum to one."""
     offsets = torch.arange(KERNEL_BINS) - KERNEL_BINS // 2
     weights = torch.exp(-0.5 * (offsets / KERNEL_SD_BINS) ** 2)
     return weights / weights.sum()

@@ -4,10 +4,10 @@ from nlb_search.models.blocks.attention import Attention
 
 
 class Trans(Attention):
-    """Self-attention that normalizes before each part (Xiong et al. 2020, https://arxiv.org/abs/2002.04745).
+    """Self-attention with a norm before each sublayer (Xiong et al. 2020, https://arxiv.org/abs/2002.04745).
 
-    No norm stands after the last layer: a chain may end in Trans, and its channels are then log-rates, which a norm
-    would hold to one size for all neurons and recordings.
+    There is no norm after the last layer: a chain may end in Trans, and its output is then log-rates, which a norm
+    would force to one scale for all neurons and recordings.
     """
 
     name = "Trans"

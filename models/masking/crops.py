@@ -1,7 +1,7 @@
-"""How much of a trial one step of training reads: all of it, or a shorter crop.
+"""Input sizes: a training step reads whole trials (DT) or shorter crops of them (dT).
 
-The published search names these DT and dT without defining them; this is our reading. A crop is a small copy of what
-the benchmark asks for: some bins of the window to read, and as many forward bins after them as the recording has.
+The published search uses the names DT and dT without defining them; this is our interpretation. A crop is a shorter
+version of the benchmark's task: some bins of the window to read, followed by all of the recording's forward bins.
 """
 
 import math
@@ -14,25 +14,25 @@ from nlb_search.models.random_draws import uniform
 from nlb_search.models.tensors import Sizes
 
 CROP_SHARE = 0.5
-"""The window bins of a crop, as a share of the window."""
+"""The length of a crop, as a share of the window."""
 
 
 def window_bins(input_size: str, sizes: Sizes) -> int:
-    """How many window bins a step reads of a trial."""
+    """Number of window bins that a step reads of each trial."""
     return sizes.n_window if input_size == WHOLE else math.ceil(CROP_SHARE * sizes.n_window)
 
 
 def whole_bins(n_trials: int, sizes: Sizes, device: torch.device) -> Tensor:
-    """The bins of trials that are read whole, B x T: window and forward bins, the same for each."""
+    """Bin indices for whole trials, B x T: window and forward bins, the same for every trial."""
     return torch.arange(sizes.n_bins, device=device).expand(n_trials, -1)
 
 
 def draw_bins(n_trials: int, input_size: str, sizes: Sizes, key: Tensor) -> Tensor:
-    """The bins that a step reads of each trial, B x T: ``window_bins`` of the window, then the forward bins.
+    """Bin indices that a step reads of each trial, B x T: ``window_bins`` of the window, then the forward bins.
 
-    DT gives every trial's whole window and forward bins. dT draws a crop a trial, around a bin that is drawn evenly,
-    and moves it inside the window: every bin is then read by at least a quarter of the crops, where crops that begin
-    anywhere evenly would hardly reach the ends.
+    DT returns the whole window and the forward bins of every trial. dT draws one crop per trial: it draws the center
+    uniformly over the window and then shifts the crop to lie inside the window. So every bin is in at
+    least a quarter of the crops; with uniform starts, the first and the last bin would be in almost none.
     """
     if input_size == WHOLE:
         return whole_bins(n_trials, sizes, key.device)

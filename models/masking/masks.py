@@ -1,12 +1,12 @@
-"""Which held-in entries are hidden from a network in training.
+"""Masks: which held-in entries are hidden from a network in training.
 
-What is hidden is scored and what is visible is not: coordinated dropout (Keshtkaran & Pandarinath 2019,
-https://papers.nips.cc/paper/8963), which keeps a network from copying its input. A variant is a set of shapes,
-written with blanks between them (``dot line``). The published search names its variants without defining the shapes;
-this is our reading.
+Of the held-in entries, only the hidden ones are scored: coordinated dropout (Keshtkaran & Pandarinath 2019,
+https://papers.nips.cc/paper/8963), which prevents a network from copying its input. A variant is a set of shapes,
+separated by spaces (``dot line``). The published search names its variants without defining the shapes; this is our
+interpretation.
 
-Every shape hides each entry with exactly the chance it is asked for, at the ends of the window as in its middle. All
-are drawn on the device from a key, without waiting for it.
+Except for ``last_bins``, every part hides each entry with exactly the given probability, at the ends of the window as
+in its middle. All masks are drawn on the device from a key, without synchronizing with it.
 """
 
 from collections.abc import Callable
@@ -16,10 +16,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from nlb_search.models.masking.variants import SHAPES, shapes_of
-from nlb_search.models.random_draws import fold, happens, uniform
+from nlb_search.models.random_draws import bernoulli, fold, uniform
 
 STRIP_BINS = 10
-"""The length of a strip: 50 ms in bins of 5 ms."""
+"""The length of a strip in bins: 50 ms in 5 ms bins."""
 
 _Shape = tuple[int, int, int]
 """Trials, bins, held-in neurons."""
@@ -27,27 +27,27 @@ _Shape = tuple[int, int, int]
 
 def dot(shape_BWI: _Shape, probability: Tensor, key: Tensor) -> Tensor:
     """Single entries, each drawn independently."""
-    return happens(key, probability, shape_BWI)
+    return bernoulli(key, probability, shape_BWI)
 
 
 def strip(shape_BWI: _Shape, probability: Tensor, key: Tensor) -> Tensor:
-    """Runs of STRIP_BINS neighbouring bins of one neuron; they may overlap, and reach over the window's ends."""
+    """Runs of STRIP_BINS consecutive bins of one neuron. They may overlap and extend beyond the window."""
     n_trials, n_bins, n_neurons = shape_BWI
-    # An entry is seen if none of the strips that could cover it begins.
+    # An entry is visible if none of the STRIP_BINS possible strips that cover it is drawn.
     begins = 1 - (1 - probability) ** (1 / STRIP_BINS)
-    begin_BIX = happens(key, begins, (n_trials, n_neurons, n_bins + STRIP_BINS - 1))
+    begin_BIX = bernoulli(key, begins, (n_trials, n_neurons, n_bins + STRIP_BINS - 1))
     covered_BIW = functional.max_pool1d(begin_BIX.float(), STRIP_BINS, stride=1)
     return covered_BIW.transpose(1, 2) > 0
 
 
 def line(shape_BWI: _Shape, probability: Tensor, key: Tensor) -> Tensor:
-    """A neuron's whole row in a trial, as co-smoothing hides a neuron."""
+    """All bins of a neuron in a trial, as co-smoothing hides held-out neurons."""
     n_trials, _, n_neurons = shape_BWI
-    return happens(key, probability, (n_trials, 1, n_neurons)).expand(shape_BWI)
+    return bernoulli(key, probability, (n_trials, 1, n_neurons)).expand(shape_BWI)
 
 
 def last_bins(shape_BWI: _Shape, probability: Tensor, key: Tensor) -> Tensor:
-    """The last bins of a trial, of all neurons: as many as the chance asks, rounded up or down at random."""
+    """The last bins of a trial for all neurons: on average ``probability`` of the bins, randomly rounded up or down."""
     n_trials, n_bins, _ = shape_BWI
     hidden_B11 = torch.floor(probability * n_bins + uniform(key, (n_trials, 1, 1)))
     bins_W1 = torch.arange(n_bins, device=key.device).unsqueeze(1)
@@ -61,19 +61,19 @@ _PARTS: dict[str, Callable[[_Shape, Tensor, Tensor], Tensor]] = {
     "last_bins": last_bins,
 }
 PARTS = tuple(_PARTS)
-"""What the shapes are made of."""
+"""The parts that shapes consist of."""
 
 
 def share(ratio: float, n_shapes: int) -> float:
-    """The chance of each of some independent shapes that together hide a share ``ratio``, overlaps counted once."""
+    """The probability for each of ``n_shapes`` independent shapes whose union hides a share ``ratio``."""
     return float(1 - (1 - ratio) ** (1 / n_shapes))
 
 
 def probabilities_of(variant: str, ratio: float) -> dict[str, float]:
-    """The chance of every part with which the variant hides a share ``ratio``; 0 for parts that it does not have.
+    """The probability of every part so that the variant hides a share ``ratio``; 0 for parts that it does not have.
 
-    A part that stands in two shapes is drawn once, with the chance that one of them would hide an entry. Raises
-    ValueError for a variant that is none.
+    A part that two shapes share is drawn once, with the probability that at least one of them hides an entry. Raises
+    ValueError if the variant is not valid.
     """
     shapes = shapes_of(variant)
     seen = dict.fromkeys(PARTS, 1.0)
@@ -84,9 +84,9 @@ def probabilities_of(variant: str, ratio: float) -> dict[str, float]:
 
 
 def hide(shape_BWI: _Shape, probabilities: dict[str, Tensor], key: Tensor) -> Tensor:
-    """The entries of held-in counts to hide, boolean, B x W x I: those that any of the parts hides.
+    """The mask of held-in entries to hide, boolean, B x W x I: the union of the parts.
 
-    ``probabilities`` holds a scalar tensor for each part that is drawn.
+    ``probabilities`` holds a scalar tensor for each part to draw.
     """
     hidden = (
         _PARTS[part](shape_BWI, probability, fold(key, PARTS.index(part)))

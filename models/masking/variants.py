@@ -1,6 +1,6 @@
-"""Mask variants and input sizes by the names that a search uses; ``masks`` and ``crops`` say what they do.
+"""Names of mask variants and input sizes. ``masks`` and ``crops`` implement them.
 
-Imports no torch, so that commands that train nothing start at once.
+This module does not import torch, so that commands without training start quickly.
 """
 
 WHOLE, CROP = "DT", "dT"
@@ -10,7 +10,7 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "dot": ("dot",),
     "strip": ("strip",),
     "line": ("line",),
-    # Whole rows joined with the last bins, as the benchmark hides held-out neurons and forward bins.
+    # Whole rows and the last bins, as the benchmark hides held-out neurons and forward bins.
     "L": ("line", "last_bins"),
 }
 """The parts of each shape."""
@@ -19,9 +19,9 @@ PUBLISHED_VARIANTS = ("dot line", "dot strip line", "strip line", "dot L", "stri
 
 
 def shapes_of(variant: str) -> tuple[str, ...]:
-    """The shapes of a variant. Raises ValueError for text that is not different shapes with blanks between them."""
+    """The shapes of a variant. Raises ValueError unless it is different shapes, separated by spaces."""
     shapes = tuple(variant.split())
     unknown = [shape for shape in shapes if shape not in SHAPES]
     if unknown or not shapes or len(set(shapes)) < len(shapes):
-        raise ValueError(f"'{variant}' is no mask variant: write one or more of {', '.join(SHAPES)}, each once")
+        raise ValueError(f"'{variant}' is not a mask variant: write one or more of {', '.join(SHAPES)}, each once")
     return shapes

@@ -1,4 +1,4 @@
-"""Recurrences over the bins of a trial with gradients of their own, also for many networks at once.
+"""Recurrences over the bins of a trial with custom gradients, which support ``torch.vmap``.
 
-It imports nothing of models.
+It must not import other modules of models.
 """

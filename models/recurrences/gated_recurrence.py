@@ -1,11 +1,11 @@
-"""The gated recurrence of GRU layers, with its gradient, for both directions and many networks in one loop over bins.
+"""The gated recurrence of GRU layers and its gradient: one loop over bins for both directions and many networks.
 
-``nn.GRU`` walks through the bins once for each direction, and on a CPU spends most of its time between calls too small
-to matter; its weights can be those of one network only. Here a bin is four calls forwards and five back, whatever the
-number of directions and networks, and what does not wait for the bin before stands outside the loop.
+``nn.GRU`` loops over the bins once per direction, spends most of its time on call overhead on a CPU, and supports only
+one network. Here a bin takes four calls in the forward pass and five in the backward pass, for any number of directions
+and networks; computations that do not depend on the previous bin are outside the loop.
 
-Axes beside those of ``models.tensors``: D directions, H channels of one direction, G the networks of all directions.
-Within the loop bins come first and trials last, so that what a bin needs lies together.
+Axis letters in addition to those of ``models.tensors``: D directions, H channels of one direction, G = D x K. Inside
+the loop, bins are the first axis and trials the last, so that the values of a bin are contiguous.
 """
 
 from typing import Any
@@ -17,29 +17,29 @@ from torch.autograd import Function
 from nlb_search.models.recurrences.vmap_rules import merged
 
 UPDATE, RESET, CANDIDATE = range(3)
-"""The order of the gates, wherever an axis of three holds them."""
+"""The order of the gates on an axis of size 3."""
 
 
 def gated_recurrence(inputs_D3HTB: Tensor, weights_D3HH: Tensor, bias_DH: Tensor) -> Tensor:
-    """The states of a GRU layer at every bin, H x D x T x B, from a state of zero (Cho et al. 2014).
+    """The states of a GRU layer at every bin, H x D x T x B, with an initial state of zero (Cho et al. 2014).
 
-    ``inputs_D3HTB`` is what each gate gets from the layer's input, biases included; ``weights_D3HH`` (gate, channel
-    out, channel in) what it gets from the state, and ``bias_DH`` is added to the candidate's part of that. The second
-    direction, if there is one, runs backwards in time. As in ``nn.GRU`` the reset gate acts on the state's part of the
-    candidate, after its weights.
+    ``inputs_D3HTB`` is the contribution of the layer's input to each gate, including biases; ``weights_D3HH`` (gate,
+    output channel, input channel) are the recurrent weights, and ``bias_DH`` is the bias of the candidate's recurrent
+    term. The second direction, if there is one, runs backwards in time. As in ``nn.GRU``, the reset gate multiplies the
+    candidate's recurrent term after its weights.
     """
     states_KHDTB: Tensor = _GatedRecurrence.apply(inputs_D3HTB[None], weights_D3HH[None], bias_DH[None])[0]
     return states_KHDTB[0]
 
 
 class _GatedRecurrence(Function):
-    """As ``gated_recurrence`` with K networks in front; gives what the gradient needs beside the states."""
+    """``gated_recurrence`` with a leading axis of K networks. Also returns the tensors that the gradient needs."""
 
     @staticmethod
     def forward(inputs_KD3HTB: Tensor, weights_KD3HH: Tensor, bias_KDH: Tensor) -> tuple[Tensor, ...]:
         n_networks, n_directions, _, n_channels, n_bins, n_trials = inputs_KD3HTB.shape
         by_direction = (n_directions, n_networks)
-        # For every bin the gates' preactivations; the candidate's slot first holds the bias of the state's part.
+        # The preactivations of every bin. The candidate's slot starts with the bias of its recurrent term.
         gates_TDK3HB = inputs_KD3HTB.new_empty(n_bins, *by_direction, 3, n_channels, n_trials)
         _put_by_bin(inputs_KD3HTB[:, :, :CANDIDATE], gates_TDK3HB[:, :, :, :CANDIDATE])
         gates_TDK3HB[:, :, :, CANDIDATE] = bias_KDH.transpose(0, 1).unsqueeze(-1)
@@ -82,8 +82,8 @@ class _GatedRecurrence(Function):
         n_bins, n_groups, _, n_channels, n_trials = gates_TG3HB.shape
         update_TGHB, reset_TGHB, recurrent_TGHB = gates_TG3HB.unbind(2)
         before_TGHB = torch.cat([torch.zeros_like(states_TGHB[:1]), states_TGHB[:-1]])
-        # From the gradient of a state to those of candidate and update, and from the candidate's to those of the reset
-        # and of the state's part of the candidate, each before its nonlinearity.
+        # Factors from the gradient of a state to those of candidate and update, and from the candidate's to those of
+        # the reset gate and of the candidate's recurrent term, all before the nonlinearity.
         from_state_TG2HB = torch.empty_like(gates_TG3HB[:, :, :2])
         torch.mul(1 - update_TGHB, 1 - candidate_TGHB.square(), out=from_state_TG2HB[:, :, 0])
         slope_TGHB = (1 - update_TGHB).mul_(update_TGHB)
@@ -91,7 +91,7 @@ class _GatedRecurrence(Function):
         from_candidate_TG2HB = torch.empty_like(from_state_TG2HB)
         torch.mul((1 - reset_TGHB).mul_(reset_TGHB), recurrent_TGHB, out=from_candidate_TG2HB[:, :, 0])
         from_candidate_TG2HB[:, :, 1] = reset_TGHB
-        # Four gradients a bin: of the candidate, then of what its three gates get from the state.
+        # Four gradients per bin: of the candidate, then of the recurrent terms of the three gates.
         grads_TG4HB = gates_TG3HB.new_empty(n_bins, n_groups, 4, n_channels, n_trials)
         grad_TGHB = torch.empty_like(states_TGHB)
         _put_by_bin(grad_KHDTB.transpose(1, 2), grad_TGHB.unflatten(1, by_direction))
@@ -132,20 +132,20 @@ class _GatedRecurrence(Function):
     def vmap(
         info: Any, in_dims: tuple[int | None, ...], *tensors: Tensor
     ) -> tuple[tuple[Tensor, ...], tuple[Any, ...]]:
-        """Networks that ``torch.vmap`` runs side by side become more of the K."""
-        # What the gradient needs is kept by this call, so nobody looks at it again.
+        """Merge the vmapped axis into the axis of the K networks."""
+        # The inner call saves the tensors for the gradient, so the outer ones are never used.
         states_KHDTB, *kept = _GatedRecurrence.apply(*merged(info, in_dims, tensors))
         return (states_KHDTB.unflatten(0, (info.batch_size, -1)), *kept), (0, *[None] * len(kept))
 
 
 def _put_by_bin(values_KDxTB: Tensor, bins_TDKxB: Tensor) -> None:
-    """Copy with the bins in front, the second direction turned round in time."""
+    """Copy with bins as the first axis, and the second direction reversed in time."""
     for direction, values_KxTB in enumerate(values_KDxTB.unbind(1)):
         values_TKxB = values_KxTB.movedim(-2, 0)
         bins_TDKxB[:, direction] = values_TKxB.flip(0) if direction else values_TKxB
 
 
 def _take_from_bins(bins_TDKxB: Tensor, values_KDxTB: Tensor) -> None:
-    """The way back from ``_put_by_bin``."""
+    """The inverse of ``_put_by_bin``."""
     for direction, bins_TKxB in enumerate(bins_TDKxB.unbind(1)):
         values_KDxTB[:, direction] = (bins_TKxB.flip(0) if direction else bins_TKxB).movedim(0, -2)

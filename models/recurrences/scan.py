@@ -1,4 +1,4 @@
-"""Linear recurrences over the bins of a trial, all bins at once instead of one after the other."""
+"""Linear recurrences over the bins of a trial, computed in parallel over bins."""
 
 from typing import Any
 
@@ -12,18 +12,18 @@ from nlb_search.models.recurrences.vmap_rules import merged
 def scan(keep_BTC: Tensor, new_BTC: Tensor) -> Tensor:
     """The states h_t = keep_t h_(t-1) + new_t of every trial and channel, B x T x C, from a state of zero before bin 0.
 
-    ``keep_BTC`` and ``new_BTC`` have one shape and type; ``keep_t`` of bin 0 changes nothing. Two steps of the
-    recurrence are again one step, so neighbouring bins are joined in pairs, the half as long recurrence is solved the
-    same way, and the bins between are filled in (Blelloch 1990, Prefix sums and their applications; for training,
-    Martin & Cundy 2018, https://arxiv.org/abs/1709.04057). That is about 2 log2(T) operations on whole tensors, and
-    work and memory that grow with T alone. Nothing waits for the device.
+    ``keep_BTC`` and ``new_BTC`` have the same shape and dtype; ``keep_t`` of bin 0 has no effect. Two steps of the
+    recurrence are equivalent to one, so neighbouring bins are combined in pairs, the recurrence of half the length is
+    solved recursively, and the bins between are filled in (Blelloch 1990, Prefix sums and their applications; for
+    training, Martin & Cundy 2018, https://arxiv.org/abs/1709.04057). This takes about 2 log2(T) operations on whole
+    tensors; work and memory are linear in T. It does not synchronize with the device.
     """
     states_BTC: Tensor = _Scan.apply(keep_BTC, new_BTC)
     return states_BTC
 
 
 class _Scan(Function):
-    """Keeps only its input and output for the gradient, which is the same recurrence, run backwards in time."""
+    """Saves only its input and output for the gradient, which is the same recurrence, backwards in time."""
 
     @staticmethod
     def forward(keep_BTC: Tensor, new_BTC: Tensor) -> Tensor:
@@ -39,7 +39,7 @@ class _Scan(Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad_BTC: Tensor) -> tuple[Tensor, Tensor]:
         keep_BTC, states_BTC = ctx.saved_tensors
-        # A state acts on the loss by itself and, through the next bin's keep, by the state after it.
+        # A state affects the loss directly and, through the next bin's keep, through the next state.
         next_keep_BTC = keep_BTC.roll(-1, dims=1)
         total_BTC = torch.empty_like(states_BTC)
         _solve(next_keep_BTC.flip(1), grad_BTC.flip(1), total_BTC)
@@ -50,7 +50,7 @@ class _Scan(Function):
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *tensors: Tensor) -> tuple[Tensor, int]:
-        """Networks that ``torch.vmap`` runs side by side are more trials to a scan."""
+        """Merge the vmapped axis into the axis of trials."""
         states_BTC: Tensor = _Scan.apply(*merged(info, in_dims, tensors))
         return states_BTC.unflatten(0, (info.batch_size, -1)), 0
 
@@ -61,7 +61,7 @@ def _solve(keep_BTC: Tensor, new_BTC: Tensor, states_BTC: Tensor) -> None:
     states_BTC[:, 0] = new_BTC[:, 0]
     if n_bins == 1:
         return
-    # Bins 0 and 1 are a pair, 2 and 3 the next; an odd number leaves the last bin alone.
+    # Bins 0 and 1 are a pair, 2 and 3 the next. If the number is odd, the last bin has no pair.
     paired = n_bins - n_bins % 2
     second = slice(1, paired, 2)
     first = slice(0, paired, 2)

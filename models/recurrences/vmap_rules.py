@@ -1,4 +1,4 @@
-"""What the functions with a gradient of their own do where ``torch.vmap`` runs them for many networks at once."""
+"""A helper for the ``torch.vmap`` rules of functions with custom gradients."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ from torch import Tensor
 
 
 def merged(info: Any, in_dims: tuple[int | None, ...], tensors: tuple[Tensor, ...]) -> list[Tensor]:
-    """The networks as more of what stands on each tensor's first axis; one that they share is repeated for each.
+    """Merge the vmapped axis of every tensor into its first axis. Tensors without a vmapped axis are expanded.
 
-    ``info`` and ``in_dims`` are those that a ``torch.autograd.Function`` gets for its rule.
+    ``info`` and ``in_dims`` are the arguments of ``torch.autograd.Function.vmap``.
     """
     networks_first = (
         tensor.expand(info.batch_size, *tensor.shape) if dim is None else tensor.movedim(dim, 0)

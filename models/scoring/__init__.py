@@ -1,4 +1,4 @@
-"""Scores on the device: bits per spike, decoding of behaviour, trial averages, and the smoothing baseline.
+"""Scores, computed on the device: bits per spike, velocity decoding, trial averages, and the smoothing baseline.
 
 It may import tensors.
 """

@@ -1,7 +1,7 @@
-"""Bits per spike, on the device where the rates are.
+"""Bits per spike, computed on the device of the rates.
 
-The formula is that of ``nlb_tools.evaluation.bits_per_spike`` (Pei et al. 2021, section 3.2): how much more likely
-the spikes are under the predicted rates than under each neuron's mean rate, in bits, per spike.
+The formula is that of ``nlb_tools.evaluation.bits_per_spike`` (Pei et al. 2021, section 3.2): the log-likelihood of the
+predicted rates relative to each neuron's mean rate, in bits, divided by the number of spikes.
 """
 
 import math
@@ -13,14 +13,14 @@ from torch import Tensor
 from nlb_search.models.tensors import Counts, with_nan
 
 MIN_RATE = 1e-9
-"""nlb_tools scores a predicted rate of zero as this one, and so do we."""
+"""A predicted rate of zero is replaced with this value, as in nlb_tools."""
 
 
 @dataclass(frozen=True)
 class Gains:
-    """What a score is made of, for each trial of a recording: spikes, and how far above the null model they are.
+    """The terms of a score for each trial: the number of spikes, and the gain over the null model.
 
-    ``gain_B`` is a log-likelihood ratio in nats. The null model is each neuron's mean rate over all B trials.
+    ``gain_B`` is a log-likelihood ratio in nats. The null model predicts each neuron's mean rate over all B trials.
     """
 
     gain_B: Tensor
@@ -28,12 +28,12 @@ class Gains:
 
     @property
     def bits_per_spike(self) -> Tensor:
-        """The score of all trials together, a scalar tensor; not finite if there is no spike at all."""
+        """The score of all trials, a scalar tensor. It is not finite if there are no spikes."""
         return self.gain_B.sum() / self.spikes_B.sum() / math.log(2)
 
 
 class Scored:
-    """Spikes that rates are scored against, trials x bins x neurons, and what the null model makes of them.
+    """Spikes to score rates against, trials x bins x neurons, with the log-likelihood of the null model.
 
     Entries where ``spikes`` is NaN are not scored.
     """
@@ -47,39 +47,39 @@ class Scored:
         self.null_B = self._log_likelihood(null, slice(None))
 
     def gain(self, rates: Tensor, trials: slice) -> Tensor:
-        """How far ``rates`` of some trials are above the null model, in nats a trial, float64.
+        """Gain of ``rates`` over the null model for the selected trials, in nats per trial, float64.
 
-        Sums run in float64: the score is a small difference of large numbers.
+        Sums use float64 because the score is a small difference of large numbers.
         """
         return self._log_likelihood(rates, trials) - self.null_B[trials]
 
     def gains(self, rates: Tensor) -> Gains:
-        """What each trial adds to the score of ``rates``, spikes per bin."""
+        """The gains of ``rates``, in spikes per bin, for all trials."""
         return Gains(self.gain(rates, slice(None)), self.spikes_B)
 
     def _log_likelihood(self, rates: Tensor, trials: slice) -> Tensor:
-        """Poisson log-likelihood of each trial, without the term that no rate changes."""
+        """Poisson log-likelihood of each trial, without the term that does not depend on the rates."""
         rates = rates.masked_fill(rates == 0, MIN_RATE)
         each = (self.spikes[trials] * torch.log(rates)).sub_(rates).masked_fill_(self.unknown[trials], 0)
         return each.sum(dim=(1, 2), dtype=torch.float64)
 
 
 def heldout(counts: Counts) -> Scored:
-    """What co-bps is scored on: held-out neurons in the window."""
+    """The spikes that co-bps scores: held-out neurons in the window."""
     sizes = counts.sizes
     return Scored(with_nan(counts.counts_BTN[:, : sizes.n_window, sizes.n_heldin :]))
 
 
 def forward(counts: Counts) -> Scored:
-    """What fp-bps is scored on: all neurons in the forward bins."""
+    """The spikes that fp-bps scores: all neurons in the forward bins."""
     return Scored(with_nan(counts.counts_BTN[:, counts.sizes.n_window :]))
 
 
 def bits_per_spike(rates: Tensor, spikes: Tensor) -> Tensor:
     """Bits per spike of ``rates`` for ``spikes``, both trials x bins x neurons, in spikes per bin.
 
-    Entries where ``spikes`` is NaN are not scored. Returns a scalar tensor on the device of the rates; not finite if
-    there is no spike at all.
+    Entries where ``spikes`` is NaN are not scored. Returns a scalar tensor on the device of the rates. It is not finite
+    if there are no spikes.
     """
     return Scored(spikes.to(rates.dtype)).gains(rates).bits_per_spike
 
@@ -95,5 +95,5 @@ def fp_bps(rates_BTN: Tensor, counts: Counts) -> Tensor:
 
 
 def gains_by_trial(rates_BTN: Tensor, counts: Counts) -> Gains:
-    """What each trial of the recording adds to ``co_bps``."""
+    """The terms of ``co_bps`` for each trial."""
     return heldout(counts).gains(rates_BTN[:, : counts.sizes.n_window, counts.sizes.n_heldin :])

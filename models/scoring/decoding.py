@@ -1,12 +1,12 @@
-"""What predicted rates say of behaviour and of trial averages, on the device where the rates are.
+"""The secondary scores of the benchmark, computed on the device of the rates: velocity R2, PSTH R2 and tp correlation.
 
 The formulas are those of ``nlb_tools.evaluation`` (Pei et al. 2021, section 3.2), which fits every ridge regression
-again with scikit-learn. Here all of a cross-validation follows from sums over each fold, for which the rates pass by
-once, a run of trials at a time. So a score takes well under a second on one core at mc_maze's size, and some 30 MB,
-and every trial of a search can have it. Everything is computed in float64.
+with scikit-learn. Here the whole cross-validation is computed from sums over each fold, accumulated in one pass over
+the rates. A score takes well under a second on one core at the size of mc_maze, and about 30 MB, so every trial of a
+search can have it. All computations use float64.
 
-Letters beside those of ``models.tensors``: M decoders, F folds, A penalties, S samples (bins of trials), and Q columns
-of a sample: its N rates, its velocity in C directions, and a one.
+Axis letters in addition to those of ``models.tensors``: M decoders, F folds, A penalties, S samples (bins of trials),
+and Q columns of a sample: its N rates, its velocity in C directions, and a one.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,16 +17,17 @@ from torch import Tensor
 
 FOLDS = 5
 RUN = 16
-"""Trials whose columns are in memory together."""
+"""Number of trials whose columns are in memory at once."""
 ALPHAS = torch.logspace(-4, 0, 9, dtype=torch.float64)
-"""Strengths of the ridge penalty to choose from."""
+"""The ridge penalties to choose from."""
 
 
 @dataclass(frozen=True)
 class Velocity:
-    """What is decoded from a split: ``velocity_BWC`` in the window, a sample being left out where its first is NaN.
+    """The velocity to decode in a split: ``velocity_BWC`` in the window. Bins where its first component is NaN are
+    left out.
 
-    ``decoders_BM`` tells, for each of M decoders that are fitted apart, which trials it is for.
+    ``decoders_BM`` is boolean: the trials of each of the M decoders, which are fitted separately.
     """
 
     velocity_BWC: Tensor
@@ -35,10 +36,10 @@ class Velocity:
 
 @dataclass(frozen=True)
 class Averages:
-    """Smoothed spikes averaged over the trials of each of K conditions.
+    """Smoothed spikes averaged over the trials of each of K conditions (PSTHs).
 
-    ``psth_KWN`` is NaN in bins that a condition does not have; ``trials`` are each condition's trials in the split, a
-    tensor of indices a condition; ``jitter_B`` is by how many bins each trial's window is late.
+    ``psth_KWN`` is NaN in bins that a condition does not have; ``trials`` holds one tensor of trial indices per
+    condition; ``jitter_B`` is the delay of each trial's window in bins.
     """
 
     psth_KWN: Tensor
@@ -48,9 +49,9 @@ class Averages:
 
 @dataclass(frozen=True)
 class Timing:
-    """Intervals that were produced: ``inside_BW`` are the bins from set to go, ``interval_B`` the time between them.
+    """Produced intervals: ``inside_BW`` marks the bins from set to go, ``interval_B`` is the time between them.
 
-    Trials are compared within a condition, a row of ``condition_BC``; one with NaN is left out.
+    Trials are compared within a condition, a row of ``condition_BC``. Trials with NaN in that row are left out.
     """
 
     inside_BW: Tensor
@@ -59,13 +60,13 @@ class Timing:
 
 
 def velocity_r2(train_rates: Iterable[Tensor], train: Velocity, val_rates_BWN: Tensor, val: Velocity) -> float:
-    """R2 on val of velocity decoded from rates by ridge regressions fitted on train; the mean over the decoders.
+    """R2 on val of velocity decoded from rates with ridge regressions fitted on train, averaged over decoders.
 
-    ``train_rates`` are the rates of train's trials in their order, B x W x N for some trials after another, so that
-    they need not be in memory together. Raises ValueError if rates and velocity are not of as many trials.
+    ``train_rates`` yields the rates of train in trial order, B x W x N for a part of the trials at a time, so that they
+    need not all be in memory. Raises ValueError if rates and velocity differ in the number of trials.
     """
     folds_MBW = torch.stack([_folds(_known(train.velocity_BWC, trials_B)) for trials_B in train.decoders_BM.T])
-    # Products of distances from a point near the mean lose no digits to it. Val's mean rates are near those of train.
+    # Subtracting a point near the mean avoids cancellation. The mean rates of val are near those of train.
     origin_Q = _columns(val_rates_BWN.mean(dim=(0, 1)), train.velocity_BWC.nanmean(dim=(0, 1)))
     origin_Q[-1] = 0
     products_MFQQ = _products(train_rates, train.velocity_BWC, folds_MBW, origin_Q)
@@ -81,7 +82,7 @@ def velocity_r2(train_rates: Iterable[Tensor], train: Velocity, val_rates_BWN: T
 
 
 def psth_r2(rates_BWN: Tensor, averages: Averages) -> float:
-    """R2 of the trial averages of rates, over all conditions that have a trial; the mean over neurons."""
+    """R2 of the trial averages of rates, over all conditions with a trial, averaged over neurons."""
     known_KW = ~torch.isnan(averages.psth_KWN[..., 0])
     truth, predicted = [], []
     for psth_WN, known_W, trials in zip(averages.psth_KWN, known_KW, averages.trials, strict=True):
@@ -94,8 +95,8 @@ def psth_r2(rates_BWN: Tensor, averages: Averages) -> float:
 
 
 def tp_correlation(rates_BWN: Tensor, timing: Timing) -> float:
-    """Pearson's r between the speed at which rates change from set to go and the time that takes, the produced
-    interval tp; the mean over conditions.
+    """Pearson's r between the speed of the rates from set to go and the produced interval tp, averaged over
+    conditions.
     """
     speed_B = torch.stack(
         [
@@ -114,12 +115,12 @@ def tp_correlation(rates_BWN: Tensor, timing: Timing) -> float:
 
 
 def _known(velocity_BWC: Tensor, trials_B: Tensor) -> Tensor:
-    """Which bins of the chosen trials, B x W, are samples: those where the velocity is known."""
+    """The samples, as a boolean mask B x W: bins of the selected trials with known velocity."""
     return ~torch.isnan(velocity_BWC[..., 0]) & trials_B[:, None]
 
 
 def _folds(known_BW: Tensor) -> Tensor:
-    """The fold of each sample, -1 in other bins: runs of samples in their order, as in scikit-learn's GridSearchCV."""
+    """The fold of each sample, -1 in other bins: contiguous folds, as in scikit-learn's GridSearchCV."""
     fold_S = known_BW.new_empty(int(known_BW.sum()), dtype=torch.int8)
     for fold, run_S in enumerate(torch.tensor_split(fold_S, FOLDS)):
         run_S.fill_(fold)
@@ -127,12 +128,12 @@ def _folds(known_BW: Tensor) -> Tensor:
 
 
 def _columns(rates: Tensor, velocity: Tensor) -> Tensor:
-    """All that a ridge regression asks of samples, ... x K."""
+    """The columns of samples for a ridge regression, ... x Q."""
     return torch.cat([rates.double(), velocity.double(), torch.ones_like(velocity[..., :1]).double()], dim=-1)
 
 
 def _runs(rates: Iterable[Tensor], velocity_BWC: Tensor, origin_Q: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """Run after run of trials: which they are, and their columns as seen from the origin, B x W x K."""
+    """Yield runs of trials: their indices, and their columns relative to the origin, B x W x Q."""
     stop = 0
     for rates_BWN in (run_BWN for part_BWN in rates for run_BWN in torch.split(part_BWN, RUN)):
         start, stop = stop, stop + len(rates_BWN)
@@ -140,11 +141,11 @@ def _runs(rates: Iterable[Tensor], velocity_BWC: Tensor, origin_Q: Tensor) -> It
             break
         yield slice(start, stop), _columns(rates_BWN, velocity_BWC[start:stop]) - origin_Q
     if stop != len(velocity_BWC):
-        raise ValueError(f"the rates are not of the {len(velocity_BWC)} trials whose velocity there is")
+        raise ValueError(f"the number of trials in the rates is not {len(velocity_BWC)}, as in the velocity")
 
 
 def _products(rates: Iterable[Tensor], velocity_BWC: Tensor, folds_MBW: Tensor, origin_Q: Tensor) -> Tensor:
-    """Products of all columns, summed over each decoder's samples of each fold, M x F x K x K."""
+    """Products of all columns, summed over the samples of each decoder and fold, M x F x Q x Q."""
     products_MFQQ = origin_Q.new_zeros(len(folds_MBW), FOLDS, len(origin_Q), len(origin_Q))
     for trials, columns_BWQ in _runs(rates, velocity_BWC, origin_Q):
         for products_FQQ, fold_BW in zip(products_MFQQ, folds_MBW[:, trials], strict=True):
@@ -155,7 +156,7 @@ def _products(rates: Iterable[Tensor], velocity_BWC: Tensor, folds_MBW: Tensor, 
 
 
 def _best_ridge(products_FQQ: Tensor, spread_FC: Tensor) -> Tensor:
-    """The ridge regression whose penalty does best in a cross-validation, as `_ridge` gives it, K x C."""
+    """The ridge regression with the penalty that scores best in cross-validation, as from ``_ridge``, Q x C."""
     whole_QQ = products_FQQ.sum(dim=0)
     n_targets = spread_FC.shape[1]
     scores = []
@@ -166,7 +167,7 @@ def _best_ridge(products_FQQ: Tensor, spread_FC: Tensor) -> Tensor:
 
 
 def _ridge(products_QQ: Tensor, n_targets: int) -> Tensor:
-    """A ridge regression of each penalty, A x K x C, as the weights by which columns give its errors in velocity."""
+    """A ridge regression for each penalty, A x Q x C, as weights that map the columns to the errors in velocity."""
     mean = products_QQ[-1, :-1] / products_QQ[-1, -1]
     scatter = products_QQ[:-1, :-1] - torch.outer(products_QQ[-1, :-1], mean)
     n = len(mean) - n_targets
@@ -179,21 +180,21 @@ def _ridge(products_QQ: Tensor, n_targets: int) -> Tensor:
 
 
 def _spread(truth_SC: Tensor) -> Tensor:
-    """Squares of the distances from the mean, summed over samples."""
+    """Squared distances from the mean, summed over samples."""
     truth_SC = truth_SC.double()
     return (truth_SC - truth_SC.mean(dim=0)).square().sum(dim=0)
 
 
 def _r2(residual: Tensor, spread_C: Tensor) -> Tensor:
-    """R2 from sums of squares ... x C, the mean over C.
+    """R2 from sums of squares ... x C, averaged over C.
 
-    What is constant scores as in scikit-learn: 1 if it is foreseen exactly, else 0.
+    Constant targets score as in scikit-learn: 1 if they are predicted exactly, otherwise 0.
     """
     return torch.where(spread_C == 0, (residual == 0).double(), 1 - residual / spread_C).mean(dim=-1)
 
 
 def _aligned(rates_BWN: Tensor, jitter_B: Tensor) -> Tensor:
-    """Each trial's rates moved to later bins by its jitter; NaN in bins that its window does not reach."""
+    """Shift each trial's rates to later bins by its jitter. Bins outside its window are NaN."""
     n_bins = rates_BWN.shape[1]
     bins_BW = torch.arange(n_bins, device=rates_BWN.device) - jitter_B[:, None]
     trials_B1 = torch.arange(len(rates_BWN), device=rates_BWN.device)[:, None]

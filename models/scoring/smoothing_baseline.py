@@ -1,7 +1,7 @@
-"""A baseline without training by gradient: smoothed spikes and a Poisson readout.
+"""The spike smoothing baseline (Pei et al. 2021, section 4).
 
-What every model must beat (Pei et al. 2021, section 4: spike smoothing). Held-in counts are smoothed by a Gaussian of
-50 ms, and the rates of every held-out neuron are a Poisson regression on the logarithms of the smoothed counts.
+Held-in counts are smoothed with a Gaussian of 50 ms standard deviation. The rates of each held-out neuron are a Poisson
+regression on the logarithms of the smoothed counts.
 """
 
 import numpy as np
@@ -15,17 +15,17 @@ from nlb_search.models.tensors import Counts
 
 KERNEL_SD_MS = 50.0
 SMALLEST = 1e-4
-"""Added to smoothed counts, in spikes per bin, so that silence has a logarithm."""
+"""Added to the smoothed counts, in spikes per bin, so that their logarithm is finite."""
 
 RIDGE = 1e-3
-"""Weight of the squared coefficients in the regression: enough for neurons that seldom fire."""
+"""Weight of the squared coefficients in the regression: enough for neurons that rarely spike."""
 
 
 def smoothed_rates(train: Counts, heldin_BWI: Tensor, bin_ms: int) -> Tensor:
     """Rates of the held-out neurons in the window, trials x bins x held-out, in spikes per bin.
 
-    The readout is fitted on ``train``; ``heldin_BWI`` are the held-in counts to predict from. Unknown counts of
-    ``train`` are left out of the fit.
+    The regression is fitted on ``train``, without unknown counts; ``heldin_BWI`` are the held-in counts to predict
+    from.
     """
     sizes = train.sizes
     inputs, predictors = _log_smoothed(train.heldin_BWI, bin_ms), _log_smoothed(heldin_BWI, bin_ms)
@@ -40,6 +40,6 @@ def smoothed_rates(train: Counts, heldin_BWI: Tensor, bin_ms: int) -> Tensor:
 
 
 def _log_smoothed(heldin_BWI: Tensor, bin_ms: int) -> npt.NDArray[np.float64]:
-    """Predictors of every bin, (trials x bins) x held-in, as scikit-learn takes them."""
+    """Predictors of every bin, (trials x bins) x held-in, for scikit-learn."""
     smooth = gaussian_filter1d(heldin_BWI.double().numpy(), KERNEL_SD_MS / bin_ms, axis=1, mode="reflect")
     return np.asarray(np.log(smooth + SMALLEST).reshape(-1, heldin_BWI.shape[2]))

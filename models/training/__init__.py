@@ -1,4 +1,4 @@
-"""Training: the state of a network in training, its optimizer, many networks at once, and the loop that evaluates.
+"""Training: the state of a training, the optimizer, networks side by side, and the loop with evaluations.
 
-It may import every other part of models.
+It may import all other modules of models.
 """

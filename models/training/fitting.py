@@ -1,6 +1,6 @@
-"""Training networks to the end of their plans, one evaluation at a time.
+"""Train networks to the end of their plans, one evaluation at a time.
 
-Nothing here knows who is listening: what happened is returned, and the caller decides to report, prune, save or stop.
+The results are returned to the caller, which decides whether to report, prune, save or stop.
 """
 
 import logging
@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 class Val:
-    """The trials that networks are scored on in training, on the device, with what scores need made ready once."""
+    """The val trials on the device, with the terms of the scores that do not depend on the rates."""
 
     def __init__(self, counts: Counts) -> None:
         self.counts = counts
@@ -34,7 +34,7 @@ class Val:
         self.forward = bits_per_spike.forward(counts) if counts.sizes.n_forward else None
 
     def scores_of(self, side_by_side: SideBySide) -> Tensor:
-        """co-bps of every network and, where there are forward bins, fp-bps: 1 or 2 x K, still on the device."""
+        """co-bps of every network and, if there are forward bins, fp-bps: 1 x K or 2 x K, on the device."""
         sizes = self.counts.sizes
         heldout, forward = [], []
         at_once = math.ceil(trials_at_once(self.heldin_BWI.device) / len(side_by_side.trainings))
@@ -51,12 +51,12 @@ class Val:
 
 
 def _gain(scored: bits_per_spike.Scored, rates_KBTN: Tensor, trials: slice) -> Tensor:
-    """What some trials add to each network's score, K x B; one network after the other, for that takes less memory."""
+    """The gain of each network on some trials, K x B. Networks are scored one by one to save memory."""
     return torch.stack([scored.gain(rates_BTN, trials) for rates_BTN in rates_KBTN])
 
 
 def _bits_per_spike(scored: bits_per_spike.Scored, gains: list[Tensor]) -> Tensor:
-    """The score of each of the K networks, from the gains of parts of the trials in order, K x B each."""
+    """The score of each of the K networks. ``gains`` are K x B each, for consecutive parts of the trials."""
     gain_KB = torch.cat(gains, dim=1)
     return torch.stack([bits_per_spike.Gains(gain_B, scored.spikes_B).bits_per_spike for gain_B in gain_KB])
 
@@ -66,37 +66,37 @@ def _never() -> bool:
 
 
 _Losses = dict[Training, list[Tensor]]
-"""The losses of every step since the last evaluation, a tensor an epoch."""
+"""The losses of all steps since the last evaluation, one tensor per epoch."""
 
 
 class Trainer:
-    """Moves trainings on, those of one kind side by side; all are scored on ``val``."""
+    """Trains networks, those of the same kind side by side, and scores them on ``val``."""
 
     def __init__(self, val: Val) -> None:
         self._val = val
-        self._laid: dict[tuple[Training, ...], SideBySide] = {}
-        self._most: dict[Any, int] = {}
-        self._takes_turns = False
+        self._stacked: dict[tuple[Training, ...], SideBySide] = {}
+        self._group_size: dict[Any, int] = {}
+        self._one_at_a_time = False
 
     def advance(
         self, trainings: Sequence[Training], interrupted: Callable[[], bool] = _never
     ) -> list[Progress | Exception]:
-        """Train each to its next evaluation; returns what came of each: a DivergedError, say.
+        """Train each to its next evaluation. Returns one result per training: its progress, or an exception.
 
-        None of them may be done. One that leaves the finite numbers, or fails, is of no more use and disturbs no other.
-        As soon as ``interrupted`` says so, what comes of those that are not scored yet is an InterruptedTrainingError;
-        they stand at the end of an epoch.
+        The trainings must not be done. A training whose result is a DivergedError or another failure must not be used
+        again; the others are not affected. If ``interrupted`` returns true, the result of trainings that are not scored
+        yet is an InterruptedTrainingError; they are left at the end of an epoch.
         """
         kinds: dict[Any, list[Training]] = {}
         for training in trainings:
             kinds.setdefault(training.kind, []).append(training)
         groups = [
-            tuple(group[start : start + most])
+            tuple(group[start : start + size])
             for kind, group in kinds.items()
-            for most in [self._most.get(kind, len(group))]
-            for start in range(0, len(group), most)
+            for size in [self._group_size.get(kind, len(group))]
+            for start in range(0, len(group), size)
         ]
-        self._laid = {group: laid for group, laid in self._laid.items() if group in groups}
+        self._stacked = {group: stacked for group, stacked in self._stacked.items() if group in groups}
         outcomes: dict[Training, Progress | Exception] = {}
         losses: _Losses = {training: [] for training in trainings}
         for group in groups:
@@ -106,68 +106,73 @@ class Trainer:
     def _outcomes(
         self, group: tuple[Training, ...], losses: _Losses, interrupted: Callable[[], bool]
     ) -> list[Progress | Exception]:
-        """The results of trainings of one kind. If they fail together, for lack of memory for example, they continue in
-        smaller parts from then on.
+        """The results of trainings of the same kind. If they fail together, for example because memory runs out, they
+        are trained in smaller groups from then on.
         """
         try:
             return list(self._advanced(group, losses, interrupted))
         except Exception as error:
-            # What lies side by side may be ahead of the trainings themselves.
-            self._forget(group)
+            # The stacked copies may be ahead of the trainings.
+            self._discard(group)
             parts = () if isinstance(error, InterruptedTrainingError) else self._smaller(group)
             if not parts:
                 return [error] * len(group)
             reason = f"{type(error).__name__}: {error}".splitlines()[0].partition(". ")[0]
             _log.warning("%d trials cannot be trained side by side: trying %d (%s)", len(group), len(parts[0]), reason)
-            # The error's frames hold the tensors of the step that failed.
+            # The error's frames hold references to the tensors of the failed step.
             traceback.clear_frames(error.__traceback__)
         return [outcome for part in parts for outcome in self._outcomes(part, losses, interrupted)]
 
     def _smaller(self, group: tuple[Training, ...]) -> tuple[tuple[Training, ...], ...]:
-        """What to try where a group fails: first without what other groups hold, then in halves; in the end nothing."""
-        if self._laid and not self._takes_turns:
-            self._takes_turns = True
-            self._laid.clear()
+        """The groups to try after a failure: first the same group without stacked copies of others, then its halves.
+
+        Returns an empty tuple if a single training failed.
+        """
+        if self._stacked and not self._one_at_a_time:
+            self._one_at_a_time = True
+            self._stacked.clear()
             return (group,)
-        self._takes_turns = True
+        self._one_at_a_time = True
         if len(group) == 1:
             return ()
         half = math.ceil(len(group) / 2)
-        self._most[group[0].kind] = half
+        self._group_size[group[0].kind] = half
         return (group[:half], group[half:])
 
     def _advanced(
         self, group: tuple[Training, ...], losses: _Losses, interrupted: Callable[[], bool]
     ) -> list[Progress | DivergedError]:
-        # They may have failed together after some epochs, or on val: an epoch that is done is not done again.
+        # A larger group may have failed after some epochs, or on val: do not repeat the epochs that are done.
         while waiting := tuple(t for t in group if not (losses[t] and t.plan.is_evaluation(t.epoch))):
             loss_SK = _epoch(self._side_by_side(waiting), interrupted)
             for training, loss_S in zip(waiting, loss_SK.unbind(1), strict=True):
                 losses[training].append(loss_S)
         scores_KX = self._val.scores_of(self._side_by_side(group)).T.tolist()
         return [
-            _judged(training, torch.stack(losses[training]).tolist(), *scores_X)
+            _evaluated(training, torch.stack(losses[training]).tolist(), *scores_X)
             for training, scores_X in zip(group, scores_KX, strict=True)
         ]
 
     def _side_by_side(self, group: tuple[Training, ...]) -> SideBySide:
-        """The trainings side by side: as they were left, where it was the same ones."""
-        if group not in self._laid:
-            if self._takes_turns:
-                # As long as a group is laid out on a GPU, it holds the memory of its graph.
-                self._laid.clear()
-            self._forget(group)
-            self._laid[group] = SideBySide(group)
-        return self._laid[group]
+        """The stacked copies of the trainings, reused if they exist."""
+        if group not in self._stacked:
+            if self._one_at_a_time:
+                # On a GPU, stacked copies hold the memory of their CUDA graph.
+                self._stacked.clear()
+            self._discard(group)
+            self._stacked[group] = SideBySide(group)
+        return self._stacked[group]
 
-    def _forget(self, group: tuple[Training, ...]) -> None:
-        """Lay nothing side by side any more that holds one of these: a training must not stand in two places."""
+    def _discard(self, group: tuple[Training, ...]) -> None:
+        """Discard all stacked copies of these trainings: a training must not have two."""
         members = set(group)
-        self._laid = {laid: together for laid, together in self._laid.items() if members.isdisjoint(laid)}
+        self._stacked = {
+            members_of: stacked for members_of, stacked in self._stacked.items() if members.isdisjoint(members_of)
+        }
 
 
 def _epoch(side_by_side: SideBySide, interrupted: Callable[[], bool]) -> Tensor:
-    """Train each for one epoch; returns the losses of its steps, steps x K, still on the device."""
+    """Train each for one epoch. Returns the losses on the device, steps x K."""
     loss_SK = side_by_side.train_epoch(interrupted)
     if loss_SK is None:
         raise InterruptedTrainingError(f"interrupted in epoch {side_by_side.trainings[0].epoch + 1}")
@@ -177,12 +182,12 @@ def _epoch(side_by_side: SideBySide, interrupted: Callable[[], bool]) -> Tensor:
     return loss_SK
 
 
-def _judged(
+def _evaluated(
     training: Training, losses: list[list[float]], co_bps: float, fp_bps: float | None = None
 ) -> Progress | DivergedError:
-    """What became of a training, from the losses of its last epochs' steps and its scores.
+    """The result of an evaluation, from the losses of each epoch's steps and the scores.
 
-    Keeps its network if it is the best so far.
+    Stores the network in the training if it is the best so far.
     """
     if diverged := _diverged(losses, training.epoch):
         return diverged
@@ -195,7 +200,7 @@ def _judged(
 
 
 def _diverged(losses: list[list[float]], last_epoch: int) -> DivergedError | None:
-    """What to say of the first loss that is not finite, in the steps of some epochs, or None if all are."""
+    """The error for the first loss that is not finite, or None. ``losses`` are those of each epoch's steps."""
     for epoch, steps in enumerate(losses, last_epoch - len(losses) + 1):
         for step, loss in enumerate(steps, 1):
             if not math.isfinite(loss):
@@ -204,10 +209,10 @@ def _diverged(losses: list[list[float]], last_epoch: int) -> DivergedError | Non
 
 
 def fit(training: Training, val: Counts, interrupted: Callable[[], bool] = _never) -> Iterator[Progress]:
-    """Train one network to the end of its plan, from wherever it is; yields each evaluation on ``val``.
+    """Train one network from its current epoch to the end of its plan, and yield every evaluation on ``val``.
 
-    Raises DivergedError at the first evaluation after a loss or score that is not finite, and
-    InterruptedTrainingError as soon as ``interrupted`` says so.
+    Raises DivergedError at the first evaluation after a loss or score that is not finite, InterruptedTrainingError if
+    ``interrupted`` returns true.
     """
     trainer = Trainer(Val(val.to(training.device)))
     while not training.is_done:
@@ -218,10 +223,10 @@ def fit(training: Training, val: Counts, interrupted: Callable[[], bool] = _neve
 
 
 def train_through(training: Training, epochs: int, interrupted: Callable[[], bool] = _never) -> None:
-    """Train one network for ``epochs`` epochs of its plan, without evaluations.
+    """Train one network until it has done ``epochs`` epochs of its plan, without evaluations.
 
-    Raises DivergedError at the first epoch with a loss that is not finite, and InterruptedTrainingError as soon as
-    ``interrupted`` says so.
+    Raises DivergedError at the first epoch with a loss that is not finite, InterruptedTrainingError if ``interrupted``
+    returns true.
     """
     side_by_side = SideBySide([training])
     while training.epoch < epochs:

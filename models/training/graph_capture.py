@@ -1,4 +1,4 @@
-"""A step that is done many times over on the same tensors, on a GPU without Python in between."""
+"""CUDA graphs for a step that runs many times on the same tensors."""
 
 from collections.abc import Callable
 
@@ -6,16 +6,16 @@ import torch
 from torch import Tensor
 
 WARM_UP_CALLS = 2
-"""First calls that run as they are: libraries make ready in them what cannot be made while kernels are recorded."""
+"""Number of calls before the capture: libraries initialize state in them that they cannot initialize during capture."""
 
 
 class CapturedStep:
-    """Calls a step on a tensor of always the same shape, and gives what it gives.
+    """Calls a step on a tensor of constant shape and returns its result; on a GPU, replays it as a CUDA graph.
 
-    The steps here are thousands of kernels, each shorter than it takes to launch it. On a GPU they are therefore
-    recorded once as a CUDA graph (https://pytorch.org/blog/accelerating-pytorch-with-cuda-graphs), and from then on
-    launched as one. So the step must change tensors in place only, must be of the same operations every time, and
-    must not wait for the device. On a CPU every call is plain.
+    A training step launches thousands of kernels, and most take less time than their launch. On a GPU they are
+    therefore captured once as a CUDA graph (https://pytorch.org/blog/accelerating-pytorch-with-cuda-graphs) and then
+    launched together. The step must modify tensors in place, run the same operations at every call, and not synchronize
+    with the device. On a CPU every call runs the step directly.
     """
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class CapturedStep:
         self._graph: torch.cuda.CUDAGraph | None = None
 
     def __call__(self, step: Callable[[Tensor], Tensor], given: Tensor) -> Tensor:
-        """``step`` is the same one in every call; it is not kept, so that what it belongs to can be freed."""
+        """``step`` must be the same in every call. No reference to it is stored, so that its owner can be freed."""
         self._calls += 1
         if given.device.type != "cuda" or self._calls <= WARM_UP_CALLS:
             return step(given)

@@ -1,8 +1,8 @@
-"""Adam with L2 regularization for many networks at once, one row of parameters for each network.
+"""Adam with L2 regularization for many networks at once, with one row of parameters per network.
 
-The update is that of ``torch.optim.Adam`` (Kingma & Ba 2015, https://arxiv.org/abs/1412.6980). Torch's own optimizer
-takes one learning rate for all parameters that it updates; here each network has its own, from its own place in the
-schedule (``models.training.learning_rate_schedule``). No operation waits for the device.
+The update is that of ``torch.optim.Adam`` (Kingma & Ba 2015, https://arxiv.org/abs/1412.6980), but every network has
+its own learning rate, from its own position in the schedule (``models.training.learning_rate_schedule``). No operation
+synchronizes with the device.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from torch import Tensor
 from nlb_search.models.training.learning_rate_schedule import one_cycle
 
 GRADIENT_NORM = 1.0
-"""Gradients longer than this are scaled down to it: recurrent layers at high learning rates need it."""
+"""Maximum norm of a gradient. Recurrent layers need gradient clipping at high learning rates."""
 
 SQUARES_DECAY = 0.999
 SMALL = 1e-8
@@ -21,7 +21,7 @@ SMALL = 1e-8
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings of an update, one number for each of the K networks; ``steps`` is the length of the whole schedule."""
+    """Optimizer settings, one value per network. ``steps`` is the length of the learning rate schedule."""
 
     lr_K: Tensor
     l2_weight_K: Tensor
@@ -30,7 +30,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Rows:
-    """Networks as the optimizer sees them, K x P each: weights, and running means of gradients and their squares."""
+    """The state of K networks, K x P each: weights, and running means of the gradients and of their squares."""
 
     weights_KP: Tensor
     mean_KP: Tensor
@@ -38,8 +38,8 @@ class Rows:
 
 
 def update(rows: Rows, gradient_KP: Tensor, settings: Settings, done_K: Tensor) -> None:
-    """One step of every network, in place, after ``done_K`` steps (float64) that each has behind it."""
-    # A gradient that is scaled down keeps its direction, as in torch.nn.utils.clip_grad_norm_.
+    """Update every network in place. ``done_K`` is the number of steps that each has done before, as float64."""
+    # Clip the norm, as torch.nn.utils.clip_grad_norm_ does.
     norm_K1 = torch.linalg.vector_norm(gradient_KP, dim=1, keepdim=True)
     gradient_KP = gradient_KP * (GRADIENT_NORM / (norm_K1 + 1e-6)).clamp(max=1)
     gradient_KP.addcmul_(rows.weights_KP, settings.l2_weight_K.unsqueeze(1))

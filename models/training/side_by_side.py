@@ -1,10 +1,10 @@
-"""Networks of one kind as one computation: each operation runs for all of them at once.
+"""Train networks of the same kind as one computation.
 
-The networks are small, and what a step takes is mostly the calls and not their arithmetic, above all on a GPU. So
-networks of one chain whose layers match are laid side by side, a row of numbers each, and ``torch.vmap`` runs what is
-written for one of them over all rows. They share nothing: each draws from its own seed, has its own settings, its own
-place in its schedule, and comes out as it would alone, to rounding. Fewer hidden channels than the neighbour's are
-filled up with weights of zero, which stay zero and change nothing.
+The networks are small, so call overhead dominates the time of a step, especially on a GPU. Networks of the same chain
+with matching layers are therefore stacked, one row of parameters each, and ``torch.vmap`` runs the code for one network
+over all rows. The networks are independent: each has its own seed, hyperparameters and position in the schedule, and
+gets the same result as alone, up to rounding. Networks with fewer hidden channels are padded with zero weights, which
+stay zero and have no effect.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,21 +26,21 @@ from nlb_search.models.training.optimizer import Rows, Settings, update
 from nlb_search.models.training.state import Training
 
 _ORDER, _STEPS = range(2)
-"""What is drawn from the key of a seed, by number: the order of the trials in an epoch, and all that steps draw."""
+"""Numbers to derive keys from the key of a seed: for the order of trials in an epoch, and for the steps."""
 
 _CROPS, _MASKS, _DROPOUTS = range(3)
-"""What is drawn from the key of a step; the numbers from the last on are those of the network's dropouts."""
+"""Numbers to derive keys from the key of a step. The last is the number of the first dropout layer."""
 
-_KEPT: tuple[Callable[[Training], dict[str, Tensor]], ...] = (
+_STACKED: tuple[Callable[[Training], dict[str, Tensor]], ...] = (
     lambda training: training.weights,
     lambda training: training.mean,
     lambda training: training.square,
 )
-"""What a training keeps in rows, in the order of ``Rows``."""
+"""The tensors of a training that are stacked in rows, in the order of ``Rows``."""
 
 
 class Layout:
-    """Where each parameter lies in the rows of networks that are side by side."""
+    """The position of each parameter in the rows of stacked networks."""
 
     def __init__(self, networks: Sequence[Network]) -> None:
         self.own = [{name: weight.shape for name, weight in network.named_parameters()} for network in networks]
@@ -49,7 +49,7 @@ class Layout:
         }
 
     def pack(self, networks: Sequence[Mapping[str, Tensor]]) -> Tensor:
-        """K x P, from the K networks' tensors by the parameters' names; zero where a network has fewer channels."""
+        """Stack the parameters of K networks to K x P, with zeros where a network has fewer channels."""
         columns = []
         for name, shape in self.shapes.items():
             column = networks[0][name].new_zeros(len(networks), *shape)
@@ -59,14 +59,14 @@ class Layout:
         return torch.cat(columns, dim=1)
 
     def named(self, rows_KP: Tensor) -> dict[str, Tensor]:
-        """The parameters of all rows by name, views of K x the widest network's shape."""
+        """The parameters of all rows by name, as views of shape K x the shape in the widest network."""
         columns = rows_KP.split([shape.numel() for shape in self.shapes.values()], dim=1)
         return {
             name: column.unflatten(1, shape) for (name, shape), column in zip(self.shapes.items(), columns, strict=True)
         }
 
     def unpack(self, rows_KP: Tensor) -> list[dict[str, Tensor]]:
-        """The way back from ``pack``: views, in each network's own shapes."""
+        """The inverse of ``pack``: the parameters of each network as views in its own shapes."""
         named = self.named(rows_KP)
         return [
             {name: named[name][index][_corner(shape)] for name, shape in shapes.items()}
@@ -80,10 +80,10 @@ def _corner(shape: torch.Size) -> tuple[slice, ...]:
 
 @dataclass(frozen=True)
 class _Draws:
-    """What the networks differ in beside their weights and the optimizer's settings, a number for each of the K.
+    """The parameters of the random numbers, one value per network.
 
-    ``shown_K`` is the share of held-in entries that are not masked; ``hidden`` holds the chances of each part of the
-    masks, ``dropped`` the rate of each of the network's dropouts, by their names.
+    ``shown_K`` is the share of held-in entries that are not masked; ``hidden`` holds the probability of each part of
+    the masks, ``dropped`` the rate of each dropout layer, both by name.
     """
 
     key_K: Tensor
@@ -93,9 +93,9 @@ class _Draws:
 
 
 class SideBySide:
-    """Trainings of one kind, laid side by side until ``write_back``.
+    """Trainings of the same kind, as stacked copies until ``write_back``.
 
-    They must be of equal ``Training.kind`` and of the same recording and plan.
+    They must have the same ``Training.kind``, recording and plan.
     """
 
     def __init__(self, trainings: Sequence[Training]) -> None:
@@ -104,9 +104,9 @@ class SideBySide:
         self.train, self.plan, self.device = first.train, first.plan, first.device
         self.input_size = first.hyper.input_size
         self.layout = Layout([training.network for training in trainings])
-        # Rows are as wide as the widest network, so it is that one through which all are run.
+        # Rows have the size of the widest network, so all networks run through its module.
         self.network = max((training.network for training in trainings), key=lambda network: network.n_parameters)
-        self.rows = Rows(*(self.layout.pack([read(training) for training in trainings]) for read in _KEPT))
+        self.rows = Rows(*(self.layout.pack([read(training) for training in trainings]) for read in _STACKED))
         self.settings = Settings(
             lr_K=self._each(lambda training: training.hyper.lr),
             l2_weight_K=self._each(lambda training: training.hyper.l2_weight).float(),
@@ -140,9 +140,9 @@ class SideBySide:
         )
 
     def train_epoch(self, interrupted: Callable[[], bool]) -> Tensor | None:
-        """Train every network for one epoch; returns the losses, steps x K, still on the device.
+        """Train every network for one epoch. Returns the losses on the device, steps x K.
 
-        Returns None as soon as ``interrupted``, which is asked before every step, says so.
+        Returns None if ``interrupted``, which is called before every step, returns true.
         """
         self.network.train()
         n_trials = self.train.n_trials
@@ -157,7 +157,7 @@ class SideBySide:
         return torch.stack(losses)
 
     def _step(self, trials_KB: Tensor) -> Tensor:
-        """One step of every network on its own trials; returns the losses."""
+        """One step of every network on its own trials. Returns the losses."""
         weights_KP = self.rows.weights_KP.detach().requires_grad_()
         key_K = fold(fold(self.draws.key_K, _STEPS), self.done_K.to(torch.int32))
         draws = self.draws
@@ -178,18 +178,18 @@ class SideBySide:
         key: Tensor,
         trials_B: Tensor,
     ) -> Tensor:
-        """The mean loss of one network on some trials, in nats per scored entry."""
+        """The mean loss of one network on a batch, in nats per scored entry."""
         sizes = self.train.sizes
         n_window = window_bins(self.input_size, sizes)
         bins_BT = draw_bins(len(trials_B), self.input_size, sizes, fold(key, _CROPS))
-        # Whole trials are copied as blocks; only crops have to be picked out bin by bin.
+        # Indexing whole trials copies blocks; only crops need an index for every bin.
         picked = trials_B if self.input_size == WHOLE else (trials_B.unsqueeze(1), bins_BT)
         counts_BTN = self.train.counts_BTN[picked]
         known_BTN = counts_BTN != UNKNOWN
         heldin = (slice(None), slice(n_window), slice(sizes.n_heldin))
         known_BWI = known_BTN[heldin]
         hidden_BWI = masks.hide((len(trials_B), n_window, sizes.n_heldin), hidden, fold(key, _MASKS))
-        # Scaled so that a network reads the same total with and without a mask, as dropout does.
+        # Scaled as in dropout, so that the expected input is the same with and without a mask.
         visible_BWI = counts_BTN[heldin].masked_fill(hidden_BWI | ~known_BWI, 0).float() / shown
         buffers = {f"{name}.rate": rate for name, rate in dropped.items()}
         for number, name in enumerate(dropped):
@@ -202,7 +202,7 @@ class SideBySide:
 
     @torch.no_grad()
     def rates(self, heldin_BWI: Tensor) -> Tensor:
-        """Rates of every network, K x B x T x N in spikes per bin, for held-in counts: no mask, no dropout."""
+        """Predict rates with every network, K x B x T x N in spikes per bin, without masks and dropout."""
         self.network.eval()
         bins_BT = whole_bins(len(heldin_BWI), self.train.sizes, self.device)
 
@@ -214,8 +214,8 @@ class SideBySide:
 
     @torch.no_grad()
     def write_back(self) -> None:
-        """Give every training what its row holds."""
-        for read, rows_KP in zip(_KEPT, (self.rows.weights_KP, self.rows.mean_KP, self.rows.square_KP), strict=True):
+        """Copy the rows back into the trainings."""
+        for read, rows_KP in zip(_STACKED, (self.rows.weights_KP, self.rows.mean_KP, self.rows.square_KP), strict=True):
             for training, own in zip(self.trainings, self.layout.unpack(rows_KP), strict=True):
                 for name, tensor in read(training).items():
                     tensor.copy_(own[name])

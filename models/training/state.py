@@ -18,9 +18,10 @@ from nlb_search.models.training.plan import Plan
 
 @dataclass(frozen=True)
 class Progress:
-    """One evaluation: the epochs done, their mean loss in nats per scored entry, and the scores on val.
+    """The result of an evaluation.
 
-    ``fp_bps`` is None where there are no forward bins.
+    ``epoch`` is the number of epochs done, ``loss`` the mean training loss since the last evaluation in nats per scored
+    entry; the scores are on val. ``fp_bps`` is None if there are no forward bins.
     """
 
     epoch: int
@@ -31,7 +32,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Best:
-    """The network as it was when val liked it best."""
+    """The weights with the best co-bps on val, and their evaluation."""
 
     progress: Progress
     weights: dict[str, Tensor]
@@ -39,20 +40,20 @@ class Best:
 
 @dataclass(frozen=True)
 class State:
-    """The state needed to resume a training: tensors by name, and plain values that JSON can hold."""
+    """The state needed to resume a training: tensors by name, and metadata (``facts``) that can be stored as JSON."""
 
     tensors: dict[str, Tensor]
     facts: dict[str, Any]
 
 
 class Training:
-    """A network, its optimizer's memory and how far they are. ``models.training.fitting`` is what moves it on.
+    """A network in training, with the optimizer's state. ``models.training.fitting`` trains it.
 
-    ``epoch`` is the number of epochs done; ``mean`` and ``square`` are Adam's running means of each parameter's
-    gradient and its square; ``best`` is the best network so far, where there was a val to judge it by.
+    ``epoch`` is the number of epochs done; ``mean`` and ``square`` are Adam's running means of the gradient of each
+    parameter and of its square; ``best`` is the best network so far, or None before the first evaluation.
 
-    Everything random in a training follows from its seed and its progress: a restored training continues exactly as
-    if it had never been interrupted.
+    All random numbers depend only on the seed and the progress, so a restored training continues exactly as if it had
+    not been interrupted.
     """
 
     def __init__(
@@ -68,12 +69,12 @@ class Training:
 
     @property
     def weights(self) -> dict[str, Tensor]:
-        """The network's parameters by name, outside autograd."""
+        """The network's parameters by name, detached from autograd."""
         return {name: weight.detach() for name, weight in self.network.named_parameters()}
 
     @cached_property
     def kind(self) -> tuple[Any, ...]:
-        """What trainings must have in common to be run side by side, beside recording and plan."""
+        """Trainings of the same recording and plan can run side by side if this is equal."""
         hyper = self.hyper
         return (str(self.chain), hyper.input_size, hyper.bidirectional, *self.weights, *self.network.dependent_widths)
 
@@ -82,7 +83,7 @@ class Training:
         return self.epoch >= self.plan.epochs
 
     def keep_if_best(self, progress: Progress) -> None:
-        """Keep the network as it is now, if val likes it better than any before."""
+        """Store the current weights as ``best`` if co-bps on val is the highest so far."""
         if self.best is None or progress.co_bps > self.best.progress.co_bps:
             self.best = Best(progress, {name: weight.clone() for name, weight in self.weights.items()})
 
@@ -98,9 +99,9 @@ class Training:
         return State({name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}, facts)
 
     def restore(self, state: State) -> None:
-        """Resume from the ``state`` of a training of the same chain, settings, plan and data.
+        """Resume from the ``state`` of a training with the same chain, hyperparameters, plan and data.
 
-        Raises KeyError or RuntimeError for a state that lacks something of it.
+        Raises KeyError or RuntimeError if the state is incomplete.
         """
         self.network.load_state_dict(_named("network.", state.tensors))
         for moments, prefix in ((self.mean, "mean."), (self.square, "square.")):
@@ -120,7 +121,7 @@ def _named(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 @contextmanager
 def _seeded(seed: int) -> Iterator[None]:
-    """Torch's generator of the CPU seeded, and given back as it was."""
+    """Seed torch's CPU generator, and restore its state afterwards."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield

@@ -1,4 +1,4 @@
-"""How workers share the trials of a study: claims, heartbeats, owners, and trials whose workers died.
+"""Claims: how workers share the trials of a study, with owners, heartbeats and the takeover from dead workers.
 
 It may import studies, database and errors.
 """

@@ -27,25 +27,26 @@ from nlb_search.storage.errors import LostTrialError
 from nlb_search.storage.studies import explain_if_deleted
 
 FAILURE_KEY = "failure"
-"""The trial's attribute that says why it failed."""
+"""User attribute of the trial that stores why it failed."""
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
-"""The states that count towards the budget. A failed trial gives its place back."""
+"""The states that count towards the budget. Failed trials do not count."""
 
 _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
 
 
 def finished_count(study: optuna.Study) -> int:
-    """How many trials of the budget are done."""
+    """Number of complete and pruned trials."""
     return study._storage.get_n_trials(study._study_id, FINISHED)
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A trial that this process holds. Every method waits while the database is away.
+    """A trial that this process holds. Every method waits while the database is unreachable.
 
-    All but ``kept_alive`` and ``sample`` raise LostTrialError when somebody else took the trial over or finished it.
+    All methods except ``kept_alive`` and ``sample`` raise LostTrialError if another process took over, finished or
+    deleted the trial.
     """
 
     study: optuna.Study
@@ -59,27 +60,27 @@ class Claim:
         return self.trial.number
 
     def kept_alive(self, heartbeat: Heartbeat) -> AbstractContextManager[None]:
-        """A context in which the trial's sign of life is kept fresh."""
+        """A context in which the trial has a regular heartbeat."""
         return heartbeat.of(self.trial._trial_id)
 
     def sample(self, suggest: Callable[[optuna.Trial], dict[str, Any]]) -> dict[str, Any]:
-        """The trial's parameters, drawn by ``suggest``; those that are stored already keep their values."""
+        """The trial's parameters, as suggested by ``suggest``. Stored parameters keep their values."""
 
         def draw() -> dict[str, Any]:
-            # A fresh look each time: a write whose answer was lost must be read back, not drawn again.
+            # Read the trial again at each attempt: the last write may have succeeded without an answer.
             with fresh_trials(self.study):
                 return suggest(optuna.Trial(self.study, self.trial._trial_id))
 
         return self.retry.call(draw)
 
     def report(self, value: float, step: int) -> bool:
-        """Record a score of the running trial; returns whether the pruner would end it here."""
-        # As they were when the trial was taken, and what was reported since: nobody but its holder reports.
+        """Report a score of the running trial. Returns whether the pruner stops it."""
+        # The cached values are complete: only the holder of a trial reports scores.
         scores = self.trial._cached_frozen_trial.intermediate_values
 
         def send() -> bool:
             with self._held() as trial:
-                # An earlier worker of this trial may have reported this step already: it counts once.
+                # An earlier worker of this trial may have reported this step already.
                 if step not in scores:
                     trial.report(value, step)
             scores.setdefault(step, value)
@@ -89,7 +90,7 @@ class Claim:
         return self._unless_lost(send)
 
     def annotate(self, **attributes: Any) -> None:
-        """Keep facts on the trial, beside its score: all of them or none."""
+        """Store user attributes of the trial, in one transaction."""
 
         def send() -> None:
             with self._held() as trial:
@@ -99,20 +100,20 @@ class Claim:
         self._unless_lost(send)
 
     def complete(self, value: float) -> None:
-        """Finish the trial with its score."""
+        """Finish the trial as complete, with its score."""
         self._tell(TrialState.COMPLETE, value)
 
     def prune(self) -> None:
-        """Finish the trial early, with the last score that was reported."""
+        """Finish the trial as pruned, with the last reported score."""
         self._tell(TrialState.PRUNED, None)
 
     def fail(self, reason: str) -> None:
-        """Record that the trial failed, and why; its place in the budget is free again."""
+        """Mark the trial as failed, with the reason. It no longer counts towards the budget."""
         self.annotate(**{FAILURE_KEY: reason})
         self._tell(TrialState.FAIL, None)
 
     def release(self) -> None:
-        """Leave the trial running and without an owner: the next worker continues with it at once."""
+        """Leave the trial running and without an owner, so that the next worker can resume it at once."""
 
         def send() -> None:
             try:
@@ -120,7 +121,7 @@ class Claim:
                     trial.set_user_attr(OWNER_KEY, None)
             except LostTrialError:
                 if self._stored().user_attrs.get(OWNER_KEY) is not None:
-                    raise  # else it was released before, and the answer was lost
+                    raise  # otherwise an earlier attempt released it, but its answer was lost
 
         self._unless_lost(send)
 
@@ -130,7 +131,7 @@ class Claim:
                 self._check()
             except LostTrialError:
                 if self._was_told(state, value):
-                    return  # before, and the answer was lost
+                    return  # an earlier attempt finished it, but its answer was lost
                 raise
             told = self.study.tell(self.trial, value, state=state, skip_if_finished=True)
             if told.state != state:
@@ -150,20 +151,20 @@ class Claim:
         return held(self.study, self.trial, self.owner)
 
     def _was_told(self, state: TrialState, value: float | None) -> bool:
-        """Whether this worker finished the trial just so."""
+        """Whether this worker already finished the trial with this state and value."""
         trial = self._stored()
         mine = Owner.from_attribute(trial.user_attrs.get(OWNER_KEY)) == self.owner
         return mine and trial.state == state and value in (None, trial.value)
 
     def _stored(self) -> FrozenTrial:
-        """The trial as the database has it now."""
+        """The trial as stored in the database."""
         return self.study._storage.get_trial(self.trial._trial_id)
 
     def _unless_lost(self, send: Callable[[], _Result]) -> _Result:
         try:
             return self.retry.call(send)
         except (UpdateFinishedTrialError, KeyError) as error:
-            raise LostTrialError(f"trial {self.number} was finished or deleted by somebody else") from error
+            raise LostTrialError(f"trial {self.number} was finished or deleted by another process") from error
 
 
 @dataclass(frozen=True)
@@ -174,7 +175,7 @@ class Claims:
     study: optuna.Study
     budget: int
     make_sampler: Callable[[int], optuna.samplers.BaseSampler]
-    """The sampler for a trial, from its number: seeded by it, so that workers never draw alike."""
+    """Makes the sampler for a trial, seeded by the trial's number so that no two workers draw the same values."""
     retry: DatabaseRetry
     owner: Owner = field(default_factory=Owner.new)
 
@@ -206,7 +207,7 @@ class Claims:
             if trial is None:
                 return None
             self.study.sampler = self.make_sampler(trial.number)
-            # Again, for the trial's own sampler to prepare it while nobody else looks.
+            # Create the trial object again: its own sampler prepares the trial while no other process can claim it.
             trial = optuna.Trial(self.study, trial._trial_id)
             beat(self.study, trial._trial_id)
             trial.set_user_attr(OWNER_KEY, self.owner.as_attribute())
@@ -256,7 +257,7 @@ class Claims:
 
 
 def turn(url: StorageUrl, name: str) -> AbstractContextManager[None]:
-    """A context in which no other process takes a trial of the study ``name``."""
+    """A context in which no other process can claim a trial of the study ``name``."""
     return exclusive(url, f"claims:{name}")
 
 

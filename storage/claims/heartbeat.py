@@ -1,7 +1,7 @@
-"""A worker's sign of life, in the database's own clock.
+"""Heartbeats of a worker's trials, timed by the database's clock.
 
-Optuna beats only inside ``Study.optimize``, from a thread that the first database error ends; workers here ask and
-tell, so they beat themselves. The three calls on Optuna's storage that are not public stand in this file alone.
+Optuna sends heartbeats only inside ``Study.optimize``, from a thread that ends at the first database error. Workers use
+the ask-and-tell interface instead, so they send their own. Only this file calls Optuna's private heartbeat functions.
 """
 
 import logging
@@ -18,12 +18,12 @@ _log = logging.getLogger(__name__)
 
 
 def beat(study: optuna.Study, trial_id: int) -> None:
-    """Record that the trial is alive now."""
+    """Record a heartbeat of the trial."""
     _heart(study).record_heartbeat(trial_id)
 
 
 def silent_trials(study: optuna.Study) -> frozenset[int]:
-    """Ids of running trials whose last sign of life is older than the grace period."""
+    """Ids of running trials whose last heartbeat is older than the grace period."""
     return frozenset(_heart(study)._get_stale_trial_ids(study._study_id))
 
 
@@ -32,7 +32,7 @@ def _heart(study: optuna.Study) -> Any:
 
 
 class Heartbeat:
-    """Beats for the trials of a worker while its ``with`` block runs; a database that is away does not end it."""
+    """A thread that sends heartbeats for a worker's trials while its ``with`` block runs, despite database errors."""
 
     def __init__(self, study: optuna.Study) -> None:
         self._study = study
@@ -50,7 +50,7 @@ class Heartbeat:
 
     @contextmanager
     def of(self, trial_id: int) -> Iterator[None]:
-        """A context in which the trial's sign of life is kept fresh."""
+        """A context in which the trial has a regular heartbeat."""
         self._trial_ids.add(trial_id)
         try:
             yield
@@ -58,7 +58,7 @@ class Heartbeat:
             self._trial_ids.discard(trial_id)
 
     def _run(self) -> None:
-        said = False
+        logged = False
         while not self._done.wait(HEARTBEAT_SECONDS):
             failed: Exception | None = None
             for trial_id in tuple(self._trial_ids):
@@ -66,6 +66,6 @@ class Heartbeat:
                     beat(self._study, trial_id)
                 except Exception as error:
                     failed = error
-            if failed is not None and not said:
-                _log.info("no sign of life could be recorded: %s", type(failed).__name__)
-            said = failed is not None
+            if failed is not None and not logged:
+                _log.info("the heartbeat could not be recorded: %s", type(failed).__name__)
+            logged = failed is not None

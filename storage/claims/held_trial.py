@@ -1,7 +1,7 @@
-"""Writing to a trial while it is held: the check and all that belongs together in one transaction.
+"""Writes to a trial that check, in the same transaction, that this worker still holds it.
 
-Optuna's own calls read the trial again and commit each for itself. The statements here are Optuna's too, those of its
-storage that leave the commit to the caller; like their names, they are not public, and stand in this file alone.
+Optuna's public functions read the trial again and commit every write separately. This file uses the private functions
+of its storage that leave the commit to the caller. Only this file calls them.
 """
 
 import json
@@ -23,7 +23,7 @@ from nlb_search.storage.errors import LostTrialError
 
 @dataclass(frozen=True)
 class HeldTrial:
-    """A trial within a transaction. What is written is there for others when the transaction ends, or never."""
+    """A trial within a transaction. Other processes see the writes when the transaction ends, all or none."""
 
     _database: RDBStorage
     _session: Session
@@ -40,7 +40,7 @@ class HeldTrial:
 
 @contextmanager
 def held(study: optuna.Study, trial: optuna.Trial, owner: Owner) -> Iterator[HeldTrial]:
-    """A transaction on a trial. Raises LostTrialError unless ``owner`` holds it still, and nobody finished it."""
+    """A transaction on a trial. Raises LostTrialError unless the trial is running and ``owner`` still holds it."""
     database: RDBStorage = study._storage._backend  # type: ignore[attr-defined]
     with _create_scoped_session(database.scoped_session, ignore_integrity_error=True) as session:
         _check(session, trial, owner)
@@ -58,7 +58,7 @@ def _check(session: Session, trial: optuna.Trial, owner: Owner) -> None:
         .one_or_none()
     )
     if found is None:
-        raise LostTrialError(f"trial {trial.number} was deleted by somebody else")
+        raise LostTrialError(f"trial {trial.number} was deleted by another process")
     state, holder = found
     if state.is_finished():
         raise LostTrialError(f"trial {trial.number} was already finished as {state.name}")

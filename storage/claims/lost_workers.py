@@ -1,4 +1,4 @@
-"""How many workers in a row died while running a trial that made no progress: the trial may be the cause."""
+"""Count of the workers that died in a row during a trial without progress: the trial may be the cause."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,7 +11,7 @@ LOST_WORKERS_KEY = "takeovers"
 """User attribute of the trial that stores this."""
 
 MAX_LOST_WORKERS = 3
-"""A trial is marked as failed when more workers than this have died during it without progress, out of memory say."""
+"""A trial is marked as failed when more workers than this died during it without progress, e.g. out of memory."""
 
 ISOLATION_AFTER = 2
 """After this many dead workers a trial runs without neighbours, so that trials beside it are not blamed.

@@ -1,4 +1,4 @@
-"""Which worker holds a trial, and whether its process is still there."""
+"""The worker that holds a trial, and whether its process is still alive."""
 
 import os
 import socket
@@ -11,13 +11,15 @@ from typing import Any
 import psutil
 
 OWNER_KEY = "worker"
-"""The trial's attribute that holds its owner; None once it was released."""
+"""User attribute of the trial that stores its owner; None after a release."""
 
 
 @dataclass(frozen=True)
 class Owner:
-    """A worker, in a process. ``started`` tells that from a later one with its number, ``machine`` from one elsewhere:
-    containers may share a host's name and not its processes. ``worker`` tells workers of one process apart.
+    """A worker and its process.
+
+    ``started`` distinguishes the process from a later one with the same pid, ``machine`` from one on another machine:
+    containers may share a host name but not its processes. ``worker`` distinguishes workers in the same process.
     """
 
     host: str
@@ -40,11 +42,11 @@ class Owner:
 
     @property
     def is_here(self) -> bool:
-        """Whether the process, if it lives, is one that this process could see."""
+        """Whether the process runs on this machine, where this process can check it."""
         return self.machine == _this_machine()
 
     def is_certainly_dead(self) -> bool:
-        """Whether the process is known to have ended: of one elsewhere that cannot be known without a heartbeat."""
+        """Whether the process is known to have ended. Always false for other machines: only heartbeats show that."""
         if not self.is_here:
             return False
         try:
@@ -57,7 +59,7 @@ class Owner:
 
 
 def _this_machine() -> str:
-    """What no other machine, start of this one, or container with processes of its own has in common with us."""
+    """An id of this machine, this boot and this PID namespace: containers may have their own processes."""
     if sys.platform != "linux":
         return socket.gethostname()
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -65,7 +67,7 @@ def _this_machine() -> str:
 
 
 def _is_hidden(pid: int) -> bool:
-    """Whether there is a process that we may not look at: another user's, where /proc is mounted with hidepid."""
+    """Whether the process exists but is not visible: another user's, if /proc is mounted with hidepid."""
     try:
         os.kill(pid, 0)
     except PermissionError:
@@ -76,8 +78,8 @@ def _is_hidden(pid: int) -> bool:
 
 
 def _started(pid: int) -> float:
-    """When a process of this machine started: on Linux in ticks since the machine did, which no clock change moves."""
+    """Start time of a process on this machine: on Linux in ticks since boot, which clock changes do not affect."""
     if sys.platform != "linux":
         return psutil.Process(pid).create_time()
-    # The name in parentheses may hold spaces and parentheses itself; the start is the 20th field after it.
+    # The name in parentheses may contain spaces and parentheses; the start time is the 20th field after it.
     return float(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.func import vmap
 
-from nlb_search.models.random_draws import draw, fold, happens, key_of, mix, uniform
+from nlb_search.models.random_draws import bernoulli, draw, fold, key_of, mix, uniform
 
 CPU = torch.device("cpu")
 SEEDS = st.integers(0, 2**32 - 1)
@@ -30,15 +30,15 @@ def test_it_happens_as_often_as_asked(
     seed: int, probability: float, shape: tuple[int, ...], data: st.DataObject
 ) -> None:
     steady = data.draw(st.integers(-len(shape), len(shape) - 1))
-    share = happens(key_of(seed, CPU), torch.tensor(probability), shape, steady).float().mean().item()
+    share = bernoulli(key_of(seed, CPU), torch.tensor(probability), shape, steady).float().mean().item()
     # Hoeffding's bound, at a chance of 1e-9 an example.
     assert abs(share - probability) <= math.sqrt(math.log(2e9) / (2 * math.prod(shape)))
 
 
 def test_what_is_sure_happens_everywhere_and_what_cannot_be_nowhere() -> None:
     for seed in range(5):
-        assert happens(key_of(seed, CPU), torch.tensor(1.0), (300, 300)).all()
-        assert not happens(key_of(seed, CPU), torch.tensor(0.0), (300, 300)).any()
+        assert bernoulli(key_of(seed, CPU), torch.tensor(1.0), (300, 300)).all()
+        assert not bernoulli(key_of(seed, CPU), torch.tensor(0.0), (300, 300)).any()
 
 
 @settings(deadline=None, max_examples=40)
@@ -63,7 +63,7 @@ def test_places_do_not_tell_of_each_other(axis: int, steady: int) -> None:
 
 def test_every_pair_of_places_takes_every_pair_of_values_evenly() -> None:
     """Rows and columns share what they are hashed from; corners of a rectangle must not tell of its fourth one."""
-    happen = happens(key_of(8, CPU), torch.tensor(0.5), (300, 300)).long() * 2 - 1
+    happen = bernoulli(key_of(8, CPU), torch.tensor(0.5), (300, 300)).long() * 2 - 1
     corners = happen[::2, ::2] * happen[1::2, ::2] * happen[::2, 1::2] * happen[1::2, 1::2]
     assert abs(corners.double().mean().item()) < 6 / 150
 
@@ -125,11 +125,11 @@ def test_seeds_up_to_32_bits_have_keys_of_their_own() -> None:
 def test_networks_side_by_side_draw_what_they_draw_alone() -> None:
     keys = torch.stack([key_of(seed, CPU) for seed in range(5)])
     probabilities = torch.linspace(0.1, 0.9, 5)
-    together = vmap(lambda key, probability: happens(fold(key, 2), probability, (7, 9, 4), steady=1))(
+    together = vmap(lambda key, probability: bernoulli(fold(key, 2), probability, (7, 9, 4), steady=1))(
         keys, probabilities
     )
     alone = [
-        happens(fold(key, 2), probability, (7, 9, 4), steady=1)
+        bernoulli(fold(key, 2), probability, (7, 9, 4), steady=1)
         for key, probability in zip(keys, probabilities, strict=True)
     ]
     assert torch.equal(together, torch.stack(alone))

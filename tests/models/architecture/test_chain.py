@@ -42,25 +42,25 @@ def test_a_mean_is_offered_where_a_name_is_not_known() -> None:
 @pytest.mark.parametrize(
     ("text", "place", "marked", "why"),
     [
-        ("GRU(2) -> Fg -> exp", 11, "GRU(2) -> >>Fg<< -> exp", "no known block"),
+        ("GRU(2) -> Fg -> exp", 11, "GRU(2) -> >>Fg<< -> exp", "is not a known block"),
         ("GRU(two) -> FF -> exp", 1, ">>GRU(two)<< -> FF -> exp", "needs a number of layers"),
         ("GRU(0) -> FF -> exp", 1, ">>GRU(0)<< -> FF -> exp", "needs a number of layers from 1 to 99"),
         ("GRU(100) -> FF -> exp", 1, ">>GRU(100)<< -> FF -> exp", "needs a number of layers from 1 to 99"),
-        ("FF(2) -> exp", 1, ">>FF(2)<< -> exp", "is not how this block is written; write FF"),
+        ("FF(2) -> exp", 1, ">>FF(2)<< -> exp", "takes no such argument; write FF"),
         ("GRU(2) -> FF", 11, "GRU(2) -> >>FF<<", "cannot end a chain"),
-        ("GRU(2) -> exp -> FF -> exp", 11, "GRU(2) -> >>exp<< -> FF -> exp", "more follows it"),
+        ("GRU(2) -> exp -> FF -> exp", 11, "GRU(2) -> >>exp<< -> FF -> exp", "is a head but not at the end"),
         ("GRU(2) FF -> exp", 1, ">>GRU(2) FF<< -> exp", "is not a block"),
         ("GRU(2 -> FF -> exp", 1, ">>GRU(2<< -> FF -> exp", "is not a block"),
         ("GRU ->  -> exp", 9, ">><<", "nothing at"),
         ("exp", 1, ">>exp<<", "has no block before it"),
-        ("lfads", 1, ">>lfads<<", "no known chain"),
+        ("lfads", 1, ">>lfads<<", "is not a known chain"),
     ],
 )
 def test_errors_point_at_the_place(text: str, place: int, marked: str, why: str) -> None:
     with pytest.raises(ChainError) as error:
         parse_chain(text)
     message = str(error.value)
-    assert f"at place {place} " in message
+    assert f"at position {place} " in message
     assert marked in message
     assert why in message
     assert len(message.splitlines()) == 2

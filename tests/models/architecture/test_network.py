@@ -65,5 +65,5 @@ def test_chains_have_the_published_number_of_parameters(chain: str, published: f
 
 
 def test_a_chain_that_does_not_reach_all_neurons_is_refused() -> None:
-    with pytest.raises(ChainError, match="ends with 80 channels where the recording has 9 neurons: put FF before exp"):
+    with pytest.raises(ChainError, match="80 channels, but the recording has 9 neurons: insert FF before exp"):
         _network("GRU(2) -> exp")

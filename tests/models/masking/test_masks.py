@@ -103,7 +103,7 @@ def test_a_variants_shapes_share_the_ratio_evenly() -> None:
 
 @pytest.mark.parametrize("text", ["", "dots", "dot dot", "dot, line", "dot line wedge"])
 def test_text_that_is_no_variant_is_refused_with_what_there_is(text: str) -> None:
-    with pytest.raises(ValueError, match="is no mask variant: write one or more of dot, strip, line, L, each once"):
+    with pytest.raises(ValueError, match="is not a mask variant: write one or more of dot, strip, line, L, each once"):
         shapes_of(text)
 
 

@@ -84,7 +84,7 @@ def test_velocity_that_never_changes_scores_as_in_nlb_tools() -> None:
 def test_rates_of_other_trials_than_the_velocity_are_refused(n_rates: int) -> None:
     rates, velocity, of_decoder = (torch.tensor(part) for part in _split(np.random.default_rng(6), 21, "mc_rtt"))
     known = Velocity(velocity[:20], of_decoder[:20])
-    with pytest.raises(ValueError, match="not of the 20 trials"):
+    with pytest.raises(ValueError, match="the number of trials in the rates is not 20"):
         velocity_r2(rates[:n_rates].split(8), known, rates[:20], known)
 
 

@@ -31,7 +31,7 @@ def _refused(tmp_path: Path, *arguments: str | Path, code: int, says: str) -> No
     [
         (("--dataset", "mc_maz", *NEW), 1, "unknown dataset 'mc_maz': choose one of mc_maze, mc_rtt"),
         (("--dataset", "mc_rtt", "--arch", "GRU(2) -> FG -> exp", "--trials", "1"), 2, "GRU(2) -> >>FG<< -> exp"),
-        (("--dataset", "mc_rtt", "--arch", "GRU(2) -> exp", "--trials", "1"), 2, "put FF before exp"),
+        (("--dataset", "mc_rtt", "--arch", "GRU(2) -> exp", "--trials", "1"), 2, "insert FF before exp"),
         (("--dataset", "mc_rtt", "--arch", "FF -> Sigmoid", "--trials", "1"), 2, "'Sigmoid' supports at most 1 spike"),
         (("--dataset", "mc_rtt", "--arch", "rnnf"), 2, "give --trials to create it"),
         (("--trials", "1"), 2, "give --dataset, --arch to create it"),

@@ -109,7 +109,7 @@ REFUSED = [
     ("dropout = 1.5", "'dropout' must be a number from 0 to below 1, not 1.5"),
     ("dropout = { low = 0.2, high = 1 }", "'dropout' must be a number from 0 to below 1, not 1"),
     ("dropout = { low = 0, high = 0.5, log = true }", "'dropout' has low = 0: low must be above 0"),
-    ("l2_weight = -1e-8", "'l2_weight' must be 0 or a number above, not -1e-8"),
+    ("l2_weight = -1e-8", "'l2_weight' must be 0 or a number above 0, not -1e-8"),
     ("l2_weight = { low = 1e-8, high = 1, zero = true, log = false }", "'l2_weight' cannot have log = false"),
     ("hidden = 64.0", "'hidden' must be a whole number from 1 to 4096, not 64.0"),
     ("hidden = true", "'hidden' must be a whole number from 1 to 4096, not true"),
@@ -124,7 +124,7 @@ REFUSED = [
     ("mask_variant = ['dot', 'blob']", "'mask_variant' must be one or more of dot, strip, line, L, each once"),
     (
         "mask_variant = 'dot dot'",
-        "'mask_variant' must be one or more of dot, strip, line, L, each once, with blanks between, not 'dot dot'",
+        "'mask_variant' must be one or more of dot, strip, line, L, each once, separated by spaces, not 'dot dot'",
     ),
     ("lr = 0.1\nlr 0.2", "this is not TOML: Expected '=' after a key in a key/value pair (at line 2"),
     ("lr = 0.1\nlr = 0.2\n", "this is not TOML: Cannot overwrite a value (at line 2"),

@@ -25,7 +25,7 @@ def claims(url: StorageUrl, monkeypatch: pytest.MonkeyPatch) -> Claims:
 
 @pytest.fixture
 def beats(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The numbers of the trials for which a sign of life reached the database, as they come."""
+    """The numbers of the trials for which a heartbeat reached the database, as they come."""
     seen: list[int] = []
     real = RDBStorage.record_heartbeat
 
@@ -40,7 +40,7 @@ def beats(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def _wait_for(beats: list[int], numbers: set[int]) -> None:
     until = time.monotonic() + 20
     while not numbers <= set(beats):
-        assert time.monotonic() < until, f"no sign of life of {numbers - set(beats)}"
+        assert time.monotonic() < until, f"no heartbeat of {numbers - set(beats)}"
         time.sleep(0.01)
 
 
@@ -86,4 +86,4 @@ def test_a_database_that_is_away_for_some_beats_does_not_end_it(
         monkeypatch.setattr(nlb_search.storage.claims.heartbeat, "beat", failing)
         _wait_for(beats, {0})
     assert missed == 5
-    assert caplog.messages == ["no sign of life could be recorded: ConnectionError"], "said once, not at every beat"
+    assert caplog.messages == ["the heartbeat could not be recorded: ConnectionError"], "logged once, not at every beat"

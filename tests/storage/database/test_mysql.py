@@ -129,7 +129,7 @@ def test_work_goes_on_when_the_server_is_back(
     back.join()
     assert claims.next() is not None
     assert count_states(claims.study) == {TrialState.COMPLETE: 1, TrialState.RUNNING: 1}
-    (said,) = [line for line in caplog.messages if "is away" in line]
+    (said,) = [line for line in caplog.messages if "is unreachable" in line]
     assert said.startswith("the database is unreachable (")
     assert "MySQL server" in said
 
