@@ -116,6 +116,7 @@ def ragged(arrays: Arrays) -> None:
         (entry("eval_spikes_heldout", 0.5), "eval_spikes_heldout has 0.5 in trial 2"),
         (entry("eval_spikes_heldin_forward", 255), "eval_spikes_heldin_forward has 255 in trial 2"),
         (entry("train_behavior", np.inf), "train_behavior is not finite"),
+        (put("eval_behavior", np.full((16, 24, 2), np.nan)), "eval_behavior is NaN in all bins: leave it out"),
         (half_known("eval_behavior"), "eval_behavior is not finite: a bin may be NaN only in all dimensions"),
         (half_known("psth"), "psth is not finite: a bin may be NaN only in all neurons"),
         (
