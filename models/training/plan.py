@@ -1,4 +1,4 @@
-"""How long a network is trained, in which batches, and when it is scored."""
+"""How long a network is trained, in which batches, and when it is evaluated."""
 
 import math
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How long to train and how often to look: ``epochs`` passes over the training trials in batches of at most
-    ``batch_size``, scored on val after every ``evaluate_every`` epochs and after the last.
+    """Training plan: ``epochs`` passes over the training trials in batches of at most ``batch_size`` trials, with an
+    evaluation on val after every ``evaluate_every`` epochs and after the last.
     """
 
     epochs: int
@@ -15,19 +15,19 @@ class Plan:
     batch_size: int = 32
 
     def steps_per_epoch(self, n_trials: int) -> int:
-        """Steps of the optimizer in a pass over so many trials."""
+        """Number of optimizer steps in one pass over ``n_trials`` trials."""
         return math.ceil(n_trials / self.batch_size)
 
     def trials_per_batch(self, n_trials: int) -> int:
-        """Trials in every batch: as many in each, so that a step is always of one shape."""
+        """Number of trials per batch, the same for all batches, so that every step has the same shapes."""
         return math.ceil(n_trials / self.steps_per_epoch(n_trials))
 
     def batch_starts(self, n_trials: int) -> list[int]:
-        """Where each batch begins in the order of an epoch; where they do not fit exactly, neighbours overlap."""
+        """Start of each batch in the epoch's order of trials. Batches overlap if they do not divide it exactly."""
         steps = self.steps_per_epoch(n_trials)
         last = n_trials - self.trials_per_batch(n_trials)
         return [round(step * last / max(1, steps - 1)) for step in range(steps)]
 
     def is_evaluation(self, epoch: int) -> bool:
-        """Whether the network is scored after so many epochs."""
+        """Whether the network is evaluated after ``epoch`` epochs."""
         return epoch % self.evaluate_every == 0 or epoch == self.epochs
