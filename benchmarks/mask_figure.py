@@ -14,7 +14,7 @@ from torch import Tensor
 
 from nlb_search.models.masking.crops import draw_bins, window_bins
 from nlb_search.models.masking.masks import hide, probabilities_of
-from nlb_search.models.masking.variants import CROP, PUBLISHED_VARIANTS, SHAPES, WHOLE
+from nlb_search.models.masking.variant_names import CROP, PUBLISHED_VARIANTS, SHAPES, WHOLE
 from nlb_search.models.random_draws import fold, key_of
 from nlb_search.models.tensors import Sizes
 

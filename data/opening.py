@@ -6,7 +6,7 @@ from nlb_search.data.dataset_files import find_files
 from nlb_search.data.datasets import BIN_WIDTHS_MS, DATASETS
 from nlb_search.data.errors import DataError
 from nlb_search.data.nlb.source import BenchmarkRecording
-from nlb_search.data.own.settings import RecordingSettings
+from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.own.source import OwnRecording
 from nlb_search.data.preparing.cache import cache_folder, open_source
 from nlb_search.data.recording import Recording

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nlb_search.data.errors import DataError
-from nlb_search.data.own.settings import RecordingSettings
+from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.own.source import OwnRecording
 from nlb_search.data.preparing.cache import cache_folder, open_source
 from nlb_search.data.recording import Recording

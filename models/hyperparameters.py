@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from nlb_search.models.masking.variants import INPUT_SIZES, SHAPES, shapes_of
+from nlb_search.models.masking.variant_names import INPUT_SIZES, SHAPES, shapes_of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,9 +22,9 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from nlb_search.storage.atomic_files import has_same_content, whole_file
 from nlb_search.storage.checkpoints import check_folder
-from nlb_search.storage.claims.claims import holder_of, turn
+from nlb_search.storage.claims.claims import claim_lock
 from nlb_search.storage.claims.heartbeat import silent_trials
-from nlb_search.storage.claims.owner import OWNER_KEY
+from nlb_search.storage.claims.owner import OWNER_KEY, holder_of
 from nlb_search.storage.database.opening import GRACE_SECONDS, engine_of, open_database
 from nlb_search.storage.database.retrying import reason_of
 from nlb_search.storage.database.urls import StorageUrl
@@ -82,7 +82,7 @@ def copy_study(name: str, source: StudyLocation, target: StudyLocation) -> Itera
         raise StorageError(f"the copy cannot share the checkpoints in {folder}: choose a folder with --to-artifacts")
     check_folder(new_folder)
     try:
-        with turn(source.url, name):
+        with claim_lock(source.url, name):
             _check_nobody_works(study)
             yield from _copy_files(folder, new_folder)
             # One transaction at the target: the study appears there only when it is complete.

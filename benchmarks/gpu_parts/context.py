@@ -11,8 +11,8 @@ from benchmarks.shared.synthetic_searches import Synthetic
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.tensors import Counts, Sizes
-from nlb_search.models.training.plan import Plan
 from nlb_search.models.training.state import Training
+from nlb_search.models.training.training_plan import Plan
 
 RNNF = "GRU(2) -> FF -> exp"
 CHAINS = (RNNF, "minGRU(2) -> FF -> exp", "GRU(2) -> FF -> RoBERTa(1) -> FF -> exp")

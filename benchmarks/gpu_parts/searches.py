@@ -13,7 +13,7 @@ import psutil
 from benchmarks.gpu_parts.context import Context
 from nlb_search.search.errors import SearchError
 from nlb_search.search.launching.worker_process import MODULE
-from nlb_search.search.study.opening import Locations, open_named_study
+from nlb_search.search.study.open_study import Locations, open_named_study
 from nlb_search.search.study.status import StudyStatus, study_status
 from nlb_search.storage.database.urls import parse_url
 from nlb_search.storage.errors import StorageError

@@ -20,7 +20,7 @@ from typing import get_args
 import numpy as np
 
 from benchmarks.shared.synthetic_searches import Synthetic, search_for
-from nlb_search.search.sampling.settings import PrunerName, SamplerName
+from nlb_search.search.sampling.sampling_settings import PrunerName, SamplerName
 from nlb_search.search.study.creation import StudyRequest
 from nlb_search.search.study.status import study_status
 

@@ -20,16 +20,16 @@ import torch
 
 from benchmarks.shared.hard_dynamics import HARD_RECORDINGS
 from nlb_search.data.opening import open_recording
-from nlb_search.data.own.settings import read_settings
+from nlb_search.data.own.recording_settings import read_settings
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.scoring.bits_per_spike import co_bps
 from nlb_search.models.tensors import UNKNOWN, Counts
-from nlb_search.models.training.plan import Plan
 from nlb_search.models.training.side_by_side import SideBySide
 from nlb_search.models.training.state import Training
+from nlb_search.models.training.training_plan import Plan
+from nlb_search.search.recording_tensors import counts_of, sizes_of
 from nlb_search.search.sampling.space import default_settings
-from nlb_search.search.study.specification import BATCH_SIZE, EVALUATIONS, default_epochs
-from nlb_search.search.tensors import counts_of, sizes_of
+from nlb_search.search.study.training_length import BATCH_SIZE, EVALUATIONS, default_epochs
 
 CHAIN = parse_chain("GRU(2) -> FF -> exp")
 SETTINGS = default_settings(CHAIN)

@@ -18,12 +18,13 @@ from nlb_search.models.errors import DivergedError
 from nlb_search.models.training.fitting import Trainer, Val
 from nlb_search.models.training.state import Training
 from nlb_search.search.errors import SearchError
+from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.sampling.space import sample
 from nlb_search.search.scoring.saved_networks import load_network
-from nlb_search.search.study.opening import OpenStudy
-from nlb_search.search.tensors import counts_of
+from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.workers.trial import settings_of
-from nlb_search.storage.claims.claims import FAILURE_KEY, FINISHED
+from nlb_search.storage.claims.claim import FAILURE_KEY
+from nlb_search.storage.claims.trial_counts import FINISHED
 from nlb_search.storage.errors import StorageError
 
 LOG = frozenset({"log"})

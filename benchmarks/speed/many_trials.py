@@ -15,7 +15,7 @@ import psutil
 
 from benchmarks.shared.synthetic_searches import FOLDER, Synthetic, new_place
 from nlb_search.search.launching.worker_process import MODULE
-from nlb_search.search.study.opening import open_named_study
+from nlb_search.search.study.open_study import open_named_study
 
 RECORDING = Synthetic("mc_rtt", neurons=80, trials=500)
 EPOCHS = 3

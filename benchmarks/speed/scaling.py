@@ -18,9 +18,9 @@ from benchmarks.shared.synthetic_searches import random_counts
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.tensors import Sizes
-from nlb_search.models.training.plan import Plan
 from nlb_search.models.training.side_by_side import SideBySide
 from nlb_search.models.training.state import Training
+from nlb_search.models.training.training_plan import Plan
 from nlb_search.search.workers.memory import keep_freed_memory
 
 PICTURE = Path("docs/scale.svg")

@@ -13,7 +13,7 @@ import numpy as np
 from nlb_search.data.errors import DataError
 from nlb_search.data.own.counts import check_counts, check_needed, fill
 from nlb_search.data.own.layout import LFADS_SPIKES
-from nlb_search.data.own.settings import RecordingSettings
+from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.own.splits import drawn_heldout, heldout_last, joined
 from nlb_search.data.recording import Counts, Split
 from nlb_search.data.source import Array, Tensors

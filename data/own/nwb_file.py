@@ -11,7 +11,7 @@ from nlb_search.data.errors import DataError
 from nlb_search.data.nwb.binning import counts_in
 from nlb_search.data.nwb.session import BoolArray, Session, observed_by_all, read_samples, read_session
 from nlb_search.data.own.behavior import resampled_behavior
-from nlb_search.data.own.settings import RecordingSettings
+from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.own.splits import drawn_heldout, joined, spike_targets
 from nlb_search.data.own.trials import Plan, plan_of
 from nlb_search.data.recording import Split

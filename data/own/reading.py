@@ -6,7 +6,7 @@ from nlb_search.data.errors import explained
 from nlb_search.data.own.layout import layout_of, opened
 from nlb_search.data.own.lfads_arrays import tensors_of_lfads
 from nlb_search.data.own.nlb_arrays import tensors_of_arrays
-from nlb_search.data.own.settings import RecordingSettings
+from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.source import Tensors
 
 

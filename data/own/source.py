@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nlb_search.data.errors import DataError
 from nlb_search.data.fingerprint import file_hash
-from nlb_search.data.own.settings import RecordingSettings
+from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.source import Tensors
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}"

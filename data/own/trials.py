@@ -10,7 +10,7 @@ import pandas as pd
 from nlb_search.data.errors import DataError
 from nlb_search.data.nwb.alignment import BoolArray, IntArray, Times, times_of
 from nlb_search.data.nwb.session import Session
-from nlb_search.data.own.settings import RecordingSettings
+from nlb_search.data.own.recording_settings import RecordingSettings
 
 FORWARD_MS = 200
 """Default length of the forward bins, as in the benchmark."""

@@ -9,7 +9,7 @@ import math
 import torch
 from torch import Tensor
 
-from nlb_search.models.masking.variants import WHOLE
+from nlb_search.models.masking.variant_names import WHOLE
 from nlb_search.models.random_draws import uniform
 from nlb_search.models.tensors import Sizes
 

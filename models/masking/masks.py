@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nlb_search.models.masking.variants import SHAPES, shapes_of
+from nlb_search.models.masking.variant_names import SHAPES, shapes_of
 from nlb_search.models.random_draws import bernoulli, fold, uniform
 
 STRIP_BINS = 10

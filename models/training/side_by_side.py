@@ -18,7 +18,7 @@ from nlb_search.models.architecture.network import Network
 from nlb_search.models.dropout import Dropout
 from nlb_search.models.masking import masks
 from nlb_search.models.masking.crops import draw_bins, whole_bins, window_bins
-from nlb_search.models.masking.variants import WHOLE
+from nlb_search.models.masking.variant_names import WHOLE
 from nlb_search.models.random_draws import draw, fold, key_of
 from nlb_search.models.tensors import UNKNOWN
 from nlb_search.models.training.graph_capture import CapturedStep

@@ -13,7 +13,7 @@ from nlb_search.models.architecture.chain import Chain
 from nlb_search.models.architecture.network import Network
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.tensors import Counts
-from nlb_search.models.training.plan import Plan
+from nlb_search.models.training.training_plan import Plan
 
 
 @dataclass(frozen=True)

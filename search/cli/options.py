@@ -120,12 +120,12 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 if TYPE_CHECKING:
     from nlb_search.search.launching.slurm import Allocation
-    from nlb_search.search.study.opening import Locations
+    from nlb_search.search.study.open_study import Locations
 
 
 def locations(storage: str, data: Path, artifacts: Path | None = None) -> "Locations":
     """The storage, checkpoint folder and recordings that the options name."""
-    from nlb_search.search.study.opening import Locations
+    from nlb_search.search.study.open_study import Locations
     from nlb_search.storage.checkpoints import default_artifacts
     from nlb_search.storage.database.urls import parse_url
 

@@ -96,7 +96,7 @@ def inspect(
     from nlb_search.data.inspection.findings import inspection_of
     from nlb_search.data.inspection.survey import survey_of
     from nlb_search.data.opening import open_recording
-    from nlb_search.data.own.settings import read_settings
+    from nlb_search.data.own.recording_settings import read_settings
     from nlb_search.search.figures.inspection_page import write_page
     from nlb_search.search.figures.inspection_table import heads_of, report
     from nlb_search.search.figures.inspection_warnings import inspection_warnings

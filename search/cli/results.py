@@ -8,7 +8,7 @@ import typer
 from nlb_search.models.architecture.known_chains import KNOWN_MEANS
 from nlb_search.search.cli import options
 from nlb_search.search.cli.terminal import INTERRUPTED, OUTPUT, print_json
-from nlb_search.search.submission.choices import Judge, Phase
+from nlb_search.search.submission.option_values import Judge, Phase
 
 
 def rescore(
@@ -30,7 +30,7 @@ def rescore(
     from nlb_search.search.launching.slots import chosen_gpus, make_slots
     from nlb_search.search.rescoring.rescoring import choose_finalists
     from nlb_search.search.rescoring.rescoring import rescore as run_rescoring
-    from nlb_search.search.study.opening import open_named_study
+    from nlb_search.search.study.open_study import open_named_study
     from nlb_search.search.workers.stopping import Stop
 
     open_study = open_named_study(options.locations(storage, data), study)
@@ -66,7 +66,7 @@ def export_best(
     artifacts: options.Artifacts = None,
 ) -> None:
     """Write the rates of the best trial, or of an ensemble, as a submission file."""
-    from nlb_search.search.study.opening import open_named_study
+    from nlb_search.search.study.open_study import open_named_study
     from nlb_search.search.submission.export import export_best as export
     from nlb_search.search.submission.selection import Selection
 

@@ -10,12 +10,12 @@ from nlb_search.search.cli import options
 from nlb_search.search.cli.status import print_status
 from nlb_search.search.cli.terminal import INTERRUPTED, MESSAGES
 from nlb_search.search.errors import SearchError, UsageError
-from nlb_search.search.sampling.settings import PrunerName, SamplerName
+from nlb_search.search.sampling.sampling_settings import PrunerName, SamplerName
 
 if TYPE_CHECKING:
     from nlb_search.search.launching.slots import Slot
     from nlb_search.search.launching.slurm import Allocation
-    from nlb_search.search.study.opening import OpenStudy
+    from nlb_search.search.study.open_study import OpenStudy
     from nlb_search.storage.study_commands import StudyCommand
 
 
@@ -64,7 +64,7 @@ def launch(
     artifacts: options.Artifacts = None,
 ) -> None:
     """Create a study, or join an existing one, and run workers on this machine or in Slurm jobs."""
-    from nlb_search.data.own.settings import read_settings
+    from nlb_search.data.own.recording_settings import read_settings
     from nlb_search.search.launching.slots import chosen_gpus, make_slots
     from nlb_search.search.launching.slurm import check_cluster
     from nlb_search.search.sampling.space_file import named_space
@@ -117,7 +117,7 @@ def resume(
 ) -> None:
     """Continue a study that was interrupted, paused or stopped."""
     from nlb_search.search.launching.slots import chosen_gpus, make_slots
-    from nlb_search.search.study.opening import open_named_study
+    from nlb_search.search.study.open_study import open_named_study
     from nlb_search.storage.study_commands import StudyCommand, send_command
 
     slots = make_slots(chosen_gpus(gpus), workers_per_gpu, workers, side_by_side)
@@ -160,7 +160,7 @@ def stop(
 
 def _send(study: str, storage: str, command: "StudyCommand") -> str:
     """Send a command to a study's workers; returns the number of running trials as text."""
-    from nlb_search.search.study.opening import open_named_study
+    from nlb_search.search.study.open_study import open_named_study
     from nlb_search.search.study.status import study_status
     from nlb_search.storage.study_commands import send_command
 
@@ -178,7 +178,7 @@ def worker(
     artifacts: options.Artifacts = None,
 ) -> None:
     """Run one worker in the foreground, for Slurm, Kubernetes or compose."""
-    from nlb_search.search.study.opening import open_named_study
+    from nlb_search.search.study.open_study import open_named_study
     from nlb_search.search.workers.stopping import Stop
     from nlb_search.search.workers.worker import work
     from nlb_search.storage.database.retrying import DatabaseRetry

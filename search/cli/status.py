@@ -23,7 +23,7 @@ def status(
 ) -> None:
     """Show the status of a study, its best trial, and the trials statistically tied with it."""
     from nlb_search.search.scoring.ties import find_ties
-    from nlb_search.search.study.opening import open_named_study
+    from nlb_search.search.study.open_study import open_named_study
     from nlb_search.search.study.status import study_status
 
     open_study = open_named_study(options.locations(storage, options.DATA, artifacts), study)
@@ -37,7 +37,7 @@ def status(
 def studies(storage: options.Storage = options.STORAGE) -> None:
     """List the studies of a storage."""
     from nlb_search.search.launching.progress import headline
-    from nlb_search.search.study.opening import existing_database, open_named_study
+    from nlb_search.search.study.open_study import existing_database, open_named_study
     from nlb_search.search.study.status import study_status
     from nlb_search.storage.studies import study_names
 
@@ -64,7 +64,7 @@ def dashboard(
 ) -> None:
     """Open optuna-dashboard on a storage, read-only unless --writable is given."""
     from nlb_search.search.dashboard.server import make_server, serve
-    from nlb_search.search.study.opening import check_exists
+    from nlb_search.search.study.open_study import check_exists
     from nlb_search.storage.database.opening import open_for_editing, open_for_reading
 
     locations = options.locations(storage, options.DATA)
@@ -82,7 +82,7 @@ def plot(
 ) -> None:
     """Write the figures of a study as HTML pages."""
     from nlb_search.search.figures.study_figures import write_figures
-    from nlb_search.search.study.opening import open_named_study
+    from nlb_search.search.study.open_study import open_named_study
 
     for path in write_figures(open_named_study(options.locations(storage, options.DATA, artifacts), study), out):
         typer.echo(f"wrote {path}")

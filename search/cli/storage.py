@@ -29,7 +29,7 @@ def copy(
     """Copy a study and its checkpoints to another storage. The original is not changed."""
     from rich.progress import Progress
 
-    from nlb_search.search.study.opening import existing_database
+    from nlb_search.search.study.open_study import existing_database
     from nlb_search.storage.checkpoints import default_artifacts
     from nlb_search.storage.copying import StudyLocation, copy_study
     from nlb_search.storage.database.urls import parse_url

@@ -12,7 +12,7 @@ from nlb_search.search.errors import SearchError
 from nlb_search.search.figures.study_table import metrics_as_text
 from nlb_search.search.sampling.ranges import settings_of_parameters
 from nlb_search.search.scoring.ties import find_ties
-from nlb_search.search.study.opening import OpenStudy
+from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.status import complete_trials
 from nlb_search.storage.atomic_files import whole_file
 

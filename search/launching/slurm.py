@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from nlb_search.search.errors import SearchError, UsageError
 from nlb_search.search.launching.worker_process import MODULE, SHUTDOWN_SECONDS
-from nlb_search.search.study.opening import Locations, OpenStudy
+from nlb_search.search.study.open_study import Locations, OpenStudy
 
 if TYPE_CHECKING:
     from submitit import Job

@@ -10,7 +10,7 @@ import time
 from typing import IO
 
 from nlb_search.search.launching.slots import Slot
-from nlb_search.search.study.opening import Locations
+from nlb_search.search.study.open_study import Locations
 from nlb_search.search.worker_protocol import ERROR, LAUNCHER_VARIABLE
 
 MODULE = ("-P", "-m", "nlb_search")

@@ -23,7 +23,7 @@ from typing import Any
 import torch
 
 from nlb_search.data.opening import open_recording
-from nlb_search.data.own.settings import RecordingSettings
+from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.architecture.network import predict
 from nlb_search.models.errors import DivergedError, InterruptedTrainingError
@@ -33,8 +33,8 @@ from nlb_search.models.training.fitting import train_through
 from nlb_search.models.training.state import Training
 from nlb_search.search.errors import SearchError
 from nlb_search.search.launching.slots import Slot
+from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.study.specification import SearchSpec
-from nlb_search.search.tensors import counts_of
 from nlb_search.search.workers.devices import training_device
 from nlb_search.search.workers.memory import keep_freed_memory
 from nlb_search.search.workers.stopping import Stop

@@ -19,7 +19,7 @@ from nlb_search.search.launching.slots import Slot
 from nlb_search.search.rescoring.cross_validation import FoldSettings, Job, run_jobs
 from nlb_search.search.sampling.space import sample
 from nlb_search.search.study.chain_trials import by_chain
-from nlb_search.search.study.opening import OpenStudy
+from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.specification import check_versions
 from nlb_search.search.study.status import complete_trials
 from nlb_search.search.workers.stopping import Stop

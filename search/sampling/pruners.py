@@ -4,7 +4,7 @@ import math
 
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, PatientPruner
 
-from nlb_search.search.sampling.settings import SamplingSettings
+from nlb_search.search.sampling.sampling_settings import SamplingSettings
 
 REDUCTION = 3
 """Reduction factor of Hyperband: about one trial in this many continues at each rung."""

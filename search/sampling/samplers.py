@@ -6,7 +6,7 @@ from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.search.errors import UsageError
 from nlb_search.search.sampling.grid import GridSampler, grid_of
 from nlb_search.search.sampling.ranges import Choice, Real, Whole
-from nlb_search.search.sampling.settings import SamplingSettings
+from nlb_search.search.sampling.sampling_settings import SamplingSettings
 
 
 def make_sampler(settings: SamplingSettings, number: int) -> BaseSampler:

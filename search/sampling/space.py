@@ -9,7 +9,7 @@ from nlb_search.models.blocks import BLOCKS
 from nlb_search.models.blocks.attention import Attention
 from nlb_search.models.blocks.recurrent import Recurrent
 from nlb_search.models.hyperparameters import Hyperparameters
-from nlb_search.models.masking.variants import INPUT_SIZES, PUBLISHED_VARIANTS, SHAPES
+from nlb_search.models.masking.variant_names import INPUT_SIZES, PUBLISHED_VARIANTS, SHAPES
 from nlb_search.search.errors import UsageError
 from nlb_search.search.sampling.ranges import ARCHITECTURE, Choice, NamedSpace, Real, Space, Whole, ZeroOrReal
 

@@ -8,7 +8,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nlb_search.search.errors import SearchError
 from nlb_search.search.scoring.bootstrap import Array
-from nlb_search.search.study.opening import OpenStudy
+from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.storage.checkpoints import Checkpoint, load_arrays, load_checkpoint, save_checkpoint
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from optuna.trial import FrozenTrial
 
 from nlb_search.search.errors import SearchError
-from nlb_search.search.study.opening import OpenStudy
+from nlb_search.search.study.open_study import OpenStudy
 
 
 def by_chain(

@@ -10,21 +10,22 @@ import torch
 from nlb_search.data.dandi.provenance import origin
 from nlb_search.data.datasets import DATASETS
 from nlb_search.data.opening import open_recording
-from nlb_search.data.own.settings import RecordingSettings
+from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.recording import Recording
 from nlb_search.models.architecture.chain import Chain, parse_chain
 from nlb_search.models.architecture.network import Network
 from nlb_search.models.errors import ChainError
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.search.errors import SearchError, UsageError
+from nlb_search.search.recording_tensors import largest_count, sizes_of
 from nlb_search.search.sampling.ranges import NamedSpace
 from nlb_search.search.sampling.samplers import check_sampler
-from nlb_search.search.sampling.settings import PrunerName, SamplerName
+from nlb_search.search.sampling.sampling_settings import PrunerName, SamplerName
 from nlb_search.search.sampling.space import SPACES, space_for, start_parameters
 from nlb_search.search.study.differences import OPTION_OF_FIELD, differences, recording_differences, space_differences
-from nlb_search.search.study.opening import Locations, OpenStudy, open_named_study
-from nlb_search.search.study.specification import BATCH_SIZE, EVALUATIONS, SearchSpec, default_epochs, versions_here
-from nlb_search.search.tensors import largest_count, sizes_of
+from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
+from nlb_search.search.study.specification import SearchSpec, versions_here
+from nlb_search.search.study.training_length import BATCH_SIZE, EVALUATIONS, default_epochs
 from nlb_search.storage.checkpoints import check_folder, study_folder
 from nlb_search.storage.database.opening import open_database
 from nlb_search.storage.studies import check_name, is_whole, make_study

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from nlb_search.data.own.settings import RecordingSettings
+from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.search.sampling.ranges import NamedSpace
 from nlb_search.search.sampling.space import space_for

@@ -1,6 +1,5 @@
 """The specification of a search: everything that a worker needs, stored in the study itself."""
 
-import math
 import platform
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -8,20 +7,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from nlb_search.data.own.settings import RecordingSettings
-from nlb_search.models.training.plan import Plan
+from nlb_search.data.own.recording_settings import RecordingSettings
+from nlb_search.models.training.training_plan import Plan
 from nlb_search.search.errors import SearchError
 from nlb_search.search.sampling.ranges import ARCHITECTURE, Space
-from nlb_search.search.sampling.settings import PrunerName, SamplerName, SamplingSettings
-
-BATCH_SIZE = 32
-DEFAULT_STEPS = 125
-"""Default number of optimizer steps per trial, unless --epochs is given. Twice as many did not improve the score on a
-recording similar to mc_rtt.
-"""
-FEWEST_EPOCHS, MAX_EPOCHS = 12, 150
-EVALUATIONS = 40
-"""Maximum number of evaluations per trial: enough to prune early, few enough to cost little."""
+from nlb_search.search.sampling.sampling_settings import PrunerName, SamplerName, SamplingSettings
 
 
 class SearchSpec(BaseModel):
@@ -79,12 +69,6 @@ class SearchSpec(BaseModel):
     def trial_seed(self, number: int) -> int:
         """Random seed of the sampling and training of trial ``number``, below 2**32."""
         return self.sampling.trial_seed(number)
-
-
-def default_epochs(n_trials: int) -> int:
-    """Number of epochs with about ``DEFAULT_STEPS`` steps, for a recording with ``n_trials`` training trials."""
-    steps_per_epoch = math.ceil(n_trials / BATCH_SIZE)
-    return min(max(round(DEFAULT_STEPS / steps_per_epoch), FEWEST_EPOCHS), MAX_EPOCHS)
 
 
 def versions_here() -> dict[str, str]:

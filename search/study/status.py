@@ -7,11 +7,12 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from nlb_search.search.study.opening import OpenStudy
+from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.specification import SearchSpec
-from nlb_search.storage.claims.claims import FAILURE_KEY, FINISHED, holder_of
+from nlb_search.storage.claims.claim import FAILURE_KEY
 from nlb_search.storage.claims.heartbeat import silent_trials
-from nlb_search.storage.claims.owner import OWNER_KEY, Owner
+from nlb_search.storage.claims.owner import OWNER_KEY, Owner, holder_of
+from nlb_search.storage.claims.trial_counts import FINISHED
 from nlb_search.storage.study_commands import StudyCommand, command_of
 
 NEAR_END = 0.9

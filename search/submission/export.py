@@ -18,10 +18,11 @@ from nlb_search.models.tensors import Sizes
 from nlb_search.models.training.fitting import train_through
 from nlb_search.models.training.state import Progress, Training
 from nlb_search.search.errors import SearchError
+from nlb_search.search.recording_tensors import counts_of, heldin_of
 from nlb_search.search.scoring.saved_networks import load_network
-from nlb_search.search.study.opening import OpenStudy
+from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.specification import check_version
-from nlb_search.search.submission.choices import Phase
+from nlb_search.search.submission.option_values import Phase
 from nlb_search.search.submission.selection import Selection, select
 from nlb_search.search.submission.submission_file import (
     CONTENT,
@@ -32,7 +33,6 @@ from nlb_search.search.submission.submission_file import (
     phase_splits,
     write_submission,
 )
-from nlb_search.search.tensors import counts_of, heldin_of
 from nlb_search.search.workers.devices import training_device
 from nlb_search.search.workers.memory import keep_freed_memory
 from nlb_search.search.workers.trial import settings_of

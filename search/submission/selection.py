@@ -7,10 +7,10 @@ from optuna.trial import FrozenTrial
 from nlb_search.search.errors import SearchError
 from nlb_search.search.rescoring.rescoring import ranked_by_splits
 from nlb_search.search.study.chain_trials import by_chain
-from nlb_search.search.study.opening import OpenStudy
+from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.status import complete_trials
-from nlb_search.search.submission.choices import Judge
-from nlb_search.storage.claims.claims import finished_count
+from nlb_search.search.submission.option_values import Judge
+from nlb_search.storage.claims.trial_counts import finished_count
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from nlb_search.data.recording import UNSEEN, Recording, Split
 from nlb_search.search.errors import SearchError
-from nlb_search.search.submission.choices import Phase
+from nlb_search.search.submission.option_values import Phase
 from nlb_search.storage.atomic_files import whole_file
 
 Rates = npt.NDArray[np.float32]

@@ -28,7 +28,7 @@ from nlb_search.search.scoring.targets import Targets
 from nlb_search.search.study.specification import SearchSpec
 from nlb_search.search.workers.stopping import Stop
 from nlb_search.storage.checkpoints import Checkpoint, Checkpoints, load_checkpoint, save_checkpoint
-from nlb_search.storage.claims.claims import Claim
+from nlb_search.storage.claims.claim import Claim
 from nlb_search.storage.errors import StorageError
 
 CHECKPOINT_SECONDS = 15

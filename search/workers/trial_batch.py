@@ -8,7 +8,7 @@ from nlb_search.models.training.fitting import Trainer
 from nlb_search.models.training.state import Progress, Training
 from nlb_search.search.errors import SearchError
 from nlb_search.search.workers.trial import TrialContext, TrialRun, run_trial
-from nlb_search.storage.claims.claims import Claim
+from nlb_search.storage.claims.claim import Claim
 from nlb_search.storage.claims.heartbeat import Heartbeat
 from nlb_search.storage.database.retrying import is_away
 from nlb_search.storage.errors import LostTrialError, StorageError

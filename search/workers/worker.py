@@ -4,11 +4,11 @@ import math
 import time
 
 from nlb_search.models.training.fitting import Val
+from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.scoring.saved_networks import remove_unused_checkpoints
 from nlb_search.search.scoring.targets import targets_of
-from nlb_search.search.study.opening import OpenStudy
+from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.specification import check_versions
-from nlb_search.search.tensors import counts_of
 from nlb_search.search.workers.devices import training_device
 from nlb_search.search.workers.memory import keep_freed_memory
 from nlb_search.search.workers.stopping import Stop

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from optuna.trial import FrozenTrial
 
 OWNER_KEY = "worker"
 """User attribute of the trial that stores its owner; None after a release."""
@@ -83,3 +84,16 @@ def _started(pid: int) -> float:
         return psutil.Process(pid).create_time()
     # The name in parentheses may contain spaces and parentheses; the start time is the 20th field after it.
     return float(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+
+
+def holder_of(trial: FrozenTrial, silent: frozenset[int]) -> Owner | None:
+    """The process that holds a running trial, or None if it was released or its process is gone.
+
+    ``silent`` are the ids of the trials without a recent heartbeat. It counts only for processes on other machines: a
+    process on this one can be checked, and keeps its trial however long the database was unreachable.
+    """
+    owner = Owner.from_attribute(trial.user_attrs.get(OWNER_KEY))
+    if owner is None:
+        return None
+    gone = owner.is_certainly_dead() if owner.is_here else trial._trial_id in silent
+    return None if gone else owner

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import pytest
 
 from benchmarks.mask_figure import FILE, RATIO, SIZES, picture
-from nlb_search.models.masking.variants import PUBLISHED_VARIANTS, SHAPES
+from nlb_search.models.masking.variant_names import PUBLISHED_VARIANTS, SHAPES
 
 SVG = "{http://www.w3.org/2000/svg}"
 

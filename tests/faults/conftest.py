@@ -13,7 +13,7 @@ from foreign_nwb import write_recording
 
 from benchmarks.service.fault_injection import FaultInjection, private_postgresql
 from nlb_search.search.study.creation import StudyRequest, create_or_open
-from nlb_search.search.study.opening import Locations, OpenStudy
+from nlb_search.search.study.open_study import Locations, OpenStudy
 from nlb_search.storage.database.urls import parse_url
 
 

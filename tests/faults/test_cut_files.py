@@ -10,12 +10,12 @@ import nlb_search.search.workers.trial
 from benchmarks.service.fault_checks import Witness, broken_promises
 from nlb_search.data.preparing.cache import cache_folder
 from nlb_search.search.errors import SearchError
-from nlb_search.search.study.opening import OpenStudy
+from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.submission.export import export_best
 from nlb_search.search.submission.selection import Selection
 from nlb_search.search.workers.stopping import Stop
 from nlb_search.search.workers.worker import work
-from nlb_search.storage.claims.claims import Claim
+from nlb_search.storage.claims.claim import Claim
 from nlb_search.storage.claims.owner import OWNER_KEY
 from nlb_search.storage.errors import StorageError
 

@@ -10,7 +10,7 @@ import sqlalchemy
 from optuna.trial import TrialState
 
 from benchmarks.service.fault_checks import Witness, broken_promises
-from nlb_search.search.study.opening import OpenStudy, open_named_study
+from nlb_search.search.study.open_study import OpenStudy, open_named_study
 from nlb_search.search.workers.stopping import Stop
 from nlb_search.search.workers.worker import work
 

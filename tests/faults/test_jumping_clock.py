@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.service.fault_checks import LOG, Witness, broken_promises
-from nlb_search.search.study.opening import OpenStudy
+from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.storage.atomic_files import whole_file
 
 LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)

@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 from benchmarks.service.fault_checks import LOG, broken_promises, processes_in
 from benchmarks.service.fault_injection import FaultInjection
 from nlb_search.search.sampling.space_file import parse_space
-from nlb_search.search.study.opening import OpenStudy
+from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.workers.stopping import Stop
 from nlb_search.search.workers.worker import work
 

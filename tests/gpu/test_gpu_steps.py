@@ -12,9 +12,9 @@ from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.random_draws import draw, key_of
 from nlb_search.models.training.fitting import fit
 from nlb_search.models.training.graph_capture import WARM_UP_CALLS
-from nlb_search.models.training.plan import Plan
 from nlb_search.models.training.side_by_side import SideBySide
 from nlb_search.models.training.state import Training
+from nlb_search.models.training.training_plan import Plan
 
 CHAINS = [
     "GRU(2) -> FF -> exp",

@@ -15,7 +15,8 @@ from optuna.samplers import RandomSampler
 from optuna.trial import TrialState
 
 import nlb_search.storage.database.retrying
-from nlb_search.storage.claims.claims import Claim, Claims
+from nlb_search.storage.claims.claim import Claim
+from nlb_search.storage.claims.claims import Claims
 from nlb_search.storage.database.opening import open_database
 from nlb_search.storage.database.retrying import DatabaseRetry
 from nlb_search.storage.database.urls import parse_url

@@ -12,7 +12,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from silent_workers import set_back_heartbeats
 
-from nlb_search.storage.claims.claims import FAILURE_KEY
+from nlb_search.storage.claims.claim import FAILURE_KEY
 from nlb_search.storage.claims.owner import OWNER_KEY, Owner
 from nlb_search.storage.copying import StudyLocation, copy_study
 from nlb_search.storage.database.opening import GRACE_SECONDS, open_database

@@ -11,7 +11,7 @@ from own_nwb import Array, OwnSession
 
 from nlb_search.data.errors import DataError
 from nlb_search.data.opening import open_recording
-from nlb_search.data.own.settings import RecordingSettings
+from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.recording import Recording
 
 

@@ -21,7 +21,7 @@ from nlb_search.data.errors import DataError
 from nlb_search.data.nlb.source import BenchmarkRecording
 from nlb_search.data.opening import open_recording
 from nlb_search.data.own.layout import NLB_SPIKES
-from nlb_search.data.own.settings import RecordingSettings
+from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.own.source import OwnRecording
 from nlb_search.data.preparing.cache import open_source
 from nlb_search.data.preparing.subprocess_runner import Request

@@ -9,8 +9,8 @@ from nlb_search.models.architecture.network import Network, predict
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.tensors import Sizes
 from nlb_search.models.training.fitting import fit
-from nlb_search.models.training.plan import Plan
 from nlb_search.models.training.state import Training
+from nlb_search.models.training.training_plan import Plan
 
 CPU = torch.device("cpu")
 MC_RTT = Sizes(n_heldin=98, n_heldout=32, n_window=120, n_forward=40)

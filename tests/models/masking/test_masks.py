@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from nlb_search.models.masking.masks import STRIP_BINS, hide, probabilities_of
-from nlb_search.models.masking.variants import PUBLISHED_VARIANTS, SHAPES, shapes_of
+from nlb_search.models.masking.variant_names import PUBLISHED_VARIANTS, SHAPES, shapes_of
 from nlb_search.models.random_draws import key_of
 
 VARIANTS = [*SHAPES, *PUBLISHED_VARIANTS]

@@ -21,11 +21,11 @@ from torch.utils._pytree import tree_leaves, tree_map
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.blocks import BLOCKS
 from nlb_search.models.hyperparameters import Hyperparameters
-from nlb_search.models.masking.variants import SHAPES
+from nlb_search.models.masking.variant_names import SHAPES
 from nlb_search.models.training.optimizer import Rows
-from nlb_search.models.training.plan import Plan
 from nlb_search.models.training.side_by_side import SideBySide
 from nlb_search.models.training.state import Training
+from nlb_search.models.training.training_plan import Plan
 
 META = torch.device("meta")
 

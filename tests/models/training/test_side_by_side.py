@@ -17,9 +17,9 @@ from nlb_search.models.architecture.network import predict
 from nlb_search.models.errors import DivergedError, InterruptedTrainingError
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.training.fitting import Trainer, Val, fit
-from nlb_search.models.training.plan import Plan
 from nlb_search.models.training.side_by_side import SideBySide
 from nlb_search.models.training.state import Progress, Training
+from nlb_search.models.training.training_plan import Plan
 
 CPU = torch.device("cpu")
 TRAIN, VAL = swinging(24, seed=1, max_spikes=1), swinging(16, seed=2, max_spikes=1)

@@ -14,11 +14,11 @@ from torch.testing import assert_close
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.masking.crops import window_bins
-from nlb_search.models.masking.variants import PUBLISHED_VARIANTS, SHAPES
+from nlb_search.models.masking.variant_names import PUBLISHED_VARIANTS, SHAPES
 from nlb_search.models.tensors import UNKNOWN
 from nlb_search.models.training.fitting import fit, train_through
-from nlb_search.models.training.plan import Plan
 from nlb_search.models.training.state import Training
+from nlb_search.models.training.training_plan import Plan
 
 CPU = torch.device("cpu")
 TRIALS, RATIO = 14, 0.3

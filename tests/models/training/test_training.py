@@ -14,8 +14,8 @@ from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.scoring.bits_per_spike import co_bps
 from nlb_search.models.tensors import Counts
 from nlb_search.models.training.fitting import fit
-from nlb_search.models.training.plan import Plan
 from nlb_search.models.training.state import Training
+from nlb_search.models.training.training_plan import Plan
 
 CPU = torch.device("cpu")
 PLAN = Plan(epochs=6, batch_size=16)

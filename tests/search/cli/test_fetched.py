@@ -10,7 +10,7 @@ from dandi_server import DandiServer, sha256
 
 from nlb_search.data.opening import open_recording
 from nlb_search.search.study.creation import StudyRequest, create_or_open
-from nlb_search.search.study.opening import Locations, open_named_study
+from nlb_search.search.study.open_study import Locations, open_named_study
 from nlb_search.storage.database.urls import parse_url
 
 

@@ -20,7 +20,7 @@ import yaml
 from command import COMMAND
 from postgres_server import free_port, serving
 
-from nlb_search.search.study.opening import Locations, open_named_study
+from nlb_search.search.study.open_study import Locations, open_named_study
 from nlb_search.search.study.status import study_status
 from nlb_search.storage.database.urls import parse_url
 

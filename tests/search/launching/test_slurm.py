@@ -19,7 +19,7 @@ from submitit import LocalExecutor
 from nlb_search.search.errors import SearchError
 from nlb_search.search.launching.slurm import PYTHON, Launch, check_cluster, minutes_of
 from nlb_search.search.study.creation import StudyRequest, create_or_open
-from nlb_search.search.study.opening import Locations, OpenStudy, open_named_study
+from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
 from nlb_search.search.worker_protocol import LAUNCHER_VARIABLE
 from nlb_search.storage.claims.owner import OWNER_KEY
 from nlb_search.storage.database.urls import parse_url

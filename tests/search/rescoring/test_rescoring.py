@@ -17,9 +17,9 @@ from nlb_search.models.architecture.network import predict
 from nlb_search.models.scoring.bits_per_spike import co_bps
 from nlb_search.models.training.fitting import train_through
 from nlb_search.models.training.state import Training
+from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.study.creation import StudyRequest, create_or_open
-from nlb_search.search.study.opening import Locations, OpenStudy
-from nlb_search.search.tensors import counts_of
+from nlb_search.search.study.open_study import Locations, OpenStudy
 from nlb_search.search.workers.stopping import Stop
 from nlb_search.search.workers.trial import settings_of
 from nlb_search.search.workers.worker import work

@@ -14,7 +14,8 @@ from nlb_search.search.sampling.grid import grid_of, shuffled
 from nlb_search.search.sampling.samplers import check_sampler, make_sampler
 from nlb_search.search.sampling.space import sample
 from nlb_search.search.study.specification import SearchSpec
-from nlb_search.storage.claims.claims import Claim, Claims
+from nlb_search.storage.claims.claim import Claim
+from nlb_search.storage.claims.claims import Claims
 from nlb_search.storage.database.opening import open_database
 from nlb_search.storage.database.retrying import DatabaseRetry
 from nlb_search.storage.database.urls import StorageUrl, parse_url

@@ -14,7 +14,7 @@ from nlb_search.search.errors import UsageError
 from nlb_search.search.sampling.pruners import make_pruner
 from nlb_search.search.sampling.ranges import SOME
 from nlb_search.search.sampling.samplers import check_sampler, make_sampler
-from nlb_search.search.sampling.settings import PrunerName, SamplerName
+from nlb_search.search.sampling.sampling_settings import PrunerName, SamplerName
 from nlb_search.search.sampling.space import sample
 from nlb_search.search.study.specification import SearchSpec
 

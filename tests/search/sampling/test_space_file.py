@@ -13,7 +13,7 @@ from specifications import RNNF, spec_of, written
 
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.hyperparameters import ALLOWED, Hyperparameters
-from nlb_search.models.masking.variants import INPUT_SIZES, SHAPES
+from nlb_search.models.masking.variant_names import INPUT_SIZES, SHAPES
 from nlb_search.search.errors import UsageError
 from nlb_search.search.sampling.ranges import Choice, Real, Whole, ZeroOrReal
 from nlb_search.search.sampling.space import SPACES, sample, space_for

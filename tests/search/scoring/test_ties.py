@@ -13,7 +13,7 @@ from nlb_search.models.training.state import Progress
 from nlb_search.search.figures.study_figures import history
 from nlb_search.search.scoring.saved_networks import save_network
 from nlb_search.search.scoring.ties import find_ties
-from nlb_search.search.study.opening import Locations, OpenStudy
+from nlb_search.search.study.open_study import Locations, OpenStudy
 from nlb_search.search.study.specification import SearchSpec
 from nlb_search.storage.database.urls import parse_url
 

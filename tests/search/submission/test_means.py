@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from command import call, run
 
-from nlb_search.search.study.opening import Locations, OpenStudy, open_named_study
+from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
 from nlb_search.storage.database.urls import parse_url
 
 RNNF, ROBERTA, FF = "GRU(2) -> FF -> exp", "GRU(2) -> FF -> RoBERTa(1) -> FF -> exp", "FF -> exp"

@@ -11,7 +11,8 @@ from claimant import claims_of, count_states
 from optuna.trial import TrialState
 from silent_workers import set_back_heartbeats
 
-from nlb_search.storage.claims.claims import FAILURE_KEY, Claims
+from nlb_search.storage.claims.claim import FAILURE_KEY
+from nlb_search.storage.claims.claims import Claims
 from nlb_search.storage.claims.lost_workers import ISOLATION_AFTER, LOST_WORKERS_KEY, MAX_LOST_WORKERS
 from nlb_search.storage.claims.owner import OWNER_KEY
 from nlb_search.storage.database.opening import GRACE_SECONDS, open_database

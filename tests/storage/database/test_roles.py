@@ -12,7 +12,8 @@ import sqlalchemy
 from optuna.samplers import RandomSampler
 from sqlalchemy.exc import DBAPIError
 
-from nlb_search.storage.claims.claims import Claims, finished_count
+from nlb_search.storage.claims.claims import Claims
+from nlb_search.storage.claims.trial_counts import finished_count
 from nlb_search.storage.database.opening import open_database, open_for_reading
 from nlb_search.storage.database.retrying import DatabaseRetry
 from nlb_search.storage.database.urls import StorageUrl, parse_url

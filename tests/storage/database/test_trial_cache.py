@@ -9,7 +9,8 @@ from optuna.samplers import RandomSampler
 from optuna.storages._rdb.models import TrialModel
 from optuna.trial import FrozenTrial, TrialState
 
-from nlb_search.storage.claims.claims import Claim, Claims
+from nlb_search.storage.claims.claim import Claim
+from nlb_search.storage.claims.claims import Claims
 from nlb_search.storage.database.opening import open_database
 from nlb_search.storage.database.trial_cache import fresh_trials
 from nlb_search.storage.database.urls import StorageUrl

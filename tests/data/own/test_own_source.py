@@ -11,7 +11,7 @@ from toy_arrays import toy_arrays
 from nlb_search.data import from_arrays
 from nlb_search.data.errors import DataError
 from nlb_search.data.opening import open_recording
-from nlb_search.data.own.settings import RecordingSettings, read_settings
+from nlb_search.data.own.recording_settings import RecordingSettings, read_settings
 
 
 @pytest.fixture(scope="module")
