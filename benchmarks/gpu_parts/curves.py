@@ -7,8 +7,8 @@ import torch
 
 from benchmarks.gpu_parts.context import RNNF, Context, trainings
 from benchmarks.gpu_parts.timing import PRECISIONS, precision
-from nlb_search.models.training.fitting import Trainer, Val
 from nlb_search.models.training.state import Progress
+from nlb_search.models.training.trainer import Trainer, Val
 
 CPU_EPOCHS = 3
 """Epochs that are compared with a CPU's, where a step takes a hundred times as long."""

@@ -9,10 +9,10 @@ import torch
 from benchmarks.gpu_parts.context import RNNF, Context, trainings
 from benchmarks.gpu_parts.timing import laid_out
 from benchmarks.shared.synthetic_searches import random_counts
-from nlb_search.models.training.fitting import Trainer, Val
-from nlb_search.models.training.graph_capture import WARM_UP_CALLS
+from nlb_search.models.training.cuda_graphs import WARM_UP_CALLS
 from nlb_search.models.training.side_by_side import SideBySide
 from nlb_search.models.training.state import Progress
+from nlb_search.models.training.trainer import Trainer, Val
 
 LARGEST_TRIED = 4096
 
@@ -78,7 +78,7 @@ def _provoked(context: Context) -> None:
     trainer = Trainer(Val(counts))
     members = trainings(RNNF, number, counts, 2, context.device)
     words = _Words()
-    logging.getLogger("nlb_search.models.training.fitting").addHandler(words)
+    logging.getLogger("nlb_search.models.training.trainer").addHandler(words)
     if context.has_gpu:
         _free()
         _few(SideBySide(members))

@@ -10,14 +10,14 @@ from torch import Tensor
 
 from benchmarks.gpu_parts.context import Context, trainings
 from benchmarks.shared.synthetic_searches import random_counts
-from nlb_search.models.training.graph_capture import WARM_UP_CALLS
+from nlb_search.models.training.cuda_graphs import WARM_UP_CALLS
 from nlb_search.models.training.side_by_side import SideBySide
 
 PRECISIONS = ("float32", "TF32", "bfloat16")
 
 
 class Launched:
-    """In place of ``models.training.graph_capture.CapturedStep``: every call launches its kernels one by one."""
+    """In place of ``models.training.cuda_graphs.CapturedStep``: every call launches its kernels one by one."""
 
     def __call__(self, step: Callable[[Tensor], Tensor], given: Tensor) -> Tensor:
         return step(given)

@@ -18,8 +18,8 @@ from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.architecture.network import predict
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.scoring.bits_per_spike import gains_by_trial
-from nlb_search.models.training.fitting import fit
 from nlb_search.models.training.state import Training
+from nlb_search.models.training.trainer import fit
 from nlb_search.models.training.training_plan import Plan
 from nlb_search.search.scoring.bootstrap import range_of, resampled_co_bps
 

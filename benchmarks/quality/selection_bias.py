@@ -33,8 +33,8 @@ from nlb_search.models.architecture.network import predict
 from nlb_search.models.errors import DivergedError
 from nlb_search.models.scoring.bits_per_spike import co_bps
 from nlb_search.models.tensors import Counts
-from nlb_search.models.training.fitting import fit, train_through
 from nlb_search.models.training.state import Training
+from nlb_search.models.training.trainer import fit, train_through
 from nlb_search.models.training.training_plan import Plan
 from nlb_search.search.recording_tensors import counts_of, heldin_of
 from nlb_search.search.rescoring.cross_validation import fold_trials

@@ -27,7 +27,7 @@ from benchmarks.service.load_clock import HEARTBEAT, SAMPLING, Call, Clock, watc
 from nlb_search.search.sampling.space import sample
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
 from nlb_search.search.study.training_length import EVALUATIONS
-from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.shutdown import Stop
 from nlb_search.storage.claims.claim import Claim
 from nlb_search.storage.database.retrying import DatabaseRetry
 from nlb_search.storage.database.urls import parse_url

@@ -15,8 +15,8 @@ from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.errors import DivergedError
-from nlb_search.models.training.fitting import Trainer, Val
 from nlb_search.models.training.state import Training
+from nlb_search.models.training.trainer import Trainer, Val
 from nlb_search.search.errors import SearchError
 from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.sampling.space import sample

@@ -13,7 +13,7 @@ import torch
 from benchmarks.shared.synthetic_searches import Synthetic, new_place
 from nlb_search.search.study.creation import StudyRequest, create_or_open
 from nlb_search.search.workers.memory import keep_freed_memory
-from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.trial_batch import TrialBatch
 from nlb_search.search.workers.worker import make_context
 from nlb_search.storage.database.retrying import DatabaseRetry

@@ -21,7 +21,7 @@ from nlb_search.models.masking.crops import draw_bins, whole_bins, window_bins
 from nlb_search.models.masking.variant_names import WHOLE
 from nlb_search.models.random_draws import draw, fold, key_of
 from nlb_search.models.tensors import UNKNOWN
-from nlb_search.models.training.graph_capture import CapturedStep
+from nlb_search.models.training.cuda_graphs import CapturedStep
 from nlb_search.models.training.optimizer import Rows, Settings, update
 from nlb_search.models.training.state import Training
 

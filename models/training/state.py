@@ -47,7 +47,7 @@ class State:
 
 
 class Training:
-    """A network in training, with the optimizer's state. ``models.training.fitting`` trains it.
+    """A network in training, with the optimizer's state. ``models.training.trainer`` trains it.
 
     ``epoch`` is the number of epochs done; ``mean`` and ``square`` are Adam's running means of the gradient of each
     parameter and of its square; ``best`` is the best network so far, or None before the first evaluation.

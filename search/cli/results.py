@@ -31,7 +31,7 @@ def rescore(
     from nlb_search.search.rescoring.rescoring import choose_finalists
     from nlb_search.search.rescoring.rescoring import rescore as run_rescoring
     from nlb_search.search.study.open_study import open_named_study
-    from nlb_search.search.workers.stopping import Stop
+    from nlb_search.search.workers.shutdown import Stop
 
     open_study = open_named_study(options.locations(storage, data), study)
     chosen = choose_finalists(open_study, finalists, options.chains(arch))

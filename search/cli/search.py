@@ -179,7 +179,7 @@ def worker(
 ) -> None:
     """Run one worker in the foreground, for Slurm, Kubernetes or compose."""
     from nlb_search.search.study.open_study import open_named_study
-    from nlb_search.search.workers.stopping import Stop
+    from nlb_search.search.workers.shutdown import Stop
     from nlb_search.search.workers.worker import work
     from nlb_search.storage.database.retrying import DatabaseRetry
 
@@ -197,7 +197,7 @@ def _search(open_study: "OpenStudy", slots: "list[Slot]", hours: float | None) -
     from nlb_search.search.launching.launcher import run_workers
     from nlb_search.search.launching.progress import display_for
     from nlb_search.search.scoring.ties import find_ties
-    from nlb_search.search.workers.stopping import Stop
+    from nlb_search.search.workers.shutdown import Stop
     from nlb_search.storage.database.retrying import DatabaseRetry
 
     open_study.recording()  # here, to prepare it once and report errors once

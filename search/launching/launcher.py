@@ -9,7 +9,7 @@ from nlb_search.search.launching.worker_process import SHUTDOWN_SECONDS, WorkerP
 from nlb_search.search.scoring.saved_networks import remove_unused_checkpoints
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.status import StudyStatus, study_status
-from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.shutdown import Stop
 from nlb_search.storage.database.retrying import DatabaseRetry
 from nlb_search.storage.studies import explain_if_deleted
 

@@ -29,15 +29,15 @@ from nlb_search.models.architecture.network import predict
 from nlb_search.models.errors import DivergedError, InterruptedTrainingError
 from nlb_search.models.scoring.bits_per_spike import co_bps
 from nlb_search.models.tensors import Counts
-from nlb_search.models.training.fitting import train_through
 from nlb_search.models.training.state import Training
+from nlb_search.models.training.trainer import train_through
 from nlb_search.search.errors import SearchError
 from nlb_search.search.launching.slots import Slot
 from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.study.specification import SearchSpec
 from nlb_search.search.workers.devices import training_device
 from nlb_search.search.workers.memory import keep_freed_memory
-from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.trial import settings_of
 
 POLL_SECONDS = 0.5

@@ -22,7 +22,7 @@ from nlb_search.search.study.chain_trials import by_chain
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.specification import check_versions
 from nlb_search.search.study.status import complete_trials
-from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.shutdown import Stop
 from nlb_search.storage.database.retrying import DatabaseRetry
 
 RESCORING_KEY = "rescoring"

@@ -15,8 +15,8 @@ from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.architecture.network import Network, predict
 from nlb_search.models.errors import DivergedError
 from nlb_search.models.tensors import Sizes
-from nlb_search.models.training.fitting import train_through
 from nlb_search.models.training.state import Progress, Training
+from nlb_search.models.training.trainer import train_through
 from nlb_search.search.errors import SearchError
 from nlb_search.search.recording_tensors import counts_of, heldin_of
 from nlb_search.search.scoring.saved_networks import load_network

@@ -17,8 +17,8 @@ from nlb_search.models.errors import DivergedError, InterruptedTrainingError
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.scoring.bits_per_spike import Gains
 from nlb_search.models.tensors import Counts
-from nlb_search.models.training.fitting import Val
 from nlb_search.models.training.state import Progress, State, Training
+from nlb_search.models.training.trainer import Val
 from nlb_search.search.sampling.ranges import ARCHITECTURE
 from nlb_search.search.sampling.space import sample
 from nlb_search.search.scoring.bootstrap import range_of, resampled_co_bps
@@ -26,7 +26,7 @@ from nlb_search.search.scoring.metrics import metrics_of
 from nlb_search.search.scoring.saved_networks import save_network
 from nlb_search.search.scoring.targets import Targets
 from nlb_search.search.study.specification import SearchSpec
-from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.shutdown import Stop
 from nlb_search.storage.checkpoints import Checkpoint, Checkpoints, load_checkpoint, save_checkpoint
 from nlb_search.storage.claims.claim import Claim
 from nlb_search.storage.errors import StorageError

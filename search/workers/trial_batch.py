@@ -4,8 +4,8 @@ import logging
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from nlb_search.models.training.fitting import Trainer
 from nlb_search.models.training.state import Progress, Training
+from nlb_search.models.training.trainer import Trainer
 from nlb_search.search.errors import SearchError
 from nlb_search.search.workers.trial import TrialContext, TrialRun, run_trial
 from nlb_search.storage.claims.claim import Claim

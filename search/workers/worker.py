@@ -3,7 +3,7 @@
 import math
 import time
 
-from nlb_search.models.training.fitting import Val
+from nlb_search.models.training.trainer import Val
 from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.scoring.saved_networks import remove_unused_checkpoints
 from nlb_search.search.scoring.targets import targets_of
@@ -11,7 +11,7 @@ from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.specification import check_versions
 from nlb_search.search.workers.devices import training_device
 from nlb_search.search.workers.memory import keep_freed_memory
-from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.trial import TrialContext
 from nlb_search.search.workers.trial_batch import TrialBatch
 from nlb_search.storage.checkpoints import check_folder

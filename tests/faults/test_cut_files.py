@@ -13,7 +13,7 @@ from nlb_search.search.errors import SearchError
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.submission.export import export_best
 from nlb_search.search.submission.selection import Selection
-from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work
 from nlb_search.storage.claims.claim import Claim
 from nlb_search.storage.claims.owner import OWNER_KEY

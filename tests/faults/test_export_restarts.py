@@ -14,7 +14,7 @@ from nlb_search.search.study.open_study import Locations, OpenStudy
 from nlb_search.search.submission.export import export_best
 from nlb_search.search.submission.selection import Selection
 from nlb_search.search.submission.submission_file import is_submission
-from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work
 from nlb_search.storage.database.urls import parse_url
 

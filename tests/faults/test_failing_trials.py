@@ -13,7 +13,7 @@ from nlb_search.models.training.side_by_side import SideBySide
 from nlb_search.search.errors import SearchError
 from nlb_search.search.study.creation import StudyRequest, create_or_open
 from nlb_search.search.study.open_study import Locations, OpenStudy
-from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.shutdown import Stop
 from nlb_search.storage.claims.claim import FAILURE_KEY
 from nlb_search.storage.database.urls import parse_url
 

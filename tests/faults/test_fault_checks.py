@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 
 from benchmarks.service.fault_checks import Witness, broken_promises
 from nlb_search.search.study.open_study import OpenStudy, open_named_study
-from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work
 
 

@@ -9,7 +9,7 @@ from foreign_nwb import write_recording
 
 from benchmarks.service.fault_checks import Witness, broken_promises
 from nlb_search.search.study.open_study import OpenStudy
-from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work
 
 

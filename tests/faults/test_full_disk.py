@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 
 from benchmarks.service.fault_checks import Witness, broken_promises
 from nlb_search.search.study.open_study import OpenStudy
-from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work
 from nlb_search.storage.database.opening import open_database
 from nlb_search.storage.database.retrying import DatabaseRetry

@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 from benchmarks.service.fault_checks import LOG, Witness, broken_promises
 from nlb_search.search.sampling.space_file import parse_space
 from nlb_search.search.study.open_study import OpenStudy
-from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work
 from nlb_search.storage.claims.claim import FAILURE_KEY
 

@@ -13,7 +13,7 @@ from benchmarks.service.fault_checks import LOG, broken_promises, processes_in
 from benchmarks.service.fault_injection import FaultInjection
 from nlb_search.search.sampling.space_file import parse_space
 from nlb_search.search.study.open_study import OpenStudy
-from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work
 
 BUDGET = 4

@@ -10,8 +10,8 @@ from population import swinging
 
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.hyperparameters import Hyperparameters
-from nlb_search.models.training.fitting import Trainer, Val
 from nlb_search.models.training.state import Progress, Training
+from nlb_search.models.training.trainer import Trainer, Val
 from nlb_search.models.training.training_plan import Plan
 
 CHAIN = parse_chain("GRU(2) -> FF -> exp")

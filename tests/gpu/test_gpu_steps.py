@@ -10,10 +10,10 @@ from torch.testing import assert_close
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.random_draws import draw, key_of
-from nlb_search.models.training.fitting import fit
-from nlb_search.models.training.graph_capture import WARM_UP_CALLS
+from nlb_search.models.training.cuda_graphs import WARM_UP_CALLS
 from nlb_search.models.training.side_by_side import SideBySide
 from nlb_search.models.training.state import Training
+from nlb_search.models.training.trainer import fit
 from nlb_search.models.training.training_plan import Plan
 
 CHAINS = [

@@ -8,8 +8,8 @@ from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.architecture.network import Network, predict
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.tensors import Sizes
-from nlb_search.models.training.fitting import fit
 from nlb_search.models.training.state import Training
+from nlb_search.models.training.trainer import fit
 from nlb_search.models.training.training_plan import Plan
 
 CPU = torch.device("cpu")

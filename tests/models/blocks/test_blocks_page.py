@@ -13,8 +13,8 @@ from nlb_search.models.architecture.chain import Chain, Link
 from nlb_search.models.architecture.heads import HEADS
 from nlb_search.models.blocks import BLOCKS
 from nlb_search.models.hyperparameters import Hyperparameters
-from nlb_search.models.training.fitting import Trainer, Val, fit
 from nlb_search.models.training.state import Progress, Training
+from nlb_search.models.training.trainer import Trainer, Val, fit
 from nlb_search.models.training.training_plan import Plan
 
 PAGE = Path(__file__).parents[3] / "docs" / "blocks.md"

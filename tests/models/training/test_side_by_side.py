@@ -16,9 +16,9 @@ from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.architecture.network import predict
 from nlb_search.models.errors import DivergedError, InterruptedTrainingError
 from nlb_search.models.hyperparameters import Hyperparameters
-from nlb_search.models.training.fitting import Trainer, Val, fit
 from nlb_search.models.training.side_by_side import SideBySide
 from nlb_search.models.training.state import Progress, Training
+from nlb_search.models.training.trainer import Trainer, Val, fit
 from nlb_search.models.training.training_plan import Plan
 
 CPU = torch.device("cpu")
@@ -217,7 +217,7 @@ def test_after_a_failure_only_one_group_holds_memory_and_none_is_lost_for_what_o
 
     alone, ours = make(), make()
     expected = [list(fit(training, VAL)) for training in alone]
-    monkeypatch.setattr("nlb_search.models.training.fitting.SideBySide", Scarce)
+    monkeypatch.setattr("nlb_search.models.training.trainer.SideBySide", Scarce)
     for training, seen, other, progress in zip(
         ours, _together(ours, fit_in_memory=False), alone, expected, strict=True
     ):

@@ -16,8 +16,8 @@ from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.masking.crops import window_bins
 from nlb_search.models.masking.variant_names import PUBLISHED_VARIANTS, SHAPES
 from nlb_search.models.tensors import UNKNOWN
-from nlb_search.models.training.fitting import fit, train_through
 from nlb_search.models.training.state import Training
+from nlb_search.models.training.trainer import fit, train_through
 from nlb_search.models.training.training_plan import Plan
 
 CPU = torch.device("cpu")

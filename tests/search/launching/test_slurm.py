@@ -113,7 +113,7 @@ def test_what_a_job_runs_searches_the_study_that_its_environment_names(
 
 def test_a_worker_whose_launcher_and_whose_cluster_both_end_it_still_has_its_time(tmp_path: Path) -> None:
     told_twice = (
-        "import os, signal; from nlb_search.search.workers.stopping import Stop; stop = Stop().listen()\n"
+        "import os, signal; from nlb_search.search.workers.shutdown import Stop; stop = Stop().listen()\n"
         "for _ in range(2): os.kill(os.getpid(), signal.SIGTERM); stop.wait()"
     )
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}

@@ -15,12 +15,12 @@ from optuna.trial import create_trial
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.architecture.network import predict
 from nlb_search.models.scoring.bits_per_spike import co_bps
-from nlb_search.models.training.fitting import train_through
 from nlb_search.models.training.state import Training
+from nlb_search.models.training.trainer import train_through
 from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.study.creation import StudyRequest, create_or_open
 from nlb_search.search.study.open_study import Locations, OpenStudy
-from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.trial import settings_of
 from nlb_search.search.workers.worker import work
 from nlb_search.storage.checkpoints import load_checkpoint

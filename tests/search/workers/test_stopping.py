@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from nlb_search.search.worker_protocol import LAUNCHER_VARIABLE
-from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.shutdown import Stop
 from nlb_search.storage.database.retrying import DatabaseRetry
 from nlb_search.storage.errors import StorageError
 

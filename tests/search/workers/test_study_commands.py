@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 from nlb_search.models.training.side_by_side import SideBySide
 from nlb_search.search.study.creation import StudyRequest, create_or_open
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
-from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work
 from nlb_search.storage.claims.owner import OWNER_KEY
 from nlb_search.storage.database.retrying import DatabaseRetry

@@ -15,7 +15,7 @@ from nlb_search.models.training.side_by_side import SideBySide
 from nlb_search.search.errors import SearchError
 from nlb_search.search.study.creation import StudyRequest, create_or_open
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
-from nlb_search.search.workers.stopping import Stop
+from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work
 from nlb_search.storage.claims.claim import FAILURE_KEY, Claim
 from nlb_search.storage.claims.lost_workers import MAX_LOST_WORKERS

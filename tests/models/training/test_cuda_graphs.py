@@ -3,7 +3,7 @@
 import torch
 from torch.testing import assert_close
 
-from nlb_search.models.training.graph_capture import CapturedStep
+from nlb_search.models.training.cuda_graphs import CapturedStep
 
 
 def test_on_a_cpu_every_call_is_plain() -> None:
