@@ -1,7 +1,8 @@
 """Recordings in the format of lfads-torch (https://github.com/arsedler9/lfads-torch): trials x bins x channels.
 
 A model reads ``*_encod_data`` and predicts ``*_recon_data``. The latter starts with the bins and channels of the
-former; further channels are held out, and further bins are forward bins. ``valid`` is val.
+former; further channels are held out, and further bins are forward bins. ``valid`` is val. Test trials are optional:
+``test_encod_data``, and ``test_recon_data`` if their targets are known.
 """
 
 from collections.abc import Mapping
@@ -11,12 +12,15 @@ from typing import Any
 import numpy as np
 
 from nlb_search.data.errors import DataError
+from nlb_search.data.own.array_test_split import with_test
 from nlb_search.data.own.counts import check_counts, check_needed, fill
 from nlb_search.data.own.layout import LFADS_SPIKES
 from nlb_search.data.own.recording_settings import RecordingSettings
-from nlb_search.data.own.splits import drawn_heldout, heldout_last, joined
+from nlb_search.data.own.splits import drawn_heldout, heldout_last, joined, spike_targets
 from nlb_search.data.recording import Counts, Split
 from nlb_search.data.source import Array, Tensors
+
+TEST_ENCOD, TEST_RECON = "test_encod_data", "test_recon_data"
 
 
 def tensors_of_lfads(path: Path, arrays: Mapping[str, Any], settings: RecordingSettings) -> Tensors:
@@ -44,7 +48,34 @@ def tensors_of_lfads(path: Path, arrays: Mapping[str, Any], settings: RecordingS
         Split(_ordered(_predicted(path, arrays, prefix), heldout), n_window_bins, n_heldin)
         for prefix in ("train", "valid")
     )
-    return joined(path, train, val, {}, choices)
+    tensors = joined(path, train, val, {}, choices)
+    if not any(name in arrays for name in (TEST_ENCOD, TEST_RECON)):
+        return tensors
+    return with_test(path, tensors, *_test(path, arrays, train, heldout))
+
+
+def _test(
+    path: Path, arrays: Mapping[str, Any], train: Split, heldout: Array | None
+) -> tuple[Counts, dict[str, Array]]:
+    """The held-in counts of the test trials, and the spikes that they are scored against, if they are known."""
+    check_needed(path, [TEST_ENCOD], arrays)
+    n_read = check_counts(path, TEST_ENCOD, arrays[TEST_ENCOD])[2]
+    if TEST_RECON in arrays:
+        check_counts(path, TEST_RECON, arrays[TEST_RECON])
+        test = Split(_ordered(_predicted(path, arrays, "test"), heldout), train.n_window_bins, train.n_heldin)
+        if test.counts.shape[1:] != train.counts.shape[1:]:
+            raise DataError(
+                f"{path}: recon has {train.counts.shape[1:]} bins and channels in train, but {test.counts.shape[1:]} "
+                "in test"
+            )
+        return np.ascontiguousarray(test.heldin), spike_targets(test)
+    read = np.empty(arrays[TEST_ENCOD].shape, np.uint8)
+    fill(read, path, TEST_ENCOD, arrays[TEST_ENCOD])
+    # If a share of the channels that are read is held out, their counts in test are targets.
+    if heldout is not None and n_read == train.counts.shape[2]:
+        test = Split(_ordered(read, heldout), train.n_window_bins, train.n_heldin)
+        return np.ascontiguousarray(test.heldin), spike_targets(test)
+    return read, {}
 
 
 def _drawn(path: Path, n_neurons: int, settings: RecordingSettings) -> Array:

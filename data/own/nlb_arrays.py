@@ -8,6 +8,10 @@
 - ``train_decode_mask`` and ``eval_decode_mask``: trials x decoders.
 - ``psth``, conditions x bins x neurons (held-in, then held-out), and ``eval_cond_idx``, the val trials of each
   condition; with them, ``eval_jitter`` is allowed.
+
+Test trials are optional: ``test_spikes_heldin`` is what models read. The other ``test_*`` arrays are targets that only
+``evaluate`` reads: ``test_spikes_heldout``, and with it both ``test_spikes_*_forward``, ``test_behavior`` and
+``test_decode_mask`` if train has them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,10 +21,11 @@ from typing import Any
 import numpy as np
 
 from nlb_search.data.errors import DataError
+from nlb_search.data.own.array_test_split import with_test
 from nlb_search.data.own.counts import check_counts, check_needed, fill
 from nlb_search.data.own.layout import NLB_SPIKES
-from nlb_search.data.own.splits import joined
-from nlb_search.data.recording import Split
+from nlb_search.data.own.splits import joined, spike_targets
+from nlb_search.data.recording import Counts, Split
 from nlb_search.data.source import Array, Tensors
 
 FORWARD = tuple(f"{prefix}_spikes_{kind}_forward" for prefix in ("train", "eval") for kind in ("heldin", "heldout"))
@@ -34,7 +39,15 @@ TOGETHER = (FORWARD, BEHAVIOR, DECODERS, AVERAGES)
 JITTER = "eval_jitter"
 """Delay of each val trial's window in bins, which is undone before rates are compared with trial averages."""
 
-NAMES = (*NLB_SPIKES, *(name for names in TOGETHER for name in names), JITTER)
+TEST_HELDIN = "test_spikes_heldin"
+TEST_TARGETS = tuple(
+    f"test_{ending}" for ending in ("spikes_heldout", "spikes_heldin_forward", "spikes_heldout_forward")
+)
+TEST_BEHAVIOR, TEST_DECODERS = "test_behavior", "test_decode_mask"
+TEST = (TEST_HELDIN, *TEST_TARGETS, TEST_BEHAVIOR, TEST_DECODERS)
+"""The arrays of test trials: held-in counts to read, and targets to score."""
+
+NAMES = (*NLB_SPIKES, *(name for names in TOGETHER for name in names), JITTER, *TEST)
 """All arrays that are read."""
 
 
@@ -58,7 +71,50 @@ def tensors_of_arrays(path: Path, arrays: Mapping[str, Any]) -> Tensors:
     choices = [f"ignored: {', '.join(ignored)}"] if ignored else []
     if FORWARD[0] not in arrays:
         choices.append("no forward bins")
-    return joined(path, train, val, _scored(path, arrays, train, val), choices)
+    scored = _scored(path, arrays, train, val)
+    tensors = joined(path, train, val, scored, choices)
+    if not any(name in arrays for name in TEST):
+        return tensors
+    return with_test(path, tensors, *_test(path, arrays, train, scored))
+
+
+def _test(
+    path: Path, arrays: Mapping[str, Any], train: Split, scored: dict[str, Array]
+) -> tuple[Counts, dict[str, Array]]:
+    """The held-in counts of the test trials, and their targets; none if held-out spikes are not given."""
+    check_needed(path, [TEST_HELDIN], arrays)
+    given = [name for name in TEST[1:] if name in arrays]
+    if not given:
+        shape = check_counts(path, TEST_HELDIN, arrays[TEST_HELDIN])
+        heldin = np.empty(shape, np.uint8)
+        fill(heldin, path, TEST_HELDIN, arrays[TEST_HELDIN])
+        return heldin, {}
+    wanted = {TEST_TARGETS[0]: True}
+    wanted |= dict.fromkeys(TEST_TARGETS[1:], train.counts.shape[1] > train.n_window_bins)
+    wanted |= {TEST_BEHAVIOR: BEHAVIOR[0] in scored, TEST_DECODERS: DECODERS[0] in scored}
+    for name, is_wanted in wanted.items():
+        if is_wanted != (name in given):
+            problem = "lacks" if is_wanted else "has no such array for train, but has"
+            remedy = "add it" if is_wanted else "remove it, or add the array for train and eval"
+            raise DataError(f"{path} {problem} {name}: {remedy}, or give {TEST_HELDIN} alone, without targets")
+    test = _split(path, arrays, "test")
+    if test.counts.shape[1:] != train.counts.shape[1:] or test.n_heldin != train.n_heldin:
+        raise DataError(
+            f"{path}: train has {_sizes(train)}, but test has {_sizes(test)}: both must have the same bins and neurons"
+        )
+    targets = spike_targets(test)
+    for name, checked in ((TEST_BEHAVIOR, _behavior), (TEST_DECODERS, _decoders)):
+        if name in given:
+            of_val = name.replace("test", "eval", 1)
+            targets[of_val] = found = checked(path, name, arrays[name], test)
+            if found.shape[-1] != scored[of_val].shape[-1]:
+                raise DataError(
+                    f"{path}: {name} has {found.shape[-1]} columns, but {of_val} has {scored[of_val].shape[-1]}: "
+                    "both must have the same"
+                )
+            of_train = name.replace("test", "train", 1)
+            targets[of_train] = np.concatenate([scored[of_train], scored[of_val]])
+    return np.ascontiguousarray(test.heldin), targets
 
 
 def _split(path: Path, arrays: Mapping[str, Any], prefix: str) -> Split:

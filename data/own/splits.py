@@ -9,7 +9,7 @@ from nlb_search.data.errors import DataError
 from nlb_search.data.recording import Counts, Split
 from nlb_search.data.source import Array, Tensors
 
-_MIN_SPIKES_TO_COMPARE = 20
+MIN_SPIKES_TO_COMPARE = 20
 """Trials with equal counts are reported as one trial only if they have at least this many spikes.
 
 Different trials with fewer spikes may be equal by chance.
@@ -71,14 +71,15 @@ def heldout_last(counts: Counts, heldout: Array) -> Counts:
 
 
 def _check_overlap(path: Path, train: Split, val: Split) -> None:
-    trained = {_digest(counts): trial for trial, counts in enumerate(train.counts)}
+    trained = {digest(counts): trial for trial, counts in enumerate(train.counts)}
     for trial, counts in enumerate(val.counts):
-        twin = trained.get(_digest(counts))
-        if twin is not None and counts.sum(dtype=np.int64) >= _MIN_SPIKES_TO_COMPARE:
+        twin = trained.get(digest(counts))
+        if twin is not None and counts.sum(dtype=np.int64) >= MIN_SPIKES_TO_COMPARE:
             raise DataError(
                 f"{path}: trial {trial} of val equals trial {twin} of train: val must not have training trials"
             )
 
 
-def _digest(counts: Counts) -> bytes:
+def digest(counts: Counts) -> bytes:
+    """A hash of a trial's counts: equal for equal trials."""
     return hashlib.blake2b(np.ascontiguousarray(counts).data, digest_size=16).digest()

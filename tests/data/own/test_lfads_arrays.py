@@ -114,3 +114,27 @@ def test_what_is_wrong_is_said(
 def test_heldout_says_nothing_where_recon_says_it(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"the setting heldout does not apply to .*: its recon arrays determine"):
         opened(lfads_arrays(n_read=9, n_read_bins=24), tmp_path, RecordingSettings(heldout=0.5))
+
+
+@pytest.mark.parametrize(("n_read", "n_read_bins"), [(9, 24), (12, 30)])
+def test_test_trials_have_the_neurons_of_train(n_read: int, n_read_bins: int, tmp_path: Path) -> None:
+    arrays = lfads_arrays(n_read, n_read_bins)
+    for part in ("encod", "recon"):
+        arrays[f"test_{part}_data"] = arrays[f"valid_{part}_data"][-5:]
+        arrays[f"valid_{part}_data"] = arrays[f"valid_{part}_data"][:-5]
+    with_recon = opened(arrays, tmp_path)
+    assert with_recon.test is not None
+    assert with_recon.test_targets is not None
+    with h5py.File(with_recon.test_targets) as file:
+        heldout = file["mine/eval_spikes_heldout"][()]
+    # A permutation of the channels: each is found once among held-in and held-out ones.
+    window = np.concatenate([with_recon.test.heldin, heldout], axis=2)
+    channels = arrays["test_recon_data"][:, :n_read_bins]
+    np.testing.assert_array_equal(np.sort(window.sum(axis=(0, 1))), np.sort(channels.sum(axis=(0, 1))))
+    del arrays["test_recon_data"]
+    (tmp_path / "without").mkdir()
+    without_recon = opened(arrays, tmp_path / "without")
+    assert without_recon.test is not None
+    np.testing.assert_array_equal(without_recon.test.heldin, with_recon.test.heldin)
+    # If every channel is read, the held-out ones among them are known without recon.
+    assert (without_recon.test_targets is not None) == (n_read == 12)

@@ -170,3 +170,77 @@ def test_train_and_val_of_two_recordings(tmp_path: Path) -> None:
     arrays = toy_arrays() | {name: other[name] for name in other if name.startswith("eval_spikes")}
     with pytest.raises(DataError, match=r"train has 24 \+ 6 bins and 9 \+ 3 neurons, but val has 24 \+ 6 bins and"):
         open_recording("mine", write(tmp_path / "x.h5", arrays), 5, tmp_path / "cache")
+
+
+def with_test_trials(n_test: int = 6) -> Arrays:
+    """The toy arrays with the last val trials as test trials, and without trial averages."""
+    arrays = {name: values for name, values in toy_arrays().items() if name not in ("psth", "eval_cond_idx")}
+    test = {name.replace("eval", "test"): values[-n_test:] for name, values in arrays.items() if "eval" in name}
+    return {name: values[:-n_test] if "eval" in name else values for name, values in arrays.items()} | test
+
+
+def test_test_trials_are_read_and_their_targets_kept_apart(tmp_path: Path) -> None:
+    arrays = with_test_trials()
+    recording = open_recording("mine", write(tmp_path / "x.h5", arrays), 5, tmp_path / "cache")
+    assert recording.test is not None
+    assert recording.test_targets is not None
+    assert not recording.test.has_targets
+    np.testing.assert_array_equal(recording.test.heldin, arrays["test_spikes_heldin"])
+    with h5py.File(recording.test_targets) as file:
+        targets = file["mine"]
+        for part in ("heldout", "heldin_forward", "heldout_forward"):
+            np.testing.assert_array_equal(targets[f"eval_spikes_{part}"], arrays[f"test_spikes_{part}"])
+        np.testing.assert_array_equal(targets["eval_behavior"], arrays["test_behavior"])
+        both = np.concatenate([arrays["train_behavior"], arrays["eval_behavior"]])
+        np.testing.assert_array_equal(targets["train_behavior"], both)
+
+
+def test_test_trials_without_targets_can_be_predicted(tmp_path: Path) -> None:
+    arrays = with_test_trials()
+    known = {name: values for name, values in arrays.items() if "test" not in name or name == "test_spikes_heldin"}
+    recording = open_recording("mine", write(tmp_path / "x.h5", known), 5, tmp_path / "cache")
+    assert recording.test is not None
+    assert recording.test_targets is None
+
+
+def remove_forward(arrays: Arrays) -> None:
+    del arrays["test_spikes_heldin_forward"]
+
+
+def remove_heldin(arrays: Arrays) -> None:
+    del arrays["test_spikes_heldin"]
+
+
+def copy_a_train_trial(arrays: Arrays) -> None:
+    arrays["test_spikes_heldin"][2] = arrays["train_spikes_heldin"][5]
+
+
+def drop_a_neuron(arrays: Arrays) -> None:
+    for name in ("test_spikes_heldin", "test_spikes_heldin_forward"):
+        arrays[name] = arrays[name][:, :, 1:]
+
+
+def add_a_dimension(arrays: Arrays) -> None:
+    arrays["test_behavior"] = np.concatenate([arrays["test_behavior"]] * 2, axis=2)
+
+
+def remove_train_behavior(arrays: Arrays) -> None:
+    del arrays["train_behavior"], arrays["eval_behavior"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (remove_forward, "lacks test_spikes_heldin_forward: add it, or give test_spikes_heldin alone"),
+        (remove_heldin, "lacks test_spikes_heldin"),
+        (copy_a_train_trial, "trial 2 of test equals trial 5 of train and val"),
+        (drop_a_neuron, r"train has 24 \+ 6 bins and 9 \+ 3 neurons, but test has 24 \+ 6 bins and 8 \+ 3"),
+        (add_a_dimension, "test_behavior has 4 columns, but eval_behavior has 2"),
+        (remove_train_behavior, "has no such array for train, but has test_behavior"),
+    ],
+)
+def test_test_trials_that_do_not_match_are_refused(change: Change, message: str, tmp_path: Path) -> None:
+    arrays = with_test_trials()
+    change(arrays)
+    with pytest.raises(DataError, match=message):
+        open_recording("mine", write(tmp_path / "x.h5", arrays), 5, tmp_path / "cache")
