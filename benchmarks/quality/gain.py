@@ -1,0 +1,226 @@
+"""``python -m benchmarks.quality.gain``: how much a search gains over its first trial, on test.
+
+Runs searches on recordings with known test spikes: real ones (``--real session.nwb:20``: the file and the bin width in
+ms, with ``session.toml`` beside it) and synthetic ones with hard dynamics. The best trial on val of each search is
+exported for the test trials, trained again on train + val as ``export-best`` does, and scored. The strategies are
+
+- ``0.3.0, first trial`` and ``0.3.0, 16 trials``: the default number of epochs and the pruner of version 0.3.0;
+- ``first trial`` and ``16 trials``, ``64 trials``, ``200 trials``: the present defaults;
+- ``equal time``: the present defaults, for the CPU time that 16 trials of version 0.3.0 took on this recording;
+- ``random``: 64 trials with random settings and without pruning;
+
+and, for comparison, a Poisson regression on smoothed held-in spikes. Prints a Markdown table with means over seeds and
+their standard errors. ``--log`` keeps each result, so that an interrupted run can be continued.
+"""
+
+import argparse
+import json
+import math
+import os
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import h5py
+import numpy as np
+import torch
+
+from benchmarks.shared.scored_recordings import ScoredRecording, hard_recordings, real_recordings
+from benchmarks.shared.synthetic_searches import FOLDER, Clock
+from nlb_search.models.scoring.smoothing_baseline import smoothed_rates
+from nlb_search.search.recording_tensors import counts_of, heldin_of
+from nlb_search.search.sampling.sampling_settings import PrunerName, SamplerName
+from nlb_search.search.study.creation import StudyRequest, create_or_open
+from nlb_search.search.study.open_study import Locations
+from nlb_search.search.study.status import study_status
+from nlb_search.search.study.training_length import BATCH_SIZE
+from nlb_search.search.submission.evaluation import evaluate_submission
+from nlb_search.search.submission.export import export_best
+from nlb_search.search.submission.selection import Selection
+from nlb_search.search.workers.worker import work
+from nlb_search.storage.database.urls import parse_url
+
+CHAIN = "GRU(2) -> FF -> exp"
+ENDLESS = 100_000
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """A search: its number of trials, and the options that differ from the defaults.
+
+    ``as_030`` limits the epochs as version 0.3.0 did.
+    """
+
+    name: str
+    trials: int
+    as_030: bool = False
+    sampler: SamplerName | None = None
+    pruner: PrunerName | None = None
+
+
+REFERENCE = Strategy("0.3.0, 16 trials", 16, as_030=True)
+EQUAL_TIME = Strategy("equal time", ENDLESS)
+STRATEGIES = (
+    Strategy("0.3.0, first trial", 1, as_030=True),
+    REFERENCE,
+    Strategy("first trial", 1),
+    EQUAL_TIME,
+    Strategy("16 trials", 16),
+    Strategy("64 trials", 64),
+    Strategy("200 trials", 200),
+    Strategy("random", 64, sampler="random", pruner="none"),
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a search chose: co-bps of the best trial on val, and of the exported one on test.
+
+    ``seconds`` of CPU time are those of the search alone, ``n_trials`` all trials that it started.
+    """
+
+    recording: str
+    strategy: str
+    seed: int
+    val: float
+    test: float
+    seconds: float
+    n_trials: int
+
+
+def epochs_of_030(n_trials: int) -> int:
+    """Default number of epochs per trial in version 0.3.0: about 125 steps, from 12 to 150 epochs."""
+    return min(max(round(125 / math.ceil(n_trials / BATCH_SIZE)), 12), 150)
+
+
+def search(recording: ScoredRecording, strategy: Strategy, seed: int, seconds: float) -> Result:
+    """Run one search in this process, for at most ``seconds`` of CPU time, then export its best trial and score it."""
+    torch.set_num_threads(1)
+    opened = recording.open()
+    name = f"gain-{recording.name}-{strategy.name.replace(' ', '-').replace(',', '')}-{seed}"
+    for leftover in FOLDER.glob(f"{name}.db*"):
+        leftover.unlink()
+    locations = Locations(parse_url(f"sqlite:///{FOLDER / name}.db"), FOLDER / "artifacts" / name, recording.data)
+    request = StudyRequest(
+        dataset=recording.name,
+        architectures=(CHAIN,),
+        trials=strategy.trials,
+        epochs=epochs_of_030(opened.train.n_trials) if strategy.as_030 else None,
+        sampler=strategy.sampler,
+        pruner=strategy.pruner,
+        seed=seed,
+        bin_ms=recording.bin_ms,
+        recording=recording.settings,
+    )
+    start = time.process_time()
+    study = create_or_open(locations, name, request)
+    work(study, Clock(seconds))
+    taken = time.process_time() - start
+    status = study_status(study)
+    if status.best is None:
+        raise SystemExit(f"{name} has no complete trial after {seconds:.0f} s: give it more time")
+    out = FOLDER / f"{name}.h5"
+    export_best([study], out, "test", Selection())
+    [scores] = evaluate_submission(out, recording.name, recording.data, None).values()
+    return Result(
+        recording.name, strategy.name, seed, status.best.co_bps, scores["co-bps"], taken, sum(status.states.values())
+    )
+
+
+def poisson_regression(recording: ScoredRecording) -> Result:
+    """Test co-bps of the benchmark's smoothing baseline, fitted on train + val."""
+    from nlb_tools.evaluation import bits_per_spike
+
+    opened = recording.open()
+    assert opened.test is not None
+    assert opened.test_targets is not None
+    rates = smoothed_rates(counts_of(opened.train_val), heldin_of(opened.test), opened.bin_ms)
+    with h5py.File(opened.test_targets) as targets:
+        spikes = targets[opened.group]["eval_spikes_heldout"][()].astype(float)
+    return Result(recording.name, "Poisson regression", 0, math.nan, bits_per_spike(rates.numpy(), spikes), 0, 0)
+
+
+def searches(recording: ScoredRecording, strategies: Sequence[Strategy], seed: int, done: list[Result]) -> list[Result]:
+    """The results of all strategies on one recording, with one seed, except those in ``done``."""
+    results = [result for result in done if (result.recording, result.seed) == (recording.name, seed)]
+    found = []
+    for strategy in strategies:
+        if any(result.strategy == strategy.name for result in results):
+            continue
+        references = [result.seconds for result in results if result.strategy == REFERENCE.name]
+        seconds = references[0] if strategy == EQUAL_TIME else math.inf
+        found.append(search(recording, strategy, seed, seconds))
+        results.append(found[-1])
+    return found
+
+
+def table(results: Sequence[Result]) -> str:
+    """One line per recording and strategy, with means over seeds."""
+    groups = defaultdict(list)
+    for result in results:
+        groups[result.recording, result.strategy].append(result)
+    lines = [
+        "| recording | strategy | val | test | over the first trial | CPU s | trials |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for (recording, strategy), group in groups.items():
+        tests = [result.test for result in group]
+        first = {r.seed: r.test for r in groups.get((recording, "first trial"), [])}
+        gains = [result.test - first[result.seed] for result in group if result.seed in first]
+        means = f"{np.mean([r.seconds for r in group]):.0f} | {np.mean([r.n_trials for r in group]):.0f}"
+        val = np.mean([result.val for result in group])
+        lines.append(f"| {recording} | {strategy} | {val:.4f} | {_mean(tests)} | {_mean(gains)} | {means} |")
+    return "\n".join(lines)
+
+
+def _mean(values: Sequence[float]) -> str:
+    """The mean and its standard error."""
+    if not values:
+        return ""
+    error = f" ± {np.std(values, ddof=1) / math.sqrt(len(values)):.4f}" if len(values) > 1 else ""
+    return f"{np.mean(values):.4f}{error}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    names = [strategy.name for strategy in STRATEGIES]
+    parser.add_argument("--real", nargs="*", default=[], metavar="FILE:BIN_MS")
+    parser.add_argument("--only", nargs="*", help="names of recordings to use, for example lorenz-0")
+    parser.add_argument("--strategies", nargs="+", default=names, choices=names)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument(
+        "--log", type=Path, help="file of results: those in it are not computed again, others are added"
+    )
+    options = parser.parse_args()
+    log: Path | None = options.log
+    results = [Result(**json.loads(line)) for line in log.read_text().splitlines()] if log and log.exists() else []
+    recordings = real_recordings(options.real) + hard_recordings(seed=0)
+    if options.only:
+        recordings = [recording for recording in recordings if recording.name in options.only]
+    strategies = [strategy for strategy in STRATEGIES if strategy.name in options.strategies]
+    if EQUAL_TIME in strategies and REFERENCE not in strategies:
+        parser.error(f"'{EQUAL_TIME.name}' needs '{REFERENCE.name}'")
+    known = {result.recording for result in results if result.strategy == "Poisson regression"}
+    new = [poisson_regression(recording) for recording in recordings if recording.name not in known]
+    with ProcessPoolExecutor(options.workers, get_context("spawn"), max_tasks_per_child=1) as pool:
+        pending = [
+            pool.submit(searches, recording, strategies, seed, results)
+            for seed in range(options.seeds)
+            for recording in recordings
+        ]
+        for part in [new, *(future.result() for future in pending)]:
+            results += part
+            if log:
+                with log.open("a") as file:
+                    file.writelines(json.dumps(asdict(result)) + "\n" for result in part)
+    chosen = {recording.name for recording in recordings}
+    print(table([result for result in results if result.recording in chosen]), flush=True)
+
+
+if __name__ == "__main__":
+    main()
