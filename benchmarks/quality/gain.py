@@ -127,7 +127,7 @@ def search(recording: ScoredRecording, strategy: Strategy, seed: int, seconds: f
     export_best([study], out, "test", Selection())
     [scores] = evaluate_submission(out, recording.name, recording.data, None).values()
     return Result(
-        recording.name, strategy.name, seed, status.best.co_bps, scores["co-bps"], taken, sum(status.states.values())
+        recording.name, strategy.name, seed, status.best.value, scores["co-bps"], taken, sum(status.states.values())
     )
 
 
