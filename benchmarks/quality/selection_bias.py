@@ -98,7 +98,7 @@ def trained(synthetic: Synthetic, number: int) -> Trained | None:
             on_rest = begin(train_val.of_trials(rest))
             train_through(on_rest, training.best.progress.epoch)
             held = train_val.of_trials(trials)
-            folds.append(co_bps(predict(on_rest.network, held.heldin_BWI), held).item())
+            folds.append(co_bps(predict(on_rest.averaged_network(), held.heldin_BWI), held).item())
     except DivergedError:
         return None
     training.network.load_state_dict(training.best.weights)

@@ -1,8 +1,8 @@
 """Adam with L2 regularization for many networks at once, with one row of parameters per network.
 
 The update is that of ``torch.optim.Adam`` (Kingma & Ba 2015, https://arxiv.org/abs/1412.6980), but every network has
-its own learning rate, from its own position in the schedule (``models.training.learning_rate_schedule``). No operation
-synchronizes with the device.
+its own learning rate, from its own position in the schedule (``models.training.learning_rate_schedule``), and its own
+average of weights (``models.training.weight_average``). No operation synchronizes with the device.
 """
 
 from dataclasses import dataclass
@@ -10,31 +10,34 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nlb_search.models.training.learning_rate_schedule import one_cycle
+from nlb_search.models.training.learning_rate_schedule import learning_rate
+from nlb_search.models.training.weight_average import update_average
 
 GRADIENT_NORM = 1.0
 """Maximum norm of a gradient. Recurrent layers need gradient clipping at high learning rates."""
 
-SQUARES_DECAY = 0.999
+MOMENTUM, SQUARES_DECAY = 0.9, 0.999
 SMALL = 1e-8
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Optimizer settings, one value per network. ``steps`` is the length of the learning rate schedule."""
+    """Optimizer settings, one value per network."""
 
     lr_K: Tensor
     l2_weight_K: Tensor
-    steps: int
 
 
 @dataclass(frozen=True)
 class Rows:
-    """The state of K networks, K x P each: weights, and running means of the gradients and of their squares."""
+    """The state of K networks, K x P each: weights, running means of the gradients and of their squares, and the
+    average of the weights.
+    """
 
     weights_KP: Tensor
     mean_KP: Tensor
     square_KP: Tensor
+    average_KP: Tensor
 
 
 def update(rows: Rows, gradient_KP: Tensor, settings: Settings, done_K: Tensor) -> None:
@@ -43,9 +46,10 @@ def update(rows: Rows, gradient_KP: Tensor, settings: Settings, done_K: Tensor) 
     norm_K1 = torch.linalg.vector_norm(gradient_KP, dim=1, keepdim=True)
     gradient_KP = gradient_KP * (GRADIENT_NORM / (norm_K1 + 1e-6)).clamp(max=1)
     gradient_KP.addcmul_(rows.weights_KP, settings.l2_weight_K.unsqueeze(1))
-    lr_K, momentum_K = one_cycle(done_K, settings.lr_K, settings.steps)
-    rows.mean_KP.lerp_(gradient_KP, (1 - momentum_K).float().unsqueeze(1))
+    rows.mean_KP.lerp_(gradient_KP, 1 - MOMENTUM)
     rows.square_KP.mul_(SQUARES_DECAY).addcmul_(gradient_KP, gradient_KP, value=1 - SQUARES_DECAY)
-    mean_bias_K, square_bias_K = (1 - decay ** (done_K + 1) for decay in (momentum_K, SQUARES_DECAY))
+    mean_bias_K, square_bias_K = (1 - decay ** (done_K + 1) for decay in (MOMENTUM, SQUARES_DECAY))
     scale_KP = rows.square_KP.sqrt().div_(square_bias_K.sqrt().float().unsqueeze(1)).add_(SMALL)
-    rows.weights_KP.sub_((rows.mean_KP / scale_KP).mul_((lr_K / mean_bias_K).float().unsqueeze(1)))
+    size_K = learning_rate(done_K, settings.lr_K) / mean_bias_K
+    rows.weights_KP.sub_((rows.mean_KP / scale_KP).mul_(size_K.float().unsqueeze(1)))
+    update_average(rows.average_KP, rows.weights_KP, done_K)

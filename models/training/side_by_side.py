@@ -35,6 +35,7 @@ _STACKED: tuple[Callable[[Training], dict[str, Tensor]], ...] = (
     lambda training: training.weights,
     lambda training: training.mean,
     lambda training: training.square,
+    lambda training: training.average,
 )
 """The tensors of a training that are stacked in rows, in the order of ``Rows``."""
 
@@ -110,7 +111,6 @@ class SideBySide:
         self.settings = Settings(
             lr_K=self._each(lambda training: training.hyper.lr),
             l2_weight_K=self._each(lambda training: training.hyper.l2_weight).float(),
-            steps=self.plan.epochs * self.plan.steps_per_epoch(self.train.n_trials),
         )
         self.done_K = self._each(lambda training: training.epoch * self.plan.steps_per_epoch(self.train.n_trials))
         self.draws = self._draws()
@@ -202,20 +202,24 @@ class SideBySide:
 
     @torch.no_grad()
     def rates(self, heldin_BWI: Tensor) -> Tensor:
-        """Predict rates with every network, K x B x T x N in spikes per bin, without masks and dropout."""
+        """Predict rates with the averaged weights of every network, without masks and dropout.
+
+        Returns K x B x T x N, in spikes per bin.
+        """
         self.network.eval()
         bins_BT = whole_bins(len(heldin_BWI), self.train.sizes, self.device)
 
         def of_one(weights: dict[str, Tensor]) -> Tensor:
             return self.network.head.rates(functional_call(self.network, weights, (heldin_BWI.float(), bins_BT)))
 
-        rates_KBTN: Tensor = vmap(of_one)(self.layout.named(self.rows.weights_KP))
+        rates_KBTN: Tensor = vmap(of_one)(self.layout.named(self.rows.average_KP))
         return rates_KBTN
 
     @torch.no_grad()
     def write_back(self) -> None:
         """Copy the rows back into the trainings."""
-        for read, rows_KP in zip(_STACKED, (self.rows.weights_KP, self.rows.mean_KP, self.rows.square_KP), strict=True):
+        rows = (self.rows.weights_KP, self.rows.mean_KP, self.rows.square_KP, self.rows.average_KP)
+        for read, rows_KP in zip(_STACKED, rows, strict=True):
             for training, own in zip(self.trainings, self.layout.unpack(rows_KP), strict=True):
                 for name, tensor in read(training).items():
                     tensor.copy_(own[name])

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -32,7 +33,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Best:
-    """The weights with the best co-bps on val, and their evaluation."""
+    """The averaged weights with the best co-bps on val, and their evaluation."""
 
     progress: Progress
     weights: dict[str, Tensor]
@@ -50,7 +51,8 @@ class Training:
     """A network in training, with the optimizer's state. ``models.training.trainer`` trains it.
 
     ``epoch`` is the number of epochs done; ``mean`` and ``square`` are Adam's running means of the gradient of each
-    parameter and of its square; ``best`` is the best network so far, or None before the first evaluation.
+    parameter and of its square; ``average`` are the averaged weights, with which the network is evaluated
+    (``models.training.weight_average``); ``best`` is the best network so far, or None before the first evaluation.
 
     All random numbers depend only on the seed and the progress, so a restored training continues exactly as if it had
     not been interrupted.
@@ -66,6 +68,7 @@ class Training:
         with _seeded(seed):
             self.network = Network(chain, train.sizes, hyper, train.mean_N.cpu()).to(device)
         self.mean, self.square = ({name: torch.zeros_like(w) for name, w in self.weights.items()} for _ in range(2))
+        self.average = {name: weight.clone() for name, weight in self.weights.items()}
 
     @property
     def weights(self) -> dict[str, Tensor]:
@@ -80,18 +83,24 @@ class Training:
 
     @property
     def is_done(self) -> bool:
-        return self.epoch >= self.plan.epochs
+        """Whether the plan's epochs are done, or val has not improved for so long that it is not expected to."""
+        return self.plan.is_over(self.epoch, self.epoch if self.best is None else self.best.progress.epoch)
+
+    def averaged_network(self) -> Network:
+        """A copy of the network with the averaged weights."""
+        network = deepcopy(self.network)
+        network.load_state_dict(self.average)
+        return network
 
     def keep_if_best(self, progress: Progress) -> None:
-        """Store the current weights as ``best`` if co-bps on val is the highest so far."""
+        """Store the averaged weights as ``best`` if co-bps on val is the highest so far."""
         if self.best is None or progress.co_bps > self.best.progress.co_bps:
-            self.best = Best(progress, {name: weight.clone() for name, weight in self.weights.items()})
+            self.best = Best(progress, {name: weight.clone() for name, weight in self.average.items()})
 
     def state(self) -> State:
         """The state for ``restore``, on the CPU."""
-        tensors = (
-            _prefixed("network.", self.weights) | _prefixed("mean.", self.mean) | _prefixed("square.", self.square)
-        )
+        parts = {"network.": self.weights, "mean.": self.mean, "square.": self.square, "average.": self.average}
+        tensors = {prefix + name: tensor for prefix, named in parts.items() for name, tensor in named.items()}
         facts: dict[str, Any] = {"epoch": self.epoch}
         if self.best is not None:
             tensors |= _prefixed("best.", self.best.weights)
@@ -104,8 +113,8 @@ class Training:
         Raises KeyError or RuntimeError if the state is incomplete.
         """
         self.network.load_state_dict(_named("network.", state.tensors))
-        for moments, prefix in ((self.mean, "mean."), (self.square, "square.")):
-            moments.update((name, state.tensors[prefix + name].to(self.device)) for name in self.weights)
+        for running, prefix in ((self.mean, "mean."), (self.square, "square."), (self.average, "average.")):
+            running.update((name, state.tensors[prefix + name].to(self.device)) for name in self.weights)
         self.epoch = state.facts["epoch"]
         if "best" in state.facts:
             self.best = Best(Progress(**state.facts["best"]), _named("best.", state.tensors))

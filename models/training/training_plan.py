@@ -3,11 +3,20 @@
 import math
 from dataclasses import dataclass
 
+PATIENCE = 1.0
+"""A training stops when it has not improved for as many epochs as it took to its best evaluation, times this, and for
+``MIN_PATIENCE`` of the plan's epochs.
+
+The average of the weights is over a share of the steps done, so the later it is, the longer an improvement takes.
+"""
+MIN_PATIENCE = 0.1
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Training plan: ``epochs`` passes over the training trials in batches of at most ``batch_size`` trials, with an
-    evaluation on val after every ``evaluate_every`` epochs and after the last.
+    """Training plan: at most ``epochs`` passes over the training trials, in batches of at most ``batch_size`` trials.
+
+    There is an evaluation on val after every ``evaluate_every`` epochs and after the last.
     """
 
     epochs: int
@@ -31,3 +40,8 @@ class Plan:
     def is_evaluation(self, epoch: int) -> bool:
         """Whether the network is evaluated after ``epoch`` epochs."""
         return epoch % self.evaluate_every == 0 or epoch == self.epochs
+
+    def is_over(self, epoch: int, best_epoch: int) -> bool:
+        """Whether a training ends after ``epoch`` epochs if its best evaluation so far was after ``best_epoch``."""
+        patience = max(PATIENCE * best_epoch, MIN_PATIENCE * self.epochs)
+        return epoch >= self.epochs or epoch - best_epoch > patience

@@ -85,7 +85,7 @@ def score_fold(
     training = Training(parse_chain(architecture), hyper, spec.plan, counts.of_trials(trained), seed, device)
     train_through(training, job.epochs, interrupted)
     scored = counts.of_trials(folds[job.fold]).to(device)
-    score = co_bps(predict(training.network, scored.heldin_BWI), scored).item()
+    score = co_bps(predict(training.averaged_network(), scored.heldin_BWI), scored).item()
     if not math.isfinite(score):
         raise DivergedError(f"co-bps is {score}")
     return score

@@ -136,7 +136,7 @@ def _train_again(study: OpenStudy, finalist: Finalist) -> Network:
         train_through(training, finalist.progress.epoch)
     except DivergedError as error:
         raise SearchError(f"training trial {finalist.trial.number} on train + val diverged: {error}") from error
-    return training.network
+    return training.averaged_network()
 
 
 def _mean_rates(networks: list[Network], heldin: torch.Tensor) -> Rates:

@@ -1,18 +1,13 @@
-"""Every row of networks is updated as torch's Adam, OneCycleLR and clipping would update it alone."""
+"""Every row of networks is updated as by torch's Adam, LinearLR and gradient clipping."""
 
 import pytest
 import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from nlb_search.models.training.learning_rate_schedule import (
-    FIRST_SHARE,
-    HIGH_MOMENTUM,
-    LAST_SHARE,
-    LOW_MOMENTUM,
-    WARM_UP,
-)
-from nlb_search.models.training.optimizer import GRADIENT_NORM, SMALL, SQUARES_DECAY, Rows, Settings, update
+from nlb_search.models.training.learning_rate_schedule import FIRST_SHARE, WARM_UP_STEPS
+from nlb_search.models.training.optimizer import GRADIENT_NORM, MOMENTUM, SMALL, SQUARES_DECAY, Rows, Settings, update
+from nlb_search.models.training.weight_average import POWER
 
 N_WEIGHTS = 30
 LR = torch.tensor([0.01, 0.0003, 0.05, 0.002], dtype=torch.float64)
@@ -35,39 +30,31 @@ def _by_torch(row: int, steps: int) -> Tensor:
     weights = torch.nn.Parameter(_start(row))
     adam = torch.optim.Adam(
         [weights],
-        betas=(HIGH_MOMENTUM, SQUARES_DECAY),
+        betas=(MOMENTUM, SQUARES_DECAY),
         eps=SMALL,
         weight_decay=L2_WEIGHT[row].item(),
+        lr=LR[row].item(),
     )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        adam,
-        max_lr=LR[row].item(),
-        total_steps=steps,
-        pct_start=WARM_UP,
-        div_factor=1 / FIRST_SHARE,
-        final_div_factor=FIRST_SHARE / LAST_SHARE,
-        base_momentum=LOW_MOMENTUM,
-        max_momentum=HIGH_MOMENTUM,
-    )
+    schedule = torch.optim.lr_scheduler.LinearLR(adam, start_factor=FIRST_SHARE, total_iters=WARM_UP_STEPS)
     seen = []
-    for step, gradient in enumerate(_gradients(row, steps), 1):
+    for gradient in _gradients(row, steps):
         weights.grad = gradient.clone()
         torch.nn.utils.clip_grad_norm_([weights], GRADIENT_NORM)
         adam.step()
-        if step < steps:
-            schedule.step()
+        schedule.step()
         seen.append(weights.detach().clone())
     return torch.stack(seen)
 
 
 def _zeros(rows: list[int]) -> Rows:
-    return Rows(torch.stack([_start(row) for row in rows]), *torch.zeros(2, len(rows), N_WEIGHTS))
+    weights_KP = torch.stack([_start(row) for row in rows])
+    return Rows(weights_KP, *torch.zeros(2, len(rows), N_WEIGHTS), weights_KP.clone())
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 4, 7, 40, 333])
-def test_a_whole_schedule_is_that_of_torch_for_rows_of_any_settings(steps: int) -> None:
+def test_every_step_equals_that_of_torch(steps: int) -> None:
     everyone = range(len(LR))
-    rows, settings = _zeros(list(everyone)), Settings(LR, L2_WEIGHT, steps)
+    rows, settings = _zeros(list(everyone)), Settings(LR, L2_WEIGHT)
     gradient_SKP = torch.stack([_gradients(row, steps) for row in everyone], dim=1)
     expected_SKP = torch.stack([_by_torch(row, steps) for row in everyone], dim=1)
     done_K = torch.zeros(len(LR), dtype=torch.float64)
@@ -77,23 +64,42 @@ def test_a_whole_schedule_is_that_of_torch_for_rows_of_any_settings(steps: int) 
         assert_close(rows.weights_KP, expected_KP, atol=2e-6, rtol=1e-5)
 
 
-def test_rows_that_are_not_equally_far_are_each_at_their_own_step() -> None:
+def _closed_form_average(weights_SP: Tensor) -> Tensor:
+    """The average after the last step: step t = 1, 2, ... has the weight t (t + 1) ... (t + POWER - 1)."""
+    steps = torch.arange(1, len(weights_SP) + 1, dtype=torch.float64)
+    share_S = torch.stack([steps + k for k in range(POWER)]).prod(dim=0)
+    return (share_S @ weights_SP.double() / share_S.sum()).float()
+
+
+@pytest.mark.parametrize("steps", [1, 2, 60])
+def test_the_average_is_the_closed_form_of_polynomial_decay(steps: int) -> None:
+    rows, settings, seen = _zeros([0, 3]), Settings(LR[[0, 3]], L2_WEIGHT[[0, 3]]), []
+    for step in range(steps):
+        gradient_KP = torch.stack([_gradients(row, steps)[step] for row in (0, 3)])
+        update(rows, gradient_KP, settings, torch.full((2,), float(step), dtype=torch.float64))
+        seen.append(rows.weights_KP.clone())
+    for row in (0, 1):
+        assert_close(rows.average_KP[row], _closed_form_average(torch.stack(seen)[:, row]), atol=1e-5, rtol=1e-4)
+
+
+def test_rows_at_different_steps_are_each_at_their_own() -> None:
     """One row has 15 steps behind it when the other begins beside it."""
     steps, ahead = 40, 15
     older = _zeros([0])
     for step, gradient_P in enumerate(_gradients(0, steps)[:ahead]):
         done_K = torch.tensor([float(step)], dtype=torch.float64)
-        update(older, gradient_P.unsqueeze(0), Settings(LR[:1], L2_WEIGHT[:1], steps), done_K)
+        update(older, gradient_P.unsqueeze(0), Settings(LR[:1], L2_WEIGHT[:1]), done_K)
     younger = _zeros([1])
     rows = Rows(
         torch.cat([older.weights_KP, younger.weights_KP]),
         torch.cat([older.mean_KP, younger.mean_KP]),
         torch.cat([older.square_KP, younger.square_KP]),
+        torch.cat([older.average_KP, younger.average_KP]),
     )
     for step in range(steps - ahead):
         gradient_KP = torch.stack([_gradients(0, steps)[ahead + step], _gradients(1, steps)[step]])
         done_K = torch.tensor([ahead + step, step], dtype=torch.float64)
-        update(rows, gradient_KP, Settings(LR[:2], L2_WEIGHT[:2], steps), done_K)
+        update(rows, gradient_KP, Settings(LR[:2], L2_WEIGHT[:2]), done_K)
     expected_KP = torch.stack([_by_torch(0, steps)[-1], _by_torch(1, steps)[steps - ahead - 1]])
     assert_close(rows.weights_KP, expected_KP, atol=2e-6, rtol=1e-5)
 
@@ -101,6 +107,7 @@ def test_rows_that_are_not_equally_far_are_each_at_their_own_step() -> None:
 def test_a_row_that_is_not_finite_leaves_the_others_alone() -> None:
     rows, alone = _zeros([0, 1]), _zeros([1])
     gradient_KP = torch.stack([torch.full((N_WEIGHTS,), torch.nan), _gradients(1, 5)[0]])
-    update(rows, gradient_KP, Settings(LR[:2], L2_WEIGHT[:2], 5), torch.zeros(2, dtype=torch.float64))
-    update(alone, gradient_KP[1:], Settings(LR[1:2], L2_WEIGHT[1:2], 5), torch.zeros(1, dtype=torch.float64))
+    update(rows, gradient_KP, Settings(LR[:2], L2_WEIGHT[:2]), torch.zeros(2, dtype=torch.float64))
+    update(alone, gradient_KP[1:], Settings(LR[1:2], L2_WEIGHT[1:2]), torch.zeros(1, dtype=torch.float64))
     assert_close(rows.weights_KP[1], alone.weights_KP[0])
+    assert_close(rows.average_KP[1], alone.average_KP[0])

@@ -72,7 +72,7 @@ def _by_hand(study: OpenStudy, number: int, fold: int, splits: int) -> float:
     train, test = (counts.of_trials(torch.tensor(trials)) for trials in (rest, held))
     training = Training(parse_chain(chain), hyper, study.spec.plan, train, study.spec.trial_seed(fold), CPU)
     train_through(training, facts["progress"]["epoch"])
-    return co_bps(predict(training.network, test.heldin_BWI), test).item()
+    return co_bps(predict(training.averaged_network(), test.heldin_BWI), test).item()
 
 
 def _exported_trials(study: OpenStudy, folder: Path, *arguments: str) -> str:
