@@ -10,6 +10,6 @@ POWER = 9
 
 
 def update_average(average_KP: Tensor, weights_KP: Tensor, done_K: Tensor) -> None:
-    """Update the averages of K networks in place after a step. ``done_K`` is the number of steps before it (float64)."""
+    """Update the averages of K networks in place after a step. ``done_K`` is the number of earlier steps (float64)."""
     share_K = (POWER + 1) / (done_K + 1 + POWER)
     average_KP.lerp_(weights_KP, share_K.float().unsqueeze(1))
