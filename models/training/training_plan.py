@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-PATIENCE = 1.0
+PATIENCE = 0.5
 """A training stops when it has not improved for as many epochs as it took to its best evaluation, times this, and for
 ``MIN_PATIENCE`` of the plan's epochs.
 

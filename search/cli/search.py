@@ -40,7 +40,7 @@ def launch(
     gpus_per_node: options.GpusPerNode = None,
     time: options.Time = None,
     epochs: Annotated[
-        int | None, typer.Option(min=1, show_default="for about 125 steps", help="Maximum number of epochs per trial.")
+        int | None, typer.Option(min=1, show_default="about 1,500 steps", help="Maximum number of epochs per trial.")
     ] = None,
     space: Annotated[
         str | None,

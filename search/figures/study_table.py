@@ -52,7 +52,7 @@ def report(status: StudyStatus, ties: Ties) -> Table:
 def _longer(epochs: int) -> str:
     return (
         f"the best trial improved until the end of its {epochs} epochs: compare it with a new study of longer trials, "
-        f"for example --epochs {4 * epochs}"
+        f"for example --epochs {3 * epochs}"
     )
 
 

@@ -2,12 +2,19 @@
 
 import math
 
-from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, PatientPruner
+from optuna.pruners import (
+    BasePruner,
+    HyperbandPruner,
+    MedianPruner,
+    NopPruner,
+    PatientPruner,
+    SuccessiveHalvingPruner,
+)
 
 from nlb_search.search.sampling.sampling_settings import SamplingSettings
 
 REDUCTION = 3
-"""Reduction factor of Hyperband: about one trial in this many continues at each rung."""
+"""Reduction factor of successive halving and Hyperband: about one trial in this many continues at each rung."""
 
 
 def make_pruner(settings: SamplingSettings) -> BasePruner:
@@ -17,6 +24,8 @@ def make_pruner(settings: SamplingSettings) -> BasePruner:
     """
     first_rung = max(1, settings.epochs // REDUCTION**2)
     match settings.pruner:
+        case "halving":
+            return SuccessiveHalvingPruner(min_resource=first_rung, reduction_factor=REDUCTION)
         case "hyperband":
             return HyperbandPruner(min_resource=first_rung, max_resource=settings.epochs, reduction_factor=REDUCTION)
         case "median":

@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from nlb_search.search.sampling.ranges import Space
 
 SamplerName = Literal["tpe", "random", "grid", "gp", "cmaes"]
-PrunerName = Literal["hyperband", "median", "patient", "none"]
+PrunerName = Literal["halving", "hyperband", "median", "patient", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)
