@@ -4,10 +4,10 @@ Runs searches on recordings with known test spikes: real ones (``--real session.
 ms, with ``session.toml`` beside it) and synthetic ones with hard dynamics. The best trial on val of each search is
 exported for the test trials, trained again on train + val as ``export-best`` does, and scored. The strategies are
 
-- ``0.3.0, first trial`` and ``0.3.0, 16 trials``: the default number of epochs and the pruner of version 0.3.0;
-- ``first trial`` and ``16 trials``, ``64 trials``, ``200 trials``: the present defaults;
-- ``equal time``: the present defaults, for the CPU time that 16 trials of version 0.3.0 took on this recording;
+- ``first trial``, ``16 trials``, ``64 trials`` and ``200 trials``, with the default settings of ``launch``;
 - ``random``: 64 trials with random settings and without pruning;
+- ``equal time``: as many trials as fit into the CPU time that ``16 trials`` took in ``--reference``, the log of this
+  program at an earlier version, on the same machine;
 
 and, for comparison, a Poisson regression on smoothed held-in spikes. Prints a Markdown table with means over seeds and
 their standard errors. ``--log`` keeps each result, so that an interrupted run can be continued.
@@ -20,8 +20,9 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -37,7 +38,6 @@ from nlb_search.search.sampling.sampling_settings import PrunerName, SamplerName
 from nlb_search.search.study.creation import StudyRequest, create_or_open
 from nlb_search.search.study.open_study import Locations
 from nlb_search.search.study.status import study_status
-from nlb_search.search.study.training_length import BATCH_SIZE
 from nlb_search.search.submission.evaluation import evaluate_submission
 from nlb_search.search.submission.export import export_best
 from nlb_search.search.submission.selection import Selection
@@ -50,26 +50,21 @@ ENDLESS = 100_000
 
 @dataclass(frozen=True)
 class Strategy:
-    """A search: its number of trials, and the options that differ from the defaults.
-
-    ``as_030`` limits the epochs as version 0.3.0 did.
-    """
+    """A search: its number of trials, and the options that differ from the defaults."""
 
     name: str
     trials: int
-    as_030: bool = False
     sampler: SamplerName | None = None
     pruner: PrunerName | None = None
 
 
-REFERENCE = Strategy("0.3.0, 16 trials", 16, as_030=True)
+FIRST_TRIAL = Strategy("first trial", 1)
+SIXTEEN = Strategy("16 trials", 16)
 EQUAL_TIME = Strategy("equal time", ENDLESS)
 STRATEGIES = (
-    Strategy("0.3.0, first trial", 1, as_030=True),
-    REFERENCE,
-    Strategy("first trial", 1),
+    FIRST_TRIAL,
+    SIXTEEN,
     EQUAL_TIME,
-    Strategy("16 trials", 16),
     Strategy("64 trials", 64),
     Strategy("200 trials", 200),
     Strategy("random", 64, sampler="random", pruner="none"),
@@ -83,6 +78,7 @@ class Result:
     ``seconds`` of CPU time are those of the search alone, ``n_trials`` all trials that it started.
     """
 
+    version: str
     recording: str
     strategy: str
     seed: int
@@ -92,15 +88,9 @@ class Result:
     n_trials: int
 
 
-def epochs_of_030(n_trials: int) -> int:
-    """Default number of epochs per trial in version 0.3.0: about 125 steps, from 12 to 150 epochs."""
-    return min(max(round(125 / math.ceil(n_trials / BATCH_SIZE)), 12), 150)
-
-
-def search(recording: ScoredRecording, strategy: Strategy, seed: int, seconds: float) -> Result:
+def search(recording: ScoredRecording, strategy: Strategy, label: str, seed: int, seconds: float) -> Result:
     """Run one search in this process, for at most ``seconds`` of CPU time, then export its best trial and score it."""
     torch.set_num_threads(1)
-    opened = recording.open()
     name = f"gain-{recording.name}-{strategy.name.replace(' ', '-').replace(',', '')}-{seed}"
     for leftover in FOLDER.glob(f"{name}.db*"):
         leftover.unlink()
@@ -109,7 +99,6 @@ def search(recording: ScoredRecording, strategy: Strategy, seed: int, seconds: f
         dataset=recording.name,
         architectures=(CHAIN,),
         trials=strategy.trials,
-        epochs=epochs_of_030(opened.train.n_trials) if strategy.as_030 else None,
         sampler=strategy.sampler,
         pruner=strategy.pruner,
         seed=seed,
@@ -126,9 +115,8 @@ def search(recording: ScoredRecording, strategy: Strategy, seed: int, seconds: f
     out = FOLDER / f"{name}.h5"
     export_best([study], out, "test", Selection())
     [scores] = evaluate_submission(out, recording.name, recording.data, None).values()
-    return Result(
-        recording.name, strategy.name, seed, status.best.value, scores["co-bps"], taken, sum(status.states.values())
-    )
+    test, n_trials = scores["co-bps"], sum(status.states.values())
+    return Result(label, recording.name, strategy.name, seed, status.best.value, test, taken, n_trials)
 
 
 def poisson_regression(recording: ScoredRecording) -> Result:
@@ -141,39 +129,33 @@ def poisson_regression(recording: ScoredRecording) -> Result:
     rates = smoothed_rates(counts_of(opened.train_val), heldin_of(opened.test), opened.bin_ms)
     with h5py.File(opened.test_targets) as targets:
         spikes = targets[opened.group]["eval_spikes_heldout"][()].astype(float)
-    return Result(recording.name, "Poisson regression", 0, math.nan, bits_per_spike(rates.numpy(), spikes), 0, 0)
+    return Result("", recording.name, "Poisson regression", 0, math.nan, bits_per_spike(rates.numpy(), spikes), 0, 0)
 
 
-def searches(recording: ScoredRecording, strategies: Sequence[Strategy], seed: int, done: list[Result]) -> list[Result]:
-    """The results of all strategies on one recording, with one seed, except those in ``done``."""
-    results = [result for result in done if (result.recording, result.seed) == (recording.name, seed)]
-    found = []
-    for strategy in strategies:
-        if any(result.strategy == strategy.name for result in results):
-            continue
-        references = [result.seconds for result in results if result.strategy == REFERENCE.name]
-        seconds = references[0] if strategy == EQUAL_TIME else math.inf
-        found.append(search(recording, strategy, seed, seconds))
-        results.append(found[-1])
-    return found
+def seconds_for(strategy: Strategy, recording: ScoredRecording, seed: int, reference: Sequence[Result]) -> float:
+    """The limit of CPU time of a strategy."""
+    if strategy.trials != ENDLESS:
+        return math.inf
+    taken = [r.seconds for r in reference if (r.recording, r.strategy, r.seed) == (recording.name, SIXTEEN.name, seed)]
+    if not taken:
+        raise SystemExit(f"no '{SIXTEEN.name}' of {recording.name} with seed {seed}: give such a log with --reference")
+    return taken[0]
 
 
 def table(results: Sequence[Result]) -> str:
     """One line per recording and strategy, with means over seeds."""
     groups = defaultdict(list)
     for result in results:
-        groups[result.recording, result.strategy].append(result)
-    lines = [
-        "| recording | strategy | val | test | over the first trial | CPU s | trials |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for (recording, strategy), group in groups.items():
+        groups[result.recording, result.version, result.strategy].append(result)
+    columns = ("recording", "version", "strategy", "val", "test", "over the first trial", "CPU s", "trials")
+    lines = [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
+    for (recording, label, strategy), group in sorted(groups.items()):
         tests = [result.test for result in group]
-        first = {r.seed: r.test for r in groups.get((recording, "first trial"), [])}
+        first = {r.seed: r.test for r in groups.get((recording, label, FIRST_TRIAL.name), [])}
         gains = [result.test - first[result.seed] for result in group if result.seed in first]
         means = f"{np.mean([r.seconds for r in group]):.0f} | {np.mean([r.n_trials for r in group]):.0f}"
         val = np.mean([result.val for result in group])
-        lines.append(f"| {recording} | {strategy} | {val:.4f} | {_mean(tests)} | {_mean(gains)} | {means} |")
+        lines.append(f"| {recording} | {label} | {strategy} | {val:.4f} | {_mean(tests)} | {_mean(gains)} | {means} |")
     return "\n".join(lines)
 
 
@@ -193,33 +175,42 @@ def main() -> None:
     parser.add_argument("--strategies", nargs="+", default=names, choices=names)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument(
-        "--log", type=Path, help="file of results: those in it are not computed again, others are added"
-    )
+    parser.add_argument("--log", type=Path, required=True, help="file of results, which are not computed again")
+    parser.add_argument("--reference", type=Path, help="log of an earlier version, for equal time and for the table")
+    parser.add_argument("--label", default=version("nlb-search"), help="name of this version in the table")
     options = parser.parse_args()
-    log: Path | None = options.log
-    results = [Result(**json.loads(line)) for line in log.read_text().splitlines()] if log and log.exists() else []
+    results, reference = results_in(options.log), results_in(options.reference)
     recordings = real_recordings(options.real) + hard_recordings(seed=0)
     if options.only:
         recordings = [recording for recording in recordings if recording.name in options.only]
-    strategies = [strategy for strategy in STRATEGIES if strategy.name in options.strategies]
-    if EQUAL_TIME in strategies and REFERENCE not in strategies:
-        parser.error(f"'{EQUAL_TIME.name}' needs '{REFERENCE.name}'")
-    known = {result.recording for result in results if result.strategy == "Poisson regression"}
-    new = [poisson_regression(recording) for recording in recordings if recording.name not in known]
+    done = {(result.recording, result.strategy, result.seed) for result in results}
     with ProcessPoolExecutor(options.workers, get_context("spawn"), max_tasks_per_child=1) as pool:
         pending = [
-            pool.submit(searches, recording, strategies, seed, results)
+            pool.submit(poisson_regression, recording)
+            for recording in recordings
+            if (recording.name, "Poisson regression", 0) not in done
+        ]
+        pending += [
+            pool.submit(search, recording, strategy, options.label, seed, limit)
             for seed in range(options.seeds)
             for recording in recordings
+            for strategy in STRATEGIES
+            if strategy.name in options.strategies and (recording.name, strategy.name, seed) not in done
+            for limit in [seconds_for(strategy, recording, seed, reference)]
         ]
-        for part in [new, *(future.result() for future in pending)]:
-            results += part
-            if log:
-                with log.open("a") as file:
-                    file.writelines(json.dumps(asdict(result)) + "\n" for result in part)
+        for future in as_completed(pending):
+            results.append(future.result())
+            with options.log.open("a") as log:
+                log.write(json.dumps(asdict(results[-1])) + "\n")
     chosen = {recording.name for recording in recordings}
-    print(table([result for result in results if result.recording in chosen]), flush=True)
+    print(table([result for result in [*reference, *results] if result.recording in chosen]), flush=True)
+
+
+def results_in(log: Path | None) -> list[Result]:
+    """The results in a log file."""
+    if log is None or not log.exists():
+        return []
+    return [Result(**json.loads(line)) for line in log.read_text().splitlines()]
 
 
 if __name__ == "__main__":
