@@ -1,26 +1,23 @@
 """``python -m benchmarks.quality.training_length``: how test co-bps depends on the length of a trial.
 
-Trains `rnnf` with its default settings and several seeds for the default number of steps and for multiples of it, on
-real recordings (``--real session.nwb:20``: the file and the bin width in ms, with ``session.toml`` beside it) and on
-synthetic ones with hard dynamics. Each run's best checkpoint is chosen on val and scored on test, once with the
-weights themselves and once with their exponential moving average. Prints a Markdown table as it goes.
+Trains `rnnf` with its default settings and several seeds, on real recordings (``--real session.nwb:20``: the file and
+the bin width in ms, with ``session.toml`` beside it) and on synthetic ones with hard dynamics. For several numbers of
+steps, the checkpoint that is best on val until then is scored on test, without a refit on train + val; so is the
+checkpoint that early stopping chooses. Prints a Markdown table as it goes.
 """
 
 import argparse
 import math
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import h5py
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from benchmarks.shared.hard_dynamics import HARD_RECORDINGS
-from nlb_search.data.opening import open_recording
-from nlb_search.data.own.recording_settings import read_settings
+from benchmarks.shared.scored_recordings import ScoredRecording, hard_recordings, real_recordings
+from nlb_search.data.recording import Recording
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.scoring.bits_per_spike import co_bps
 from nlb_search.models.tensors import UNKNOWN, Counts
@@ -32,121 +29,109 @@ from nlb_search.search.sampling.space import default_settings
 from nlb_search.search.study.training_length import BATCH_SIZE, EVALUATIONS, default_epochs
 
 CHAIN = parse_chain("GRU(2) -> FF -> exp")
-SETTINGS = default_settings(CHAIN)
-AVERAGE_DECAY = 0.98
-"""Decay of the moving average of weights per step, about 50 steps of memory."""
+STEPS = (60, 125, 250, 500, 1000, 2000)
 
 
 @dataclass(frozen=True)
-class Splits:
-    """A recording in three parts; ``test`` holds the targets of held-out neurons in the window."""
+class Curves:
+    """Scores of K seeds at E evaluations: the epoch of each, and co-bps on val and test, evaluations x seeds."""
 
-    name: str
-    train: Counts
-    val: Counts
-    test: Counts
+    plan: Plan
+    epochs_E: npt.NDArray[np.int64]
+    val_EK: npt.NDArray[np.float64]
+    test_EK: npt.NDArray[np.float64]
 
+    def test_within(self, epochs: float) -> npt.NDArray[np.float64]:
+        """Test score of each seed's checkpoint that is best on val in the first ``epochs`` epochs."""
+        n_evaluations = max(1, np.count_nonzero(self.epochs_E <= epochs))
+        best_K = self.val_EK[:n_evaluations].argmax(axis=0)
+        return np.take_along_axis(self.test_EK, best_K[None], axis=0)[0]
 
-@dataclass(frozen=True)
-class Run:
-    """Scores of one set of checkpoints, evaluations x seeds: co-bps on val and on test."""
-
-    val: npt.NDArray[np.float64]
-    test: npt.NDArray[np.float64]
-
-    def __str__(self) -> str:
-        """Val, test with its standard error over seeds, and test of the last evaluation, as cells of a table."""
-        best = self.val.argmax(axis=0)[None]
-        val, test = (np.take_along_axis(scores, best, axis=0)[0] for scores in (self.val, self.test))
-        error = test.std(ddof=1) / np.sqrt(len(test))
-        return f"{val.mean():.4f} | {test.mean():.4f} ± {error:.4f} | {self.test[-1].mean():.4f}"
-
-    @property
-    def best_evaluation(self) -> float:
-        """Which evaluation scores best on val, as a share of the run, averaged over seeds."""
-        return float((self.val.argmax(axis=0).mean() + 1) / len(self.val))
+    def stopped_at(self, seed: int) -> int:
+        """Epoch after which early stopping ends the training of a seed."""
+        best = 0
+        for evaluation, epoch in enumerate(self.epochs_E):
+            if self.val_EK[evaluation, seed] > self.val_EK[best, seed]:
+                best = evaluation
+            if self.plan.is_over(int(epoch), int(self.epochs_E[best])):
+                return int(epoch)
+        return self.plan.epochs
 
 
-def real_recording(file: Path, bin_ms: int) -> Splits:
-    """A recording from an NWB file with test trials; its settings are in the TOML file of the same name."""
-    recording = open_recording(file.stem, file, bin_ms, settings=read_settings(file.with_suffix(".toml")))
-    if recording.test is None or recording.test_targets is None:
-        raise SystemExit(f"{file} has no test trials with known held-out spikes: give a recording that has")
+def test_counts(recording: Recording) -> Counts:
+    """Counts of the test trials; forward bins, which are not scored here, are unknown."""
+    assert recording.test is not None
+    assert recording.test_targets is not None
     sizes = sizes_of(recording)
     with h5py.File(recording.test_targets) as targets:
         heldout = np.nan_to_num(targets[recording.group]["eval_spikes_heldout"][()], nan=UNKNOWN).astype(np.uint8)
     counts = np.full((recording.test.n_trials, sizes.n_bins, sizes.n_neurons), UNKNOWN, np.uint8)
     counts[:, : sizes.n_window, : sizes.n_heldin] = recording.test.heldin
     counts[:, : sizes.n_window, sizes.n_heldin :] = heldout
-    test = Counts(torch.from_numpy(counts), sizes)
-    return Splits(f"{file.stem}, {bin_ms} ms bins", counts_of(recording.train), counts_of(recording.val), test)
+    return Counts(torch.from_numpy(counts), sizes)
 
 
-def hard_recordings(seed: int) -> Iterator[Splits]:
-    for hard in HARD_RECORDINGS:
-        yield Splits(str(hard), *hard.splits(seed))
-
-
-def train(splits: Splits, epochs: int, seeds: int) -> tuple[Run, Run]:
-    """Train with several seeds side by side; returns the scores of the weights and of their moving average."""
+def train(recording: Recording, epochs: int, seeds: int) -> Curves:
+    """Train all seeds side by side, without early stopping, and evaluate them on val and test."""
     plan = Plan(epochs=epochs, evaluate_every=math.ceil(epochs / EVALUATIONS), batch_size=BATCH_SIZE)
-    device = torch.device("cpu")
-    trainings = [Training(CHAIN, SETTINGS, plan, splits.train, seed, device) for seed in range(seeds)]
+    counts, device = counts_of(recording.train), torch.device("cpu")
+    splits = (counts_of(recording.val), test_counts(recording))
+    trainings = [Training(CHAIN, default_settings(CHAIN), plan, counts, seed, device) for seed in range(seeds)]
     side_by_side = SideBySide(trainings)
-    weights_KP = side_by_side.rows.weights_KP
-    average_KP = weights_KP.clone()
-    steps = plan.steps_per_epoch(splits.train.n_trials)
-    scores = []
+    evaluated, scores = [], []
     for epoch in range(1, epochs + 1):
         side_by_side.train_epoch(lambda: False)
         for training in trainings:
             training.epoch = epoch
-        # Early on the average must forget the initial weights faster than later.
-        decay = min(AVERAGE_DECAY**steps, epoch / (epoch + 9))
-        average_KP.lerp_(weights_KP, 1 - decay)
         if plan.is_evaluation(epoch):
-            plain = _scores(side_by_side, splits)
-            last_KP = weights_KP.clone()
-            weights_KP.copy_(average_KP)
-            scores.append((plain, _scores(side_by_side, splits)))
-            weights_KP.copy_(last_KP)
-    # Evaluations x (weights, average) x (val, test) x seeds.
-    found = np.array(scores)
-    return Run(found[:, 0, 0], found[:, 0, 1]), Run(found[:, 1, 0], found[:, 1, 1])
+            evaluated.append(epoch)
+            rates = [side_by_side.rates(split.heldin_BWI) for split in splits]
+            scores.append(
+                [
+                    [co_bps(of_one, split).item() for of_one in of_all]
+                    for of_all, split in zip(rates, splits, strict=True)
+                ]
+            )
+    val_EK, test_EK = np.array(scores).transpose(1, 0, 2)
+    return Curves(plan, np.array(evaluated), val_EK, test_EK)
 
 
-def _scores(side_by_side: SideBySide, splits: Splits) -> list[list[float]]:
-    """co-bps of every network on val and on test."""
-    return [
-        [co_bps(rates_BTN, counts).item() for rates_BTN in side_by_side.rates(counts.heldin_BWI)]
-        for counts in (splits.val, splits.test)
-    ]
+def row(scored: ScoredRecording, length: float, seeds: int) -> str:
+    """The line of one recording; ``length`` multiplies the default maximum number of epochs."""
+    recording = scored.open()
+    n_trials = recording.train.n_trials
+    epochs = round(length * default_epochs(n_trials))
+    start = time.process_time()
+    curves = train(recording, epochs, seeds)
+    seconds = (time.process_time() - start) / seeds
+    steps_per_epoch = curves.plan.steps_per_epoch(n_trials)
+    limits = [steps / steps_per_epoch for steps in STEPS]
+    cells = [_mean(curves.test_within(limit)) if limit <= epochs else "" for limit in limits]
+    ends = [curves.stopped_at(seed) for seed in range(seeds)]
+    stopped = np.array([curves.test_within(end)[seed] for seed, end in enumerate(ends)])
+    cells += [_mean(stopped), f"{np.mean(ends):.0f} of {epochs}", f"{seconds:.0f}"]
+    return f"| {scored.name}, {n_trials} train trials | {' | '.join(cells)} |"
+
+
+def _mean(scores: npt.NDArray[np.float64]) -> str:
+    """The mean over seeds, with its standard error."""
+    return f"{scores.mean():.4f} ± {scores.std(ddof=1) / math.sqrt(len(scores)):.4f}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--real", nargs="*", default=[], metavar="FILE:BIN_MS")
-    parser.add_argument("--seeds", type=int, default=4)
-    parser.add_argument("--lengths", type=int, nargs="+", default=[1, 4, 8], help="multiples of the default epochs")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--length", type=float, default=1.0, help="multiple of the default maximum number of epochs")
     parser.add_argument("--only-real", action="store_true", help="leave the synthetic recordings out")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    files = [text.rpartition(":") for text in options.real]
-    recordings = [real_recording(Path(file), int(bin_ms)) for file, _, bin_ms in files]
-    if not options.only_real:
-        recordings += hard_recordings(seed=0)
-    print(
-        "| recording | epochs | weights: val | test | test, last | average: val | test | test, last | best at | CPU s |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|---|")
-    for splits in recordings:
-        for length in options.lengths:
-            epochs = length * default_epochs(splits.train.n_trials)
-            start = time.process_time()
-            weights, average = train(splits, epochs, options.seeds)
-            seconds = time.process_time() - start
-            best_at = f"{weights.best_evaluation:.0%}"
-            print(f"| {splits.name} | {epochs} | {weights} | {average} | {best_at} | {seconds:.0f} |", flush=True)
+    recordings = real_recordings(options.real) + ([] if options.only_real else hard_recordings(seed=0))
+    limits = [f"{steps} steps" for steps in STEPS]
+    columns = ["recording", *limits, "early stopping", "epochs", "CPU s per seed"]
+    print(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
+    for scored in recordings:
+        print(row(scored, options.length, options.seeds), flush=True)
 
 
 if __name__ == "__main__":
