@@ -1,14 +1,15 @@
 """Commands that score and export: rescore, export-best and evaluate."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from nlb_search.models.architecture.known_chains import KNOWN_MEANS
 from nlb_search.search.cli import options
 from nlb_search.search.cli.terminal import INTERRUPTED, OUTPUT, print_json
-from nlb_search.search.submission.option_values import Judge, Phase
+from nlb_search.search.errors import UsageError
+from nlb_search.search.submission.option_values import AUTO, Judge, Phase
 
 
 def rescore(
@@ -53,7 +54,15 @@ def export_best(
     phase: Annotated[
         Phase, typer.Option(help="Split to predict. For test, the model is trained again on train + val.")
     ] = "val",
-    ensemble: Annotated[int, typer.Option(min=1, help="Number of best trials to average.")] = 1,
+    ensemble: Annotated[
+        str,
+        typer.Option(
+            metavar="N|auto", help="Number of best trials to average, or auto: select trials and weights on val."
+        ),
+    ] = "1",
+    trial: Annotated[
+        int | None, typer.Option(min=0, help="Number of the trial to export, instead of the best.")
+    ] = None,
     arch: Annotated[
         list[str] | None,
         typer.Option(
@@ -71,9 +80,20 @@ def export_best(
     from nlb_search.search.submission.selection import Selection
 
     locations = options.locations(storage, data, artifacts)
-    selection = Selection(ensemble, options.chains(arch), by)
+    if trial is not None and (ensemble != "1" or arch or by != "val"):
+        raise UsageError("--trial names one trial: remove --ensemble, --arch and --by")
+    selection = Selection(_ensemble_size(ensemble), options.chains(arch), by, trial)
     export([open_named_study(locations, name) for name in study], out, phase, selection)
     typer.echo(f"wrote {out}, phase {phase}, and checked all arrays")
+
+
+def _ensemble_size(text: str) -> int | Literal["auto"]:
+    """The value of --ensemble. Raises UsageError unless it is a positive whole number or auto."""
+    if text == AUTO:
+        return AUTO
+    if not text.isdecimal() or int(text) < 1:
+        raise UsageError(f"--ensemble {text}: give a number of trials from 1, or auto")
+    return int(text)
 
 
 def evaluate(

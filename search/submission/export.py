@@ -9,20 +9,21 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from optuna.trial import FrozenTrial
 
+from nlb_search.data.recording import Recording
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.architecture.network import Network, predict
 from nlb_search.models.errors import DivergedError
-from nlb_search.models.tensors import Sizes
-from nlb_search.models.training.state import Progress, Training
+from nlb_search.models.scoring.bits_per_spike import bits_per_spike
+from nlb_search.models.tensors import with_nan
+from nlb_search.models.training.state import Training
 from nlb_search.models.training.trainer import train_through
 from nlb_search.search.errors import SearchError
 from nlb_search.search.recording_tensors import counts_of, heldin_of
-from nlb_search.search.scoring.saved_networks import load_network
 from nlb_search.search.study.open_study import OpenStudy
-from nlb_search.search.study.specification import check_version
-from nlb_search.search.submission.option_values import Phase
+from nlb_search.search.submission.ensemble_selection import select_ensemble
+from nlb_search.search.submission.finalists import Finalist, load_finalist
+from nlb_search.search.submission.option_values import AUTO, Phase
 from nlb_search.search.submission.selection import Selection, select
 from nlb_search.search.submission.submission_file import (
     CONTENT,
@@ -42,26 +43,28 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Finalist:
-    """A complete trial with its network, settings, and progress at its best evaluation on val."""
+class Member:
+    """A finalist and its weight in the mean of rates; the weights of an ensemble sum to 1."""
 
-    trial: FrozenTrial
-    network: Network
-    settings: dict[str, object]
-    progress: Progress
+    finalist: Finalist
+    weight: float
 
 
 def export_best(studies: list[OpenStudy], out: Path, phase: Phase, selection: Selection) -> None:
     """Write a submission with the mean rates of the trials that ``selection`` selects in each study.
 
-    In phase test, each trial is first trained again on train + val, up to the epoch of its best evaluation in the
-    search. Raises SearchError if two studies are of one dataset, if a study has too few complete trials, or if ``out``
-    cannot be written. All of this is checked before training.
+    With several trials, the rates are averaged, weighted if the selection is an ensemble chosen on val. In phase test,
+    each trial is first trained again on train + val, up to the epoch of its best evaluation in the search.
+
+    Raises SearchError if two studies are of one dataset, if a study has too few complete trials, or if ``out`` cannot
+    be written. All of this is checked before training.
     """
     _check_path(out)
     retry = DatabaseRetry(threading.Event())
-    chosen = [[_load(study, trial) for trial in retry.call(partial(select, study, selection))] for study in studies]
     recordings = [study.recording() for study in studies]
+    chosen = [
+        _members(study, recording, selection, retry) for study, recording in zip(studies, recordings, strict=True)
+    ]
     groups = [recording.group for recording in recordings]
     repeated = {group for group in groups if groups.count(group) > 1}
     if repeated:
@@ -69,26 +72,33 @@ def export_best(studies: list[OpenStudy], out: Path, phase: Phase, selection: Se
     for recording in recordings:
         phase_splits(recording, phase)
     predictions, facts = [], {}
-    for study, recording, finalists in zip(studies, recordings, chosen, strict=True):
-        for finalist in finalists:
-            number, architecture = finalist.trial.number, finalist.settings["architecture"]
-            _log.info("%s: trial %d, %s, co-bps %.4f on val", study.name, number, architecture, finalist.trial.value)
+    for study, recording, members in zip(studies, recordings, chosen, strict=True):
+        for member in members:
+            trial, architecture = member.finalist.trial, member.finalist.architecture
+            weight = "" if len(members) == 1 else f", weight {member.weight:.2f}"
+            _log.info(
+                "%s: trial %d, %s, co-bps %.4f on val%s", study.name, trial.number, architecture, trial.value, weight
+            )
         trained, evaluated = phase_splits(recording, phase)
-        networks = [finalist.network if phase == "val" else _train_again(study, finalist) for finalist in finalists]
+        networks = [
+            member.finalist.network if phase == "val" else _train_again(study, member.finalist) for member in members
+        ]
+        weights = [member.weight for member in members]
         predictions.append(
             Prediction(
                 recording,
                 phase,
-                train_rates=_mean_rates(networks, heldin_of(trained)),
-                eval_rates=_mean_rates(networks, heldin_of(evaluated)),
+                train_rates=_mean_rates(networks, weights, heldin_of(trained)),
+                eval_rates=_mean_rates(networks, weights, heldin_of(evaluated)),
             )
         )
         facts[recording.group] = {
             "dataset": recording.name,
             "study": study.name,
-            "trials": ", ".join(str(finalist.trial.number) for finalist in finalists),
+            "trials": ", ".join(str(member.finalist.trial.number) for member in members),
+            "weights": ", ".join(f"{weight:.4g}" for weight in weights),
             "chosen_by": selection.judge,
-            "architecture": "; ".join(str(finalist.settings["architecture"]) for finalist in finalists),
+            "architecture": "; ".join(member.finalist.architecture for member in members),
             **_own_facts(study),
         }
     write_submission(out, predictions, facts)
@@ -111,17 +121,25 @@ def _check_path(out: Path) -> None:
         raise SearchError(f"the folder {out.parent} cannot be written to: name another file with --out")
 
 
-def _load(study: OpenStudy, trial: FrozenTrial) -> Finalist:
-    # Other versions may use the same parameter names for different weights.
-    check_version(study.spec, "nlb-search")
-    checkpoint = load_network(study, trial)
-    facts = checkpoint.facts
-    settings = facts["settings"]
-    architecture, hyper = settings_of(settings)
-    sizes = Sizes(**facts["sizes"])
-    network = Network(parse_chain(architecture), sizes, hyper, torch.zeros(sizes.n_neurons))
-    network.load_state_dict(checkpoint.tensors)
-    return Finalist(trial, network.to(training_device()), settings, Progress(**facts["progress"]))
+def _members(study: OpenStudy, recording: Recording, selection: Selection, retry: DatabaseRetry) -> list[Member]:
+    """The selected trials with their weights: equal ones, or those of ``select_ensemble``, highest first."""
+    trials = retry.call(partial(select, study, selection))
+    finalists = [load_finalist(study, trial) for trial in trials]
+    if selection.count != AUTO:
+        return [Member(finalist, 1 / len(finalists)) for finalist in finalists]
+    val = counts_of(recording.val)
+    heldout = (slice(None), slice(val.sizes.n_window), slice(val.sizes.n_heldin, None))
+    heldin = val.heldin_BWI.to(training_device())
+    rates_MBTN = torch.stack([predict(finalist.network, heldin).cpu()[heldout] for finalist in finalists])
+    spikes_BTN = with_nan(val.counts_BTN[heldout])
+    weights_M = select_ensemble(rates_MBTN, spikes_BTN)
+    mean_BTN = torch.einsum("m,mbtn->btn", weights_M, rates_MBTN)
+    score = bits_per_spike(mean_BTN, spikes_BTN).item()
+    members = [
+        Member(finalist, weight) for finalist, weight in zip(finalists, weights_M.tolist(), strict=True) if weight
+    ]
+    _log.info("%s: the mean of %d trials has co-bps %.4f on val", study.name, len(members), score)
+    return sorted(members, key=lambda member: -member.weight)
 
 
 def _train_again(study: OpenStudy, finalist: Finalist) -> Network:
@@ -139,7 +157,8 @@ def _train_again(study: OpenStudy, finalist: Finalist) -> Network:
     return training.averaged_network()
 
 
-def _mean_rates(networks: list[Network], heldin: torch.Tensor) -> Rates:
-    rates = [predict(network, heldin.to(training_device())).cpu().numpy() for network in networks]
-    mean: Rates = np.mean(rates, axis=0, dtype=np.float32)
+def _mean_rates(networks: list[Network], weights: list[float], heldin: torch.Tensor) -> Rates:
+    mean: Rates = np.average(
+        [predict(network, heldin.to(training_device())).cpu().numpy() for network in networks], axis=0, weights=weights
+    ).astype(np.float32)
     return mean

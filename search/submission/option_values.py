@@ -4,5 +4,8 @@ from typing import Literal
 
 Phase = Literal["val", "test"]
 
+AUTO: Literal["auto"] = "auto"
+"""Value of --ensemble: trials and their weights are selected on val."""
+
 Judge = Literal["val", "splits"]
 """Score that ranks the trials: co-bps on val in the search, or the mean over the folds of ``rescore``."""

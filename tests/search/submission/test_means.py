@@ -104,3 +104,43 @@ def test_chains_that_the_study_cannot_give(
     assert refused.code == 1
     assert says in refused.err
     assert not (folder / "no.h5").exists()
+
+
+def _co_bps(folder: Path, recordings: Path) -> float:
+    evaluated = call("evaluate", "x.h5", "--dataset", "mc_rtt", "--json", "--data", recordings, cwd=folder)
+    assert evaluated.code == 0, evaluated.err
+    return float(json.loads(evaluated.out)["mc_rtt"]["co-bps"])
+
+
+def test_an_ensemble_selected_on_val_scores_at_least_as_high_as_the_best_trial(folder: Path, recordings: Path) -> None:
+    _, attributes = _exported(folder, recordings, "--ensemble", "auto")
+    weights = [float(weight) for weight in attributes["weights"].split(", ")]
+    assert sum(weights) == pytest.approx(1, abs=1e-3)
+    assert len(weights) == len(attributes["trials"].split(", "))
+    best = max(trial.value or 0.0 for trial in _study(folder).study.get_trials())
+    assert _co_bps(folder, recordings) >= best - 1e-4
+
+
+def test_any_complete_trial_can_be_exported(folder: Path, recordings: Path) -> None:
+    trials = sorted(_study(folder).study.get_trials(), key=lambda trial: trial.value or 0.0)
+    _, attributes = _exported(folder, recordings, "--trial", str(trials[0].number))
+    assert attributes["trials"] == str(trials[0].number)
+    assert _co_bps(folder, recordings) == pytest.approx(trials[0].value, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--trial", "17"), "no complete trial 17: choose one of 0, 1, 2, 3"),
+        (("--trial", "1", "--ensemble", "auto"), "--trial names one trial: remove --ensemble"),
+        (("--ensemble", "all"), "--ensemble all: give a number of trials from 1, or auto"),
+        (("--ensemble", "0"), "--ensemble 0: give a number of trials from 1, or auto"),
+    ],
+)
+def test_a_selection_that_makes_no_sense_is_refused(
+    folder: Path, recordings: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    refused = call("export-best", "study", "--out", "none.h5", *arguments, "--data", recordings, cwd=folder)
+    assert refused.code in (1, 2)
+    assert message in " ".join(refused.err.split())
+    assert not (folder / "none.h5").exists()

@@ -1,0 +1,44 @@
+"""Finalists: complete trials with their networks, which can be exported."""
+
+from dataclasses import dataclass
+
+import torch
+from optuna.trial import FrozenTrial
+
+from nlb_search.models.architecture.chain import parse_chain
+from nlb_search.models.architecture.network import Network
+from nlb_search.models.tensors import Sizes
+from nlb_search.models.training.state import Progress
+from nlb_search.search.scoring.saved_networks import load_network
+from nlb_search.search.study.open_study import OpenStudy
+from nlb_search.search.study.specification import check_version
+from nlb_search.search.workers.devices import training_device
+from nlb_search.search.workers.trial import settings_of
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A complete trial with its network, settings, and progress at its best evaluation on val."""
+
+    trial: FrozenTrial
+    network: Network
+    settings: dict[str, object]
+    progress: Progress
+
+    @property
+    def architecture(self) -> str:
+        return str(self.settings["architecture"])
+
+
+def load_finalist(study: OpenStudy, trial: FrozenTrial) -> Finalist:
+    """Load a complete trial. Raises SearchError if its network is missing or of another version."""
+    # Other versions may use the same parameter names for different weights.
+    check_version(study.spec, "nlb-search")
+    checkpoint = load_network(study, trial)
+    facts = checkpoint.facts
+    settings = facts["settings"]
+    architecture, hyper = settings_of(settings)
+    sizes = Sizes(**facts["sizes"])
+    network = Network(parse_chain(architecture), sizes, hyper, torch.zeros(sizes.n_neurons))
+    network.load_state_dict(checkpoint.tensors)
+    return Finalist(trial, network.to(training_device()), settings, Progress(**facts["progress"]))
