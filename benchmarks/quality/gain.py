@@ -65,6 +65,8 @@ STRATEGIES = (
     FIRST_TRIAL,
     SIXTEEN,
     EQUAL_TIME,
+    Strategy("equal time, halving", ENDLESS, pruner="halving"),
+    Strategy("16 trials, halving", 16, pruner="halving"),
     Strategy("64 trials", 64),
     Strategy("200 trials", 200),
     Strategy("random", 64, sampler="random", pruner="none"),
