@@ -10,7 +10,7 @@ import time
 
 import torch
 
-from benchmarks.shared.synthetic_searches import Synthetic, new_place
+from benchmarks.shared.synthetic_searches import Synthetic, new_locations
 from nlb_search.search.study.creation import StudyRequest, create_or_open
 from nlb_search.search.workers.memory import keep_freed_memory
 from nlb_search.search.workers.stopping import Stop
@@ -24,7 +24,7 @@ EPOCHS = 4
 
 def measure(recording: Synthetic, trials: int) -> tuple[list[float], list[float]]:
     """Seconds to start each trial, and to finish it."""
-    locations = new_place(recording, "between")
+    locations = new_locations(recording, "between")
     request = StudyRequest(
         dataset=recording.dataset, architectures=("GRU(2) -> FF -> exp",), trials=trials, epochs=EPOCHS, pruner="none"
     )

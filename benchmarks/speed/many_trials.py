@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from benchmarks.shared.synthetic_searches import FOLDER, Synthetic, new_place
+from benchmarks.shared.synthetic_searches import FOLDER, Synthetic, new_locations
 from nlb_search.search.launching.worker_process import MODULE
 from nlb_search.search.study.open_study import open_named_study
 
@@ -38,7 +38,7 @@ class Measured:
 def searched(workers: int, side_by_side: int, trials: int, gpus: str) -> Measured:
     """Search with so many workers; the clock runs from the first trial's begin to the last one's end."""
     name = f"many-{workers}-{side_by_side}"
-    locations = new_place(RECORDING, name)
+    locations = new_locations(RECORDING, name)
     space = FOLDER / "same-sizes.toml"
     space.write_text(SPACE)
     options = {
