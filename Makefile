@@ -1,5 +1,5 @@
-# The commands of the README, `make demo`, `make test`, `make bench` and `make audit`, and what they are made of.
-# Every target is safe to run again: the environment is made once and remade when what it is made from changes.
+# The commands of the README. Every target can be run again: the environment is created once, and again when one of its
+# source files changes.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -27,14 +27,14 @@ lint: $(INSTALLED)
 
 audit: $(INSTALLED)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[audit]'
-	# --strict: a package whose weaknesses could not be looked up is an error, not a sound package.
+	# --strict: fail if the vulnerabilities of a package cannot be looked up.
 	$(BIN)/pip-audit --strict --disable-pip --no-deps --requirement constraints.txt
 
 $(INSTALLED): pyproject.toml constraints.txt Makefile
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "nlb-search needs Python 3.11 or newer, not %s: say which with `make PYTHON=python3.12 ...`" % sys.version.split()[0])'
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "nlb-search needs Python 3.11 or newer, not %s: choose a version with `make PYTHON=python3.12 ...`" % sys.version.split()[0])'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test]'
-	# nlb_tools asks for pandas <= 1.3.4, which has no build for today's Python; it runs on pandas 2.
+	# nlb_tools requires pandas <= 1.3.4, which has no build for current Python versions. It also runs with pandas 2.
 	$(BIN)/pip install --quiet --no-deps nlb_tools==0.0.4
 	touch $@
 

@@ -1,5 +1,5 @@
-"""Figures that a reader can reproduce with one command each, run from the repository's root.
+"""Programs that reproduce the published measurements. Run each from the root of the repository.
 
-``python -m benchmarks.speed.one_trial`` runs one of them; ``demo`` and ``context`` are what the Makefile runs. They may
-import anything of ``nlb_search``, which imports nothing of them.
+Example: ``python -m benchmarks.speed.one_trial``. ``make demo``, ``make bench`` and ``make gpu`` run ``demo``,
+``bench`` and ``gpu``. Benchmarks may import any module of ``nlb_search``; ``nlb_search`` does not import them.
 """

@@ -1,7 +1,7 @@
-"""``make bench``: how fast training is on this machine, measured in one run and written into ``RESULTS.md``.
+"""``make bench``: measures training speed on this machine and writes the tables to ``RESULTS.md``.
 
-Takes under 15 minutes on two cores, most of them for the ten minutes of the published loop. Leave the machine alone
-meanwhile. Each part is a program of its own that can be run with other options.
+Takes less than 15 minutes on two cores; the published loop runs for ten of them. Do not use the machine for other work
+during the run. Each part is also a separate program with its own options.
 """
 
 import platform
@@ -20,14 +20,14 @@ BEGIN, END = "<!-- make bench writes from here -->", "<!-- to here -->"
 
 
 def processor() -> str:
-    """The processor's name, as Linux gives it."""
+    """The model name of the processor from ``/proc/cpuinfo``."""
     info = Path("/proc/cpuinfo")
     names = [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
     return names[0] if names else platform.machine()
 
 
-def measured() -> str:
-    """Every part, measured one after the other."""
+def run_all() -> str:
+    """Run all parts one after another; return their tables as Markdown."""
     began = time.monotonic()
     parts = {
         "One trial": one_trial.report(seconds=600, seeds=4, published_seeds=1),
@@ -45,7 +45,7 @@ def measured() -> str:
 def main() -> None:
     keep_freed_memory()
     torch.set_num_threads(1)
-    text = measured()
+    text = run_all()
     print(text)
     before, rest = RESULTS.read_text().split(BEGIN)
     _, after = rest.split(END)

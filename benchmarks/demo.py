@@ -1,8 +1,8 @@
-"""``make demo``: from a synthetic recording to scored submissions, in a folder of its own.
+"""``make demo``: runs all steps from a synthetic recording to scored submissions, in the folder ``demo``.
 
-Writes an mc_rtt recording of 80 neurons and 500 trials as NWB files, searches it with two workers, exports the best
-trial for val and for test, scores both, and prints what came out beside the ceiling: the co-bps of an observer that
-knows how the recording was made but sees only its held-in spikes. A second run starts from an empty folder again.
+Writes an mc_rtt recording with 80 neurons and 500 trials as NWB files, searches it with two workers, exports the best
+trial for val and for test, and scores both. Prints the scores and the ceiling: the co-bps of a Bayes observer that
+knows how the recording was generated but sees only the held-in spikes. Each run deletes the folder first.
 """
 
 import json
@@ -25,15 +25,15 @@ STUDY, TRIALS, EPOCHS = "demo", 16, 12
 
 
 def nlb_search(*arguments: str) -> str:
-    """Run a command of nlb-search in the demo's folder, show it, and return what it prints."""
+    """Print a command of nlb-search, run it in the demo folder, and return its output."""
     print(f"\n$ nlb-search {' '.join(arguments)}", flush=True)
-    places = {
+    environment = os.environ | {
         "NLB_SEARCH_CACHE": "cache",
         "NLB_SEARCH_STORAGE": "sqlite:///nlb-search.db",
         "NLB_SEARCH_DATA": "nlb-data",
     }
     done = subprocess.run(
-        [sys.executable, *MODULE, *arguments], cwd=FOLDER, env=os.environ | places, stdout=subprocess.PIPE, text=True
+        [sys.executable, *MODULE, *arguments], cwd=FOLDER, env=environment, stdout=subprocess.PIPE, text=True
     )
     if done.returncode != 0:
         sys.exit(done.returncode)
@@ -59,20 +59,20 @@ def main() -> None:
     states = json.loads(nlb_search("status", STUDY, "--json"))["states"]
     ceiling = read_ceiling(FOLDER / "nlb-data" / "mc_rtt" / "mc_rtt_truth.h5")
 
-    table = Table("", "val", "test", title="\nThe best of the search, scored against the known truth")
+    table = Table("", "val", "test", title="\nBest trial and ceiling")
     table.add_row("co-bps", f"{val['co-bps']:.4f}", f"{test['co-bps']:.4f}")
     table.add_row("ceiling", f"{ceiling.co_bps_val:.4f}", f"{ceiling.co_bps_test:.4f}")
-    shares = (val["co-bps"] / ceiling.co_bps_val, test["co-bps"] / ceiling.co_bps_test)
-    table.add_row("share of the ceiling", *(f"{share:.3f}" for share in shares))
+    fractions = (val["co-bps"] / ceiling.co_bps_val, test["co-bps"] / ceiling.co_bps_test)
+    table.add_row("fraction of the ceiling", *(f"{fraction:.3f}" for fraction in fractions))
     table.add_row("vel R2", f"{val['vel R2']:.4f}", f"{test['vel R2']:.4f}")
     table.add_row("fp-bps", f"{val['fp-bps']:.4f}", f"{test['fp-bps']:.4f}")
     table.add_row("submission", *(str(FOLDER / name) for name in ("val.h5", "test.h5")))
     console = Console()
     console.print(table)
     finished = f"{states['complete']} trials complete, {states['pruned']} pruned"
-    console.print(f"{finished}, {time.monotonic() - began:.0f} seconds in all")
-    console.print(f"the search as a figure: {FOLDER / 'figures' / 'history.html'}")
-    console.print(f"look around: cd {FOLDER}; export NLB_SEARCH_CACHE=cache; ../.venv/bin/nlb-search status {STUDY}")
+    console.print(f"{finished}, {time.monotonic() - began:.0f} seconds in total")
+    console.print(f"figure of the search: {FOLDER / 'figures' / 'history.html'}")
+    console.print(f"next steps: cd {FOLDER}; export NLB_SEARCH_CACHE=cache; ../.venv/bin/nlb-search status {STUDY}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The import name of nlb-search. Each package in it is a link to the folder of that name at the top of the repository.
+"""The package nlb_search. Its four subpackages are links to the folders of the same names in the repository root.
 
-So an installed user gets one name, `nlb_search`, and the four folders stay where they are.
+This way, an installation adds only one top-level package.
 """

@@ -7,8 +7,8 @@ from nlb_search.search.cli.password_arguments import restart_without_passwords
 
 
 def main() -> None:
-    """Run the command line. Its imports take seconds, and Ctrl-C must end those as quietly as the rest."""
-    # As Ctrl-C does, so that what is to be done at the end is done: to stop a private server, for one.
+    """Run the command line. Handles Ctrl-C also during the imports, which take seconds."""
+    # Raise SystemExit on SIGTERM, so that cleanup code runs, for example to stop a private server.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         restart_without_passwords()

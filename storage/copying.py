@@ -83,7 +83,7 @@ def copy_study(name: str, source: StudyLocation, target: StudyLocation) -> Itera
     check_folder(new_folder)
     try:
         with claim_lock(source.url, name):
-            _check_nobody_works(study)
+            _check_no_running_workers(study)
             yield from _copy_files(folder, new_folder)
             # One transaction at the target: the study appears there only when it is complete.
             with engine_of(database).connect() as old, engine_of(new_database).begin() as new:
@@ -94,7 +94,7 @@ def copy_study(name: str, source: StudyLocation, target: StudyLocation) -> Itera
         raise StorageError(f"the copy was interrupted ({reason_of(error)}): run it again to complete it") from error
 
 
-def _check_nobody_works(study: optuna.Study) -> None:
+def _check_no_running_workers(study: optuna.Study) -> None:
     """Raises StorageError if a worker holds a trial of the study."""
     silent = silent_trials(study)
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):

@@ -1,1 +1,1 @@
-"""The parts of ``benchmarks/gpu.py``: each measures one thing, in a separate process, and records it as it goes."""
+"""The parts of ``benchmarks/gpu.py``. Each runs in a separate process and writes its results as soon as it has them."""

@@ -1,4 +1,4 @@
-"""The machine: card, driver, CUDA, torch; and the tests that need a GPU."""
+"""Describes the machine (GPU, driver, CUDA, torch) and runs the tests that need a GPU."""
 
 import platform
 import subprocess
@@ -14,36 +14,36 @@ ROOT = Path(__file__).parents[2]
 
 
 def device(context: Context) -> None:
-    """Print what everything else is measured on."""
-    facts = {"python": platform.python_version(), "torch": torch.__version__, "cores": usable_cores()}
+    """Record the hardware and the software versions."""
+    properties = {"python": platform.python_version(), "torch": torch.__version__, "cores": usable_cores()}
     if context.has_gpu:
-        properties = torch.cuda.get_device_properties(context.device)
-        facts |= {
-            "card": properties.name,
-            "memory": f"{properties.total_memory / 2**30:.0f} GiB",
-            "multiprocessors": properties.multi_processor_count,
-            "driver": _asked("driver_version"),
+        gpu = torch.cuda.get_device_properties(context.device)
+        properties |= {
+            "GPU": gpu.name,
+            "memory": f"{gpu.total_memory / 2**30:.0f} GiB",
+            "multiprocessors": gpu.multi_processor_count,
+            "driver": _query_driver("driver_version"),
             "CUDA": torch.version.cuda or "none",
             "cuDNN": torch.backends.cudnn.version() or "none",
         }
-    for what, value in facts.items():
-        context.record.row("Machine", what=what, value=value)
+    for name, value in properties.items():
+        context.record.row("Machine", property=name, value=value)
     if not context.has_gpu:
-        context.without_gpu("Card and driver")
+        context.skip_without_gpu("GPU and driver")
 
 
-def _asked(field: str) -> str:
+def _query_driver(field: str) -> str:
     command = ["nvidia-smi", f"--query-gpu={field}", "--format=csv,noheader"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return done.stdout.splitlines()[0].strip()
 
 
 def tests(context: Context) -> None:
-    """Run the tests of tests/gpu. Raises RuntimeError with their words if one fails."""
+    """Run the tests in tests/gpu. Raises RuntimeError with their output if one fails."""
     if not context.has_gpu:
-        context.without_gpu("The tests of tests/gpu")
+        context.skip_without_gpu("Tests in tests/gpu")
         return
-    # Without the suite's own conftest, which starts servers that these tests do not need.
+    # Skip tests/conftest.py: it starts servers that these tests do not need.
     command = [
         sys.executable,
         "-m",
@@ -59,4 +59,4 @@ def tests(context: Context) -> None:
     print(done.stdout)
     if done.returncode:
         raise RuntimeError(f"tests failed:\n{done.stdout[-6000:]}")
-    context.record.say(f"The tests that need a GPU: {done.stdout.strip().splitlines()[-1]}")
+    context.record.sentence(f"Tests that need a GPU: {done.stdout.strip().splitlines()[-1]}")

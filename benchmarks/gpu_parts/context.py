@@ -1,4 +1,4 @@
-"""What every part is given: sizes, the device, time and where to write."""
+"""The context of a part: sizes, device, deadline and output."""
 
 import time
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ CHAINS = (RNNF, "minGRU(2) -> FF -> exp", "GRU(2) -> FF -> RoBERTa(1) -> FF -> e
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """How large everything is that parts measure.
+    """Sizes of the measurements.
 
-    ``together`` are numbers of trials side by side; ``steps`` the steps of an epoch when steps are timed; ``epochs``
-    those of curves, ``seeds`` the trials of which there are curves in each precision.
+    ``n_side_by_side`` are the numbers of trials side by side, ``steps`` the steps per epoch when steps are timed,
+    ``epochs`` the length of the learning curves, and ``seeds`` the number of learning curves for each precision.
     """
 
     recording: Synthetic
@@ -31,7 +31,7 @@ class Size:
     search_trials: int
     kill_trials: int
     kill_epochs: int
-    together: tuple[int, ...]
+    n_side_by_side: tuple[int, ...]
     processes: tuple[int, ...]
     process_trials: int
     process_seconds: float
@@ -46,7 +46,7 @@ FULL = Size(
     search_trials=120,
     kill_trials=24,
     kill_epochs=12,
-    together=(1, 4, 16, 64),
+    n_side_by_side=(1, 4, 16, 64),
     processes=(1, 2, 4),
     process_trials=16,
     process_seconds=5.0,
@@ -54,7 +54,7 @@ FULL = Size(
     epochs=12,
     seeds=4,
 )
-"""mc_rtt as the benchmark has it: 810 train, 270 val and 271 test trials."""
+"""The size of mc_rtt in the benchmark: 810 train, 270 val and 271 test trials."""
 
 TOY = Size(
     recording=Synthetic("mc_rtt", neurons=24, trials=60),
@@ -62,7 +62,7 @@ TOY = Size(
     search_trials=2,
     kill_trials=3,
     kill_epochs=12,
-    together=(1, 2),
+    n_side_by_side=(1, 2),
     processes=(2,),
     process_trials=2,
     process_seconds=0.5,
@@ -70,14 +70,14 @@ TOY = Size(
     epochs=3,
     seeds=2,
 )
-"""For rehearsals on a CPU."""
+"""For test runs on a CPU."""
 
 SIZES = {"full": FULL, "toy": TOY}
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a part works with. ``deadline`` is when it is stopped, on the monotonic clock."""
+    """What a part receives. ``deadline`` is when the part is killed, on the monotonic clock."""
 
     size: Size
     device: torch.device
@@ -93,18 +93,18 @@ class Context:
     def seconds_left(self) -> float:
         return self.deadline - time.monotonic()
 
-    def without_gpu(self, what: str) -> None:
-        """Record that something was not measured, for it exists on a GPU alone."""
-        self.record.say(f"{what}: {NO_GPU}.")
+    def skip_without_gpu(self, what: str) -> None:
+        """Record that a measurement was skipped because it needs a GPU."""
+        self.record.sentence(f"{what}: {NO_GPU}.")
 
     def synchronize(self) -> None:
-        """Wait until the device has done all that it was given."""
+        """Wait until the device has finished all queued work."""
         if self.has_gpu:
             torch.cuda.synchronize(self.device)
 
 
 def trainings(chain: str, number: int, counts: Counts, epochs: int, device: torch.device) -> list[Training]:
-    """So many trainings of one kind that differ in seed, learning rate and dropout; counts lie on the device."""
+    """Trainings of one chain that differ in seed, learning rate and dropout. ``counts`` must be on the device."""
     return [
         Training(
             parse_chain(chain),

@@ -1,6 +1,6 @@
-"""What parts find: rows of tables and sentences, appended to one file as soon as they are known.
+"""Findings of the parts: table rows and sentences, each appended to one file immediately.
 
-So a part that crashes, hangs or is cut off leaves all that it had measured.
+The findings of a part that crashes, hangs or is killed are therefore kept.
 """
 
 import json
@@ -11,12 +11,12 @@ from itertools import groupby
 from pathlib import Path
 
 Value = str | int | float
-NO_GPU = "not run: no GPU"
+NO_GPU = "skipped, no GPU"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One row of the table ``title`` of a part, by its columns; a sentence where the title is empty."""
+    """One row of the table ``title``, as a dict of its columns. A finding with an empty title is a sentence."""
 
     part: str
     title: str
@@ -25,16 +25,16 @@ class Finding:
 
 @dataclass(frozen=True)
 class Record:
-    """Where one part writes its findings; also printed, for the log."""
+    """Writes the findings of one part to a file and prints them to the log."""
 
     path: Path
     part: str
 
     def row(self, title: str, /, **values: Value) -> None:
-        """Add a row to a table; underscores in the columns' names are read as blanks."""
+        """Add a row to a table. Underscores in column names become spaces."""
         self._append(Finding(self.part, title, {name.replace("_", " "): value for name, value in values.items()}))
 
-    def say(self, sentence: str) -> None:
+    def sentence(self, sentence: str) -> None:
         """Add a sentence."""
         self._append(Finding(self.part, "", {"text": sentence}))
 
@@ -46,12 +46,12 @@ class Record:
 
 
 def read_findings(path: Path) -> list[Finding]:
-    """All findings so far, in order. A last line that was cut off by a kill is left out."""
+    """All findings so far, in order. Skips an incomplete last line, written by a part that was killed."""
     lines = path.read_text().splitlines() if path.exists() else []
-    return list(_whole(lines))
+    return list(_parse(lines))
 
 
-def _whole(lines: list[str]) -> Iterator[Finding]:
+def _parse(lines: list[str]) -> Iterator[Finding]:
     for line in lines:
         try:
             yield Finding(**json.loads(line))
@@ -60,7 +60,7 @@ def _whole(lines: list[str]) -> Iterator[Finding]:
 
 
 def markdown(findings: list[Finding]) -> str:
-    """Sentences, and tables of the rows that have one title and the same columns."""
+    """The findings as Markdown. Consecutive rows with the same title and columns form a table."""
     blocks = []
     for (title, columns), group in groupby(findings, lambda finding: (finding.title, tuple(finding.values))):
         rows = list(group)

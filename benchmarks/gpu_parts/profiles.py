@@ -1,4 +1,4 @@
-"""Where the time of a step goes: kernels, launches and the host; and how busy the GPU is."""
+"""Profiles training steps: time in kernels, number of launches, and GPU utilization."""
 
 import time
 from collections import Counter
@@ -8,20 +8,20 @@ from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.gpu_parts.context import RNNF, Context
-from benchmarks.gpu_parts.timing import laid_out, step_ms
+from benchmarks.gpu_parts.timing import side_by_side_training, step_ms
 
-LARGEST = 8
-"""Kernels that are listed."""
+N_KERNELS = 8
+"""Number of kernels to list."""
 
 STEPS = 3
-"""Steps under the profiler, which writes down thousands of events a step."""
+"""Number of profiled steps. The profiler records thousands of events per step."""
 
 
 def run(context: Context) -> None:
-    """Profile some steps, launched one by one and captured."""
-    number = context.size.together[-2]
-    for name, captured in (("launched one by one", False), ("captured", True)):
-        steps = laid_out(context, RNNF, number, captured)
+    """Profile steps whose kernels are launched individually, and steps captured as a CUDA graph."""
+    number = context.size.n_side_by_side[-2]
+    for name, captured in (("individual launches", False), ("CUDA graph", True)):
+        steps = side_by_side_training(context, RNNF, number, captured)
         step_ms(context, steps, rounds=1)
         context.synchronize()
         activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if context.has_gpu else [])]
@@ -41,22 +41,22 @@ def run(context: Context) -> None:
         if not context.has_gpu:
             continue
         context.record.row(
-            f"A step of rnnf, K = {number}, under the profiler",
-            how=name,
-            ms_a_step=1e3 * wall / STEPS,
-            kernels_a_step=len(kernels) / STEPS,
-            launches_a_step=sum(launches.values()) / STEPS,
-            ms_of_kernels=sum(busy.values()) / 1e3 / STEPS,
-            GPU_busy=sum(busy.values()) / 1e6 / wall,
+            f"Profile of a step of rnnf, K = {number}",
+            launch=name,
+            ms_per_step=1e3 * wall / STEPS,
+            kernels_per_step=len(kernels) / STEPS,
+            launches_per_step=sum(launches.values()) / STEPS,
+            ms_in_kernels=sum(busy.values()) / 1e3 / STEPS,
+            GPU_utilization=sum(busy.values()) / 1e6 / wall,
         )
-        for kernel_name, microseconds in busy.most_common(LARGEST):
+        for kernel_name, microseconds in busy.most_common(N_KERNELS):
             context.record.row(
-                f"The largest kernels, {name}",
+                f"Longest kernels, {name}",
                 kernel=kernel_name.replace("|", "/")[:100],
-                calls_a_step=calls[kernel_name] / STEPS,
-                us_a_call=microseconds / calls[kernel_name],
-                share=microseconds / sum(busy.values()),
+                calls_per_step=calls[kernel_name] / STEPS,
+                us_per_call=microseconds / calls[kernel_name],
+                fraction=microseconds / sum(busy.values()),
             )
         torch.cuda.empty_cache()
     if not context.has_gpu:
-        context.without_gpu("Kernels and launches of a step")
+        context.skip_without_gpu("Kernels and launches of a step")

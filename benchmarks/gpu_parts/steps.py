@@ -1,4 +1,4 @@
-"""What a step costs: for trials side by side, for several processes on one GPU, and for other ways to compute it."""
+"""Times training steps: trials side by side, several processes on one GPU, CUDA graphs, precisions and recurrences."""
 
 import math
 import time
@@ -10,43 +10,43 @@ import torch
 from torch import nn
 
 from benchmarks.gpu_parts.context import CHAINS, RNNF, Context
-from benchmarks.gpu_parts.timing import PRECISIONS, laid_out, precision, step_ms
+from benchmarks.gpu_parts.timing import PRECISIONS, precision, side_by_side_training, step_ms
 from nlb_search.models.blocks.gru import GRU
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.search.study.training_length import default_epochs
 
 
 def steps_per_trial(context: Context) -> int:
-    """Steps of the optimizer in a trial of the usual length."""
+    """Number of optimizer steps in a trial of the default length."""
     n_trials = context.size.recording.train.n_trials
     return default_epochs(n_trials) * math.ceil(n_trials / 32)
 
 
-def together(context: Context) -> None:
-    """Milliseconds of a step against chains and the number of trials side by side."""
+def side_by_side(context: Context) -> None:
+    """Milliseconds per step for each chain and number of trials side by side."""
     for chain in CHAINS:
-        for number in context.size.together:
+        for number in context.size.n_side_by_side:
             if context.has_gpu:
                 torch.cuda.empty_cache()
                 torch.cuda.reset_peak_memory_stats()
                 before = torch.cuda.memory_allocated()
-            steps = laid_out(context, chain, number)
+            steps = side_by_side_training(context, chain, number)
             milliseconds = step_ms(context, steps)
             memory = (torch.cuda.max_memory_allocated() - before) / 2**20 if context.has_gpu else math.nan
             context.record.row(
-                "A step of K trials side by side",
+                "Step of K trials side by side",
                 chain=chain,
                 K=number,
-                ms_a_step=milliseconds,
-                ms_of_each=milliseconds / number,
-                trials_an_hour=3.6e6 * number / milliseconds / steps_per_trial(context),
-                MB_of_each=memory / number,
+                ms_per_step=milliseconds,
+                ms_per_trial=milliseconds / number,
+                trials_per_hour=3.6e6 * number / milliseconds / steps_per_trial(context),
+                MB_per_trial=memory / number,
             )
             del steps
 
 
 def processes(context: Context) -> None:
-    """Trials an hour of several processes that train on one device at once."""
+    """Trials per hour of several processes that train on one device at the same time."""
     for number in context.size.processes:
         spawn = get_context("spawn")
         barrier, results = spawn.Barrier(number), spawn.Queue()
@@ -60,15 +60,15 @@ def processes(context: Context) -> None:
             "Processes on one device",
             processes=number,
             K=context.size.process_trials,
-            ms_a_step=1e3 * number / sum(rates),
-            trials_an_hour=3600 * sum(rates) * context.size.process_trials / steps_per_trial(context),
+            ms_per_step=1e3 * number / sum(rates),
+            trials_per_hour=3600 * sum(rates) * context.size.process_trials / steps_per_trial(context),
         )
 
 
 def _train(context: Context, barrier: Barrier, results: Any) -> None:
-    """Put the steps a second of this process into ``results``."""
+    """Put the steps per second of this process into ``results``."""
     torch.set_num_threads(1)
-    steps = laid_out(context, RNNF, context.size.process_trials)
+    steps = side_by_side_training(context, RNNF, context.size.process_trials)
     steps.train_epoch(lambda: False)
     context.synchronize()
     barrier.wait()
@@ -81,56 +81,56 @@ def _train(context: Context, barrier: Barrier, results: Any) -> None:
 
 
 def variants(context: Context) -> None:
-    """CUDA graphs on and off; precisions; our recurrence against ``nn.GRU``, which cuDNN computes on a GPU."""
-    for number in context.size.together[:3]:
-        launched = step_ms(context, laid_out(context, RNNF, number, captured=False), rounds=2)
-        captured = step_ms(context, laid_out(context, RNNF, number))
+    """Compare CUDA graphs on and off, precisions, and our recurrence with ``nn.GRU`` (cuDNN on a GPU)."""
+    for number in context.size.n_side_by_side[:3]:
+        individual = step_ms(context, side_by_side_training(context, RNNF, number, captured=False), rounds=2)
+        captured = step_ms(context, side_by_side_training(context, RNNF, number))
         if context.has_gpu:
             context.record.row(
-                "CUDA graphs: ms a step of rnnf",
+                "CUDA graphs: ms per step of rnnf",
                 K=number,
-                launched_one_by_one=launched,
-                captured=captured,
-                times=launched / captured,
+                individual_launches=individual,
+                CUDA_graph=captured,
+                speedup=individual / captured,
             )
     if not context.has_gpu:
-        context.without_gpu("CUDA graphs on and off")
+        context.skip_without_gpu("CUDA graphs on and off")
     for kind in PRECISIONS:
         for chain in (CHAINS[0], CHAINS[-1]):
             with precision(kind, context.device):
-                milliseconds = step_ms(context, laid_out(context, chain, context.size.together[-2]))
+                milliseconds = step_ms(context, side_by_side_training(context, chain, context.size.n_side_by_side[-2]))
             context.record.row(
-                "Precision of matrix products: ms a step",
+                "Precision of matrix products: ms per step",
                 precision=kind,
                 chain=chain,
-                K=context.size.together[-2],
-                ms_a_step=milliseconds,
+                K=context.size.n_side_by_side[-2],
+                ms_per_step=milliseconds,
             )
     _recurrences(context)
 
 
 def _recurrences(context: Context) -> None:
-    """Two bidirectional layers of 40 hidden channels on a batch of 32 trials, forwards and backwards."""
+    """Time the forward and backward pass of two bidirectional layers, 40 hidden channels, batches of 32 trials."""
     sizes, hidden = context.size.sizes, 40
     hyper = Hyperparameters(hidden=hidden, dropout=0.0)
     ours = GRU(sizes.n_heldin, sizes, hyper, 2).to(context.device)
-    theirs = nn.GRU(sizes.n_heldin, hidden, 2, batch_first=True, bidirectional=True).to(context.device)
+    torch_gru = nn.GRU(sizes.n_heldin, hidden, 2, batch_first=True, bidirectional=True).to(context.device)
     spikes_BTC = torch.rand(32, sizes.n_bins, sizes.n_heldin, device=context.device)
     bins_BT = torch.arange(sizes.n_bins, device=context.device).expand(32, -1)
     runs = {
-        "nn.GRU": lambda: theirs(spikes_BTC)[0].sum().backward(),
-        "ours, launched one by one": lambda: ours(spikes_BTC, bins_BT).sum().backward(),
+        "nn.GRU": lambda: torch_gru(spikes_BTC)[0].sum().backward(),
+        "ours, individual launches": lambda: ours(spikes_BTC, bins_BT).sum().backward(),
     }
     if context.has_gpu:
         graph = torch.cuda.CUDAGraph()
         stream = torch.cuda.Stream()
         with torch.cuda.stream(stream):
             for _ in range(3):
-                runs["ours, launched one by one"]()
+                runs["ours, individual launches"]()
         torch.cuda.current_stream().wait_stream(stream)
         with torch.cuda.graph(graph):
-            runs["ours, launched one by one"]()
-        runs["ours, captured"] = graph.replay
+            runs["ours, individual launches"]()
+        runs["ours, CUDA graph"] = graph.replay
     for name, run in runs.items():
         for _ in range(3):
             run()
@@ -140,7 +140,7 @@ def _recurrences(context: Context) -> None:
             run()
         context.synchronize()
         context.record.row(
-            "The recurrence alone, K = 1: ms forwards and backwards",
+            "Recurrence only, K = 1: ms per forward and backward pass",
             recurrence=name,
             ms=100 * (time.perf_counter() - began),
         )

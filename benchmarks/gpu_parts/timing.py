@@ -1,4 +1,4 @@
-"""How long steps of training take on a device, captured as a CUDA graph or launched one by one."""
+"""Times training steps on a device, captured as a CUDA graph or with individual kernel launches."""
 
 import statistics
 import time
@@ -16,8 +16,8 @@ from nlb_search.models.training.side_by_side import SideBySide
 PRECISIONS = ("float32", "TF32", "bfloat16")
 
 
-class Launched:
-    """In place of ``models.training.cuda_graphs.CapturedStep``: every call launches its kernels one by one."""
+class UncapturedStep:
+    """Replaces ``models.training.cuda_graphs.CapturedStep``: every call launches its kernels individually."""
 
     def __call__(self, step: Callable[[Tensor], Tensor], given: Tensor) -> Tensor:
         return step(given)
@@ -25,26 +25,26 @@ class Launched:
 
 @contextmanager
 def precision(name: str, device: torch.device) -> Iterator[None]:
-    """Products of matrices in this precision; everything else stays float32."""
+    """Compute matrix products in this precision and everything else in float32."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("high" if name == "TF32" else "highest")
-    # Without its cache, for casts that are kept from outside a captured graph would be stale when it is replayed.
+    # Disable the autocast cache: a cast cached outside a captured graph would be stale when the graph is replayed.
     with torch.autocast(device.type, torch.bfloat16, enabled=name == "bfloat16", cache_enabled=False):
         yield
     torch.set_float32_matmul_precision(before)
 
 
-def laid_out(context: Context, chain: str, number: int, captured: bool = True) -> SideBySide:
-    """Trainings side by side on spikes that mean nothing, of the size's number of steps an epoch."""
+def side_by_side_training(context: Context, chain: str, number: int, captured: bool = True) -> SideBySide:
+    """``number`` trainings side by side on random spikes, with ``size.steps`` steps per epoch."""
     counts = random_counts(32 * context.size.steps, context.size.sizes).to(context.device)
     steps = SideBySide(trainings(chain, number, counts, 20, context.device))
     if not captured:
-        steps._repeated = Launched()  # type: ignore[assignment]
+        steps._repeated = UncapturedStep()  # type: ignore[assignment]
     return steps
 
 
 def step_ms(context: Context, steps: SideBySide, rounds: int = 3) -> float:
-    """Milliseconds of a step of all, the median over epochs after a first one that warms up and captures."""
+    """Milliseconds per step of all trainings together: median over epochs, after one epoch for warm-up and capture."""
     assert context.size.steps > WARM_UP_CALLS
     times = []
     for _ in range(rounds + 1):

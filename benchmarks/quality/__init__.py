@@ -1,4 +1,4 @@
-"""How good the scores are: chains, samplers, seeds, and the bias of choosing the best trial on val.
+"""Benchmarks of score quality: chains, samplers, random seeds, and the bias of selecting the best trial on val.
 
-It may import shared and ``nlb_search``.
+They may import ``benchmarks.shared`` and ``nlb_search``.
 """

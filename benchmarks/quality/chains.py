@@ -1,11 +1,11 @@
-"""``python -m benchmarks.quality.chains``: every chain of the published table, searched for the same time.
+"""``python -m benchmarks.quality.chains``: searches every chain of the published table for the same time.
 
-The recording is synthetic, of mc_rtt's layout with 80 neurons and 500 trials, so the ceiling is known: the co-bps of an
-observer that knows how the recording was made and sees only held-in spikes. Chains that end in Sigmoid need at most
-one spike a bin; they are searched on a recording of that kind, beside rnnf on the same.
+The recording is synthetic, with the layout of mc_rtt, 80 neurons and 500 trials, so the ceiling is known: the co-bps of
+a Bayes observer that knows how the recording was generated and sees only held-in spikes. Chains that end in Sigmoid
+need at most one spike per bin. They are searched on a binary recording, where rnnf is searched too for comparison.
 
-Prints one Markdown table for each recording. Its columns val are the search's best trial; test is the same settings
-trained again on train + val and scored on the test trials. Trials are counted as complete + pruned.
+Prints one Markdown table per recording. The val columns are scores of the best trial. The test columns are scores of
+the same settings, trained again on train + val. The last column is the number of complete + pruned trials.
 """
 
 import argparse
@@ -53,13 +53,13 @@ CHAINS = (
 ON_BINARY = ("GRU(2) -> FF -> exp", *(chain for chain in CHAINS if chain.endswith("Sigmoid")))
 ON_COUNTS = tuple(chain for chain in CHAINS if not chain.endswith("Sigmoid"))
 EPOCHS = 24
-ENDLESS = 100_000
-"""A budget of trials that no search meets: the clock ends each."""
+MAX_TRIALS = 100_000
+"""More trials than any search can finish: the time limit ends each search."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """What a search found: scores of the best trial, or None where no trial was complete in time."""
+    """Scores of the best trial of a search, or None if no trial completed within the time limit."""
 
     chain: str
     val: float | None
@@ -70,62 +70,62 @@ class Row:
     trials: str = ""
 
 
-def searched(synthetic: Synthetic, chain: str, seconds: float) -> Row:
-    """Search one chain on one recording, and score its best trial on val and on test."""
+def search_chain(synthetic: Synthetic, chain: str, seconds: float) -> Row:
+    """Search one chain on one recording; score the best trial on val and on test."""
     name = "chain-" + "".join(letter if letter.isalnum() else "-" for letter in chain) + f"-{synthetic.binary}"
-    request = StudyRequest(dataset=synthetic.dataset, architectures=(chain,), trials=ENDLESS, epochs=EPOCHS)
+    request = StudyRequest(dataset=synthetic.dataset, architectures=(chain,), trials=MAX_TRIALS, epochs=EPOCHS)
     study = search_for(seconds, synthetic, name, request).study
     states = study_status(study).states
     trials = f"{states['complete']} + {states['pruned']}"
     if not complete_trials(study.study):
         return Row(chain, None, trials=trials)
-    val, test = exported(study, "val"), exported(study, "test")
+    val, test = submission_scores(study, "val"), submission_scores(study, "test")
     best = study_status(study).best
     assert best is not None
     return Row(chain, val["co-bps"], val["fp-bps"], val["vel R2"], test["co-bps"], best.attrs["n_parameters"], trials)
 
 
-def exported(study: OpenStudy, phase: Phase) -> dict[str, float]:
-    """Every score of the best trial's submission."""
+def submission_scores(study: OpenStudy, phase: Phase) -> dict[str, float]:
+    """All metrics of the submission of the best trial."""
     file = FOLDER / f"{study.name}-{phase}.h5"
     export_best([study], file, phase, Selection())
     return evaluate_submission(file, study.spec.dataset, study.locations.data, None)[study.recording().group]
 
 
 def baseline(synthetic: Synthetic) -> Row:
-    """Spikes smoothed by 50 ms and a Poisson readout."""
+    """The baseline: spikes smoothed with a 50 ms kernel, and a Poisson readout."""
     val, test = synthetic.val, synthetic.recording.test
     assert test is not None
     n_window, n_heldin = val.sizes.n_window, val.sizes.n_heldin
     on_val = smoothed_rates(synthetic.train, val.heldin_BWI, synthetic.bin_ms)
     on_test = smoothed_rates(synthetic.train, heldin_of(test), synthetic.bin_ms)
     return Row(
-        "smoothing and a Poisson readout",
+        "baseline: smoothing and Poisson readout",
         bits_per_spike(on_val, val.target_BTN[:, :n_window, n_heldin:]).item(),
         test=bits_per_spike(on_test, synthetic.test_spikes).item(),
     )
 
 
 def table(synthetic: Synthetic, rows: list[Row], seconds: float) -> str:
-    """The rows as Markdown, best first."""
+    """The rows as a Markdown table, best first."""
     ceiling_val, ceiling_test = synthetic.ceilings
     lines = [
-        f"{synthetic}; {seconds:.0f} s of one core each",
+        f"{synthetic}; {seconds:.0f} s of CPU time per chain",
         "",
-        "| chain | val | of ceiling | test | of ceiling | fp-bps val | vel R2 val | parameters | trials |",
+        "| chain | val | / ceiling | test | / ceiling | fp-bps val | vel R2 val | parameters | trials |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in sorted(rows, key=lambda row: -(row.val or 0.0)):
-        share_val = None if row.val is None else row.val / ceiling_val
-        share_test = None if row.test is None else row.test / ceiling_test
-        scores = (row.val, share_val, row.test, share_test, row.fp_bps, row.vel_r2)
+        fraction_val = None if row.val is None else row.val / ceiling_val
+        fraction_test = None if row.test is None else row.test / ceiling_test
+        scores = (row.val, fraction_val, row.test, fraction_test, row.fp_bps, row.vel_r2)
         cells = ["" if score is None else f"{score:.4f}" for score in scores]
         lines.append(f"| {row.chain} | {' | '.join(cells)} | {row.parameters or ''} | {row.trials} |")
     return "\n".join(lines)
 
 
-def logged(log: Path | None) -> dict[Synthetic, list[Row]]:
-    """The rows that a log holds, by recording."""
+def read_log(log: Path | None) -> dict[Synthetic, list[Row]]:
+    """The rows in a log file, by recording."""
     rows: dict[Synthetic, list[Row]] = {COUNTS: [], BINARY: []}
     for line in log.read_text().splitlines() if log and log.exists() else ():
         found = json.loads(line)
@@ -135,17 +135,19 @@ def logged(log: Path | None) -> dict[Synthetic, list[Row]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=300, help="of one core, for each chain")
+    parser.add_argument("--seconds", type=float, default=300, help="CPU time per chain")
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--log", type=Path, help="a file of rows: those in it are not searched again, others are added")
+    parser.add_argument("--log", type=Path, help="file of finished searches, to continue an interrupted run")
     options = parser.parse_args()
-    rows = logged(options.log)
+    rows = read_log(options.log)
     jobs = [(COUNTS, chain) for chain in ON_COUNTS] + [(BINARY, chain) for chain in ON_BINARY]
     jobs = [(synthetic, chain) for synthetic, chain in jobs if chain not in {row.chain for row in rows[synthetic]}]
     for synthetic in (COUNTS, BINARY):
-        synthetic.recording  # noqa: B018  made once, before workers would
+        synthetic.recording  # noqa: B018  generate it once, before the workers start
     with ProcessPoolExecutor(options.workers, get_context("spawn"), max_tasks_per_child=1) as pool:
-        futures = [(synthetic, pool.submit(searched, synthetic, chain, options.seconds)) for synthetic, chain in jobs]
+        futures = [
+            (synthetic, pool.submit(search_chain, synthetic, chain, options.seconds)) for synthetic, chain in jobs
+        ]
         for synthetic, future in futures:
             row = future.result()
             rows[synthetic].append(row)
@@ -153,11 +155,9 @@ def main() -> None:
                 with options.log.open("a") as log:
                     log.write(json.dumps({"binary": synthetic.binary, "row": asdict(row)}) + "\n")
     for synthetic, found in rows.items():
-        probability = Row("chance: each neuron's mean rate", 0.0, 0.0, 0.0, 0.0)
-        ceiling = Row(
-            "ceiling: the observer that knows the recording", *synthetic.ceilings[:1], test=synthetic.ceilings[1]
-        )
-        print("\n" + table(synthetic, [*found, baseline(synthetic), probability, ceiling], options.seconds))
+        chance = Row("chance: mean rate of each neuron", 0.0, 0.0, 0.0, 0.0)
+        ceiling = Row("ceiling: Bayes observer", *synthetic.ceilings[:1], test=synthetic.ceilings[1])
+        print("\n" + table(synthetic, [*found, baseline(synthetic), chance, ceiling], options.seconds))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""``python -m benchmarks.quality.samplers``: which sampler and pruner find the best trial soonest.
+"""``python -m benchmarks.quality.samplers``: compares samplers and pruners.
 
-Every pair searches recordings of three layouts, several times with other seeds, for the same time of one core: sampler
-and training both count. A search is measured by the co-bps of its best complete trial, as a share of the best that any
-pair found on that recording, after a quarter, a half and all of the time. Prints a Markdown table of the means over
-recordings and seeds, best first, with the standard error of the last column.
+Every pair of a sampler and a pruner searches recordings with three layouts, with several random seeds, for the same CPU
+time, including the time of the sampler. The result of a search is the co-bps of its best complete trial after 25%, 50%
+and 100% of the time, divided by the best co-bps of any pair on that recording. Prints a Markdown table of means over
+recordings and seeds, best first, and the standard error of the last mean.
 """
 
 import argparse
@@ -30,16 +30,16 @@ RECORDINGS = (
     Synthetic("area2_bump", neurons=40, trials=240, seed=1, bin_ms=20),
 )
 CHAIN = "minGRU(2) -> FF -> exp"
-"""The quickest chain to train: more trials, and so more for a sampler to learn from, in the same time."""
+"""The fastest chain to train, so that samplers learn from many trials."""
 
 EPOCHS = 40
-ENDLESS = 100_000
-SHARES = (0.25, 0.5, 1.0)
+MAX_TRIALS = 100_000
+FRACTIONS = (0.25, 0.5, 1.0)
 
 
 @dataclass(frozen=True)
 class Search:
-    """One search: what was searched how, and the best complete trial's co-bps after each share of the time."""
+    """A search and its result: ``best`` is the co-bps of the best complete trial after each fraction of the time."""
 
     sampler: SamplerName
     pruner: PrunerName
@@ -50,48 +50,48 @@ class Search:
 
 
 def search(sampler: SamplerName, pruner: PrunerName, recording: int, seed: int, seconds: float) -> Search:
-    """One search, with one worker in this process."""
+    """Run one search with one worker in this process."""
     synthetic = RECORDINGS[recording]
     request = StudyRequest(
         dataset=synthetic.dataset,
         architectures=(CHAIN,),
-        trials=ENDLESS,
+        trials=MAX_TRIALS,
         epochs=EPOCHS,
         sampler=sampler,
         pruner=pruner,
         seed=seed,
         bin_ms=synthetic.bin_ms,
     )
-    searched = search_for(seconds, synthetic, f"sampler-{sampler}-{pruner}-{recording}-{seed}", request)
-    best = tuple(searched.best_after(share * seconds) for share in SHARES)
-    states = study_status(searched.study).states
+    result = search_for(seconds, synthetic, f"sampler-{sampler}-{pruner}-{recording}-{seed}", request)
+    best = tuple(result.best_after(fraction * seconds) for fraction in FRACTIONS)
+    states = study_status(result.study).states
     return Search(sampler, pruner, recording, seed, best, states["complete"] + states["pruned"])
 
 
 def table(searches: list[Search]) -> str:
-    """Mean shares of the best that was found on each recording, a line a pair."""
-    highest = [max(s.best[-1] for s in searches if s.recording == r) for r in range(len(RECORDINGS))]
+    """Mean scores relative to the best score on each recording, one row per pair."""
+    best = [max(s.best[-1] for s in searches if s.recording == r) for r in range(len(RECORDINGS))]
     pairs = defaultdict(list)
-    for found in searches:
-        pairs[found.sampler, found.pruner].append(found)
+    for result in searches:
+        pairs[result.sampler, result.pruner].append(result)
     lines = [
-        "| sampler | pruner | a quarter of the time | half | all | standard error | trials | searches |",
+        "| sampler | pruner | 25% of the time | 50% | 100% | standard error | trials | searches |",
         "|---|---|---|---|---|---|---|---|",
     ]
     rows = []
-    for (sampler, pruner), of_pair in pairs.items():
-        shares = np.array([np.array(found.best) / highest[found.recording] for found in of_pair])
-        means, error = shares.mean(axis=0), shares[:, -1].std(ddof=1) / np.sqrt(len(shares))
-        n_finished = np.mean([found.n_finished for found in of_pair])
+    for (sampler, pruner), results in pairs.items():
+        scores = np.array([np.array(result.best) / best[result.recording] for result in results])
+        means, error = scores.mean(axis=0), scores[:, -1].std(ddof=1) / np.sqrt(len(scores))
+        n_finished = np.mean([result.n_finished for result in results])
         cells = " | ".join(f"{mean:.3f}" for mean in means)
         rows.append(
-            (means[-1], f"| {sampler} | {pruner} | {cells} | {error:.3f} | {n_finished:.0f} | {len(of_pair)} |")
+            (means[-1], f"| {sampler} | {pruner} | {cells} | {error:.3f} | {n_finished:.0f} | {len(results)} |")
         )
     return "\n".join([*lines, *(row for _, row in sorted(rows, reverse=True))])
 
 
-def logged(log: Path | None) -> list[Search]:
-    """The searches that a log holds."""
+def read_log(log: Path | None) -> list[Search]:
+    """The searches in a log file."""
     if log is None or not log.exists():
         return []
     lines = [json.loads(line) for line in log.read_text().splitlines()]
@@ -100,17 +100,17 @@ def logged(log: Path | None) -> list[Search]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=90, help="of one core, for each search")
+    parser.add_argument("--seconds", type=float, default=90, help="CPU time per search")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--samplers", nargs="+", default=[name for name in get_args(SamplerName) if name != "grid"])
     parser.add_argument("--pruners", nargs="+", default=list(get_args(PrunerName)))
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--log", type=Path, help="a file of searches: those in it are not run again, others are added")
+    parser.add_argument("--log", type=Path, help="file of finished searches, to continue an interrupted run")
     options = parser.parse_args()
     for synthetic in RECORDINGS:
-        synthetic.recording  # noqa: B018  made once, before workers would
-    searches = logged(options.log)
-    done = {(found.sampler, found.pruner, found.recording, found.seed) for found in searches}
+        synthetic.recording  # noqa: B018  generate it once, before the workers start
+    searches = read_log(options.log)
+    done = {(result.sampler, result.pruner, result.recording, result.seed) for result in searches}
     wanted = product(range(options.seeds), range(len(RECORDINGS)), options.samplers, options.pruners)
     with ProcessPoolExecutor(options.workers, get_context("spawn"), max_tasks_per_child=1) as pool:
         futures = [
@@ -119,12 +119,12 @@ def main() -> None:
             if (sampler, pruner, recording, seed) not in done
         ]
         for future in futures:
-            found = future.result()
-            searches.append(found)
+            result = future.result()
+            searches.append(result)
             if options.log:
                 with options.log.open("a") as log:
-                    log.write(json.dumps(asdict(found)) + "\n")
-    print(f"{CHAIN}, wide space, {options.seconds:.0f} s of one core a search, {options.seeds} seeds on each of:")
+                    log.write(json.dumps(asdict(result)) + "\n")
+    print(f"{CHAIN}, wide space, {options.seconds:.0f} s of CPU time per search, {options.seeds} seeds on each of:")
     print("".join(f"- {synthetic}\n" for synthetic in RECORDINGS))
     print(table(searches), flush=True)
 

@@ -1,7 +1,7 @@
-"""``python -m benchmarks.quality.seed_spread``: how much one setting's score changes with the seed alone.
+"""``python -m benchmarks.quality.seed_spread``: how much scores vary with the random seed.
 
-The usual settings are trained with several seeds on three recordings; everything else stays the same. Prints a Markdown
-table: mean, standard deviation and range of co-bps on val, beside the width of the 95% range over the val trials.
+Trains the default settings with several random seeds on three recordings. Prints a Markdown table: mean, standard
+deviation and range of co-bps on val, and the width of the 95% bootstrap interval over val trials.
 """
 
 import argparse
@@ -32,8 +32,8 @@ CHAINS = ("GRU(2) -> FF -> exp", "minGRU(2) -> FF -> exp")
 PLAN = Plan(epochs=24)
 
 
-def trained(synthetic: Synthetic, chain: str, seed: int) -> tuple[float, float, float]:
-    """co-bps on val of one training, and its range over resampled val trials."""
+def train(synthetic: Synthetic, chain: str, seed: int) -> tuple[float, float, float]:
+    """co-bps on val of one training, and its 95% bootstrap interval over val trials."""
     torch.set_num_threads(1)
     training = Training(parse_chain(chain), Hyperparameters(), PLAN, synthetic.train, seed, torch.device("cpu"))
     val = synthetic.val
@@ -42,8 +42,8 @@ def trained(synthetic: Synthetic, chain: str, seed: int) -> tuple[float, float, 
     assert training.best is not None
     training.network.load_state_dict(training.best.weights)
     gains = gains_by_trial(predict(training.network, val.heldin_BWI), val)
-    spread = range_of(resampled_co_bps(gains.gain_B.numpy(), gains.spikes_B.numpy()))
-    return training.best.progress.co_bps, spread.low, spread.high
+    interval = range_of(resampled_co_bps(gains.gain_B.numpy(), gains.spikes_B.numpy()))
+    return training.best.progress.co_bps, interval.low, interval.high
 
 
 def main() -> None:
@@ -51,14 +51,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     options = parser.parse_args()
-    print("| recording | chain | mean | standard deviation | lowest to highest | width of the 95% range over trials |")
+    print("| recording | chain | mean | standard deviation | range | width of the 95% bootstrap interval |")
     print("|---|---|---|---|---|---|")
     for synthetic in RECORDINGS:
-        synthetic.recording  # noqa: B018  made once, before workers would
+        synthetic.recording  # noqa: B018  generate it once, before the workers start
         for chain in CHAINS:
             with ProcessPoolExecutor(options.workers, get_context("spawn")) as pool:
-                found = np.array(list(pool.map(partial(trained, synthetic, chain), range(options.seeds))))
-            scores, width = found[:, 0], (found[:, 2] - found[:, 1]).mean()
+                results = np.array(list(pool.map(partial(train, synthetic, chain), range(options.seeds))))
+            scores, width = results[:, 0], (results[:, 2] - results[:, 1]).mean()
             print(
                 f"| {synthetic} | {chain} | {scores.mean():.4f} | {scores.std(ddof=1):.4f} "
                 f"| {scores.min():.4f} to {scores.max():.4f} | {width:.4f} |",

@@ -1,18 +1,17 @@
-"""``python -m benchmarks.quality.selection_bias``: how much the best of many trials on val flatters, and what helps.
+"""``python -m benchmarks.quality.selection_bias``: how much the val score of the best of many trials is biased.
 
-Many settings of the wide space are trained on recordings with few val trials, whose true rates are known. Each gets
-its co-bps on val as a search sees it (the best of all looks), and on test as it would be on average over the spikes
-that the true rates could have given. Then a search of n trials is drawn from them, many times, and its winner chosen
-in several ways:
+Trains many settings of the wide space on recordings with few val trials and known true rates. The val score of a
+setting is the best of all evaluations, as in a search; its test score is the expected co-bps over spikes drawn from the
+true rates. Then draws searches of n trials from these settings and selects the best trial of each in several ways:
 
-- best on val: as a search does
-- last look: by the score after the last epoch, which no choice among looks has flattered
-- smoothed: by the best mean of three looks in a row
-- rescored: among the five best on val, by cross-validation on train + val, as ``nlb-search rescore`` does
-- mean of five: the five best on val, their rates averaged, as ``export-best --ensemble 5`` does
+- best on val: the best val score, as a search does
+- last evaluation: the val score after the last epoch, which is not biased by the choice of an evaluation
+- smoothed: the best mean of three consecutive evaluations
+- rescored: the best of the five best on val by cross-validation on train + val, as ``nlb-search rescore`` does
+- mean of five: the averaged rates of the five best on val, as ``export-best --ensemble 5`` does
 
-Prints one Markdown table for each recording, by n: what val and the folds say of the winner, and what test says of each
-choice.
+Prints one Markdown table per recording, one row per n: the scores of the best trial on val and in cross-validation, and
+the test score of each selection.
 """
 
 import argparse
@@ -50,32 +49,32 @@ CHAIN = "minGRU(2) -> FF -> exp"
 PLAN = Plan(epochs=40)
 SPLITS = 4
 FINALISTS = 5
-COUNTS = (1, 2, 4, 8, 16, 32, 64)
+N_TRIALS = (1, 2, 4, 8, 16, 32, 64)
 DRAWS = 400
 
 Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Trained:
-    """One setting: its evaluations, its rates on test, its score there, and its mean score over the folds."""
+class TrainedSetting:
+    """Results of a setting. ``evaluations`` are val scores; ``folds`` is the mean score over cross-validation folds."""
 
-    looks: Array
+    evaluations: Array
     test_rates: torch.Tensor
     test: float
     folds: float
 
     @property
     def val(self) -> float:
-        return float(self.looks.max())
+        return float(self.evaluations.max())
 
     @property
     def smoothed(self) -> float:
-        return float(np.convolve(self.looks, np.ones(3) / 3, mode="valid").max())
+        return float(np.convolve(self.evaluations, np.ones(3) / 3, mode="valid").max())
 
 
-def trained(synthetic: Synthetic, number: int) -> Trained | None:
-    """Train the setting of one number; None if that diverges."""
+def train(synthetic: Synthetic, number: int) -> TrainedSetting | None:
+    """Train the random setting with this number; None if training diverges."""
     torch.set_num_threads(1)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=number))
     space = space_for(named_space("wide"), [parse_chain(CHAIN)])
@@ -84,30 +83,30 @@ def trained(synthetic: Synthetic, number: int) -> Trained | None:
     assert recording.test is not None
     train_val = counts_of(recording.train_val)
 
-    def begin(train: Counts) -> Training:
-        return Training(parse_chain(chain), hyper, PLAN, train, number, torch.device("cpu"))
+    def new_training(counts: Counts) -> Training:
+        return Training(parse_chain(chain), hyper, PLAN, counts, number, torch.device("cpu"))
 
     try:
-        training = begin(synthetic.train)
-        looks = np.array([progress.co_bps for progress in fit(training, synthetic.val)])
+        training = new_training(synthetic.train)
+        evaluations = np.array([progress.co_bps for progress in fit(training, synthetic.val)])
         assert training.best is not None
         folds = []
-        cut = fold_trials(train_val.n_trials, SPLITS, seed=0)
-        for fold, trials in enumerate(cut):
-            rest = torch.cat([others for index, others in enumerate(cut) if index != fold])
-            on_rest = begin(train_val.of_trials(rest))
+        split = fold_trials(train_val.n_trials, SPLITS, seed=0)
+        for fold, trials in enumerate(split):
+            rest = torch.cat([others for index, others in enumerate(split) if index != fold])
+            on_rest = new_training(train_val.of_trials(rest))
             train_through(on_rest, training.best.progress.epoch)
-            held = train_val.of_trials(trials)
-            folds.append(co_bps(predict(on_rest.averaged_network(), held.heldin_BWI), held).item())
+            held_out = train_val.of_trials(trials)
+            folds.append(co_bps(predict(on_rest.averaged_network(), held_out.heldin_BWI), held_out).item())
     except DivergedError:
         return None
     training.network.load_state_dict(training.best.weights)
     test_rates = predict(training.network, heldin_of(recording.test))
-    return Trained(looks, test_rates, synthetic.expected_score(test_rates, "test"), float(np.mean(folds)))
+    return TrainedSetting(evaluations, test_rates, synthetic.expected_score(test_rates, "test"), float(np.mean(folds)))
 
 
-def chosen(synthetic: Synthetic, search: list[Trained]) -> list[float]:
-    """What val and the folds say of the best of one search, and what test says of each way to choose."""
+def scores_of_selections(synthetic: Synthetic, search: list[TrainedSetting]) -> list[float]:
+    """Scores of the best trial of a search on val and in cross-validation, and the test score of each selection."""
     by_val = sorted(search, key=lambda setting: -setting.val)
     finalists = by_val[:FINALISTS]
     mean_rates = torch.stack([setting.test_rates for setting in finalists]).mean(dim=0)
@@ -115,7 +114,7 @@ def chosen(synthetic: Synthetic, search: list[Trained]) -> list[float]:
         by_val[0].val,
         by_val[0].folds,
         by_val[0].test,
-        max(search, key=lambda setting: setting.looks[-1]).test,
+        max(search, key=lambda setting: setting.evaluations[-1]).test,
         max(search, key=lambda setting: setting.smoothed).test,
         max(finalists, key=lambda setting: setting.folds).test,
         synthetic.expected_score(mean_rates, "test"),
@@ -123,29 +122,32 @@ def chosen(synthetic: Synthetic, search: list[Trained]) -> list[float]:
     ]
 
 
-def table(synthetic: Synthetic, settings: list[Trained]) -> str:
-    """Means over draws, a line for each number of trials."""
+def table(synthetic: Synthetic, settings: list[TrainedSetting]) -> str:
+    """Means over random draws, one row per number of trials."""
     rng = np.random.default_rng(0)
     lines = [
         f"{synthetic}: {synthetic.recording.val.n_trials} val trials; {len(settings)} settings",
         "",
-        "| trials | winner on val | its folds | test: by val | last look | smoothed | rescored | mean of five | best |",
+        "| trials | val | cross-validation | test: best on val | last evaluation | smoothed | rescored | mean of five "
+        "| best on test |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    for count in COUNTS:
+    for count in N_TRIALS:
         if count > len(settings):
             break
         draws = [rng.choice(len(settings), count, replace=False) for _ in range(DRAWS if count < len(settings) else 1)]
-        means = np.mean([chosen(synthetic, [settings[index] for index in draw]) for draw in draws], axis=0)
+        means = np.mean(
+            [scores_of_selections(synthetic, [settings[index] for index in draw]) for draw in draws], axis=0
+        )
         lines.append(f"| {count} | " + " | ".join(f"{mean:.4f}" for mean in means) + " |")
     return "\n".join(lines)
 
 
-def offsets(settings: list[Trained]) -> str:
-    """How far val and the folds are from test on average, over settings that nobody chose."""
+def offsets(settings: list[TrainedSetting]) -> str:
+    """Mean difference of the val and cross-validation scores from test over all settings, without selection."""
     val = np.mean([setting.val - setting.test for setting in settings])
     folds = np.mean([setting.folds - setting.test for setting in settings])
-    return f"val is {val:+.4f} and the folds are {folds:+.4f} from test"
+    return f"val - test is {val:+.4f} and cross-validation - test is {folds:+.4f}"
 
 
 def main() -> None:
@@ -154,11 +156,11 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     options = parser.parse_args()
     for synthetic in RECORDINGS:
-        synthetic.recording  # noqa: B018  made once, before workers would
+        synthetic.recording  # noqa: B018  generate it once, before the workers start
         with ProcessPoolExecutor(options.workers, get_context("spawn")) as pool:
-            settings = [found for found in pool.map(partial(trained, synthetic), range(options.settings)) if found]
+            settings = [result for result in pool.map(partial(train, synthetic), range(options.settings)) if result]
         print(table(synthetic, settings), flush=True)
-        print(f"\nOver all settings, {offsets(settings)}: what a split itself gives, without any choice.\n", flush=True)
+        print(f"\nMean over all settings, without selection: {offsets(settings)}.\n", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""What the service costs and withstands: the load on the database, and searches under faults.
+"""Benchmarks of the service: database load, and searches with injected faults.
 
-It may import shared and ``nlb_search``. The tests in tests/faults use its fault injection and its checks.
+They may import ``benchmarks.shared`` and ``nlb_search``. The tests in tests/faults use the fault injection and the
+checks.
 """

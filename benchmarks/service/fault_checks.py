@@ -1,6 +1,6 @@
-"""What must hold after any fault: no finished trial lost or doubled, the budget met exactly, nothing left behind.
+"""Checks of a study after faults: no finished trial is lost or duplicated, the budget is met exactly, no stray files.
 
-The tests of faults and ``soak`` ask the same questions here.
+Used by the tests in tests/faults and by ``soak``.
 """
 
 import os
@@ -28,32 +28,32 @@ from nlb_search.storage.claims.trial_counts import FINISHED
 from nlb_search.storage.errors import StorageError
 
 LOG = frozenset({"log"})
-"""What belongs in the folder of a search whose words go to a file of that name."""
+"""Files that belong in the folder of a search that writes its output to ``log``."""
 
 _Finished = tuple[str, float | None, tuple[tuple[str, object], ...], tuple[tuple[int, float], ...]]
 
 
-class Witness:
-    """Looks at a study while it is searched, and remembers every finished trial as it was then."""
+class FinishedTrials:
+    """The finished trials of a study during a search, each as it was when first seen."""
 
     def __init__(self) -> None:
         self._seen: dict[int, _Finished] = {}
 
-    def look(self, study: optuna.Study) -> None:
+    def update(self, study: optuna.Study) -> None:
         for trial in study.get_trials(deepcopy=False, states=FINISHED):
             self._seen.setdefault(trial.number, _as_finished(trial))
 
     def __len__(self) -> int:
         return len(self._seen)
 
-    def broken(self, trials: list[FrozenTrial]) -> Iterator[str]:
-        """What was finished once and is not as it was."""
+    def changes(self, trials: list[FrozenTrial]) -> Iterator[str]:
+        """Describe each finished trial that has changed or is missing."""
         now = {trial.number: trial for trial in trials}
         for number, seen in self._seen.items():
             if number not in now:
-                yield f"the finished trial {number} is lost"
+                yield f"finished trial {number} is lost"
             elif _as_finished(now[number]) != seen:
-                yield f"the finished trial {number} was {seen} and is now {_as_finished(now[number])}"
+                yield f"finished trial {number} changed from {seen} to {_as_finished(now[number])}"
 
 
 def _as_finished(trial: FrozenTrial) -> _Finished:
@@ -61,65 +61,65 @@ def _as_finished(trial: FrozenTrial) -> _Finished:
     return trial.state.name, trial.value, tuple(sorted(trial.params.items())), reports
 
 
-def broken_promises(
-    study: OpenStudy, folder: Path, witness: Witness, belongs: frozenset[str] = frozenset()
+def violations(
+    study: OpenStudy, folder: Path, finished_trials: FinishedTrials, expected_files: frozenset[str] = frozenset()
 ) -> dict[str, list[str]]:
-    """The promises that do not hold for a study whose search is over: by their kind, one sentence for each fault.
+    """Check a study after its search. Returns one sentence per violation, grouped by kind of check.
 
-    ``folder`` is where all its processes ran; beside the study's own files it may hold what ``belongs`` there.
+    ``folder`` is the working directory of all processes. ``expected_files`` may exist there besides the study's files.
     """
     trials = study.study.get_trials(deepcopy=False)
     found = {
-        "budget": _broken_budget(study, trials),
-        "lost or doubled": chain(witness.broken(trials), _doubled(trials)),
-        "scores": chain(_broken_scores(study, trials), _broken_curves(study, trials)),
-        "checkpoints": _broken_checkpoints(study, trials),
-        "stray files": _stray_files(study, folder, belongs),
+        "budget": _budget_violations(study, trials),
+        "lost or duplicated": chain(finished_trials.changes(trials), _duplicates(trials)),
+        "scores": chain(_score_violations(study, trials), _curve_violations(study, trials)),
+        "checkpoints": _checkpoint_violations(study, trials),
+        "stray files": _stray_files(study, folder, expected_files),
         "orphans": _orphans(folder),
-        "log": _broken_log(folder / "log"),
+        "log": _log_violations(folder / "log"),
     }
-    return {kind: sentences for kind, broken in found.items() if (sentences := list(broken))}
+    return {kind: sentences for kind, violated in found.items() if (sentences := list(violated))}
 
 
-def _broken_budget(study: OpenStudy, trials: list[FrozenTrial]) -> Iterator[str]:
+def _budget_violations(study: OpenStudy, trials: list[FrozenTrial]) -> Iterator[str]:
     finished = [trial for trial in trials if trial.state in FINISHED]
     if len(finished) != study.spec.trials:
-        yield f"{len(finished)} trials finished, and the budget is {study.spec.trials}"
+        yield f"{len(finished)} trials finished, but the budget is {study.spec.trials}"
     if [trial.number for trial in trials] != list(range(len(trials))):
         yield f"the trials are numbered {[trial.number for trial in trials]}"
     for trial in trials:
         if not trial.state.is_finished():
-            yield f"trial {trial.number} is left {trial.state.name}"
+            yield f"trial {trial.number} is still {trial.state.name}"
         if trial.state == TrialState.FAIL and FAILURE_KEY not in trial.user_attrs:
-            yield f"trial {trial.number} failed and does not say why"
+            yield f"trial {trial.number} failed without a reason"
 
 
-def _doubled(trials: list[FrozenTrial]) -> Iterator[str]:
-    drawn: dict[str, int] = {}
+def _duplicates(trials: list[FrozenTrial]) -> Iterator[str]:
+    first_with: dict[str, int] = {}
     for trial in trials:
         if trial.state not in FINISHED:
             continue
-        twin = drawn.setdefault(str(sorted(trial.params.items())), trial.number)
-        if twin != trial.number:
-            yield f"trials {twin} and {trial.number} are one trial twice: {trial.params}"
+        first = first_with.setdefault(str(sorted(trial.params.items())), trial.number)
+        if first != trial.number:
+            yield f"trials {first} and {trial.number} have the same parameters: {trial.params}"
 
 
-def _broken_scores(study: OpenStudy, trials: list[FrozenTrial]) -> Iterator[str]:
-    looks = [epoch for epoch in range(1, study.spec.epochs + 1) if study.spec.plan.is_evaluation(epoch)]
+def _score_violations(study: OpenStudy, trials: list[FrozenTrial]) -> Iterator[str]:
+    evaluations = [epoch for epoch in range(1, study.spec.epochs + 1) if study.spec.plan.is_evaluation(epoch)]
     for trial in trials:
         if trial.state not in FINISHED:
             continue
         steps, reports = sorted(trial.intermediate_values), trial.intermediate_values
-        if steps != looks[: len(steps)] or (trial.state == TrialState.COMPLETE and steps != looks):
-            yield f"trial {trial.number} is {trial.state.name} and reported epochs {steps} of {looks}"
+        if steps != evaluations[: len(steps)] or (trial.state == TrialState.COMPLETE and steps != evaluations):
+            yield f"trial {trial.number} is {trial.state.name} but reported epochs {steps} of {evaluations}"
         elif trial.state == TrialState.COMPLETE and trial.value != max(reports.values()):
-            yield f"trial {trial.number} has {trial.value}, and its best report is {max(reports.values())}"
+            yield f"trial {trial.number} has the value {trial.value}, but its best report is {max(reports.values())}"
         elif trial.state == TrialState.PRUNED and (not steps or trial.value != reports[steps[-1]]):
-            yield f"trial {trial.number} was pruned with {trial.value} after the reports {reports}"
+            yield f"trial {trial.number} was pruned with the value {trial.value} after the reports {reports}"
 
 
-def _broken_curves(study: OpenStudy, trials: list[FrozenTrial]) -> Iterator[str]:
-    """Trains every finished trial again, undisturbed: on a CPU its scores must be the same, to the last digit."""
+def _curve_violations(study: OpenStudy, trials: list[FrozenTrial]) -> Iterator[str]:
+    """Train every finished trial again without faults. On a CPU, the scores must be exactly equal."""
     recording = study.recording()
     train, val, cpu = counts_of(recording.train), Val(counts_of(recording.val)), torch.device("cpu")
     for trial in trials:
@@ -138,15 +138,15 @@ def _broken_curves(study: OpenStudy, trials: list[FrozenTrial]) -> Iterator[str]
                 raise progress
             curve[progress.epoch] = progress.co_bps
         if curve != trial.intermediate_values:
-            yield f"trial {trial.number} reported {trial.intermediate_values}, and undisturbed it is {curve}"
+            yield f"trial {trial.number} reported {trial.intermediate_values}, but without faults it reports {curve}"
 
 
-def _broken_checkpoints(study: OpenStudy, trials: list[FrozenTrial]) -> Iterator[str]:
+def _checkpoint_violations(study: OpenStudy, trials: list[FrozenTrial]) -> Iterator[str]:
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     found = {path.name for path in study.checkpoints.folder.iterdir()}
     expected = {study.checkpoints.best(trial.number).name for trial in complete}
     if found != expected:
-        yield f"the checkpoints lack {sorted(expected - found)} and have {sorted(found - expected)} too many"
+        yield f"missing checkpoints: {sorted(expected - found)}, unexpected: {sorted(found - expected)}"
     for trial in complete:
         try:
             load_network(study, trial)
@@ -154,22 +154,22 @@ def _broken_checkpoints(study: OpenStudy, trials: list[FrozenTrial]) -> Iterator
             yield str(error)
 
 
-def _stray_files(study: OpenStudy, folder: Path, belongs: frozenset[str]) -> Iterator[str]:
+def _stray_files(study: OpenStudy, folder: Path, expected_files: frozenset[str]) -> Iterator[str]:
     file, artifacts = study.locations.url.sqlite_file, study.locations.artifacts
     own = set() if file is None else {f"{file.name}{ending}" for ending in ("", "-wal", "-shm", ".lock")}
-    found = {path.name for path in folder.iterdir()} - own - {artifacts.name} - belongs
+    found = {path.name for path in folder.iterdir()} - own - {artifacts.name} - expected_files
     found |= {f"{artifacts.name}/{path.name}" for path in artifacts.iterdir() if path.name != study.name}
     if found:
-        yield f"{sorted(found)} do not belong in {folder}"
+        yield f"unexpected files in {folder}: {sorted(found)}"
 
 
 def _orphans(folder: Path) -> Iterator[str]:
     for process in processes_in(folder):
-        yield f"process {process.pid} is still there: {' '.join(process.info['cmdline'] or [])}"
+        yield f"process {process.pid} is still running: {' '.join(process.info['cmdline'] or [])}"
 
 
 def processes_in(folder: Path) -> list[psutil.Process]:
-    """All processes that run in a folder, but this one."""
+    """All processes whose working directory is ``folder``, except this one."""
     found = psutil.process_iter(["cmdline", "cwd", "status"])
     return [
         process
@@ -180,6 +180,6 @@ def processes_in(folder: Path) -> list[psutil.Process]:
     ]
 
 
-def _broken_log(log: Path) -> Iterator[str]:
+def _log_violations(log: Path) -> Iterator[str]:
     if log.exists() and "Traceback" in log.read_text():
-        yield f"{log} holds a traceback"
+        yield f"{log} contains a traceback"

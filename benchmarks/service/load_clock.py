@@ -1,4 +1,4 @@
-"""Clocks for ``database_load``: how long each call takes, and how much of that it waits for the server or computes."""
+"""Timing for ``database_load``: the time of each call, split into waiting for the server and computing."""
 
 import threading
 import time
@@ -13,24 +13,24 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 import nlb_search.storage.claims.heartbeat
 
-SAMPLING, HEARTBEAT = "sampling", "a heartbeat"
+SAMPLING, HEARTBEAT = "sampling", "heartbeat"
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a worker: its seconds, those in which it waited for the server, and those in which a sampler computed
-    between two looks at the storage.
+    """One call of a worker: total seconds, seconds waiting for the server, seconds in which a sampler computed without
+    accessing the storage, and the number of SQL statements.
     """
 
     kind: str
     seconds: float
     waiting: float
-    arithmetic: float
+    computing: float
     statements: int
 
 
 class _Counts(threading.local):
-    """What this thread has spent so far."""
+    """Totals of this thread so far."""
 
     waiting = 0.0
     in_storage = 0.0
@@ -67,8 +67,8 @@ def _in_storage(method: Callable[..., Any]) -> Callable[..., Any]:
     return timed
 
 
-def watch(study: optuna.Study) -> None:
-    """Time the driver's calls in this process, and those of the study's storage."""
+def time_calls(study: optuna.Study) -> None:
+    """Time all calls of the database driver in this process and of the storage of the study."""
     for name in ("connect", "do_ping", "do_commit", "do_rollback", "do_execute", "do_executemany"):
         setattr(PGDialect_psycopg, name, _waiting(getattr(PGDialect_psycopg, name), int(name.startswith("do_exec"))))
     for name in vars(BaseStorage):
@@ -76,8 +76,8 @@ def watch(study: optuna.Study) -> None:
             setattr(study._storage, name, _in_storage(getattr(study._storage, name)))
 
 
-class Clock:
-    """Keeps the calls of this process that begin in a window of time, and what it computed in that window."""
+class CallClock:
+    """Records the calls of this process that begin between ``begin`` and ``end``, and the CPU time in between."""
 
     def __init__(self, begin: float, end: float) -> None:
         self._begin, self._end = begin, end
@@ -97,24 +97,24 @@ class Clock:
         self._cpu.append(time.process_time())
 
     @contextmanager
-    def of(self, kind: str) -> Iterator[None]:
-        """Time what is done in the block."""
+    def measure(self, kind: str) -> Iterator[None]:
+        """Record the block as one call."""
         now, began = time.monotonic(), time.perf_counter()
         waiting, in_storage, statements = _counts.waiting, _counts.in_storage, _counts.statements
         yield
         seconds = time.perf_counter() - began
         if self._begin <= now < self._end:
-            arithmetic = seconds - (_counts.in_storage - in_storage) if kind == SAMPLING else 0.0
+            computing = seconds - (_counts.in_storage - in_storage) if kind == SAMPLING else 0.0
             self.calls.append(
-                Call(kind, seconds, _counts.waiting - waiting, arithmetic, _counts.statements - statements)
+                Call(kind, seconds, _counts.waiting - waiting, computing, _counts.statements - statements)
             )
 
-    def watch_heartbeats(self) -> None:
-        """Time the beats of this process's heartbeat too."""
+    def time_heartbeats(self) -> None:
+        """Record the heartbeats of this process too."""
         beat = nlb_search.storage.claims.heartbeat.beat
 
         def timed(study: optuna.Study, trial_id: int) -> None:
-            with self.of(HEARTBEAT):
+            with self.measure(HEARTBEAT):
                 beat(study, trial_id)
 
         nlb_search.storage.claims.heartbeat.beat = timed

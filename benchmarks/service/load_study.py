@@ -1,4 +1,4 @@
-"""A study for ``database_load``: thousands of finished trials in a database within seconds."""
+"""Creates studies for ``database_load``: writes thousands of finished trials to a database within seconds."""
 
 import json
 import random
@@ -39,21 +39,21 @@ SPEC = SearchSpec(
     seed=0,
     versions=versions_here(),
 )
-FACTS: tuple[dict[str, Any], ...] = (
+ATTRIBUTES: tuple[dict[str, Any], ...] = (
     {"best_epoch": EVALUATIONS, "fp_bps": 0.11},
     {"vel_r2": 0.6, "psth_r2": 0.5},
     {"co_bps_low": 0.19, "co_bps_high": 0.22},
 )
-"""What search/workers/trial.py notes on a trial as it ends, call by call."""
+"""User attributes that search/workers/trial.py sets at the end of a trial, one dict per call."""
 
 
-def score(draw: random.Random, look: int) -> float:
-    """A learning curve's score at one look."""
-    return 0.3 * look / EVALUATIONS + draw.gauss(0, 0.02)
+def score(rng: random.Random, evaluation: int) -> float:
+    """The score of a synthetic learning curve at one evaluation."""
+    return 0.3 * evaluation / EVALUATIONS + rng.gauss(0, 0.02)
 
 
 def make(locations: Locations, name: str, finished: int) -> None:
-    """A study of so many finished trials, 60 % complete and the others pruned early, written in a few statements."""
+    """Create a study with ``finished`` finished trials, 60% complete and the others pruned, in a few SQL statements."""
     database = open_database(locations.url)
     make_study(locations.url, database, name, SPEC.model_dump(mode="json"), {})
     study_id = optuna.load_study(study_name=name, storage=database)._study_id
@@ -63,31 +63,36 @@ def make(locations: Locations, name: str, finished: int) -> None:
         session.execute(sqlalchemy.insert(models.TrialModel), [_row(study_id, trial) for trial in trials])
         numbers = sqlalchemy.select(models.TrialModel.number, models.TrialModel.trial_id)
         id_of = dict(session.execute(numbers.where(models.TrialModel.study_id == study_id)).all())
-        for model, rows_of in _PARTS.items():
+        for model, rows_of in _ROWS.items():
             rows = [{"trial_id": id_of[trial.number], **row} for trial in trials for row in rows_of(trial)]
             session.execute(sqlalchemy.insert(model), rows)
         session.commit()
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(sqlalchemy.text("ANALYZE"))  # as the server does by itself after a while
+        connection.execute(sqlalchemy.text("ANALYZE"))  # PostgreSQL does this itself after some time
     engine.dispose()
 
 
 def _trials(finished: int) -> list[FrozenTrial]:
-    """Trials as the wide space gives them, drawn at random."""
+    """Random trials of the wide space."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(sampler=RandomSampler(seed=0), direction="maximize")
-    draw = random.Random(0)
+    rng = random.Random(0)
     for _ in range(finished):
         trial = study.ask()
         sample(trial, SPEC.space, SPEC.architectures)
-        pruned = draw.random() > COMPLETE_SHARE
-        looks = draw.randint(4, EVALUATIONS // 2) if pruned else EVALUATIONS
-        for look in range(1, looks + 1):
-            trial.report(score(draw, look), look)
-        for facts in ({"architecture": CHAIN, "n_parameters": 150_000, "device": "cpu"}, *(() if pruned else FACTS)):
-            for key, value in facts.items():
+        pruned = rng.random() > COMPLETE_SHARE
+        n_evaluations = rng.randint(4, EVALUATIONS // 2) if pruned else EVALUATIONS
+        for evaluation in range(1, n_evaluations + 1):
+            trial.report(score(rng, evaluation), evaluation)
+        for attributes in (
+            {"architecture": CHAIN, "n_parameters": 150_000, "device": "cpu"},
+            *(() if pruned else ATTRIBUTES),
+        ):
+            for key, value in attributes.items():
                 trial.set_user_attr(key, value)
-        study.tell(trial, None if pruned else score(draw, looks), TrialState.PRUNED if pruned else TrialState.COMPLETE)
+        study.tell(
+            trial, None if pruned else score(rng, n_evaluations), TrialState.PRUNED if pruned else TrialState.COMPLETE
+        )
     return study.get_trials(deepcopy=False)
 
 
@@ -128,15 +133,15 @@ def _user_attrs(trial: FrozenTrial) -> Iterator[dict[str, Any]]:
 
 
 def _system_attrs(trial: FrozenTrial) -> Iterator[dict[str, Any]]:
-    """What tpe leaves on each trial."""
+    """The system attribute that Optuna's TPESampler sets on each trial."""
     yield {"key": "tpe:relative_params:0", "value_json": json.dumps(json.dumps(trial.params))}
 
 
-_PARTS: dict[Any, Callable[[FrozenTrial], Iterator[dict[str, Any]]]] = {
+_ROWS: dict[Any, Callable[[FrozenTrial], Iterator[dict[str, Any]]]] = {
     models.TrialParamModel: _params,
     models.TrialValueModel: _value,
     models.TrialIntermediateValueModel: _reports,
     models.TrialUserAttributeModel: _user_attrs,
     models.TrialSystemAttributeModel: _system_attrs,
 }
-"""For each of Optuna's tables, the rows of a trial in it."""
+"""For each of Optuna's tables, a function that returns the rows of a trial."""

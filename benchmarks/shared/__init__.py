@@ -1,4 +1,4 @@
-"""What several benchmarks use: synthetic recordings, and searches that a clock ends.
+"""Code shared by several benchmarks: synthetic recordings, and searches with a time limit.
 
 It may import ``nlb_search``.
 """

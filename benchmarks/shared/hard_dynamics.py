@@ -22,7 +22,7 @@ LOG_RATE_SCALE = 0.8
 
 
 def lorenz(n_trials: int, n_bins: int, rng: np.random.Generator) -> Latents:
-    """The Lorenz system (Lorenz 1963) from random initial states, 20 ms of its time per bin."""
+    """The Lorenz system (Lorenz 1963) from random initial states, 20 ms of simulated time per bin."""
     x, y, z = rng.normal(size=(3, n_trials)) * 5 + np.array([[0.0], [0.0], [25.0]])
     steps_per_bin, warm_up = 5, 100
     dt = 0.02 / steps_per_bin
@@ -40,7 +40,7 @@ def chaotic_network(n_trials: int, n_bins: int, rng: np.random.Generator) -> Lat
 
 
 def driven_network(n_trials: int, n_bins: int, rng: np.random.Generator) -> Latents:
-    """The same with strong input pulses at random times, which held-in neurons reveal only afterwards."""
+    """The chaotic network with strong input pulses at random times, which cannot be predicted from earlier spikes."""
     return _rate_network(n_trials, n_bins, rng, pulse_probability=0.03)
 
 
@@ -94,7 +94,7 @@ def rotating_with_drift(n_trials: int, n_bins: int, rng: np.random.Generator) ->
 
 @dataclass(frozen=True)
 class HardRecording:
-    """A recording to make: its dynamics and its sizes; ``mean_rate`` in spikes per bin and neuron."""
+    """The parameters of a recording: dynamics and sizes. ``mean_rate`` is in spikes per bin and neuron."""
 
     dynamics: Callable[[int, int, np.random.Generator], Latents]
     n_trials: int
@@ -105,14 +105,14 @@ class HardRecording:
         return f"{self.dynamics.__name__}, {self.sizes.n_neurons} neurons, {self.n_trials} trials"
 
     def splits(self, seed: int) -> tuple[Counts, Counts, Counts]:
-        """Counts of train, val and test, drawn with the seed."""
+        """Counts of train, val and test, generated from the random seed."""
         rng = np.random.default_rng(seed)
         latents = self.dynamics(self.n_trials, self.sizes.n_bins, rng)
         latents = (latents - latents.mean(axis=(0, 1))) / latents.std(axis=(0, 1))
         n_dimensions = latents.shape[2]
         readout = LOG_RATE_SCALE / np.sqrt(n_dimensions) * rng.normal(size=(n_dimensions, self.sizes.n_neurons))
         rates = self.mean_rate * rng.gamma(2, 0.5, self.sizes.n_neurons)
-        # A log-normal rate is higher on average than the exponential of its mean logarithm.
+        # The mean of exp(x) for Gaussian x is exp(variance / 2): subtract it to keep the mean rate.
         expected = rates * np.exp(latents @ readout - LOG_RATE_SCALE**2 / 2)
         counts = torch.from_numpy(np.minimum(rng.poisson(expected), 254).astype(np.uint8))
         n_train, n_val = round(TRAIN_SHARE * self.n_trials), round(VAL_SHARE * self.n_trials)

@@ -1,7 +1,7 @@
-"""What the benchmarks share: synthetic recordings with known rates, made once, and searches that are cut by a clock.
+"""Synthetic recordings with known rates, generated once, and searches with a time limit.
 
-Everything lies in the folder ``bench``, which may be deleted. Clocks count the seconds that a process really computed,
-so that figures do not suffer from what else the machine does.
+All files are in the folder ``bench``, which can be deleted. Times are CPU time of the process, so other work on the
+machine affects the measurements less.
 """
 
 import logging
@@ -38,7 +38,7 @@ logging.getLogger("nlb_tools").setLevel(logging.ERROR)
 
 @dataclass(frozen=True)
 class Synthetic:
-    """A synthetic recording, by what it is made from."""
+    """The parameters of a synthetic recording. The recording is generated when it is first used."""
 
     dataset: str
     neurons: int
@@ -48,12 +48,12 @@ class Synthetic:
     binary: bool = False
 
     def __str__(self) -> str:
-        kind = ", at most one spike a bin" if self.binary else ""
+        kind = ", at most one spike per bin" if self.binary else ""
         return f"{self.dataset}, {self.neurons} neurons, {self.trials} trials, {self.bin_ms} ms bins{kind}"
 
     @property
     def data(self) -> Path:
-        """The folder that ``--data`` would name."""
+        """The folder of the recording, as for ``--data``."""
         kind = "-binary" if self.binary else ""
         return FOLDER / f"{self.dataset}-{self.neurons}-{self.trials}-{self.seed}{kind}"
 
@@ -78,7 +78,7 @@ class Synthetic:
 
     @property
     def ceilings(self) -> tuple[float, float]:
-        """co-bps of the Bayes observer on val and on test, in bins of 5 ms."""
+        """co-bps of the Bayes observer on val and on test, in 5 ms bins."""
         ceiling = read_ceiling(self.truth)
         return ceiling.co_bps_val, ceiling.co_bps_test
 
@@ -92,14 +92,14 @@ class Synthetic:
 
     @property
     def test_spikes(self) -> torch.Tensor:
-        """Held-out counts of the test trials, which the benchmark keeps to itself."""
+        """Held-out counts of the test trials, which the benchmark does not publish."""
         with h5py.File(self.truth) as file:
             return torch.from_numpy(file[self.recording.group]["eval_spikes_heldout"][()].astype(np.float64))
 
     def expected_score(self, rates_BTN: torch.Tensor, split: str) -> float:
-        """co-bps that rates would have on average over the spikes that the true rates could have given.
+        """Expected co-bps of rates over spikes drawn from the true rates.
 
-        Free of the noise of one draw of spikes; for splits whose every bin is scored.
+        This score has no sampling noise. All bins of the split must be scored.
         """
         return bits_per_spike(self._heldout(rates_BTN), self._heldout(self.true_rates(split))).item()
 
@@ -107,8 +107,8 @@ class Synthetic:
         return rates_BTN[:, : self.recording.n_window_bins, self.recording.n_heldin :]
 
 
-class Clock(Stop):
-    """Set once this process has computed for so many seconds."""
+class CpuTimeLimit(Stop):
+    """Stops a worker after ``seconds`` of CPU time of this process."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
@@ -122,7 +122,7 @@ class Clock(Stop):
 
 
 class CpuTimes:
-    """What the process had computed by when: trials know only the time of day at which they finished."""
+    """Converts the wall-clock time at which a trial finished to the CPU time of the process."""
 
     def __init__(self) -> None:
         self._points = [(time.time(), time.process_time())]
@@ -134,43 +134,45 @@ class CpuTimes:
             self._points.append((time.time(), time.process_time()))
 
     def at(self, moment: float) -> float:
-        """Seconds that were computed since the beginning, at a time of day."""
-        times, computed = zip(*self._points, strict=True)
-        return float(np.interp(moment, times, computed)) - computed[0]
+        """CPU seconds from the start to the wall-clock time ``moment``."""
+        times, cpu_seconds = zip(*self._points, strict=True)
+        return float(np.interp(moment, times, cpu_seconds)) - cpu_seconds[0]
 
 
 @dataclass(frozen=True)
-class Searched:
-    """A study that was searched, and when each complete trial finished: seconds of computing, and its co-bps."""
+class SearchResult:
+    """A finished search. ``complete`` has the CPU time at the end of each complete trial, and its co-bps."""
 
     study: OpenStudy
     complete: tuple[tuple[float, float], ...]
 
     def best_after(self, seconds: float) -> float:
-        """co-bps of the best complete trial by then; 0, the chance level, before there was one."""
-        return max((score for at, score in self.complete if at <= seconds), default=0.0)
+        """co-bps of the best trial completed within ``seconds``; 0, the chance level, if there is none."""
+        return max((score for time_s, score in self.complete if time_s <= seconds), default=0.0)
 
 
 def random_counts(n_trials: int, sizes: Sizes) -> Counts:
-    """Spikes that mean nothing, at the rates of a recording in bins of 5 ms."""
+    """Random spikes with the mean rate of a recording in 5 ms bins."""
     return Counts(torch.poisson(torch.full((n_trials, sizes.n_bins, sizes.n_neurons), 0.05)).to(torch.uint8), sizes)
 
 
-def new_place(synthetic: Synthetic, name: str) -> Locations:
-    """A place for studies of one recording, which is made if it is not there; nothing is left of an earlier one."""
+def new_locations(synthetic: Synthetic, name: str) -> Locations:
+    """Locations with an empty database. Generates the recording if needed and deletes an existing database."""
     synthetic.recording  # noqa: B018
     FOLDER.mkdir(exist_ok=True)
-    for left_over in FOLDER.glob(f"{name}.db*"):
-        left_over.unlink()
+    for file in FOLDER.glob(f"{name}.db*"):
+        file.unlink()
     return Locations(parse_url(f"sqlite:///{FOLDER / name}.db"), FOLDER / "artifacts" / name, synthetic.data)
 
 
-def search_for(seconds: float, synthetic: Synthetic, name: str, request: StudyRequest) -> Searched:
-    """Search a new study with one worker in this process for so many seconds of computing."""
+def search_for(seconds: float, synthetic: Synthetic, name: str, request: StudyRequest) -> SearchResult:
+    """Search a new study with one worker in this process for ``seconds`` of CPU time."""
     torch.set_num_threads(1)
-    locations = new_place(synthetic, name)
-    clock = CpuTimes()
+    locations = new_locations(synthetic, name)
+    cpu_times = CpuTimes()
     study = create_or_open(locations, name, request)
-    work(study, Clock(seconds))
+    work(study, CpuTimeLimit(seconds))
     complete = (trial for trial in complete_trials(study.study) if trial.datetime_complete and trial.value is not None)
-    return Searched(study, tuple((clock.at(trial.datetime_complete.timestamp()), trial.value) for trial in complete))
+    return SearchResult(
+        study, tuple((cpu_times.at(trial.datetime_complete.timestamp()), trial.value) for trial in complete)
+    )

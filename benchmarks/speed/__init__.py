@@ -1,4 +1,4 @@
-"""How fast recordings are prepared and networks trained, against plain loops.
+"""Benchmarks of speed and memory: preparing recordings, training networks, and running trials.
 
-It may import shared and ``nlb_search``.
+They may import ``benchmarks.shared`` and ``nlb_search``.
 """

@@ -1,7 +1,7 @@
-"""``python -m benchmarks.speed.between_trials``: what a worker spends beside training, trial for trial.
+"""``python -m benchmarks.speed.between_trials``: time that a worker spends per trial outside of training.
 
-Lives some trials in this process as a worker does, with a clock at each step. Prints a Markdown table of medians:
-starting a trial (claim, settings, network) and finishing it (best network, metrics, score).
+Runs trials in this process as a worker does and times each step. Prints a Markdown table of medians: starting a trial
+(claim, settings, network) and finishing it (best network, metrics, score).
 """
 
 import argparse
@@ -10,7 +10,7 @@ import time
 
 import torch
 
-from benchmarks.shared.synthetic_searches import Synthetic, new_place
+from benchmarks.shared.synthetic_searches import Synthetic, new_locations
 from nlb_search.search.study.creation import StudyRequest, create_or_open
 from nlb_search.search.workers.memory import keep_freed_memory
 from nlb_search.search.workers.shutdown import Stop
@@ -23,8 +23,8 @@ EPOCHS = 4
 
 
 def measure(recording: Synthetic, trials: int) -> tuple[list[float], list[float]]:
-    """Seconds to start each trial, and to finish it."""
-    locations = new_place(recording, "between")
+    """Seconds to start and to finish each trial."""
+    locations = new_locations(recording, "between")
     request = StudyRequest(
         dataset=recording.dataset, architectures=("GRU(2) -> FF -> exp",), trials=trials, epochs=EPOCHS, pruner="none"
     )
@@ -39,23 +39,23 @@ def measure(recording: Synthetic, trials: int) -> tuple[list[float], list[float]
             assert claim is not None
             batch.start(claim)
             starts.append(time.perf_counter() - began)
-            looks = []
+            evaluations = []
             while len(batch):
                 began = time.perf_counter()
                 batch.advance()
-                looks.append(time.perf_counter() - began)
-            # The last look is an epoch like the others, and then the trial's end.
-            finishes.append(looks[-1] - statistics.median(looks[:-1]))
+                evaluations.append(time.perf_counter() - began)
+            # The last evaluation includes an epoch like the others and the end of the trial.
+            finishes.append(evaluations[-1] - statistics.median(evaluations[:-1]))
     return starts, finishes
 
 
 def table(trials: int) -> str:
     starts, finishes = measure(RECORDING, trials)
     rows = [
-        f"| {what} | {statistics.median(times):.3f} s | {min(times):.3f} to {max(times):.3f} |"
-        for what, times in (("starting a trial", starts), ("finishing it", finishes))
+        f"| {step} | {statistics.median(times):.3f} s | {min(times):.3f} to {max(times):.3f} |"
+        for step, times in (("start a trial", starts), ("finish a trial", finishes))
     ]
-    return "\n".join([f"| what | median of {trials} trials | lowest to highest |", "|---|---|---|", *rows])
+    return "\n".join([f"| step | median of {trials} trials | range |", "|---|---|---|", *rows])
 
 
 def main() -> None:

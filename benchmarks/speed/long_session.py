@@ -1,7 +1,7 @@
-"""A synthetic session made as long as a real one: a pause after each trial, in which neurons fire as in the trial.
+"""Makes a synthetic session as long as a real one by adding a pause after each trial.
 
-Trials of the synthetic recordings of the maze follow at once; those of a real session take about three seconds each.
-What a program does with the time between trials, it does here as there.
+In the synthetic maze recordings, trials follow each other without gaps. In a real session, there is about one trial
+every three seconds, and programs also process the time between trials. Neurons fire in a pause as in the trial before.
 """
 
 from pathlib import Path
@@ -15,10 +15,10 @@ FloatArray = npt.NDArray[np.float64]
 
 
 def lengthen(path: Path, pause_ms: int) -> None:
-    """Put a pause of ``pause_ms`` after each trial of the NWB file. Its trials must be equally long and without gaps.
+    """Add a pause of ``pause_ms`` after each trial of the NWB file. All trials must have the same length and no gaps.
 
-    Units that were observed throughout are so in the pauses too, with the spikes of the trial before, over and over;
-    behaviour continues in the same way. Units that were observed in windows alone stay so.
+    For units that are observed during the whole session, the spikes of the trial before are repeated in the pause;
+    behaviour is repeated in the same way. Units that are observed only in windows have no spikes in pauses.
     """
     with h5py.File(path, "r+") as file:
         trials, units = file["intervals/trials"], file["units"]
@@ -44,14 +44,14 @@ def lengthen(path: Path, pause_ms: int) -> None:
 
 
 def _source(first_ms: int, trial_ms: int, pause_ms: int, n_trials: int, length_ms: int) -> IntArray:
-    """For each millisecond of the new session, the one of the old that it repeats."""
+    """For each millisecond of the new session, the millisecond of the original session that it copies."""
     within = np.arange(trial_ms + pause_ms) % trial_ms
     trials = first_ms + trial_ms * np.arange(n_trials)[:, None] + within
     return np.concatenate([np.arange(first_ms), trials.ravel(), np.arange(first_ms + trial_ms * n_trials, length_ms)])
 
 
 def _lengthen_spikes(units: h5py.Group, source: IntArray, length_ms: int) -> None:
-    """Every spike again, in each millisecond that repeats its own."""
+    """Copy every spike to all milliseconds that copy its millisecond."""
     ends = units["spike_times_index"][()].astype(np.int64)
     order = np.argsort(source, kind="stable")
     n_repeats = np.bincount(source, minlength=length_ms)
@@ -69,7 +69,7 @@ def _lengthen_spikes(units: h5py.Group, source: IntArray, length_ms: int) -> Non
 
 
 def _replace(group: h5py.Group, name: str, values: npt.NDArray[np.generic]) -> None:
-    """Another array under the name, with the attributes of the old one, which others may refer to."""
+    """Replace a dataset by another array and keep its attributes."""
     attributes = dict(group[name].attrs)
     old = group[name]
     layout = {"compression": old.compression, "shuffle": old.shuffle} if old.compression else {}

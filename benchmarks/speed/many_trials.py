@@ -1,7 +1,7 @@
-"""``python -m benchmarks.speed.many_trials``: trials an hour against the number of workers, and what a worker takes.
+"""``python -m benchmarks.speed.many_trials``: trials per hour and memory for different numbers of workers.
 
-Searches one recording with real worker processes again and again, each time with another number of them or of trials
-side by side. All trials cost the same: their sizes are fixed and nothing is pruned. Prints Markdown tables.
+Searches one recording with different numbers of worker processes and of trials side by side. All trials take the same
+time: their sizes are fixed and no trial is pruned. Prints a Markdown table.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from benchmarks.shared.synthetic_searches import FOLDER, Synthetic, new_place
+from benchmarks.shared.synthetic_searches import FOLDER, Synthetic, new_locations
 from nlb_search.search.launching.worker_process import MODULE
 from nlb_search.search.study.open_study import open_named_study
 
@@ -28,17 +28,17 @@ input_size = ["DT"]
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One search: trials an hour while all workers ran, and the megabytes of a worker that are its own."""
+class Measurement:
+    """Result of one search: trials per hour, and the largest private memory (USS) of a worker in MB."""
 
     trials_per_hour: float
-    own_memory: float
+    private_mb: float
 
 
-def searched(workers: int, side_by_side: int, trials: int, gpus: str) -> Measured:
-    """Search with so many workers; the clock runs from the first trial's begin to the last one's end."""
+def measure(workers: int, side_by_side: int, trials: int, gpus: str) -> Measurement:
+    """Run one search. The time is measured from the start of the first trial to the end of the last."""
     name = f"many-{workers}-{side_by_side}"
-    locations = new_place(RECORDING, name)
+    locations = new_locations(RECORDING, name)
     space = FOLDER / "same-sizes.toml"
     space.write_text(SPACE)
     options = {
@@ -55,49 +55,56 @@ def searched(workers: int, side_by_side: int, trials: int, gpus: str) -> Measure
         "--storage": locations.url,
         "--artifacts": locations.artifacts,
     }
-    command = [sys.executable, *MODULE, "launch", name, *(str(word) for pair in options.items() for word in pair)]
+    command = [
+        sys.executable,
+        *MODULE,
+        "launch",
+        name,
+        *(str(argument) for option in options.items() for argument in option),
+    ]
     launcher = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    memory = _watch(launcher)
+    memory = _peak_private_mb(launcher)
     if launcher.returncode:
         sys.exit(f"the search failed: {' '.join(command)}")
     done = open_named_study(locations, name).study.get_trials()
-    begun = min(trial.datetime_start for trial in done if trial.datetime_start)
+    started = min(trial.datetime_start for trial in done if trial.datetime_start)
     ended = max(trial.datetime_complete for trial in done if trial.datetime_complete)
-    return Measured(len(done) / (ended - begun).total_seconds() * 3600, memory)
+    return Measurement(len(done) / (ended - started).total_seconds() * 3600, memory)
 
 
-def _watch(launcher: subprocess.Popen[bytes]) -> float:
-    """Wait for the launcher; returns the most megabytes that one of its workers had for itself."""
-    most = 0.0
+def _peak_private_mb(launcher: subprocess.Popen[bytes]) -> float:
+    """Wait for the launcher to end; return the largest private memory of a worker in MB."""
+    peak = 0.0
     while launcher.poll() is None:
         for worker in psutil.Process(launcher.pid).children():
             try:
-                most = max(most, worker.memory_full_info().uss / 2**20)
-            except psutil.Error:  # it has just ended
+                peak = max(peak, worker.memory_full_info().uss / 2**20)
+            except psutil.Error:  # the process has just ended
                 continue
         time.sleep(0.5)
-    return most
+    return peak
 
 
-def memory_of_torch() -> float:
-    """Megabytes that a process has for itself which imports torch and does nothing else."""
+def private_mb_of_torch() -> float:
+    """Private memory in MB of a process that only imports torch."""
     script = "import torch, psutil; print(psutil.Process().memory_full_info().uss / 2**20)"
     return float(subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout)
 
 
-def table(choices: list[tuple[int, int]], rounds: int, gpus: str) -> str:
-    """Trials an hour for pairs of workers and trials side by side, against the first of them."""
-    rows, alone = [], 0.0
-    torch_alone = memory_of_torch()
-    for workers, side_by_side in choices:
-        found = [searched(workers, side_by_side, 2 * workers * side_by_side, gpus) for _ in range(rounds)]
-        rates = [measured.trials_per_hour for measured in found]
+def table(combinations: list[tuple[int, int]], rounds: int, gpus: str) -> str:
+    """One row per pair (workers, trials side by side). Speedups are relative to the first pair."""
+    rows, first_rate = [], 0.0
+    torch_mb = private_mb_of_torch()
+    for workers, side_by_side in combinations:
+        measurements = [measure(workers, side_by_side, 2 * workers * side_by_side, gpus) for _ in range(rounds)]
+        rates = [measurement.trials_per_hour for measurement in measurements]
         median = statistics.median(rates)
-        alone = alone or median
-        own = max(measured.own_memory for measured in found) - torch_alone
-        spread = f"{min(rates):.0f} to {max(rates):.0f}"
-        rows.append(f"| {workers} | {side_by_side} | {median:.0f} | {spread} | {median / alone:.2f} | {own:.0f} MB |")
-    head = "| workers | side by side | trials an hour | of the rounds | against the first | a worker's own memory |"
+        first_rate = first_rate or median
+        private_mb = max(measurement.private_mb for measurement in measurements) - torch_mb
+        rate_range = f"{min(rates):.0f} to {max(rates):.0f}"
+        cells = [f"{median:.0f}", rate_range, f"{median / first_rate:.2f}", f"{private_mb:.0f} MB"]
+        rows.append(f"| {workers} | {side_by_side} | {' | '.join(cells)} |")
+    head = "| workers | side by side | trials per hour | range | speedup | memory per worker without torch |"
     return "\n".join([head, "|---|---|---|---|---|---|", *rows])
 
 
@@ -106,10 +113,10 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--side-by-side", type=int, nargs="+", default=[1, 4])
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--gpus", default="none", help="all, none, or numbers, as for launch")
+    parser.add_argument("--gpus", default="none", help="all, none, or GPU numbers, as for launch")
     options = parser.parse_args()
-    choices = [(workers, side_by_side) for side_by_side in options.side_by_side for workers in options.workers]
-    print(table(choices, options.rounds, options.gpus))
+    combinations = [(workers, side_by_side) for side_by_side in options.side_by_side for workers in options.workers]
+    print(table(combinations, options.rounds, options.gpus))
 
 
 if __name__ == "__main__":

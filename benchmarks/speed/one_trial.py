@@ -1,9 +1,8 @@
-"""``python -m benchmarks.speed.one_trial``: how soon one trial reaches given co-bps, against two plain loops.
+"""``python -m benchmarks.speed.one_trial``: time of one trial to given co-bps, compared with two plain loops.
 
-The published loop, a plain minibatch loop and our own training, each with its best settings for this, on the same
-recording, chain and split, in one run. The published loop has the machine and all its cores for itself, for its large
-batches gain from them; the others have one core each. Prints a Markdown table of medians over seeds, with the fastest
-and the slowest seed.
+Trains with the published loop, a plain minibatch loop and nlb-search, each with its best settings, on the same
+recording, chain and split. The published loop runs alone on all cores, because its large batches benefit from them; the
+others use one core each. Prints a Markdown table: the median, fastest and slowest time over seeds.
 """
 
 import argparse
@@ -28,15 +27,15 @@ from nlb_search.models.training.training_plan import Plan
 from nlb_search.search.workers.memory import keep_freed_memory
 
 CHAIN = "GRU(2) -> FF -> exp"
-HIGH_SHARE = 0.9
-"""The higher of the two values is this share of the ceiling; the lower is what the published loop reaches."""
+HIGH_FRACTION = 0.9
+"""The higher target is this fraction of the ceiling. The lower target is the final score of the published loop."""
 
 Curve = tuple[tuple[float, float], ...]
-"""Seconds, and the best co-bps on val by then."""
+"""Pairs of seconds and the best co-bps on val so far."""
 
 FAST = Hyperparameters(lr=0.03, hidden=24)
 FAST_EPOCHS = 6
-"""The settings that reach HIGH_SHARE soonest. The usual ones take longer and end higher."""
+"""The settings that reach HIGH_FRACTION fastest. The default settings take longer and reach a higher score."""
 
 
 def ours(seed: int) -> Iterator[tuple[float, float]]:
@@ -62,7 +61,7 @@ def published(seed: int) -> Iterator[tuple[float, float]]:
 
 @dataclass(frozen=True)
 class Job:
-    """One curve to be drawn."""
+    """One curve to measure."""
 
     loop: Callable[[int], Iterator[tuple[float, float]]]
     seed: int
@@ -70,7 +69,7 @@ class Job:
 
 
 def curve(job: Job) -> Curve:
-    """What the loop reaches by when, until it ends or its seconds are over."""
+    """Run the loop until it ends or exceeds its time limit."""
     torch.set_num_threads(1)
     points = []
     for seconds, co_bps in job.loop(job.seed):
@@ -80,9 +79,9 @@ def curve(job: Job) -> Curve:
     return tuple(points)
 
 
-def drawn(jobs: list[Job], at_once: int) -> list[Curve]:
-    """The curves of some jobs, each in a separate process."""
-    with ProcessPoolExecutor(at_once, get_context("spawn"), max_tasks_per_child=1) as pool:
+def run_jobs(jobs: list[Job], n_processes: int) -> list[Curve]:
+    """Measure the curves, each in a separate process."""
+    with ProcessPoolExecutor(n_processes, get_context("spawn"), max_tasks_per_child=1) as pool:
         return list(pool.map(curve, jobs))
 
 
@@ -91,7 +90,8 @@ def time_to(value: float, points: Curve) -> float:
     return next((seconds for seconds, co_bps in points if co_bps >= value), float("inf"))
 
 
-def shown(curves: list[Curve], value: float) -> str:
+def times_cell(curves: list[Curve], value: float) -> str:
+    """A table cell: the times to ``value``, or how many seeds reach it if not all do."""
     times = [time_to(value, points) for points in curves]
     if float("inf") in times:
         return f"{sum(time < float('inf') for time in times)} of {len(times)} seeds"
@@ -99,43 +99,43 @@ def shown(curves: list[Curve], value: float) -> str:
 
 
 def ratio(slow: list[Curve], fast: list[Curve], value: float) -> str:
-    """How many times sooner the fast ones reach a value, by their medians."""
+    """Ratio of the median times to ``value``."""
     medians = [statistics.median(time_to(value, points) for points in curves) for curves in (slow, fast)]
     return f"{medians[0] / medians[1]:.1f}" if medians[0] < float("inf") else "never reached"
 
 
 def report(seconds: float, seeds: int, published_seeds: int) -> str:
-    """The table and the two ratios."""
-    RECORDING.recording  # noqa: B018  made once, before workers would
-    of_loop = {published: drawn([Job(published, seed, seconds) for seed in range(published_seeds)], 1)}
+    """The table and the two speedups."""
+    RECORDING.recording  # noqa: B018  generate it once, before the workers start
+    of_loop = {published: run_jobs([Job(published, seed, seconds) for seed in range(published_seeds)], 1)}
     for loop in (plain, ours):
         jobs = [Job(loop, seed, float("inf")) for seed in range(seeds)]
-        of_loop[loop] = drawn(jobs, len(os.sched_getaffinity(0)))
+        of_loop[loop] = run_jobs(jobs, len(os.sched_getaffinity(0)))
     ceiling = RECORDING.ceilings[0]
     low = statistics.median(points[-1][1] for points in of_loop[published])
-    high = HIGH_SHARE * ceiling
+    high = HIGH_FRACTION * ceiling
     names = {published: f"published loop, {seconds:.0f} s", plain: "plain minibatch loop", ours: "nlb-search"}
     rows = [
-        f"| {name} | {len(of_loop[loop])} | {shown(of_loop[loop], low)} | {shown(of_loop[loop], high)} "
+        f"| {name} | {len(of_loop[loop])} | {times_cell(of_loop[loop], low)} | {times_cell(of_loop[loop], high)} "
         f"| {statistics.median(points[-1][1] for points in of_loop[loop]):.4f} |"
         for loop, name in names.items()
     ]
     head = (
-        f"| training | seeds | to {low:.4f}, where the published loop gets "
-        f"| to {high:.4f}, {HIGH_SHARE} of the ceiling | reached at its end |"
+        f"| training | seeds | time to {low:.4f}, the final score of the published loop "
+        f"| time to {high:.4f}, {HIGH_FRACTION} of the ceiling | final score |"
     )
     against_published = ratio(of_loop[published], of_loop[ours], low)
     against_plain = ratio(of_loop[plain], of_loop[ours], high)
-    words = (
-        f"nlb-search is at {low:.4f} **{against_published} times sooner** than the published loop, and at {HIGH_SHARE} "
-        f"of the\nceiling **{against_plain} times sooner** than the plain minibatch loop."
+    summary = (
+        f"nlb-search reaches {low:.4f} **{against_published} times faster** than the published loop,\n"
+        f"and {HIGH_FRACTION} of the ceiling **{against_plain} times faster** than the plain minibatch loop."
     )
-    return "\n".join([head, "|---|---|---|---|---|", *rows, "", words])
+    return "\n".join([head, "|---|---|---|---|---|", *rows, "", summary])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=600, help="of the published loop")
+    parser.add_argument("--seconds", type=float, default=600, help="time limit of the published loop")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--published-seeds", type=int, default=1)
     options = parser.parse_args()

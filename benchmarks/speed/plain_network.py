@@ -1,6 +1,6 @@
-"""What the two plain loops share: a recording as float tensors, a GRU network of torch's own layers, a command line.
+"""Shared code of the two plain loops: float tensors of a recording, a GRU network of torch layers, a command line.
 
-Nothing here comes from ``models`` but the score, so that the loops stay what they are when the engine changes.
+Only the score is imported from ``models``, so that changes of the training code do not affect the loops.
 """
 
 import argparse
@@ -22,9 +22,9 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True, eq=False)
 class Spikes:
-    """Counts of one split: held-in B x T x I with silent forward bins, all neurons B x T x N, and which are known.
+    """Counts of one split: held-in neurons with forward bins set to 0, and all neurons with a mask of known entries.
 
-    ``target_BTN`` is 0 where ``known_BTN`` is not true. T counts window and forward bins.
+    ``target_BTN`` is 0 where ``known_BTN`` is false. T includes window and forward bins.
     """
 
     heldin_BTI: Tensor
@@ -37,11 +37,11 @@ class Spikes:
         return self.heldin_BTI.shape[2]
 
     def of(self, trials: Tensor) -> "Spikes":
-        """The same for some trials."""
+        """The counts of some trials."""
         return Spikes(self.heldin_BTI[trials], self.target_BTN[trials], self.known_BTN[trials], self.n_window)
 
     def hidden(self, ratio: float) -> "Spikes":
-        """With a share of the held-in entries hidden from the input, and the others not known: coordinated dropout."""
+        """Coordinated dropout: hide a fraction of the held-in entries, and score only these of the held-in entries."""
         mask_BWI = torch.rand(len(self.heldin_BTI), self.n_window, self.n_heldin) < ratio
         window = (slice(None), slice(None, self.n_window), slice(None, self.n_heldin))
         heldin_BTI, known_BTN = self.heldin_BTI.clone(), self.known_BTN.clone()
@@ -51,9 +51,9 @@ class Spikes:
 
 
 def spikes_of(split: Split) -> Spikes:
-    """A split's counts; raises ValueError where held-out neurons or forward bins are missing."""
+    """The counts of a split. Raises ValueError if held-out neurons or forward bins are missing."""
     if not split.has_targets:
-        raise ValueError("the split has no targets: take train or val")
+        raise ValueError("the split has no targets: use train or val")
     counts_BTN = torch.tensor(split.counts)
     known_BTN = counts_BTN != UNSEEN
     target_BTN = counts_BTN.float() * known_BTN
@@ -63,7 +63,7 @@ def spikes_of(split: Split) -> Spikes:
 
 
 class PlainNetwork(nn.Module):
-    """GRU(2) -> FF -> exp as log-rates, in both directions of time; dropout between the layers and before FF."""
+    """GRU(2) -> FF -> exp, bidirectional, with dropout between the layers and before FF. Returns log-rates."""
 
     def __init__(self, spikes: Spikes, hidden: int, dropout: float) -> None:
         super().__init__()
@@ -77,14 +77,14 @@ class PlainNetwork(nn.Module):
 
 
 def poisson_loss(log_rates_BTN: Tensor, spikes: Spikes) -> Tensor:
-    """Poisson loss of the known entries, in nats per entry, without the term that no rate changes."""
+    """Poisson loss of the known entries in nats per entry, without the term that does not depend on the rates."""
     losses_BTN = torch.exp(log_rates_BTN) - spikes.target_BTN * log_rates_BTN
     return (losses_BTN * spikes.known_BTN).sum() / spikes.known_BTN.sum()
 
 
 @torch.no_grad()
 def predict(network: PlainNetwork, spikes: Spikes) -> Tensor:
-    """Log-rates, B x T x N, with no dropout."""
+    """Log-rates, B x T x N, without dropout."""
     network.eval()
     log_rates_BTN: Tensor = network(spikes.heldin_BTI)
     network.train()
@@ -100,7 +100,7 @@ def co_bps(log_rates_BTN: Tensor, spikes: Spikes) -> float:
 
 @dataclass(frozen=True)
 class Reached:
-    """How far a loop is: the seconds so far, and the best network so far with its co-bps on val."""
+    """Progress of a loop: seconds so far, and the best co-bps on val so far with its weights."""
 
     seconds: float
     co_bps: float
@@ -108,21 +108,21 @@ class Reached:
 
 
 def weights_of(network: PlainNetwork) -> dict[str, Tensor]:
-    """The weights as they are now."""
+    """A copy of the current weights."""
     return {name: tensor.clone() for name, tensor in network.state_dict().items()}
 
 
-def run(loop: Callable[[Recording, int], Iterator[Reached]], about: str | None) -> None:
-    """The command line of a loop: prints where it is now and then, until it ends or its seconds are over."""
-    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=600, help="of computing, all threads together")
+def run(loop: Callable[[Recording, int], Iterator[Reached]], description: str | None) -> None:
+    """The command line of a loop. Prints the progress until the loop ends or exceeds its time limit."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=600, help="limit of CPU time, summed over threads")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     due = 0.0
-    for look, reached in enumerate(loop(RECORDING.recording, options.seed), start=1):
-        line = f"{reached.seconds:7.1f} s  look {look:5d}  co-bps {reached.co_bps:8.4f}"
+    for evaluation, reached in enumerate(loop(RECORDING.recording, options.seed), start=1):
+        line = f"{reached.seconds:7.1f} s  evaluation {evaluation:5d}  co-bps {reached.co_bps:8.4f}"
         if reached.seconds >= options.seconds:
             break
         if reached.seconds >= due:

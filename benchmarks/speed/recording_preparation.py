@@ -1,14 +1,14 @@
-"""``python -m benchmarks.speed.recording_preparation``: the time and memory that a recording's tensors take.
+"""``python -m benchmarks.speed.recording_preparation``: time and memory to prepare a recording.
 
-Prepares one synthetic recording of a dataset's size twice, each time in a separate process: by nlb-search (spikes,
-behaviour, targets with trial averages, written to an empty cache) and by nlb_tools, used as its own examples use it.
-The maze's trials follow at once in a synthetic recording; here they come every three seconds, as in a real session.
-nlb_tools' trial averages are left out unless ``--averages`` is given: at mc_maze's size they take some 50 GB. Both must
-count the same spikes. Prints a Markdown table. Seconds are of the clock, from the start of the process; memory is its
-peak by then.
+Prepares a synthetic recording of a dataset's size with nlb-search (spikes, behaviour and targets with trial averages,
+written to an empty cache) and with nlb_tools, used as in its own examples, each in a separate process. Checks that both
+count the same spikes. In the synthetic maze recordings, trials follow each other without gaps; here pauses are added,
+so that there is one trial every three seconds, as in a real session. nlb_tools computes trial averages only with
+``--averages``: for mc_maze they need about 50 GB. Prints a Markdown table of wall-clock time since the start of the
+process and peak memory.
 
-The whole of mc_maze, two hours long, needs 20 GB of memory for nlb_tools; ``--trials 300 --averages`` is a size for any
-machine.
+The full size of mc_maze, a session of two hours, needs 20 GB of memory for nlb_tools. ``--trials 300 --averages`` runs
+on any machine.
 """
 
 import argparse
@@ -22,16 +22,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# Little is imported up here: a process begins with the peak of the one that started it.
+# Import only the standard library here: a child process inherits the peak memory of its parent.
 
-SIDES = ("nlb-search", "nlb_tools")
+PROGRAMS = ("nlb-search", "nlb_tools")
 MAZE_PAUSE_MS = 2100
-"""With so much after each of its trials of a second, mc_maze lasts two hours."""
+"""With this pause after each trial of one second, the session of mc_maze takes two hours."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """What is prepared, and whether nlb_tools is to make trial averages as well."""
+    """The recording to prepare. ``averages``: whether nlb_tools computes trial averages too."""
 
     dataset: str
     trials: int | None
@@ -45,16 +45,16 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One side's preparation. ``digest`` is of the spikes that it counted."""
+class Measurement:
+    """Time and memory of one program. ``digest`` is a hash of the counted spikes."""
 
     seconds: float
     peak_mb: float
     digest: str
 
 
-def prepared_by_us(case: Case) -> Iterator[Any]:
-    """The counts of all splits, in one order."""
+def prepare_with_nlb_search(case: Case) -> Iterator[Any]:
+    """The counts of all splits."""
     from nlb_search.data.opening import open_recording
 
     with tempfile.TemporaryDirectory(prefix="nlb-search-") as cache:
@@ -65,8 +65,8 @@ def prepared_by_us(case: Case) -> Iterator[Any]:
         yield recording.test.heldin
 
 
-def prepared_by_nlb_tools(case: Case) -> Iterator[Any]:
-    """The same, in the same order."""
+def prepare_with_nlb_tools(case: Case) -> Iterator[Any]:
+    """The counts of all splits, in the same order as ``prepare_with_nlb_search``."""
     import logging
     import warnings
 
@@ -95,7 +95,7 @@ def prepared_by_nlb_tools(case: Case) -> Iterator[Any]:
 
 
 def digest(counts: list[Any]) -> str:
-    """A hash of counts, known or not."""
+    """A hash of counts, including the positions of unknown counts."""
     import hashlib
 
     import numpy as np
@@ -109,33 +109,33 @@ def digest(counts: list[Any]) -> str:
     return hashed.hexdigest()
 
 
-def show_side(prepared: Callable[[Case], Iterator[Any]], case: Case) -> None:
-    """Prepare, print the peak in MB as soon as it is done, and then a hash of the spikes."""
-    counts = list(prepared(case))
+def run_in_this_process(prepare: Callable[[Case], Iterator[Any]], case: Case) -> None:
+    """Prepare the recording; print the peak memory in MB, then a hash of the spikes."""
+    counts = list(prepare(case))
     peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     print(max(peaks) / 1000, flush=True)
     print(digest(counts))
 
 
-def measured(side: str, options: list[str]) -> Measured:
-    """One side in a separate process."""
+def measure(program: str, options: list[str]) -> Measurement:
+    """Run one program in a separate process."""
     began = time.perf_counter()
-    command = [sys.executable, "-m", "benchmarks.speed.recording_preparation", "--side", side, *options]
+    command = [sys.executable, "-m", "benchmarks.speed.recording_preparation", "--program", program, *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         peak = process.stdout.readline()
         seconds = time.perf_counter() - began
         rest = process.stdout.read()
     if process.returncode != 0:
-        sys.exit(f"{side} ended with {process.returncode}: -9 is for lack of memory")
-    return Measured(seconds, float(peak), rest.strip())
+        sys.exit(f"{program} ended with exit code {process.returncode} (-9: out of memory)")
+    return Measurement(seconds, float(peak), rest.strip())
 
 
 def report(case: Case) -> str:
-    """The table, once the recording is there."""
+    """The table. Generates the recording if needed."""
     if not case.data.exists():
-        sized = [] if case.trials is None else ["--trials", str(case.trials)]
-        command = [sys.executable, "-m", "nlb_search", "synthesize", case.dataset, "--data", str(case.data), *sized]
+        size = [] if case.trials is None else ["--trials", str(case.trials)]
+        command = [sys.executable, "-m", "nlb_search", "synthesize", case.dataset, "--data", str(case.data), *size]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         if case.pause_ms:
             from benchmarks.speed.long_session import lengthen
@@ -145,20 +145,20 @@ def report(case: Case) -> str:
     options = ["--dataset", case.dataset, "--bin-size", str(case.bin_ms)]
     options += [] if case.trials is None else ["--trials", str(case.trials)]
     options += ["--pause", str(case.pause_ms), *(["--averages"] if case.averages else [])]
-    ours, theirs = (measured(side, options) for side in SIDES)
+    ours, theirs = (measure(program, options) for program in PROGRAMS)
     if ours.digest != theirs.digest:
-        sys.exit("the two sides count different spikes")
-    without = "with" if case.averages else "without"
+        sys.exit("nlb-search and nlb_tools count different spikes")
+    averages = "with" if case.averages else "without"
     return "\n".join(
         [
-            f"{case.dataset}, {case.trials or 'all'} trials, bins of {case.bin_ms} ms: the same spikes.",
+            f"{case.dataset}, {case.trials or 'all'} trials, {case.bin_ms} ms bins. Both count the same spikes.",
             "",
-            "| made by | trial averages | seconds | peak memory |",
+            "| program | trial averages | seconds | peak memory |",
             "|---|---|---|---|",
-            f"| nlb_tools | {without} | {theirs.seconds:.1f} | {theirs.peak_mb:,.0f} MB |",
+            f"| nlb_tools | {averages} | {theirs.seconds:.1f} | {theirs.peak_mb:,.0f} MB |",
             f"| nlb-search | with | {ours.seconds:.1f} | {ours.peak_mb:,.0f} MB |",
             "",
-            f"nlb-search is **{theirs.seconds / ours.seconds:.1f} times** faster, in "
+            f"nlb-search is **{theirs.seconds / ours.seconds:.1f} times** faster and needs "
             f"**1/{theirs.peak_mb / ours.peak_mb:.1f}** of the memory.",
         ]
     )
@@ -167,20 +167,20 @@ def report(case: Case) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dataset", default="mc_maze")
-    parser.add_argument("--trials", type=int, help="of all splits; as many as the real recording has unless given")
+    parser.add_argument("--trials", type=int, help="trials of all splits; default: as in the real recording")
     parser.add_argument("--bin-size", type=int, default=5, dest="bin_ms")
-    parser.add_argument("--pause", type=int, help="ms after each trial; 2100 in the maze and 0 elsewhere unless given")
-    parser.add_argument("--averages", action="store_true", help="let nlb_tools make its trial averages as well")
-    parser.add_argument("--side", choices=SIDES, help="one side alone, in this process: its peak, a hash of the spikes")
+    parser.add_argument("--pause", type=int, help="ms after each trial; default: 2100 for mc_maze, else 0")
+    parser.add_argument("--averages", action="store_true", help="compute trial averages with nlb_tools too")
+    parser.add_argument("--program", choices=PROGRAMS, help="run only this program, in this process")
     options = parser.parse_args()
-    usual_pause = MAZE_PAUSE_MS if options.dataset.startswith("mc_maze") else 0
-    pause_ms = usual_pause if options.pause is None else options.pause
+    default_pause = MAZE_PAUSE_MS if options.dataset.startswith("mc_maze") else 0
+    pause_ms = default_pause if options.pause is None else options.pause
     case = Case(options.dataset, options.trials, options.bin_ms, options.averages, pause_ms)
-    sides: dict[str, Callable[[Case], Iterator[Any]]] = dict(
-        zip(SIDES, (prepared_by_us, prepared_by_nlb_tools), strict=True)
+    prepare: dict[str, Callable[[Case], Iterator[Any]]] = dict(
+        zip(PROGRAMS, (prepare_with_nlb_search, prepare_with_nlb_tools), strict=True)
     )
-    if options.side:
-        show_side(sides[options.side], case)
+    if options.program:
+        run_in_this_process(prepare[options.program], case)
     else:
         print(report(case))
 

@@ -1,7 +1,7 @@
-"""``python -m benchmarks.speed.scaling``: how a step's cost grows with neurons, bins, batch and hidden size.
+"""``python -m benchmarks.speed.scaling``: step time against neurons, bins, batch size and hidden size.
 
-Times steps of ``rnnf`` on random spikes, one size varied at a time around those of mc_rtt, and draws them as
-``docs/scale.svg``. Prints a Markdown table. Seconds are those of computing on one core.
+Times steps of ``rnnf`` on random spikes. Varies one size at a time, starting from the sizes of mc_rtt. Prints a
+Markdown table and draws ``docs/scale.svg``. Times are CPU time on one core.
 """
 
 import argparse
@@ -25,13 +25,13 @@ from nlb_search.search.workers.memory import keep_freed_memory
 
 PICTURE = Path("docs/scale.svg")
 CHAIN = "GRU(2) -> FF -> exp"
-FORWARD_SHARE = 4
-"""One bin in so many is a forward bin, and one neuron in so many is held out, as in mc_rtt."""
+DIVISOR = 4
+"""As in mc_rtt, one in four bins is a forward bin, and one in four neurons is held out."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """What a step's cost depends on. As they stand: mc_rtt, and the usual batch and hidden size."""
+    """Sizes that determine the step time. The defaults are those of mc_rtt, with the default batch and hidden size."""
 
     neurons: int = 128
     bins: int = 160
@@ -39,7 +39,7 @@ class Size:
     hidden: int = 40
 
 
-STEPS = {
+VALUES = {
     "neurons": (32, 64, 128, 256, 512),
     "bins": (40, 80, 160, 320, 640),
     "trials": (8, 16, 32, 64, 128),
@@ -47,9 +47,9 @@ STEPS = {
 }
 
 
-def cost(size: Size, rounds: int) -> float:
-    """Milliseconds that one step takes, the median of some."""
-    forward, heldout = size.bins // FORWARD_SHARE, size.neurons // FORWARD_SHARE
+def step_ms(size: Size, rounds: int) -> float:
+    """Milliseconds per step, the median of ``rounds``."""
+    forward, heldout = size.bins // DIVISOR, size.neurons // DIVISOR
     train = random_counts(size.trials, Sizes(size.neurons - heldout, heldout, size.bins - forward, forward))
     plan = Plan(epochs=rounds + 1, batch_size=size.trials)
     hyper = Hyperparameters(hidden=size.hidden)
@@ -63,19 +63,19 @@ def cost(size: Size, rounds: int) -> float:
 
 
 def measure(rounds: int) -> dict[str, list[float]]:
-    """The cost at every size, by what is varied."""
+    """Milliseconds per step for every value of every size."""
     return {
-        name: [cost(replace(Size(), **{name: value}), rounds) for value in values] for name, values in STEPS.items()
+        name: [step_ms(replace(Size(), **{name: value}), rounds) for value in values] for name, values in VALUES.items()
     }
 
 
 def table(costs: dict[str, list[float]]) -> str:
-    """The costs, and by how much the last doubling of each size multiplied them."""
+    """The step times, and the ratios of the first and of the last doubling of each size."""
     rows = []
     for name, found in costs.items():
-        cells = [f"{value}: {milliseconds:.0f}" for value, milliseconds in zip(STEPS[name], found, strict=True)]
+        cells = [f"{value}: {milliseconds:.0f}" for value, milliseconds in zip(VALUES[name], found, strict=True)]
         rows.append(f"| {name} | {' | '.join(cells)} | {found[1] / found[0]:.2f} | {found[-1] / found[-2]:.2f} |")
-    head = "| what is varied | size: ms a step | | | | | first doubling | last doubling |"
+    head = "| varied | value: ms per step | | | | | ratio of first doubling | ratio of last doubling |"
     return "\n".join([head, "|---|---|---|---|---|---|---|---|", *rows])
 
 
@@ -84,7 +84,7 @@ COLOURS = {"neurons": "#4477aa", "bins": "#ee6677", "trials": "#228833", "hidden
 
 
 def picture(costs: dict[str, list[float]]) -> str:
-    """A line for each size that is varied: its multiple of the middle size against the cost, both in doublings."""
+    """One line per varied size: step time against the multiple of the middle value, both on logarithmic axes."""
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" '
@@ -99,30 +99,30 @@ def picture(costs: dict[str, list[float]]) -> str:
 
 
 def _axes(costs: dict[str, list[float]]) -> Iterator[str]:
-    for share in (0.25, 0.5, 1, 2, 4):
-        x = _x(share)
+    for multiple in (0.25, 0.5, 1, 2, 4):
+        x = _x(multiple)
         yield f'<line x1="{x}" x2="{x}" y1="{MARGIN / 2}" y2="{HEIGHT - MARGIN}" stroke="#ddd"/>'
-        yield f'<text x="{x}" y="{HEIGHT - MARGIN + 16}" text-anchor="middle">{share:g}</text>'
+        yield f'<text x="{x}" y="{HEIGHT - MARGIN + 16}" text-anchor="middle">{multiple:g}</text>'
     for milliseconds in (10, 20, 40, 80, 160, 320, 640):
         y = _y(milliseconds, costs)
         if MARGIN / 2 <= y <= HEIGHT - MARGIN:
             yield f'<line x1="{MARGIN}" x2="{WIDTH - 110}" y1="{y}" y2="{y}" stroke="#ddd"/>'
             yield f'<text x="{MARGIN - 6}" y="{y + 4}" text-anchor="end">{milliseconds}</text>'
     middle = ", ".join(f"{value} {name}" for name, value in vars(Size()).items())
-    yield f'<text x="{MARGIN}" y="14">ms a step, {escape(CHAIN)}, one core</text>'
+    yield f'<text x="{MARGIN}" y="14">ms per step, {escape(CHAIN)}, one core</text>'
     yield f'<text x="{MARGIN}" y="{HEIGHT - 8}">multiples of {middle}</text>'
 
 
 def _line(name: str, found: list[float], costs: dict[str, list[float]]) -> Iterator[str]:
     middle = getattr(Size(), name)
-    points = [(_x(value / middle), _y(cost, costs)) for value, cost in zip(STEPS[name], found, strict=True)]
+    points = [(_x(value / middle), _y(cost, costs)) for value, cost in zip(VALUES[name], found, strict=True)]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     yield f'<polyline points="{path}" fill="none" stroke="{COLOURS[name]}" stroke-width="2"/>'
     yield f'<text x="{points[-1][0] + 6:.1f}" y="{points[-1][1] + 4:.1f}" fill="{COLOURS[name]}">{name}</text>'
 
 
-def _x(share: float) -> float:
-    doublings = torch.log2(torch.tensor(share)).item() + 2
+def _x(multiple: float) -> float:
+    doublings = torch.log2(torch.tensor(multiple)).item() + 2
     return MARGIN + doublings / 4 * (WIDTH - 110 - MARGIN)
 
 
@@ -135,10 +135,10 @@ def _y(milliseconds: float, costs: dict[str, list[float]]) -> float:
 
 
 def report(rounds: int) -> str:
-    """The table; draws the picture."""
+    """The table. Also draws the figure."""
     costs = measure(rounds)
     PICTURE.write_text(picture(costs))
-    return f"{table(costs)}\n\n![The cost of a step against each size](../{PICTURE})"
+    return f"{table(costs)}\n\n![Step time against each size](../{PICTURE})"
 
 
 def main() -> None:

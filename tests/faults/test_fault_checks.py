@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy
 from optuna.trial import TrialState
 
-from benchmarks.service.fault_checks import Witness, broken_promises
+from benchmarks.service.fault_checks import FinishedTrials, violations
 from nlb_search.search.study.open_study import OpenStudy, open_named_study
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work
@@ -23,10 +23,10 @@ def study(begun: Callable[..., OpenStudy]) -> OpenStudy:
 
 
 @pytest.fixture
-def witness(study: OpenStudy) -> Witness:
-    witness = Witness()
-    witness.look(study.study)
-    return witness
+def finished_trials(study: OpenStudy) -> FinishedTrials:
+    finished_trials = FinishedTrials()
+    finished_trials.update(study.study)
+    return finished_trials
 
 
 def _sql(statement: str) -> Callable[[OpenStudy], None]:
@@ -75,19 +75,19 @@ def _traceback(study: OpenStudy) -> None:
 @pytest.mark.parametrize(
     ("fault", "says"),
     [
-        (_left_running, "trial 3 is left RUNNING"),
-        (_twice, "trials 0 and 3 are one trial twice"),
-        (_twice, "4 trials finished, and the budget is 3"),
-        (_failed_without_a_word, "trial 3 failed and does not say why"),
+        (_left_running, "trial 3 is still RUNNING"),
+        (_twice, "trials 0 and 3 have the same parameters"),
+        (_twice, "4 trials finished, but the budget is 3"),
+        (_failed_without_a_word, "trial 3 failed without a reason"),
         (_sql("UPDATE trials SET number = 7 WHERE number = 2"), "the trials are numbered [0, 1, 7]"),
-        (_sql("UPDATE trials SET number = 7 WHERE number = 2"), "the finished trial 2 is lost"),
-        (_sql("UPDATE trials SET state = 'FAIL' WHERE number = 2"), "2 trials finished, and the budget is 3"),
+        (_sql("UPDATE trials SET number = 7 WHERE number = 2"), "finished trial 2 is lost"),
+        (_sql("UPDATE trials SET state = 'FAIL' WHERE number = 2"), "2 trials finished, but the budget is 3"),
         (
             _sql(
                 "INSERT INTO trial_intermediate_values (trial_id, step, intermediate_value, intermediate_value_type) "
                 "SELECT trial_id, 4, 0.5, 'FINITE' FROM trials WHERE number = 1"
             ),
-            "trial 1 is COMPLETE and reported epochs [1, 2, 3, 4] of [1, 2, 3]",
+            "trial 1 is COMPLETE but reported epochs [1, 2, 3, 4] of [1, 2, 3]",
         ),
         (
             _sql(
@@ -101,35 +101,35 @@ def _traceback(study: OpenStudy) -> None:
                 "UPDATE trial_intermediate_values SET intermediate_value = -9 "
                 "WHERE step = 2 AND trial_id = (SELECT trial_id FROM trials WHERE number = 1)"
             ),
-            "and undisturbed it is",
+            "but without faults it reports",
         ),
         (
             _sql("UPDATE trial_values SET value = 0.5 WHERE trial_id = (SELECT trial_id FROM trials WHERE number = 1)"),
-            "trial 1 has 0.5, and its best report is",
+            "trial 1 has the value 0.5, but its best report is",
         ),
-        (_gone_checkpoint, "the checkpoints lack ['trial-00001-best.safetensors']"),
+        (_gone_checkpoint, "missing checkpoints: ['trial-00001-best.safetensors']"),
         (_half_a_checkpoint, "trial-00001-best.safetensors is damaged"),
-        (_left_part, ".part'] too many"),
-        (_stray_file, "['core'] do not belong"),
-        (_traceback, "holds a traceback"),
+        (_left_part, ".part']"),
+        (_stray_file, "['core']"),
+        (_traceback, "contains a traceback"),
     ],
 )
 def test_what_a_fault_broke_is_named(
-    fault: Callable[[OpenStudy], None], says: str, study: OpenStudy, witness: Witness, tmp_path: Path
+    fault: Callable[[OpenStudy], None], says: str, study: OpenStudy, finished_trials: FinishedTrials, tmp_path: Path
 ) -> None:
-    assert broken_promises(study, tmp_path, witness) == {}
+    assert violations(study, tmp_path, finished_trials) == {}
     fault(study)
-    broken = broken_promises(open_named_study(study.locations, study.name), tmp_path, witness)
+    broken = violations(open_named_study(study.locations, study.name), tmp_path, finished_trials)
     assert any(says in sentence for sentences in broken.values() for sentence in sentences), broken
 
 
-def test_a_process_that_was_left_is_named(study: OpenStudy, witness: Witness, tmp_path: Path) -> None:
+def test_a_process_that_was_left_is_named(study: OpenStudy, finished_trials: FinishedTrials, tmp_path: Path) -> None:
     orphan = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], cwd=tmp_path)
     try:
-        broken = broken_promises(study, tmp_path, witness)
+        broken = violations(study, tmp_path, finished_trials)
     finally:
         orphan.kill()
         orphan.wait()
     [sentence] = broken.pop("orphans")
-    assert f"process {orphan.pid} is still there" in sentence
+    assert f"process {orphan.pid} is still running" in sentence
     assert broken == {}

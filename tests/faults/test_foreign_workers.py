@@ -7,7 +7,7 @@ import pytest
 from command import call
 from foreign_nwb import write_recording
 
-from benchmarks.service.fault_checks import Witness, broken_promises
+from benchmarks.service.fault_checks import FinishedTrials, violations
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work
@@ -47,8 +47,8 @@ def joins(half_done: OpenStudy, tmp_path: Path) -> Callable[..., str]:
 def test_a_worker_with_another_version_of_a_package_is_refused(
     package: str, half_done: OpenStudy, joins: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    witness = Witness()
-    witness.look(half_done.study)
+    finished_trials = FinishedTrials()
+    finished_trials.update(half_done.study)
     installed = tmp_path / "site" / f"{package.replace('-', '_')}-0.0.1.dist-info"
     installed.mkdir(parents=True)
     (installed / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 0.0.1\n")
@@ -58,15 +58,15 @@ def test_a_worker_with_another_version_of_a_package_is_refused(
     made_with = half_done.spec.versions[package]
     assert f"the study was created with {package} {made_with}, and 0.0.1 is installed: install {made_with}" in said
     work(half_done, Stop())
-    assert broken_promises(half_done, tmp_path, witness, frozenset({"site"})) == {}
+    assert violations(half_done, tmp_path, finished_trials, frozenset({"site"})) == {}
 
 
 def test_a_worker_with_another_recording_is_refused(
     half_done: OpenStudy, joins: Callable[..., str], tmp_path: Path
 ) -> None:
-    witness = Witness()
-    witness.look(half_done.study)
+    finished_trials = FinishedTrials()
+    finished_trials.update(half_done.study)
     write_recording(tmp_path / "other" / "mc_rtt", "mc_rtt", trials=16, neurons=5, seed=1)
     assert f"was created from mc_rtt with content {half_done.spec.content_hash[:12]}" in joins(tmp_path / "other")
     work(half_done, Stop())
-    assert broken_promises(half_done, tmp_path, witness, frozenset({"other"})) == {}
+    assert violations(half_done, tmp_path, finished_trials, frozenset({"other"})) == {}

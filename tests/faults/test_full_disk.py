@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
-from benchmarks.service.fault_checks import Witness, broken_promises
+from benchmarks.service.fault_checks import FinishedTrials, violations
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work
@@ -47,7 +47,7 @@ def test_a_full_disk_ends_the_worker_and_loses_nothing(
 
     filler.unlink()
     work(study, Stop())
-    assert broken_promises(study, tmp_path, Witness()) == {}
+    assert violations(study, tmp_path, FinishedTrials()) == {}
 
 
 def test_a_sqlite_file_on_a_full_disk_is_waited_for(disk: Path, caplog: pytest.LogCaptureFixture) -> None:

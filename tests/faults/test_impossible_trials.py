@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from benchmarks.service.fault_checks import LOG, Witness, broken_promises
+from benchmarks.service.fault_checks import LOG, FinishedTrials, violations
 from nlb_search.search.sampling.space_file import parse_space
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.workers.shutdown import Stop
@@ -43,7 +43,7 @@ def test_trials_that_leave_the_finite_numbers_fail_and_others_take_their_places(
     assert len(failed) >= 2
     assert all(reason.startswith("DivergedError: the") for reason in failed)
     assert others == [TrialState.COMPLETE] * 4
-    assert broken_promises(study, tmp_path, Witness()) == {}
+    assert violations(study, tmp_path, FinishedTrials()) == {}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds a process to an address space")
@@ -62,4 +62,4 @@ def test_trials_that_run_out_of_memory_fail_and_others_take_their_places(
     assert all("memory" in reason for reason in failed), failed
     assert others == [TrialState.COMPLETE] * 3
     assert f"failed: {failed[0]}" in (tmp_path / "log").read_text()
-    assert broken_promises(study, tmp_path, Witness(), LOG) == {}
+    assert violations(study, tmp_path, FinishedTrials(), LOG) == {}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.service.fault_checks import LOG, Witness, broken_promises
+from benchmarks.service.fault_checks import LOG, FinishedTrials, violations
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.storage.atomic_files import whole_file
 
@@ -30,7 +30,7 @@ main()
 def test_a_clock_that_jumps_an_hour_ahead_and_back_disturbs_no_worker(
     begun: Callable[..., OpenStudy], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study, witness, began, jumps = begun(trials=60), Witness(), datetime.now(), tmp_path / "jumps"
+    study, finished_trials, began, jumps = begun(trials=60), FinishedTrials(), datetime.now(), tmp_path / "jumps"
 
     def jump_to(offset_s: int) -> None:
         with whole_file(jumps) as part:
@@ -66,7 +66,7 @@ def test_a_clock_that_jumps_an_hour_ahead_and_back_disturbs_no_worker(
         for offset_s in itertools.cycle(JUMPS_S):
             if all(worker.poll() is not None for worker in workers) or time.monotonic() > until:
                 break
-            witness.look(study.study)
+            finished_trials.update(study.study)
             jump_to(offset_s)
             time.sleep(0.1)
     finally:
@@ -77,5 +77,5 @@ def test_a_clock_that_jumps_an_hour_ahead_and_back_disturbs_no_worker(
     begins = [trial.datetime_start - began for trial in study.study.trials if trial.datetime_start]
     assert max(begins) > timedelta(minutes=50), "the clock did jump"
     assert min(begins) < timedelta(minutes=-50)
-    assert broken_promises(study, tmp_path, witness, LOG | {"jumps"}) == {}
+    assert violations(study, tmp_path, finished_trials, LOG | {"jumps"}) == {}
     assert "lost its worker" not in log, "a worker that lives keeps its trials"

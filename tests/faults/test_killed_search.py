@@ -9,7 +9,7 @@ import pytest
 from command import call
 from optuna.trial import FrozenTrial, TrialState
 
-from benchmarks.service.fault_checks import LOG, broken_promises, processes_in
+from benchmarks.service.fault_checks import LOG, processes_in, violations
 from benchmarks.service.fault_injection import FaultInjection
 from nlb_search.search.sampling.space_file import parse_space
 from nlb_search.search.study.open_study import OpenStudy
@@ -52,9 +52,9 @@ def test_everything_killed_at_once_then_resumed(
     _wait_until(lambda: study.study.get_trials(states=(TrialState.COMPLETE,)))
     for process in processes_in(tmp_path):
         process.kill()
-    _wait_until(lambda: search.is_over)
-    search.look(study)
-    assert 0 < len(search.witness) < BUDGET
+    _wait_until(lambda: search.is_finished)
+    search.update_finished_trials(study)
+    assert 0 < len(search.finished_trials) < BUDGET
     where = ("--storage", study.locations.url.with_password, "--artifacts", study.locations.artifacts)
     status = call("status", "study", "--json", *where, cwd=tmp_path).json
     assert status["states"]["running"] > 0
@@ -62,7 +62,7 @@ def test_everything_killed_at_once_then_resumed(
     resumed = call("resume", "study", "--workers", "1", *where, "--data", study.locations.data, cwd=tmp_path)
     assert resumed.code == 0, resumed.err
     assert "lost its worker" in caplog.text
-    assert broken_promises(study, tmp_path, search.witness, LOG) == {}
+    assert violations(study, tmp_path, search.finished_trials, LOG) == {}
 
 
 def test_workers_leave_when_their_launcher_is_killed(search: FaultInjection, study: OpenStudy, tmp_path: Path) -> None:
@@ -85,6 +85,6 @@ def test_a_signal_hands_back_the_running_trials(
         assert trial.user_attrs["worker"] is None
         assert study.checkpoints.running(trial.number).exists()
     assert "continue with `nlb-search resume study`" in search.log
-    search.look(study)
+    search.update_finished_trials(study)
     work(study, Stop())
-    assert broken_promises(study, tmp_path, search.witness, LOG) == {}
+    assert violations(study, tmp_path, search.finished_trials, LOG) == {}

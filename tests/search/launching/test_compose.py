@@ -75,7 +75,7 @@ def test_the_compose_file_agrees_with_composes_schema() -> None:
 
 
 def test_nothing_starts_before_a_password_was_written() -> None:
-    with pytest.raises(ValueError, match=r"copy env\.example to \.env and write a password there"):
+    with pytest.raises(ValueError, match=r"copy env\.example to \.env and set a password there"):
         _services(_example())
 
 
