@@ -90,13 +90,18 @@ class Result:
     n_trials: int
 
 
+def study_of(recording: ScoredRecording, strategy: Strategy, seed: int) -> tuple[Locations, str]:
+    """Where the study of a search is, and its name."""
+    name = f"gain-{recording.name}-{strategy.name.replace(' ', '-').replace(',', '')}-{seed}"
+    return Locations(parse_url(f"sqlite:///{FOLDER / name}.db"), FOLDER / "artifacts" / name, recording.data), name
+
+
 def search(recording: ScoredRecording, strategy: Strategy, label: str, seed: int, seconds: float) -> Result:
     """Run one search in this process, for at most ``seconds`` of CPU time, then export its best trial and score it."""
     torch.set_num_threads(1)
-    name = f"gain-{recording.name}-{strategy.name.replace(' ', '-').replace(',', '')}-{seed}"
+    locations, name = study_of(recording, strategy, seed)
     for leftover in FOLDER.glob(f"{name}.db*"):
         leftover.unlink()
-    locations = Locations(parse_url(f"sqlite:///{FOLDER / name}.db"), FOLDER / "artifacts" / name, recording.data)
     request = StudyRequest(
         dataset=recording.name,
         architectures=(CHAIN,),
@@ -180,9 +185,11 @@ def main() -> None:
     parser.add_argument("--log", type=Path, required=True, help="file of results, which are not computed again")
     parser.add_argument("--reference", type=Path, help="log of an earlier version, for equal time and for the table")
     parser.add_argument("--label", default=version("nlb-search"), help="name of this version in the table")
+    parser.add_argument("--draws", type=int, default=1, help="number of draws of each synthetic recording")
     options = parser.parse_args()
     results, reference = results_in(options.log), results_in(options.reference)
-    recordings = real_recordings(options.real) + hard_recordings(seed=0)
+    recordings = real_recordings(options.real)
+    recordings += [recording for draw in range(options.draws) for recording in hard_recordings(draw)]
     if options.only:
         recordings = [recording for recording in recordings if recording.name in options.only]
     done = {(result.recording, result.strategy, result.seed) for result in results}

@@ -63,6 +63,9 @@ def export_best(
     trial: Annotated[
         int | None, typer.Option(min=0, help="Number of the trial to export, instead of the best.")
     ] = None,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="For phase test: number of networks to train again for each trial.")
+    ] = 1,
     arch: Annotated[
         list[str] | None,
         typer.Option(
@@ -82,8 +85,10 @@ def export_best(
     locations = options.locations(storage, data, artifacts)
     if trial is not None and (ensemble != "1" or arch or by != "val"):
         raise UsageError("--trial names one trial: remove --ensemble, --arch and --by")
+    if seeds > 1 and phase == "val":
+        raise UsageError("--seeds needs --phase test: in phase val, the networks of the search are used")
     selection = Selection(_ensemble_size(ensemble), options.chains(arch), by, trial)
-    export([open_named_study(locations, name) for name in study], out, phase, selection)
+    export([open_named_study(locations, name) for name in study], out, phase, selection, seeds)
     typer.echo(f"wrote {out}, phase {phase}, and checked all arrays")
 
 

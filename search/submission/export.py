@@ -7,23 +7,19 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from nlb_search.data.recording import Recording
-from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.architecture.network import Network, predict
-from nlb_search.models.errors import DivergedError
 from nlb_search.models.scoring.bits_per_spike import bits_per_spike
 from nlb_search.models.tensors import with_nan
-from nlb_search.models.training.state import Training
-from nlb_search.models.training.trainer import train_through
 from nlb_search.search.errors import SearchError
 from nlb_search.search.recording_tensors import counts_of, heldin_of
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.submission.ensemble_selection import select_ensemble
 from nlb_search.search.submission.finalists import Finalist, load_finalist
 from nlb_search.search.submission.option_values import AUTO, Phase
+from nlb_search.search.submission.refit import refit
 from nlb_search.search.submission.selection import Selection, select
 from nlb_search.search.submission.submission_file import (
     CONTENT,
@@ -35,8 +31,6 @@ from nlb_search.search.submission.submission_file import (
     write_submission,
 )
 from nlb_search.search.workers.devices import training_device
-from nlb_search.search.workers.memory import keep_freed_memory
-from nlb_search.search.workers.trial import settings_of
 from nlb_search.storage.database.retrying import DatabaseRetry
 
 _log = logging.getLogger(__name__)
@@ -50,11 +44,11 @@ class Member:
     weight: float
 
 
-def export_best(studies: list[OpenStudy], out: Path, phase: Phase, selection: Selection) -> None:
+def export_best(studies: list[OpenStudy], out: Path, phase: Phase, selection: Selection, seeds: int = 1) -> None:
     """Write a submission with the mean rates of the trials that ``selection`` selects in each study.
 
     With several trials, the rates are averaged, weighted if the selection is an ensemble chosen on val. In phase test,
-    each trial is first trained again on train + val, up to the epoch of its best evaluation in the search.
+    each trial is first trained again on train + val, ``seeds`` times with different seeds.
 
     Raises SearchError if two studies are of one dataset, if a study has too few complete trials, or if ``out`` cannot
     be written. All of this is checked before training.
@@ -80,23 +74,20 @@ def export_best(studies: list[OpenStudy], out: Path, phase: Phase, selection: Se
                 "%s: trial %d, %s, co-bps %.4f on val%s", study.name, trial.number, architecture, trial.value, weight
             )
         trained, evaluated = phase_splits(recording, phase)
-        networks = [
-            member.finalist.network if phase == "val" else _train_again(study, member.finalist) for member in members
-        ]
-        weights = [member.weight for member in members]
+        networks = _networks(study, members, phase, seeds)
         predictions.append(
             Prediction(
                 recording,
                 phase,
-                train_rates=_mean_rates(networks, weights, heldin_of(trained)),
-                eval_rates=_mean_rates(networks, weights, heldin_of(evaluated)),
+                train_rates=_mean_rates(networks, heldin_of(trained)),
+                eval_rates=_mean_rates(networks, heldin_of(evaluated)),
             )
         )
         facts[recording.group] = {
             "dataset": recording.name,
             "study": study.name,
             "trials": ", ".join(str(member.finalist.trial.number) for member in members),
-            "weights": ", ".join(f"{weight:.4g}" for weight in weights),
+            "weights": ", ".join(f"{member.weight:.4g}" for member in members),
             "chosen_by": selection.judge,
             "architecture": "; ".join(member.finalist.architecture for member in members),
             **_own_facts(study),
@@ -142,23 +133,16 @@ def _members(study: OpenStudy, recording: Recording, selection: Selection, retry
     return sorted(members, key=lambda member: -member.weight)
 
 
-def _train_again(study: OpenStudy, finalist: Finalist) -> Network:
-    """Train the finalist's settings on train + val, up to the epoch of its best evaluation in the search."""
-    architecture, hyper = settings_of(finalist.settings)
-    counts = counts_of(study.recording().train_val)
-    seed = study.spec.trial_seed(finalist.trial.number)
-    training = Training(parse_chain(architecture), hyper, study.spec.plan, counts, seed, training_device())
-    _log.info("training trial %d again on train + val, %d epochs", finalist.trial.number, finalist.progress.epoch)
-    keep_freed_memory()
-    try:
-        train_through(training, finalist.progress.epoch)
-    except DivergedError as error:
-        raise SearchError(f"training trial {finalist.trial.number} on train + val diverged: {error}") from error
-    return training.averaged_network()
+def _networks(study: OpenStudy, members: list[Member], phase: Phase, seeds: int) -> list[tuple[Network, float]]:
+    """The networks to predict with, and their weights: those of the search, or in phase test those trained again."""
+    if phase == "val":
+        return [(member.finalist.network, member.weight) for member in members]
+    return [
+        (refit(study, member.finalist, repeat), member.weight / seeds) for member in members for repeat in range(seeds)
+    ]
 
 
-def _mean_rates(networks: list[Network], weights: list[float], heldin: torch.Tensor) -> Rates:
-    mean: Rates = np.average(
-        [predict(network, heldin.to(training_device())).cpu().numpy() for network in networks], axis=0, weights=weights
-    ).astype(np.float32)
-    return mean
+def _mean_rates(networks: list[tuple[Network, float]], heldin: torch.Tensor) -> Rates:
+    heldin = heldin.to(training_device())
+    weighted = [weight * predict(network, heldin).cpu() for network, weight in networks]
+    return torch.stack(weighted).sum(dim=0).numpy()
