@@ -39,12 +39,14 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> StorageUrl:
     return parse_url(server.get_uri(database))
 
 
-@pytest.fixture(autouse=True)
-def _own_places(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test reads or writes the user's own studies, recordings or cache; prepared recordings are shared."""
-    for variable in ("STORAGE", "DATA", "ARTIFACTS", "TO", "TO_ARTIFACTS", "DANDI_URL"):
-        monkeypatch.delenv(f"NLB_SEARCH_{variable}", raising=False)
-    monkeypatch.setenv("NLB_SEARCH_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+@pytest.fixture(autouse=True, scope="session")
+def _own_locations(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test or fixture reads or writes the user's studies, recordings or cache. Tests share prepared recordings."""
+    with pytest.MonkeyPatch.context() as environment:
+        for variable in ("STORAGE", "DATA", "ARTIFACTS", "TO", "TO_ARTIFACTS", "DANDI_URL"):
+            environment.delenv(f"NLB_SEARCH_{variable}", raising=False)
+        environment.setenv("NLB_SEARCH_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -54,6 +54,15 @@ def call(*arguments: str | Path, cwd: Path) -> Outcome:
     raise AssertionError("the command line must leave with an exit code")
 
 
+def search(study: str, *options: str | Path, data: str | Path, cwd: Path) -> Outcome:
+    """Create a study with ``launch`` and run one worker until its budget is met, both inside this process."""
+    launched = call("launch", study, *options, "--workers", "0", "--data", data, cwd=cwd)
+    assert launched.code == 0, launched.err
+    worked = call("worker", study, "--data", data, cwd=cwd)
+    assert worked.code == 0, worked.err
+    return launched
+
+
 def start(*arguments: str | Path, cwd: Path) -> subprocess.Popen[str]:
     """Start ``nlb-search`` and leave it running; its words go to ``<cwd>/log``."""
     with (cwd / "log").open("a") as log:

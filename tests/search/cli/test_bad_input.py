@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from command import call, run
+from command import call, search
 from foreign_nwb import write_recording
 
 NEW = ("--arch", "rnnf", "--trials", "1")
@@ -103,9 +103,9 @@ def test_without_a_database(arguments: tuple[str, ...], tmp_path: Path) -> None:
 def searched(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a finished study and a submission of it."""
     folder = tmp_path_factory.mktemp("searched")
-    launch = ("launch", "study", "--dataset", "mc_rtt", "--arch", "FF -> exp", "--trials", "1", "--epochs", "2")
-    assert run(*launch, "--workers", "1", "--data", recordings, cwd=folder).code == 0
-    assert run("export-best", "study", "--out", "val.h5", "--data", recordings, cwd=folder).code == 0
+    options = ("--dataset", "mc_rtt", "--arch", "FF -> exp", "--trials", "1", "--epochs", "2")
+    search("study", *options, data=recordings, cwd=folder)
+    assert call("export-best", "study", "--out", "val.h5", "--data", recordings, cwd=folder).code == 0
     return folder
 
 
