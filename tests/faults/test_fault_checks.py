@@ -1,5 +1,6 @@
 """The checks after a fault see what a fault could do: each is done here on purpose to a study that was whole."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,16 +11,40 @@ import sqlalchemy
 from optuna.trial import TrialState
 
 from benchmarks.service.fault_checks import Witness, broken_promises
-from nlb_search.search.study.open_study import OpenStudy, open_named_study
+from nlb_search.search.study.creation import StudyRequest, create_or_open
+from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
 from nlb_search.search.workers.stopping import Stop
 from nlb_search.search.workers.worker import work
+from nlb_search.storage.database.urls import parse_url
+
+
+@pytest.fixture(scope="module")
+def finished(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a finished study, never changed."""
+    folder = tmp_path_factory.mktemp("finished")
+    request = StudyRequest(
+        dataset="mc_rtt",
+        architectures=("FF -> exp",),
+        trials=3,
+        epochs=3,
+        sampler="random",
+        pruner="none",
+    )
+    study = create_or_open(_locations(folder, tiny), "study", request)
+    work(study, Stop())
+    assert broken_promises(study, folder, Witness()) == {}
+    return folder
 
 
 @pytest.fixture
-def study(begun: Callable[..., OpenStudy]) -> OpenStudy:
-    study = begun(trials=3, epochs=3)
-    work(study, Stop())
-    return study
+def study(finished: Path, tiny: Path, tmp_path: Path) -> OpenStudy:
+    """A copy of the finished study."""
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    return open_named_study(_locations(tmp_path, tiny), "study")
+
+
+def _locations(folder: Path, data: Path) -> Locations:
+    return Locations(parse_url(f"sqlite:///{folder}/studies.db"), folder / "artifacts", data)
 
 
 @pytest.fixture
@@ -117,7 +142,6 @@ def _traceback(study: OpenStudy) -> None:
 def test_what_a_fault_broke_is_named(
     fault: Callable[[OpenStudy], None], says: str, study: OpenStudy, witness: Witness, tmp_path: Path
 ) -> None:
-    assert broken_promises(study, tmp_path, witness) == {}
     fault(study)
     broken = broken_promises(open_named_study(study.locations, study.name), tmp_path, witness)
     assert any(says in sentence for sentences in broken.values() for sentence in sentences), broken
