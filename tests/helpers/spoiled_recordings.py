@@ -10,6 +10,7 @@ The cases are tried in a process that is started again when one has ended it, fo
 that a process takes to start.
 """
 
+import hashlib
 import io
 import mmap
 import os
@@ -19,10 +20,11 @@ import signal
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from nlb_tools.make_tensors import make_eval_input_tensors, make_eval_target_tensors, make_train_input_tensors
@@ -153,8 +155,27 @@ def _equal(one: Tensors, other: Tensors, name: str) -> bool:
 
 def _by_nlb_tools(dataset: Dataset, folder: Path) -> Tensors:
     """All but trial averages, which nlb_tools makes in a pool of processes."""
-    files, name = find_files(dataset, folder), dataset.name
-    train = _loaded(files.train, dataset)
+    files = find_files(dataset, folder)
+    splits, targets = _once(_of_train_file, dataset, files.train)
+    if files.test is not None:
+        splits = splits | {"test": _once(_of_test_file, dataset, files.test)}
+    return Tensors(splits, targets)
+
+
+_known: dict[tuple[str, bytes], Any] = {}
+
+
+def _once(make: Callable[[Dataset, Path], Any], dataset: Dataset, path: Path) -> Any:
+    """What nlb_tools makes of a file, made once for equal files: each case leaves one of the two files as it was."""
+    key = (make.__name__, hashlib.sha256(path.read_bytes()).digest())
+    if key not in _known:
+        _known[key] = make(dataset, path)
+    return _known[key]
+
+
+def _of_train_file(dataset: Dataset, path: Path) -> tuple[dict[str, Split], dict[str, np.ndarray]]:
+    """The splits of the training file, and the targets of val."""
+    train, name = _loaded(path, dataset), dataset.name
     options = {"save_file": False, "include_forward_pred": True}
     splits = {
         "train": _split(make_train_input_tensors(train, name, "train", **options), "train"),
@@ -162,12 +183,13 @@ def _by_nlb_tools(dataset: Dataset, folder: Path) -> Tensors:
     }
     inputs = make_eval_input_tensors(train, name, "val", save_file=False)
     (targets,) = make_eval_target_tensors(train, name, "train", "val", save_file=False).values()
-    splits["val"] = _split(inputs | targets, "eval")
-    if files.test is not None:
-        test = make_eval_input_tensors(_loaded(files.test, dataset), name, "test", save_file=False)
-        heldin = _counts(test["eval_spikes_heldin"])
-        splits["test"] = Split(heldin, heldin.shape[1], heldin.shape[2])
-    return Tensors(splits, targets)
+    return splits | {"val": _split(inputs | targets, "eval")}, targets
+
+
+def _of_test_file(dataset: Dataset, path: Path) -> Split:
+    test = make_eval_input_tensors(_loaded(path, dataset), dataset.name, "test", save_file=False)
+    heldin = _counts(test["eval_spikes_heldin"])
+    return Split(heldin, heldin.shape[1], heldin.shape[2])
 
 
 def _loaded(path: Path, dataset: Dataset) -> NWBDataset:
