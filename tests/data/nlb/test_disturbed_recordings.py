@@ -6,9 +6,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from in_process import open_in_process
 from nlb_reference import assert_same, reference
 
-from nlb_search.data.opening import open_recording
 from nlb_search.data.recording import UNSEEN, Recording
 
 TRIALS = "intervals/trials"
@@ -20,7 +20,7 @@ def same(tmp_path) -> Callable[..., Recording]:
 
     def check(train: Path, bin_ms: int, rtol: float = 1e-6) -> Recording:
         layout = train.parent.name
-        recording = open_recording(layout, tmp_path, bin_ms, tmp_path / "cache")
+        recording = open_in_process(layout, tmp_path, bin_ms, tmp_path / "cache")
         assert_same(recording, reference(train, train.with_name("my-test-set.nwb"), layout, bin_ms), rtol)
         return recording
 

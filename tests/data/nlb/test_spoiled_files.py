@@ -7,9 +7,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from in_process import open_in_process
 
 from nlb_search.data.errors import DataError
-from nlb_search.data.opening import open_recording
 
 
 def column(name: str, change: Callable[[np.ndarray], object]) -> Callable[[Path], None]:
@@ -164,7 +164,7 @@ SPOILED_TEST_FILES = {
 
 def assert_refused(layout: str, data: Path, cache: Path, message: str) -> None:
     with pytest.raises(DataError, match=f"(?s){message}") as raised:
-        open_recording(layout, data, 5, cache)
+        open_in_process(layout, data, 5, cache)
     assert len(str(raised.value).splitlines()) <= 2
     assert [path for path in cache.iterdir() if path.is_dir()] == []
 

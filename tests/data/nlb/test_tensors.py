@@ -7,6 +7,7 @@ import foreign_nwb
 import h5py
 import numpy as np
 import pytest
+from in_process import open_in_process
 from nlb_reference import FIELDS, assert_same, loaded, quiet_nlb_tools, reference
 from nlb_tools.evaluation import evaluate
 from nlb_tools.make_tensors import make_eval_target_tensors, save_to_h5
@@ -39,7 +40,7 @@ def synthetic(tmp_path_factory) -> Callable[[str], Path]:
 
     def made(name: str) -> Path:
         if not (folder / name).exists():
-            trials = 130 if name == "dmfc_rsg" else 60
+            trials = 130 if name == "dmfc_rsg" else 40
             synthesize(name, folder, SynthesisOptions(seed=3, n_trials=trials, n_neurons=12))
         return folder
 
@@ -51,7 +52,7 @@ def synthetic(tmp_path_factory) -> Callable[[str], Path]:
 def test_a_recording_of_each_dataset_is_as_nlb_tools_reads_it(synthetic, cache, name, bin_ms):
     data = synthetic(name)
     files = find_files(dataset_named(name), data)
-    assert_same(open_recording(name, data, bin_ms, cache), reference(files.train, files.test, name, bin_ms))
+    assert_same(open_in_process(name, data, bin_ms, cache), reference(files.train, files.test, name, bin_ms))
 
 
 def test_the_parts_of_a_split_are_views_of_its_one_mapped_array(written, cache):
@@ -88,7 +89,7 @@ def test_the_benchmark_s_evaluation_reads_the_targets(written, cache, layout, bi
 def test_trial_numbers_that_start_elsewhere_change_nothing(mine, written, cache, tmp_path):
     with h5py.File(mine("mc_rtt"), "r+") as file:
         file["intervals/trials/id"][...] += 1
-    renumbered = open_recording("mc_rtt", tmp_path, 5, tmp_path / "cache")
+    renumbered = open_in_process("mc_rtt", tmp_path, 5, tmp_path / "cache")
     original = open_recording("mc_rtt", written, 5, cache)
     with h5py.File(renumbered.val_targets) as file, h5py.File(original.val_targets) as expected:
         for name, values in expected["mc_rtt"].items():
@@ -99,7 +100,7 @@ def test_conditions_with_equally_many_trials_can_be_saved(mine, tmp_path):
     train = mine("area2_bump")
     with h5py.File(train, "r+") as file:
         file["intervals/trials/ctr_hold_bump"][...] = False
-    recording = open_recording("area2_bump", tmp_path, 5, tmp_path / "cache")
+    recording = open_in_process("area2_bump", tmp_path, 5, tmp_path / "cache")
     with h5py.File(recording.val_targets) as file:
         numbers = [list(trials) for trials in file["area2_bump/eval_cond_idx"]]
     assert numbers == [[0, 1, 4, 5], [2, 3, 6, 7]]

@@ -6,10 +6,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from in_process import open_in_process
 from toy_arrays import Arrays, toy_arrays
 
 from nlb_search.data.errors import DataError
-from nlb_search.data.opening import open_recording
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.recording import Recording
 
@@ -34,7 +34,7 @@ def opened(arrays: Arrays, folder: Path, settings: RecordingSettings | None = No
     with h5py.File(folder / "lfads.h5", "w") as file:
         for name, values in arrays.items():
             file[name] = values.astype(float)
-    return open_recording("mine", folder / "lfads.h5", 5, folder / "cache", settings)
+    return open_in_process("mine", folder / "lfads.h5", 5, folder / "cache", settings)
 
 
 def test_recon_says_which_neurons_are_held_out_and_which_bins_are_forward(tmp_path: Path) -> None:

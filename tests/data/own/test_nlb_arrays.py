@@ -6,6 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from in_process import open_in_process
 from toy_arrays import Arrays, toy_arrays
 
 from nlb_search.data.errors import DataError
@@ -33,7 +34,7 @@ def assert_holds(split: Split, arrays: Arrays, prefix: str) -> None:
 def test_the_counts_are_those_of_the_file(group: str, dtype: str, tmp_path: Path) -> None:
     arrays = toy_arrays()
     spikes = {name: values.astype(dtype) for name, values in arrays.items() if "_spikes_" in name}
-    recording = open_recording("mine", write(tmp_path / "x.bin", arrays | spikes, group), 7, tmp_path / "cache")
+    recording = open_in_process("mine", write(tmp_path / "x.bin", arrays | spikes, group), 7, tmp_path / "cache")
     assert_holds(recording.train, arrays, "train")
     assert_holds(recording.val, arrays, "eval")
     both = np.concatenate([recording.train.counts, recording.val.counts])
@@ -158,7 +159,7 @@ def test_what_is_wrong_with_arrays_is_said(change: Change, says: str, tmp_path: 
     change(arrays)
     path = write(tmp_path / "x.h5", arrays)
     with pytest.raises(DataError) as raised:
-        open_recording("mine", path, 5, tmp_path / "cache")
+        open_in_process("mine", path, 5, tmp_path / "cache")
     assert says in str(raised.value)
     assert str(path) in str(raised.value)
     assert len(str(raised.value).splitlines()) == 1

@@ -7,17 +7,17 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from in_process import open_in_process
 from own_nwb import Array, OwnSession
 
 from nlb_search.data.errors import DataError
-from nlb_search.data.opening import open_recording
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.recording import Recording
 
 
 def opened(session: OwnSession, folder: Path, bin_ms: int = 5, **settings: Any) -> Recording:
     path = session.write(folder / "session.nwb")
-    return open_recording("mine", path, bin_ms, folder / "cache", RecordingSettings(**settings))
+    return open_in_process("mine", path, bin_ms, folder / "cache", RecordingSettings(**settings))
 
 
 def counted(session: OwnSession, neuron: int, start_s: float, n_bins: int, bin_ms: int) -> Array:
@@ -220,4 +220,4 @@ def test_a_file_without_tables(missing: str, says: str, tmp_path: Path) -> None:
     with h5py.File(path, "a") as file:
         del file[missing]
     with pytest.raises(DataError, match=says):
-        open_recording("mine", path, 5, tmp_path / "cache")
+        open_in_process("mine", path, 5, tmp_path / "cache")

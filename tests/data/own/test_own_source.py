@@ -6,6 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from in_process import open_in_process
 from toy_arrays import toy_arrays
 
 from nlb_search.data import from_arrays
@@ -71,7 +72,7 @@ def test_files_that_are_no_recordings(file: Path, tmp_path: Path) -> None:
         (tmp_path / "cut.h5", "is not a complete HDF5 file"),
     ):
         with pytest.raises(DataError) as raised:
-            open_recording("mine", path, 5, tmp_path / "cache")
+            open_in_process("mine", path, 5, tmp_path / "cache")
         assert f"{path} {says}" in str(raised.value)
         assert len(str(raised.value).splitlines()) == 1
     assert not [entry for entry in (tmp_path / "cache").iterdir() if entry.is_dir()]

@@ -13,6 +13,7 @@ import foreign_nwb
 import h5py
 import numpy as np
 import pytest
+from in_process import open_in_process
 
 from nlb_search.data.errors import DataError
 from nlb_search.data.opening import open_recording
@@ -192,7 +193,7 @@ def test_a_damaged_entry_is_made_again(written, cache, prepared, name, damage):
     shutil.copytree(prepared.val_targets.parent.parent, cache)
     (entry,) = entries(cache)
     damage(entry / name)
-    repaired = open_recording("mc_rtt", written, 5, cache)
+    repaired = open_in_process("mc_rtt", written, 5, cache)
     assert entries(cache) == [entry]
     assert repaired.val_targets.parent == entry
     assert_equal(repaired, prepared)
@@ -206,14 +207,14 @@ def test_a_whole_entry_is_not_made_again(data, cache):
 
 
 def test_each_content_and_bin_width_has_its_own_entry(data, cache):
-    first = open_recording("mc_rtt", data, 5, cache)
-    wide = open_recording("mc_rtt", data, 20, cache)
+    first = open_in_process("mc_rtt", data, 5, cache)
+    wide = open_in_process("mc_rtt", data, 20, cache)
     with h5py.File(data / "mc_rtt" / "my-train-set.nwb", "r+") as file:
         times = file["units/spike_times"]
         times[0] = 1.0 if times[0] < 1.0 else 0.9
-    moved = open_recording("mc_rtt", data, 5, cache)
+    moved = open_in_process("mc_rtt", data, 5, cache)
     (data / "mc_rtt" / "my-test-set.nwb").unlink()
-    without_test = open_recording("mc_rtt", data, 5, cache)
+    without_test = open_in_process("mc_rtt", data, 5, cache)
     recordings = (first, wide, moved, without_test)
     assert len({recording.content_hash for recording in recordings}) == 3
     assert first.content_hash == wide.content_hash
