@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 from chromium import needs_chromium, opened
-from command import run, start
+from command import search, start
 
 
 def _free_port() -> int:
@@ -22,8 +22,8 @@ def _free_port() -> int:
 @pytest.fixture
 def page(recordings: Path, tmp_path: Path) -> Iterator[str]:
     """The address of a dashboard that shows one finished study."""
-    launch = ("launch", "lab-study", "--dataset", "mc_rtt", "--arch", "FF -> exp", "--trials", "3", "--epochs", "2")
-    assert run(*launch, "--workers", "1", "--data", recordings, cwd=tmp_path).code == 0
+    options = ("--dataset", "mc_rtt", "--arch", "FF -> exp", "--trials", "3", "--epochs", "2")
+    search("lab-study", *options, data=recordings, cwd=tmp_path)
     port = _free_port()
     dashboard = start("dashboard", "--port", str(port), cwd=tmp_path)
     address = f"http://127.0.0.1:{port}"

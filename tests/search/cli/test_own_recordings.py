@@ -6,7 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from command import call, run
+from command import call, run, search
 from nlb_tools.evaluation import evaluate
 from own_nwb import OwnSession
 from toy_arrays import toy_arrays
@@ -16,7 +16,7 @@ from nlb_search.data.opening import open_recording
 from nlb_search.search.scoring.targets import read_group
 from nlb_search.search.submission.evaluation import score, score_own
 
-SMALL = ("--arch", "rnnf", "--trials", "2", "--epochs", "6", "--workers", "1")
+SMALL = ("--arch", "rnnf", "--trials", "2", "--epochs", "6")
 
 
 def lfads_file(path: Path) -> Path:
@@ -37,10 +37,8 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lfads_file(folder / "least.h5")
     (folder / "third.toml").write_text("heldout = 0.34\n")
     for name, options in (("all", ()), ("least", ("--bin-size", "10", "--recording", "third.toml"))):
-        data = ("--data", f"{name}.h5")
-        launched = run("launch", name, "--dataset", name, *SMALL, *data, *options, cwd=folder)
-        assert launched.code == 0, launched.err
-        exported = call("export-best", name, "--out", f"{name}-val.h5", *data, cwd=folder)
+        search(name, "--dataset", name, *SMALL, *options, data=f"{name}.h5", cwd=folder)
+        exported = call("export-best", name, "--out", f"{name}-val.h5", "--data", f"{name}.h5", cwd=folder)
         assert exported.code == 0, exported.err
     return folder
 
@@ -90,7 +88,8 @@ def test_what_was_decided_for_a_recording_is_said_whenever_a_study_is_made(
 ) -> None:
     for study in ("once", "again"):
         caplog.clear()
-        made = call(*("launch", study, "--dataset", "least", *SMALL[:-1], "0", "--data", "least.h5"), cwd=searched)
+        options = ("--dataset", "least", *SMALL, "--workers", "0", "--data", "least.h5")
+        made = call("launch", study, *options, cwd=searched)
         assert made.code == 0
         said = "least, defaults used: no forward bins; held out a random 3 of the 12 neurons"
         assert said in caplog.messages
@@ -98,11 +97,11 @@ def test_what_was_decided_for_a_recording_is_said_whenever_a_study_is_made(
 
 def test_other_processes_need_study_and_file_alone(searched: Path) -> None:
     from_arrays(searched / "more.h5", toy_arrays(80, 30))
-    made = call("launch", "more", "--dataset", "more", *SMALL[:-1], "0", "--data", "more.h5", cwd=searched)
+    made = call("launch", "more", "--dataset", "more", *SMALL, "--workers", "0", "--data", "more.h5", cwd=searched)
     assert made.code == 0, made.err
     data = ("--data", "more.h5")
     assert run("worker", "more", *data, cwd=searched).code == 0
-    rescored = run(
+    rescored = call(
         "rescore", "more", "--finalists", "1", "--splits", "2", "--workers", "1", "--json", *data, cwd=searched
     )
     assert rescored.json["finalists"][0]["mean"] > 0
@@ -115,8 +114,8 @@ def test_an_nwb_file_with_test_trials_is_scored_on_them_too(tmp_path: Path) -> N
     session.write(tmp_path / "session.nwb")
     (tmp_path / "session.toml").write_text('split = "part"\nbehavior = "paw"\nlag_ms = 40\n')
     data = ("--data", "session.nwb")
-    launch = ("launch", "study", "--dataset", "rat-7", *SMALL, "--recording", "session.toml", "--bin-size", "20", *data)
-    launched = run(*launch, cwd=tmp_path)
+    options = (*SMALL, "--recording", "session.toml", "--bin-size", "20", "--workers", "1", *data)
+    launched = run("launch", "study", "--dataset", "rat-7", *options, cwd=tmp_path)
     assert launched.code == 0, launched.err
     assert "rat-7, defaults used: the window is the 500 ms after start_time" in launched.err
     for phase in ("val", "test"):

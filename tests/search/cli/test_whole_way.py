@@ -6,7 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from command import call, run
+from command import call, run, search
 
 from nlb_search.data.opening import open_recording
 
@@ -30,12 +30,8 @@ def test_a_strangers_recording_goes_from_launch_to_a_scored_submission(
     dataset: str, recordings: Path, tmp_path: Path
 ) -> None:
     data = ("--data", recordings)
-    launched = run(
-        *("launch", "study", "--dataset", dataset, "--arch", "rnnf", "--trials", "2", "--workers", "2"),
-        *("--epochs", "3", *data),
-        cwd=tmp_path,
-    )
-    assert launched.code == 0, launched.err
+    options = ("--dataset", dataset, "--arch", "rnnf", "--trials", "2", "--epochs", "3")
+    search("study", *options, data=recordings, cwd=tmp_path)
     status = call("status", "study", "--json", cwd=tmp_path).json
     assert status["study"] == "study"
     assert status["dataset"] == dataset
@@ -83,8 +79,8 @@ def test_a_strangers_recording_goes_from_launch_to_a_scored_submission(
 def test_test_targets_in_the_benchmarks_layout_score_a_test_submission(recordings: Path, tmp_path: Path) -> None:
     """Targets for the test trials are drawn from known rates, so the score can be computed by hand."""
     data = ("--data", recordings)
-    launch = ("launch", "study", "--dataset", "mc_rtt", "--arch", "FF -> exp", "--trials", "1", "--epochs", "2", *data)
-    assert run(*launch, cwd=tmp_path).code == 0
+    options = ("--dataset", "mc_rtt", "--arch", "FF -> exp", "--trials", "1", "--epochs", "2")
+    search("study", *options, data=recordings, cwd=tmp_path)
     assert call("export-best", "study", "--phase", "test", "--out", "test.h5", *data, cwd=tmp_path).code == 0
     recording = open_recording("mc_rtt", recordings)
     rng = np.random.default_rng(0)

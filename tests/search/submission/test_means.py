@@ -6,7 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from command import call, run
+from command import call, search
 
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
 from nlb_search.storage.database.urls import parse_url
@@ -19,13 +19,12 @@ GRU_ALONE = {"num_layers", "bidirectional"}
 def folder(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a study of three chains, two of them asked for by the name of their mean."""
     folder = tmp_path_factory.mktemp("means")
-    launched = run(
-        *("launch", "study", "--dataset", "mc_rtt", "--arch", "neural-r-roberta", "--arch", "rnnf", "--arch", FF),
+    launched = search(
+        *("study", "--dataset", "mc_rtt", "--arch", "neural-r-roberta", "--arch", "rnnf", "--arch", FF),
         *("--trials", "4", "--epochs", "2", "--sampler", "random", "--pruner", "none", "--space", "paper"),
-        *("--workers", "1", "--data", recordings),
+        data=recordings,
         cwd=folder,
     )
-    assert launched.code == 0, launched.err
     assert "`nlb-search export-best study --arch neural-r-roberta --out FILE.h5`" in launched.out
     return folder
 
