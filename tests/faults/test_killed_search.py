@@ -23,7 +23,7 @@ BUDGET = 4
 def study(begun: Callable[..., OpenStudy]) -> OpenStudy:
     """A study of trials that last for about a second."""
     small = parse_space("small.toml", "hidden = 4\nbidirectional = false\ninput_size = 'DT'")
-    return begun(architectures=("GRU(1) -> FF -> exp",), space=small, trials=BUDGET, epochs=40, sampler="tpe")
+    return begun(architectures=("GRU(1) -> FF -> exp",), space=small, trials=BUDGET, epochs=30, sampler="tpe")
 
 
 @pytest.fixture

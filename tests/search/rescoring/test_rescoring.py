@@ -28,7 +28,7 @@ from nlb_search.storage.database.urls import parse_url
 
 CPU = torch.device("cpu")
 
-SPLITS = 17
+SPLITS = 9
 """Enough that a kill after the first score comes in the middle."""
 
 
