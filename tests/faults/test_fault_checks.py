@@ -1,4 +1,4 @@
-"""The checks after a fault see what a fault could do: each is done here on purpose to a study that was whole."""
+"""``broken_promises`` detects every kind of damage, each inflicted on a finished study."""
 
 import shutil
 import subprocess
@@ -139,7 +139,7 @@ def _traceback(study: OpenStudy) -> None:
         (_traceback, "holds a traceback"),
     ],
 )
-def test_what_a_fault_broke_is_named(
+def test_broken_guarantee_is_reported(
     fault: Callable[[OpenStudy], None], says: str, study: OpenStudy, witness: Witness, tmp_path: Path
 ) -> None:
     fault(study)
@@ -147,7 +147,7 @@ def test_what_a_fault_broke_is_named(
     assert any(says in sentence for sentences in broken.values() for sentence in sentences), broken
 
 
-def test_a_process_that_was_left_is_named(study: OpenStudy, witness: Witness, tmp_path: Path) -> None:
+def test_orphaned_process_is_reported(study: OpenStudy, witness: Witness, tmp_path: Path) -> None:
     orphan = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], cwd=tmp_path)
     try:
         broken = broken_promises(study, tmp_path, witness)

@@ -1,13 +1,13 @@
-"""``python tests/helpers/spoiled_recordings.py FOLDER DATASET FIRST LAST``: one spoiled recording for each seed.
+"""``python tests/helpers/spoiled_recordings.py FOLDER DATASET FIRST LAST``: one corrupted recording per seed.
 
-FOLDER holds a good recording of DATASET. Of each spoiled copy a line says what was done to it and what came of it:
-*refused* (an error in words), *same* (the tensors as they were), *right* (others, and nlb_tools makes the same),
-*unjudged* (bytes were lost, and nlb_tools cannot read the rest, or does not survive it), or *survived* (bytes were
-lost, the HDF5 library crashed or came to no end, and opening the recording says so in words). All else ends the
-program: tensors that nlb_tools does not make, an exception, or a crash where every byte is there.
+FOLDER has an intact recording of DATASET. For each corrupted copy, a line gives the corruption and the outcome:
+*refused* (a DataError), *same* (unchanged tensors), *right* (changed tensors, which equal those of nlb_tools),
+*unjudged* (bytes were lost, and nlb_tools fails or crashes), or *survived* (bytes were lost, libhdf5 crashed or hung,
+and opening the recording reports it). Anything else ends the program: tensors that differ from those of nlb_tools,
+another exception, or a crash although no bytes were lost.
 
-The cases are tried in a process that is started again when one has ended it, for most are over in a tenth of the time
-that a process takes to start.
+The cases run in a subprocess that is only restarted when a case has crashed it, because most cases take a tenth of the
+time that a process takes to start.
 """
 
 import hashlib
@@ -59,7 +59,7 @@ def main(folder: Path, name: str, first: int, last: int) -> None:
     dataset = dataset_named(name)
     original = _source(dataset, folder).make()
     reached = mmap.mmap(-1, 8)
-    with tempfile.TemporaryDirectory() as tempfile.tempdir:  # what a crash leaves lies in here
+    with tempfile.TemporaryDirectory() as tempfile.tempdir:  # contains the leftovers of crashes
         while first < last:
             process = os.fork()
             if not process:
@@ -117,7 +117,7 @@ def judged(dataset: Dataset, case: Case, original: Tensors) -> str:
         try:
             expected = _by_nlb_tools(dataset, case.folder)
         except Exception as error:
-            # Lost bytes may spoil what only nlb_tools reads, beside counts that both read.
+            # Lost bytes may affect data that only nlb_tools reads.
             if not case.lost_bytes:
                 raise
             return f"unjudged, {type(error).__name__}"

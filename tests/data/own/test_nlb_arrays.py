@@ -1,4 +1,4 @@
-"""Files of arrays by nlb_tools' names, from somebody else's program."""
+"""Files of arrays with the names that nlb_tools uses."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -31,7 +31,7 @@ def assert_holds(split: Split, arrays: Arrays, prefix: str) -> None:
 
 @pytest.mark.parametrize("group", ["/", "session"])
 @pytest.mark.parametrize("dtype", ["float64", "int64", "uint8"])
-def test_the_counts_are_those_of_the_file(group: str, dtype: str, tmp_path: Path) -> None:
+def test_counts_equal_those_in_the_file(group: str, dtype: str, tmp_path: Path) -> None:
     arrays = toy_arrays()
     spikes = {name: values.astype(dtype) for name, values in arrays.items() if "_spikes_" in name}
     recording = open_in_process("mine", write(tmp_path / "x.bin", arrays | spikes, group), 7, tmp_path / "cache")
@@ -49,7 +49,7 @@ def test_the_counts_are_those_of_the_file(group: str, dtype: str, tmp_path: Path
             np.testing.assert_array_equal(members, expected)
 
 
-def test_only_the_four_arrays_of_spikes_are_needed(tmp_path: Path) -> None:
+def test_only_the_four_spike_arrays_are_required(tmp_path: Path) -> None:
     arrays = toy_arrays()
     needed = {name: arrays[name] for name in arrays if "spikes" in name and "forward" not in name}
     recording = open_recording("mine", write(tmp_path / "x.h5", needed | {"notes": np.zeros(3)}), 5, tmp_path / "cache")
@@ -154,7 +154,7 @@ def ragged(arrays: Arrays) -> None:
         (ragged, "train_spikes_heldin is ragged, but all trials must have the same number of bins"),
     ],
 )
-def test_what_is_wrong_with_arrays_is_said(change: Change, says: str, tmp_path: Path) -> None:
+def test_invalid_arrays_are_refused(change: Change, says: str, tmp_path: Path) -> None:
     arrays = toy_arrays()
     change(arrays)
     path = write(tmp_path / "x.h5", arrays)
@@ -166,7 +166,7 @@ def test_what_is_wrong_with_arrays_is_said(change: Change, says: str, tmp_path: 
     assert not [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
 
 
-def test_train_and_val_of_two_recordings(tmp_path: Path) -> None:
+def test_train_and_val_from_different_recordings_are_refused(tmp_path: Path) -> None:
     other = toy_arrays(n_neurons=16)
     arrays = toy_arrays() | {name: other[name] for name in other if name.startswith("eval_spikes")}
     with pytest.raises(DataError, match=r"train has 24 \+ 6 bins and 9 \+ 3 neurons, but val has 24 \+ 6 bins and"):

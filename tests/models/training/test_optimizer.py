@@ -1,4 +1,4 @@
-"""Every row of networks is updated as torch's Adam, OneCycleLR and clipping would update it alone."""
+"""Every row of networks is updated as by torch's Adam, OneCycleLR and gradient clipping."""
 
 import pytest
 import torch
@@ -20,7 +20,7 @@ L2_WEIGHT = torch.tensor([0.0, 1e-2, 5e-4, 0.3])
 
 
 def _gradients(row: int, steps: int) -> Tensor:
-    """Gradients of a row in all its steps, steps x weights: some long enough to be clipped, some not."""
+    """Gradients of a row in all steps, steps x weights: some with norms above the clipping threshold."""
     generator = torch.Generator().manual_seed(row)
     lengths = torch.logspace(-3, 1, steps)[torch.randperm(steps, generator=generator)].unsqueeze(1)
     return lengths * torch.randn(steps, N_WEIGHTS, generator=generator)
@@ -65,7 +65,7 @@ def _zeros(rows: list[int]) -> Rows:
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 4, 7, 40, 333])
-def test_a_whole_schedule_is_that_of_torch_for_rows_of_any_settings(steps: int) -> None:
+def test_schedule_matches_torch_for_rows_of_any_settings(steps: int) -> None:
     everyone = range(len(LR))
     rows, settings = _zeros(list(everyone)), Settings(LR, L2_WEIGHT, steps)
     gradient_SKP = torch.stack([_gradients(row, steps) for row in everyone], dim=1)
@@ -77,8 +77,8 @@ def test_a_whole_schedule_is_that_of_torch_for_rows_of_any_settings(steps: int) 
         assert_close(rows.weights_KP, expected_KP, atol=2e-6, rtol=1e-5)
 
 
-def test_rows_that_are_not_equally_far_are_each_at_their_own_step() -> None:
-    """One row has 15 steps behind it when the other begins beside it."""
+def test_rows_have_independent_step_counts() -> None:
+    """One row has done 15 steps when the other starts."""
     steps, ahead = 40, 15
     older = _zeros([0])
     for step, gradient_P in enumerate(_gradients(0, steps)[:ahead]):
@@ -98,7 +98,7 @@ def test_rows_that_are_not_equally_far_are_each_at_their_own_step() -> None:
     assert_close(rows.weights_KP, expected_KP, atol=2e-6, rtol=1e-5)
 
 
-def test_a_row_that_is_not_finite_leaves_the_others_alone() -> None:
+def test_non_finite_row_does_not_affect_others() -> None:
     rows, alone = _zeros([0, 1]), _zeros([1])
     gradient_KP = torch.stack([torch.full((N_WEIGHTS,), torch.nan), _gradients(1, 5)[0]])
     update(rows, gradient_KP, Settings(LR[:2], L2_WEIGHT[:2], 5), torch.zeros(2, dtype=torch.float64))

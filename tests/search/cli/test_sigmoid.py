@@ -1,4 +1,4 @@
-"""Chains that end in Sigmoid, on a recording that allows them, through the command line."""
+"""Chains that end in Sigmoid, on a binary recording."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 from command import call, search
 
 
-def test_a_chance_of_a_spike_is_searched_exported_and_scored_like_other_rates(tmp_path: Path) -> None:
+def test_search_export_and_evaluate_a_sigmoid_chain(tmp_path: Path) -> None:
     made = call("synthesize", "mc_rtt", "--binary", "--trials", "60", "--neurons", "16", cwd=tmp_path)
     assert made.code == 0, made.err
     options = ("--dataset", "mc_rtt", "--arch", "Conv -> GRU(1) -> FF -> Sigmoid", "--trials", "1")
@@ -22,7 +22,7 @@ def test_a_chance_of_a_spike_is_searched_exported_and_scored_like_other_rates(tm
     assert rates.min() > 0
     assert rates.max() < 1
 
-    # In bins of 20 ms the same recording has more than one spike, and a chance of a spike is no rate.
+    # In bins of 20 ms the same recording has more than one spike per bin.
     refused = call("launch", "wider", *options, "--bin-size", "20", cwd=tmp_path)
     assert refused.code == 2
     assert "'Sigmoid' supports at most 1 spike per bin, and mc_rtt has bins of 20 ms with" in refused.err
