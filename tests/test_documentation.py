@@ -1,4 +1,4 @@
-"""The pages for contributors name files and modules that exist."""
+"""Files and modules named in the contributor documentation exist."""
 
 import pkgutil
 import re
@@ -15,14 +15,14 @@ def quoted(page: str) -> set[str]:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_file_that_a_page_names_exists(page: str) -> None:
+def test_files_named_in_docs_exist(page: str) -> None:
     files = {text for text in quoted(page) if re.fullmatch(r"[\w./-]+/[\w./-]*|[\w-]+\.(md|toml|yaml|cff)", text)}
     assert len(files) > 10
     assert [file for file in sorted(files) if not (ROOT / file).exists()] == []
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_name_of_the_package_that_a_page_uses_exists(page: str) -> None:
+def test_package_names_used_in_docs_exist(page: str) -> None:
     names = sorted(text for text in quoted(page) if re.fullmatch(r"nlb_search(\.\w+)+", text))
     for name in names:
         pkgutil.resolve_name(name)

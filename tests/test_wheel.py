@@ -1,4 +1,4 @@
-"""The wheel: one import name, which leaves alone what a user calls models, data, search or storage."""
+"""The wheel contains one package, which does not shadow the user's own models, data, search or storage."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ OFFLINE = ("--quiet", "--no-index", "--no-deps", "--disable-pip-version-check")
 
 
 def _python(*arguments: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
-    """What Python prints, run with these arguments."""
+    """The output of Python, run with these arguments."""
     command = [sys.executable, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, env=env)
     assert done.returncode == 0, done.stderr
@@ -24,7 +24,7 @@ def _python(*arguments: str | Path, cwd: Path | None = None, env: dict[str, str]
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from a copy of what it is made of: a build leaves files beside its sources."""
+    """The wheel, built from a copy of the sources, because a build leaves files beside them."""
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
     for name in ("nlb_search", *FOLDERS):
@@ -38,26 +38,26 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def site_packages(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder into which the wheel alone is installed."""
+    """A folder into which only the wheel is installed."""
     folder = tmp_path_factory.mktemp("site") / "packages"
     _python("-m", "pip", "install", *OFFLINE, "--target", folder, wheel)
     return folder
 
 
-def test_the_wheel_has_every_module_once_and_says_that_it_is_typed(wheel: Path) -> None:
+def test_wheel_contains_every_module_once_and_py_typed(wheel: Path) -> None:
     there = {name for name in ZipFile(wheel).namelist() if not name.split("/")[0].endswith(".dist-info")}
     modules = {f"nlb_search/{path.relative_to(ROOT)}" for name in FOLDERS for path in (ROOT / name).rglob("*.py")}
     own = {f"nlb_search/{name}" for name in ("__init__.py", "__main__.py", "py.typed")}
     assert there == modules | own
 
 
-def test_the_wheel_installs_one_package_and_one_command(site_packages: Path) -> None:
+def test_wheel_installs_one_package_and_one_command(site_packages: Path) -> None:
     there = {path.name for path in site_packages.iterdir() if path.suffix != ".dist-info"}
     assert there == {"nlb_search", "bin"}
     assert [path.name for path in (site_packages / "bin").iterdir()] == ["nlb-search"]
 
 
-def test_the_packages_of_a_user_and_ours_are_both_imported(site_packages: Path, tmp_path: Path) -> None:
+def test_packages_of_the_user_with_same_names_can_be_imported(site_packages: Path, tmp_path: Path) -> None:
     for name in FOLDERS:
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text("WHOSE = 'the user'\n")

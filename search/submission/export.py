@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from nlb_search.data.recording import Recording
@@ -144,5 +145,7 @@ def _networks(study: OpenStudy, members: list[Member], phase: Phase, seeds: int)
 
 def _mean_rates(networks: list[tuple[Network, float]], heldin: torch.Tensor) -> Rates:
     heldin = heldin.to(training_device())
-    weighted = [weight * predict(network, heldin).cpu() for network, weight in networks]
-    return torch.stack(weighted).sum(dim=0).numpy()
+    # A generator, because the rates of all networks together may take gigabytes.
+    weighted = (weight * predict(network, heldin).cpu().numpy() for network, weight in networks)
+    mean: Rates = sum(weighted, start=np.zeros(1, np.float32))
+    return mean

@@ -1,4 +1,4 @@
-"""The picture of docs/masks.md shows the masks and crops that training draws today."""
+"""The figure in docs/masks.md shows the masks and crops that training uses."""
 
 import re
 from xml.etree import ElementTree
@@ -12,7 +12,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def _areas(drawn: ElementTree.Element) -> dict[str, int]:
-    """How many entries of a trial are drawn as each part."""
+    """Number of entries drawn as each class."""
     return {
         path.attrib["class"]: sum(int(length) for length in re.findall(r"h(\d+)v", path.attrib["d"]))
         for path in drawn.iter(f"{SVG}path")
@@ -20,28 +20,28 @@ def _areas(drawn: ElementTree.Element) -> dict[str, int]:
 
 
 def _panels() -> list[tuple[str, dict[str, int]]]:
-    """The panels of the committed picture: each one's title, and how many entries are drawn as each part."""
+    """Title and areas of each panel of the committed figure."""
     groups = ElementTree.parse(FILE).getroot().findall(f"{SVG}g")  # noqa: S314 - our own picture
     panels = [(group.findtext(f"{SVG}text[@class='title']") or "", _areas(group)) for group in groups]
     return [(title, areas) for title, areas in panels if title]
 
 
-def test_the_committed_picture_is_what_the_program_draws() -> None:
+def test_committed_figure_is_up_to_date() -> None:
     assert picture() == FILE.read_text(encoding="utf-8"), "python -m benchmarks.mask_figure draws it again"
 
 
-def test_there_is_a_panel_for_every_shape_variant_and_input_size() -> None:
+def test_every_shape_variant_and_input_size_has_a_panel() -> None:
     titles = {title for title, _ in _panels()}
     assert titles == {"a trial", *SHAPES, *PUBLISHED_VARIANTS, "DT", "dT"}
 
 
-def test_every_panel_draws_every_entry_of_the_trial_once() -> None:
+def test_every_panel_draws_each_entry_exactly_once() -> None:
     for _, areas in _panels():
         assert sum(areas.values()) == SIZES.n_neurons * SIZES.n_bins
 
 
 @pytest.mark.parametrize("variant", [*SHAPES, *PUBLISHED_VARIANTS])
-def test_the_share_drawn_as_hidden_is_near_the_ratio(variant: str) -> None:
+def test_masked_fraction_matches_ratio(variant: str) -> None:
     areas = dict(_panels())[variant]
     assert areas["visible"] + areas["hidden"] == SIZES.n_window * SIZES.n_heldin
     assert areas["hidden"] / (SIZES.n_window * SIZES.n_heldin) == pytest.approx(RATIO, abs=0.05)

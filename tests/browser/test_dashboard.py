@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 from chromium import needs_chromium, opened
-from command import run, start
+from command import search, start
 
 
 def _free_port() -> int:
@@ -21,9 +21,9 @@ def _free_port() -> int:
 
 @pytest.fixture
 def page(recordings: Path, tmp_path: Path) -> Iterator[str]:
-    """The address of a dashboard that shows one finished study."""
-    launch = ("launch", "lab-study", "--dataset", "mc_rtt", "--arch", "FF -> exp", "--trials", "3", "--epochs", "2")
-    assert run(*launch, "--workers", "1", "--data", recordings, cwd=tmp_path).code == 0
+    """The URL of a dashboard with one finished study."""
+    options = ("--dataset", "mc_rtt", "--arch", "FF -> exp", "--trials", "3", "--epochs", "2")
+    search("lab-study", *options, data=recordings, cwd=tmp_path)
     port = _free_port()
     dashboard = start("dashboard", "--port", str(port), cwd=tmp_path)
     address = f"http://127.0.0.1:{port}"
@@ -40,14 +40,14 @@ def page(recordings: Path, tmp_path: Path) -> Iterator[str]:
 
 
 @needs_chromium
-def test_the_page_shows_the_study_and_its_trials(page: str, tmp_path: Path) -> None:
+def test_page_shows_study_and_trials(page: str, tmp_path: Path) -> None:
     assert "lab-study" in opened(f"{page}/dashboard", tmp_path)
     trials = opened(f"{page}/dashboard/studies/1/trials", tmp_path)
     assert "Complete" in trials
     assert "best_epoch" in trials
 
 
-def test_it_listens_on_this_machine_alone(page: str) -> None:
+def test_dashboard_listens_on_loopback_only(page: str) -> None:
     port = page.rpartition(":")[2]
     listening = psutil.net_connections(kind="tcp")
     hosts = {end.laddr.ip for end in listening if end.status == "LISTEN" and end.laddr.port == int(port)}

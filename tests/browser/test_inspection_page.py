@@ -1,4 +1,4 @@
-"""The page of an inspected recording, opened in a real browser that reaches no network."""
+"""The page of ``inspect``, opened in a real browser without network access."""
 
 import re
 from pathlib import Path
@@ -31,12 +31,12 @@ def _shown(page: Path, folder: Path) -> str:
 
 
 def _written(page: str) -> set[str]:
-    """The words of the page's pictures."""
+    """The text of the page's figures."""
     return {re.sub("<[^>]*>", "", text) for text in re.findall(r"<text[^>]*>(.*?)</text>", page)}
 
 
 @needs_chromium
-def test_the_page_has_the_findings_and_every_picture(tmp_path: Path) -> None:
+def test_page_contains_findings_and_all_figures(tmp_path: Path) -> None:
     counts = population()
     counts[..., 13] = counts[..., 3]
     counts[3::4, :5, N_HELDIN:] = UNSEEN
@@ -57,7 +57,7 @@ def test_the_page_has_the_findings_and_every_picture(tmp_path: Path) -> None:
 
 @needs_chromium
 @pytest.mark.parametrize("rate", [0.05, 0])
-def test_a_recording_without_forward_bins_or_test_or_even_spikes(rate: float, tmp_path: Path) -> None:
+def test_recording_without_forward_bins_test_trials_or_spikes(rate: float, tmp_path: Path) -> None:
     counts = population(rate=rate)
     page = _shown(_written_page(build(tmp_path, counts, n_window=counts.shape[1]), tmp_path), tmp_path)
     words = _written(page)
@@ -67,7 +67,7 @@ def test_a_recording_without_forward_bins_or_test_or_even_spikes(rate: float, tm
 
 
 @needs_chromium
-def test_another_trial_can_be_chosen(tmp_path: Path) -> None:
+def test_trial_can_be_selected(tmp_path: Path) -> None:
     page = _written_page(build(tmp_path, population()), tmp_path)
     page.write_text(page.read_text().replace("</body>", CHOOSE_THE_THIRD))
     chosen = re.search(r'class="updatemenu-header".*?<text[^>]*>(.*?)</text>', _shown(page, tmp_path))

@@ -1,4 +1,4 @@
-"""Recordings of every layout that a stranger's program wrote, and copies of them to spoil."""
+"""Third-party recordings of every layout, and copies that tests may change."""
 
 import shutil
 from collections.abc import Callable
@@ -25,7 +25,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def mine(written: Path, tmp_path: Path) -> Callable[[str], Path]:
-    """Copies a recording for a test to spoil; gives the path of its training file."""
+    """Copies a recording that a test may change; returns the path of its training file."""
 
     def copy(layout: str) -> Path:
         return Path(shutil.copytree(written / layout, tmp_path / layout)) / "my-train-set.nwb"

@@ -18,13 +18,13 @@ def touch(*paths: Path) -> None:
 @pytest.mark.parametrize(
     "folder", ["mc_rtt", "mc_rtt/deep/down", "000129/sub-Indy", "sub-Indy", "."], ids=lambda folder: folder
 )
-def test_files_are_found_in_every_place_they_may_lie(tmp_path, folder):
+def test_files_are_found_in_every_supported_location(tmp_path, folder):
     train, test = tmp_path / folder / "sub-Indy_desc-train.nwb", tmp_path / folder / "sub-Indy_desc-test.nwb"
     touch(train, test)
     assert find_files(MC_RTT, tmp_path) == RecordingFiles(train, test)
 
 
-def test_the_dataset_s_own_folder_goes_before_dandi_s_and_that_before_the_folder_itself(tmp_path):
+def test_precedence_of_locations(tmp_path):
     places = [tmp_path / "mc_rtt" / "train.nwb", tmp_path / "000129" / "train.nwb", tmp_path / "train.nwb"]
     touch(*places)
     for place in places:
@@ -32,24 +32,24 @@ def test_the_dataset_s_own_folder_goes_before_dandi_s_and_that_before_the_folder
         place.unlink()
 
 
-def test_files_of_other_datasets_beside_it_do_not_count(tmp_path):
+def test_files_of_other_datasets_are_ignored(tmp_path):
     touch(tmp_path / "mc_rtt" / "train.nwb", tmp_path / "mc_maze" / "train.nwb", tmp_path / "000128" / "train.nwb")
     assert find_files(MC_RTT, tmp_path).train == tmp_path / "mc_rtt" / "train.nwb"
 
 
-def test_a_recording_without_test_file_has_none(tmp_path):
+def test_recording_without_test_file(tmp_path):
     touch(tmp_path / "mc_rtt" / "TRAIN_set.nwb", tmp_path / "mc_rtt" / "notes.nwb", tmp_path / "mc_rtt" / "test.h5")
     assert find_files(MC_RTT, tmp_path) == RecordingFiles(tmp_path / "mc_rtt" / "TRAIN_set.nwb", None)
 
 
-def test_the_file_s_name_decides_and_not_its_folder(tmp_path):
+def test_file_name_takes_precedence_over_folder_name(tmp_path):
     data = tmp_path / "test-of-train"
     touch(data / "latest_train.nwb", data / "._latest_train.nwb")
     assert find_files(MC_RTT, data) == RecordingFiles(data / "latest_train.nwb", None)
 
 
 @pytest.mark.parametrize("data", ["absent", "empty"])
-def test_without_files_the_error_says_where_it_looked_and_how_to_get_them(tmp_path, data):
+def test_missing_files_error_names_locations_and_fetch(tmp_path, data):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError) as raised:
         find_files(MC_RTT, tmp_path / data)
@@ -70,7 +70,7 @@ def test_without_files_the_error_says_where_it_looked_and_how_to_get_them(tmp_pa
         (["recording.nwb"], "0 training and 0 test"),
     ],
 )
-def test_other_than_one_training_and_one_test_file_is_refused_by_name(tmp_path, names, count):
+def test_ambiguous_files_are_refused(tmp_path, names, count):
     touch(*(tmp_path / "mc_rtt" / name for name in names))
     with pytest.raises(DataError, match=count) as raised:
         find_files(MC_RTT, tmp_path)

@@ -16,7 +16,7 @@ def memory(tmp_path):
 
 @pytest.fixture
 def settled(monkeypatch):
-    """Trust file times at once, where a user's file must be two seconds old first."""
+    """Trust modification times at once, which are otherwise trusted after two seconds."""
     monkeypatch.setattr(fingerprint, "_SETTLED_NS", -1)
 
 
@@ -24,18 +24,18 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def test_a_file_is_known_by_the_sha256_of_its_content(tmp_path, memory):
+def test_file_hash_is_sha256_of_content(tmp_path, memory):
     path = tmp_path / "a.nwb"
     path.write_bytes(b"spikes")
     assert file_hash(path, memory) == sha256(b"spikes")
 
 
 @pytest.mark.usefixtures("settled")
-def test_an_unchanged_file_is_not_read_again(tmp_path, memory):
+def test_unchanged_file_is_not_read_again(tmp_path, memory):
     path = tmp_path / "a.nwb"
     path.write_bytes(b"spikes")
     file_hash(path, memory)
-    # Another hash in the memory can only come back if the content is not looked at.
+    # A wrong cached hash is only returned if the content is not read.
     memory.write_text(memory.read_text().replace(sha256(b"spikes"), sha256(b"remembered")))
     assert file_hash(path, memory) == sha256(b"remembered")
     (tmp_path / "link.nwb").symlink_to(path)
@@ -43,7 +43,7 @@ def test_an_unchanged_file_is_not_read_again(tmp_path, memory):
 
 
 @pytest.mark.usefixtures("settled")
-def test_a_changed_file_is_read_again(tmp_path, memory):
+def test_changed_file_is_read_again(tmp_path, memory):
     path = tmp_path / "a.nwb"
     for content in (b"spikes", b"Spikes", b"more spikes"):
         path.unlink(missing_ok=True)
@@ -51,7 +51,7 @@ def test_a_changed_file_is_read_again(tmp_path, memory):
         assert file_hash(path, memory) == sha256(content)
 
 
-def test_a_file_that_was_written_just_now_is_not_remembered(tmp_path, memory):
+def test_recently_written_file_is_not_cached(tmp_path, memory):
     path = tmp_path / "a.nwb"
     path.write_bytes(b"spikes")
     file_hash(path, memory)
@@ -60,7 +60,7 @@ def test_a_file_that_was_written_just_now_is_not_remembered(tmp_path, memory):
 
 @pytest.mark.usefixtures("settled")
 @pytest.mark.parametrize("content", ['{"/a.nwb": "12 3', "", "[1, 2]", '{"%s": {"size": 3}}', '{"%s": ""}'])
-def test_a_torn_or_foreign_memory_is_replaced(tmp_path, memory, content):
+def test_invalid_hash_cache_is_replaced(tmp_path, memory, content):
     path = tmp_path / "a.nwb"
     path.write_bytes(b"spikes")
     memory.parent.mkdir()
@@ -71,7 +71,7 @@ def test_a_torn_or_foreign_memory_is_replaced(tmp_path, memory, content):
 
 
 @pytest.mark.usefixtures("settled")
-def test_files_that_are_gone_are_forgotten(tmp_path, memory):
+def test_deleted_files_are_removed_from_the_hash_cache(tmp_path, memory):
     for name in ("a.nwb", "b.nwb"):
         path = tmp_path / name
         path.write_bytes(b"spikes")
@@ -81,13 +81,13 @@ def test_files_that_are_gone_are_forgotten(tmp_path, memory):
 
 
 @pytest.mark.usefixtures("settled")
-def test_without_a_place_for_the_memory_the_hash_is_still_right(tmp_path):
+def test_hash_without_writable_cache(tmp_path):
     path = tmp_path / "a.nwb"
     path.write_bytes(b"spikes")
     assert file_hash(path, path / "hashes.json") == sha256(b"spikes")
 
 
-def test_a_recording_is_known_by_the_content_of_both_files_and_what_each_is_for(tmp_path, memory):
+def test_recording_hash_depends_on_content_and_role_of_files(tmp_path, memory):
     a, b, copy = (tmp_path / name for name in ("a.nwb", "b.nwb", "copy.nwb"))
     a.write_bytes(b"some")
     b.write_bytes(b"other")
@@ -101,7 +101,7 @@ def test_a_recording_is_known_by_the_content_of_both_files_and_what_each_is_for(
 
 
 @pytest.mark.parametrize("name", ["absent.nwb", "folder.nwb"])
-def test_a_file_that_cannot_be_read_is_named(tmp_path, memory, name):
+def test_unreadable_file_is_named(tmp_path, memory, name):
     (tmp_path / "folder.nwb").mkdir()
     with pytest.raises(DataError, match=name):
         file_hash(tmp_path / name, memory)

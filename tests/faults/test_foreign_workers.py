@@ -1,4 +1,4 @@
-"""Workers that do not belong to a study: of other packages, or with another recording. They touch nothing of it."""
+"""Workers with other package versions or another recording are refused and change nothing."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ from nlb_search.search.workers.worker import work
 
 @pytest.fixture
 def half_done(begun: Callable[..., OpenStudy]) -> OpenStudy:
-    """A study of four trials of which two are finished."""
+    """A study of four trials, two of which are finished."""
     study = begun()
 
     class EndsEarly(Stop):
@@ -29,7 +29,7 @@ def half_done(begun: Callable[..., OpenStudy]) -> OpenStudy:
 
 @pytest.fixture
 def joins(half_done: OpenStudy, tmp_path: Path) -> Callable[..., str]:
-    """Lets a worker join that must be refused; returns what it says."""
+    """Starts a worker that must be refused; returns its error message."""
 
     def joins(data: Path = half_done.locations.data) -> str:
         before = half_done.study.get_trials()
@@ -44,7 +44,7 @@ def joins(half_done: OpenStudy, tmp_path: Path) -> Callable[..., str]:
 
 
 @pytest.mark.parametrize("package", ["optuna", "nlb-search"])
-def test_a_worker_with_another_version_of_a_package_is_refused(
+def test_worker_with_other_package_version_is_refused(
     package: str, half_done: OpenStudy, joins: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     finished_trials = FinishedTrials()
@@ -61,7 +61,7 @@ def test_a_worker_with_another_version_of_a_package_is_refused(
     assert violations(half_done, tmp_path, finished_trials, frozenset({"site"})) == {}
 
 
-def test_a_worker_with_another_recording_is_refused(
+def test_worker_with_other_recording_is_refused(
     half_done: OpenStudy, joins: Callable[..., str], tmp_path: Path
 ) -> None:
     finished_trials = FinishedTrials()

@@ -1,4 +1,4 @@
-"""The disk of the checkpoints, or of a SQLite file, is full while they are written."""
+"""The disk of checkpoints or of a SQLite file is full."""
 
 import subprocess
 import sys
@@ -27,7 +27,7 @@ main()
 """A worker that writes a checkpoint at every evaluation."""
 
 
-def test_a_full_disk_ends_the_worker_and_loses_nothing(
+def test_full_disk_stops_worker_without_data_loss(
     disk: Path, begun: Callable[..., OpenStudy], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = begun(trials=3)
@@ -50,7 +50,7 @@ def test_a_full_disk_ends_the_worker_and_loses_nothing(
     assert violations(study, tmp_path, FinishedTrials()) == {}
 
 
-def test_a_sqlite_file_on_a_full_disk_is_waited_for(disk: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_sqlite_on_full_disk_is_retried(disk: Path, caplog: pytest.LogCaptureFixture) -> None:
     url = parse_url(f"sqlite:///{disk}/studies.db")
     make_study(url, open_database(url), "study", spec={}, start={})
     study, _ = open_study(open_database(url), "study")

@@ -1,4 +1,4 @@
-"""Trials that cannot be lived: for want of memory, or because their numbers leave the finite ones."""
+"""Trials that run out of memory or diverge."""
 
 import subprocess
 import sys
@@ -24,19 +24,17 @@ most = psutil.Process().memory_info().vms + 2**30
 resource.setrlimit(resource.RLIMIT_AS, (most, most))
 main()
 """
-"""A worker that may have a gigabyte more than what it begins with."""
+"""A worker that may allocate at most one more gigabyte of memory."""
 
 
 def _split(study: OpenStudy, is_impossible: Callable[[FrozenTrial], bool]) -> tuple[list[str], list[TrialState]]:
-    """The reasons of the trials that are impossible, and the states of the others."""
+    """The failure reasons of the impossible trials, and the states of the others."""
     trials = study.study.get_trials()
     reasons = [str(trial.user_attrs.get(FAILURE_KEY)) for trial in trials if is_impossible(trial)]
     return reasons, [trial.state for trial in trials if not is_impossible(trial)]
 
 
-def test_trials_that_leave_the_finite_numbers_fail_and_others_take_their_places(
-    begun: Callable[..., OpenStudy], tmp_path: Path
-) -> None:
+def test_diverged_trials_fail_and_are_replaced(begun: Callable[..., OpenStudy], tmp_path: Path) -> None:
     study = begun(space=parse_space("space.toml", "lr = [0.01, 1e30]"), trials=4)
     work(study, Stop())
     failed, others = _split(study, lambda trial: trial.params["lr"] == 1e30)
@@ -47,7 +45,7 @@ def test_trials_that_leave_the_finite_numbers_fail_and_others_take_their_places(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds a process to an address space")
-def test_trials_that_run_out_of_memory_fail_and_others_take_their_places(
+def test_trials_out_of_memory_fail_and_are_replaced(
     begun: Callable[..., OpenStudy], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     space = parse_space("space.toml", "hidden = [4, 4096]\nnum_layers = 2\nbidirectional = true")

@@ -1,4 +1,4 @@
-"""The time of day jumps by an hour while workers search: nothing of a study hangs on it."""
+"""The system clock jumps by an hour while workers run."""
 
 import itertools
 import subprocess
@@ -23,11 +23,11 @@ time.sleep = lambda seconds: select.select([], [], [], seconds)
 from nlb_search.search.cli.app import main
 main()
 """
-"""A worker that sleeps by waiting: where libfaketime spares the monotonic clock, it makes a plain sleep an error."""
+"""A worker that sleeps with ``select``: ``time.sleep`` fails under libfaketime if the monotonic clock is real."""
 
 
 @pytest.mark.skipif(LIBRARY is None, reason="libfaketime is not installed (Debian's package faketime)")
-def test_a_clock_that_jumps_an_hour_ahead_and_back_disturbs_no_worker(
+def test_system_clock_jumps_do_not_affect_workers(
     begun: Callable[..., OpenStudy], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study, finished_trials, began, jumps = begun(trials=60), FinishedTrials(), datetime.now(), tmp_path / "jumps"

@@ -1,4 +1,4 @@
-"""A search whose processes get real signals releases what it had in hand, and what was killed continues later."""
+"""A search releases its trials when it gets a signal, and can be resumed after it was killed."""
 
 import signal
 import time
@@ -21,14 +21,14 @@ BUDGET = 4
 
 @pytest.fixture
 def study(begun: Callable[..., OpenStudy]) -> OpenStudy:
-    """A study of trials that last for about a second."""
+    """A study whose trials take about a second each."""
     small = parse_space("small.toml", "hidden = 4\nbidirectional = false\ninput_size = 'DT'")
-    return begun(architectures=("GRU(1) -> FF -> exp",), space=small, trials=BUDGET, epochs=40, sampler="tpe")
+    return begun(architectures=("GRU(1) -> FF -> exp",), space=small, trials=BUDGET, epochs=30, sampler="tpe")
 
 
 @pytest.fixture
 def search(study: OpenStudy, fault_injection: Callable[..., FaultInjection]) -> FaultInjection:
-    """A search of it by two workers, of which one has begun to train."""
+    """A search of the study by two workers, at least one of which is training."""
     search = fault_injection(trials=BUDGET, workers=2)
     search.start("resume", "study")
     _wait_until(lambda: any(trial.intermediate_values for trial in study.study.get_trials()))
@@ -46,7 +46,7 @@ def _running(study: OpenStudy) -> list[FrozenTrial]:
     return study.study.get_trials(states=(TrialState.RUNNING,))
 
 
-def test_everything_killed_at_once_then_resumed(
+def test_search_is_resumed_after_all_processes_are_killed(
     search: FaultInjection, study: OpenStudy, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     _wait_until(lambda: study.study.get_trials(states=(TrialState.COMPLETE,)))
@@ -65,16 +65,14 @@ def test_everything_killed_at_once_then_resumed(
     assert violations(study, tmp_path, search.finished_trials, LOG) == {}
 
 
-def test_workers_leave_when_their_launcher_is_killed(search: FaultInjection, study: OpenStudy, tmp_path: Path) -> None:
+def test_workers_exit_when_launcher_is_killed(search: FaultInjection, study: OpenStudy, tmp_path: Path) -> None:
     search.launches[0].kill()
     _wait_until(lambda: not processes_in(tmp_path), timeout=30)
     assert all(trial.user_attrs["worker"] is None for trial in _running(study))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_hands_back_the_running_trials(
-    number: int, search: FaultInjection, study: OpenStudy, tmp_path: Path
-) -> None:
+def test_signal_releases_running_trials(number: int, search: FaultInjection, study: OpenStudy, tmp_path: Path) -> None:
     [launch] = search.launches
     launch.send_signal(number)
     assert launch.wait(timeout=40) == 130

@@ -1,4 +1,4 @@
-"""A search on ``--storage postgres-local:DIR``: launcher and workers share one server."""
+"""A search with ``--storage postgres-local:DIR``: launcher and workers share one server."""
 
 import signal
 import subprocess
@@ -14,14 +14,14 @@ from command import start
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    # Not in pytest's own folder: its path is long, and as root the server's user may not look in there.
+    # Not in pytest's temporary folder: its path is too long, and the server's user cannot access it if run as root.
     with tempfile.TemporaryDirectory(prefix="nlb-search-") as folder:
         yield Path(folder)
 
 
 @pytest.fixture
 def launcher(folder: Path, recordings: Path) -> Iterator[subprocess.Popen[str]]:
-    """A search of one worker that has begun its first trial."""
+    """A search by one worker that has started its first trial."""
     options = ("--trials", "3", "--epochs", "1000", "--workers", "1", "--data", recordings)
     launcher = start(
         *("launch", "study", "--dataset", "mc_rtt", "--arch", "rnnf", "--storage", "postgres-local:pg", *options),
@@ -40,7 +40,7 @@ def launcher(folder: Path, recordings: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def _running(folder: Path) -> int:
-    """Trials that are being trained, as whoever may use the server's socket can read it."""
+    """Number of running trials, read through the server's socket."""
     try:
         with psycopg.connect(host=f"{folder}/pg/postgresql", user="postgres") as connection:
             (count,) = connection.execute("SELECT count(*) FROM trials WHERE state = 'RUNNING'").fetchall()
@@ -49,7 +49,7 @@ def _running(folder: Path) -> int:
     return int(count[0])
 
 
-def test_a_launch_that_is_asked_to_leave_leaves_no_server_behind(launcher: subprocess.Popen[str], folder: Path) -> None:
+def test_terminated_launch_stops_its_server(launcher: subprocess.Popen[str], folder: Path) -> None:
     note = folder / "pg" / "postgresql" / "postmaster.pid"
     assert note.exists()
     launcher.send_signal(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Every test in this folder needs a GPU. None reads a file or starts a server, so they run wherever torch does."""
+"""All tests in this folder need a GPU. They read no files and start no servers."""
 
 from pathlib import Path
 

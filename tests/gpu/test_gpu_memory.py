@@ -1,4 +1,4 @@
-"""Memory of a GPU: what does not fit side by side is trained in halves, and what is done with is given back."""
+"""GPU memory: batches of trials that do not fit are halved, and finished trainings free their memory."""
 
 import gc
 import logging
@@ -36,7 +36,7 @@ def whole_gpu() -> Iterator[None]:
 
 
 def peak(device: torch.device, val: Val, begun: list[Training]) -> int:
-    """Bytes that torch reserves to train these, beyond what it has already."""
+    """Additional bytes that torch reserves to train these."""
     gc.collect()
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats(device)
@@ -47,7 +47,7 @@ def peak(device: torch.device, val: Val, begun: list[Training]) -> int:
 
 @pytest.mark.usefixtures("whole_gpu")
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.8, 0.95])
-def test_trials_that_do_not_fit_are_trained_in_halves(
+def test_batch_that_does_not_fit_is_halved(
     share: float, device: torch.device, val: Val, caplog: pytest.LogCaptureFixture
 ) -> None:
     needed = peak(device, val, trainings(device))
@@ -67,7 +67,7 @@ def test_trials_that_do_not_fit_are_trained_in_halves(
         assert "cannot be trained side by side" in caplog.text
 
 
-def test_trainings_that_are_done_leave_no_memory_behind(device: torch.device, val: Val) -> None:
+def test_finished_trainings_free_their_memory(device: torch.device, val: Val) -> None:
     trainer, held = Trainer(val), []
     for _ in range(4):
         trainer.advance(trainings(device))

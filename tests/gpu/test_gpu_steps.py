@@ -1,4 +1,4 @@
-"""Training steps captured as a CUDA graph compute what the same steps compute launched one by one, and on a CPU."""
+"""Training steps captured as a CUDA graph equal eager steps, and those on a CPU."""
 
 from collections.abc import Callable
 
@@ -27,7 +27,7 @@ PLAN = Plan(epochs=4, batch_size=8)
 
 
 def trainings(chain: str, input_size: str, number: int, device: torch.device) -> list[Training]:
-    """Trainings of other seeds and settings; hidden channels differ too."""
+    """Trainings with different seeds and settings, including numbers of hidden channels."""
     train = swinging(64, seed=1, max_spikes=1)
     hypers = [
         Hyperparameters(
@@ -47,7 +47,7 @@ def losses(steps: SideBySide) -> torch.Tensor:
 
 @pytest.mark.parametrize("chain", CHAINS)
 @pytest.mark.parametrize("input_size", ["DT", "dT"])
-def test_captured_steps_equal_launched_ones(
+def test_captured_steps_equal_eager_steps(
     chain: str, input_size: str, device: torch.device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     captured = SideBySide(trainings(chain, input_size, 3, device))
@@ -59,25 +59,25 @@ def test_captured_steps_equal_launched_ones(
 
 @pytest.mark.parametrize("chain", CHAINS)
 @pytest.mark.parametrize("input_size", ["DT", "dT"])
-def test_the_first_steps_are_those_of_a_cpu(chain: str, input_size: str, device: torch.device) -> None:
+def test_first_steps_match_cpu(chain: str, input_size: str, device: torch.device) -> None:
     cpu = SideBySide(trainings(chain, input_size, 3, torch.device("cpu")))
     gpu = SideBySide(trainings(chain, input_size, 3, device))
     assert_close(losses(gpu).cpu(), losses(cpu), rtol=1e-3, atol=1e-4)
 
 
-def test_side_by_side_a_training_gets_the_losses_that_it_gets_alone(device: torch.device) -> None:
+def test_losses_side_by_side_equal_losses_alone(device: torch.device) -> None:
     together = losses(SideBySide(trainings(CHAINS[0], "DT", 3, device)))
     for number, training in enumerate(trainings(CHAINS[0], "DT", 3, device)):
         assert_close(losses(SideBySide([training]))[:, 0], together[:, number], rtol=1e-3, atol=1e-4)
 
 
-def test_a_gpu_draws_the_numbers_that_a_cpu_draws(device: torch.device) -> None:
+def test_gpu_draws_same_random_numbers_as_cpu(device: torch.device) -> None:
     shape = (3, 1000, 7)
     on_gpu, on_cpu = (draw(key_of(2**32 - 5, where), shape) for where in (device, torch.device("cpu")))
     assert torch.equal(on_gpu.cpu(), on_cpu)
 
 
-def test_a_restored_training_continues_as_if_it_had_never_stopped(device: torch.device) -> None:
+def test_restored_training_continues_identically(device: torch.device) -> None:
     val = swinging(32, seed=2, max_spikes=1)
 
     def curve(steps: Callable[[], list[Training]]) -> list[float]:

@@ -1,4 +1,4 @@
-"""Recordings whose spikes a test chooses, bin by bin, where every number that is said of them is known."""
+"""Recordings with chosen spike counts and known statistics."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ N_NEURONS, N_BINS = 16, 40
 
 
 def population(n_trials: int = 120, rate: float = 0.05, seed: int = 0) -> np.ndarray:
-    """Independent neurons of one rate (spikes per bin): trials x bins x neurons."""
+    """Independent Poisson neurons with the same rate in spikes per bin: trials x bins x neurons."""
     return np.random.default_rng(seed).poisson(rate, (n_trials, N_BINS, N_NEURONS)).astype(np.uint8)
 
 
@@ -24,7 +24,7 @@ def build(
     test_BWI: np.ndarray | None = None,
     targets: dict[str, np.ndarray] | None = None,
 ) -> Recording:
-    """A recording of these trials, each fourth one of val; ``targets`` is what its file of targets holds beside."""
+    """A recording of these trials, of which every fourth is val; ``targets`` are further arrays of its targets file."""
     is_val = np.arange(len(counts_BTN)) % 4 == 3
 
     def split(counts: np.ndarray) -> Split:

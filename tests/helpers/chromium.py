@@ -1,4 +1,4 @@
-"""A real browser, without a window."""
+"""A headless browser."""
 
 import shutil
 import subprocess
@@ -12,7 +12,7 @@ needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium or Chr
 
 
 def opened(address: str, folder: Path, *options: str) -> str:
-    """The page as the browser has it after its scripts ran; the browser keeps its own files in ``folder``."""
+    """The page after its scripts have run. The browser stores its own files in ``folder``."""
     command = [
         *(str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"),
         *("--disable-background-networking", "--disable-component-update", f"--user-data-dir={folder}/profile"),

@@ -1,7 +1,7 @@
-"""A process that takes trials of a study: run by the tests of claims, and killed by some of them.
+"""A process that claims trials of a study; tests run it and may kill it.
 
-python claimant.py URL STUDY BUDGET work SEED    take trials until the budget is met; one in four fails
-python claimant.py URL STUDY BUDGET hold 0       take one trial, report once, print its number, and sit on it
+python claimant.py URL STUDY BUDGET work SEED    claim trials until the budget is met; one in four fails
+python claimant.py URL STUDY BUDGET hold 0       claim one trial, report once, print its number, and keep holding it
 """
 
 import random
@@ -24,14 +24,14 @@ from nlb_search.storage.studies import open_study
 
 
 def claims_of(url_text: str, name: str, budget: int) -> Claims:
-    nlb_search.storage.database.retrying.FIRST_PAUSE_SECONDS = 0.02  # tests wait for what happens, not for its pauses
+    nlb_search.storage.database.retrying.FIRST_PAUSE_SECONDS = 0.02  # retry without long pauses
     url, retry = parse_url(url_text), DatabaseRetry(threading.Event())
     study, _ = retry.call(lambda: open_study(open_database(url), name))
     return Claims(url, study, budget, RandomSampler, retry)
 
 
 def count_states(study: optuna.Study) -> Counter[TrialState]:
-    """How many trials the study has in each state."""
+    """Number of trials of the study in each state."""
     return Counter(trial.state for trial in study.get_trials(deepcopy=False))
 
 

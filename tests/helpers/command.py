@@ -1,4 +1,4 @@
-"""Running the command line as a user does."""
+"""Running the command line."""
 
 import contextlib
 import io
@@ -18,7 +18,7 @@ COMMAND = [sys.executable, *MODULE]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command left on the terminal, and its exit code."""
+    """The output and exit code of a command."""
 
     code: int
     out: str
@@ -30,7 +30,7 @@ class Outcome:
 
 
 def run(*arguments: str | Path, cwd: Path, timeout: float = 240) -> Outcome:
-    """Run ``nlb-search`` with these arguments in a folder, to its end."""
+    """Run ``nlb-search`` with these arguments in the folder ``cwd`` and wait for its end."""
     done = subprocess.run(
         [*COMMAND, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=timeout, check=False
     )
@@ -38,7 +38,7 @@ def run(*arguments: str | Path, cwd: Path, timeout: float = 240) -> Outcome:
 
 
 def call(*arguments: str | Path, cwd: Path) -> Outcome:
-    """Run ``nlb-search`` inside this process: as ``run``, without the seconds that a process takes to start."""
+    """Like ``run``, but inside this process, which saves the seconds that a process takes to start."""
     out, err = io.StringIO(), io.StringIO()
     argv, sys.argv = sys.argv, ["nlb-search", *map(str, arguments)]
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -54,8 +54,17 @@ def call(*arguments: str | Path, cwd: Path) -> Outcome:
     raise AssertionError("the command line must leave with an exit code")
 
 
+def search(study: str, *options: str | Path, data: str | Path, cwd: Path) -> Outcome:
+    """Create a study with ``launch`` and run one worker until its budget is met, both inside this process."""
+    launched = call("launch", study, *options, "--workers", "0", "--data", data, cwd=cwd)
+    assert launched.code == 0, launched.err
+    worked = call("worker", study, "--data", data, cwd=cwd)
+    assert worked.code == 0, worked.err
+    return launched
+
+
 def start(*arguments: str | Path, cwd: Path) -> subprocess.Popen[str]:
-    """Start ``nlb-search`` and leave it running; its words go to ``<cwd>/log``."""
+    """Start ``nlb-search`` in the background; its output goes to ``<cwd>/log``."""
     with (cwd / "log").open("a") as log:
         return subprocess.Popen(
             [*COMMAND, *map(str, arguments)], cwd=cwd, stdout=log, stderr=subprocess.STDOUT, text=True

@@ -1,4 +1,4 @@
-"""A connection to PostgreSQL that is cut at random moments: questions that never arrive, and answers that are lost."""
+"""A proxy to PostgreSQL that cuts connections, before a request is sent or before its response arrives."""
 
 import random
 import select
@@ -12,7 +12,7 @@ MESSAGE = 1 << 16
 
 
 class Cuts(Protocol):
-    """Decides, question by question and answer by answer, whether the connection is cut before it arrives."""
+    """Decides for each request and response whether the connection is cut before it arrives."""
 
     def loses_question(self, question: bytes, /) -> bool: ...
 
@@ -20,7 +20,7 @@ class Cuts(Protocol):
 
 
 class RandomCuts:
-    """Loses a share of all messages, drawn from a seed."""
+    """Loses a random fraction of all messages."""
 
     def __init__(self, share: float, seed: int) -> None:
         self._share, self._draw = share, random.Random(seed)
@@ -38,7 +38,7 @@ class RandomCuts:
 
 
 class LoseOneCommit:
-    """Loses the answer to one COMMIT, the so many-th from when it was told to: it was done, and nobody knows."""
+    """Loses the response to a single COMMIT, the n-th after ``lose(n)``: it was executed, but not confirmed."""
 
     def __init__(self) -> None:
         self._left = 0
@@ -60,7 +60,7 @@ class LoseOneCommit:
 
 @contextmanager
 def cutting_proxy(server_socket: str, cuts: Cuts) -> Iterator[int]:
-    """A port of this machine that leads to the server's socket, by connections that are cut as ``cuts`` says."""
+    """A local port that forwards to the server's socket and cuts connections according to ``cuts``."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=_accept, args=(listener, server_socket, cuts), daemon=True).start()
         yield listener.getsockname()[1]
@@ -77,7 +77,7 @@ def _accept(listener: socket.socket, server_socket: str, cuts: Cuts) -> None:
 
 
 def _relay(client: socket.socket, server_socket: str, cuts: Cuts) -> None:
-    """Pass on what both say, until one of them ends the connection or it is cut."""
+    """Forward messages in both directions until the connection is closed or cut."""
     with client, socket.socket(socket.AF_UNIX) as server:
         server.connect(server_socket)
         question = b""

@@ -1,8 +1,7 @@
-"""A server on this machine that speaks the part of DANDI's API that is used, and that can be made to fail.
+"""A local server that implements the required part of DANDI's API, with faults on request.
 
-It has dandisets, their versions, lists of assets in pages, the assets' metadata with digests, and downloads that are
-redirected to where the files are, in ranges. ``/files/`` serves single files by their names, as a host of raw files,
-and ``/pages/`` a page to look at, whatever is asked.
+It has dandisets, their versions, paginated lists of assets, the metadata of assets with digests, and redirected
+downloads with range requests. ``/files/`` serves single files by name, and ``/pages/`` always serves an HTML page.
 """
 
 import hashlib
@@ -18,27 +17,27 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 PAGE = 2
-"""Assets on one page of a list: few, so that a list has several."""
+"""Assets per page of a list: few, so that lists have several pages."""
 
 LAST_DAY = "2024-10-17T14:44:00Z"
 
 
 @dataclass
 class Faults:
-    """What goes wrong with the files, each so many times: only what is set."""
+    """Faults of downloads. By default there are none."""
 
     cut_at: list[int] = field(default_factory=list)
-    """The next answers break off after so many bytes."""
+    """Numbers of bytes after which the next responses break off."""
     corrupt: int = 0
     busy: int = 0
-    """Answers 503, to whatever is asked."""
+    """Number of requests that are answered with 503."""
     no_ranges: bool = False
     hang_at: int | None = None
-    """Every answer stops after so many bytes, and the connection stays open."""
+    """Number of bytes after which every response stalls with an open connection."""
 
 
 class DandiServer(ThreadingHTTPServer):
-    """The server, its contents, its faults, and what it sent."""
+    """The server, its content, its faults, and the number of bytes that it sent."""
 
     daemon_threads = True
 
@@ -48,7 +47,7 @@ class DandiServer(ThreadingHTTPServer):
         self.files: dict[str, bytes] = {}
         self.faults = Faults()
         self.sent = 0
-        """Bytes of files that were sent."""
+        """Number of bytes of files that were sent."""
         self.ended = threading.Event()
 
     @property
@@ -60,12 +59,12 @@ class DandiServer(ThreadingHTTPServer):
         return f"{self.address}/api"
 
     def publish(self, dandiset: str, version: str, subject: str, folder: Path) -> None:
-        """Have a dandiset hold the recordings of a folder, below that of a subject, and a file that is none."""
+        """Publish the recordings in a folder as a dandiset, in a subject's folder, with one more file."""
         assets = {f"{subject}/{path.name}": path.read_bytes() for path in sorted(folder.glob("*.nwb"))}
         self.dandisets[dandiset] = version, assets | {f"{subject}/readme.txt": b"not ours to fetch"}
 
     def replace(self, dandiset: str, version: str, path: str, content: bytes) -> None:
-        """Publish a version in which one file is another."""
+        """Publish a version in which one file differs."""
         self.dandisets[dandiset] = version, self.dandisets[dandiset][1] | {path: content}
 
     def asset(self, asset_id: str) -> tuple[str, bytes]:
@@ -125,10 +124,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _dandiset(self, dandiset: str) -> None:
         version, _ = self.server.dandisets[dandiset]
         times = {"created": LAST_DAY, "modified": LAST_DAY}
-        about = {"name": "somebody's", "asset_count": 0, "size": 0, "status": "Valid", **times}
+        about = {"name": "a recording", "asset_count": 0, "size": 0, "status": "Valid", **times}
         published = None if version == "draft" else {"version": version, **about}
         self._answer_json(
-            {"identifier": dandiset, "contact_person": "somebody", "embargo_status": "OPEN", **times}
+            {"identifier": dandiset, "contact_person": "name", "embargo_status": "OPEN", **times}
             | {"most_recent_published_version": published, "draft_version": {"version": "draft", **about}}
         )
 

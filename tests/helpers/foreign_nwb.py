@@ -1,8 +1,8 @@
-"""Recordings as a stranger's program would write them: pynwb alone, nothing of ours.
+"""Third-party recordings, written with pynwb only.
 
-They have the tables that the benchmark's layouts ask for, and differ from the benchmark's files in what must not
-matter: unit ids in no order, spike times with rounding noise, columns and time series that nobody reads, a
-behaviour given by its rate, a unit that never fires, trials of no split with unobserved time in them.
+They have the tables that the benchmark's layouts require, and differ from the benchmark's files in everything that must
+not matter: unsorted unit ids, spike times with rounding errors, unused columns and time series, a behavior with a
+sampling rate instead of timestamps, a silent unit, and trials without a split that contain unobserved time.
 """
 
 from collections.abc import Iterable
@@ -14,13 +14,13 @@ import numpy as np
 from pynwb import NWBHDF5IO, NWBFile, TimeSeries
 
 SPLITS = ("train", "val", "train", "train", "none", "train", "val", "train")
-"""The splits of consecutive trials, over and over; all conditions of a layout get trials of both."""
+"""The splits of consecutive trials, repeated; all conditions of a layout have train and val trials."""
 
 Trials = list[dict[str, Any]]
 
 
 def write_recording(folder: Path, dataset: str, trials: int = 32, neurons: int = 8, seed: int = 0) -> Path:
-    """Write a training file of ``trials`` trials and a test file of a quarter as many; gives back ``folder``."""
+    """Write a training file with ``trials`` trials and a test file with a quarter as many; returns ``folder``."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     ids = rng.permutation(10 * neurons)[:neurons]
@@ -31,7 +31,7 @@ def write_recording(folder: Path, dataset: str, trials: int = 32, neurons: int =
     ):
         table = LAYOUTS[dataset](splits, rng)
         end_s = table[-1]["stop_time"] + 1.0
-        nwb = NWBFile("somebody's recording", name, datetime(2020, 2, 2, tzinfo=UTC))
+        nwb = NWBFile("third-party recording", name, datetime(2020, 2, 2, tzinfo=UTC))
         _add_trials(nwb, table)
         _add_units(nwb, table, end_s, ids, heldout, name, rng)
         _add_behavior(nwb, dataset, end_s, rng)
@@ -122,7 +122,7 @@ def _add_units(
 
 
 def _observed(table: Trials, end_s: float) -> Iterable[tuple[float, float]]:
-    """All time but a tenth of a second in the middle of each trial of no split."""
+    """All time except 100 ms in the middle of each trial without a split."""
     start = 0.0
     for row in table:
         if row["split"] == "none":
@@ -145,7 +145,7 @@ def _add_behavior(nwb: NWBFile, dataset: str, end_s: float, rng: np.random.Gener
         behavior.add(TimeSeries(name="hand_vel", data=walk, **in_columns, rate=1000.0, starting_time=0.0))
     elif dataset == "area2_bump":
         nwb.add_acquisition(TimeSeries(name="hand_vel", data=walk, **in_columns, **stamped))
-        # Lost for long stretches: whoever reads it along with the spikes loses bins.
+        # Has long gaps: reading it together with the spikes would drop bins.
         pupil = np.where(np.arange(n_ms) % 500 < 100, np.nan, 3.0)
         behavior.add(TimeSeries(name="pupil", data=pupil, unit="mm", **stamped))
     else:

@@ -1,4 +1,4 @@
-"""What nlb_tools makes of a recording, and whether ours is the same: spikes exactly, the rest but for rounding."""
+"""Reference tensors of nlb_tools: spikes must be equal, and everything else equal up to rounding."""
 
 import contextlib
 import io
@@ -27,7 +27,7 @@ FIELDS = ("heldin", "heldout", "heldin_forward", "heldout_forward")
 
 @dataclass(frozen=True)
 class Reference:
-    """Spikes of each split by field, with NaN where they are not known, and the targets of val."""
+    """Spikes of each split by field, with NaN in unobserved bins, and the targets of val."""
 
     train: dict[str, np.ndarray]
     train_val: dict[str, np.ndarray]
@@ -37,11 +37,11 @@ class Reference:
 
 
 class NotWholeError(Exception):
-    """nlb_tools left out trials, or cut all of them alike."""
+    """nlb_tools dropped trials or truncated them."""
 
 
 def reference(train: Path, test: Path, name: str, bin_ms: int) -> Reference:
-    """By nlb_tools. Raises whatever it raises where trials are not whole."""
+    """Tensors made by nlb_tools. Raises whatever it raises for incomplete trials."""
     with quiet_nlb_tools():
         nwb = loaded(train, name, bin_ms)
         n_train, n_val = (int((nwb.trial_info.split == split).sum()) for split in ("train", "val"))
@@ -66,7 +66,7 @@ _FORWARD = {"include_forward_pred": True}
 
 
 def loaded(path: Path, name: str, bin_ms: int) -> NWBDataset:
-    """The file in bins, without series whose gaps would cost nlb_tools the spikes beside them."""
+    """The binned file, without series whose gaps would make nlb_tools drop spikes."""
     others = set(read_contents(path).series) - {dataset_named(name).behavior}
     nwb = NWBDataset(str(path), skip_fields=sorted(others))
     nwb.trial_info["trial_id"] = np.arange(len(nwb.trial_info))
@@ -87,7 +87,7 @@ def _check_shape(split: dict[str, np.ndarray], name: str, bin_ms: int, n_trials:
 
 @contextlib.contextmanager
 def quiet_nlb_tools() -> Iterator[None]:
-    """It prints, logs and warns, and seeds the global generator."""
+    """Silence nlb_tools, which prints, logs, warns and seeds the global generator."""
     logger = logging.getLogger("nlb_tools")
     level, state = logger.level, np.random.get_state()
     logger.setLevel(logging.CRITICAL)
@@ -101,7 +101,7 @@ def quiet_nlb_tools() -> Iterator[None]:
 
 
 def assert_same(recording: Recording, expected: Reference, rtol: float = 1e-6) -> None:
-    """Everything that was prepared is what nlb_tools made; ``rtol`` is for what is no count."""
+    """The prepared recording equals the reference; ``rtol`` applies to everything except counts."""
     for name in ("train", "train_val", "val"):
         for field in FIELDS:
             spikes = getattr(expected, name)[field]

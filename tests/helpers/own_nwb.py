@@ -1,4 +1,4 @@
-"""An NWB file such as a lab writes: pynwb's own tables, no column of the benchmark's."""
+"""NWB files with the standard tables only, without the columns of the benchmark."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -45,7 +45,7 @@ class OwnSession:
 
     @staticmethod
     def latent(time_s: Array) -> Array:
-        """What the neurons share, and what the file calls ``paw``."""
+        """The latent that the neurons share; the file contains it as ``paw``."""
         return np.asarray(np.sin(2 * np.pi * 1.7 * time_s) + np.sin(2 * np.pi * 0.6 * time_s + 1))
 
     def write(self, path: Path) -> Path:

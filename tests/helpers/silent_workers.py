@@ -1,4 +1,4 @@
-"""Workers that have been silent for a while."""
+"""Workers without recent heartbeats."""
 
 import sqlalchemy
 
@@ -6,7 +6,7 @@ from nlb_search.storage.database.urls import StorageUrl
 
 
 def set_back_heartbeats(url: StorageUrl, seconds: int) -> None:
-    """Let all signs of life of a storage be so many seconds older."""
+    """Make all heartbeats in a storage older by this number of seconds."""
     ago = {
         "sqlite": f"datetime(heartbeat, '-{seconds} seconds')",
         "postgresql": f"heartbeat - interval '{seconds} seconds'",

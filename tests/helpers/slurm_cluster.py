@@ -1,4 +1,4 @@
-"""A real Slurm of one node, with a munge of its own: on loopback, in a folder, for one test."""
+"""A real one-node Slurm cluster with its own munge, on loopback and in a temporary folder."""
 
 import os
 import shutil
@@ -48,17 +48,17 @@ PartitionName=cpu Nodes=localhost Default=YES MaxTime=INFINITE State=UP
 
 
 def can_run() -> bool:
-    """Whether Slurm's and munge's daemons are there, and this user may run them."""
+    """Whether the daemons of Slurm and munge are installed, and this user may run them."""
     path = f"{os.environ.get('PATH', '')}:/usr/sbin"
     return os.geteuid() == 0 and all(shutil.which(daemon, path=path) for daemon in DAEMONS)
 
 
 @contextmanager
 def running() -> Iterator[dict[str, str]]:
-    """Run the cluster; gives back the variables by which Slurm's commands find it."""
+    """Run the cluster; yields the environment variables that Slurm's commands need."""
     with tempfile.TemporaryDirectory(prefix="nlb-search-slurm-") as name, ExitStack() as daemons:
         folder = Path(name)
-        folder.chmod(0o755)  # munge wants a socket that everyone could reach
+        folder.chmod(0o755)  # munge requires a socket that every user can reach
         for part in ("munge", "state", "spool"):
             (folder / part).mkdir(mode=0o755)
         key = folder / "munge" / "key"
@@ -87,7 +87,7 @@ def running() -> Iterator[dict[str, str]]:
         try:
             yield environment
         finally:
-            # What a failed test left running; it would outlive the daemons.
+            # Jobs left by a failed test would outlive the daemons.
             for ending in (["--signal=KILL"], []):
                 subprocess.run(["scancel", "--user=root", *ending], env=os.environ | environment, check=False)
             _wait_until_idle(environment)

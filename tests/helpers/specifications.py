@@ -1,4 +1,4 @@
-"""Specifications of studies, as ``launch`` would make them, for tests that need no recording."""
+"""Study specifications like those of ``launch``, for tests without a recording."""
 
 from typing import Any
 

@@ -1,15 +1,16 @@
-"""``python tests/helpers/spoiled_recordings.py FOLDER DATASET FIRST LAST``: one spoiled recording for each seed.
+"""``python tests/helpers/spoiled_recordings.py FOLDER DATASET FIRST LAST``: one corrupted recording per seed.
 
-FOLDER holds a good recording of DATASET. Of each spoiled copy a line says what was done to it and what came of it:
-*refused* (an error in words), *same* (the tensors as they were), *right* (others, and nlb_tools makes the same),
-*unjudged* (bytes were lost, and nlb_tools cannot read the rest, or does not survive it), or *survived* (bytes were
-lost, the HDF5 library crashed or came to no end, and opening the recording says so in words). All else ends the
-program: tensors that nlb_tools does not make, an exception, or a crash where every byte is there.
+FOLDER has an intact recording of DATASET. For each corrupted copy, a line gives the corruption and the outcome:
+*refused* (a DataError), *same* (unchanged tensors), *right* (changed tensors, which equal those of nlb_tools),
+*unjudged* (bytes were lost, and nlb_tools fails or crashes), or *survived* (bytes were lost, libhdf5 crashed or hung,
+and opening the recording reports it). Anything else ends the program: tensors that differ from those of nlb_tools,
+another exception, or a crash although no bytes were lost.
 
-The cases are tried in a process that is started again when one has ended it, for most are over in a tenth of the time
-that a process takes to start.
+The cases run in a subprocess that is only restarted when a case has crashed it, because most cases take a tenth of the
+time that a process takes to start.
 """
 
+import hashlib
 import io
 import mmap
 import os
@@ -19,10 +20,11 @@ import signal
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from nlb_tools.make_tensors import make_eval_input_tensors, make_eval_target_tensors, make_train_input_tensors
@@ -57,7 +59,7 @@ def main(folder: Path, name: str, first: int, last: int) -> None:
     dataset = dataset_named(name)
     original = _source(dataset, folder).make()
     reached = mmap.mmap(-1, 8)
-    with tempfile.TemporaryDirectory() as tempfile.tempdir:  # what a crash leaves lies in here
+    with tempfile.TemporaryDirectory() as tempfile.tempdir:  # contains the leftovers of crashes
         while first < last:
             process = os.fork()
             if not process:
@@ -115,7 +117,7 @@ def judged(dataset: Dataset, case: Case, original: Tensors) -> str:
         try:
             expected = _by_nlb_tools(dataset, case.folder)
         except Exception as error:
-            # Lost bytes may spoil what only nlb_tools reads, beside counts that both read.
+            # Lost bytes may affect data that only nlb_tools reads.
             if not case.lost_bytes:
                 raise
             return f"unjudged, {type(error).__name__}"
@@ -153,8 +155,27 @@ def _equal(one: Tensors, other: Tensors, name: str) -> bool:
 
 def _by_nlb_tools(dataset: Dataset, folder: Path) -> Tensors:
     """All but trial averages, which nlb_tools makes in a pool of processes."""
-    files, name = find_files(dataset, folder), dataset.name
-    train = _loaded(files.train, dataset)
+    files = find_files(dataset, folder)
+    splits, targets = _once(_of_train_file, dataset, files.train)
+    if files.test is not None:
+        splits = splits | {"test": _once(_of_test_file, dataset, files.test)}
+    return Tensors(splits, targets)
+
+
+_known: dict[tuple[str, bytes], Any] = {}
+
+
+def _once(make: Callable[[Dataset, Path], Any], dataset: Dataset, path: Path) -> Any:
+    """What nlb_tools makes of a file, made once for equal files: each case leaves one of the two files as it was."""
+    key = (make.__name__, hashlib.sha256(path.read_bytes()).digest())
+    if key not in _known:
+        _known[key] = make(dataset, path)
+    return _known[key]
+
+
+def _of_train_file(dataset: Dataset, path: Path) -> tuple[dict[str, Split], dict[str, np.ndarray]]:
+    """The splits of the training file, and the targets of val."""
+    train, name = _loaded(path, dataset), dataset.name
     options = {"save_file": False, "include_forward_pred": True}
     splits = {
         "train": _split(make_train_input_tensors(train, name, "train", **options), "train"),
@@ -162,12 +183,13 @@ def _by_nlb_tools(dataset: Dataset, folder: Path) -> Tensors:
     }
     inputs = make_eval_input_tensors(train, name, "val", save_file=False)
     (targets,) = make_eval_target_tensors(train, name, "train", "val", save_file=False).values()
-    splits["val"] = _split(inputs | targets, "eval")
-    if files.test is not None:
-        test = make_eval_input_tensors(_loaded(files.test, dataset), name, "test", save_file=False)
-        heldin = _counts(test["eval_spikes_heldin"])
-        splits["test"] = Split(heldin, heldin.shape[1], heldin.shape[2])
-    return Tensors(splits, targets)
+    return splits | {"val": _split(inputs | targets, "eval")}, targets
+
+
+def _of_test_file(dataset: Dataset, path: Path) -> Split:
+    test = make_eval_input_tensors(_loaded(path, dataset), dataset.name, "test", save_file=False)
+    heldin = _counts(test["eval_spikes_heldin"])
+    return Split(heldin, heldin.shape[1], heldin.shape[2])
 
 
 def _loaded(path: Path, dataset: Dataset) -> NWBDataset:

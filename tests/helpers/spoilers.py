@@ -1,4 +1,4 @@
-"""Ways to spoil an NWB file: bytes that a disk or a network lost, and tables as a faulty program would write them."""
+"""Ways to corrupt an NWB file: lost bytes, and invalid tables."""
 
 import os
 from collections.abc import Callable
@@ -83,7 +83,7 @@ def rewrite(path: Path, rng: np.random.Generator) -> str:
         values, attributes = file[name][()], dict(file[name].attrs)
         change = str(rng.choice(list(_CHANGES)))
         if change == "as integers" and not name.startswith(_TABLES):
-            change = "as floats"  # behaviour in integers is read, but not by nlb_tools
+            change = "as floats"  # nlb_tools does not support integer behavior
         del file[name]
         file[name] = _CHANGES[change](values)
         for key, value in attributes.items():

@@ -1,4 +1,4 @@
-"""A process that copies a study and waits before every step, to be killed there by the tests of copying.
+"""A process that copies a study and waits before every step, so that a test can kill it there.
 
 python study_copier.py STUDY URL FOLDER TO_URL TO_FOLDER    print what was copied; continue at a line on standard input
 """

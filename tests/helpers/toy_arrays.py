@@ -1,4 +1,4 @@
-"""A small recording of neurons that share a few latents, so that held-out ones can be foreseen from the others."""
+"""A small recording of neurons that share a few latents, so that held-in neurons predict held-out neurons."""
 
 from typing import Any
 

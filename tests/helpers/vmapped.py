@@ -1,4 +1,4 @@
-"""What holds of every function that networks side by side go through."""
+"""Properties of every function that is applied to networks side by side."""
 
 from collections.abc import Callable, Sequence
 

@@ -1,4 +1,4 @@
-"""Draws from keys: each has the chance it is asked for, and none tells of another."""
+"""Random draws from keys have the requested distribution and are independent."""
 
 import math
 
@@ -19,23 +19,21 @@ SHAPES = (
 
 
 def _worst_correlation(rows: Tensor) -> float:
-    """The largest correlation between two of the rows, in standard deviations of one by chance."""
+    """The largest correlation between two rows, in standard deviations under independence."""
     correlations = torch.corrcoef(rows.double()).fill_diagonal_(0)
     return correlations.abs().max().item() * math.sqrt(rows.shape[1])
 
 
 @settings(deadline=None, max_examples=80)
 @given(seed=SEEDS, probability=st.floats(0, 1), shape=SHAPES, data=st.data())
-def test_it_happens_as_often_as_asked(
-    seed: int, probability: float, shape: tuple[int, ...], data: st.DataObject
-) -> None:
+def test_bernoulli_frequency(seed: int, probability: float, shape: tuple[int, ...], data: st.DataObject) -> None:
     steady = data.draw(st.integers(-len(shape), len(shape) - 1))
     share = bernoulli(key_of(seed, CPU), torch.tensor(probability), shape, steady).float().mean().item()
-    # Hoeffding's bound, at a chance of 1e-9 an example.
+    # Hoeffding's bound, with a probability of 1e-9 per example.
     assert abs(share - probability) <= math.sqrt(math.log(2e9) / (2 * math.prod(shape)))
 
 
-def test_what_is_sure_happens_everywhere_and_what_cannot_be_nowhere() -> None:
+def test_probabilities_zero_and_one() -> None:
     for seed in range(5):
         assert bernoulli(key_of(seed, CPU), torch.tensor(1.0), (300, 300)).all()
         assert not bernoulli(key_of(seed, CPU), torch.tensor(0.0), (300, 300)).any()
@@ -43,38 +41,38 @@ def test_what_is_sure_happens_everywhere_and_what_cannot_be_nowhere() -> None:
 
 @settings(deadline=None, max_examples=40)
 @given(seed=SEEDS)
-def test_uniform_numbers_are_spread_evenly_from_0_to_below_1(seed: int) -> None:
+def test_uniform_distribution(seed: int) -> None:
     n = 4000
     numbers = uniform(key_of(seed, CPU), (40, 100)).flatten().sort().values
     assert 0 <= numbers[0] <= numbers[-1] < 1
-    # The bound of Dvoretzky, Kiefer and Wolfowitz, at a chance of 1e-9 an example.
+    # The bound of Dvoretzky, Kiefer and Wolfowitz, with a probability of 1e-9 per example.
     assert (numbers - torch.arange(n) / n).abs().max() < 1 / n + math.sqrt(math.log(2e9) / (2 * n))
 
 
 @pytest.mark.parametrize("axis", range(3))
 @pytest.mark.parametrize("steady", range(3))
-def test_places_do_not_tell_of_each_other(axis: int, steady: int) -> None:
-    """Every two of 60 slices along an axis, neighbours among them, are as unlike as chance has it."""
+def test_positions_are_independent(axis: int, steady: int) -> None:
+    """60 slices along an axis, including adjacent ones, are pairwise uncorrelated."""
     shape = [25, 25, 25]
     shape[axis] = 60
     drawn = uniform(key_of(3, CPU), tuple(shape)) if steady == 2 else draw(key_of(3, CPU), tuple(shape), steady)
     assert _worst_correlation(drawn.movedim(axis, 0).flatten(1)) < 6
 
 
-def test_every_pair_of_places_takes_every_pair_of_values_evenly() -> None:
+def test_pairs_of_positions_are_uniform() -> None:
     """Rows and columns share what they are hashed from; corners of a rectangle must not tell of its fourth one."""
     happen = bernoulli(key_of(8, CPU), torch.tensor(0.5), (300, 300)).long() * 2 - 1
     corners = happen[::2, ::2] * happen[1::2, ::2] * happen[::2, 1::2] * happen[1::2, 1::2]
     assert abs(corners.double().mean().item()) < 6 / 150
 
 
-def test_no_two_places_of_a_square_draw_alike() -> None:
+def test_positions_of_a_square_are_distinct() -> None:
     """In 90 000 draws of 32 bits about one pair meets by chance; a place and the one across the diagonal never may."""
     assert len(draw(key_of(8, CPU), (300, 300)).unique()) > 300 * 300 - 10
 
 
 @pytest.mark.parametrize("how", ["seeds", "numbers folded in", "numbers folded in twice"])
-def test_keys_do_not_tell_of_each_other(how: str) -> None:
+def test_keys_are_independent(how: str) -> None:
     keys = {
         "seeds": [key_of(seed, CPU) for seed in range(100)],
         "numbers folded in": [fold(key_of(0, CPU), number) for number in range(100)],
@@ -83,14 +81,14 @@ def test_keys_do_not_tell_of_each_other(how: str) -> None:
     assert _worst_correlation(torch.stack([draw(key, (20, 30)).flatten() for key in keys[how]])) < 6
 
 
-def test_folds_of_a_key_are_all_different() -> None:
+def test_folded_keys_are_distinct() -> None:
     keys = fold(key_of(5, CPU).expand(100_000), torch.arange(100_000, dtype=torch.int32))
     assert len(keys.unique()) == 100_000
     assert fold(key_of(5, CPU), 77) == keys[77]
 
 
 @given(seed=SEEDS, shape=SHAPES, more=st.integers(1, 9), data=st.data())
-def test_places_draw_the_same_whatever_the_length_of_the_steady_axis(
+def test_draws_do_not_depend_on_length_of_steady_axis(
     seed: int, shape: tuple[int, ...], more: int, data: st.DataObject
 ) -> None:
     steady = data.draw(st.integers(-len(shape), len(shape) - 1))
@@ -108,7 +106,7 @@ def test_mix_is_one_to_one(first: int) -> None:
     assert numbers[0] == first, "what is mixed stays as it was"
 
 
-def test_a_changed_bit_changes_every_bit_of_what_is_mixed_half_of_the_time() -> None:
+def test_mix_avalanche() -> None:
     numbers = torch.randint(-(2**31), 2**31, (4096,), generator=torch.Generator().manual_seed(0)).to(torch.int32)
     bits = torch.arange(32, dtype=torch.int32)
     flips = torch.bitwise_left_shift(torch.tensor(1, dtype=torch.int32), bits)
@@ -117,12 +115,12 @@ def test_a_changed_bit_changes_every_bit_of_what_is_mixed_half_of_the_time() -> 
     assert (share - 0.5).abs().max() < 0.05
 
 
-def test_seeds_up_to_32_bits_have_keys_of_their_own() -> None:
+def test_seeds_up_to_32_bits_give_distinct_keys() -> None:
     keys = {key_of(seed, CPU).item() for seed in (0, 1, 2**31 - 1, 2**31, 2**32 - 1)}
     assert len(keys) == 5
 
 
-def test_networks_side_by_side_draw_what_they_draw_alone() -> None:
+def test_stacked_draws_equal_single_draws() -> None:
     keys = torch.stack([key_of(seed, CPU) for seed in range(5)])
     probabilities = torch.linspace(0.1, 0.9, 5)
     together = vmap(lambda key, probability: bernoulli(fold(key, 2), probability, (7, 9, 4), steady=1))(

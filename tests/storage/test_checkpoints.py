@@ -17,7 +17,7 @@ CHECKPOINT = Checkpoint(
 )
 
 
-def test_what_was_saved_is_read_back(tmp_path: Path) -> None:
+def test_checkpoint_round_trip(tmp_path: Path) -> None:
     path = tmp_path / "new folder" / "trial.safetensors"
     save_checkpoint(path, CHECKPOINT)
     read = load_checkpoint(path)
@@ -27,7 +27,7 @@ def test_what_was_saved_is_read_back(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kept", [0, 5, 100])
-def test_a_checkpoint_that_was_cut_is_refused(tmp_path: Path, kept: int) -> None:
+def test_truncated_checkpoint_is_refused(tmp_path: Path, kept: int) -> None:
     path = tmp_path / "trial.safetensors"
     save_checkpoint(path, CHECKPOINT)
     path.write_bytes(path.read_bytes()[:kept])
@@ -35,7 +35,7 @@ def test_a_checkpoint_that_was_cut_is_refused(tmp_path: Path, kept: int) -> None
         load_checkpoint(path)
 
 
-def test_a_file_without_facts_is_refused(tmp_path: Path) -> None:
+def test_file_without_metadata_is_refused(tmp_path: Path) -> None:
     from safetensors.torch import save_file
 
     save_file({"weights": torch.ones(2)}, tmp_path / "other.safetensors")
@@ -43,13 +43,13 @@ def test_a_file_without_facts_is_refused(tmp_path: Path) -> None:
         load_checkpoint(tmp_path / "other.safetensors")
 
 
-def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+def test_folder_that_cannot_be_created_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StorageError, match="cannot write the checkpoint"):
         save_checkpoint(tmp_path / "file" / "trial.safetensors", CHECKPOINT)
 
 
-def test_links_that_lead_out_of_the_folder_of_checkpoints_are_refused(tmp_path: Path) -> None:
+def test_symlinks_out_of_the_checkpoint_folder_are_refused(tmp_path: Path) -> None:
     outside, artifacts = tmp_path / "outside", tmp_path / "artifacts"
     save_checkpoint(outside / "trial.safetensors", CHECKPOINT)
     artifacts.mkdir()
@@ -65,8 +65,8 @@ def test_links_that_lead_out_of_the_folder_of_checkpoints_are_refused(tmp_path: 
     assert load_checkpoint(outside / "trial.safetensors").facts == CHECKPOINT.facts, "writing replaces a link"
 
 
-def test_a_killed_writer_never_leaves_half_a_checkpoint(tmp_path: Path) -> None:
-    """A process rewrites one checkpoint without a pause and is killed at odd moments; a whole one is always there."""
+def test_killed_writer_leaves_no_partial_checkpoint(tmp_path: Path) -> None:
+    """A process that rewrites a checkpoint continuously is killed; the checkpoint is always complete."""
     path = tmp_path / "trial.safetensors"
     program = (
         "import sys, torch; from pathlib import Path; from nlb_search.storage.checkpoints import *\n"

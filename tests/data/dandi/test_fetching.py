@@ -1,4 +1,4 @@
-"""Fetching from a server that holds what DANDI holds, as a user does it."""
+"""``nlb-search fetch`` from a local server that implements DANDI's API."""
 
 import json
 import shutil
@@ -20,7 +20,7 @@ def fetch(cwd: Path, *arguments: str) -> Outcome:
 
 
 @pytest.mark.usefixtures("dandi")
-def test_a_fetched_dataset_is_the_recording_that_the_archive_has(recordings: Path, tmp_path: Path):
+def test_fetched_dataset_equals_archive(recordings: Path, tmp_path: Path):
     outcome = fetch(tmp_path)
     assert outcome.code == 0, outcome.err
     assert "2 files in data/000129" in outcome.out
@@ -33,7 +33,7 @@ def test_a_fetched_dataset_is_the_recording_that_the_archive_has(recordings: Pat
 
 
 @pytest.mark.usefixtures("dandi")
-def test_several_datasets_at_once_each_of_its_newest_version_or_the_draft(tmp_path: Path):
+def test_fetch_several_datasets_uses_newest_version_or_draft(tmp_path: Path):
     outcome = fetch(tmp_path, "mc_rtt", "mc_maze_small")
     assert outcome.code == 0, outcome.err
     assert "DANDI:000140, version draft" in outcome.out
@@ -41,7 +41,7 @@ def test_several_datasets_at_once_each_of_its_newest_version_or_the_draft(tmp_pa
         assert open_recording(dataset, tmp_path / "data").name == dataset
 
 
-def test_what_is_there_is_kept_and_its_record_with_it(dandi: DandiServer, tmp_path: Path):
+def test_existing_files_and_record_are_kept(dandi: DandiServer, tmp_path: Path):
     fetch(tmp_path)
     sent = dandi.sent
     assert sent == sum(path.stat().st_size for path in (tmp_path / "data").rglob("*.nwb"))
@@ -55,16 +55,14 @@ def test_what_is_there_is_kept_and_its_record_with_it(dandi: DandiServer, tmp_pa
     assert dandi.sent == sent + (tmp_path / "data/000129" / TEST).stat().st_size
 
 
-def test_files_that_were_downloaded_otherwise_are_kept_and_recorded(
-    dandi: DandiServer, recordings: Path, tmp_path: Path
-):
+def test_files_downloaded_by_other_means_are_kept_and_recorded(dandi: DandiServer, recordings: Path, tmp_path: Path):
     shutil.copytree(recordings / "mc_rtt", tmp_path / "data/000129/sub-Indy")
     assert fetch(tmp_path).code == 0
     assert dandi.sent == 0
     assert origin("mc_rtt", tmp_path / "data", open_recording("mc_rtt", tmp_path / "data").content_hash)
 
 
-def test_the_record_says_which_files_of_which_version(dandi: DandiServer, tmp_path: Path):
+def test_record_lists_files_and_version(dandi: DandiServer, tmp_path: Path):
     fetch(tmp_path)
     record = json.loads((tmp_path / "data/000129/fetched.json").read_bytes())
     assert (record["archive"], record["dandiset"], record["version"]) == (dandi.url, "000129", "0.1")
@@ -76,7 +74,7 @@ def test_the_record_says_which_files_of_which_version(dandi: DandiServer, tmp_pa
 
 
 @pytest.mark.usefixtures("dandi")
-def test_a_file_that_was_changed_is_neither_overwritten_nor_taken_for_dandi_s(tmp_path: Path):
+def test_modified_file_is_neither_overwritten_nor_recorded(tmp_path: Path):
     fetch(tmp_path)
     changed = tmp_path / "data/000129" / TRAIN
     with changed.open("ab") as file:
@@ -90,7 +88,7 @@ def test_a_file_that_was_changed_is_neither_overwritten_nor_taken_for_dandi_s(tm
     assert origin("mc_rtt", tmp_path / "data", open_recording("mc_rtt", tmp_path / "data").content_hash) == {}
 
 
-def test_a_newer_version_does_not_replace_what_studies_were_made_from(dandi: DandiServer, tmp_path: Path):
+def test_newer_version_does_not_replace_existing_files(dandi: DandiServer, tmp_path: Path):
     fetch(tmp_path)
     held = (tmp_path / "data/000129" / TEST).read_bytes()
     dandi.replace("000129", "0.2", TEST, b"another")
@@ -100,7 +98,7 @@ def test_a_newer_version_does_not_replace_what_studies_were_made_from(dandi: Dan
     assert (tmp_path / "data/000129" / TEST).read_bytes() == held
 
 
-def test_files_that_would_be_taken_instead_are_named_first(dandi: DandiServer, recordings: Path, tmp_path: Path):
+def test_conflicting_files_are_reported_before_fetching(dandi: DandiServer, recordings: Path, tmp_path: Path):
     shutil.copytree(recordings / "mc_rtt", tmp_path / "data/mc_rtt")
     outcome = fetch(tmp_path)
     assert outcome.code == 1
@@ -119,20 +117,20 @@ def test_files_that_would_be_taken_instead_are_named_first(dandi: DandiServer, r
     ],
 )
 @pytest.mark.usefixtures("dandi")
-def test_what_cannot_be_fetched_leaves_nothing(arguments: list[str], code: int, says: str, tmp_path: Path):
+def test_failed_fetch_leaves_no_files(arguments: list[str], code: int, says: str, tmp_path: Path):
     outcome = fetch(tmp_path, *arguments)
     assert outcome.code == code
     assert says in outcome.err.splitlines()[-1]
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_anything_named_the_choices_are_said(tmp_path: Path):
+def test_fetch_without_dataset_lists_choices(tmp_path: Path):
     outcome = call("fetch", cwd=tmp_path)
     assert outcome.code == 2
     assert "nothing to fetch: give one of mc_maze, mc_rtt" in outcome.err
 
 
-def test_a_server_that_would_write_outside_the_folder_is_refused(dandi: DandiServer, tmp_path: Path):
+def test_paths_outside_the_folder_are_refused(dandi: DandiServer, tmp_path: Path):
     dandi.replace("000129", "0.1", "../../train.nwb", b"evil")
     outcome = fetch(tmp_path)
     assert outcome.code == 1
@@ -140,14 +138,14 @@ def test_a_server_that_would_write_outside_the_folder_is_refused(dandi: DandiSer
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_server_that_is_not_dandi_is_refused_in_a_line(dandi: DandiServer, tmp_path: Path):
+def test_server_that_is_not_dandi_is_refused(dandi: DandiServer, tmp_path: Path):
     outcome = fetch(tmp_path, "mc_rtt", "--dandi-url", f"{dandi.address}/pages")
     assert outcome.code == 1
     assert "/pages does not respond like DANDI's API" in outcome.err.splitlines()[-1]
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_the_client_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_missing_client_error_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delitem(sys.modules, "nlb_search.data.dandi.archive", raising=False)
     monkeypatch.setitem(sys.modules, "dandi.consts", None)
     outcome = fetch(tmp_path)

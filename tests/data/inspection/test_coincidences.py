@@ -1,4 +1,4 @@
-"""Neurons that share spikes are found; those that merely share rates are not."""
+"""Detection of duplicate neurons and crosstalk; shared rate modulation is not crosstalk."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from nlb_search.data.inspection.coincidences import coincidences
 RNG = np.random.default_rng(1)
 
 
-def test_copies_are_found_and_near_copies_are_suspects() -> None:
+def test_duplicates_are_found_and_near_duplicates_are_suspects() -> None:
     counts = population(rate=0.1)
     counts[..., 14] = counts[..., 2]
     counts[..., 7] = counts[..., 6]
@@ -18,11 +18,11 @@ def test_copies_are_found_and_near_copies_are_suspects() -> None:
     assert found.duplicates == ((2, 14),)
     [suspect] = found.suspects
     assert (suspect.first, suspect.second) == (6, 7)
-    assert suspect.share == pytest.approx(0.9, abs=0.05)  # all of them, less the tenth that chance explains
+    assert suspect.share == pytest.approx(0.9, abs=0.05)  # all spikes, minus the tenth that is expected by chance
 
 
 @pytest.mark.parametrize("leak", [0.1, 0.4])
-def test_a_leak_is_measured_as_a_share_of_the_rarer_neuron(leak: float) -> None:
+def test_crosstalk_is_a_fraction_of_the_sparser_neurons_spikes(leak: float) -> None:
     counts = population(n_trials=400, rate=0.02)
     counts[..., 1] = RNG.poisson(0.2, counts.shape[:2])
     leaked = (RNG.random(counts.shape[:2]) < leak) & (counts[..., 0] > 0)
@@ -36,7 +36,7 @@ def test_a_leak_is_measured_as_a_share_of_the_rarer_neuron(leak: float) -> None:
         assert suspect.share == pytest.approx(leak * np.exp(-0.2), abs=0.06)
 
 
-def test_a_rate_that_all_neurons_share_is_no_crosstalk() -> None:
+def test_shared_rate_modulation_is_not_crosstalk() -> None:
     """Strongly modulated together, within 100 ms: their counts correlate, and the shift predictor knows why."""
     times = np.arange(160) * 5
     phases = RNG.uniform(0, 2 * np.pi, (300, 1))
@@ -46,14 +46,14 @@ def test_a_rate_that_all_neurons_share_is_no_crosstalk() -> None:
     assert coincidences(counts, 5).suspects == ()
 
 
-def test_a_handful_of_spikes_accuses_nobody() -> None:
+def test_few_shared_spikes_are_not_crosstalk() -> None:
     counts = population(rate=0.1)
     counts[..., 0] = 0
     counts[:5, 3, :2] = 1
     assert coincidences(counts, 5).suspects == ()
 
 
-def test_wide_bins_are_not_judged_but_copies_still_are() -> None:
+def test_wide_bins_detect_duplicates_only() -> None:
     counts = population(rate=0.3)
     counts[..., 14] = counts[..., 2]
     found = coincidences(counts, 50)
@@ -61,6 +61,6 @@ def test_wide_bins_are_not_judged_but_copies_still_are() -> None:
     assert found.duplicates == ((2, 14),)
 
 
-def test_recordings_of_one_bin_or_one_neuron() -> None:
+def test_recordings_with_one_bin_or_one_neuron() -> None:
     assert coincidences(population()[:, :1], 5).duplicates == ()
     assert coincidences(population()[..., :1], 5).suspects == ()

@@ -1,4 +1,4 @@
-"""What is said of a recording is what was put into it."""
+"""The findings of an inspection match recordings with known properties."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def inspect(recording: Recording) -> Inspection:
     return inspection_of(survey_of(recording))
 
 
-def test_an_ordinary_population_has_nothing_but_its_sizes(tmp_path: Path) -> None:
+def test_ordinary_population_has_no_findings(tmp_path: Path) -> None:
     found = inspect(build(tmp_path, population(), test_BWI=population()[:30, :N_WINDOW, :N_HELDIN]))
     assert {name: split.n_trials for name, split in found.splits.items()} == {"train": 90, "val": 30, "test": 30}
     assert (found.n_heldin, found.n_heldout, found.n_window_bins, found.n_forward_bins) == (12, 4, 30, 10)
@@ -45,7 +45,7 @@ def test_rates_and_counts(tmp_path: Path) -> None:
     assert [(one.neuron, one.count) for one in found.crowded] == [(neuron, neuron) for neuron in range(11, 16)]
 
 
-def test_in_wider_bins_rates_are_lower_and_more_spikes_fit(tmp_path: Path) -> None:
+def test_rates_and_bin_capacity_depend_on_bin_width(tmp_path: Path) -> None:
     counts = population()
     fine, wide = inspect(build(tmp_path, counts)), inspect(build(tmp_path, counts, bin_ms=20))
     assert wide.heldin_hz.median == pytest.approx(fine.heldin_hz.median / 4)
@@ -54,7 +54,7 @@ def test_in_wider_bins_rates_are_lower_and_more_spikes_fit(tmp_path: Path) -> No
     assert inspect(build(tmp_path, counts, bin_ms=20)).crowded == ()
 
 
-def test_neurons_that_do_not_fire(tmp_path: Path) -> None:
+def test_silent_neurons(tmp_path: Path) -> None:
     counts = population()
     counts[..., [3, 13]] = 0
     counts[3::4, :, 14] = 0  # val alone
@@ -66,7 +66,7 @@ def test_neurons_that_do_not_fire(tmp_path: Path) -> None:
     assert found.coincidences.duplicates == (), "two silent neurons are no copies"
 
 
-def test_a_neuron_that_is_lost(tmp_path: Path) -> None:
+def test_neuron_lost_during_recording(tmp_path: Path) -> None:
     counts = population()
     counts[70:, :, 5] = 0
     counts[::2, :, 6] = 0  # tuned: silent in every other trial
@@ -76,7 +76,7 @@ def test_a_neuron_that_is_lost(tmp_path: Path) -> None:
     assert 65 < silence.first_trial <= 70
 
 
-def test_drift_and_splits_that_differ(tmp_path: Path) -> None:
+def test_drift_and_differences_between_splits(tmp_path: Path) -> None:
     drifting = population(rate=0.05)
     drifting[60:] = population(60, rate=0.1, seed=1)
     found = inspect(build(tmp_path, drifting))
@@ -91,7 +91,7 @@ def test_drift_and_splits_that_differ(tmp_path: Path) -> None:
     assert change.deviations > 5
 
 
-def test_unseen_bins_count_in_nothing(tmp_path: Path) -> None:
+def test_unobserved_bins_are_excluded(tmp_path: Path) -> None:
     counts = population()
     seen = inspect(build(tmp_path, counts))
     counts[3::4, :10, N_HELDIN:] = UNSEEN  # held-out neurons of val, a third of the window
@@ -107,7 +107,7 @@ def test_unseen_bins_count_in_nothing(tmp_path: Path) -> None:
     assert found.heldout_hz.median == pytest.approx(seen.heldout_hz.median, rel=0.1)
 
 
-def test_trials_without_a_spike_and_trials_of_both_splits(tmp_path: Path) -> None:
+def test_silent_trials_and_trials_shared_between_splits(tmp_path: Path) -> None:
     counts = population()
     counts[[3, 8]] = 0
     counts[11] = counts[4]
@@ -117,14 +117,14 @@ def test_trials_without_a_spike_and_trials_of_both_splits(tmp_path: Path) -> Non
     assert found.shared_trials == (2,)
 
 
-def test_artifacts_that_all_channels_share(tmp_path: Path) -> None:
+def test_synchronous_artifacts(tmp_path: Path) -> None:
     counts = population(rate=0.01)
     counts[20, [4, 5], :10] = 1
     counts[41, 7, 2:] = 1
     assert inspect(build(tmp_path, counts)).synchronous == {20: 2, 41: 1}
 
 
-def test_behaviour_and_trial_averages(tmp_path: Path) -> None:
+def test_behavior_and_trial_averages(tmp_path: Path) -> None:
     behavior = np.random.default_rng(0).normal(size=(90, N_WINDOW, 2))
     behavior[:9, :, :] = np.nan
     constant = behavior.copy()
@@ -146,13 +146,13 @@ def test_behaviour_and_trial_averages(tmp_path: Path) -> None:
     assert (found.conditions.n, found.conditions.n_without_val) == (3, 1)
 
 
-def test_a_recording_without_forward_bins(tmp_path: Path) -> None:
+def test_recording_without_forward_bins(tmp_path: Path) -> None:
     found = inspect(build(tmp_path, population(), n_window=N_BINS))
     assert found.n_forward_bins == 0
     assert "test" not in found.splits
 
 
-def test_trials_keep_their_order_where_it_can_be_known(tmp_path: Path) -> None:
+def test_trial_order_is_kept_where_known(tmp_path: Path) -> None:
     counts = population()
     order = survey_of(build(tmp_path, counts)).order
     assert order.is_known
@@ -166,7 +166,7 @@ def test_trials_keep_their_order_where_it_can_be_known(tmp_path: Path) -> None:
     np.testing.assert_array_equal(order.val, 90 + np.arange(30))
 
 
-def test_nothing_depends_on_how_many_trials_are_taken_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_do_not_depend_on_chunk_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     counts = population()
     counts[5, 3] = UNSEEN
     at_once = inspect(build(tmp_path, counts))

@@ -1,4 +1,4 @@
-"""Recordings with gaps, trials in no order and windows at the ends are prepared as nlb_tools prepares them."""
+"""Recordings with gaps, unsorted trials and windows at the edges are prepared exactly as by nlb_tools."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,9 +6,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from in_process import open_in_process
 from nlb_reference import assert_same, reference
 
-from nlb_search.data.opening import open_recording
 from nlb_search.data.recording import UNSEEN, Recording
 
 TRIALS = "intervals/trials"
@@ -16,18 +16,18 @@ TRIALS = "intervals/trials"
 
 @pytest.fixture
 def same(tmp_path) -> Callable[..., Recording]:
-    """Checks a recording against nlb_tools, and gives it back."""
+    """Compares a recording with nlb_tools, and returns it."""
 
     def check(train: Path, bin_ms: int, rtol: float = 1e-6) -> Recording:
         layout = train.parent.name
-        recording = open_recording(layout, tmp_path, bin_ms, tmp_path / "cache")
+        recording = open_in_process(layout, tmp_path, bin_ms, tmp_path / "cache")
         assert_same(recording, reference(train, train.with_name("my-test-set.nwb"), layout, bin_ms), rtol)
         return recording
 
     return check
 
 
-def test_trials_in_no_order(mine, same):
+def test_unsorted_trials(mine, same):
     path = mine("mc_rtt")
     with h5py.File(path, "r+") as file:
         table = file[TRIALS]
@@ -38,7 +38,7 @@ def test_trials_in_no_order(mine, same):
 
 
 def observe(path: Path, gaps: list[tuple[float, float]]) -> None:
-    """Takes these spans, in seconds, from the observed time of all units, and all spikes in them."""
+    """Removes these intervals, in seconds, from the observed time of all units, with the spikes in them."""
     with h5py.File(path, "r+") as file:
         units = file["units"]
         n_units, end_s = len(units["id"]), units["obs_intervals"][-1, 1]
@@ -50,7 +50,7 @@ def observe(path: Path, gaps: list[tuple[float, float]]) -> None:
 
 @pytest.fixture
 def resizable(mine) -> Callable[[str], Path]:
-    """A recording whose observed spans can be more than they were, in place."""
+    """A recording to which observed intervals can be added in place."""
 
     def made(layout: str) -> Path:
         path = mine(layout)
@@ -67,7 +67,7 @@ def resizable(mine) -> Callable[[str], Path]:
 
 
 @pytest.mark.parametrize(("layout", "bin_ms"), [("mc_maze_small", 5), ("mc_maze_small", 20), ("dmfc_rsg", 5)])
-def test_unobserved_moments_in_and_around_windows_part_what_is_smoothed(resizable, same, layout, bin_ms):
+def test_smoothing_is_split_at_unobserved_time(resizable, same, layout, bin_ms):
     path = resizable(layout)
     with h5py.File(path) as file:
         column = "go_time" if layout == "dmfc_rsg" else "move_onset_time"
@@ -75,7 +75,7 @@ def test_unobserved_moments_in_and_around_windows_part_what_is_smoothed(resizabl
         splits = file[f"{TRIALS}/split"].asstr()[()]
     gaps = []
     for number, time in enumerate(aligned[splits != "none"][:20]):
-        # Two milliseconds within a bin, which cost it nothing else; or all time soon after the forward bins.
+        # Two milliseconds within a bin, or an interval after the forward bins.
         inside = np.floor(time * 50) / 50 + 0.002
         after = np.round(time + 0.66, 3)
         if layout == "mc_maze_small" and number % 2:
@@ -86,7 +86,7 @@ def test_unobserved_moments_in_and_around_windows_part_what_is_smoothed(resizabl
     same(path, bin_ms)
 
 
-def test_time_that_was_not_observed_in_windows_of_the_test_file(mine, same):
+def test_unobserved_time_in_test_windows(mine, same):
     path = mine("mc_rtt")
     with h5py.File(path.with_name("my-test-set.nwb"), "r+") as file:
         file["units/obs_intervals"][:, 0] = 0.4
@@ -102,17 +102,17 @@ def behavior_of(recording: Recording) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("bin_ms", [5, 20])
-def test_behavior_past_the_end_is_missing(mine, same, bin_ms):
+def test_behavior_after_the_end_is_nan(mine, same, bin_ms):
     path = mine("mc_rtt")
     with h5py.File(path, "r+") as file:
         end_s = file["units/obs_intervals"][-1, 1]
-        # Window and forward bins end with the recording; behaviour is read 140 ms later than the window.
+        # Window and forward bins end with the recording, but behavior lags the window by 140 ms.
         file[f"{TRIALS}/start_time"][-1] = np.floor((end_s - 0.81) * 50) / 50
         file[f"{TRIALS}/stop_time"][-1] = end_s
     same(path, bin_ms)
 
 
-def test_behavior_before_the_start_is_missing(mine, same):
+def test_behavior_before_the_start_is_nan(mine, same):
     path = mine("area2_bump")
     with h5py.File(path, "r+") as file:
         file[f"{TRIALS}/start_time"][0] = 0.0
@@ -122,7 +122,7 @@ def test_behavior_before_the_start_is_missing(mine, same):
     assert np.isfinite(train[1:]).all()
 
 
-def test_gaps_of_behavior_outside_of_windows_are_filled_for_the_filter_alone(mine, same):
+def test_behavior_gaps_outside_windows_are_filled_for_the_filter_only(mine, same):
     path = mine("mc_maze_small")
     with h5py.File(path, "r+") as file:
         aligned = file[f"{TRIALS}/move_onset_time"][()]
@@ -135,7 +135,7 @@ def test_gaps_of_behavior_outside_of_windows_are_filled_for_the_filter_alone(min
 
 
 @pytest.mark.parametrize("kind", ["float32", "in other order"])
-def test_behavior_of_another_type_or_with_its_columns_in_another_order(mine, same, kind):
+def test_behavior_dtype_and_column_order(mine, same, kind):
     path = mine("mc_maze_small")
     with h5py.File(path, "r+") as file:
         series = file["processing/behavior/hand_vel"]
@@ -150,7 +150,7 @@ def test_behavior_of_another_type_or_with_its_columns_in_another_order(mine, sam
     same(path, 5, rtol=1e-5 if kind == "float32" else 1e-6)
 
 
-def test_units_of_one_kind_are_taken_to_be_observed_when_their_first_is(mine, same):
+def test_observed_time_is_that_of_the_first_unit_of_each_kind(mine, same):
     path = mine("mc_rtt")
     with h5py.File(path.with_name("my-test-set.nwb"), "r+") as file:
         ends, kinds = file["units/obs_intervals_index"][()], file["units/heldout"][()]

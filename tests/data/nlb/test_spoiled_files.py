@@ -1,4 +1,4 @@
-"""A file that does not give whole tensors is refused with its fault in one or two lines, and nothing is kept."""
+"""Invalid files are refused with an error of one or two lines, and no cache entry is left."""
 
 import shutil
 from collections.abc import Callable
@@ -7,13 +7,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from in_process import open_in_process
 
 from nlb_search.data.errors import DataError
-from nlb_search.data.opening import open_recording
 
 
 def column(name: str, change: Callable[[np.ndarray], object]) -> Callable[[Path], None]:
-    """Changes one column, or array, of an HDF5 file."""
+    """Changes a column, or array, of an HDF5 file."""
 
     def spoil(path: Path) -> None:
         with h5py.File(path, "r+") as file:
@@ -164,20 +164,20 @@ SPOILED_TEST_FILES = {
 
 def assert_refused(layout: str, data: Path, cache: Path, message: str) -> None:
     with pytest.raises(DataError, match=f"(?s){message}") as raised:
-        open_recording(layout, data, 5, cache)
+        open_in_process(layout, data, 5, cache)
     assert len(str(raised.value).splitlines()) <= 2
     assert [path for path in cache.iterdir() if path.is_dir()] == []
 
 
 @pytest.mark.parametrize("name", SPOILED_TRAINING_FILES)
-def test_a_bad_training_file_is_refused_with_its_fault(mine, tmp_path, name):
+def test_invalid_training_file_is_refused(mine, tmp_path, name):
     layout, spoil, message = SPOILED_TRAINING_FILES[name]
     spoil(mine(layout))
     assert_refused(layout, tmp_path, tmp_path / "cache", message)
 
 
 @pytest.mark.parametrize("name", SPOILED_TEST_FILES)
-def test_a_bad_test_file_is_refused_with_its_fault(mine, tmp_path, name):
+def test_invalid_test_file_is_refused(mine, tmp_path, name):
     spoil, message = SPOILED_TEST_FILES[name]
     spoil(mine("mc_rtt").with_name("my-test-set.nwb"))
     assert_refused("mc_rtt", tmp_path, tmp_path / "cache", message)
@@ -186,7 +186,7 @@ def test_a_bad_test_file_is_refused_with_its_fault(mine, tmp_path, name):
 @pytest.mark.parametrize(
     ("wanted", "given"), [("mc_rtt", "area2_bump"), ("mc_maze", "mc_rtt"), ("area2_bump", "dmfc_rsg")]
 )
-def test_a_recording_of_another_layout_is_recognised(written, tmp_path, wanted, given):
+def test_recording_of_another_layout_is_detected(written, tmp_path, wanted, given):
     shutil.copytree(written / given, tmp_path / wanted)
     lacking = "move_onset_time|finger_vel"
     assert_refused(wanted, tmp_path, tmp_path / "cache", f"({lacking}).*looks like a recording of {given}")

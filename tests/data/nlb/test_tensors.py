@@ -1,4 +1,4 @@
-"""The prepared tensors are nlb_tools' own, whoever wrote the file, and the benchmark's evaluation reads them."""
+"""Prepared tensors equal those of nlb_tools, and its evaluation reads the targets."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +7,7 @@ import foreign_nwb
 import h5py
 import numpy as np
 import pytest
+from in_process import open_in_process
 from nlb_reference import FIELDS, assert_same, loaded, quiet_nlb_tools, reference
 from nlb_tools.evaluation import evaluate
 from nlb_tools.make_tensors import make_eval_target_tensors, save_to_h5
@@ -21,7 +22,7 @@ CASES = [(layout, bin_ms) for layout in foreign_nwb.LAYOUTS for bin_ms in BIN_WI
 
 
 @pytest.mark.parametrize(("layout", "bin_ms"), CASES)
-def test_a_stranger_s_recording_is_as_nlb_tools_reads_it(written, cache, layout, bin_ms):
+def test_third_party_recording_matches_nlb_tools(written, cache, layout, bin_ms):
     recording = open_recording(layout, written, bin_ms, cache)
     files = find_files(dataset_named(layout), written)
     assert_same(recording, reference(files.train, files.test, layout, bin_ms))
@@ -34,12 +35,12 @@ def test_a_stranger_s_recording_is_as_nlb_tools_reads_it(written, cache, layout,
 
 @pytest.fixture(scope="session")
 def synthetic(tmp_path_factory) -> Callable[[str], Path]:
-    """The folder of a small synthetic recording of a dataset, made once."""
+    """The folder of a small synthetic recording of each dataset, made once."""
     folder = tmp_path_factory.mktemp("synthetic")
 
     def made(name: str) -> Path:
         if not (folder / name).exists():
-            trials = 130 if name == "dmfc_rsg" else 60
+            trials = 130 if name == "dmfc_rsg" else 40
             synthesize(name, folder, SynthesisOptions(seed=3, n_trials=trials, n_neurons=12))
         return folder
 
@@ -48,13 +49,13 @@ def synthetic(tmp_path_factory) -> Callable[[str], Path]:
 
 @pytest.mark.parametrize("bin_ms", BIN_WIDTHS_MS)
 @pytest.mark.parametrize("name", DATASETS)
-def test_a_recording_of_each_dataset_is_as_nlb_tools_reads_it(synthetic, cache, name, bin_ms):
+def test_synthetic_recording_matches_nlb_tools(synthetic, cache, name, bin_ms):
     data = synthetic(name)
     files = find_files(dataset_named(name), data)
-    assert_same(open_recording(name, data, bin_ms, cache), reference(files.train, files.test, name, bin_ms))
+    assert_same(open_in_process(name, data, bin_ms, cache), reference(files.train, files.test, name, bin_ms))
 
 
-def test_the_parts_of_a_split_are_views_of_its_one_mapped_array(written, cache):
+def test_split_fields_are_views_of_one_memory_map(written, cache):
     recording = open_recording("dmfc_rsg", written, 20, cache)
     for split in (recording.train, recording.val, recording.train_val):
         assert split.counts.shape[1:] == (75 + 10, 6 + 2)
@@ -66,7 +67,7 @@ def test_the_parts_of_a_split_are_views_of_its_one_mapped_array(written, cache):
 
 
 @pytest.mark.parametrize(("layout", "bin_ms"), [*((layout, 5) for layout in foreign_nwb.LAYOUTS), ("dmfc_rsg", 20)])
-def test_the_benchmark_s_evaluation_reads_the_targets(written, cache, layout, bin_ms):
+def test_nlb_tools_evaluates_against_the_targets(written, cache, layout, bin_ms):
     recording = open_recording(layout, written, bin_ms, cache)
     rng = np.random.default_rng(0)
     rates = {}
@@ -85,25 +86,25 @@ def test_the_benchmark_s_evaluation_reads_the_targets(written, cache, layout, bi
     assert ("tp corr" in scores) == (layout == "dmfc_rsg")
 
 
-def test_trial_numbers_that_start_elsewhere_change_nothing(mine, written, cache, tmp_path):
+def test_first_trial_id_does_not_matter(mine, written, cache, tmp_path):
     with h5py.File(mine("mc_rtt"), "r+") as file:
         file["intervals/trials/id"][...] += 1
-    renumbered = open_recording("mc_rtt", tmp_path, 5, tmp_path / "cache")
+    renumbered = open_in_process("mc_rtt", tmp_path, 5, tmp_path / "cache")
     original = open_recording("mc_rtt", written, 5, cache)
     with h5py.File(renumbered.val_targets) as file, h5py.File(original.val_targets) as expected:
         for name, values in expected["mc_rtt"].items():
             np.testing.assert_array_equal(file["mc_rtt"][name], values, err_msg=name)
 
 
-def test_conditions_with_equally_many_trials_can_be_saved(mine, tmp_path):
+def test_conditions_with_equal_trial_counts_can_be_saved(mine, tmp_path):
     train = mine("area2_bump")
     with h5py.File(train, "r+") as file:
         file["intervals/trials/ctr_hold_bump"][...] = False
-    recording = open_recording("area2_bump", tmp_path, 5, tmp_path / "cache")
+    recording = open_in_process("area2_bump", tmp_path, 5, tmp_path / "cache")
     with h5py.File(recording.val_targets) as file:
         numbers = [list(trials) for trials in file["area2_bump/eval_cond_idx"]]
     assert numbers == [[0, 1, 4, 5], [2, 3, 6, 7]]
-    # As nlb_tools gives them, they are refused by its own writer.
+    # nlb_tools cannot write the targets that it makes itself.
     with quiet_nlb_tools():
         nwb = loaded(train, "area2_bump", 5)
         plain = make_eval_target_tensors(nwb, "area2_bump", "train", "val", save_file=False, include_psth=True)
@@ -111,7 +112,7 @@ def test_conditions_with_equally_many_trials_can_be_saved(mine, tmp_path):
         save_to_h5(plain, str(tmp_path / "plain.h5"))
 
 
-def test_numpy_s_global_generator_is_left_alone(written, tmp_path):
+def test_preparing_does_not_use_the_global_numpy_generator(written, tmp_path):
     np.random.seed(1234)
     expected = np.random.random()
     np.random.seed(1234)

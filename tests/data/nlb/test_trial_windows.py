@@ -1,4 +1,4 @@
-"""The benchmark's windows, conditions and lags, as the tables of nlb_tools have them."""
+"""Windows, conditions and lags of the benchmark equal those of nlb_tools."""
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from nlb_search.data.nlb.windows import jitter_ms
 
 
 @pytest.mark.parametrize("name", DATASETS)
-def test_every_dataset_is_as_nlb_tools_has_it(name):
+def test_datasets_match_nlb_tools(name):
     dataset, params = DATASETS[name], PARAMS[name]
     assert PARAMS.keys() == DATASETS.keys()
     assert dataset.align_field == params["make_params"]["align_field"]
@@ -37,7 +37,7 @@ def test_every_dataset_is_as_nlb_tools_has_it(name):
 
 
 @pytest.mark.parametrize("bin_ms", BIN_WIDTHS_MS)
-def test_windows_of_dmfc_rsg_are_as_late_as_nlb_tools_draws_them(bin_ms):
+def test_dmfc_rsg_window_jitter_matches_nlb_tools(bin_ms):
     rng = np.random.default_rng(5)
     trials = pd.DataFrame({"split": rng.choice(["train", "val", "test"], 200), "tp": rng.uniform(200, 1800, 200)})
     trials.loc[17, "tp"] = np.nan

@@ -1,4 +1,4 @@
-"""Windows are cut as nlb_tools cuts them, wherever the trials' times fall."""
+"""Aligned windows equal those of nlb_tools for arbitrary trial times."""
 
 from datetime import UTC, datetime
 
@@ -39,7 +39,7 @@ def session(starts: list[float], aligns: list[float]) -> NWBDataset:
     st.booleans(),
     st.booleans(),
 )
-def test_windows_are_those_of_make_trial_data(trials, bin_ms, span_ms, overlap, ordered):
+def test_windows_match_make_trial_data(trials, bin_ms, span_ms, overlap, ordered):
     starts, aligns, included = (list(column) for column in zip(*(sorted(trials) if ordered else trials), strict=True))
     included = np.array(included)
     with quiet_nlb_tools():

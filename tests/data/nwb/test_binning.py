@@ -1,4 +1,4 @@
-"""Spikes at the edges of bins, of observed time and of what can be, counted as nlb_tools counts them or refused."""
+"""Spikes at the edges of bins and of observed time are counted as by nlb_tools, or refused."""
 
 from pathlib import Path
 
@@ -31,14 +31,14 @@ def assert_every_bin_is_as_in_nlb_tools(path: Path, bin_ms: int) -> None:
 
 
 def set_spikes(path: Path, times: np.ndarray) -> None:
-    """Gives all units as many spikes as they had, at any of these times, in no order."""
+    """Replaces the spikes of all units by unsorted spikes at some of these times."""
     with h5py.File(path, "r+") as file:
         spikes = file["units/spike_times"]
         spikes[...] = np.random.default_rng(0).choice(times, len(spikes))
 
 
 @pytest.mark.parametrize("bin_ms", [5, 20])
-def test_spikes_on_the_edges_of_bins_and_in_no_order_are_counted_where_nlb_tools_counts_them(mine, bin_ms):
+def test_unsorted_spikes_and_spikes_on_bin_edges_match_nlb_tools(mine, bin_ms):
     path = mine("mc_rtt")
     set_spikes(path, np.append(0.0, (np.arange(1, 500)[:, None] / 200 + NOISE_S).ravel()))
     assert_every_bin_is_as_in_nlb_tools(path, bin_ms)
@@ -46,7 +46,7 @@ def test_spikes_on_the_edges_of_bins_and_in_no_order_are_counted_where_nlb_tools
 
 @pytest.mark.parametrize("bin_ms", [5, 20])
 @pytest.mark.parametrize("lost_s", [0.0004, 0.001, 0.0013, 0.004, 0.0191, 0.3])
-def test_bins_are_known_and_spikes_count_as_observed_time_says(mine, bin_ms, lost_s):
+def test_counts_follow_observed_time(mine, bin_ms, lost_s):
     path = mine("mc_rtt")
     with h5py.File(path, "r+") as file:
         spans = file["units/obs_intervals"][()]
@@ -56,7 +56,7 @@ def test_bins_are_known_and_spikes_count_as_observed_time_says(mine, bin_ms, los
     assert_every_bin_is_as_in_nlb_tools(path, bin_ms)
 
 
-def test_the_last_bin_may_lack_milliseconds(mine):
+def test_last_bin_may_be_incomplete(mine):
     path = mine("mc_rtt")
     with h5py.File(path, "r+") as file:
         ends = file["units/obs_intervals_index"][()]
@@ -69,7 +69,7 @@ def test_the_last_bin_may_lack_milliseconds(mine):
     assert_every_bin_is_as_in_nlb_tools(path, 5)
 
 
-def test_so_many_spikes_are_the_most_that_a_bin_holds(mine):
+def test_maximum_count_per_bin(mine):
     path = mine("mc_rtt")
     with h5py.File(path, "r+") as file:
         file["units/spike_times"][...] = 15.0

@@ -1,4 +1,4 @@
-"""Files as lfads-torch reads them."""
+"""Files in the format of lfads-torch."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,16 +6,16 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from in_process import open_in_process
 from toy_arrays import Arrays, toy_arrays
 
 from nlb_search.data.errors import DataError
-from nlb_search.data.opening import open_recording
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.recording import Recording
 
 
 def lfads_arrays(n_read: int, n_read_bins: int) -> Arrays:
-    """The toy recording in lfads-torch's names: so many channels and bins are read, and all are predicted."""
+    """The toy recording in lfads-torch's format: ``n_read`` channels and ``n_read_bins`` bins are encoded."""
     toy = toy_arrays()
     arrays = {}
     for prefix, name in (("train", "train"), ("valid", "eval")):
@@ -34,10 +34,10 @@ def opened(arrays: Arrays, folder: Path, settings: RecordingSettings | None = No
     with h5py.File(folder / "lfads.h5", "w") as file:
         for name, values in arrays.items():
             file[name] = values.astype(float)
-    return open_recording("mine", folder / "lfads.h5", 5, folder / "cache", settings)
+    return open_in_process("mine", folder / "lfads.h5", 5, folder / "cache", settings)
 
 
-def test_recon_says_which_neurons_are_held_out_and_which_bins_are_forward(tmp_path: Path) -> None:
+def test_recon_data_defines_held_out_neurons_and_forward_bins(tmp_path: Path) -> None:
     recording = opened(lfads_arrays(n_read=9, n_read_bins=24), tmp_path)
     assert (recording.n_heldin, recording.n_heldout, recording.n_window_bins, recording.n_forward_bins) == (9, 3, 24, 6)
     assert recording.choices == ()
@@ -47,14 +47,14 @@ def test_recon_says_which_neurons_are_held_out_and_which_bins_are_forward(tmp_pa
 
 
 @pytest.mark.parametrize(("settings", "n_heldout"), [(None, 3), (RecordingSettings(heldout=0.5), 6)])
-def test_a_share_of_the_neurons_is_held_out_where_all_are_read(
+def test_fraction_of_neurons_is_held_out_when_all_are_encoded(
     settings: RecordingSettings | None, n_heldout: int, tmp_path: Path
 ) -> None:
     arrays = lfads_arrays(n_read=12, n_read_bins=30)
     recording = opened(arrays, tmp_path, settings)
     assert recording.choices == ("no forward bins", f"held out a random {n_heldout} of the 12 neurons")
     assert (recording.n_heldin, recording.n_heldout, recording.n_forward_bins) == (12 - n_heldout, n_heldout, 0)
-    # Every neuron is there once, and the same ones are held out of train and val.
+    # Every neuron occurs once, and the same neurons are held out of train and val.
     for split, name in ((recording.train, "train"), (recording.val, "valid")):
         order = [
             next(n for n in range(12) if np.array_equal(split.counts[..., k], arrays[f"{name}_recon_data"][..., n]))
@@ -66,7 +66,7 @@ def test_a_share_of_the_neurons_is_held_out_where_all_are_read(
     assert again.content_hash == recording.content_hash
 
 
-def test_settings_are_part_of_what_a_recording_is(tmp_path: Path) -> None:
+def test_settings_change_the_content_hash(tmp_path: Path) -> None:
     arrays = lfads_arrays(n_read=12, n_read_bins=30)
     first, second = opened(arrays, tmp_path), opened(arrays, tmp_path, RecordingSettings(heldout=0.5))
     assert first.content_hash != second.content_hash
@@ -101,7 +101,7 @@ def smoothed(arrays: Arrays) -> None:
         (lambda _: None, RecordingSettings(align="go_cue"), "the setting align does not apply to"),
     ],
 )
-def test_what_is_wrong_is_said(
+def test_invalid_arrays_are_refused(
     change: Callable[[Arrays], object], settings: RecordingSettings | None, says: str, tmp_path: Path
 ) -> None:
     arrays = lfads_arrays(n_read=12, n_read_bins=24)
@@ -111,7 +111,7 @@ def test_what_is_wrong_is_said(
     assert says in str(raised.value)
 
 
-def test_heldout_says_nothing_where_recon_says_it(tmp_path: Path) -> None:
+def test_heldout_setting_is_refused_when_recon_data_defines_it(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"the setting heldout does not apply to .*: its recon arrays determine"):
         opened(lfads_arrays(n_read=9, n_read_bins=24), tmp_path, RecordingSettings(heldout=0.5))
 

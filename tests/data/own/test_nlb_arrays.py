@@ -1,4 +1,4 @@
-"""Files of arrays by nlb_tools' names, from somebody else's program."""
+"""Files of arrays with the names that nlb_tools uses."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from in_process import open_in_process
 from toy_arrays import Arrays, toy_arrays
 
 from nlb_search.data.errors import DataError
@@ -30,10 +31,10 @@ def assert_holds(split: Split, arrays: Arrays, prefix: str) -> None:
 
 @pytest.mark.parametrize("group", ["/", "session"])
 @pytest.mark.parametrize("dtype", ["float64", "int64", "uint8"])
-def test_the_counts_are_those_of_the_file(group: str, dtype: str, tmp_path: Path) -> None:
+def test_counts_equal_those_in_the_file(group: str, dtype: str, tmp_path: Path) -> None:
     arrays = toy_arrays()
     spikes = {name: values.astype(dtype) for name, values in arrays.items() if "_spikes_" in name}
-    recording = open_recording("mine", write(tmp_path / "x.bin", arrays | spikes, group), 7, tmp_path / "cache")
+    recording = open_in_process("mine", write(tmp_path / "x.bin", arrays | spikes, group), 7, tmp_path / "cache")
     assert_holds(recording.train, arrays, "train")
     assert_holds(recording.val, arrays, "eval")
     both = np.concatenate([recording.train.counts, recording.val.counts])
@@ -48,7 +49,7 @@ def test_the_counts_are_those_of_the_file(group: str, dtype: str, tmp_path: Path
             np.testing.assert_array_equal(members, expected)
 
 
-def test_only_the_four_arrays_of_spikes_are_needed(tmp_path: Path) -> None:
+def test_only_the_four_spike_arrays_are_required(tmp_path: Path) -> None:
     arrays = toy_arrays()
     needed = {name: arrays[name] for name in arrays if "spikes" in name and "forward" not in name}
     recording = open_recording("mine", write(tmp_path / "x.h5", needed | {"notes": np.zeros(3)}), 5, tmp_path / "cache")
@@ -153,19 +154,19 @@ def ragged(arrays: Arrays) -> None:
         (ragged, "train_spikes_heldin is ragged, but all trials must have the same number of bins"),
     ],
 )
-def test_what_is_wrong_with_arrays_is_said(change: Change, says: str, tmp_path: Path) -> None:
+def test_invalid_arrays_are_refused(change: Change, says: str, tmp_path: Path) -> None:
     arrays = toy_arrays()
     change(arrays)
     path = write(tmp_path / "x.h5", arrays)
     with pytest.raises(DataError) as raised:
-        open_recording("mine", path, 5, tmp_path / "cache")
+        open_in_process("mine", path, 5, tmp_path / "cache")
     assert says in str(raised.value)
     assert str(path) in str(raised.value)
     assert len(str(raised.value).splitlines()) == 1
     assert not [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
 
 
-def test_train_and_val_of_two_recordings(tmp_path: Path) -> None:
+def test_train_and_val_from_different_recordings_are_refused(tmp_path: Path) -> None:
     other = toy_arrays(n_neurons=16)
     arrays = toy_arrays() | {name: other[name] for name in other if name.startswith("eval_spikes")}
     with pytest.raises(DataError, match=r"train has 24 \+ 6 bins and 9 \+ 3 neurons, but val has 24 \+ 6 bins and"):

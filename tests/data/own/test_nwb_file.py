@@ -1,4 +1,4 @@
-"""NWB files that a lab wrote, without anything of the benchmark's."""
+"""NWB files without the columns that the benchmark adds."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,28 +7,28 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+from in_process import open_in_process
 from own_nwb import Array, OwnSession
 
 from nlb_search.data.errors import DataError
-from nlb_search.data.opening import open_recording
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.recording import Recording
 
 
 def opened(session: OwnSession, folder: Path, bin_ms: int = 5, **settings: Any) -> Recording:
     path = session.write(folder / "session.nwb")
-    return open_recording("mine", path, bin_ms, folder / "cache", RecordingSettings(**settings))
+    return open_in_process("mine", path, bin_ms, folder / "cache", RecordingSettings(**settings))
 
 
 def counted(session: OwnSession, neuron: int, start_s: float, n_bins: int, bin_ms: int) -> Array:
-    """By hand: spikes of a neuron in bins of the session from the first that starts at ``start_s`` or later."""
+    """Expected counts of a neuron, from the first bin of the session that starts at ``start_s`` or later."""
     first = int(np.ceil(round(start_s * 1000, 6) / bin_ms))
     edges = (first + np.arange(n_bins + 1)) * bin_ms / 1000
     return np.histogram(session.spikes[neuron], edges)[0]
 
 
 @pytest.mark.parametrize("bin_ms", [1, 5, 7, 20])
-def test_the_defaults_and_what_is_said_of_them(bin_ms: int, tmp_path: Path) -> None:
+def test_defaults_are_applied_and_reported(bin_ms: int, tmp_path: Path) -> None:
     session = OwnSession()
     recording = opened(session, tmp_path, bin_ms)
     assert (recording.n_window_bins, recording.n_forward_bins) == (500 // bin_ms, 200 // bin_ms)
@@ -51,7 +51,7 @@ def test_the_defaults_and_what_is_said_of_them(bin_ms: int, tmp_path: Path) -> N
         assert found[:9] == sorted(found[:9])
 
 
-def test_what_is_named_is_read(tmp_path: Path) -> None:
+def test_settings_are_applied(tmp_path: Path) -> None:
     session = OwnSession()
     session.columns["go"] = list(session.start + 0.2)
     names = ["train", "val", "test", "none"]
@@ -78,11 +78,11 @@ def test_what_is_named_is_read(tmp_path: Path) -> None:
         np.testing.assert_array_equal(test["mine_10/eval_spikes_heldout"][..., 1], expected)
         first = np.ceil(np.round((session.columns["go"][1] - 0.1 + 0.04) * 100, 6)) / 100
         expected = session.latent(first + np.arange(30) * 0.01)
-        # The filter that keeps fast changes out knows nothing of before the session.
+        # The low-pass filter has no data before the session.
         np.testing.assert_allclose(val["mine_10/eval_behavior"][0, :, 0], expected, atol=0.05)
 
 
-def test_a_recording_that_ends_with_its_last_trial_has_no_forward_bins(tmp_path: Path) -> None:
+def test_recording_ending_with_last_trial_has_no_forward_bins(tmp_path: Path) -> None:
     session = OwnSession()
     session.stop[-1] = session.start[-1] + 0.5
     session.obs_intervals = [np.array([[0.0, session.stop[-1]]])] * 12
@@ -95,18 +95,18 @@ def test_a_recording_that_ends_with_its_last_trial_has_no_forward_bins(tmp_path:
 
 
 @pytest.mark.parametrize("bin_ms", [1, 5])
-def test_trials_may_start_anywhere_in_a_bin(bin_ms: int, tmp_path: Path) -> None:
+def test_trials_may_start_within_a_bin(bin_ms: int, tmp_path: Path) -> None:
     session = OwnSession()
     session.start[7] = round(session.start[7], 2) + 3e-7
     session.stop = session.start + 0.5
-    session.start[3] += 1e-9  # a nanosecond less than the other trials, as rounding may have it
+    session.start[3] += 1e-9  # a nanosecond shorter than the other trials, like a rounding error
     recording = opened(session, tmp_path, bin_ms)
     assert (recording.n_window_bins, recording.n_forward_bins) == (500 // bin_ms, 200 // bin_ms)
     by_hand = [counted(session, n, session.start[7], 700 // bin_ms, bin_ms) for n in range(12)]
     assert {tuple(counts) for counts in by_hand} == {tuple(counts) for counts in recording.train.counts[7].T}
 
 
-def test_forward_bins_of_train_and_val_are_none_of_a_test_trial(tmp_path: Path) -> None:
+def test_forward_bins_do_not_overlap_test_trials(tmp_path: Path) -> None:
     session = OwnSession()
     session.columns["part"] = ["train"] * 20 + ["val"] * 10 + ["test"] * 10
     session.start[30] = session.start[29] + 0.6
@@ -119,12 +119,12 @@ def test_forward_bins_of_train_and_val_are_none_of_a_test_trial(tmp_path: Path) 
         opened(session, tmp_path, split="part", forward_ms=200, window_ms=(0, 500))
 
 
-def test_a_share_of_nearly_all_leaves_a_trial_to_train_on(tmp_path: Path) -> None:
+def test_large_val_share_keeps_one_training_trial(tmp_path: Path) -> None:
     recording = opened(OwnSession(), tmp_path, val_share=0.99)
     assert (recording.train.n_trials, recording.val.n_trials) == (1, 39)
 
 
-def test_trials_without_a_time_are_left_out(tmp_path: Path) -> None:
+def test_trials_without_alignment_time_are_excluded(tmp_path: Path) -> None:
     session = OwnSession()
     session.columns["go"] = [np.nan if row in (3, 9) else start + 0.1 for row, start in enumerate(session.start)]
     recording = opened(session, tmp_path, align="go")
@@ -201,7 +201,7 @@ def columns(**columns: list[Any]) -> Callable[[OwnSession], None]:
         (columns(go=["x"] * 40), {"align": "go"}, "'go' does not have times"),
     ],
 )
-def test_what_is_wrong_is_said(
+def test_invalid_files_and_settings_are_refused(
     change: Callable[[OwnSession], None] | None, settings: dict[str, Any], says: str, tmp_path: Path
 ) -> None:
     session = OwnSession()
@@ -215,9 +215,9 @@ def test_what_is_wrong_is_said(
 
 
 @pytest.mark.parametrize(("missing", "says"), [("units", "no unit table"), ("intervals", "no trial table")])
-def test_a_file_without_tables(missing: str, says: str, tmp_path: Path) -> None:
+def test_file_without_required_tables_is_refused(missing: str, says: str, tmp_path: Path) -> None:
     path = OwnSession().write(tmp_path / "session.nwb")
     with h5py.File(path, "a") as file:
         del file[missing]
     with pytest.raises(DataError, match=says):
-        open_recording("mine", path, 5, tmp_path / "cache")
+        open_in_process("mine", path, 5, tmp_path / "cache")

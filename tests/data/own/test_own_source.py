@@ -1,4 +1,4 @@
-"""What may be called your own recording, and what its file may be."""
+"""Names, settings and file formats of your own recordings."""
 
 import tomllib
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from in_process import open_in_process
 from toy_arrays import toy_arrays
 
 from nlb_search.data import from_arrays
@@ -31,12 +32,14 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("mine", 101, "bins of 101 ms are not supported"),
     ],
 )
-def test_names_and_bin_widths(name: str, bin_ms: int, says: str, file: Path, tmp_path: Path) -> None:
+def test_invalid_names_and_bin_widths_are_refused(
+    name: str, bin_ms: int, says: str, file: Path, tmp_path: Path
+) -> None:
     with pytest.raises(DataError, match=says):
         open_recording(name, file, bin_ms, tmp_path)
 
 
-def test_a_name_without_a_file(tmp_path: Path) -> None:
+def test_unknown_name_without_file_is_refused(tmp_path: Path) -> None:
     for data in (tmp_path, tmp_path / "typo.h5"):
         with pytest.raises(DataError) as raised:
             open_recording("mine", data, 5, tmp_path)
@@ -44,12 +47,12 @@ def test_a_name_without_a_file(tmp_path: Path) -> None:
         assert f"for your own recording, give its file with --data: {data} is not a file" in str(raised.value)
 
 
-def test_settings_are_not_for_the_benchmark(tmp_path: Path) -> None:
+def test_settings_are_refused_for_benchmark_datasets(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="mc_rtt is a dataset of the benchmark, with fixed window and splits"):
         open_recording("mc_rtt", tmp_path, 5, tmp_path, RecordingSettings())
 
 
-def test_files_that_are_no_recordings(file: Path, tmp_path: Path) -> None:
+def test_files_that_are_not_recordings_are_refused(file: Path, tmp_path: Path) -> None:
     cached = open_recording("toy", file, 5, file.parent / "cache").val_targets
     with h5py.File(tmp_path / "submission.h5", "w") as submission:
         submission["toy/eval_rates_heldout"] = np.zeros((2, 2, 2))
@@ -71,19 +74,19 @@ def test_files_that_are_no_recordings(file: Path, tmp_path: Path) -> None:
         (tmp_path / "cut.h5", "is not a complete HDF5 file"),
     ):
         with pytest.raises(DataError) as raised:
-            open_recording("mine", path, 5, tmp_path / "cache")
+            open_in_process("mine", path, 5, tmp_path / "cache")
         assert f"{path} {says}" in str(raised.value)
         assert len(str(raised.value).splitlines()) == 1
     assert not [entry for entry in (tmp_path / "cache").iterdir() if entry.is_dir()]
 
 
-def test_settings_as_a_file_writes_them(tmp_path: Path) -> None:
+def test_read_settings(tmp_path: Path) -> None:
     path = tmp_path / "session.toml"
     path.write_text('align = "go_cue"\nwindow_ms = [-100, 450]\nheldout = 0.3\n')
     assert read_settings(path) == RecordingSettings(align="go_cue", window_ms=(-100, 450), heldout=0.3)
 
 
-def test_the_file_that_the_page_shows(tmp_path: Path) -> None:
+def test_settings_example_in_docs(tmp_path: Path) -> None:
     page = (Path(__file__).parents[3] / "docs" / "recordings.md").read_text()
     path = tmp_path / "session.toml"
     path.write_text(page.partition("```toml\n")[2].partition("```")[0])
@@ -105,7 +108,7 @@ def test_the_file_that_the_page_shows(tmp_path: Path) -> None:
         ("align = 3", ": 'align' cannot be 3"),
     ],
 )
-def test_a_file_that_writes_no_settings(text: str, says: str, tmp_path: Path) -> None:
+def test_invalid_settings_files_are_refused(text: str, says: str, tmp_path: Path) -> None:
     path = tmp_path / "session.toml"
     path.write_text(text)
     with pytest.raises(DataError) as raised:
@@ -113,6 +116,6 @@ def test_a_file_that_writes_no_settings(text: str, says: str, tmp_path: Path) ->
     assert f"{path}{says}" in str(raised.value)
 
 
-def test_settings_that_are_not_there(tmp_path: Path) -> None:
+def test_missing_settings_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"cannot read the settings .*none.toml: No such file"):
         read_settings(tmp_path / "none.toml")

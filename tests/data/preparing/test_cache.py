@@ -1,4 +1,4 @@
-"""The prepared cache holds whole entries or none, whoever is killed, and makes each once."""
+"""Cache entries are complete or absent, even if processes are killed, and are made once."""
 
 import json
 import logging
@@ -13,6 +13,7 @@ import foreign_nwb
 import h5py
 import numpy as np
 import pytest
+from in_process import open_in_process
 
 from nlb_search.data.errors import DataError
 from nlb_search.data.opening import open_recording
@@ -56,7 +57,7 @@ def written(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def prepared(written, tmp_path_factory) -> Recording:
-    """The recording of mc_rtt in a cache that nothing happens to."""
+    """The recording of mc_rtt in a cache that is never changed."""
     return open_recording("mc_rtt", written, 5, tmp_path_factory.mktemp("prepared"))
 
 
@@ -73,7 +74,7 @@ def cache(tmp_path) -> Path:
 
 
 def opener(data: Path, cache: Path, before: str = "", after: str = "") -> subprocess.Popen[str]:
-    """Another process that opens the recording."""
+    """A process that opens the recording."""
     code = OPEN.format(before=before, after=after)
     return subprocess.Popen(
         [sys.executable, "-c", code, "mc_rtt", str(data), str(cache)], stderr=subprocess.PIPE, text=True
@@ -81,7 +82,7 @@ def opener(data: Path, cache: Path, before: str = "", after: str = "") -> subpro
 
 
 def maker(data: Path, cache: Path, before: str) -> subprocess.Popen[str]:
-    """The process that an opener starts to make the entry, with something done to it before."""
+    """The subprocess that makes the entry, after running the code ``before``."""
     return subprocess.Popen(
         [sys.executable, "-c", MAKE.format(before=before), "mc_rtt", str(data), str(cache)],
         stdin=subprocess.PIPE,
@@ -91,7 +92,7 @@ def maker(data: Path, cache: Path, before: str) -> subprocess.Popen[str]:
 
 
 def entries(cache: Path) -> list[Path]:
-    """All folders, whole or not, that are in the cache."""
+    """All folders in the cache, complete or not."""
     return sorted(path for path in cache.iterdir() if path.is_dir())
 
 
@@ -104,7 +105,7 @@ def assert_equal(one: Recording, other: Recording) -> None:
             np.testing.assert_array_equal(file["mc_rtt"][name], values)
 
 
-def test_a_recording_is_opened_without_the_readers_of_nwb(data, cache):
+def test_opening_does_not_import_nwb_readers(data, cache):
     loaded = f"print('read by', *sys.modules.keys() & {READERS}, file=sys.stderr)"
     first = opener(data, cache, after=loaded)
     log = first.communicate()[1].splitlines()
@@ -116,7 +117,7 @@ def test_a_recording_is_opened_without_the_readers_of_nwb(data, cache):
     assert again.returncode == 0
 
 
-def test_two_processes_that_start_together_prepare_once(data, cache):
+def test_concurrent_processes_prepare_once(data, cache):
     both = [opener(data, cache) for _ in range(2)]
     logs = [process.communicate()[1] for process in both]
     assert [process.returncode for process in both] == [0, 0]
@@ -131,7 +132,7 @@ def test_two_processes_that_start_together_prepare_once(data, cache):
         pytest.param("os.rename = die", id="before the entry gets its name"),
     ],
 )
-def test_a_killed_preparation_leaves_nothing_that_counts(data, cache, prepared, doomed):
+def test_killed_preparation_leaves_no_entry(data, cache, prepared, doomed):
     die = "die = lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL)\n"
     killed = maker(data, cache, before=die + doomed)
     assert killed.stdout is not None
@@ -144,7 +145,7 @@ def test_a_killed_preparation_leaves_nothing_that_counts(data, cache, prepared, 
     assert_equal(recording, prepared)
 
 
-def test_a_process_that_waited_for_a_killed_one_prepares_itself(data, cache):
+def test_waiting_process_prepares_after_writer_is_killed(data, cache):
     first = maker(data, cache, before="nlb_search.data.nlb.tensors.make_targets = lambda *a, **k: time.sleep(60)")
     assert first.stdout is not None
     assert "preparing" in first.stdout.readline()
@@ -188,32 +189,32 @@ def relist(path: Path) -> None:
         ("recording.json", lambda path: path.write_text("[]")),
     ],
 )
-def test_a_damaged_entry_is_made_again(written, cache, prepared, name, damage):
+def test_damaged_entry_is_recreated(written, cache, prepared, name, damage):
     shutil.copytree(prepared.val_targets.parent.parent, cache)
     (entry,) = entries(cache)
     damage(entry / name)
-    repaired = open_recording("mc_rtt", written, 5, cache)
+    repaired = open_in_process("mc_rtt", written, 5, cache)
     assert entries(cache) == [entry]
     assert repaired.val_targets.parent == entry
     assert_equal(repaired, prepared)
 
 
-def test_a_whole_entry_is_not_made_again(data, cache):
+def test_complete_entry_is_reused(data, cache):
     entry = open_recording("mc_rtt", data, 5, cache).val_targets.parent
     made = entry.stat()
     open_recording("mc_rtt", data, 5, cache)
     assert entry.stat() == made
 
 
-def test_each_content_and_bin_width_has_its_own_entry(data, cache):
-    first = open_recording("mc_rtt", data, 5, cache)
-    wide = open_recording("mc_rtt", data, 20, cache)
+def test_entry_per_content_and_bin_width(data, cache):
+    first = open_in_process("mc_rtt", data, 5, cache)
+    wide = open_in_process("mc_rtt", data, 20, cache)
     with h5py.File(data / "mc_rtt" / "my-train-set.nwb", "r+") as file:
         times = file["units/spike_times"]
         times[0] = 1.0 if times[0] < 1.0 else 0.9
-    moved = open_recording("mc_rtt", data, 5, cache)
+    moved = open_in_process("mc_rtt", data, 5, cache)
     (data / "mc_rtt" / "my-test-set.nwb").unlink()
-    without_test = open_recording("mc_rtt", data, 5, cache)
+    without_test = open_in_process("mc_rtt", data, 5, cache)
     recordings = (first, wide, moved, without_test)
     assert len({recording.content_hash for recording in recordings}) == 3
     assert first.content_hash == wide.content_hash
@@ -222,14 +223,14 @@ def test_each_content_and_bin_width_has_its_own_entry(data, cache):
     assert (first.group, wide.group) == ("mc_rtt", "mc_rtt_20")
 
 
-def test_the_same_files_elsewhere_share_an_entry(data, cache, tmp_path):
+def test_moved_files_share_an_entry(data, cache, tmp_path):
     first = open_recording("mc_rtt", data, 5, cache)
     shutil.move(data / "mc_rtt", tmp_path / "elsewhere" / "000129" / "sub-Indy")
     moved = open_recording("mc_rtt", tmp_path / "elsewhere", 5, cache)
     assert moved.val_targets == first.val_targets
 
 
-def test_files_that_change_while_they_are_read_are_refused(data, cache, caplog):
+def test_files_changed_while_reading_are_refused(data, cache, caplog):
     class Change(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             if "preparing" in record.getMessage():
@@ -248,14 +249,14 @@ def test_files_that_change_while_they_are_read_are_refused(data, cache, caplog):
     assert open_recording("mc_rtt", data, 5, cache).test is not None
 
 
-def test_a_cache_that_cannot_be_written_is_named_with_what_to_set(data, tmp_path):
+def test_unwritable_cache_error_names_the_variable(data, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match=r"file/cache cannot be written \(Not a directory\).*NLB_SEARCH_CACHE"):
         open_recording("mc_rtt", data, 5, tmp_path / "file" / "cache")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_cache_that_may_only_be_read_serves_what_it_holds(data, cache):
+def test_read_only_cache_serves_existing_entries(data, cache):
     open_recording("mc_rtt", data, 5, cache)
     cache.chmod(0o555)
     try:
@@ -266,7 +267,7 @@ def test_a_cache_that_may_only_be_read_serves_what_it_holds(data, cache):
         cache.chmod(0o755)
 
 
-def test_the_cache_is_where_the_environment_says(data, tmp_path, monkeypatch):
+def test_cache_folder_from_environment(data, tmp_path, monkeypatch):
     monkeypatch.setenv("NLB_SEARCH_CACHE", str(tmp_path / "named"))
     assert open_recording("mc_rtt", data).val_targets.is_relative_to(tmp_path / "named")
     monkeypatch.setenv("NLB_SEARCH_CACHE", "")
@@ -275,7 +276,7 @@ def test_the_cache_is_where_the_environment_says(data, tmp_path, monkeypatch):
     assert cache_folder().is_relative_to(tmp_path)
 
 
-def test_unknown_datasets_and_bin_widths_are_refused_with_what_there_is(data, cache):
+def test_unknown_datasets_and_bin_widths_are_refused(data, cache):
     with pytest.raises(DataError, match=r"unknown dataset 'mc_rrt': .*mc_rtt"):
         open_recording("mc_rrt", data, 5, cache)
     with pytest.raises(DataError, match="bins of 10 ms: choose 5 or 20"):

@@ -1,4 +1,4 @@
-"""Reading a damaged file may crash a process, or never end: the one that asked says so, and lives or leaves."""
+"""A subprocess that crashes or hangs while reading a damaged file is reported and never outlives its parent."""
 
 import logging
 import os
@@ -29,7 +29,7 @@ from nlb_search.data.preparing.subprocess_runner import Request
 
 @pytest.fixture(scope="module")
 def endless(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a recording of mc_rtt whose reading never ends: heaps of strings with an object of no length."""
+    """A folder with a recording of mc_rtt that libhdf5 reads forever: its string heaps have objects of length 0."""
     data = tmp_path_factory.mktemp("endless")
     foreign_nwb.write_recording(data / "mc_rtt", "mc_rtt", trials=16, neurons=5)
     path = data / "mc_rtt" / "my-train-set.nwb"
@@ -48,7 +48,7 @@ def cache(tmp_path: Path) -> Path:
 
 
 def inspect(data: Path, cache: Path) -> tuple[subprocess.Popen[str], psutil.Process]:
-    """A command that prepares the endless recording, and the process in which it does."""
+    """A command that prepares the endless recording, and its subprocess."""
     asker = subprocess.Popen(
         [*COMMAND, "inspect", "--dataset", "mc_rtt", "--data", data],
         env=os.environ | {"NLB_SEARCH_CACHE": str(cache)},
@@ -71,7 +71,7 @@ def entries(cache: Path) -> list[Path]:
     return [path for path in cache.iterdir() if path.is_dir()]
 
 
-def test_a_reading_that_never_ends_is_ended(endless: Path, cache: Path) -> None:
+def test_hanging_read_is_terminated(endless: Path, cache: Path) -> None:
     dataset = dataset_named("mc_rtt")
     source = BenchmarkRecording(dataset, find_files(dataset, endless), 5)
     with pytest.raises(DataError) as raised:
@@ -90,7 +90,7 @@ def test_a_reading_that_never_ends_is_ended(endless: Path, cache: Path) -> None:
         (signal.SIGKILL, r"was killed by SIGKILL \(out of memory\?\): .*NLB_SEARCH_CACHE"),
     ],
 )
-def test_a_crash_is_told_in_words(endless: Path, cache: Path, number: signal.Signals, says: str) -> None:
+def test_crash_of_the_subprocess_is_reported(endless: Path, cache: Path, number: signal.Signals, says: str) -> None:
     asker, reader = inspect(endless, cache)
     reader.send_signal(number)
     out, err = asker.communicate()
@@ -103,9 +103,7 @@ def test_a_crash_is_told_in_words(endless: Path, cache: Path, number: signal.Sig
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_command_takes_its_reader_along(
-    endless: Path, cache: Path, number: signal.Signals, code: int
-) -> None:
+def test_interrupted_command_ends_its_subprocess(endless: Path, cache: Path, number: signal.Signals, code: int) -> None:
     asker, reader = inspect(endless, cache)
     asker.send_signal(number)
     assert asker.communicate() == ("", "")
@@ -113,7 +111,7 @@ def test_an_interrupted_command_takes_its_reader_along(
     assert_gone(reader)
 
 
-def test_a_killed_command_takes_its_reader_along(endless: Path, cache: Path) -> None:
+def test_killed_command_ends_its_subprocess(endless: Path, cache: Path) -> None:
     asker, reader = inspect(endless, cache)
     asker.kill()
     assert_gone(reader)
@@ -121,7 +119,7 @@ def test_a_killed_command_takes_its_reader_along(endless: Path, cache: Path) -> 
     assert entries(cache) == []
 
 
-def test_what_is_logged_there_is_logged_here(
+def test_log_records_of_the_subprocess_are_forwarded(
     recordings: Path, cache: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "nlb_search")
@@ -135,7 +133,7 @@ def test_what_is_logged_there_is_logged_here(
     assert "layout.py" in caplog.text
 
 
-def test_a_script_needs_no_guard(tmp_path: Path) -> None:
+def test_script_without_main_guard(tmp_path: Path) -> None:
     script = tmp_path / "mine.py"
     script.write_text(
         "import numpy\nfrom nlb_search.data import from_arrays\n"
@@ -160,6 +158,6 @@ def test_a_script_needs_no_guard(tmp_path: Path) -> None:
     ],
     ids=lambda source: source.name,
 )
-def test_a_source_comes_through_as_it_is(source: BenchmarkRecording | OwnRecording) -> None:
+def test_request_json_round_trip(source: BenchmarkRecording | OwnRecording) -> None:
     request = Request(source, Path("cache"), "0123", 300.0)
     assert Request.from_json(request.as_json()) == request

@@ -1,4 +1,4 @@
-"""Small synthetic recordings of every layout, each made once for all tests."""
+"""Small synthetic recordings of every layout, each made once."""
 
 import logging
 from collections.abc import Callable
@@ -38,5 +38,5 @@ def binary_recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _quiet_nlb_tools() -> None:
-    """nlb_tools warns of overlapping windows and of conditions without a trial, which these recordings have."""
+    """nlb_tools warns about overlapping windows and empty conditions, which these recordings have."""
     logging.getLogger("nlb_tools").setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""The targets of the test phase, of the trials of two files, are those that nlb_tools makes of the two."""
+"""Targets of the test phase, made from two files, equal those of nlb_tools."""
 
 import shutil
 from pathlib import Path
@@ -17,7 +17,7 @@ from nlb_search.data.synthesis.truth import benchmark_targets
 
 
 @pytest.mark.parametrize("name", foreign_nwb.LAYOUTS)
-def test_targets_of_two_sessions_are_those_of_nlb_tools(tmp_path: Path, name: str) -> None:
+def test_targets_of_two_sessions_match_nlb_tools(tmp_path: Path, name: str) -> None:
     # nlb_tools joins the files of a folder in the order of their names.
     foreign_nwb.write_recording(tmp_path, name, trials=16)
     train, test = tmp_path / "session-1.nwb", tmp_path / "session-2.nwb"

@@ -1,4 +1,4 @@
-"""Latents: the process and its basis against the covariance that defines them."""
+"""Samples and basis of the latent process against its covariance."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ def covariance(n_bins: int) -> np.ndarray:
     return 0.7**2 * np.exp(-(lags**2) / (2 * 50.0**2))
 
 
-def test_samples_have_the_covariance_of_the_process() -> None:
+def test_samples_have_the_process_covariance() -> None:
     samples = PROCESS.sample(20_000, np.random.default_rng(0))
 
     for lag in (0, 5, 10, 30):

@@ -1,4 +1,4 @@
-"""The files as the benchmark's own reader, nlb_tools, finds them."""
+"""nlb_tools reads the synthesized files."""
 
 import functools
 from collections.abc import Callable
@@ -32,7 +32,7 @@ def n_window(dataset: Dataset, bin_ms: int) -> int:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_train_file_makes_whole_windows(recording: Callable[[str], Path], name: str) -> None:
+def test_train_file_has_complete_windows(recording: Callable[[str], Path], name: str) -> None:
     dataset, train = DATASETS[name], loaded(recording(name), "train", 5)
     n_train, n_val = (int((train.trial_info.split == split).sum()) for split in ("train", "val"))
 
@@ -63,9 +63,7 @@ def test_val_targets_can_be_made(recording: Callable[[str], Path], name: str) ->
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_test_file_has_whole_windows_of_heldin_neurons_and_nothing_else(
-    recording: Callable[[str], Path], name: str
-) -> None:
+def test_test_file_has_complete_windows_of_held_in_neurons_only(recording: Callable[[str], Path], name: str) -> None:
     dataset, test = DATASETS[name], loaded(recording(name), "test", 5)
 
     seen = make_eval_input_tensors(test, name, "test", save_file=False)
@@ -93,7 +91,7 @@ def test_both_files_load_as_one_recording(recording: Callable[[str], Path], name
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_bins_of_20_ms_hold_the_spikes_of_four_of_5_ms(recording: Callable[[str], Path], name: str) -> None:
+def test_20_ms_bins_are_sums_of_5_ms_bins(recording: Callable[[str], Path], name: str) -> None:
     folder = recording(name)
 
     fine, coarse = (
@@ -114,9 +112,7 @@ def test_bins_of_20_ms_hold_the_spikes_of_four_of_5_ms(recording: Callable[[str]
         ("dmfc_rsg", set()),
     ],
 )
-def test_train_file_has_the_behavior_of_its_layout(
-    recording: Callable[[str], Path], name: str, behavior: set[str]
-) -> None:
+def test_train_file_has_behavior(recording: Callable[[str], Path], name: str, behavior: set[str]) -> None:
     train = loaded(recording(name), "train", 5)
 
     assert set(train.data.columns.get_level_values(0)) == behavior | {"spikes", "heldout_spikes"}
@@ -126,7 +122,7 @@ def test_train_file_has_the_behavior_of_its_layout(
 
 
 @pytest.mark.parametrize("name", ["area2_bump", "dmfc_rsg"])
-def test_some_trials_belong_to_no_split(recording: Callable[[str], Path], name: str) -> None:
+def test_some_trials_have_no_split(recording: Callable[[str], Path], name: str) -> None:
     trials = loaded(recording(name), "train", 5).trial_info
 
     unused = trials[trials.split == "none"]
@@ -134,13 +130,13 @@ def test_some_trials_belong_to_no_split(recording: Callable[[str], Path], name: 
     assert unused[DATASETS[name].align_field].isna().all()
 
 
-def test_random_target_segments_follow_each_other(recording: Callable[[str], Path]) -> None:
+def test_random_target_trials_are_contiguous(recording: Callable[[str], Path]) -> None:
     trials = loaded(recording("mc_rtt"), "train", 5).trial_info
 
     assert (trials.start_time.diff().dropna().dt.total_seconds().round(6) == 0.6).all()
 
 
-def test_timing_trials_are_told_by_their_events(recording: Callable[[str], Path]) -> None:
+def test_timing_trial_events_are_ordered(recording: Callable[[str], Path]) -> None:
     trials = loaded(recording("dmfc_rsg"), "train", 5).trial_info.query("split != 'none'")
 
     def since(later: str, earlier: str) -> np.ndarray:

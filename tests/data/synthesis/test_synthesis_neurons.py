@@ -11,7 +11,7 @@ def population(n_heldin: int = 60, n_heldout: int = 20, gain: float = 0.8):
     return draw_population(n_heldin, n_heldout, 4, gain, 8.0, np.random.default_rng(0))
 
 
-def test_mean_rates_are_those_of_cortex() -> None:
+def test_mean_rates_are_realistic() -> None:
     neurons = population(600, 200)
     latents = np.random.default_rng(1).standard_normal((20_000, 4))
 
@@ -22,7 +22,7 @@ def test_mean_rates_are_those_of_cortex() -> None:
     assert np.mean(rates_hz > PEAK_RATE_HZ) < 0.001
 
 
-def test_heldout_neurons_stand_among_heldin_ones() -> None:
+def test_held_out_neurons_are_interleaved_with_held_in_neurons() -> None:
     neurons = population()
     heldin, heldout = neurons.unit_ids[:60], neurons.unit_ids[60:]
 
@@ -32,20 +32,20 @@ def test_heldout_neurons_stand_among_heldin_ones() -> None:
     assert heldout.min() < heldin.max() / 2
 
 
-def test_counts_are_poisson_around_the_rates() -> None:
+def test_counts_are_poisson() -> None:
     neurons = population()
     latents = GaussianProcess(4, 100.0, 1.0).sample(20_000, np.random.default_rng(2))
     rates = neurons.rates(latents)
 
     counts = draw_counts(neurons, latents, np.random.default_rng(3))
 
-    # The sum over bins of a neuron has this standard deviation; the variance of what rates leave is the rates'.
+    # The standard deviation of a neuron's sum over bins; the variance of Poisson counts equals their mean.
     z = (counts.sum(axis=0) - rates.sum(axis=0)) / np.sqrt(rates.sum(axis=0))
     assert np.abs(z).max() < 4.5
     assert np.var(counts - rates) == pytest.approx(rates.mean(), rel=0.03)
 
 
-def test_spike_times_fall_in_their_bins() -> None:
+def test_spike_times_lie_within_their_bins() -> None:
     counts = np.random.default_rng(4).poisson(0.3, size=(500, 3)).astype(np.uint8)
 
     for neuron, times in enumerate(draw_spike_times(counts, np.random.default_rng(5))):

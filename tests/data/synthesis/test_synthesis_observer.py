@@ -1,4 +1,4 @@
-"""The observer: against brute-force integration, and between what is too simple and what is true."""
+"""The Bayes observer against brute-force integration, and between smoothing and the true rates."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def integrated(
 
 @pytest.mark.parametrize("spiking", [POISSON, BINARY])
 @pytest.mark.parametrize("n_latents", [1, 2])
-def test_rates_agree_with_brute_force_integration(n_latents: int, spiking: Spiking) -> None:
+def test_rates_match_brute_force_integration(n_latents: int, spiking: Spiking) -> None:
     process = GaussianProcess(n_latents, 40.0, 0.5)
     population = draw_population(8, 2, n_latents, 0.9, 40.0, np.random.default_rng(1), spiking)
     means = np.random.default_rng(2).standard_normal((2, 10, n_latents))
@@ -52,7 +52,7 @@ def test_rates_agree_with_brute_force_integration(n_latents: int, spiking: Spiki
     np.testing.assert_allclose(predicted, expected, rtol=0.05)
 
 
-def test_without_a_spike_or_a_neuron_to_see_the_prior_is_left() -> None:
+def test_posterior_without_observations_is_the_prior() -> None:
     process = GaussianProcess(1, 40.0, 1.0)
     silent = Population(np.array([[0.0], [0.6]]), np.log([1e-9, 0.05]), np.arange(2), n_heldin=1)
 
@@ -63,7 +63,7 @@ def test_without_a_spike_or_a_neuron_to_see_the_prior_is_left() -> None:
 
 @pytest.fixture(scope="module", params=[POISSON, BINARY], ids=["poisson", "binary"])
 def session(request: pytest.FixtureRequest) -> Session:
-    """Two hundred segments of a random-target session, seen by thirty neurons."""
+    """Two hundred segments of a random-target session with thirty neurons."""
     task = TASKS["random-target"](dataset_named("mc_rtt"), np.random.default_rng(0))
     recipe = task.recipe
     population = draw_population(
@@ -88,7 +88,7 @@ def smoothing_co_bps(session: Session) -> float:
     return float(bits_per_spike(rates, targets("val")))
 
 
-def test_ceiling_lies_between_smoothing_and_the_true_rates(session: Session) -> None:
+def test_ceiling_is_between_smoothing_and_true_rates(session: Session) -> None:
     scores = observer_scores(session, "val", np.random.default_rng(3))
 
     assert 0.05 < smoothing_co_bps(session) < scores.co_bps < scores.oracle_co_bps
@@ -98,7 +98,7 @@ def test_ceiling_lies_between_smoothing_and_the_true_rates(session: Session) -> 
 @pytest.mark.parametrize(
     ("name", "n_heldin", "n_heldout", "n_trials"), [("mc_rtt", 60, 20, 100), ("area2_bump", 49, 16, 98)]
 )
-def test_ceiling_leaves_room_for_a_search(name: str, n_heldin: int, n_heldout: int, n_trials: int) -> None:
+def test_ceiling_exceeds_smoothing_by_a_margin(name: str, n_heldin: int, n_heldout: int, n_trials: int) -> None:
     dataset = dataset_named(name)
     task = TASKS[dataset.layout](dataset, np.random.default_rng(0))
     recipe = task.recipe

@@ -1,4 +1,4 @@
-"""Making a recording: sizes, repeatability, refusals, and nothing left behind."""
+"""Synthesizing a recording: sizes, reproducibility, invalid options and failed writes."""
 
 import signal
 import subprocess
@@ -38,7 +38,7 @@ def spike_times(folder: Path) -> dict[str, np.ndarray]:
     return found
 
 
-def test_same_seed_gives_the_same_spikes(tmp_path: Path) -> None:
+def test_same_seed_gives_same_spikes(tmp_path: Path) -> None:
     first, again, other = (
         spike_times(synthesize("mc_rtt", tmp_path / name, SynthesisOptions(seed, 24, 6)))
         for name, seed in (("first", 3), ("again", 3), ("other", 4))
@@ -50,7 +50,7 @@ def test_same_seed_gives_the_same_spikes(tmp_path: Path) -> None:
         assert not np.array_equal(times, other[name])
 
 
-def test_files_lie_as_dandi_serves_them(recording: Callable[[str], Path]) -> None:
+def test_folder_layout_is_that_of_dandi(recording: Callable[[str], Path]) -> None:
     folder = recording("mc_maze_small")
 
     found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
@@ -64,7 +64,7 @@ def test_files_lie_as_dandi_serves_them(recording: Callable[[str], Path]) -> Non
 
 
 @pytest.mark.parametrize("name", DATASETS)
-def test_real_sizes_are_the_default(name: str) -> None:
+def test_default_sizes_are_those_of_the_dataset(name: str) -> None:
     dataset = DATASETS[name]
 
     sizes = sizes_of(dataset, TASKS[dataset.layout].min_trials, SynthesisOptions())
@@ -73,21 +73,21 @@ def test_real_sizes_are_the_default(name: str) -> None:
     assert (sizes.n_train + sizes.n_val, sizes.n_test) == (dataset.n_train_val, dataset.n_test)
 
 
-def test_smaller_sizes_keep_the_real_shares() -> None:
+def test_smaller_sizes_keep_split_proportions() -> None:
     sizes = sizes_of(DATASETS["mc_rtt"], 4, SynthesisOptions(n_trials=500, n_neurons=80))
 
     assert (sizes.n_heldin, sizes.n_heldout) == (60, 20)
     assert (sizes.n_train, sizes.n_val, sizes.n_test) == (300, 100, 100)
 
 
-def test_two_neurons_are_one_heldin_and_one_heldout() -> None:
+def test_two_neurons_give_one_held_in_and_one_held_out() -> None:
     sizes = sizes_of(DATASETS["mc_rtt"], 4, SynthesisOptions(n_neurons=2))
 
     assert (sizes.n_heldin, sizes.n_heldout) == (1, 1)
 
 
 @pytest.mark.parametrize("name", DATASETS)
-def test_too_few_trials_are_refused_with_a_number_that_is_enough(name: str, tmp_path: Path) -> None:
+def test_too_few_trials_error_gives_a_sufficient_number(name: str, tmp_path: Path) -> None:
     dataset = DATASETS[name]
     min_trials = TASKS[dataset.layout].min_trials
 
@@ -109,7 +109,7 @@ def test_too_few_trials_are_refused_with_a_number_that_is_enough(name: str, tmp_
         ("mc_rt", SynthesisOptions(), "unknown dataset 'mc_rt'"),
     ],
 )
-def test_nonsense_is_refused_before_anything_is_written(
+def test_invalid_options_are_refused_before_writing(
     tmp_path: Path, name: str, options: SynthesisOptions, message: str
 ) -> None:
     with pytest.raises(DataError, match=message):
@@ -118,7 +118,7 @@ def test_nonsense_is_refused_before_anything_is_written(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_recording_that_exists_is_kept(tmp_path: Path) -> None:
+def test_existing_recording_is_kept(tmp_path: Path) -> None:
     (tmp_path / "mc_rtt").mkdir()
     (tmp_path / "mc_rtt" / "mine.txt").write_text("kept")
 
@@ -128,7 +128,7 @@ def test_a_recording_that_exists_is_kept(tmp_path: Path) -> None:
     assert (tmp_path / "mc_rtt" / "mine.txt").read_text() == "kept"
 
 
-def test_a_file_in_the_place_of_the_folder_is_kept(tmp_path: Path) -> None:
+def test_file_at_the_path_of_the_folder_is_kept(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("kept")
 
     with pytest.raises(DataError, match=r"cannot write to .*out"):
@@ -137,8 +137,8 @@ def test_a_file_in_the_place_of_the_folder_is_kept(tmp_path: Path) -> None:
     assert (tmp_path / "out").read_text() == "kept"
 
 
-def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
-    """The process may write no file above 500 kB, as if the disk were full in the middle of one."""
+def test_failed_write_leaves_no_files(tmp_path: Path) -> None:
+    """The process may write no file larger than 500 kB, which is like a full disk."""
     done = subprocess.run(
         [sys.executable, "-c", MAKE_A_LARGE_ONE, str(tmp_path), "500000"], capture_output=True, text=True, check=False
     )
@@ -147,7 +147,7 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_killed_process_leaves_no_recording(tmp_path: Path) -> None:
+def test_killed_process_leaves_no_recording(tmp_path: Path) -> None:
     process = subprocess.Popen([sys.executable, "-c", MAKE_A_LARGE_ONE, str(tmp_path), "0"])
     deadline = time.monotonic() + 60
     while not list(tmp_path.rglob("*.nwb")) and time.monotonic() < deadline:

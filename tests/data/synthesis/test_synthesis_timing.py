@@ -1,4 +1,4 @@
-"""The timing layout: what its latents tell of the interval, and where nlb_tools cuts its windows."""
+"""The timing layout: rates depend on the interval, and windows match nlb_tools."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def session() -> Session:
     return simulate(task, population, ["test"] * 200 + ["val"] * 100, np.random.default_rng(2))
 
 
-def test_rates_change_faster_before_a_shorter_interval(session: Session) -> None:
+def test_rates_change_faster_for_shorter_intervals(session: Session) -> None:
     trials = session.trials("test")
     heldout = session.spikes("test")[:, :N_WINDOW, session.population.n_heldin :]
     heldout[~session.task.scored(trials, session.task.window_times(trials)[:, :N_WINDOW])] = np.nan
@@ -31,7 +31,7 @@ def test_rates_change_faster_before_a_shorter_interval(session: Session) -> None
     assert speed_tp_correlation(heldout, session.rates("test")[:, :N_WINDOW], behavior) < -0.4
 
 
-def test_windows_end_after_go_by_the_jitter_of_nlb_tools(session: Session) -> None:
+def test_window_jitter_matches_nlb_tools(session: Session) -> None:
     trials = session.trials("val")
 
     shifts = session.task.shifts_ms(trials)
@@ -43,7 +43,7 @@ def test_windows_end_after_go_by_the_jitter_of_nlb_tools(session: Session) -> No
     assert not session.task.shifts_ms(session.trials("test")).any()
 
 
-def test_every_split_has_enough_of_each_context_for_tp_corr() -> None:
+def test_every_split_has_enough_trials_per_context_for_tp_corr() -> None:
     task = Timing(dataset_named("dmfc_rsg"), np.random.default_rng(0))
 
     trials = task.schedule(["val"] * task.min_trials + ["train"] * 75, np.random.default_rng(3)).trials

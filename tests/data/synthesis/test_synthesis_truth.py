@@ -1,4 +1,4 @@
-"""The truth beside the files: scored by the benchmark's own scorer against the benchmark's own targets."""
+"""True rates of a synthetic recording, scored by nlb_tools."""
 
 import functools
 from collections.abc import Callable
@@ -34,7 +34,7 @@ def train_recording(folder: Path) -> NWBDataset:
 
 
 def submission(name: str, train: np.ndarray, evaluated: np.ndarray) -> dict:
-    """Rates of window + forward as a submission file has them."""
+    """Rates of window and forward bins in the format of a submission."""
     n_window = DATASETS[name].window_length_ms // 5
     return {
         name: {
@@ -55,7 +55,7 @@ def scores(targets: dict, rates: dict) -> dict[str, float]:
 
 
 def train_spikes(folder: Path) -> np.ndarray:
-    """Counts of the train trials as nlb_tools makes them, shaped as the truth's rates."""
+    """Counts of the train trials made by nlb_tools, with the shape of the true rates."""
     tensors = make_train_input_tensors(
         train_recording(folder), folder.name, "train", save_file=False, include_forward_pred=True
     )
@@ -67,7 +67,7 @@ def train_spikes(folder: Path) -> np.ndarray:
 
 
 def in_table_order(truth: dict, recording: NWBDataset) -> np.ndarray:
-    """True rates of train and val trials together, as the test phase trains on them."""
+    """True rates of train and val trials, in the order of the trial table."""
     split = recording.trial_info.split
     split = split[split.isin(["train", "val"])].to_numpy()
     rates = np.empty((len(split), *truth["truth"]["rates_train"].shape[1:]))
@@ -77,7 +77,7 @@ def in_table_order(truth: dict, recording: NWBDataset) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_true_rates_score_as_the_file_says_on_test(recording: Callable[[str], Path], name: str) -> None:
+def test_true_rates_reach_the_stored_test_score(recording: Callable[[str], Path], name: str) -> None:
     folder = recording(name)
     truth = truth_of(folder)
 
@@ -93,7 +93,7 @@ def test_true_rates_score_as_the_file_says_on_test(recording: Callable[[str], Pa
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_true_rates_score_as_the_file_says_on_val(recording: Callable[[str], Path], name: str) -> None:
+def test_true_rates_reach_the_stored_val_score(recording: Callable[[str], Path], name: str) -> None:
     """This holds only if windows, jitter and the order of trials and neurons are those of nlb_tools."""
     folder = recording(name)
     truth = truth_of(folder)
@@ -113,12 +113,12 @@ def test_spikes_follow_the_true_rates(recording: Callable[[str], Path], name: st
     assert rates.shape == spikes.shape
     z = (spikes - rates).sum(axis=(0, 1)) / np.sqrt(rates.sum(axis=(0, 1)))
     assert np.abs(z).max() < 4.5
-    # Poisson spikes of these rates correlate with them as much as the rates' own spread allows.
+    # The correlation of Poisson spikes with their rates is limited by the variance of the rates.
     expected = np.std(rates) / np.sqrt(np.var(rates) + np.mean(rates))
     assert np.corrcoef(rates.ravel(), spikes.ravel())[0, 1] == pytest.approx(expected, rel=0.1)
 
 
-def test_a_binary_recording_has_at_most_one_spike_a_bin_with_the_true_rate_as_its_chance(
+def test_binary_recording_is_bernoulli(
     binary_recording: Path,
 ) -> None:
     spikes, rates = train_spikes(binary_recording), truth_of(binary_recording)["truth"]["rates_train"].astype(float)
@@ -129,7 +129,7 @@ def test_a_binary_recording_has_at_most_one_spike_a_bin_with_the_true_rate_as_it
     assert np.abs(z).max() < 4.5
 
 
-def test_a_binary_recording_is_scored_as_its_file_says(binary_recording: Path) -> None:
+def test_true_rates_of_binary_recording_reach_the_stored_score(binary_recording: Path) -> None:
     truth = truth_of(binary_recording)
 
     rates = submission("mc_rtt", in_table_order(truth, train_recording(binary_recording)), truth["truth"]["rates_test"])
@@ -141,7 +141,7 @@ def test_a_binary_recording_is_scored_as_its_file_says(binary_recording: Path) -
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_targets_are_those_of_the_benchmarks_server(recording: Callable[[str], Path], name: str) -> None:
+def test_targets_have_the_benchmark_format(recording: Callable[[str], Path], name: str) -> None:
     truth = truth_of(recording(name))
     n_test = len(truth["truth"]["rates_test"])
 
@@ -156,7 +156,7 @@ def test_targets_are_those_of_the_benchmarks_server(recording: Callable[[str], P
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_ceiling_is_below_the_true_rates(recording: Callable[[str], Path], name: str) -> None:
+def test_ceiling_is_below_the_score_of_true_rates(recording: Callable[[str], Path], name: str) -> None:
     folder = recording(name)
     ceiling, attributes = read_ceiling(folder / f"{name}_truth.h5"), truth_of(folder)["attributes"]
 
@@ -166,7 +166,7 @@ def test_ceiling_is_below_the_true_rates(recording: Callable[[str], Path], name:
     assert ceiling.fp_bps_test == attributes["fp_bps_test"]
 
 
-def test_a_file_without_a_ceiling_is_refused(tmp_path: Path) -> None:
+def test_file_without_ceiling_is_refused(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["x"] = 1
 

@@ -13,7 +13,7 @@ CHAINS = st.builds(
 
 
 @given(CHAINS)
-def test_printing_a_chain_gives_the_text_back(links: list[str]) -> None:
+def test_chain_text_round_trip(links: list[str]) -> None:
     text = " -> ".join(links)
     assert str(parse_chain(text)) == text
 
@@ -24,17 +24,17 @@ def test_spaces_and_case_do_not_matter(links: list[str], arrow: str) -> None:
 
 
 @pytest.mark.parametrize("name", KNOWN_CHAINS)
-def test_known_names_stand_for_their_chains(name: str) -> None:
+def test_named_chains(name: str) -> None:
     assert str(parse_chain(name)) == KNOWN_CHAINS[name]
     assert parse_chain(f" {name.upper()} ") == parse_chain(KNOWN_CHAINS[name])
 
 
-def test_a_known_mean_stands_for_its_chains_and_each_chain_comes_once() -> None:
+def test_named_mean_expands_to_unique_chains() -> None:
     chains = chains_named(["FF -> exp", "Neural-R-RoBERTa", "ff->exp", "rnnf"])
     assert list(map(str, chains)) == ["FF -> exp", KNOWN_CHAINS["rnnf"], KNOWN_CHAINS["neural-roberta"]]
 
 
-def test_a_mean_is_offered_where_a_name_is_not_known() -> None:
+def test_unknown_name_error_suggests_means() -> None:
     with pytest.raises(ChainError, match="write one of rnnf, neural-roberta, neural-r-roberta, or blocks"):
         chains_named(["neural-s-roberta"])
 
@@ -56,7 +56,7 @@ def test_a_mean_is_offered_where_a_name_is_not_known() -> None:
         ("lfads", 1, ">>lfads<<", "is not a known chain"),
     ],
 )
-def test_errors_point_at_the_place(text: str, place: int, marked: str, why: str) -> None:
+def test_errors_mark_the_position(text: str, place: int, marked: str, why: str) -> None:
     with pytest.raises(ChainError) as error:
         parse_chain(text)
     message = str(error.value)
@@ -66,7 +66,7 @@ def test_errors_point_at_the_place(text: str, place: int, marked: str, why: str)
     assert len(message.splitlines()) == 2
 
 
-def test_a_chain_has_only_the_hyperparameters_that_change_it() -> None:
+def test_chain_hyperparameters() -> None:
     assert "bidirectional" in parse_chain("GRU -> FF -> exp").hyperparameters
     assert "bidirectional" not in parse_chain("FF -> RoBERTa -> FF -> exp").hyperparameters
     assert {"lr", "l2_weight", "mask_ratio"} <= parse_chain("FF -> exp").hyperparameters

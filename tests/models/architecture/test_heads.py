@@ -8,13 +8,13 @@ from nlb_search.models.architecture.heads import HEADS
 OUTPUT = torch.linspace(-5, 2, 30)
 
 
-def test_exp_is_the_poisson_likelihood_up_to_what_no_rate_changes() -> None:
+def test_exp_head_is_poisson_likelihood_up_to_a_constant() -> None:
     counts = torch.arange(30) % 4.0
     exact = -Poisson(OUTPUT.exp()).log_prob(counts)
     assert_close(HEADS["exp"].loss(OUTPUT, counts) + torch.lgamma(counts + 1), exact)
 
 
-def test_sigmoid_is_the_bernoulli_likelihood_and_its_rates_are_expected_counts() -> None:
+def test_sigmoid_head_is_bernoulli_likelihood() -> None:
     counts = torch.arange(30) % 2.0
     spike = Bernoulli(logits=OUTPUT)
     assert_close(HEADS["Sigmoid"].loss(OUTPUT, counts), -spike.log_prob(counts))
@@ -22,11 +22,11 @@ def test_sigmoid_is_the_bernoulli_likelihood_and_its_rates_are_expected_counts()
 
 
 @pytest.mark.parametrize("name", HEADS)
-def test_the_start_predicts_the_mean_counts(name: str) -> None:
+def test_initial_output_predicts_mean_counts(name: str) -> None:
     mean = torch.tensor([0.02, 0.3, 0.7])
     assert_close(HEADS[name].rates(HEADS[name].start(mean)), mean)
 
 
 @pytest.mark.parametrize("name", HEADS)
-def test_a_silent_neuron_starts_at_a_finite_output(name: str) -> None:
+def test_initial_output_of_silent_neuron_is_finite(name: str) -> None:
     assert torch.isfinite(HEADS[name].start(torch.zeros(1))).all()

@@ -25,14 +25,14 @@ def _network(chain: str, hyper: Hyperparameters | None = None, mean: float = 0.1
 
 
 @pytest.mark.parametrize("chain", CHAINS)
-def test_predicts_a_positive_rate_for_every_neuron_and_bin(chain: str) -> None:
+def test_predicted_rates_are_positive(chain: str) -> None:
     rates = predict(_network(chain), torch.poisson(torch.full((5, 12, 6), 0.2)))
     assert rates.shape == (5, 16, 9)
     assert (rates > 0).all()
 
 
 @pytest.mark.parametrize("chain", CHAINS)
-def test_starts_near_the_mean_rate(chain: str) -> None:
+def test_initial_rates_are_near_the_mean(chain: str) -> None:
     network = _network(chain, mean=0.05)
     for parameter in network.blocks.parameters():
         torch.nn.init.zeros_(parameter)
@@ -40,13 +40,13 @@ def test_starts_near_the_mean_rate(chain: str) -> None:
 
 
 @pytest.mark.parametrize("chain", CHAINS)
-def test_a_trial_does_not_see_the_others(chain: str) -> None:
+def test_trials_are_independent(chain: str) -> None:
     network = _network(chain)
     heldin = torch.poisson(torch.full((7, 12, 6), 0.3))
     assert_close(predict(network, heldin)[2:3], predict(network, heldin[2:3]), atol=1e-5, rtol=1e-4)
 
 
-def test_num_layers_wins_over_the_number_in_the_chain_and_is_it_by_default() -> None:
+def test_num_layers_overrides_the_number_in_the_chain() -> None:
     def layers(text: str, searched: int | None) -> int:
         network = _network(text, Hyperparameters(num_layers=searched))
         return sum(name.endswith("state_weight_D3HH") for name, _ in network.blocks.named_parameters())
@@ -57,13 +57,13 @@ def test_num_layers_wins_over_the_number_in_the_chain_and_is_it_by_default() -> 
 
 
 @pytest.mark.parametrize(("chain", "published"), [("rnnf", 0.15), ("neural-roberta", 0.32)])
-def test_chains_have_the_published_number_of_parameters(chain: str, published: float) -> None:
+def test_published_parameter_counts(chain: str, published: float) -> None:
     """On mc_rtt with hidden 64, in millions: within a tenth, for the published work does not give every width."""
     sizes = Sizes(n_heldin=98, n_heldout=32, n_window=120, n_forward=40)
     network = Network(parse_chain(chain), sizes, Hyperparameters(hidden=64), torch.ones(sizes.n_neurons))
     assert sum(parameter.numel() for parameter in network.parameters()) / 1e6 == pytest.approx(published, rel=0.1)
 
 
-def test_a_chain_that_does_not_reach_all_neurons_is_refused() -> None:
+def test_chain_with_wrong_output_width_is_refused() -> None:
     with pytest.raises(ChainError, match="80 channels, but the recording has 9 neurons: insert FF before exp"):
         _network("GRU(2) -> exp")

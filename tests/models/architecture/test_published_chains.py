@@ -1,4 +1,4 @@
-"""Every chain with a published val score on mc_rtt can be written, built and trained."""
+"""Every chain with a published val score on mc_rtt can be parsed, built and trained."""
 
 import pytest
 import torch
@@ -36,12 +36,12 @@ CHAINS = (
 
 
 @pytest.mark.parametrize("text", CHAINS)
-def test_its_text_is_read_and_printed_back(text: str) -> None:
+def test_published_chain_text_round_trip(text: str) -> None:
     assert str(parse_chain(text)) == text
 
 
 @pytest.mark.parametrize("text", CHAINS)
-def test_it_is_built_for_mc_rtt_and_predicts_a_positive_rate_for_every_neuron_and_bin(text: str) -> None:
+def test_published_chain_predicts_positive_rates(text: str) -> None:
     torch.manual_seed(0)
     network = Network(parse_chain(text), MC_RTT, Hyperparameters(), torch.full((MC_RTT.n_neurons,), 0.05))
     rates_BTN = predict(network, torch.poisson(torch.full((2, MC_RTT.n_window, MC_RTT.n_heldin), 0.05)))
@@ -51,7 +51,7 @@ def test_it_is_built_for_mc_rtt_and_predicts_a_positive_rate_for_every_neuron_an
 
 
 @pytest.mark.parametrize("text", CHAINS)
-def test_it_learns_of_held_out_neurons_from_held_in_ones(text: str) -> None:
+def test_published_chain_learns_held_out_neurons(text: str) -> None:
     chain = parse_chain(text)
     train, val = (swinging(n_trials, seed, chain.head.max_spikes) for n_trials, seed in ((64, 1), (32, 2)))
     hyper = Hyperparameters(hidden=16, lr=0.02, dropout=0.1)

@@ -1,4 +1,4 @@
-"""RoBERTa and Trans: heads that fit any width, and bins that know where in the trial they are."""
+"""RoBERTa and Trans: number of attention heads, and positions of bins."""
 
 import pytest
 import torch
@@ -19,7 +19,7 @@ both = pytest.mark.parametrize("name", ["RoBERTa", "Trans"])
 
 
 def _block(name: str) -> Attention:
-    """A block whose positions weigh as much as what it reads, as training may make them."""
+    """A block whose positional embeddings are as large as its inputs."""
     torch.manual_seed(0)
     block = BLOCKS[name](WIDTH, SIZES, Hyperparameters(), 2).eval()
     assert isinstance(block, Attention)
@@ -34,7 +34,7 @@ def _output(block: Attention, x_TC: Tensor, bins_T: Tensor) -> Tensor:
 
 
 def _of_torch(block: Attention) -> nn.TransformerEncoder:
-    """Torch's own encoder, of the same weights."""
+    """Torch's encoder with the same weights."""
     layer = nn.TransformerEncoderLayer(
         WIDTH, heads_for(WIDTH), 2 * WIDTH, activation="gelu", batch_first=True, norm_first=block.norm_first
     )
@@ -56,7 +56,7 @@ def _of_torch(block: Attention) -> nn.TransformerEncoder:
 
 
 @given(st.integers(1, 200))
-def test_there_are_as_many_heads_as_divide_the_width_evenly(width: int) -> None:
+def test_number_of_heads_divides_width(width: int) -> None:
     heads = heads_for(width)
     assert 1 <= heads <= MAX_HEADS
     assert width % heads == 0
@@ -65,13 +65,13 @@ def test_there_are_as_many_heads_as_divide_the_width_evenly(width: int) -> None:
 
 @both
 @pytest.mark.parametrize("width", [1, 130, 131])
-def test_it_is_built_for_any_width(name: str, width: int) -> None:
+def test_any_width_is_supported(name: str, width: int) -> None:
     block = BLOCKS[name](width, SIZES, Hyperparameters(), 1).eval()
     assert block(torch.randn(2, SIZES.n_bins, width), torch.arange(SIZES.n_bins).expand(2, -1)).shape[2] == width
 
 
 @both
-def test_bins_in_another_order_are_another_trial_unless_their_positions_move_with_them(name: str) -> None:
+def test_equivariance_to_permuted_bins_with_positions(name: str) -> None:
     block, x_TC = _block(name), torch.randn(SIZES.n_bins, WIDTH)
     bins_T, order_T = torch.arange(SIZES.n_bins), torch.randperm(SIZES.n_bins)
     in_order_TC = _output(block, x_TC, bins_T)[order_T]
@@ -80,7 +80,7 @@ def test_bins_in_another_order_are_another_trial_unless_their_positions_move_wit
 
 
 @both
-def test_it_is_the_encoder_of_torch_with_positions_added(name: str) -> None:
+def test_equals_torch_encoder_with_positions(name: str) -> None:
     block, x_TC = _block(name), torch.randn(SIZES.n_bins, WIDTH)
     with torch.no_grad():
         expected_BTC = _of_torch(block)((x_TC + block.position_TC).unsqueeze(0))
@@ -88,7 +88,7 @@ def test_it_is_the_encoder_of_torch_with_positions_added(name: str) -> None:
 
 
 @both
-def test_a_crop_is_the_part_of_a_whole_window_in_which_it_attends_to_nothing_else(name: str) -> None:
+def test_crop_equals_window_masked_to_the_crop(name: str) -> None:
     block, x_TC = _block(name), torch.randn(SIZES.n_bins, WIDTH)
     crop = slice(10, 18)
     cut_TT = torch.ones(SIZES.n_bins, SIZES.n_bins, dtype=torch.bool).fill_diagonal_(False)

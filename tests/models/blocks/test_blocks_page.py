@@ -1,4 +1,4 @@
-"""docs/blocks.md tells of every block that there is, and truly."""
+"""docs/blocks.md describes every block correctly."""
 
 import re
 from dataclasses import fields
@@ -21,14 +21,14 @@ PAGE = Path(__file__).parents[3] / "docs" / "blocks.md"
 ROW = re.compile(r"^\| `(?P<written>[^`]+)` \|[^|]+\|[^|]+\| (?P<settings>[^|]+) \|$", re.MULTILINE)
 
 
-def test_the_table_lists_every_block_with_its_form_and_settings() -> None:
+def test_blocks_table_lists_every_block() -> None:
     listed = {row["written"]: set(row["settings"].split(", ")) for row in ROW.finditer(PAGE.read_text())}
     assert listed == {
         f"{block.name}(n)" if block.takes_layers else block.name: set(block.uses) for block in BLOCKS.values()
     }
 
 
-def test_the_block_that_the_page_adds_trains_beside_others_as_it_would_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_example_block_trains_side_by_side_as_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     example = re.search(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     assert example is not None
     written: dict[str, Any] = {}
@@ -53,6 +53,6 @@ def test_the_block_that_the_page_adds_trains_beside_others_as_it_would_alone(mon
             assert progress.co_bps == pytest.approx(alone[epoch].co_bps, abs=1e-4)
 
 
-def test_every_setting_of_a_block_is_a_hyperparameter() -> None:
+def test_block_settings_are_hyperparameters() -> None:
     known = {field.name for field in fields(Hyperparameters)}
     assert {name for block in BLOCKS.values() for name in block.uses} <= known

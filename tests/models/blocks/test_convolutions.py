@@ -1,4 +1,4 @@
-"""Conv, Conv(smooth) and Deconv: which bins they read, and where they start."""
+"""Conv, Conv(smooth) and Deconv: receptive fields and initialization."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def _output(block: Block, x_BTC: Tensor) -> Tensor:
 
 @pytest.mark.parametrize(("name", "width"), [("Conv", WIDTH), ("Conv(smooth)", WIDTH), ("Deconv", SIZES.n_neurons)])
 @pytest.mark.parametrize("n_bins", [1, 4, 50])
-def test_the_bins_stay_and_the_width_is_what_the_block_says(name: str, width: int, n_bins: int) -> None:
+def test_output_shape(name: str, width: int, n_bins: int) -> None:
     block = _block(name)
     assert block.width == width
     assert _output(block, torch.randn(2, n_bins, WIDTH)).shape == (2, n_bins, width)
@@ -36,7 +36,7 @@ def test_the_bins_stay_and_the_width_is_what_the_block_says(name: str, width: in
 
 @pytest.mark.parametrize(("name", "reach"), [("Conv", 2), ("Deconv", 2), ("Conv(smooth)", 10)])
 @pytest.mark.parametrize("changed", [0, 23, 49])
-def test_a_bin_depends_on_itself_and_its_neighbours_and_on_no_other(name: str, reach: int, changed: int) -> None:
+def test_receptive_field(name: str, reach: int, changed: int) -> None:
     block = _block(name)
     x_BTC = torch.randn(1, SIZES.n_bins, WIDTH)
     other_BTC = x_BTC.clone()
@@ -46,7 +46,7 @@ def test_a_bin_depends_on_itself_and_its_neighbours_and_on_no_other(name: str, r
     assert set(moved_T.nonzero().flatten().tolist()) == near
 
 
-def test_the_smoother_starts_as_a_gaussian_of_every_channel() -> None:
+def test_smoother_is_initialized_as_gaussian() -> None:
     spikes_BTC = torch.poisson(torch.full((3, SIZES.n_bins, WIDTH), 0.3))
     smooth = gaussian_filter1d(
         spikes_BTC.double().numpy(), KERNEL_SD_BINS, axis=1, mode="constant", radius=KERNEL_BINS // 2

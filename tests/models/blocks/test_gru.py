@@ -1,4 +1,4 @@
-"""GRU is torch's own, in its outputs and its gradients, and so is its recurrence for networks side by side."""
+"""Outputs and gradients of GRU equal those of torch, also for networks side by side."""
 
 from collections.abc import Callable
 
@@ -41,7 +41,7 @@ def _parts(read: Callable[[str], Tensor], layer: int, n_directions: int) -> _Par
 def _copy(theirs: nn.GRU, ours: GRU) -> None:
     for number, layer in enumerate(ours.layers):
         parts = _parts(theirs.get_parameter, number, ours.n_directions)
-        # The state's bias of update and reset only adds to the input's.
+        # The recurrent biases of the update and reset gates are added to the input biases.
         bias = parts["bias"].clone()
         bias[:, :CANDIDATE] += parts["state_bias"][:, :CANDIDATE]
         with torch.no_grad():
@@ -60,7 +60,7 @@ def _copy(theirs: nn.GRU, ours: GRU) -> None:
     n_trials=st.integers(1, 5),
     seed=st.integers(0, 2**31),
 )
-def test_outputs_and_gradients_are_those_of_torch(
+def test_outputs_and_gradients_match_torch(
     layers: int, hidden: int, bidirectional: bool, n_bins: int, n_trials: int, seed: int
 ) -> None:
     torch.manual_seed(seed)
@@ -101,13 +101,13 @@ def _random(*shape: int) -> tuple[Tensor, Tensor, Tensor]:
 @pytest.mark.parametrize("shape", [(1, 1, 1, 1), (1, 3, 4, 2), (2, 2, 3, 2), (2, 1, 5, 1)])
 def test_gradients_of_the_recurrence_equal_finite_differences(shape: tuple[int, ...]) -> None:
     torch.manual_seed(0)
-    # Of what the recurrence gives only the states have a gradient: where they have none, nobody asks.
+    # Only the states of the recurrence have gradients.
     assert torch.autograd.gradcheck(gated_recurrence, _random(*shape), check_undefined_grad=False)
 
 
 @pytest.mark.parametrize("shared", [None, 0, 1, 2])
 @pytest.mark.parametrize("n_directions", [1, 2])
-def test_networks_side_by_side_recur_as_each_would_alone(n_directions: int, shared: int | None) -> None:
+def test_stacked_networks_equal_single_networks(n_directions: int, shared: int | None) -> None:
     """Also where they have one of the recurrence's inputs in common."""
     torch.manual_seed(1)
     assert_as_alone(gated_recurrence, _random(4, n_directions, 3, 7, 2), shared)

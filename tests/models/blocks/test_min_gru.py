@@ -1,4 +1,4 @@
-"""minGRU is its equations, run bin by bin, and in a chain it behaves as GRU does."""
+"""minGRU equals its equations evaluated bin by bin, and can replace GRU in a chain."""
 
 from itertools import pairwise
 
@@ -40,7 +40,7 @@ def _bin_by_bin(gate: Tensor, candidate: Tensor) -> Tensor:
 
 
 def _equations(block: MinGRU, x: Tensor, *, bidirectional: bool) -> Tensor:
-    """The channels of the two directions come in turn."""
+    """The channels of the two directions alternate."""
     for layer in block.layers:
         gate, candidate = layer.gate(x), layer.candidate(x)
         if bidirectional:
@@ -60,7 +60,7 @@ def _equations(block: MinGRU, x: Tensor, *, bidirectional: bool) -> Tensor:
     n_bins=st.integers(1, 40),
     seed=st.integers(0, 2**31),
 )
-def test_equals_its_equations_bin_by_bin(layers: int, hidden: int, bidirectional: bool, n_bins: int, seed: int) -> None:
+def test_min_gru_matches_reference_loop(layers: int, hidden: int, bidirectional: bool, n_bins: int, seed: int) -> None:
     block = _block(MinGRU, layers, seed=seed, hidden=hidden, bidirectional=bidirectional)
     assert isinstance(block, MinGRU)
     x = torch.randn(3, n_bins, SIZES.n_heldin)
@@ -68,7 +68,7 @@ def test_equals_its_equations_bin_by_bin(layers: int, hidden: int, bidirectional
 
 
 @pytest.mark.parametrize("kind", [GRU, MinGRU])
-def test_one_direction_reads_the_past_and_the_other_the_future(kind: type[Block]) -> None:
+def test_directions_read_past_and_future(kind: type[Block]) -> None:
     block = _block(kind)
     x = torch.randn(2, 17, SIZES.n_heldin)
     changed = x.clone()
@@ -80,7 +80,7 @@ def test_one_direction_reads_the_past_and_the_other_the_future(kind: type[Block]
     assert torch.equal(backwards, bins <= 8)
 
 
-def test_turning_the_trial_and_the_directions_round_turns_the_output_round() -> None:
+def test_time_reversal_symmetry() -> None:
     block = _block()
     turned = _block(seed=1)
     swapped = torch.arange(8).unflatten(0, (4, 2)).flip(1).flatten()
@@ -91,7 +91,7 @@ def test_turning_the_trial_and_the_directions_round_turns_the_output_round() -> 
 
 @pytest.mark.parametrize("bidirectional", [True, False])
 @pytest.mark.parametrize("input_size", ["DT", "dT"])
-def test_whole_trials_and_crops_come_out_as_wide_as_from_gru(bidirectional: bool, input_size: str) -> None:
+def test_output_width_equals_that_of_gru(bidirectional: bool, input_size: str) -> None:
     bins = draw_bins(2, input_size, SIZES, key_of(0, torch.device("cpu")))
     x = torch.randn(*bins.shape, SIZES.n_heldin)
     gru, ours = (_block(kind, 2, hidden=7, bidirectional=bidirectional) for kind in (GRU, MinGRU))
@@ -99,7 +99,7 @@ def test_whole_trials_and_crops_come_out_as_wide_as_from_gru(bidirectional: bool
     assert ours(x, bins).shape == gru(x, bins).shape == (*bins.shape, gru.width)
 
 
-def test_num_layers_wins_over_the_number_in_the_chain_and_is_it_by_default() -> None:
+def test_num_layers_overrides_the_number_in_the_chain() -> None:
     def layers(block: Block) -> int:
         return sum(name.endswith("gate.weight") for name, _ in block.named_parameters())
 
@@ -115,7 +115,7 @@ def test_dropout_acts_between_layers_only(kind: type[Block]) -> None:
     assert not torch.allclose(_read(two.train(), x), _read(two.eval(), x))
 
 
-def test_the_memories_of_a_layer_start_spread_over_the_range() -> None:
+def test_initial_time_constants_span_the_range() -> None:
     keep = 1 - torch.sigmoid(spread_gates(9).double())
     memory = (-1 / torch.log(keep)).tolist()
     assert memory[0] == pytest.approx(SHORTEST_MEMORY, rel=1e-3)
@@ -124,9 +124,9 @@ def test_the_memories_of_a_layer_start_spread_over_the_range() -> None:
     assert ratios == pytest.approx([ratios[0]] * 8, rel=1e-3)
 
 
-def test_one_channel_is_enough() -> None:
+def test_single_channel() -> None:
     assert torch.isfinite(_read(_block(hidden=1), torch.ones(1, 3, SIZES.n_heldin))).all()
 
 
-def test_it_is_written_min_gru_with_a_number_of_layers() -> None:
+def test_min_gru_is_parsed_with_number_of_layers() -> None:
     assert BLOCKS["minGRU"] is MinGRU

@@ -1,4 +1,4 @@
-"""DT reads whole trials; dT reads crops that look like small trials, wherever they begin."""
+"""DT reads whole trials, and dT reads random crops."""
 
 import math
 
@@ -25,7 +25,7 @@ def _key(seed: int) -> Tensor:
 
 
 @given(sizes=RECORDINGS, trials=st.integers(1, 9))
-def test_whole_windows_are_every_bin_of_window_and_forward(sizes: Sizes, trials: int) -> None:
+def test_dt_reads_all_bins(sizes: Sizes, trials: int) -> None:
     bins_BT = draw_bins(trials, "DT", sizes, _key(0))
     assert window_bins("DT", sizes) == sizes.n_window
     assert bins_BT.tolist() == [list(range(sizes.n_bins))] * trials
@@ -33,7 +33,7 @@ def test_whole_windows_are_every_bin_of_window_and_forward(sizes: Sizes, trials:
 
 @settings(deadline=None)
 @given(sizes=RECORDINGS, seed=st.integers(0, 2**31))
-def test_a_crop_is_half_the_window_and_the_forward_bins_after_it(sizes: Sizes, seed: int) -> None:
+def test_crop_is_half_the_window_and_the_forward_bins(sizes: Sizes, seed: int) -> None:
     n_window = window_bins("dT", sizes)
     assert n_window == math.ceil(sizes.n_window / 2)
     for first, *others in draw_bins(50, "dT", sizes, _key(seed)).tolist():
@@ -43,20 +43,20 @@ def test_a_crop_is_half_the_window_and_the_forward_bins_after_it(sizes: Sizes, s
 
 @settings(deadline=None, max_examples=40)
 @given(sizes=RECORDINGS, seed=st.integers(0, 2**31))
-def test_every_bin_of_the_window_is_read_by_a_quarter_of_the_crops_or_more(sizes: Sizes, seed: int) -> None:
+def test_every_bin_is_in_at_least_a_quarter_of_the_crops(sizes: Sizes, seed: int) -> None:
     n_crops = 4000
     read = draw_bins(n_crops, "dT", sizes, _key(seed))[:, : window_bins("dT", sizes)]
     share_W = torch.bincount(read.flatten(), minlength=sizes.n_window) / n_crops
-    # Crops are drawn independently: Hoeffding's bound, at a chance of 1e-9 a bin.
+    # Crops are drawn independently: Hoeffding's bound, with a probability of 1e-9 per bin.
     assert share_W.min() > 0.25 - math.sqrt(math.log(1e9) / (2 * n_crops))
 
 
-def test_every_place_for_a_crop_is_drawn() -> None:
+def test_every_crop_position_is_drawn() -> None:
     sizes = Sizes(n_heldin=4, n_heldout=2, n_window=20, n_forward=5)
     assert set(draw_bins(2000, "dT", sizes, _key(0))[:, 0].tolist()) == set(range(11))
 
 
-def test_a_seed_fixes_the_crops_and_another_changes_them() -> None:
+def test_crops_depend_on_the_seed_only() -> None:
     def drawn(seed: int) -> list[list[int]]:
         return draw_bins(30, "dT", Sizes(n_heldin=4, n_heldout=2, n_window=20, n_forward=5), _key(seed)).tolist()
 

@@ -1,4 +1,4 @@
-"""Every mask hides the share it was asked for, in the shapes it is named for, wherever one looks."""
+"""Every mask has the requested ratio and shape, uniformly over bins and neurons."""
 
 import math
 
@@ -32,22 +32,20 @@ def _hidden(
     neurons=st.integers(1, 30),
     seed=st.integers(0, 2**31),
 )
-def test_the_share_hidden_is_the_ratio_within_sampling_error(
+def test_masked_fraction_equals_ratio_within_sampling_error(
     variant: str, ratio: float, bins: int, neurons: int, seed: int
 ) -> None:
     trials = 400
     hidden = _hidden(variant, ratio, trials=trials, bins=bins, neurons=neurons, seed=seed)
     share_B = hidden.float().mean(dim=(1, 2))
     # Trials are drawn independently, and the share of a trial lies in [0, 1], whatever its shapes have in common:
-    # Hoeffding's bound, at a chance of 1e-9 an example.
+    # Hoeffding's bound, with a probability of 1e-9 per example.
     assert abs(share_B.mean().item() - ratio) < math.sqrt(math.log(2e9) / (2 * trials))
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("ratio", [0.1, 0.27, 0.6])
-def test_no_bin_and_no_neuron_is_hidden_more_often_than_another_unless_the_shape_says_so(
-    variant: str, ratio: float
-) -> None:
+def test_bins_and_neurons_are_masked_uniformly(variant: str, ratio: float) -> None:
     hidden = _hidden(variant, ratio).float()
     by_neuron = hidden.mean(dim=(0, 1))
     assert (by_neuron - ratio).abs().max() < 0.03
@@ -63,8 +61,8 @@ def test_dots_are_independent() -> None:
         assert abs(neighbours - 0.09) < 0.005
 
 
-def test_strips_are_runs_of_one_neuron() -> None:
-    """With few strips they seldom touch: a run inside the window is then as long as a strip, and of one neuron."""
+def test_strips_are_runs_within_a_neuron() -> None:
+    """Few strips rarely touch, so runs inside the window have the length of a strip."""
     hidden = _hidden("strip", 0.02, bins=60)
     padded = torch.nn.functional.pad(hidden.int(), (0, 0, 1, 1))
     edges = padded.diff(dim=1)
@@ -77,21 +75,21 @@ def test_strips_are_runs_of_one_neuron() -> None:
     assert neighbours == pytest.approx(0.02, abs=0.01)
 
 
-def test_a_line_is_the_whole_row_of_a_neuron() -> None:
+def test_line_masks_all_bins_of_a_neuron() -> None:
     share = _hidden("line", 0.4).float().mean(dim=1)
     assert set(share.unique().tolist()) == {0.0, 1.0}
 
 
-def test_an_l_is_whole_rows_and_the_last_bins_of_all_neurons() -> None:
+def test_l_masks_whole_neurons_and_the_last_bins() -> None:
     hidden = _hidden("L", 0.4, neurons=12)
     rows = hidden.all(dim=1, keepdim=True)
     bins = hidden.all(dim=2, keepdim=True) & ~rows.all(dim=2, keepdim=True)
     assert (hidden == (rows | bins))[~rows.all(dim=2).squeeze(1)].all()
-    assert (bins[:, 1:] >= bins[:, :-1]).all()  # from some bin on, to the end
+    assert (bins[:, 1:] >= bins[:, :-1]).all()  # all bins after the first masked one
     assert bins.any(dim=1).float().mean() > 0.9
 
 
-def test_a_variants_shapes_share_the_ratio_evenly() -> None:
+def test_shapes_of_a_variant_share_the_ratio_equally() -> None:
     """In 'dot line', as many entries are hidden by dots alone as by lines alone."""
     hidden = _hidden("dot line", 0.36, bins=80)
     rows = hidden.float().mean(dim=1)
@@ -102,12 +100,12 @@ def test_a_variants_shapes_share_the_ratio_evenly() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "dots", "dot dot", "dot, line", "dot line wedge"])
-def test_text_that_is_no_variant_is_refused_with_what_there_is(text: str) -> None:
+def test_unknown_variant_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a mask variant: write one or more of dot, strip, line, L, each once"):
         shapes_of(text)
 
 
-def test_a_seed_fixes_a_mask_and_another_changes_it() -> None:
+def test_mask_depends_on_the_seed_only() -> None:
     first, again, other = (_hidden("dot strip L", 0.3, trials=8, seed=seed) for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)

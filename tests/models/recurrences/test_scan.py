@@ -1,4 +1,4 @@
-"""The scan is the plain loop over bins, in its states and in its gradients."""
+"""States and gradients of the scan equal those of a loop over bins."""
 
 import pytest
 import torch
@@ -28,7 +28,7 @@ def _random(n_trials: int, n_bins: int, n_channels: int, seed: int) -> tuple[Ten
 
 @settings(deadline=None, max_examples=80)
 @given(st.integers(1, 4), st.integers(1, 70), st.integers(1, 5), st.integers(0, 2**31))
-def test_states_and_gradients_equal_those_of_a_loop(n_trials: int, n_bins: int, n_channels: int, seed: int) -> None:
+def test_scan_equals_loop(n_trials: int, n_bins: int, n_channels: int, seed: int) -> None:
     keep, new, weight = _random(n_trials, n_bins, n_channels, seed)
     ours, theirs = scan(keep, new), _loop(keep, new)
     assert_close(ours, theirs)
@@ -46,24 +46,24 @@ def test_gradients_equal_finite_differences() -> None:
         assert torch.autograd.gradcheck(scan, (keep, new))
 
 
-def test_a_long_trial_that_forgets_nothing_is_a_running_sum() -> None:
+def test_scan_without_decay_is_cumulative_sum() -> None:
     new = torch.randn(2, 1001, 3, dtype=torch.float64)
     assert_close(scan(torch.ones_like(new), new), new.cumsum(dim=1))
 
 
-def test_a_channel_that_keeps_nothing_shows_what_is_new() -> None:
+def test_scan_with_full_decay_is_identity() -> None:
     new = torch.randn(2, 37, 3)
     assert_close(scan(torch.zeros_like(new), new), new, rtol=0, atol=0)
 
 
-def test_it_reads_views_of_any_layout() -> None:
+def test_non_contiguous_inputs() -> None:
     keep, new, _ = _random(3, 21, 4, seed=0)
     keep_view, new_view = (x.transpose(0, 1).contiguous().transpose(0, 1) for x in (keep, new))
     assert_close(scan(keep_view, new_view), scan(keep, new))
 
 
-def test_training_keeps_one_input_and_the_states_whatever_the_number_of_bins() -> None:
-    """Memory grows with the bins alone, not with the steps of the scan."""
+def test_saved_tensors_do_not_depend_on_number_of_bins() -> None:
+    """Memory grows with the number of bins, not with the number of steps of the scan."""
 
     def kept(n_bins: int) -> int:
         keep, new, _ = _random(2, n_bins, 3, seed=1)
@@ -77,7 +77,7 @@ def test_training_keeps_one_input_and_the_states_whatever_the_number_of_bins() -
 
 
 @pytest.mark.parametrize("shared", [None, 0, 1])
-def test_networks_side_by_side_are_scanned_as_each_would_be_alone(shared: int | None) -> None:
+def test_stacked_scans_equal_single_scans(shared: int | None) -> None:
     """Also where they have what is kept or what is new in common."""
     torch.manual_seed(2)
     keep, new = torch.randn(2, 4, 3, 11, 2, dtype=torch.float64)

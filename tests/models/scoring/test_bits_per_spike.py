@@ -25,7 +25,7 @@ def test_equals_nlb_tools(seed: int, missing: float, shape: tuple[int, int, int]
     assert ours == pytest.approx(evaluation.bits_per_spike(rates.copy(), spikes), abs=1e-5)
 
 
-def test_zero_rates_and_silent_neurons_score_as_in_nlb_tools() -> None:
+def test_zero_rates_and_silent_neurons_match_nlb_tools() -> None:
     rates, spikes = _random(1, (10, 20, 4), missing=0.0)
     rates[:, ::3] = 0
     spikes[:, :, 2] = 0
@@ -33,20 +33,20 @@ def test_zero_rates_and_silent_neurons_score_as_in_nlb_tools() -> None:
     assert ours == pytest.approx(evaluation.bits_per_spike(rates.copy(), spikes), abs=1e-5)
 
 
-def test_the_mean_rate_scores_zero() -> None:
+def test_mean_rate_scores_zero() -> None:
     _, spikes = _random(2, (30, 40, 6), missing=0.0)
     mean = np.broadcast_to(spikes.mean(axis=(0, 1)), spikes.shape)
     assert bits_per_spike(torch.tensor(mean.copy()), torch.tensor(spikes)).item() == pytest.approx(0, abs=1e-9)
 
 
-def test_one_spike_foreseen_exactly_is_worth_the_logarithm_of_the_bins() -> None:
+def test_exactly_predicted_spike_scores_log_of_number_of_bins() -> None:
     spikes = torch.zeros(1, 8, 1)
     spikes[0, 3, 0] = 1
     rates = torch.where(spikes == 1, 1.0, 1e-9)
     assert bits_per_spike(rates, spikes).item() == pytest.approx(3, abs=1e-5)
 
 
-def test_each_score_reads_its_own_neurons_and_bins() -> None:
+def test_scores_use_their_own_neurons_and_bins() -> None:
     rates, spikes = _random(3, (12, 25, 7), missing=0.0)
     counts = counts_of(torch.tensor(spikes), n_window=20, n_heldin=4)
     assert co_bps(torch.tensor(rates), counts).item() == pytest.approx(
@@ -58,7 +58,7 @@ def test_each_score_reads_its_own_neurons_and_bins() -> None:
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.3])
-def test_the_gains_of_the_trials_sum_to_co_bps(missing: float) -> None:
+def test_trial_gains_sum_to_co_bps(missing: float) -> None:
     rates, spikes = _random(4, (30, 25, 7), missing)
     counts = counts_of(torch.tensor(spikes), n_window=20, n_heldin=4)
     gains = gains_by_trial(torch.tensor(rates), counts)
@@ -68,7 +68,7 @@ def test_the_gains_of_the_trials_sum_to_co_bps(missing: float) -> None:
     assert bits == pytest.approx(evaluation.bits_per_spike(rates[:, :20, 4:].copy(), spikes[:, :20, 4:]))
 
 
-def test_a_trials_gain_is_its_own() -> None:
+def test_trial_gains_are_independent() -> None:
     """Of each trial alone: the log-likelihood under its rates, less that under the mean rates of all trials."""
     rates, spikes = _random(5, (6, 15, 3), missing=0.0)
     counts = counts_of(torch.tensor(spikes), n_window=10, n_heldin=1)

@@ -1,7 +1,7 @@
-"""Scores of behaviour and trial averages, against nlb_tools itself.
+"""Scores of behavior and trial averages, compared with nlb_tools.
 
-Both sides compute in float64, but nlb_tools solves each ridge regression by itself and we from shared sums. At the
-weakest penalty those systems are conditioned like 1e8, so 1e-7 of a score is what float64 leaves of its 16 digits.
+Both are computed in float64, but nlb_tools solves each ridge regression separately and we use shared sums. At the
+weakest penalty the condition number of these systems is about 1e8, so scores agree to about 1e-7.
 """
 
 import numpy as np
@@ -49,7 +49,7 @@ def _split(rng: np.random.Generator, n_trials: int, layout: str) -> tuple[np.nda
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("lost", [False, True])
-def test_decoded_velocity_scores_as_in_nlb_tools(layout: str, lost: bool) -> None:
+def test_velocity_r2_matches_nlb_tools(layout: str, lost: bool) -> None:
     rng = np.random.default_rng(1)
     n_trials = LAYOUTS[layout][0]
     train, val = _split(rng, n_trials, layout), _split(rng, n_trials // 3, layout)
@@ -62,7 +62,7 @@ def test_decoded_velocity_scores_as_in_nlb_tools(layout: str, lost: bool) -> Non
 
 
 @pytest.mark.parametrize("scale", [1e-4, 1e-3, 1e-2])
-def test_the_penalty_is_the_one_that_cross_validation_chooses(scale: float) -> None:
+def test_ridge_penalty_is_chosen_by_cross_validation(scale: float) -> None:
     """With rates of other sizes, other penalties are best; the folds have unequal sizes."""
     rng = np.random.default_rng(2)
     rates, latents = _rates(rng, 31, 7, 40)
@@ -72,7 +72,7 @@ def test_the_penalty_is_the_one_that_cross_validation_chooses(scale: float) -> N
     assert ours == pytest.approx(theirs, abs=AGREES)
 
 
-def test_velocity_that_never_changes_scores_as_in_nlb_tools() -> None:
+def test_constant_velocity_matches_nlb_tools() -> None:
     rng = np.random.default_rng(3)
     train, val = _split(rng, 20, "mc_rtt"), _split(rng, 8, "mc_rtt")
     val[1][..., 1] = 0.0
@@ -81,7 +81,7 @@ def test_velocity_that_never_changes_scores_as_in_nlb_tools() -> None:
 
 
 @pytest.mark.parametrize("n_rates", [19, 21])
-def test_rates_of_other_trials_than_the_velocity_are_refused(n_rates: int) -> None:
+def test_rates_and_velocity_of_different_trials_are_refused(n_rates: int) -> None:
     rates, velocity, of_decoder = (torch.tensor(part) for part in _split(np.random.default_rng(6), 21, "mc_rtt"))
     known = Velocity(velocity[:20], of_decoder[:20])
     with pytest.raises(ValueError, match="the number of trials in the rates is not 20"):
@@ -89,7 +89,7 @@ def test_rates_of_other_trials_than_the_velocity_are_refused(n_rates: int) -> No
 
 
 @pytest.mark.parametrize(("n_bins", "n_neurons", "late"), [(140, 162, 0), (120, 65, 0), (300, 54, 30)])
-def test_trial_averages_score_as_in_nlb_tools(n_bins: int, n_neurons: int, late: int) -> None:
+def test_psth_r2_matches_nlb_tools(n_bins: int, n_neurons: int, late: int) -> None:
     """With windows up to ``late`` bins late or early, bins that a condition lacks, and a condition without a trial."""
     rng = np.random.default_rng(4)
     rates, _ = _rates(rng, 20, n_bins, n_neurons)
@@ -106,7 +106,7 @@ def test_trial_averages_score_as_in_nlb_tools(n_bins: int, n_neurons: int, late:
     assert ours == pytest.approx(evaluation.eval_psth(psth, rates.astype(float), trials, jitter=jitter), abs=AGREES)
 
 
-def test_the_speed_of_rates_correlates_with_produced_intervals_as_in_nlb_tools() -> None:
+def test_tp_corr_matches_nlb_tools() -> None:
     rng = np.random.default_rng(5)
     rates, _ = _rates(rng, 60, 300, 54)
     spikes = np.zeros((60, 300, 14))

@@ -1,4 +1,4 @@
-"""The smoothing baseline against what is known of it."""
+"""Known properties of the smoothing baseline."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from nlb_search.models.tensors import Counts
 
 
 def _counts(n_trials: int, seed: int) -> Counts:
-    """Ten held-in neurons with a slow common rate, and three held-out ones that fire at its square root."""
+    """Ten held-in neurons with a slow shared rate, and three held-out neurons whose rate is its square root."""
     rng = np.random.default_rng(seed)
     phase = rng.uniform(0, 2 * np.pi, (n_trials, 1, 1))
     swing = np.exp(np.cos(np.arange(70)[None, :, None] / 70 * 2 * np.pi + phase))
@@ -21,7 +21,7 @@ def _counts(n_trials: int, seed: int) -> Counts:
     return counts_of(target, n_window=60, n_heldin=10)
 
 
-def test_the_readout_finds_the_power_law_between_neurons() -> None:
+def test_readout_recovers_power_law() -> None:
     train, val = _counts(60, 1), _counts(40, 2)
     rates = smoothed_rates(train, val.heldin_BWI, bin_ms=20)
     phase = np.random.default_rng(2).uniform(0, 2 * np.pi, (40, 1, 1))
@@ -31,7 +31,7 @@ def test_the_readout_finds_the_power_law_between_neurons() -> None:
     assert bits_per_spike(rates, val.target_BTN[:, :60, 10:]).item() > 0.05
 
 
-def test_the_kernel_is_a_gaussian_of_50_ms() -> None:
+def test_kernel_is_50_ms_gaussian() -> None:
     """Fitted on targets that are the smoothed counts themselves, many times over, the readout is their identity."""
     spike = torch.zeros(1, 121, 1)
     spike[0, 60, 0] = 1
@@ -43,7 +43,7 @@ def test_the_kernel_is_a_gaussian_of_50_ms() -> None:
     assert half == pytest.approx(2 * 50 * np.sqrt(2 * np.log(2)) / 5, abs=2)
 
 
-def test_unknown_counts_are_not_fitted() -> None:
+def test_unobserved_counts_are_not_fitted() -> None:
     train = _counts(60, 1)
     holey = train.target_BTN
     holey[::2, :, 10:] = torch.nan

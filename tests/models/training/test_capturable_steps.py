@@ -1,9 +1,9 @@
-"""A training step does nothing that the capture of a CUDA graph forbids, watched on any machine.
+"""A training step contains no operation that CUDA graph capture forbids; tested without a GPU.
 
-Capture (https://docs.pytorch.org/docs/stable/notes/cuda.html#constraints) forbids waiting for the device, reading its
-values, copies from pageable host memory, shapes that depend on values, and random numbers of a generator that is not
-registered with the graph. Here the step runs on torch's ``meta`` device, whose tensors have shapes and no values: what
-needs a value fails there, and every operation that mixes them with a CPU tensor is seen.
+Capture (https://docs.pytorch.org/docs/stable/notes/cuda.html#constraints) forbids synchronization, reading values from
+the device, copies from pageable host memory, shapes that depend on values, and random numbers of a generator that is
+not registered with the graph. Here the step runs on torch's ``meta`` device, whose tensors have shapes but no values:
+operations that need a value fail, and operations that mix meta and CPU tensors are detected.
 """
 
 from collections.abc import Callable
@@ -36,7 +36,7 @@ CPU tensor without dimensions.
 
 
 class Watch(TorchDispatchMode):
-    """Records every operation with the shapes it works on, and what in it a capture would not allow."""
+    """Records every operation with its shapes, and operations that a capture does not allow."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class Watch(TorchDispatchMode):
 
 
 class WatchCalls(TorchFunctionMode):
-    """Records calls that copy Python numbers to the device, which the operations themselves do not show."""
+    """Records calls that copy Python numbers to the device, which are not visible as operations."""
 
     MAKE_TENSORS = (torch.tensor, torch.as_tensor, torch.asarray)
     INDEX = (Tensor.__getitem__, Tensor.__setitem__)
@@ -79,7 +79,7 @@ class WatchCalls(TorchFunctionMode):
 
 
 def on_meta(trainings: list[Training]) -> SideBySide:
-    """Trainings side by side as they would be on a GPU, on the device without values."""
+    """Trainings side by side on the meta device, in place of a GPU."""
 
     def moved(leaf: Any) -> Any:
         return leaf.to(META) if isinstance(leaf, Tensor) else leaf
@@ -128,26 +128,26 @@ CHAINS = [
 
 @pytest.mark.parametrize("input_size", ["DT", "dT"])
 @pytest.mark.parametrize("chain", CHAINS)
-def test_a_step_can_be_captured(chain: str, input_size: str) -> None:
+def test_step_is_capturable(chain: str, input_size: str) -> None:
     watch = watched(step_of(on_meta(trainings_of(chain, input_size, "dot strip L"))))
     assert watch.forbidden == []
     assert len(watch.operations) > 100
 
 
 @pytest.mark.parametrize("variant", SHAPES)
-def test_every_mask_can_be_captured(variant: str) -> None:
+def test_every_mask_is_capturable(variant: str) -> None:
     assert watched(step_of(on_meta(trainings_of("FF -> exp", "DT", variant)))).forbidden == []
 
 
 @pytest.mark.parametrize("input_size", ["DT", "dT"])
-def test_every_step_is_of_the_same_operations_and_shapes(input_size: str) -> None:
+def test_all_steps_have_same_operations_and_shapes(input_size: str) -> None:
     steps = on_meta(trainings_of("GRU(2) -> FF -> RoBERTa(1) -> FF -> exp", input_size, "dot strip L"))
     first, second = watched(step_of(steps)), watched(step_of(steps))
     assert first.operations == second.operations
 
 
 def step_with(read: Callable[[Tensor], object], monkeypatch: pytest.MonkeyPatch) -> Callable[[], object]:
-    """A step whose loss reads something of the network's output."""
+    """A step whose loss reads a part of the network's output."""
     steps = on_meta(trainings_of("FF -> exp", "DT", "dot"))
     loss = steps.network.head.loss
 
@@ -159,7 +159,7 @@ def step_with(read: Callable[[Tensor], object], monkeypatch: pytest.MonkeyPatch)
     return step_of(steps)
 
 
-def test_a_loss_that_reads_nothing_is_fine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_loss_without_synchronization_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert watched(step_with(lambda x: x.exp().sum(), monkeypatch)).forbidden == []
 
 
@@ -178,7 +178,7 @@ def test_a_loss_that_reads_nothing_is_fine(monkeypatch: pytest.MonkeyPatch) -> N
         ),
     ],
 )
-def test_a_step_that_waits_for_the_device_is_refused(
+def test_step_with_synchronization_is_detected(
     read: Callable[[Tensor], object], refusal: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     step = step_with(read, monkeypatch)
@@ -209,5 +209,5 @@ def test_a_step_that_waits_for_the_device_is_refused(
         "list among indices",
     ],
 )
-def test_what_capture_forbids_beside_waiting_is_noticed(operation: Callable[[Tensor], Tensor]) -> None:
+def test_other_operations_that_capture_forbids_are_detected(operation: Callable[[Tensor], Tensor]) -> None:
     assert watched(lambda: operation(torch.ones(3, 3, device=META))).forbidden

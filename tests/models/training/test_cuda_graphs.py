@@ -1,4 +1,4 @@
-"""On a CPU a repeated step is called as it is; tests/gpu has what happens on a GPU."""
+"""Repeated steps are not captured on a CPU; tests/gpu covers GPUs."""
 
 import torch
 from torch.testing import assert_close
@@ -6,7 +6,7 @@ from torch.testing import assert_close
 from nlb_search.models.training.cuda_graphs import CapturedStep
 
 
-def test_on_a_cpu_every_call_is_plain() -> None:
+def test_cpu_calls_are_not_captured() -> None:
     total = torch.zeros(3)
     repeated = CapturedStep()
     results = [repeated(lambda given: total.add_(given).clone(), torch.full((3,), float(call))) for call in range(5)]

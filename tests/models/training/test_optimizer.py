@@ -15,7 +15,7 @@ L2_WEIGHT = torch.tensor([0.0, 1e-2, 5e-4, 0.3])
 
 
 def _gradients(row: int, steps: int) -> Tensor:
-    """Gradients of a row in all its steps, steps x weights: some long enough to be clipped, some not."""
+    """Gradients of a row in all steps, steps x weights: some with norms above the clipping threshold."""
     generator = torch.Generator().manual_seed(row)
     lengths = torch.logspace(-3, 1, steps)[torch.randperm(steps, generator=generator)].unsqueeze(1)
     return lengths * torch.randn(steps, N_WEIGHTS, generator=generator)
@@ -52,7 +52,7 @@ def _zeros(rows: list[int]) -> Rows:
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 4, 7, 40, 333])
-def test_every_step_equals_that_of_torch(steps: int) -> None:
+def test_steps_match_torch(steps: int) -> None:
     everyone = range(len(LR))
     rows, settings = _zeros(list(everyone)), Settings(LR, L2_WEIGHT)
     gradient_SKP = torch.stack([_gradients(row, steps) for row in everyone], dim=1)
@@ -72,7 +72,7 @@ def _closed_form_average(weights_SP: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("steps", [1, 2, 60])
-def test_the_average_is_the_closed_form_of_polynomial_decay(steps: int) -> None:
+def test_average_matches_closed_form(steps: int) -> None:
     rows, settings, seen = _zeros([0, 3]), Settings(LR[[0, 3]], L2_WEIGHT[[0, 3]]), []
     for step in range(steps):
         gradient_KP = torch.stack([_gradients(row, steps)[step] for row in (0, 3)])
@@ -82,8 +82,8 @@ def test_the_average_is_the_closed_form_of_polynomial_decay(steps: int) -> None:
         assert_close(rows.average_KP[row], _closed_form_average(torch.stack(seen)[:, row]), atol=1e-5, rtol=1e-4)
 
 
-def test_rows_at_different_steps_are_each_at_their_own() -> None:
-    """One row has 15 steps behind it when the other begins beside it."""
+def test_rows_have_independent_step_counts() -> None:
+    """One row has done 15 steps when the other starts."""
     steps, ahead = 40, 15
     older = _zeros([0])
     for step, gradient_P in enumerate(_gradients(0, steps)[:ahead]):
@@ -104,7 +104,7 @@ def test_rows_at_different_steps_are_each_at_their_own() -> None:
     assert_close(rows.weights_KP, expected_KP, atol=2e-6, rtol=1e-5)
 
 
-def test_a_row_that_is_not_finite_leaves_the_others_alone() -> None:
+def test_non_finite_row_does_not_affect_others() -> None:
     rows, alone = _zeros([0, 1]), _zeros([1])
     gradient_KP = torch.stack([torch.full((N_WEIGHTS,), torch.nan), _gradients(1, 5)[0]])
     update(rows, gradient_KP, Settings(LR[:2], L2_WEIGHT[:2]), torch.zeros(2, dtype=torch.float64))

@@ -1,4 +1,4 @@
-"""Trainings that are moved on together come out as they would alone, whatever their neighbours are."""
+"""Trainings side by side give the same results as alone."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -44,7 +44,7 @@ def _training(chain: str, seed: int, plan: Plan = PLAN, **settings: Any) -> Trai
 
 
 class _Steps:
-    """Counts the steps of a trainer, which asks before each whether it is interrupted."""
+    """Counts the steps of a trainer, which checks before each whether it is interrupted."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -82,7 +82,7 @@ def _assert_same(ours: Training, seen: list[Progress | Exception], alone: Traini
         assert progress.epoch == other.epoch
         for field in ("loss", "co_bps", "fp_bps"):
             assert getattr(progress, field) == pytest.approx(getattr(other, field), abs=1e-4)
-    # Not weight by weight: no gradient reaches the bias of attention's keys but rounding, and Adam makes steps of it.
+    # Not weight by weight: gradients of the key biases are only rounding errors, which Adam amplifies.
     heldin_BWI = VAL.heldin_BWI
     assert_close(predict(ours.network, heldin_BWI), predict(alone.network, heldin_BWI), atol=1e-4, rtol=1e-3)
     assert ours.best is not None
@@ -92,7 +92,7 @@ def _assert_same(ours: Training, seen: list[Progress | Exception], alone: Traini
 
 @pytest.mark.parametrize("chain", CHAINS)
 @pytest.mark.parametrize("input_size", ["DT", "dT"])
-def test_trainings_of_all_settings_and_ages_come_out_as_they_would_alone(chain: str, input_size: str) -> None:
+def test_trainings_with_any_settings_and_epochs_equal_single_trainings(chain: str, input_size: str) -> None:
     alone = [_training(chain, seed, input_size=input_size, **hyper) for seed, hyper in enumerate(NEIGHBOURS)]
     expected = [list(fit(training, VAL)) for training in alone]
 
@@ -110,8 +110,8 @@ def test_trainings_of_all_settings_and_ages_come_out_as_they_would_alone(chain: 
     _assert_same(older, [*before, *seen[2]], alone[2], expected[2])
 
 
-def test_trainings_that_are_evaluated_at_different_times_come_out_as_they_would_alone() -> None:
-    """A restored one is an epoch from its last evaluation and the others two from their next."""
+def test_trainings_with_different_evaluation_intervals_equal_single_trainings() -> None:
+    """The restored training is one epoch before its last evaluation, and the others two before their next."""
     plan = replace(PLAN, epochs=5, evaluate_every=2)
 
     def make() -> list[Training]:
@@ -131,7 +131,7 @@ def test_trainings_that_are_evaluated_at_different_times_come_out_as_they_would_
 
 
 @pytest.mark.parametrize("chain", ["GRU(2) -> FF -> exp", "minGRU -> FF -> RoBERTa(1) -> FF -> exp"])
-def test_a_training_that_diverges_disturbs_no_neighbour(chain: str) -> None:
+def test_diverging_training_does_not_affect_others(chain: str) -> None:
     alone = [_training(chain, seed, **NEIGHBOURS[seed]) for seed in (0, 2)]
     expected = [list(fit(training, VAL)) for training in alone]
     first, lost, other = (_training(chain, seed, **hyper) for seed, hyper in enumerate(NEIGHBOURS))
@@ -143,7 +143,7 @@ def test_a_training_that_diverges_disturbs_no_neighbour(chain: str) -> None:
     _assert_same(other, seen[2], alone[1], expected[1])
 
 
-def test_trainings_that_are_interrupted_stand_at_the_end_of_an_epoch_and_go_on_as_if_never_cut() -> None:
+def test_interrupted_trainings_resume_at_an_epoch_boundary() -> None:
     chain = "GRU(2) -> FF -> exp"
     alone = [_training(chain, seed, **hyper) for seed, hyper in enumerate(NEIGHBOURS)]
     expected = [list(fit(training, VAL)) for training in alone]
@@ -159,7 +159,7 @@ def test_trainings_that_are_interrupted_stand_at_the_end_of_an_epoch_and_go_on_a
         _assert_same(training, [before[index], *(o[index] for o in after)], alone[index], expected[index])
 
 
-def test_trainings_of_several_kinds_are_moved_on_in_one_call() -> None:
+def test_trainings_of_several_kinds_advance_in_one_call() -> None:
     def make() -> list[Training]:
         return [
             _training("GRU(2) -> FF -> exp", 0, hidden=4),
@@ -175,9 +175,7 @@ def test_trainings_of_several_kinds_are_moved_on_in_one_call() -> None:
 
 
 @pytest.mark.parametrize("plan", [PLAN, replace(PLAN, epochs=5, evaluate_every=2)])
-def test_trainings_that_cannot_be_scored_together_are_scored_alone_and_trained_no_further(
-    plan: Plan, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_trainings_are_scored_alone_when_scoring_together_fails(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     real = Val.scores_of
 
     def scarce(val: Val, side_by_side: SideBySide) -> Tensor:
@@ -197,13 +195,13 @@ def test_trainings_that_cannot_be_scored_together_are_scored_alone_and_trained_n
         _assert_same(training, seen, other, progress)
 
 
-def test_after_a_failure_only_one_group_holds_memory_and_none_is_lost_for_what_others_held(
+def test_one_group_holds_memory_after_a_failure(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     laid: WeakSet[SideBySide] = WeakSet()
 
     class Scarce(SideBySide):
-        """Fails where all groups that are laid out hold more than three trainings, as a GPU's memory would."""
+        """Fails if all allocated groups together hold more than three trainings, like a full GPU memory."""
 
         def train_epoch(self, interrupted: Callable[[], bool]) -> Tensor | None:
             laid.add(self)
@@ -238,26 +236,26 @@ def _kind(chain: str, **settings: Any) -> tuple[Any, ...]:
         {"mask_variant": "strip", "mask_ratio": 0.6},
     ],
 )
-def test_settings_that_a_row_of_numbers_can_hold_are_of_one_kind(changed: dict[str, Any]) -> None:
+def test_numeric_settings_share_a_kind(changed: dict[str, Any]) -> None:
     assert _kind("GRU(2) -> FF -> RoBERTa(1) -> FF -> exp", **changed) == _kind(
         "GRU(2) -> FF -> RoBERTa(1) -> FF -> exp"
     )
 
 
 @pytest.mark.parametrize("changed", [{"num_layers": 3}, {"bidirectional": False}, {"input_size": "dT"}])
-def test_settings_that_change_what_is_computed_are_kept_apart(changed: dict[str, Any]) -> None:
+def test_structural_settings_have_different_kinds(changed: dict[str, Any]) -> None:
     assert _kind("GRU(2) -> FF -> exp", **changed) != _kind("GRU(2) -> FF -> exp")
 
 
 @pytest.mark.parametrize(
     "other", ["GRU(1) -> FF -> exp", "minGRU(2) -> FF -> exp", "GRU(2) -> FF -> Sigmoid", "GRU(2) -> FF -> FF -> exp"]
 )
-def test_chains_are_kept_apart(other: str) -> None:
+def test_chains_have_different_kinds(other: str) -> None:
     assert _kind(other) != _kind("GRU(2) -> FF -> exp")
 
 
 @pytest.mark.parametrize("block", ["RoBERTa(1)", "Trans(1)"])
-def test_attention_over_hidden_channels_is_kept_apart_by_their_number(block: str) -> None:
+def test_attention_kind_depends_on_hidden(block: str) -> None:
     """Its heads and norms feel every channel; one over the neurons, which are the same for all, does not."""
     chain = f"GRU -> {block} -> FF -> exp"
     assert _kind(chain, hidden=8) != _kind(chain, hidden=12)
@@ -266,7 +264,7 @@ def test_attention_over_hidden_channels_is_kept_apart_by_their_number(block: str
     assert _kind(chain, hidden=8) == _kind(chain, hidden=12)
 
 
-def test_what_a_network_lacks_of_its_neighbours_channels_stays_zero() -> None:
+def test_padded_channels_stay_zero() -> None:
     """So what is cut off when a network is taken out from among wider ones was nothing."""
     trainings = [
         _training("GRU(2) -> Conv -> FF -> exp", seed, hidden=hidden, lr=0.05) for seed, hidden in ((0, 3), (1, 8))

@@ -1,4 +1,4 @@
-"""What one step of training reads and what it is scored on, seen at the network's own input and output."""
+"""Inputs and losses of a single training step."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ assert CODES_BWI.max() < UNKNOWN
 
 @dataclass(frozen=True)
 class Step:
-    """What a network was given and what it gave, and the loss that came of it."""
+    """Input and output of a network, and the loss."""
 
     input_BWI: Tensor
     bins_BT: Tensor
@@ -54,7 +54,7 @@ class _Look(torch.autograd.Function):
     def vmap(
         info: Any, in_dims: tuple[int | None, ...], write: Callable[[list[Tensor]], None], *tensors: Tensor
     ) -> tuple[Tensor, None]:
-        """One network alone is looked at."""
+        """Only a single network is recorded."""
         assert info.batch_size == 1
         alone = (t if dim is None else t.select(dim, 0) for t, dim in zip(tensors, in_dims[1:], strict=True))
         return _Look.apply(write, *alone), None
@@ -84,7 +84,7 @@ def _step(target_BTN: Tensor, variant: str = "dot line", input_size: str = "DT")
 
 
 def _trials(step: Step) -> Tensor:
-    """Which trial each row of a step's input is of."""
+    """The trial of each row of a step's input."""
     code_B = (step.input_BWI * (1 - RATIO)).round().long().amax(dim=(1, 2))
     return (code_B - 1) // SIZES.n_window
 
@@ -95,9 +95,7 @@ both_sizes = pytest.mark.parametrize("input_size", ["DT", "dT"])
 
 @every_variant
 @both_sizes
-def test_it_reads_the_bins_it_says_of_every_trial_once_and_nothing_of_what_is_hidden(
-    variant: str, input_size: str
-) -> None:
+def test_step_reads_visible_entries_of_every_trial_once(variant: str, input_size: str) -> None:
     target_BTN = _target()
     step = _step(target_BTN, variant, input_size)
     trials_B = _trials(step)
@@ -113,7 +111,7 @@ def test_it_reads_the_bins_it_says_of_every_trial_once_and_nothing_of_what_is_hi
 
 @every_variant
 @both_sizes
-def test_it_is_scored_on_what_is_hidden_on_held_out_neurons_and_on_forward_bins(variant: str, input_size: str) -> None:
+def test_step_is_scored_on_masked_held_out_and_forward_entries(variant: str, input_size: str) -> None:
     """The loss is the mean over exactly these, where the count is known; what is visible does not count."""
     target_BTN = _target()
     step = _step(target_BTN, variant, input_size)
@@ -129,7 +127,7 @@ def test_it_is_scored_on_what_is_hidden_on_held_out_neurons_and_on_forward_bins(
     assert step.loss == pytest.approx(torch.stack(losses).mean().item(), rel=1e-5)
 
 
-def test_every_dropout_draws_its_own_entries_anew_in_every_step() -> None:
+def test_dropout_masks_are_independent_across_layers_and_steps() -> None:
     hyper = Hyperparameters(dropout=0.4)
     train, plan = swinging(40, seed=1), Plan(epochs=2, batch_size=40)
     training = Training(parse_chain("FF -> FF -> FF -> exp"), hyper, plan, train, 5, CPU)

@@ -30,7 +30,7 @@ def _training(chain: str = "rnnf", train: Counts = TRAIN, seed: int = 0, **chang
 
 
 @pytest.mark.parametrize("chain", ["rnnf", "neural-roberta"])
-def test_training_finds_what_neurons_share(chain: str) -> None:
+def test_training_learns_shared_structure(chain: str) -> None:
     training = Training(
         parse_chain(chain), Hyperparameters(hidden=16, dropout=0.1), Plan(epochs=25, batch_size=16), TRAIN, 0, CPU
     )
@@ -39,19 +39,19 @@ def test_training_finds_what_neurons_share(chain: str) -> None:
     assert max(scores) > 0.25
 
 
-def test_the_same_seed_trains_the_same_and_another_does_not() -> None:
+def test_training_depends_on_the_seed() -> None:
     first, again, other = (list(fit(_training(seed=seed), VAL)) for seed in (3, 3, 4))
     assert first == again
     assert first != other
 
 
 @pytest.mark.parametrize("chain", ["rnnf", "neural-roberta", *(f"{block} -> FF -> exp" for block in BLOCKS)])
-def test_a_training_restored_from_its_state_goes_on_as_if_never_cut(chain: str) -> None:
+def test_training_restored_from_state_continues_identically(chain: str) -> None:
     whole = _training(chain)
     uninterrupted = list(fit(whole, VAL))
     cut = _training(chain)
     before = list(islice(fit(cut, VAL), 3))
-    torch.manual_seed(999)  # what else happens in the process must not matter
+    torch.manual_seed(999)  # the global generator must not matter
     resumed = _training(chain)
     resumed.restore(cut.state())
     after = list(fit(resumed, VAL))
@@ -63,7 +63,7 @@ def test_a_training_restored_from_its_state_goes_on_as_if_never_cut(chain: str) 
         assert_close(resumed.best.weights[name], tensor, rtol=0, atol=0)
 
 
-def test_best_is_the_network_that_val_liked_best() -> None:
+def test_best_network_has_the_best_val_score() -> None:
     training = _training(lr=0.05)
     scores = {progress.epoch: progress.co_bps for progress in fit(training, VAL)}
     assert training.best is not None
@@ -72,7 +72,7 @@ def test_best_is_the_network_that_val_liked_best() -> None:
     assert co_bps(predict(training.network, VAL.heldin_BWI), VAL).item() == training.best.progress.co_bps
 
 
-def test_training_leaves_the_generator_of_the_process_alone() -> None:
+def test_training_does_not_use_the_global_torch_generator() -> None:
     torch.manual_seed(5)
     expected = torch.rand(1)
     torch.manual_seed(5)
@@ -80,12 +80,12 @@ def test_training_leaves_the_generator_of_the_process_alone() -> None:
     assert torch.rand(1) == expected
 
 
-def test_it_evaluates_as_often_as_planned_and_after_the_last_epoch() -> None:
+def test_evaluation_schedule() -> None:
     training = Training(parse_chain("rnnf"), Hyperparameters(hidden=4), Plan(epochs=7, evaluate_every=3), TRAIN, 0, CPU)
     assert [progress.epoch for progress in fit(training, VAL)] == [3, 6, 7]
 
 
-def test_unknown_counts_are_never_scored() -> None:
+def test_unobserved_counts_are_not_scored() -> None:
     """With everything unknown but one neuron's spikes, only that neuron's rate is learned."""
     target = torch.full_like(TRAIN.target_BTN, torch.nan)
     target[:, :, 10] = 2.0
@@ -94,6 +94,6 @@ def test_unknown_counts_are_never_scored() -> None:
     assert losses[-1] == pytest.approx(2.0 - 2.0 * torch.log(torch.tensor(2.0)).item(), abs=0.2)
 
 
-def test_a_training_that_leaves_the_finite_numbers_says_where() -> None:
+def test_divergence_error_names_the_epoch() -> None:
     with pytest.raises(DivergedError, match=r"the loss became (inf|-inf|nan) in epoch 1, step [2-4]"):
         next(fit(_training(lr=1e30), VAL))

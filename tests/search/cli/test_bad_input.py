@@ -1,17 +1,17 @@
-"""Bad input gets a line or two, exit code 1 or 2, and leaves nothing half-made."""
+"""Invalid input gives an error of one or two lines and exit code 1 or 2, and leaves no files."""
 
 import shutil
 from pathlib import Path
 
 import pytest
-from command import call, run
+from command import call, search
 from foreign_nwb import write_recording
 
 NEW = ("--arch", "rnnf", "--trials", "1")
 
 
 def _contents(folder: Path) -> set[Path]:
-    # The log of a SQLite database is there while this very process has it open.
+    # The write-ahead log of a SQLite database exists while this process has it open.
     return {path.relative_to(folder) for path in folder.rglob("*") if path.suffix not in (".db-wal", ".db-shm")}
 
 
@@ -60,13 +60,13 @@ def test_launch(arguments: tuple[str, ...], code: int, says: str, recordings: Pa
     _refused(tmp_path, "launch", "study", *arguments, *data, code=code, says=says)
 
 
-def test_a_study_name_that_no_page_could_show(recordings: Path, tmp_path: Path) -> None:
+def test_invalid_study_name_is_refused(recordings: Path, tmp_path: Path) -> None:
     arguments = ("launch", "a/b", "--dataset", "mc_rtt", *NEW, "--data", recordings)
     _refused(tmp_path, *arguments, code=1, says="'a/b' is not a valid study name")
 
 
 @pytest.mark.parametrize("kept", [0, 1000, 100_000])
-def test_a_truncated_recording(kept: int, recordings: Path, tmp_path: Path) -> None:
+def test_truncated_recording_is_refused(kept: int, recordings: Path, tmp_path: Path) -> None:
     data = tmp_path / "cut"
     shutil.copytree(recordings / "mc_rtt", data / "mc_rtt")
     file = next(data.rglob("*train*.nwb"))
@@ -75,7 +75,7 @@ def test_a_truncated_recording(kept: int, recordings: Path, tmp_path: Path) -> N
     _refused(tmp_path, *arguments, code=1, says="is not a complete NWB file")
 
 
-def test_a_recording_of_another_dataset(recordings: Path, tmp_path: Path) -> None:
+def test_recording_of_another_dataset_is_refused(recordings: Path, tmp_path: Path) -> None:
     data = tmp_path / "swapped"
     shutil.copytree(recordings / "mc_maze_small", data / "mc_rtt")
     arguments = ("launch", "study", "--dataset", "mc_rtt", *NEW, "--data", data)
@@ -95,7 +95,7 @@ def test_a_recording_of_another_dataset(recordings: Path, tmp_path: Path) -> Non
         ("export-best", "study", "--out", "x.h5"),
     ],
 )
-def test_without_a_database(arguments: tuple[str, ...], tmp_path: Path) -> None:
+def test_commands_without_database_are_refused(arguments: tuple[str, ...], tmp_path: Path) -> None:
     _refused(tmp_path, *arguments, code=1, says="there is no database")
 
 
@@ -103,9 +103,9 @@ def test_without_a_database(arguments: tuple[str, ...], tmp_path: Path) -> None:
 def searched(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a finished study and a submission of it."""
     folder = tmp_path_factory.mktemp("searched")
-    launch = ("launch", "study", "--dataset", "mc_rtt", "--arch", "FF -> exp", "--trials", "1", "--epochs", "2")
-    assert run(*launch, "--workers", "1", "--data", recordings, cwd=folder).code == 0
-    assert run("export-best", "study", "--out", "val.h5", "--data", recordings, cwd=folder).code == 0
+    options = ("--dataset", "mc_rtt", "--arch", "FF -> exp", "--trials", "1", "--epochs", "2")
+    search("study", *options, data=recordings, cwd=folder)
+    assert call("export-best", "study", "--out", "val.h5", "--data", recordings, cwd=folder).code == 0
     return folder
 
 
@@ -133,12 +133,14 @@ def searched(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
         (("evaluate", "nlb-search.db", "--dataset", "mc_rtt"), "cannot read nlb-search.db as a submission"),
     ],
 )
-def test_with_a_study(arguments: tuple[str, ...], says: str, searched: Path, recordings: Path) -> None:
+def test_invalid_arguments_with_existing_study_are_refused(
+    arguments: tuple[str, ...], says: str, searched: Path, recordings: Path
+) -> None:
     data = ("--data", recordings) if arguments[0] != "status" else ()
     _refused(searched, *arguments, *data, code=1, says=says)
 
 
-def test_a_recording_that_is_not_the_studys(searched: Path, tmp_path: Path) -> None:
+def test_recording_of_another_study_is_refused(searched: Path, tmp_path: Path) -> None:
     write_recording(tmp_path / "mc_rtt", "mc_rtt", trials=40, neurons=12, seed=1)
     commands = (
         ("worker", "study"),

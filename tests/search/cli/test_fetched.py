@@ -1,4 +1,4 @@
-"""What a study and an evaluation make of what was fetched."""
+"""Studies and evaluations of fetched recordings."""
 
 import shutil
 from pathlib import Path
@@ -15,7 +15,7 @@ from nlb_search.storage.database.urls import parse_url
 
 
 def begun(locations: Locations) -> dict[str, str]:
-    """The versions that a new study of mc_rtt in this place keeps."""
+    """The versions that a new study of mc_rtt in this folder records."""
     create_or_open(locations, "study", StudyRequest(dataset="mc_rtt", architectures=("FF -> exp",), trials=1))
     return open_named_study(locations, "study").spec.versions
 
@@ -26,18 +26,18 @@ def locations(tmp_path: Path) -> Locations:
 
 
 @pytest.mark.usefixtures("dandi")
-def test_a_study_keeps_the_version_of_the_dandiset(locations: Locations, tmp_path: Path) -> None:
+def test_study_records_the_dandiset_version(locations: Locations, tmp_path: Path) -> None:
     assert call("fetch", "mc_rtt", "--data", "data", cwd=tmp_path).code == 0
     assert begun(locations)["DANDI:000129"] == "0.1"
 
 
-def test_a_recording_of_elsewhere_has_no_such_version(locations: Locations, recordings: Path) -> None:
+def test_recording_not_fetched_has_no_version(locations: Locations, recordings: Path) -> None:
     shutil.copytree(recordings / "mc_rtt", locations.data / "mc_rtt")
     assert not [name for name in begun(locations) if name.startswith("DANDI")]
 
 
 @pytest.mark.usefixtures("dandi")
-def test_a_damaged_record_is_as_none(locations: Locations, tmp_path: Path) -> None:
+def test_damaged_record_is_ignored(locations: Locations, tmp_path: Path) -> None:
     call("fetch", "mc_rtt", "--data", "data", cwd=tmp_path)
     (locations.data / "000129" / "fetched.json").write_text('{"version": "0.1"')
     assert not [name for name in begun(locations) if name.startswith("DANDI")]
@@ -52,7 +52,7 @@ def fetch_targets(dandi: DandiServer, cwd: Path, *datasets: str) -> Outcome:
 
 @pytest.fixture
 def targets(dandi: DandiServer, tmp_path: Path, recordings: Path) -> bytes:
-    """A file of test targets of mc_rtt, at the server: its val targets, for want of others."""
+    """A file of test targets of mc_rtt on the server, which are copies of its val targets."""
     known = open_recording("mc_rtt", recordings).val_targets
     with h5py.File(tmp_path / "targets.h5", "w") as made, h5py.File(known) as file:
         file.copy("mc_rtt", made)
@@ -62,7 +62,7 @@ def targets(dandi: DandiServer, tmp_path: Path, recordings: Path) -> bytes:
     return content
 
 
-def test_targets_come_whole_are_kept_and_go_on_where_they_broke_off(
+def test_targets_are_downloaded_cached_and_resumed(
     dandi: DandiServer, targets: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nlb_search.data.dandi.download.WAITS_SECONDS", ())
@@ -82,7 +82,7 @@ def test_targets_come_whole_are_kept_and_go_on_where_they_broke_off(
         (None, ["mc_maze_small"], "it has no group mc_maze_small (but mc_rtt, padding)"),
     ],
 )
-def test_what_is_no_file_of_targets_is_not_kept(
+def test_invalid_targets_file_is_not_kept(
     content: bytes | None, datasets: list[str], says: str, dandi: DandiServer, targets: bytes, tmp_path: Path
 ) -> None:
     dandi.files["eval_data_test.h5"] = content or targets
@@ -93,7 +93,7 @@ def test_what_is_no_file_of_targets_is_not_kept(
     assert not list((tmp_path / "data").glob(".*"))
 
 
-def test_the_benchmark_s_own_file_must_be_the_one_that_is_known(
+def test_benchmark_targets_must_have_the_known_hash(
     dandi: DandiServer, targets: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nlb_search.data.dandi.public_targets.URL", f"{dandi.address}/files/eval_data_test.h5")
@@ -104,9 +104,7 @@ def test_the_benchmark_s_own_file_must_be_the_one_that_is_known(
     assert call("fetch", "--targets", "--data", "data", cwd=tmp_path).code == 0
 
 
-def test_a_file_that_is_there_and_no_targets_is_left_as_it_is(
-    dandi: DandiServer, targets: bytes, tmp_path: Path
-) -> None:
+def test_existing_file_without_targets_is_kept(dandi: DandiServer, targets: bytes, tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data/eval_data_test.h5").write_bytes(targets[:-1000])
     outcome = fetch_targets(dandi, tmp_path)
@@ -115,7 +113,7 @@ def test_a_file_that_is_there_and_no_targets_is_left_as_it_is(
     assert (tmp_path / "data/eval_data_test.h5").read_bytes() == targets[:-1000]
 
 
-def test_targets_that_are_not_there_are_said_in_a_line(dandi: DandiServer, tmp_path: Path) -> None:
+def test_missing_targets_are_reported(dandi: DandiServer, tmp_path: Path) -> None:
     outcome = fetch_targets(dandi, tmp_path)
     assert outcome.code == 1
     [words] = outcome.err.splitlines()

@@ -1,4 +1,4 @@
-"""A recording of your own goes the whole way, through the command line alone."""
+"""Your own recording, from ``launch`` to ``evaluate``."""
 
 import shutil
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from command import call, run
+from command import call, run, search
 from nlb_tools.evaluation import evaluate
 from own_nwb import OwnSession
 from toy_arrays import toy_arrays
@@ -16,11 +16,11 @@ from nlb_search.data.opening import open_recording
 from nlb_search.search.scoring.targets import read_group
 from nlb_search.search.submission.evaluation import score, score_own
 
-SMALL = ("--arch", "rnnf", "--trials", "2", "--epochs", "6", "--workers", "1")
+SMALL = ("--arch", "rnnf", "--trials", "2", "--epochs", "6")
 
 
 def lfads_file(path: Path) -> Path:
-    """The toy recording as lfads-torch reads it, every channel read and no bin forward."""
+    """The toy recording in the format of lfads-torch, with all channels encoded and no forward bins."""
     toy = toy_arrays(80, 30)
     with h5py.File(path, "w") as file:
         for prefix, name in (("train", "train"), ("valid", "eval")):
@@ -31,21 +31,19 @@ def lfads_file(path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a recording of everything and one of the least, a study of each and its submission."""
+    """A folder with a recording with all arrays and one with spikes only, a study of each and its submission."""
     folder = tmp_path_factory.mktemp("own")
     from_arrays(folder / "all.h5", toy_arrays(80, 30))
     lfads_file(folder / "least.h5")
     (folder / "third.toml").write_text("heldout = 0.34\n")
     for name, options in (("all", ()), ("least", ("--bin-size", "10", "--recording", "third.toml"))):
-        data = ("--data", f"{name}.h5")
-        launched = run("launch", name, "--dataset", name, *SMALL, *data, *options, cwd=folder)
-        assert launched.code == 0, launched.err
-        exported = call("export-best", name, "--out", f"{name}-val.h5", *data, cwd=folder)
+        search(name, "--dataset", name, *SMALL, *options, data=f"{name}.h5", cwd=folder)
+        exported = call("export-best", name, "--out", f"{name}-val.h5", "--data", f"{name}.h5", cwd=folder)
         assert exported.code == 0, exported.err
     return folder
 
 
-def test_a_recording_of_everything_is_scored_by_every_metric(searched: Path) -> None:
+def test_recording_with_all_arrays_has_every_metric(searched: Path) -> None:
     best = call("status", "all", "--json", cwd=searched).json["best"]
     scores = call("evaluate", "all-val.h5", "--dataset", "all", "--data", "all.h5", "--json", cwd=searched).json["all"]
     assert scores["co-bps"] == pytest.approx(best["value"], abs=1e-4)
@@ -55,8 +53,8 @@ def test_a_recording_of_everything_is_scored_by_every_metric(searched: Path) -> 
     assert scores["co-bps"] > 0.1
 
 
-def test_the_scores_are_those_of_nlb_tools(searched: Path) -> None:
-    """A name that nlb_tools knows, given to the same arrays, has it score them itself."""
+def test_scores_match_nlb_tools(searched: Path) -> None:
+    """nlb_tools scores the same arrays under the name of a dataset that it supports."""
     recording = open_recording("all", searched / "all.h5")
     submitted, targets = read_group(searched / "all-val.h5", "all"), read_group(recording.val_targets, "all")
     [[expected]] = [list(split.values()) for split in evaluate({"area2_bump": targets}, {"area2_bump": submitted})]
@@ -64,7 +62,7 @@ def test_the_scores_are_those_of_nlb_tools(searched: Path) -> None:
     assert score("area2_bump", submitted, targets) == pytest.approx(expected, abs=1e-9)
 
 
-def test_settings_that_a_submission_cannot_mean(searched: Path, tmp_path: Path) -> None:
+def test_invalid_settings_in_submission_are_refused(searched: Path, tmp_path: Path) -> None:
     copied = Path(shutil.copy(searched / "all-val.h5", tmp_path))
     with h5py.File(copied, "a") as file:
         file["all"].attrs["recording"] = "{heldout"
@@ -73,11 +71,11 @@ def test_settings_that_a_submission_cannot_mean(searched: Path, tmp_path: Path) 
     assert "the attribute 'recording' of /all in" in refused.err
 
 
-def test_a_recording_of_the_least_has_co_bps_alone(searched: Path) -> None:
+def test_recording_with_spikes_only_has_only_co_bps(searched: Path) -> None:
     status = call("status", "least", "--json", cwd=searched).json
     assert not {"fp_bps", "vel_r2", "psth_r2"} & set(status["best"]["attrs"])
     assert "fp-bps" not in call("status", "least", cwd=searched).out
-    # Its bin width and how many neurons are held out are in the submission.
+    # The submission contains the bin width and the number of held-out neurons.
     evaluated = call("evaluate", "least-val.h5", "--dataset", "least", "--data", "least.h5", "--json", cwd=searched)
     assert evaluated.json == {"least_10": {"co-bps": pytest.approx(status["best"]["value"], abs=1e-4)}}
     with h5py.File(searched / "least-val.h5") as file:
@@ -85,38 +83,37 @@ def test_a_recording_of_the_least_has_co_bps_alone(searched: Path) -> None:
         assert file["least_10/eval_rates_heldout"].shape == (30, 24, 4)
 
 
-def test_what_was_decided_for_a_recording_is_said_whenever_a_study_is_made(
-    searched: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_defaults_are_reported_for_every_new_study(searched: Path, caplog: pytest.LogCaptureFixture) -> None:
     for study in ("once", "again"):
         caplog.clear()
-        made = call(*("launch", study, "--dataset", "least", *SMALL[:-1], "0", "--data", "least.h5"), cwd=searched)
+        options = ("--dataset", "least", *SMALL, "--workers", "0", "--data", "least.h5")
+        made = call("launch", study, *options, cwd=searched)
         assert made.code == 0
         said = "least, defaults used: no forward bins; held out a random 3 of the 12 neurons"
         assert said in caplog.messages
 
 
-def test_other_processes_need_study_and_file_alone(searched: Path) -> None:
+def test_other_commands_need_only_study_and_file(searched: Path) -> None:
     from_arrays(searched / "more.h5", toy_arrays(80, 30))
-    made = call("launch", "more", "--dataset", "more", *SMALL[:-1], "0", "--data", "more.h5", cwd=searched)
+    made = call("launch", "more", "--dataset", "more", *SMALL, "--workers", "0", "--data", "more.h5", cwd=searched)
     assert made.code == 0, made.err
     data = ("--data", "more.h5")
     assert run("worker", "more", *data, cwd=searched).code == 0
-    rescored = run(
+    rescored = call(
         "rescore", "more", "--finalists", "1", "--splits", "2", "--workers", "1", "--json", *data, cwd=searched
     )
     assert rescored.json["finalists"][0]["mean"] > 0
     assert call("resume", "more", "--workers", "1", *data, cwd=searched).code == 0
 
 
-def test_an_nwb_file_with_test_trials_is_scored_on_them_too(tmp_path: Path) -> None:
+def test_nwb_file_with_test_trials_is_scored_on_test(tmp_path: Path) -> None:
     session = OwnSession(n_trials=60)
     session.columns["part"] = [("train", "train", "val", "test")[row % 4] for row in range(60)]
     session.write(tmp_path / "session.nwb")
     (tmp_path / "session.toml").write_text('split = "part"\nbehavior = "paw"\nlag_ms = 40\n')
     data = ("--data", "session.nwb")
-    launch = ("launch", "study", "--dataset", "rat-7", *SMALL, "--recording", "session.toml", "--bin-size", "20", *data)
-    launched = run(*launch, cwd=tmp_path)
+    options = (*SMALL, "--recording", "session.toml", "--bin-size", "20", "--workers", "1", *data)
+    launched = run("launch", "study", "--dataset", "rat-7", *options, cwd=tmp_path)
     assert launched.code == 0, launched.err
     assert "rat-7, defaults used: the window is the 500 ms after start_time" in launched.err
     for phase in ("val", "test"):
@@ -154,7 +151,9 @@ def test_an_nwb_file_with_test_trials_is_scored_on_them_too(tmp_path: Path) -> N
         ),
     ],
 )
-def test_what_does_not_go_together(arguments: tuple[str, ...], says: str, searched: Path) -> None:
+def test_inconsistent_study_recording_and_submission_are_refused(
+    arguments: tuple[str, ...], says: str, searched: Path
+) -> None:
     (searched / "half.toml").write_text("heldout = 0.5\n")
     (searched / "window.toml").write_text("heldout = 0.34\nwindow_ms = [0, 400]\n")
     before = set(searched.glob("*.h5"))

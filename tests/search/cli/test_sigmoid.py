@@ -1,18 +1,17 @@
-"""Chains that end in Sigmoid, on a recording that allows them, through the command line."""
+"""Chains that end in Sigmoid, on a binary recording."""
 
 from pathlib import Path
 
 import h5py
 import pytest
-from command import call, run
+from command import call, search
 
 
-def test_a_chance_of_a_spike_is_searched_exported_and_scored_like_other_rates(tmp_path: Path) -> None:
+def test_search_export_and_evaluate_a_sigmoid_chain(tmp_path: Path) -> None:
     made = call("synthesize", "mc_rtt", "--binary", "--trials", "60", "--neurons", "16", cwd=tmp_path)
     assert made.code == 0, made.err
-    launch = ("launch", "study", "--dataset", "mc_rtt", "--arch", "Conv -> GRU(1) -> FF -> Sigmoid")
-    launched = run(*launch, "--trials", "1", "--epochs", "3", "--workers", "1", cwd=tmp_path)
-    assert launched.code == 0, launched.err
+    options = ("--dataset", "mc_rtt", "--arch", "Conv -> GRU(1) -> FF -> Sigmoid", "--trials", "1")
+    search("study", *options, "--epochs", "3", data="nlb-data", cwd=tmp_path)
 
     best = call("status", "study", "--json", cwd=tmp_path).json["best"]
     assert call("export-best", "study", "--out", "val.h5", cwd=tmp_path).code == 0
@@ -23,7 +22,7 @@ def test_a_chance_of_a_spike_is_searched_exported_and_scored_like_other_rates(tm
     assert rates.min() > 0
     assert rates.max() < 1
 
-    # In bins of 20 ms the same recording has more than one spike, and a chance of a spike is no rate.
-    refused = call("launch", "wider", *launch[2:], "--trials", "1", "--bin-size", "20", cwd=tmp_path)
+    # In bins of 20 ms the same recording has more than one spike per bin.
+    refused = call("launch", "wider", *options, "--bin-size", "20", cwd=tmp_path)
     assert refused.code == 2
     assert "'Sigmoid' supports at most 1 spike per bin, and mc_rtt has bins of 20 ms with" in refused.err

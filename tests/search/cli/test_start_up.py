@@ -1,4 +1,4 @@
-"""The command line starts without the packages that take seconds to import."""
+"""The command line starts without slow imports."""
 
 import subprocess
 import sys
@@ -13,14 +13,14 @@ from nlb_search.storage.database.urls import parse_url
 SLOW = ("cmaes", "numpy", "optuna", "optuna_dashboard", "pandas", "plotly", "pydantic", "scipy", "sklearn", "torch")
 
 
-def test_help_imports_nothing_slow() -> None:
+def test_help_does_not_import_slow_packages() -> None:
     code = f"import sys, nlb_search.search.cli.app; print(*{{*{SLOW}}} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
 
 
 @pytest.mark.parametrize("command", ["status", "studies", "pause", "stop"])
-def test_commands_that_train_nothing_import_no_torch(command: str, recordings: Path, tmp_path: Path) -> None:
+def test_commands_without_training_do_not_import_torch(command: str, recordings: Path, tmp_path: Path) -> None:
     locations = Locations(parse_url(f"sqlite:///{tmp_path}/studies.db"), tmp_path / "artifacts", recordings)
     create_or_open(locations, "study", StudyRequest(dataset="mc_rtt", architectures=("FF -> exp",), trials=1))
     words = [command, *(["study"] if command != "studies" else []), "--storage", str(locations.url)]

@@ -1,4 +1,4 @@
-"""From a recording that somebody else's program wrote to a scored submission, through the command line alone."""
+"""From third-party recordings to scored submissions, through the command line."""
 
 import shutil
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from command import call, run
+from command import call, run, search
 
 from nlb_search.data.opening import open_recording
 
@@ -26,16 +26,10 @@ ATTRIBUTES = {"vel R2": "vel_r2", "psth R2": "psth_r2", "tp corr": "tp_corr", "f
 
 
 @pytest.mark.parametrize("dataset", METRICS)
-def test_a_strangers_recording_goes_from_launch_to_a_scored_submission(
-    dataset: str, recordings: Path, tmp_path: Path
-) -> None:
+def test_launch_export_and_evaluate_each_layout(dataset: str, recordings: Path, tmp_path: Path) -> None:
     data = ("--data", recordings)
-    launched = run(
-        *("launch", "study", "--dataset", dataset, "--arch", "rnnf", "--trials", "2", "--workers", "2"),
-        *("--epochs", "3", *data),
-        cwd=tmp_path,
-    )
-    assert launched.code == 0, launched.err
+    options = ("--dataset", dataset, "--arch", "rnnf", "--trials", "2", "--epochs", "3")
+    search("study", *options, data=recordings, cwd=tmp_path)
     status = call("status", "study", "--json", cwd=tmp_path).json
     assert status["study"] == "study"
     assert status["dataset"] == dataset
@@ -80,11 +74,11 @@ def test_a_strangers_recording_goes_from_launch_to_a_scored_submission(
     assert "--targets" in refused.err
 
 
-def test_test_targets_in_the_benchmarks_layout_score_a_test_submission(recordings: Path, tmp_path: Path) -> None:
-    """Targets for the test trials are drawn from known rates, so the score can be computed by hand."""
+def test_test_submission_is_scored_with_benchmark_targets(recordings: Path, tmp_path: Path) -> None:
+    """Targets of the test trials are drawn from known rates, so the expected score can be computed directly."""
     data = ("--data", recordings)
-    launch = ("launch", "study", "--dataset", "mc_rtt", "--arch", "FF -> exp", "--trials", "1", "--epochs", "2", *data)
-    assert run(*launch, cwd=tmp_path).code == 0
+    options = ("--dataset", "mc_rtt", "--arch", "FF -> exp", "--trials", "1", "--epochs", "2")
+    search("study", *options, data=recordings, cwd=tmp_path)
     assert call("export-best", "study", "--phase", "test", "--out", "test.h5", *data, cwd=tmp_path).code == 0
     recording = open_recording("mc_rtt", recordings)
     rng = np.random.default_rng(0)
@@ -104,7 +98,7 @@ def test_test_targets_in_the_benchmarks_layout_score_a_test_submission(recording
     gain = np.sum(spikes * np.log(rates["eval_rates_heldout"] / null) - rates["eval_rates_heldout"] + null)
     assert scores["mc_rtt"]["co-bps"] == pytest.approx(gain / spikes.sum() / np.log(2), abs=1e-5)
 
-    # Nothing need be said where they lie in --data, and a synthetic recording's own truth goes before them.
+    # Targets in --data are found automatically, and the truth of a synthetic recording takes precedence.
     shutil.copytree(recordings / "mc_rtt", tmp_path / "data/mc_rtt")
     evaluate = ("evaluate", "test.h5", "--dataset", "mc_rtt", "--json", "--data", "data")
     (tmp_path / "eval_data_test.h5").rename(tmp_path / "data/eval_data_test.h5")
@@ -114,7 +108,7 @@ def test_test_targets_in_the_benchmarks_layout_score_a_test_submission(recording
     assert call(*evaluate, cwd=tmp_path).json == scores
 
 
-def test_bins_of_20_ms_and_an_ensemble_go_the_whole_way(recordings: Path, tmp_path: Path) -> None:
+def test_launch_export_and_evaluate_20_ms_ensemble(recordings: Path, tmp_path: Path) -> None:
     data = ("--data", recordings)
     launched = run(
         *("launch", "study", "--dataset", "mc_maze_small", "--arch", "rnnf", "--trials", "3", "--workers", "2"),

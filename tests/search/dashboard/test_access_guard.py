@@ -1,4 +1,4 @@
-"""The guard before the dashboard, asked over real HTTP on a server of its own."""
+"""The access guard of the dashboard, tested over HTTP."""
 
 import http.client
 import json
@@ -18,7 +18,7 @@ from nlb_search.storage.studies import make_study, study_names
 
 @pytest.fixture
 def url(tmp_path: Path) -> StorageUrl:
-    """A storage with one study, its id 1."""
+    """A storage with one study, whose id is 1."""
     url = parse_url(f"sqlite:///{tmp_path}/studies.db")
     make_study(url, open_database(url), "lab", {}, start={})
     return url
@@ -46,7 +46,7 @@ def _ask(port: int, method: str, path: str, body: str = "", **headers: str) -> t
         connection.close()
 
 
-def test_a_dashboard_to_be_looked_at_answers_a_change_with_the_reason(url: StorageUrl) -> None:
+def test_read_only_dashboard_refuses_changes(url: StorageUrl) -> None:
     with _serving(url, writable=False) as port:
         for method, path in (("DELETE", "/api/studies/1"), ("PUT", "/api/studies/1/note"), ("POST", "/api/studies")):
             status, said = _ask(port, method, path, body="x" * 300_000)
@@ -56,26 +56,26 @@ def test_a_dashboard_to_be_looked_at_answers_a_change_with_the_reason(url: Stora
     assert study_names(open_database(url)) == ["lab"]
 
 
-def test_a_study_that_appears_while_it_is_served_is_shown(url: StorageUrl) -> None:
+def test_new_study_is_shown_while_serving(url: StorageUrl) -> None:
     with _serving(url, writable=False) as port:
         assert "later" not in _ask(port, "GET", "/api/studies")[1]
         make_study(url, open_database(url), "later", {}, start={})
         assert "later" in _ask(port, "GET", "/api/studies")[1]
 
 
-def test_a_name_that_another_site_made_to_lead_here_is_refused(url: StorageUrl) -> None:
+def test_dns_rebinding_is_refused(url: StorageUrl) -> None:
     with _serving(url, writable=False) as port:
         for host in ("evil.example", "evil.example:8080", "127.0.0.1.evil.example", "", "[::1"):
             assert _ask(port, "GET", "/api/studies", Host=host)[0] == 403, host
 
 
-def test_the_names_and_addresses_by_which_people_call_it_are_let_in(url: StorageUrl) -> None:
+def test_allowed_hosts(url: StorageUrl) -> None:
     with _serving(url, writable=False) as port:
         for host in ("localhost:9000", "127.0.0.1", "[::1]:8080", "192.168.1.7:8080", "Lab.Example"):
             assert _ask(port, "GET", "/api/studies", Host=host)[0] == 200, host
 
 
-def test_no_page_of_another_site_can_delete_a_study_or_show_the_page_in_a_frame(url: StorageUrl) -> None:
+def test_cross_site_requests_and_frames_are_refused(url: StorageUrl) -> None:
     with _serving(url, writable=True) as port:
         ours = f"127.0.0.1:{port}"
         for origin in ("http://evil.example", "null", f"http://localhost:{port}", "http://127.0.0.1:1"):
@@ -89,7 +89,7 @@ def test_no_page_of_another_site_can_delete_a_study_or_show_the_page_in_a_frame(
     assert study_names(open_database(url)) == []
 
 
-def test_behind_a_proxy_with_a_certificate_its_own_page_may_change_studies(url: StorageUrl) -> None:
+def test_https_proxy_may_change_studies(url: StorageUrl) -> None:
     with _serving(url, writable=True) as port:
         made = json.dumps({"study_name": "new", "directions": ["maximize"]})
         host, origin = "lab.example:8443", "https://lab.example:8443"
@@ -97,7 +97,7 @@ def test_behind_a_proxy_with_a_certificate_its_own_page_may_change_studies(url: 
     assert "new" in study_names(open_database(url))
 
 
-def test_what_is_opened_for_reading_cannot_be_changed_whoever_asks(url: StorageUrl) -> None:
+def test_read_only_storage_cannot_be_changed(url: StorageUrl) -> None:
     database = open_for_reading(url)
     with pytest.raises(optuna.exceptions.StorageInternalError):
         database.delete_study(database.get_study_id_from_name("lab"))

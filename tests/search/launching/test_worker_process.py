@@ -1,4 +1,4 @@
-"""A worker that dies is started again; one that dies at once, again and again, is given up and the reason said."""
+"""A worker that dies is restarted, unless it dies repeatedly soon after its start."""
 
 import os
 from pathlib import Path
@@ -28,12 +28,12 @@ def study(recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def _as_python_starts(code: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every Python process that is started from here begin with this code."""
+    """Make every Python process that is started from here run this code first."""
     (folder / "sitecustomize.py").write_text(code)
     monkeypatch.setenv("PYTHONPATH", f"{folder}{os.pathsep}{Path.cwd()}")
 
 
-def test_a_worker_that_is_killed_at_once_again_and_again_is_given_up(
+def test_repeatedly_killed_worker_is_not_restarted(
     study: OpenStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     _as_python_starts("import os; os.kill(os.getpid(), 9)", tmp_path, monkeypatch)
@@ -45,7 +45,7 @@ def test_a_worker_that_is_killed_at_once_again_and_again_is_given_up(
     assert caplog.messages[-1] == f"{reason}: not restarting it"
 
 
-def test_a_worker_that_says_why_it_cannot_go_on_is_not_started_again(
+def test_worker_that_exits_with_an_error_is_not_restarted(
     study: OpenStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     _as_python_starts(
@@ -56,7 +56,7 @@ def test_a_worker_that_says_why_it_cannot_go_on_is_not_started_again(
     assert not any("restarting it in" in message for message in caplog.messages)
 
 
-def test_the_reason_of_a_worker_that_was_given_up_is_the_first_line_of_its_error(
+def test_failure_reason_is_first_line_of_error(
     study: OpenStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     error = "nlb-search: the disk is on fire\nrun it again as `nlb-search --debug ...`"
@@ -65,9 +65,7 @@ def test_the_reason_of_a_worker_that_was_given_up_is_the_first_line_of_its_error
         run_workers(study, [Slot(0, None)], Stop(), None, LineDisplay())
 
 
-def test_a_launch_goes_on_with_the_worker_that_is_left(
-    study: OpenStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_killed_worker_is_restarted(study: OpenStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     once = tmp_path / "died"
     code = f"import os; os.path.exists('{once}') or (open('{once}', 'w').close(), os.kill(os.getpid(), 9))"
     _as_python_starts(code, tmp_path, monkeypatch)
@@ -76,7 +74,7 @@ def test_a_launch_goes_on_with_the_worker_that_is_left(
     assert status.finished == 1
 
 
-def test_no_worker_is_started_again_once_the_budget_is_met_and_what_one_left_is_removed(
+def test_no_restart_after_budget_is_met(
     study: OpenStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     work(study, Stop())

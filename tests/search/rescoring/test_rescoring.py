@@ -1,4 +1,4 @@
-"""Finalists scored again: the scores are those of trainings by hand, they survive a kill, and export follows them."""
+"""Rescoring finalists by cross-validation: scores, resuming after a kill, and export."""
 
 import time
 from pathlib import Path
@@ -28,13 +28,13 @@ from nlb_search.storage.database.urls import parse_url
 
 CPU = torch.device("cpu")
 
-SPLITS = 17
-"""Enough that a kill after the first score comes in the middle."""
+SPLITS = 9
+"""Enough that the process is killed before it has computed all scores."""
 
 
 @pytest.fixture
 def study(recordings: Path, tmp_path: Path) -> OpenStudy:
-    """A finished study of three trials, in the default places of the folder ``tmp_path``."""
+    """A finished study of three trials, in the default locations below ``tmp_path``."""
     url = parse_url(f"sqlite:///{tmp_path}/nlb-search.db")
     locations = Locations(url, tmp_path / "nlb-search.db.artifacts", recordings)
     request = StudyRequest(
@@ -46,7 +46,7 @@ def study(recordings: Path, tmp_path: Path) -> OpenStudy:
 
 
 def _add_diverging_trial(study: OpenStudy) -> int:
-    """A trial that val loved, with a learning rate that no training survives; returns its number."""
+    """Add a trial with the best val score and a learning rate that always diverges; returns its number."""
     like = study.study.trials[0]
     study.study.add_trial(
         create_trial(
@@ -60,7 +60,7 @@ def _add_diverging_trial(study: OpenStudy) -> int:
 
 
 def _by_hand(study: OpenStudy, number: int, fold: int, splits: int) -> float:
-    """The score of a trial's settings on a fold, as the guide tells how it comes about."""
+    """The score of a trial's settings on a fold, computed as described in the documentation."""
     counts = counts_of(study.recording().train_val)
     order = torch.randperm(counts.n_trials, generator=torch.Generator().manual_seed(study.spec.seed)).tolist()
     sizes = [len(order) // splits + (locations < len(order) % splits) for locations in range(splits)]
@@ -83,7 +83,7 @@ def _exported_trials(study: OpenStudy, folder: Path, *arguments: str) -> str:
 
 
 @pytest.mark.filterwarnings("ignore:The value 1e.30 of the parameter")
-def test_scores_are_those_of_trainings_by_hand_and_export_follows_them(study: OpenStudy, tmp_path: Path) -> None:
+def test_scores_match_manual_cross_validation_and_decide_the_export(study: OpenStudy, tmp_path: Path) -> None:
     data = ("--data", study.locations.data)
     by_splits = ("export-best", "study", "--by", "splits", "--out", "x.h5", *data)
     refused = call(*by_splits, cwd=tmp_path)
@@ -107,7 +107,7 @@ def test_scores_are_those_of_trainings_by_hand_and_export_follows_them(study: Op
     assert rescored.json["chosen"] == best
     assert _exported_trials(study, tmp_path, "--by", "splits") == str(best)
 
-    # Scores that put the finalists the other way round: those in the study are what counts.
+    # Reverse the order of the finalists: the export uses the scores that are stored in the study.
     for fold in range(2):
         study.study.set_user_attr(f"rescoring-2-{other}-{fold}", {"co_bps": 9.0})
     assert _exported_trials(study, tmp_path, "--by", "splits") == str(other)
@@ -120,9 +120,7 @@ def test_scores_are_those_of_trainings_by_hand_and_export_follows_them(study: Op
     assert "has 2 rescored trials, fewer than the 3 requested" in too_many.err
 
 
-def test_a_rescoring_that_was_killed_goes_on_where_it_was(
-    study: OpenStudy, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_killed_rescoring_is_resumed(study: OpenStudy, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     data = ("--data", study.locations.data)
     command = ("rescore", "study", "--splits", str(SPLITS), "--workers", "1", *data)
     killed = start(*command, cwd=tmp_path)
@@ -148,7 +146,7 @@ def test_a_rescoring_that_was_killed_goes_on_where_it_was(
 
 
 def _known(study: OpenStudy) -> dict[str, float]:
-    """The scores that the study holds, by finalist and fold."""
+    """The scores stored in the study, by finalist and fold."""
     return {
         key: value["co_bps"] for key, value in study.study.user_attrs.items() if key.startswith(f"rescoring-{SPLITS}-")
     }

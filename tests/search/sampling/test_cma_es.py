@@ -28,7 +28,7 @@ def _study(pruner: BasePruner) -> optuna.Study:
 
 
 def _go_on(study: optuna.Study, make: MakeSampler, n_trials: int) -> None:
-    """Trials one after the other, each with a sampler of its own and an independent draw; some fail."""
+    """Sequential trials, each with a new sampler and an independent parameter; some fail."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     pruned = isinstance(study.pruner, HyperbandPruner)
     for _ in range(n_trials):
@@ -57,7 +57,7 @@ def _generations(study: optuna.Study) -> int:
 
 
 @pytest.mark.parametrize("pruner", [NopPruner(), HyperbandPruner(1, 9, 3)])
-def test_one_after_the_other_the_trials_are_those_of_optunas_own_sampler(pruner: BasePruner) -> None:
+def test_sequential_trials_match_optuna_sampler(pruner: BasePruner) -> None:
     ours, theirs = _study(pruner), _study(pruner)
     _go_on(ours, _ours, 100)
     _go_on(theirs, _theirs, 100)
@@ -68,7 +68,7 @@ def test_one_after_the_other_the_trials_are_those_of_optunas_own_sampler(pruner:
 
 
 class _Program:
-    """Makes a file when it is unpickled."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, mark: Path) -> None:
         self._mark = mark
@@ -77,7 +77,7 @@ class _Program:
         return Path.touch, (self._mark,)
 
 
-def test_a_program_in_place_of_the_optimizers_state_is_never_run(tmp_path: Path) -> None:
+def test_malicious_optimizer_state_is_not_executed(tmp_path: Path) -> None:
     mark = tmp_path / "was-run"
     study = _study(NopPruner())
     _go_on(study, _ours, 20)

@@ -53,7 +53,7 @@ EIGHT = written(
 
 
 def _brute(spec: SearchSpec) -> set[frozenset[tuple[str, object]]]:
-    """Every chain's combinations of its own settings, by brute force."""
+    """All combinations of hyperparameters of every chain, by brute force."""
     found = set()
     for text in spec.architectures:
         own = {name: spec.space[name].values for name in spec.space if name in parse_chain(text).hyperparameters}
@@ -62,19 +62,19 @@ def _brute(spec: SearchSpec) -> set[frozenset[tuple[str, object]]]:
     return found
 
 
-def test_a_grid_is_each_chains_own_combinations_put_together() -> None:
+def test_grid_is_union_of_chain_grids() -> None:
     spec = spec_of(SMALL, CHAINS)
     grid = grid_of(spec.space, spec.architectures)
     assert grid.size == 24
     assert {frozenset(grid.combination(number).items()) for number in range(24)} == _brute(spec)
 
 
-def test_the_published_grid_has_its_known_size() -> None:
+def test_published_grid_size() -> None:
     assert grid_of(spec_of("paper").space, (RNNF,)).size == 24_300
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 24, 1000])
-def test_an_order_has_every_place_once_and_its_seed_alone_decides_it(size: int) -> None:
+def test_order_is_a_permutation_determined_by_the_seed(size: int) -> None:
     order = [shuffled(position, size, seed=3) for position in range(size)]
     assert sorted(order) == list(range(size))
     assert order == [shuffled(position, size, seed=3) for position in range(size)]
@@ -83,14 +83,14 @@ def test_an_order_has_every_place_once_and_its_seed_alone_decides_it(size: int) 
         assert order != sorted(order)
 
 
-def test_first_places_are_spread_over_all_seeds() -> None:
-    """A chi-squared test of the first two places of 5, over 4000 seeds: 19 degrees of freedom, 1 in 1000."""
+def test_first_positions_are_uniform_over_seeds() -> None:
+    """A chi-squared test of the first two of 5 positions, over 4000 seeds: 19 degrees of freedom, p > 0.001."""
     pairs = [(shuffled(0, 5, seed), shuffled(1, 5, seed)) for seed in range(4000)]
     counts = [pairs.count((first, second)) for first in range(5) for second in range(5) if first != second]
     assert sum((count - 200) ** 2 / 200 for count in counts) < 43.8
 
 
-def test_a_huge_grid_costs_nothing() -> None:
+def test_huge_grid_is_not_enumerated() -> None:
     spec = spec_of(written("base = 'paper'\nlr = " + str([1e-6 * n for n in range(1, 3000)])))
     grid = grid_of(spec.space, spec.architectures)
     assert grid.size > 10**7
@@ -104,7 +104,7 @@ def _claims(url: StorageUrl, spec: SearchSpec) -> Claims:
     return Claims(url, study, spec.trials, partial(make_sampler, spec.sampling), DatabaseRetry(threading.Event()))
 
 
-def test_two_workers_walk_every_combination_once_though_trials_fail_and_one_worker_is_replaced(tmp_path: Path) -> None:
+def test_two_workers_visit_every_combination_once_despite_failures(tmp_path: Path) -> None:
     spec = spec_of(SMALL, CHAINS, sampler="grid", trials=24, seed=1)
     check_sampler(spec.sampling)
     url = parse_url(f"sqlite:///{tmp_path}/studies.db")
@@ -137,7 +137,7 @@ def test_two_workers_walk_every_combination_once_though_trials_fail_and_one_work
     assert {frozenset(trial.params.items()) for trial in done} == _brute(spec)
 
 
-def test_a_resumed_trial_past_the_grids_end_keeps_its_combination(tmp_path: Path) -> None:
+def test_resumed_trial_beyond_the_grid_keeps_its_combination(tmp_path: Path) -> None:
     spec = spec_of(EIGHT, sampler="grid", trials=8)
     url = parse_url(f"sqlite:///{tmp_path}/studies.db")
     make_study(url, open_database(url), "study", spec={}, start={})
@@ -154,7 +154,7 @@ def test_a_resumed_trial_past_the_grids_end_keeps_its_combination(tmp_path: Path
     assert settings == [drawn[2], drawn[6]]
 
 
-def test_a_space_with_ranges_and_a_budget_past_the_end_are_refused_with_what_to_do() -> None:
+def test_ranges_and_budget_beyond_the_grid_are_refused() -> None:
     with pytest.raises(
         UsageError, match=r"ranges: hidden \(8 to 16, log-uniform\): choose --space paper, a file with lists"
     ):

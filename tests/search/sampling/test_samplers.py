@@ -24,12 +24,12 @@ PLAIN = written("l2_weight = 0\nhidden = 40\nnum_layers = 2\nbidirectional = tru
 
 
 def _score(values: dict[str, Any]) -> float:
-    """Smooth, with its only peak at lr 0.004 and mask_ratio 0.2."""
+    """A smooth objective with a single maximum at lr 0.004 and mask_ratio 0.2."""
     return float(-abs(math.log(values["lr"] / 0.004)) - 5 * abs(values["mask_ratio"] - 0.2))
 
 
 def _drive(spec: SearchSpec, n_trials: int, first: tuple[dict[str, Any], ...] = ()) -> optuna.Study:
-    """Trials one after the other, each with a sampler of its own, as the worker runs them; ``first`` fixes some."""
+    """Sequential trials, each with a new sampler as in the worker; ``first`` are enqueued."""
     study = optuna.create_study(direction="maximize", pruner=make_pruner(spec.sampling))
     for parameters in first:
         study.enqueue_trial(parameters)
@@ -56,7 +56,7 @@ def _quiet() -> None:
 @pytest.mark.parametrize("space", ["paper", "wide"])
 @pytest.mark.parametrize("pruner", get_args(PrunerName))
 @pytest.mark.parametrize("sampler", get_args(SamplerName))
-def test_every_sampler_and_pruner_searches_a_space_or_is_refused_at_launch(
+def test_every_sampler_and_pruner_runs_or_is_refused_at_launch(
     sampler: SamplerName, pruner: PrunerName, space: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     refused = (sampler, space) in {("grid", "wide"), ("cmaes", "paper")}
@@ -83,8 +83,8 @@ def test_every_sampler_and_pruner_searches_a_space_or_is_refused_at_launch(
 
 
 @pytest.mark.parametrize(("sampler", "n_trials"), [("tpe", 40), ("cmaes", 60), ("gp", 14)])
-def test_a_sampler_that_learns_beats_chance(sampler: SamplerName, n_trials: int) -> None:
-    """Mean best of three seeds, against random's in as many trials: each learns across samplers made again."""
+def test_adaptive_samplers_outperform_random(sampler: SamplerName, n_trials: int) -> None:
+    """The mean best value of three seeds is better than that of random sampling with as many trials."""
     best = {
         name: mean(_drive(spec_of(PLAIN, sampler=name, seed=seed), n_trials).best_value for seed in range(3))
         for name in ("random", sampler)
@@ -92,7 +92,7 @@ def test_a_sampler_that_learns_beats_chance(sampler: SamplerName, n_trials: int)
     assert best[sampler] > best["random"]
 
 
-def test_cmaes_goes_on_from_generation_to_generation_though_later_trials_lack_settings_of_the_first() -> None:
+def test_cmaes_generations_with_missing_hyperparameters() -> None:
     first = ({"architecture": RNNF, "l2_weight_use": SOME},) * 12
     study = _drive(spec_of("wide", CHAINS, sampler="cmaes"), 60, first)
     assert any("hidden" not in trial.params for trial in study.trials)
@@ -101,7 +101,7 @@ def test_cmaes_goes_on_from_generation_to_generation_though_later_trials_lack_se
     assert generations[-1] >= 5
 
 
-def test_the_same_seed_gives_the_same_trials_and_another_gives_others() -> None:
+def test_samplers_depend_on_the_seed() -> None:
     for sampler in ("tpe", "random", "gp", "cmaes"):
         runs = [_drive(spec_of(sampler=sampler, seed=seed), 13).trials for seed in (1, 1, 2)]
         first, again, other = ([trial.params for trial in run] for run in runs)

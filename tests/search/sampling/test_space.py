@@ -15,7 +15,7 @@ from nlb_search.search.workers.trial import settings_of
 CHAINS = ("GRU(2) -> FF -> exp", "FF -> RoBERTa(1) -> FF -> exp")
 
 
-def test_paper_is_the_published_grid() -> None:
+def test_paper_space_is_the_published_grid() -> None:
     """The table of the published search, for the settings that these chains have."""
     assert {name: set(range_.values) for name, range_ in SPACES["paper"].items()} == {
         "lr": {0.0005, 0.001, 0.005, 0.01, 0.015},
@@ -30,7 +30,7 @@ def test_paper_is_the_published_grid() -> None:
     }
 
 
-def test_wide_contains_paper() -> None:
+def test_wide_space_contains_paper_space() -> None:
     for name, range_ in SPACES["paper"].items():
         for value in range_.values:
             assert SPACES["wide"][name].parameters(name, value) is not None, (name, value)
@@ -38,7 +38,7 @@ def test_wide_contains_paper() -> None:
 
 @settings(deadline=None, max_examples=30)
 @given(st.sampled_from(sorted(SPACES)), st.integers(0, 1000))
-def test_every_draw_is_a_setting_of_its_chain_alone(name: str, seed: int) -> None:
+def test_draws_contain_only_hyperparameters_of_the_chain(name: str, seed: int) -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
     space = spec_of(name, CHAINS).space
@@ -54,19 +54,19 @@ def test_every_draw_is_a_setting_of_its_chain_alone(name: str, seed: int) -> Non
 
 
 @pytest.mark.parametrize("name", sorted(SPACES))
-def test_the_first_trial_has_the_usual_settings(name: str) -> None:
+def test_first_trial_has_default_hyperparameters(name: str) -> None:
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     study.enqueue_trial(start_parameters(spec_of(name, CHAINS).space, CHAINS))
     architecture, hyper = settings_of(sample(study.ask(), spec_of(name, CHAINS).space, CHAINS))
     assert architecture == CHAINS[0]
     usual = Hyperparameters(num_layers=2)
-    if name == "paper":  # which has neither the usual dropout nor dots alone
+    if name == "paper":  # which contains neither the default dropout nor the default mask variant
         assert hyper.dropout in (0.46, 0.5, 0.6)
         usual = replace(usual, dropout=hyper.dropout, mask_variant=hyper.mask_variant)
     assert hyper == usual
 
 
-def test_the_first_trial_has_the_usual_settings_as_far_as_the_space_holds_them() -> None:
+def test_first_trial_has_defaults_within_the_space() -> None:
     spec = spec_of(written("hidden = 64\ndropout = [0.1, 0.2]\nlr = { low = 1e-4, high = 1e-3 }"))
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     study.enqueue_trial(start_parameters(spec.space, spec.architectures))
@@ -83,18 +83,18 @@ def test_the_first_trial_has_the_usual_settings_as_far_as_the_space_holds_them()
     assert 1e-4 <= values["lr"] <= 1e-3
 
 
-def test_the_first_trial_has_the_layers_of_the_recurrent_block() -> None:
+def test_first_trial_has_num_layers_of_recurrent_block() -> None:
     spec = spec_of(written(""), ("Trans(3) -> GRU(1) -> FF -> exp",))
     assert start_parameters(spec.space, spec.architectures)["num_layers"] == 1
 
 
-def test_attention_alone_starts_with_smaller_steps() -> None:
+def test_attention_chains_start_with_smaller_lr() -> None:
     alone, after_gru = ("Conv -> Trans -> FF -> exp",), ("GRU(2) -> FF -> RoBERTa(1) -> FF -> exp",)
     assert start_parameters(spec_of(written(""), alone).space, alone)["lr"] == 0.002
     assert start_parameters(spec_of(written(""), after_gru).space, after_gru)["lr"] == 0.01
 
 
-def test_zero_is_drawn_about_as_often_as_not() -> None:
+def test_zero_is_drawn_about_half_of_the_time() -> None:
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     drawn = [SPACES["wide"]["l2_weight"].suggest(study.ask(), "l2_weight") for _ in range(200)]
     assert 70 < sum(value == 0 for value in drawn) < 130

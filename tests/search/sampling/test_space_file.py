@@ -25,7 +25,7 @@ from nlb_search.search.workers.trial import settings_of
 PAGE = (Path(__file__).parents[3] / "docs" / "spaces.md").read_text()
 
 
-def test_the_example_of_the_docs_is_what_the_docs_say_of_it() -> None:
+def test_example_in_docs() -> None:
     example = re.search(r"```toml\n(.*?)```", PAGE, re.DOTALL)
     assert example is not None
     named = parse_space("space.toml", example[1])
@@ -39,7 +39,7 @@ def test_the_example_of_the_docs_is_what_the_docs_say_of_it() -> None:
     }
 
 
-def test_the_tables_of_the_docs_are_the_spaces() -> None:
+def test_tables_in_docs_match_spaces() -> None:
     table = PAGE.partition("## Your own space")[0]
     rows = {row[0]: row[1:] for row in (line.strip("| ").split(" | ") for line in table.splitlines() if "|" in line)}
     for setting in ALLOWED:
@@ -49,14 +49,14 @@ def test_the_tables_of_the_docs_are_the_spaces() -> None:
     assert str(SPACES["wide"]["mask_variant"]) == f"{SPACES['paper']['mask_variant']}, {', '.join(SHAPES)}"
 
 
-def test_every_hyperparameter_may_be_searched_and_its_usual_value_is_allowed() -> None:
+def test_every_hyperparameter_default_is_allowed() -> None:
     usual = Hyperparameters(num_layers=2)
     assert set(ALLOWED) == set(SPACES["paper"]) == set(SPACES["wide"]) == set(vars(usual))
     for setting, allowed in ALLOWED.items():
         assert allowed.read(getattr(usual, setting)) == getattr(usual, setting)
 
 
-def test_a_whole_number_stands_for_a_real_one_and_ranges_of_whole_numbers_are_whole() -> None:
+def test_integers_are_accepted_as_floats() -> None:
     named = written("base = 'paper'\nl2_weight = 0\nlr = { low = 1, high = 2 }\nhidden = { low = 8, high = 16 }")
     assert named.ranges == SPACES["paper"] | {
         "l2_weight": Choice(values=(0.0,)),
@@ -65,14 +65,14 @@ def test_a_whole_number_stands_for_a_real_one_and_ranges_of_whole_numbers_are_wh
     }
 
 
-def test_a_fixed_value_is_among_the_settings_of_every_trial_and_starts_with_the_usual_others() -> None:
+def test_fixed_value_is_in_every_trial() -> None:
     spec = spec_of(written("hidden = 64"))
     study = optuna.create_study(sampler=RandomSampler(seed=0))
     assert all(sample(study.ask(), spec.space, spec.architectures)["hidden"] == 64 for _ in range(5))
     assert {trial.params["hidden"] for trial in study.trials} == {64}
 
 
-def test_num_layers_can_be_left_to_the_chain() -> None:
+def test_num_layers_can_be_omitted() -> None:
     spec = spec_of(written("num_layers = 'chain'"), ("GRU(3) -> FF -> exp",))
     assert "num_layers" not in spec.space
     study = optuna.create_study(sampler=RandomSampler(seed=0))
@@ -81,7 +81,7 @@ def test_num_layers_can_be_left_to_the_chain() -> None:
 
 
 @pytest.mark.parametrize(("stored", "given"), [("", "num_layers = 'chain'"), ("num_layers = 'chain'", "")])
-def test_a_space_that_leaves_num_layers_to_the_chain_is_another(stored: str, given: str) -> None:
+def test_space_without_num_layers_differs(stored: str, given: str) -> None:
     [difference] = space_differences(spec_of(written(stored)), written(given))
     assert "num_layers" in difference
     assert "left to the chain" in difference
@@ -132,7 +132,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("text", "says"), REFUSED)
-def test_what_is_no_space_is_named_with_what_is_allowed(text: str, says: str, tmp_path: Path) -> None:
+def test_invalid_space_files_are_refused(text: str, says: str, tmp_path: Path) -> None:
     file = tmp_path / "space.toml"
     file.write_text(text)
     with pytest.raises(UsageError) as error:
@@ -141,18 +141,18 @@ def test_what_is_no_space_is_named_with_what_is_allowed(text: str, says: str, tm
     assert len(str(error.value).splitlines()) == 1
 
 
-def test_a_setting_that_no_chain_has_is_refused() -> None:
+def test_hyperparameter_unused_by_all_chains_is_refused() -> None:
     with pytest.raises(UsageError, match=r"space.toml: hidden, num_layers are not used by FF -> exp:"):
         spec_of(written("lr = 0.1\nhidden = 64\nnum_layers = 1"), ("FF -> exp",))
     assert spec_of(written("hidden = 64"), ("FF -> exp", RNNF)).space["hidden"] == Choice(values=(64,))
 
 
 def _stored(spec: SearchSpec) -> SearchSpec:
-    """As it comes back from a study."""
+    """The space as restored from a study."""
     return SearchSpec.model_validate_json(spec.model_dump_json())
 
 
-def test_a_space_given_again_may_have_another_name_but_no_other_ranges() -> None:
+def test_joining_a_study_requires_the_same_space() -> None:
     text = "lr = [0.001, 1]\nhidden = 64\nbidirectional = true\nl2_weight = { low = 1e-8, high = 1e-5, zero = true }"
     spec = _stored(spec_of(written(text)))
     assert space_differences(spec, parse_space("renamed.toml", text)) == []
@@ -181,7 +181,7 @@ def test_a_space_given_again_may_have_another_name_but_no_other_ranges() -> None
         ("paper", ("--sampler", "cmaes"), "needs a numeric range that every chain has; space paper has none"),
     ],
 )
-def test_launch_refuses_before_anything_is_written(
+def test_invalid_launch_writes_nothing(
     space: str, arguments: tuple[str, ...], says: str, recordings: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "hiden.toml").write_text("hiden = 64")
@@ -206,7 +206,7 @@ REALS = {
 
 @st.composite
 def _narrowed(draw: st.DrawFn, setting: str) -> tuple[str, Any]:
-    """What a file may say of a setting, as TOML, and whether a drawn value is what it allows."""
+    """TOML text for a hyperparameter, and whether a drawn value is allowed by it."""
     if setting not in REALS and setting not in ("hidden", "num_layers"):
         possible = {
             "bidirectional": [True, False],
@@ -224,14 +224,14 @@ def _narrowed(draw: st.DrawFn, setting: str) -> tuple[str, Any]:
     kind = draw(st.sampled_from(["", ", log = true"] + [", zero = true"] * (least == 0)))
     assume(low < high and (low > 0 or not kind))
     return f"{{ low = {low}, high = {high}{kind} }}", lambda value: (
-        # A logarithm and its power may miss the end of a range by a rounding.
+        # Logarithm and exponential may miss the end of a range by a rounding error.
         low * (1 - 1e-12) <= value <= high * (1 + 1e-12) or (value == 0 and "zero" in kind)
     )
 
 
 @settings(deadline=None, max_examples=60)
 @given(st.data(), st.sets(st.sampled_from(sorted(ALLOWED)), min_size=1), st.sampled_from(["paper", "wide"]))
-def test_whatever_a_file_narrows_every_draw_lies_in_it(data: st.DataObject, changed: set[str], base: str) -> None:
+def test_draws_lie_in_any_narrowed_space(data: st.DataObject, changed: set[str], base: str) -> None:
     narrowed = {setting: data.draw(_narrowed(setting), label=setting) for setting in sorted(changed)}
     text = "\n".join([f"base = '{base}'", *(f"{setting} = {toml}" for setting, (toml, _) in narrowed.items())])
     assert tomllib.loads(text)

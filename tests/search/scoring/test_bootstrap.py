@@ -14,15 +14,15 @@ def _recording(rng: np.random.Generator, n_trials: int) -> tuple[np.ndarray, np.
     return gain, spikes
 
 
-def test_the_range_holds_the_truth_as_often_as_it_says() -> None:
+def test_bootstrap_interval_coverage() -> None:
     """In 200 recordings, 95% +- 1.5% by chance; a percentile range of 80 trials is known to be a little short."""
     rng = np.random.default_rng(0)
     held = [0.3 in range_of(resampled_co_bps(*_recording(rng, 80))) for _ in range(200)]
     assert 0.90 <= np.mean(held) <= 0.985
 
 
-def test_the_range_is_as_wide_as_the_standard_error_asks() -> None:
-    """Where every trial has the same spikes, co-bps is a mean, and its range is known from the gains' spread."""
+def test_bootstrap_interval_width_matches_standard_error() -> None:
+    """With equal numbers of spikes per trial, co-bps is a mean, and its interval follows from the variance of gains."""
     rng = np.random.default_rng(1)
     gain, spikes = rng.normal(10, 4, size=400), np.full(400, 50.0)
     found = range_of(resampled_co_bps(gain, spikes))
@@ -32,14 +32,14 @@ def test_the_range_is_as_wide_as_the_standard_error_asks() -> None:
     assert (found.high - center) / error == pytest.approx(1.96, abs=0.15)
 
 
-def test_two_models_that_differ_alike_in_every_trial_are_told_apart_though_their_ranges_overlap() -> None:
+def test_paired_difference_is_significant_despite_overlapping_intervals() -> None:
     gain, spikes = _recording(np.random.default_rng(2), 80)
     one, other = resampled_co_bps(gain, spikes), resampled_co_bps(gain + 0.1, spikes)
     assert range_of(other).low in range_of(one)
     assert differ_significantly(one, other)
 
 
-def test_a_difference_within_the_noise_of_the_trials_is_not_one() -> None:
+def test_difference_within_noise_is_not_significant() -> None:
     rng = np.random.default_rng(3)
     gain, spikes = _recording(rng, 80)
     noise = rng.normal(size=80)
@@ -47,13 +47,13 @@ def test_a_difference_within_the_noise_of_the_trials_is_not_one() -> None:
     assert not differ_significantly(resampled_co_bps(gain, spikes), other)
 
 
-def test_a_model_is_never_told_apart_from_itself() -> None:
+def test_model_does_not_differ_from_itself() -> None:
     co_bps = resampled_co_bps(*_recording(np.random.default_rng(4), 80))
     assert not differ_significantly(co_bps, co_bps.copy())
 
 
-def test_unlike_recordings_between_them_leave_the_resamples_of_one_as_they_were() -> None:
-    """Trials of one study are compared in whatever order, beside other studies."""
+def test_resamples_do_not_depend_on_other_recordings() -> None:
+    """Trials of one study are compared in any order, together with other studies."""
     recording = _recording(np.random.default_rng(5), 80)
     before = resampled_co_bps(*recording)
     resampled_co_bps(*_recording(np.random.default_rng(6), 33))

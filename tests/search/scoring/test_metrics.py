@@ -20,9 +20,7 @@ def _velocity(n_trials: int) -> Velocity:
 
 
 @pytest.mark.parametrize("broken", ["the shape", "the values"])
-def test_a_metric_that_cannot_be_computed_is_left_out_and_the_others_are_kept(
-    broken: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_undefined_metric_is_omitted(broken: str, caplog: pytest.LogCaptureFixture) -> None:
     torch.manual_seed(0)
     train, val = _counts(20), _counts(8)
     network = Network(parse_chain("FF -> exp"), train.sizes, Hyperparameters(), torch.full((5,), 0.5))

@@ -1,4 +1,4 @@
-"""Trials of a study whose networks are known to differ, or not to, in what each val trial gains."""
+"""Ties between trials with known differences in their gains per val trial."""
 
 import dataclasses
 from pathlib import Path
@@ -30,7 +30,7 @@ class Search:
         self.gain_B = self.rng.normal(6, 3, size=60)
 
     def add(self, gain_B: np.ndarray) -> int:
-        """A complete trial with these gains; gives its number."""
+        """Add a complete trial with these gains; returns its number."""
         gains = Gains(torch.tensor(gain_B), torch.full((60,), 20.0, dtype=torch.float64))
         value = gains.bits_per_spike.item()
         number = len(self.study.study.trials)
@@ -42,7 +42,7 @@ class Search:
         return number
 
     def add_equal(self) -> int:
-        """A trial that differs from the best by chance alone: here it gains, there it loses, never much in sum."""
+        """Add a trial that differs from the best only by chance: its gains over trials average out."""
         noise = self.rng.normal(size=60)
         return self.add(self.gain_B + noise - noise.mean() - 0.01)
 
@@ -52,7 +52,7 @@ def search(tmp_path: Path) -> Search:
     return Search(tmp_path)
 
 
-def test_trials_that_differ_by_chance_are_ties_and_those_that_are_always_worse_are_not(search: Search) -> None:
+def test_ties_exclude_significantly_worse_trials(search: Search) -> None:
     worse = search.add(search.gain_B - 0.2)
     best = search.add(search.gain_B)
     equal = [search.add_equal() for _ in range(3)]
@@ -63,7 +63,7 @@ def test_trials_that_differ_by_chance_are_ties_and_those_that_are_always_worse_a
     assert ties.as_text().startswith("not significantly different from trial ")
 
 
-def test_a_crowd_of_ties_is_named_best_first_and_counted(search: Search) -> None:
+def test_many_ties_are_sorted_and_counted(search: Search) -> None:
     search.add(search.gain_B)
     for worse in (3, 1, 2, 4, 5, 6, 7):
         search.add(search.gain_B + np.resize([1.0, -1.0], 60) - worse / 1000)
@@ -73,7 +73,7 @@ def test_a_crowd_of_ties_is_named_best_first_and_counted(search: Search) -> None
     assert ties.as_text().endswith(" and 2 others")
 
 
-def test_a_best_trial_beyond_doubt_has_no_ties(search: Search) -> None:
+def test_significantly_best_trial_has_no_ties(search: Search) -> None:
     search.add(search.gain_B)
     search.add(search.gain_B - 0.2)
     ties = find_ties(search.study)
@@ -81,7 +81,7 @@ def test_a_best_trial_beyond_doubt_has_no_ties(search: Search) -> None:
     assert ties.as_text() == "none: better than every other complete trial"
 
 
-def test_without_the_checkpoints_ties_are_not_known_and_the_folder_is_asked_for(search: Search) -> None:
+def test_ties_without_checkpoints_are_unknown(search: Search) -> None:
     number = search.add(search.gain_B)
     search.study.checkpoints.best(number).unlink()
     ties = find_ties(search.study)
@@ -89,7 +89,7 @@ def test_without_the_checkpoints_ties_are_not_known_and_the_folder_is_asked_for(
     assert "give the workers' folder of checkpoints with --artifacts" in ties.as_text()
 
 
-def test_a_trial_without_a_checkpoint_is_not_passed_over_in_silence(search: Search) -> None:
+def test_trial_without_checkpoint_is_reported(search: Search) -> None:
     search.add(search.gain_B)
     equal, lost = search.add_equal(), search.add_equal()
     search.study.checkpoints.best(lost).unlink()
@@ -98,7 +98,7 @@ def test_a_trial_without_a_checkpoint_is_not_passed_over_in_silence(search: Sear
     assert f"1 of 3 complete trials could not be compared: the checkpoint of trial {lost} is not at" in ties.as_text()
 
 
-def test_the_history_shows_ranges_metrics_and_ties(search: Search) -> None:
+def test_history_figure_shows_intervals_metrics_and_ties(search: Search) -> None:
     best, equal, worse = search.add(search.gain_B), search.add_equal(), search.add(search.gain_B - 0.2)
     traces = {trace.name: trace for trace in history(search.study).data}
     assert traces["best"].x == (best,)

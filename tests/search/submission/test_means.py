@@ -6,7 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from command import call, run
+from command import call, search
 
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
 from nlb_search.storage.database.urls import parse_url
@@ -17,15 +17,14 @@ GRU_ALONE = {"num_layers", "bidirectional"}
 
 @pytest.fixture(scope="module")
 def folder(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a study of three chains, two of them asked for by the name of their mean."""
+    """A folder with a study of three chains, two of them given by the name of their mean."""
     folder = tmp_path_factory.mktemp("means")
-    launched = run(
-        *("launch", "study", "--dataset", "mc_rtt", "--arch", "neural-r-roberta", "--arch", "rnnf", "--arch", FF),
+    launched = search(
+        *("study", "--dataset", "mc_rtt", "--arch", "neural-r-roberta", "--arch", "rnnf", "--arch", FF),
         *("--trials", "4", "--epochs", "2", "--sampler", "random", "--pruner", "none", "--space", "paper"),
-        *("--workers", "1", "--data", recordings),
+        data=recordings,
         cwd=folder,
     )
-    assert launched.code == 0, launched.err
     assert "`nlb-search export-best study --arch neural-r-roberta --out FILE.h5`" in launched.out
     return folder
 
@@ -43,11 +42,11 @@ def _exported(folder: Path, recordings: Path, *arguments: str) -> tuple[dict[str
         return {name: group[name][()] for name in group}, dict(group.attrs)
 
 
-def test_a_mean_puts_its_chains_into_the_study_each_once(folder: Path) -> None:
+def test_named_mean_adds_unique_chains(folder: Path) -> None:
     assert _study(folder).spec.architectures == (RNNF, ROBERTA, FF)
 
 
-def test_every_chain_is_drawn_and_a_trial_has_the_settings_of_its_own_alone(folder: Path) -> None:
+def test_every_chain_is_sampled_with_only_its_hyperparameters(folder: Path) -> None:
     trials = _study(folder).study.get_trials()
     assert {trial.params["architecture"] for trial in trials} == {RNNF, ROBERTA, FF}
     for trial in trials:
@@ -56,7 +55,7 @@ def test_every_chain_is_drawn_and_a_trial_has_the_settings_of_its_own_alone(fold
         assert trial.user_attrs["architecture"] == trial.params["architecture"]
 
 
-def test_status_and_plot_know_a_study_of_several_chains(folder: Path) -> None:
+def test_status_and_plot_with_several_chains(folder: Path) -> None:
     whole = json.loads(call("status", "study", "--json", cwd=folder).out)
     best = whole["best"]
     assert best["params"]["architecture"] in (RNNF, ROBERTA, FF)
@@ -72,7 +71,7 @@ def test_status_and_plot_know_a_study_of_several_chains(folder: Path) -> None:
     assert "RoBERTa" in (folder / "figures" / "settings.html").read_text()
 
 
-def test_the_mean_of_chains_is_the_mean_of_their_best_trials_rates(folder: Path, recordings: Path) -> None:
+def test_mean_averages_rates_of_best_trials(folder: Path, recordings: Path) -> None:
     (rnnf, of_rnnf), (roberta, of_roberta) = (
         _exported(folder, recordings, "--arch", chain) for chain in ("rnnf", ROBERTA)
     )
@@ -97,9 +96,7 @@ def _value(trial: object) -> float:
         (("--arch", "rnnf", "--ensemble", "7"), "complete trials of 'GRU(2) -> FF -> exp', fewer than the 7 requested"),
     ],
 )
-def test_chains_that_the_study_cannot_give(
-    arguments: tuple[str, ...], says: str, folder: Path, recordings: Path
-) -> None:
+def test_unavailable_chains_are_refused(arguments: tuple[str, ...], says: str, folder: Path, recordings: Path) -> None:
     refused = call("export-best", "study", "--out", "no.h5", *arguments, "--data", recordings, cwd=folder)
     assert refused.code == 1
     assert says in refused.err

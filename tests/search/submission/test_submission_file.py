@@ -16,7 +16,7 @@ def recording(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Rec
 
 
 def _rates(recording: Recording, n_trials: int) -> np.ndarray:
-    """The mean counts of held-in and of held-out neurons, everywhere: rates that are right but know nothing."""
+    """Constant rates, equal to the mean counts of held-in and of held-out neurons."""
     assert recording.train_val.heldout is not None
     means = [
         np.full(n, counts.mean())
@@ -38,7 +38,7 @@ def _write(path: Path, prediction: Prediction) -> None:
     write_submission(path, [prediction], {prediction.recording.group: {}})
 
 
-def test_arrays_are_cut_where_the_benchmark_cuts_them(recording: Recording, tmp_path: Path) -> None:
+def test_arrays_are_split_like_the_benchmark(recording: Recording, tmp_path: Path) -> None:
     prediction = _prediction(recording)
     numbered = np.arange(prediction.eval_rates.shape[1] * prediction.eval_rates.shape[2], dtype=np.float32)
     scale = prediction.eval_rates.mean() / numbered.mean()
@@ -57,7 +57,7 @@ def test_arrays_are_cut_where_the_benchmark_cuts_them(recording: Recording, tmp_
 @pytest.mark.parametrize(
     ("factor", "unit"), [(200, "spikes per second"), (1 / 200, "divided by the bin width twice"), (4, "20 ms bins")]
 )
-def test_rates_in_another_unit_are_refused(factor: float, unit: str, recording: Recording, tmp_path: Path) -> None:
+def test_rates_in_wrong_unit_are_refused(factor: float, unit: str, recording: Recording, tmp_path: Path) -> None:
     prediction = _prediction(recording)
     prediction.eval_rates[:] *= factor
     with pytest.raises(SearchError, match="rates must be in spikes per bin"):
@@ -69,7 +69,7 @@ def test_rates_in_another_unit_are_refused(factor: float, unit: str, recording: 
     ("value", "message"),
     [(np.nan, "1 rates that are not finite"), (np.inf, "not finite"), (0.0, "not positive"), (-0.1, "not positive")],
 )
-def test_a_single_bad_rate_is_refused_and_the_file_before_is_kept(
+def test_invalid_rate_is_refused_and_existing_file_kept(
     value: float, message: str, recording: Recording, tmp_path: Path
 ) -> None:
     (tmp_path / "x.h5").write_text("what was there before")
@@ -81,7 +81,7 @@ def test_a_single_bad_rate_is_refused_and_the_file_before_is_kept(
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_a_strangers_file_without_an_array_is_refused(recording: Recording, tmp_path: Path) -> None:
+def test_submission_with_missing_array_is_refused(recording: Recording, tmp_path: Path) -> None:
     path = tmp_path / "x.h5"
     _write(path, _prediction(recording))
     with h5py.File(path, "a") as file:
@@ -90,7 +90,7 @@ def test_a_strangers_file_without_an_array_is_refused(recording: Recording, tmp_
         check_submission(path, recording, "val")
 
 
-def test_a_strangers_file_with_a_trial_too_few_is_refused(recording: Recording, tmp_path: Path) -> None:
+def test_submission_with_missing_trial_is_refused(recording: Recording, tmp_path: Path) -> None:
     path = tmp_path / "x.h5"
     _write(path, _prediction(recording))
     with h5py.File(path, "a") as file:

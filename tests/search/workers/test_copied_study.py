@@ -1,4 +1,4 @@
-"""A study that was cut, copied by the command line, and worked on at both places: they stay one and the same."""
+"""An interrupted study and its copy continue identically."""
 
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ def _results(study: OpenStudy) -> list[tuple[Any, ...]]:
     return [(trial.state, trial.params, trial.intermediate_values, trial.value) for trial in study.study.trials]
 
 
-def test_a_cut_study_goes_on_at_its_copy_as_it_would_have_here(
+def test_interrupted_study_continues_identically_in_its_copy(
     recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(nlb_search.search.workers.trial, "CHECKPOINT_SECONDS", 0)

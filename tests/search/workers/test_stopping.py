@@ -1,4 +1,4 @@
-"""A worker whose launcher is gone leaves, whatever it waits for."""
+"""A worker exits when its launcher has died."""
 
 import sqlite3
 
@@ -11,14 +11,14 @@ from nlb_search.storage.database.retrying import DatabaseRetry
 from nlb_search.storage.errors import StorageError
 
 
-def test_a_worker_that_lost_its_launcher_does_not_wait_for_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worker_without_launcher_does_not_wait_for_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
     def ask() -> None:
         busy = sqlite3.OperationalError("database is locked")
         busy.sqlite_errorcode = sqlite3.SQLITE_BUSY
         raise OperationalError("SELECT 1", {}, busy)
 
     stop = Stop()
-    monkeypatch.setenv(LAUNCHER_VARIABLE, "1")  # the first process started none of ours
+    monkeypatch.setenv(LAUNCHER_VARIABLE, "1")  # process 1 is not the parent of this process
     with pytest.raises(StorageError, match="still unreachable"):
         DatabaseRetry(stop).call(ask)
     assert stop.is_set()

@@ -1,4 +1,4 @@
-"""Workers do what a person asks of their study, wherever they are, and lose nothing by it."""
+"""Workers follow pause, stop and resume without losing trials."""
 
 import threading
 import time
@@ -24,7 +24,7 @@ BUDGET, EPOCHS = 3, 12
 
 @pytest.fixture
 def study(recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenStudy:
-    """A study whose epochs take a while."""
+    """A study with slow epochs."""
     real = SideBySide.train_epoch
 
     def slowly(*arguments: object) -> object:
@@ -40,7 +40,7 @@ def study(recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def workers(study: OpenStudy) -> Iterator[list[threading.Thread]]:
-    """Two workers that have begun to train."""
+    """Two workers that are training."""
     stop = Stop()
     threads = [
         threading.Thread(target=lambda: work(open_named_study(study.locations, study.name), stop, 1)) for _ in range(2)
@@ -76,7 +76,7 @@ def _assert_whole(study: OpenStudy) -> None:
         assert sorted(trial.intermediate_values) == list(range(1, EPOCHS + 1))
 
 
-def test_paused_workers_hand_back_their_trials_and_wait_until_the_study_goes_on(
+def test_paused_workers_release_trials_and_wait(
     study: OpenStudy, workers: list[threading.Thread], tmp_path: Path
 ) -> None:
     paused = call("pause", "study", cwd=tmp_path)
@@ -86,7 +86,7 @@ def test_paused_workers_hand_back_their_trials_and_wait_until_the_study_goes_on(
     before = [trial.intermediate_values for trial in _running(study)]
     time.sleep(0.5)
     assert all(thread.is_alive() for thread in workers)
-    assert [trial.intermediate_values for trial in _running(study)] == before, "nobody trains meanwhile"
+    assert [trial.intermediate_values for trial in _running(study)] == before, "no worker trains while paused"
     assert "asked to pause" in call("status", "study", cwd=tmp_path).out
     assert call("resume", "study", "--workers", "0", cwd=tmp_path).code == 0
     for thread in workers:
@@ -94,7 +94,7 @@ def test_paused_workers_hand_back_their_trials_and_wait_until_the_study_goes_on(
     _assert_whole(study)
 
 
-def test_a_stopped_study_has_no_workers_until_it_is_resumed(
+def test_stopped_study_has_no_workers_until_resumed(
     study: OpenStudy, workers: list[threading.Thread], recordings: Path, tmp_path: Path
 ) -> None:
     assert call("stop", "study", cwd=tmp_path).code == 0
@@ -118,7 +118,7 @@ def test_a_stopped_study_has_no_workers_until_it_is_resumed(
     _assert_whole(study)
 
 
-def test_workers_that_may_finish_first_begin_no_more(
+def test_stop_with_finish_starts_no_new_trials(
     study: OpenStudy, workers: list[threading.Thread], tmp_path: Path
 ) -> None:
     assert call("stop", "study", "--finish", cwd=tmp_path).code == 0
@@ -128,7 +128,7 @@ def test_workers_that_may_finish_first_begin_no_more(
     assert states == [TrialState.COMPLETE] * 2, "the third was never begun"
 
 
-def test_an_order_reaches_a_worker_that_waits_for_the_last_trial_of_another(study: OpenStudy) -> None:
+def test_command_reaches_worker_waiting_for_another(study: OpenStudy) -> None:
     for _ in range(BUDGET):
         assert study.claims(DatabaseRetry(Stop())).next() is not None
     waiting = threading.Thread(target=lambda: work(open_named_study(study.locations, study.name), Stop(), 1))

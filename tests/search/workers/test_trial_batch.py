@@ -1,4 +1,4 @@
-"""Trials that one worker lives side by side end as they would have ended one after the other."""
+"""Trials side by side in one worker end as they would one after the other."""
 
 import multiprocessing
 import os
@@ -24,11 +24,11 @@ from nlb_search.storage.database.urls import parse_url
 
 BUDGET, EPOCHS = 5, 4
 SPACE = written("input_size = 'DT'\nbidirectional = true\nnum_layers = 1\nhidden = { low = 4, high = 16 }")
-"""Trials of one kind, which a worker can train as one computation."""
+"""Trials of one kind, which a worker can train side by side."""
 
 
 class Studies:
-    """Makes studies that differ in nothing but their name: the same trials, drawn without a look at the others."""
+    """Creates studies that differ only in name, with the same randomly sampled trials."""
 
     def __init__(self, recordings: Path, folder: Path) -> None:
         self._recordings, self._folder = recordings, folder
@@ -54,7 +54,7 @@ def studies(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Studi
 
 @pytest.fixture(scope="module")
 def one_by_one(studies: Studies) -> list[FrozenTrial]:
-    """The trials of a study whose worker lived one after the other."""
+    """The trials of a study whose worker ran them one after the other."""
     study = studies.made("one-by-one")
     work(study, Stop(), side_by_side=1)
     return study.study.get_trials()
@@ -73,7 +73,7 @@ def _files(study: OpenStudy) -> set[str]:
     return {path.name for path in study.checkpoints.folder.iterdir()}
 
 
-def test_a_study_ends_with_the_same_trials_and_meets_its_budget_exactly(
+def test_side_by_side_study_has_same_trials_and_exact_budget(
     studies: Studies, one_by_one: list[FrozenTrial], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study, together = studies.made("together"), []
@@ -94,7 +94,7 @@ def test_a_study_ends_with_the_same_trials_and_meets_its_budget_exactly(
 
 
 def _break(monkeypatch: pytest.MonkeyPatch, seeds: set[int]) -> None:
-    """Let the trainings of these seeds fail, and with them every step that they share with others."""
+    """Make the trainings with these seeds fail, and every step that they share with others."""
     real = SideBySide.train_epoch
 
     def breaking(side_by_side: SideBySide, *rest: Any) -> Tensor | None:
@@ -105,7 +105,7 @@ def _break(monkeypatch: pytest.MonkeyPatch, seeds: set[int]) -> None:
     monkeypatch.setattr(SideBySide, "train_epoch", breaking)
 
 
-def test_a_trial_that_fails_is_recorded_and_the_others_end_as_if_it_had_not_been_there(
+def test_failing_trial_does_not_affect_others(
     studies: Studies, one_by_one: list[FrozenTrial], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = studies.made("one-fails")
@@ -122,7 +122,7 @@ def test_a_trial_that_fails_is_recorded_and_the_others_end_as_if_it_had_not_been
     assert _files(study) == {f"trial-{trial.number:05d}-best.safetensors" for trial in trials}
 
 
-def test_ten_failures_in_a_row_stop_the_worker_also_side_by_side(
+def test_ten_consecutive_failures_stop_the_worker_side_by_side(
     studies: Studies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = studies.made("all-fail")
@@ -130,12 +130,12 @@ def test_ten_failures_in_a_row_stop_the_worker_also_side_by_side(
     with pytest.raises(SearchError, match="10 trials in a row failed, the last with: MemoryError: no room"):
         work(study, Stop(), side_by_side=3)
     states = [trial.state for trial in study.study.get_trials()]
-    # The tenth ends the worker once all that were trained with it have got what came of them.
+    # The tenth failure stops the worker after all trials of its batch have been recorded.
     assert 10 <= states.count(TrialState.FAIL) <= 12
     assert set(states) <= {TrialState.FAIL, TrialState.RUNNING}
 
 
-def test_a_worker_that_is_stopped_hands_back_all_its_trials_and_a_later_one_goes_on_with_them(
+def test_stopped_worker_releases_all_trials(
     studies: Studies,
     one_by_one: list[FrozenTrial],
     monkeypatch: pytest.MonkeyPatch,
@@ -169,7 +169,7 @@ def test_a_worker_that_is_stopped_hands_back_all_its_trials_and_a_later_one_goes
     assert _files(study) == {f"trial-{number:05d}-best.safetensors" for number in range(BUDGET)}
 
 
-def test_a_trial_that_was_taken_away_leaves_and_the_others_end(
+def test_lost_trial_leaves_the_batch(
     studies: Studies, one_by_one: list[FrozenTrial], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study, stop = studies.made("taken"), Stop()
@@ -190,7 +190,7 @@ def test_a_trial_that_was_taken_away_leaves_and_the_others_end(
     assert sum(trial.state == TrialState.COMPLETE for trial in trials) == BUDGET
 
 
-def test_a_trial_that_kills_its_worker_is_found_out_and_no_other_is_blamed(
+def test_trial_that_kills_its_worker_is_identified(
     studies: Studies, one_by_one: list[FrozenTrial], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = "killer"

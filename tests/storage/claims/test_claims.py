@@ -22,7 +22,7 @@ from nlb_search.storage.studies import make_study
 
 ELSEWHERE = {"host": "elsewhere", "machine": "another", "pid": 1, "started": 0.0, "worker": "one"}
 IN_HAND = range(10)
-"""Every trial of these studies: the worker that asks for another has all that it took in hand."""
+"""All trials of these studies: a worker that asks for another trial still holds the previous ones."""
 CLAIMANT = Path(claimant.__file__)
 
 
@@ -38,13 +38,13 @@ def _claimant(url: StorageUrl, budget: int, what: str, seed: int) -> subprocess.
 
 
 def _take(claims: Claims) -> int:
-    """Take a trial, which must be there, and return its number; those that were taken before stay in hand."""
+    """Claim a trial and return its number; trials that were claimed before are still held."""
     claim = claims.next(IN_HAND)
     assert claim is not None
     return claim.number
 
 
-def test_four_processes_finish_exactly_the_budget(url: StorageUrl, claims: Claims) -> None:
+def test_four_processes_meet_budget_exactly(url: StorageUrl, claims: Claims) -> None:
     processes = [_claimant(url, budget=25, what="work", seed=seed) for seed in range(4)]
     assert [process.wait(timeout=120) for process in processes] == [0, 0, 0, 0]
     states = count_states(claims.study)
@@ -55,13 +55,13 @@ def test_four_processes_finish_exactly_the_budget(url: StorageUrl, claims: Claim
     assert max(numbers.values()) == 1
 
 
-def test_no_more_trials_are_begun_than_the_budget(claims: Claims) -> None:
+def test_no_trials_are_started_beyond_the_budget(claims: Claims) -> None:
     assert [_take(claims) for _ in range(3)] == [0, 1, 2]
     assert claims.next(IN_HAND) is None
     assert not claims.is_finished()
 
 
-def test_a_failed_trial_gives_its_place_back_and_keeps_its_reason(claims: Claims) -> None:
+def test_failed_trial_is_replaced_and_keeps_its_reason(claims: Claims) -> None:
     taken = [claims.next(IN_HAND) for _ in range(3)]
     assert taken[1] is not None
     taken[1].fail("out of memory")
@@ -70,7 +70,7 @@ def test_a_failed_trial_gives_its_place_back_and_keeps_its_reason(claims: Claims
     assert [trial.user_attrs[FAILURE_KEY] for trial in failed] == ["out of memory"]
 
 
-def test_the_trial_of_a_killed_process_goes_on_under_its_number(url: StorageUrl, claims: Claims) -> None:
+def test_trial_of_killed_process_is_resumed_under_its_number(url: StorageUrl, claims: Claims) -> None:
     holder = _claimant(url, budget=3, what="hold", seed=0)
     assert holder.stdout is not None
     number = int(holder.stdout.readline())
@@ -90,14 +90,14 @@ def test_the_trial_of_a_killed_process_goes_on_under_its_number(url: StorageUrl,
     assert after.value == 0.5
 
 
-def test_a_trial_handed_back_is_taken_at_once(claims: Claims) -> None:
+def test_released_trial_is_claimed_at_once(claims: Claims) -> None:
     claim = claims.next()
     assert claim is not None
     claim.release()
     assert _take(claims) == claim.number
 
 
-def test_a_trial_that_is_finished_while_it_is_taken_over_is_left_alone(url: StorageUrl, claims: Claims) -> None:
+def test_trial_finished_during_takeover_is_unchanged(url: StorageUrl, claims: Claims) -> None:
     claim = claims.next()
     assert claim is not None
     claim.release()
@@ -111,7 +111,7 @@ def test_a_trial_that_is_finished_while_it_is_taken_over_is_left_alone(url: Stor
     assert _take(claims) == 1
 
 
-def test_a_worker_elsewhere_is_given_up_only_after_a_long_silence(url: StorageUrl, claims: Claims) -> None:
+def test_remote_worker_is_lost_only_after_grace_period(url: StorageUrl, claims: Claims) -> None:
     claim = claims.next()
     assert claim is not None
     claim.annotate(**{OWNER_KEY: ELSEWHERE})
@@ -120,7 +120,7 @@ def test_a_worker_elsewhere_is_given_up_only_after_a_long_silence(url: StorageUr
     assert _take(claims) == 0
 
 
-def test_a_live_worker_here_keeps_its_trial_however_long_the_database_was_away(url: StorageUrl, claims: Claims) -> None:
+def test_live_local_worker_keeps_its_trial_after_missed_heartbeats(url: StorageUrl, claims: Claims) -> None:
     claim = claims.next()
     assert claim is not None
     set_back_heartbeats(url, GRACE_SECONDS + 5)
@@ -128,7 +128,7 @@ def test_a_live_worker_here_keeps_its_trial_however_long_the_database_was_away(u
     claim.complete(0.1)
 
 
-def test_a_trial_that_takes_its_workers_with_it_is_failed_in_the_end(url: StorageUrl, claims: Claims) -> None:
+def test_trial_is_failed_after_too_many_lost_workers(url: StorageUrl, claims: Claims) -> None:
     for _ in range(MAX_LOST_WORKERS + 1):
         holder = _claimant(url, budget=3, what="hold", seed=0)
         assert holder.stdout is not None
@@ -141,21 +141,21 @@ def test_a_trial_that_takes_its_workers_with_it_is_failed_in_the_end(url: Storag
     assert "4 workers in a row died while running it, after step 1" in failed.user_attrs[FAILURE_KEY]
 
 
-def test_a_worker_in_another_container_of_the_same_name_is_not_taken_for_dead(claims: Claims) -> None:
+def test_worker_in_another_container_is_not_considered_dead(claims: Claims) -> None:
     claim = claims.next()
     assert claim is not None
     claim.annotate(**{OWNER_KEY: claim.owner.as_attribute() | {"machine": "another", "pid": 2**22 + 1}})
     assert _take(claims) == 1
 
 
-def test_a_deleted_study_is_said_in_a_line(url: StorageUrl, claims: Claims) -> None:
+def test_deleted_study_is_reported(url: StorageUrl, claims: Claims) -> None:
     optuna.delete_study(study_name="study", storage=open_database(url))
     for attempt in (claims.next, claims.is_finished):
         with pytest.raises(StorageError, match="the study 'study' was deleted"):
             attempt()
 
 
-def test_who_lost_a_trial_is_told_and_changes_nothing(claims: Claims) -> None:
+def test_lost_claim_raises_and_changes_nothing(claims: Claims) -> None:
     claim = claims.next()
     assert claim is not None
     claim.annotate(**{OWNER_KEY: ELSEWHERE})
@@ -174,7 +174,7 @@ def test_who_lost_a_trial_is_told_and_changes_nothing(claims: Claims) -> None:
     assert trial.user_attrs == {OWNER_KEY: ELSEWHERE}
 
 
-def test_a_trial_finished_by_hand_is_lost_too(claims: Claims) -> None:
+def test_manually_finished_trial_is_lost(claims: Claims) -> None:
     claim = claims.next()
     assert claim is not None
     claims.study.tell(claim.number, state=TrialState.FAIL)
@@ -182,7 +182,7 @@ def test_a_trial_finished_by_hand_is_lost_too(claims: Claims) -> None:
         claim.report(0.3, 1)
 
 
-def test_parameters_drawn_before_a_cut_are_kept_and_the_rest_is_drawn(claims: Claims) -> None:
+def test_sampled_parameters_are_kept_and_missing_ones_sampled(claims: Claims) -> None:
     claim = claims.next()
     assert claim is not None
     first = claim.sample(lambda trial: {"x": trial.suggest_float("x", 0, 1)})
@@ -191,15 +191,15 @@ def test_parameters_drawn_before_a_cut_are_kept_and_the_rest_is_drawn(claims: Cl
     assert claims.study.trials[0].params == again
 
 
-def test_a_worker_takes_up_a_trial_that_it_was_given_and_never_heard_of(claims: Claims) -> None:
+def test_worker_resumes_its_own_unacknowledged_trial(claims: Claims) -> None:
     assert _take(claims) == 0
     again = claims.next(in_hand=())
     assert again is not None
     assert again.number == 0
-    assert LOST_WORKERS_KEY not in claims.study.trials[0].user_attrs, "nobody vanished"
+    assert LOST_WORKERS_KEY not in claims.study.trials[0].user_attrs, "no worker was lost"
 
 
-def test_a_trial_that_two_workers_vanished_with_is_lived_alone(url: StorageUrl, claims: Claims) -> None:
+def test_trial_that_lost_two_workers_is_isolated(url: StorageUrl, claims: Claims) -> None:
     for _ in range(ISOLATION_AFTER):
         holder = _claimant(url, budget=3, what="hold", seed=0)
         assert holder.stdout is not None
@@ -216,8 +216,8 @@ def test_a_trial_that_two_workers_vanished_with_is_lived_alone(url: StorageUrl, 
     assert alone.lost_workers.step == 1
 
 
-def test_a_trial_begun_beyond_the_budget_is_not_gone_on_with(claims: Claims) -> None:
-    """As when the server cut a worker's connection, and its lock with it, while it took the last trial."""
+def test_trial_started_beyond_the_budget_is_failed(claims: Claims) -> None:
+    """This happens if a worker's connection, and with it its lock, is lost while it starts the last trial."""
     assert [_take(claims) for _ in range(3)] == [0, 1, 2]
     one_more = claims.study.ask()
     assert claims.next(IN_HAND) is None

@@ -1,4 +1,4 @@
-"""One thread beats for all trials that a worker has in hand, and for no other."""
+"""One thread sends heartbeats for exactly the trials that a worker holds."""
 
 import logging
 import threading
@@ -25,7 +25,7 @@ def claims(url: StorageUrl, monkeypatch: pytest.MonkeyPatch) -> Claims:
 
 @pytest.fixture
 def beats(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The numbers of the trials for which a heartbeat reached the database, as they come."""
+    """The numbers of the trials whose heartbeats reached the database, in order."""
     seen: list[int] = []
     real = RDBStorage.record_heartbeat
 
@@ -44,7 +44,7 @@ def _wait_for(beats: list[int], numbers: set[int]) -> None:
         time.sleep(0.01)
 
 
-def test_it_beats_for_every_trial_in_hand_and_no_longer_for_one_that_left(claims: Claims, beats: list[int]) -> None:
+def test_heartbeat_covers_exactly_the_held_trials(claims: Claims, beats: list[int]) -> None:
     first, second, _ = (claims.next(in_hand=range(number)) for number in range(3))
     assert first is not None
     assert second is not None
@@ -52,7 +52,7 @@ def test_it_beats_for_every_trial_in_hand_and_no_longer_for_one_that_left(claims
         with first.kept_alive(heartbeat):
             beats.clear()
             _wait_for(beats, {0, 1})
-        # The beat that was on its way when the trial left may still come.
+        # A heartbeat that was being sent when the trial was released may still arrive.
         time.sleep(0.1)
         beats.clear()
         _wait_for(beats, {1})
@@ -62,7 +62,7 @@ def test_it_beats_for_every_trial_in_hand_and_no_longer_for_one_that_left(claims
     assert not [thread for thread in threading.enumerate() if thread.name == "heartbeat"]
 
 
-def test_a_database_that_is_away_for_some_beats_does_not_end_it(
+def test_heartbeat_survives_unreachable_database(
     claims: Claims, beats: list[int], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     claim = claims.next()

@@ -1,4 +1,4 @@
-"""A worker of another user, whose process /proc does not show, is not taken for gone."""
+"""A worker of another user whose process /proc hides is not considered dead."""
 
 import os
 import shutil
@@ -26,7 +26,7 @@ else:
 """
 
 
-def test_a_process_that_proc_hides_is_there_and_one_that_ended_is_gone() -> None:
+def test_hidden_process_is_alive_and_ended_process_is_dead() -> None:
     unshare = shutil.which("unshare")
     if os.geteuid() != 0 or unshare is None:
         pytest.skip("only root may mount another /proc")

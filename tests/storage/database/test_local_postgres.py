@@ -1,4 +1,4 @@
-"""A private server lives as long as somebody uses it, whatever happens to those who do."""
+"""A private server runs as long as at least one process uses it, even if processes are killed."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ USER = (
 
 
 class Users:
-    """Processes that use the server of a folder."""
+    """Processes that use the private server of a folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -42,7 +42,7 @@ class Users:
         return process
 
     def server(self) -> int | None:
-        """The server's process id while it runs."""
+        """The process id of the server, or None if it does not run."""
         note = self.folder / "postgresql" / "postmaster.pid"
         return int(note.read_text().split()[0]) if note.exists() else None
 
@@ -59,7 +59,7 @@ def _end(process: subprocess.Popen[str], number: int) -> None:
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    # Not in pytest's own folder: its path is long, and as root the server's user may not look in there.
+    # Not in pytest's temporary folder: its path is too long, and the server's user cannot access it if run as root.
     with tempfile.TemporaryDirectory(prefix="nlb-search-") as folder:
         yield Path(folder) / "studies"
 
@@ -75,7 +75,7 @@ def users(folder: Path) -> Iterator[Users]:
         _end(users.ready(), signal.SIGTERM)
 
 
-def test_processes_that_begin_at_once_share_one_server_and_the_last_to_leave_stops_it(users: Users) -> None:
+def test_concurrent_processes_share_one_server(users: Users) -> None:
     processes = [users.begin() for _ in range(3)]
     for process in processes:
         _wait_until_ready(process)
@@ -86,7 +86,7 @@ def test_processes_that_begin_at_once_share_one_server_and_the_last_to_leave_sto
     assert users.server() == server
     data = users.folder / "postgresql"
     for path in (data, data / ".s.PGSQL.5432"):
-        assert path.stat().st_mode & 0o077 == 0, "nobody but its user may connect"
+        assert path.stat().st_mode & 0o077 == 0, "only its user may connect"
     with closing(psycopg.connect(host=str(data), user="postgres")) as connection:
         assert int(connection.execute("SHOW max_connections").fetchone()[0]) >= 2 * 64
         assert connection.execute("SHOW listen_addresses").fetchone() == ("",)
@@ -94,7 +94,7 @@ def test_processes_that_begin_at_once_share_one_server_and_the_last_to_leave_sto
     assert users.server() is None
 
 
-def test_a_server_whose_users_were_all_killed_is_used_and_stopped_by_the_next(users: Users) -> None:
+def test_server_of_killed_users_is_reused_and_stopped(users: Users) -> None:
     processes = [users.ready(), users.ready()]
     for process in processes:
         _end(process, signal.SIGKILL)
@@ -106,7 +106,7 @@ def test_a_server_whose_users_were_all_killed_is_used_and_stopped_by_the_next(us
     assert users.server() is None
 
 
-def test_a_server_that_was_killed_is_started_again_by_the_next_also_where_its_number_is_anothers_now(
+def test_killed_server_is_restarted_despite_reused_pid(
     users: Users,
 ) -> None:
     first = users.ready()
@@ -125,7 +125,7 @@ def test_a_server_that_was_killed_is_started_again_by_the_next_also_where_its_nu
     assert users.server() is None
 
 
-def test_a_folder_is_made_absolute_and_naming_it_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_url_has_absolute_folder_and_starts_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
     with tempfile.TemporaryDirectory(prefix="nlb-search-") as here:
         monkeypatch.chdir(here)
         url = parse_url("postgres-local:studies")

@@ -1,4 +1,4 @@
-"""A lock that another process keeps is not waited for without end or word."""
+"""Waiting for a lock that another process holds ends with an error."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from nlb_search.storage.database.retrying import is_away
 from nlb_search.storage.database.urls import parse_url
 
 
-def test_who_waits_for_a_file_that_another_keeps_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_for_locked_file_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nlb_search.storage.database.locks, "WAIT_SECONDS", 0.1)
     url = parse_url(f"sqlite:///{tmp_path}/studies.db")
     with exclusive(url, "one"):

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(not (SERVER and INSTALL), reason="needs mariadbd
 
 @dataclass
 class MariaDB:
-    """A server in a folder, which the tests may stop and start."""
+    """A server in a folder that tests may stop and start."""
 
     folder: Path
     port: int
@@ -101,7 +101,7 @@ def url(server: MariaDB) -> StorageUrl:
     return parse_url(server.url())
 
 
-def test_two_processes_finish_exactly_the_budget(url: StorageUrl) -> None:
+def test_two_processes_meet_budget_exactly(url: StorageUrl) -> None:
     make_study(url, open_database(url), "study", spec={}, start={})
     command = [sys.executable, str(CLAIMANT), url.with_password, "study", "12", "work"]
     processes = [subprocess.Popen([*command, str(seed)]) for seed in range(2)]
@@ -114,7 +114,7 @@ def test_two_processes_finish_exactly_the_budget(url: StorageUrl) -> None:
     assert [trial.number for trial in trials] == list(range(len(trials)))
 
 
-def test_work_goes_on_when_the_server_is_back(
+def test_work_continues_after_server_restart(
     server: MariaDB, url: StorageUrl, caplog: pytest.LogCaptureFixture
 ) -> None:
     make_study(url, open_database(url), "restarted", spec={}, start={})
@@ -134,9 +134,7 @@ def test_work_goes_on_when_the_server_is_back(
     assert "MySQL server" in said
 
 
-def test_a_lock_is_held_by_one_at_a_time_and_by_its_whole_name(
-    url: StorageUrl, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lock_is_exclusive_by_full_name(url: StorageUrl, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nlb_search.storage.database.locks.WAIT_SECONDS", 0)
     long = "study:" + "x" * 100
     with exclusive(url, f"{long}1"):
@@ -149,7 +147,7 @@ def test_a_lock_is_held_by_one_at_a_time_and_by_its_whole_name(
 
 
 @pytest.mark.parametrize(("user", "database"), [("lab:wrong-one", "studies"), ("lab:secret", "no_such"), ("x:y", "z")])
-def test_what_waiting_does_not_mend_is_said_at_once(server: MariaDB, user: str, database: str) -> None:
+def test_permanent_errors_are_raised_at_once(server: MariaDB, user: str, database: str) -> None:
     from sqlalchemy.exc import OperationalError
 
     from nlb_search.storage.database.retrying import is_away

