@@ -146,6 +146,6 @@ def _networks(study: OpenStudy, members: list[Member], phase: Phase, seeds: int)
 def _mean_rates(networks: list[tuple[Network, float]], heldin: torch.Tensor) -> Rates:
     heldin = heldin.to(training_device())
     # A generator, because the rates of all networks together may take gigabytes.
-    weighted = (weight * predict(network, heldin).cpu().numpy() for network, weight in networks)
+    weighted = (np.float32(weight) * predict(network, heldin).cpu().numpy() for network, weight in networks)
     mean: Rates = sum(weighted, start=np.zeros(1, np.float32))
     return mean
