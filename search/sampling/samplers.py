@@ -1,12 +1,19 @@
 """Builds the sampler of a study from its settings, because Optuna does not store samplers in the database."""
 
-from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
+import random
+
+from optuna.samplers import BaseSampler, GPSampler, PartialFixedSampler, RandomSampler, TPESampler
 
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.search.errors import UsageError
 from nlb_search.search.sampling.grid import GridSampler, grid_of
-from nlb_search.search.sampling.ranges import Choice, Real, Whole
+from nlb_search.search.sampling.ranges import ARCHITECTURE, Choice, Real, Whole
 from nlb_search.search.sampling.sampling_settings import SamplingSettings
+from nlb_search.search.sampling.space import start_parameters
+
+
+START_TRIALS = 10
+"""Number of trials that are drawn around the default settings, before tpe learns from results. Optuna's default."""
 
 
 def make_sampler(settings: SamplingSettings, number: int) -> BaseSampler:
@@ -21,7 +28,8 @@ def make_sampler(settings: SamplingSettings, number: int) -> BaseSampler:
     seed = settings.trial_seed(number)
     match settings.sampler:
         case "tpe":
-            return TPESampler(seed=seed)
+            sampler = TPESampler(n_startup_trials=START_TRIALS, seed=seed)
+            return sampler if number >= START_TRIALS else _around_defaults(sampler, settings, seed)
         case "random":
             return RandomSampler(seed=seed)
         case "grid":
@@ -35,6 +43,18 @@ def make_sampler(settings: SamplingSettings, number: int) -> BaseSampler:
             return StatelessCmaEsSampler(
                 _shared_numeric_names(settings), seed, consider_pruned_trials=settings.pruner == "hyperband"
             )
+
+
+def _around_defaults(sampler: BaseSampler, settings: SamplingSettings, seed: int) -> BaseSampler:
+    """Keep about half of the default settings, chosen at random; ``sampler`` suggests the others.
+
+    Most points of a wide space score far below the default settings, but most settings matter little.
+    """
+    defaults = start_parameters(settings.space, settings.architectures)
+    defaults.pop(ARCHITECTURE, None)
+    draw = random.Random(seed)
+    kept = {name: value for name, value in defaults.items() if draw.random() < 1 / 2}
+    return PartialFixedSampler(kept, sampler)
 
 
 def check_sampler(settings: SamplingSettings) -> None:

@@ -84,7 +84,7 @@ def create_or_open(locations: Locations, name: str, request: StudyRequest) -> Op
         space_name=space.name,
         space=space_for(space, chains),
         sampler=request.sampler or "tpe",
-        pruner=request.pruner or "median",
+        pruner=request.pruner or "halving",
         trials=request.trials,
         epochs=epochs,
         evaluate_every=math.ceil(epochs / EVALUATIONS),
