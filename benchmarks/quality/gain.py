@@ -31,7 +31,7 @@ import numpy as np
 import torch
 
 from benchmarks.shared.scored_recordings import ScoredRecording, hard_recordings, real_recordings
-from benchmarks.shared.synthetic_searches import FOLDER, Clock
+from benchmarks.shared.synthetic_searches import FOLDER, CpuTimeLimit
 from nlb_search.models.scoring.smoothing_baseline import smoothed_rates
 from nlb_search.search.recording_tensors import counts_of, heldin_of
 from nlb_search.search.sampling.sampling_settings import PrunerName, SamplerName
@@ -114,7 +114,7 @@ def search(recording: ScoredRecording, strategy: Strategy, label: str, seed: int
     )
     start = time.process_time()
     study = create_or_open(locations, name, request)
-    work(study, Clock(seconds))
+    work(study, CpuTimeLimit(seconds))
     taken = time.process_time() - start
     status = study_status(study)
     if status.best is None:

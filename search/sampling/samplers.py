@@ -11,7 +11,6 @@ from nlb_search.search.sampling.ranges import ARCHITECTURE, Choice, Real, Whole
 from nlb_search.search.sampling.sampling_settings import SamplingSettings
 from nlb_search.search.sampling.space import start_parameters
 
-
 START_TRIALS = 10
 """Number of trials that are drawn around the default settings, before tpe learns from results. Optuna's default."""
 
