@@ -4,12 +4,12 @@ import math
 from dataclasses import dataclass
 
 PATIENCE = 0.5
-"""A training stops when it has not improved for as many epochs as it took to its best evaluation, times this, and for
-``MIN_PATIENCE`` of the plan's epochs.
+"""A training stops when it has not improved for more epochs than it took to its best evaluation, times this.
 
 The average of the weights is over a share of the steps done, so the later it is, the longer an improvement takes.
 """
-MIN_PATIENCE = 0.1
+LEAST_PATIENCE, LEAST_PATIENCE_EPOCHS = 0.1, 5
+"""Least patience: a share of the plan's epochs, and a number of epochs, because val is noisy."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,5 +43,5 @@ class Plan:
 
     def is_over(self, epoch: int, best_epoch: int) -> bool:
         """Whether a training ends after ``epoch`` epochs if its best evaluation so far was after ``best_epoch``."""
-        patience = max(PATIENCE * best_epoch, MIN_PATIENCE * self.epochs)
+        patience = max(PATIENCE * best_epoch, LEAST_PATIENCE * self.epochs, LEAST_PATIENCE_EPOCHS)
         return epoch >= self.epochs or epoch - best_epoch > patience

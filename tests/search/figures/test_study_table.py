@@ -27,4 +27,4 @@ def _printed(epochs: int, best_epoch: int) -> str:
 def test_trial_still_improving_at_its_end_is_reported(best_epoch: int, advises: bool) -> None:
     printed = _printed(epochs=12, best_epoch=best_epoch)
     assert f"{best_epoch} of 12" in printed
-    assert ("--epochs 48" in printed) == advises
+    assert ("--epochs 36" in printed) == advises
