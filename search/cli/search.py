@@ -54,7 +54,7 @@ def launch(
         SamplerName | None, typer.Option(show_default="tpe", help="Sampler that suggests hyperparameters.")
     ] = None,
     pruner: Annotated[
-        PrunerName | None, typer.Option(show_default="median", help="Pruner that stops unpromising trials.")
+        PrunerName | None, typer.Option(show_default="halving", help="Pruner that stops unpromising trials.")
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, show_default="0", help="Random seed.")] = None,
     bin_size: options.BinSize = None,
