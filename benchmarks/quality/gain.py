@@ -5,6 +5,7 @@ ms, with ``session.toml`` beside it) and synthetic ones with hard dynamics. The 
 exported for the test trials, trained again on train + val as ``export-best`` does, and scored. The strategies are
 
 - ``first trial``, ``16 trials``, ``64 trials`` and ``200 trials``, with the default settings of ``launch``;
+- ``16 trials, median`` and ``equal time, median``, with this pruner;
 - ``random``: 64 trials with random settings and without pruning;
 - ``equal time``: as many trials as fit into the CPU time that ``16 trials`` took in ``--reference``, the log of this
   program at an earlier version, on the same machine;

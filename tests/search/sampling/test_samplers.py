@@ -13,9 +13,9 @@ from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.search.errors import UsageError
 from nlb_search.search.sampling.pruners import make_pruner
 from nlb_search.search.sampling.ranges import SOME
-from nlb_search.search.sampling.samplers import check_sampler, make_sampler
+from nlb_search.search.sampling.samplers import START_TRIALS, check_sampler, make_sampler
 from nlb_search.search.sampling.sampling_settings import PrunerName, SamplerName
-from nlb_search.search.sampling.space import sample
+from nlb_search.search.sampling.space import sample, start_parameters
 from nlb_search.search.study.specification import SearchSpec
 
 CHAINS = ("FF -> exp", RNNF)
@@ -107,3 +107,16 @@ def test_samplers_depend_on_the_seed() -> None:
         first, again, other = ([trial.params for trial in run] for run in runs)
         assert first == again
         assert first != other
+
+
+def test_first_trials_of_tpe_keep_half_of_the_default_settings() -> None:
+    spec = spec_of(sampler="tpe", pruner="none")
+    study = _drive(spec, 2 * START_TRIALS)
+    defaults = start_parameters(spec.space, spec.architectures)
+    numeric = [name for name in ("lr", "dropout", "mask_ratio") if name in defaults]
+    kept = [{name for name in numeric if trial.params[name] == defaults[name]} for trial in study.get_trials()]
+    early, late = kept[:START_TRIALS], kept[START_TRIALS:]
+    share = mean(len(names) for names in early) / len(numeric)
+    assert 0.25 <= share <= 0.75
+    assert len({frozenset(names) for names in early}) >= 4, "not the same settings in every trial"
+    assert not any(late)
