@@ -7,7 +7,7 @@ operations that need a value fail, and operations that mix meta and CPU tensors 
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -86,9 +86,7 @@ def on_meta(trainings: list[Training]) -> SideBySide:
 
     steps = SideBySide(trainings)
     steps.train = replace(steps.train, counts_BTN=moved(steps.train.counts_BTN))
-    steps.rows = Rows(
-        *(moved(rows_KP) for rows_KP in (steps.rows.weights_KP, steps.rows.mean_KP, steps.rows.square_KP))
-    )
+    steps.rows = Rows(*(moved(getattr(steps.rows, field.name)) for field in fields(Rows)))
     for name in ("settings", "draws"):
         values = getattr(steps, name)
         setattr(
