@@ -8,13 +8,14 @@ from nlb_search.models.blocks.conv import Conv
 from nlb_search.models.blocks.deconv import Deconv
 from nlb_search.models.blocks.feedforward import FF
 from nlb_search.models.blocks.gru import GRU
+from nlb_search.models.blocks.lru import LRU
 from nlb_search.models.blocks.min_gru import MinGRU
 from nlb_search.models.blocks.roberta import RoBERTa
 from nlb_search.models.blocks.smooth_conv import SmoothConv
 from nlb_search.models.blocks.trans import Trans
 
 BLOCKS: dict[str, type[Block]] = {
-    block.name: block for block in (GRU, MinGRU, FF, Conv, SmoothConv, Deconv, RoBERTa, Trans)
+    block.name: block for block in (GRU, MinGRU, LRU, FF, Conv, SmoothConv, Deconv, RoBERTa, Trans)
 }
 
 __all__ = ["BLOCKS", "Block"]

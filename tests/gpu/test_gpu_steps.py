@@ -19,6 +19,7 @@ from nlb_search.models.training.training_plan import Plan
 CHAINS = [
     "GRU(2) -> FF -> exp",
     "minGRU -> FF -> exp",
+    "LRU -> FF -> exp",
     "GRU -> FF -> RoBERTa(1) -> FF -> exp",
     "Conv -> Trans -> Deconv -> Trans -> Sigmoid",
     "GRU -> FF -> Conv(smooth) -> FF -> exp",

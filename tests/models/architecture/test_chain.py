@@ -6,7 +6,7 @@ from nlb_search.models.architecture.chain import chains_named, parse_chain
 from nlb_search.models.architecture.known_chains import KNOWN_CHAINS
 from nlb_search.models.errors import ChainError
 
-BLOCKS = st.sampled_from(["GRU", "GRU(1)", "GRU(3)", "minGRU", "minGRU(2)", "FF", "RoBERTa", "RoBERTa(2)"])
+BLOCKS = st.sampled_from(["GRU", "GRU(1)", "GRU(3)", "minGRU", "minGRU(2)", "LRU(2)", "FF", "RoBERTa", "RoBERTa(2)"])
 CHAINS = st.builds(
     lambda blocks, head: [*blocks, head], st.lists(BLOCKS, min_size=1, max_size=6), st.sampled_from(["exp", "Sigmoid"])
 )

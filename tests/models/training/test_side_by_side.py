@@ -32,6 +32,7 @@ NEIGHBOURS: tuple[dict[str, Any], ...] = (
 CHAINS = (
     "GRU(2) -> FF -> exp",
     "minGRU(2) -> FF -> exp",
+    "LRU(2) -> FF -> exp",
     "GRU -> FF -> RoBERTa(1) -> FF -> exp",
     "Conv -> Trans -> Deconv -> exp",
     "Deconv -> GRU -> Deconv -> FF -> Sigmoid",
