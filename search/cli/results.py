@@ -24,7 +24,7 @@ def rescore(
     workers_per_gpu: options.WorkersPerGpu = 1,
     as_json: options.Json = False,
     storage: options.Storage = options.STORAGE,
-    data: options.Data = options.DATA,
+    data: options.StudyData = None,
 ) -> None:
     """Rescore the best trials of a study by cross-validation: val overestimates the trials it selected."""
     from nlb_search.search.figures.rescoring_table import choice, finalists_table
@@ -74,7 +74,7 @@ def export_best(
     ] = None,
     by: Annotated[Judge, typer.Option(help="Select the best trial by its score on val, or by `rescore`.")] = "val",
     storage: options.Storage = options.STORAGE,
-    data: options.Data = options.DATA,
+    data: options.StudyData = None,
     artifacts: options.Artifacts = None,
 ) -> None:
     """Write the rates of the best trial, or of an ensemble, as a submission file."""

@@ -138,7 +138,10 @@ def test_nwb_file_with_test_trials_is_scored_on_test(tmp_path: Path) -> None:
             ("launch", "least", "--recording", "window.toml", "--data", "least.h5"),
             "--recording with window_ms left out, not [0, 400]",
         ),
-        (("resume", "least", "--workers", "1"), "unknown dataset 'least'"),
+        (
+            ("resume", "least", "--workers", "1", "--data", "nlb-data"),
+            "nlb-data has no recording of least; that of the study 'least' was ",
+        ),
         (
             ("resume", "all", "--workers", "1", "--data", "least.h5"),
             "the study 'all' was created from all with content",
