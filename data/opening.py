@@ -32,6 +32,19 @@ def open_recording(
     return open_source(source, cache or cache_folder())
 
 
+def nwb_file(dataset: str, data: Path) -> Path | None:
+    """The NWB file with the recording's train and val trials, or None if the recording consists of arrays.
+
+    Raises DataError if there is no such recording.
+    """
+    if dataset in DATASETS:
+        return find_files(DATASETS[dataset], data).train
+    from nlb_search.data.own.layout import layout_of, opened  # imports h5py
+
+    with opened(data) as file:
+        return data if layout_of(data, file).kind == "nwb" else None
+
+
 def has_recording(dataset: str, data: Path) -> bool:
     """Whether ``data`` is the file of your own recording, or a folder with NWB files of the benchmark's dataset."""
     if dataset not in DATASETS:
