@@ -7,7 +7,7 @@ import typer
 
 from nlb_search.models.architecture.known_chains import KNOWN_MEANS
 from nlb_search.search.cli import options
-from nlb_search.search.cli.terminal import INTERRUPTED, OUTPUT, print_json
+from nlb_search.search.cli.terminal import INTERRUPTED, MESSAGES, OUTPUT, print_json
 from nlb_search.search.errors import UsageError
 from nlb_search.search.submission.option_values import AUTO, Judge, Phase
 
@@ -109,9 +109,13 @@ def evaluate(
     data: options.Data = options.DATA,
 ) -> None:
     """Score a submission with all metrics of the benchmark, computed by nlb_tools."""
+    from nlb_search.search.scoring.negative_scores import said_if_negative
     from nlb_search.search.submission.evaluation import evaluate_submission
 
     scores = evaluate_submission(file, dataset, data, targets)
+    for name, metrics in scores.items():
+        if (warning := said_if_negative(metrics["co-bps"])) is not None:
+            MESSAGES.print(f"{name}: {warning}", soft_wrap=True)
     if as_json:
         print_json(scores)
         return
