@@ -60,6 +60,11 @@ def find_files(dataset: Dataset, data: Path) -> RecordingFiles:
     )
 
 
+def has_files(dataset: Dataset, data: Path) -> bool:
+    """Whether one of the folders that ``find_files`` searches has NWB files."""
+    return any(found for _, found in _searched_folders(dataset, data))
+
+
 def _searched_folders(dataset: Dataset, data: Path) -> Iterator[tuple[Path, list[Path]]]:
     for folder in (data / dataset.name, data / dataset.dandi_id):
         yield folder, _visible(folder.rglob("*.nwb"))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from nlb_search.data.dataset_files import find_files
+from nlb_search.data.dataset_files import find_files, has_files
 from nlb_search.data.datasets import BIN_WIDTHS_MS, DATASETS
 from nlb_search.data.errors import DataError
 from nlb_search.data.nlb.source import BenchmarkRecording
@@ -30,6 +30,26 @@ def open_recording(
     make_source = _benchmarks if dataset in DATASETS else _own
     source = make_source(dataset, data, bin_ms, settings)
     return open_source(source, cache or cache_folder())
+
+
+def nwb_file(dataset: str, data: Path) -> Path | None:
+    """The NWB file with the recording's train and val trials, or None if the recording consists of arrays.
+
+    Raises DataError if there is no such recording.
+    """
+    if dataset in DATASETS:
+        return find_files(DATASETS[dataset], data).train
+    from nlb_search.data.own.layout import layout_of, opened  # imports h5py
+
+    with opened(data) as file:
+        return data if layout_of(data, file).kind == "nwb" else None
+
+
+def has_recording(dataset: str, data: Path) -> bool:
+    """Whether ``data`` is the file of your own recording, or a folder with NWB files of the benchmark's dataset."""
+    if dataset not in DATASETS:
+        return data.is_file()
+    return has_files(DATASETS[dataset], data)
 
 
 def _benchmarks(dataset: str, data: Path, bin_ms: int, settings: RecordingSettings | None) -> BenchmarkRecording:

@@ -6,14 +6,20 @@ from typing import Any
 import numpy as np
 
 from nlb_search.data.inspection.coincidences import Coincidences, coincidences
-from nlb_search.data.inspection.count_sums import Tally
+from nlb_search.data.inspection.count_sums import Integers, Tally
+from nlb_search.data.inspection.count_values import Multiple, multiples
+from nlb_search.data.inspection.identities import Identities
 from nlb_search.data.inspection.scored_targets import Behavior, Conditions, read_scored
+from nlb_search.data.inspection.spike_intervals import UnitIntervals
 from nlb_search.data.inspection.stability import Change, Silence, change, drift, silences
 from nlb_search.data.inspection.survey import Floats, Survey
 from nlb_search.data.recording import UNSEEN, Split
 
 _PARTS = ("heldin", "heldout", "heldin_forward", "heldout_forward")
 _MAX_PER_MS = 2
+_MAX_HZ = 250
+"""A neuron with a higher mean rate, in spikes/s, is reported."""
+_MOST = 0.5
 
 
 @dataclass(frozen=True)
@@ -53,12 +59,32 @@ class Crowded:
 
 
 @dataclass(frozen=True)
+class Fast:
+    """A neuron with a higher mean rate over train and val, in spikes per second, than neurons have."""
+
+    neuron: int
+    rate_hz: float
+
+
+@dataclass(frozen=True)
+class Dominant:
+    """The neuron with most of the held-out spikes of val, and their share."""
+
+    neuron: int
+    share: float
+
+
+@dataclass(frozen=True)
 class Inspection:
     """Statistics of a recording. Neurons are numbered from 0, held-in first, then held-out.
 
     ``never_fire`` has the neurons without spikes in train and val, and ``silent_in_val`` those without spikes in val
     only. ``heldout_spikes_in_val`` is the number of spikes on which co-bps is scored. ``synchronous`` maps trials of
     train and val to the number of bins in which at least half of the neurons fire although few fire on average.
+    ``multiples`` has the neurons of which all counts are multiples of a number above 1. ``dominant`` is None unless one
+    of several held-out neurons has more than half of ``heldout_spikes_in_val``. ``intervals`` describes the intervals
+    between the spikes of each unit of an NWB file; it is None for arrays, which have no spike times. ``identities`` has
+    the ids of the neurons and the rows of the trials in the file of your own recording.
     """
 
     name: str
@@ -76,6 +102,10 @@ class Inspection:
     heldout_spikes_in_val: int
     largest_count: int
     crowded: tuple[Crowded, ...]
+    fast: tuple[Fast, ...]
+    multiples: tuple[Multiple, ...]
+    dominant: Dominant | None
+    intervals: tuple[UnitIntervals, ...] | None
     empty_share: float
     coincidences: Coincidences
     synchronous: dict[int, int]
@@ -84,17 +114,30 @@ class Inspection:
     shared_trials: tuple[int, ...]
     behavior: Behavior | None
     conditions: Conditions | None
+    identities: Identities | None
 
     def is_heldout(self, neuron: int) -> bool:
         return neuron >= self.n_heldin
+
+    def unit_of(self, neuron: int) -> int | None:
+        """The neuron's id in the unit table of your own NWB file, or None for other recordings."""
+        known = self.identities
+        if known is None or known.units != "ids of the unit table":
+            return None
+        return (known.heldin + known.heldout)[neuron]
 
     def as_json(self) -> dict[str, Any]:
         """The object that ``inspect --json`` prints, without the part about searches."""
         return asdict(self)
 
 
-def inspection_of(survey: Survey) -> Inspection:
-    """Inspect a recording. Raises DataError if its file of targets cannot be read."""
+def inspection_of(
+    survey: Survey, intervals: tuple[UnitIntervals, ...] | None = None, identities: Identities | None = None
+) -> Inspection:
+    """Inspect a recording. ``intervals`` and ``identities`` come from its file: the tensors do not have them.
+
+    Raises DataError if its file of targets cannot be read.
+    """
     recording, train, val = survey.recording, survey.train, survey.val
     behavior, conditions = read_scored(recording)
     rates_N = survey.rates_N
@@ -119,6 +162,10 @@ def inspection_of(survey: Survey) -> Inspection:
         crowded=tuple(
             Crowded(neuron, int(most_N[neuron])) for neuron in _numbers(most_N > _MAX_PER_MS * recording.bin_ms)
         ),
+        fast=tuple(Fast(neuron, float(rates_N[neuron])) for neuron in _numbers(rates_N > _MAX_HZ)),
+        multiples=multiples([recording.train.counts, recording.val.counts]),
+        dominant=_dominant(recording.val),
+        intervals=intervals,
         empty_share=empty / max(1, int(train.seen_N.sum() + val.seen_N.sum())),
         coincidences=coincidences(recording.train.counts, recording.bin_ms),
         synchronous=_synchronous(survey.train_val),
@@ -127,6 +174,7 @@ def inspection_of(survey: Survey) -> Inspection:
         shared_trials=survey.order.shared,
         behavior=behavior,
         conditions=conditions,
+        identities=identities,
     )
 
 
@@ -153,8 +201,23 @@ def _unseen(split: Split | None) -> dict[str, float]:
 
 
 def _scored_spikes(val: Split) -> int:
-    heldout = val.heldout
-    return 0 if heldout is None else int(heldout.sum(dtype=np.int64, where=heldout != UNSEEN))
+    return int(_scored_spikes_N(val).sum())
+
+
+def _scored_spikes_N(val: Split) -> Integers:
+    """The spikes of each held-out neuron on which co-bps is scored."""
+    heldout_BTN = val.heldout
+    assert heldout_BTN is not None  # val has targets
+    spikes_N: Integers = heldout_BTN.sum(axis=(0, 1), dtype=np.int64, where=heldout_BTN != UNSEEN)
+    return spikes_N
+
+
+def _dominant(val: Split) -> Dominant | None:
+    spikes_N = _scored_spikes_N(val)
+    if len(spikes_N) < 2 or spikes_N.max() <= _MOST * spikes_N.sum():
+        return None
+    most = int(spikes_N.argmax())
+    return Dominant(val.n_heldin + most, float(spikes_N[most] / spikes_N.sum()))
 
 
 def _quartiles(rates_N: Floats) -> Rates:

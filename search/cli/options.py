@@ -30,6 +30,15 @@ Data = Annotated[
     ),
 ]
 DATA = Path("nlb-data")
+StudyData = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        envvar="NLB_SEARCH_DATA",
+        show_default=f"{DATA}, or where this machine last read the study's recording",
+        help="Folder of the recordings, with DATASET/ or DANDI's layout inside; or the file of your own recording.",
+    ),
+]
 
 DATASET_HELP = f"One of {', '.join(DATASETS)}; or a name for your own recording, given with --data FILE."
 
@@ -123,14 +132,14 @@ if TYPE_CHECKING:
     from nlb_search.search.study.open_study import Locations
 
 
-def locations(storage: str, data: Path, artifacts: Path | None = None) -> "Locations":
-    """The storage, checkpoint folder and recordings that the options name."""
+def locations(storage: str, data: Path | None, artifacts: Path | None = None) -> "Locations":
+    """The storage, checkpoint folder and recordings that the options name; ``data`` is None if it was not given."""
     from nlb_search.search.study.open_study import Locations
     from nlb_search.storage.checkpoints import default_artifacts
     from nlb_search.storage.database.urls import parse_url
 
     url = parse_url(storage)
-    return Locations(url, (artifacts or default_artifacts(url)).absolute(), data)
+    return Locations(url, (artifacts or default_artifacts(url)).absolute(), data or DATA, data is None)
 
 
 def chains(arch: list[str] | None) -> tuple[str, ...]:

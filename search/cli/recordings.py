@@ -94,9 +94,11 @@ def inspect(
 ) -> None:
     """Show what a recording contains, and possible problems to check before a search."""
     from nlb_search.data.inspection.findings import inspection_of
+    from nlb_search.data.inspection.identities import identities_of
+    from nlb_search.data.inspection.spike_intervals import read_intervals
     from nlb_search.data.inspection.survey import survey_of
-    from nlb_search.data.opening import open_recording
-    from nlb_search.data.own.recording_settings import read_settings
+    from nlb_search.data.opening import nwb_file, open_recording
+    from nlb_search.data.own.recording_settings import RecordingSettings, read_settings
     from nlb_search.search.figures.inspection_page import write_page
     from nlb_search.search.figures.inspection_table import heads_of, report
     from nlb_search.search.figures.inspection_warnings import inspection_warnings
@@ -104,7 +106,12 @@ def inspect(
     settings = None if recording is None else read_settings(recording)
     opened = open_recording(dataset, data, bin_size or 5, settings=settings)
     survey = survey_of(opened)
-    found = inspection_of(survey)
+    spikes = nwb_file(dataset, data)
+    found = inspection_of(
+        survey,
+        intervals=None if spikes is None else read_intervals(spikes),
+        identities=None if dataset in DATASETS else identities_of(opened, data, settings or RecordingSettings()),
+    )
     page = None if out is None else write_page(survey, found, out)
     if as_json:
         print_json(found.as_json() | {"heads": heads_of(found), "warnings": inspection_warnings(found)})

@@ -7,7 +7,7 @@ import typer
 
 from nlb_search.models.architecture.known_chains import KNOWN_MEANS
 from nlb_search.search.cli import options
-from nlb_search.search.cli.terminal import INTERRUPTED, OUTPUT, print_json
+from nlb_search.search.cli.terminal import INTERRUPTED, MESSAGES, OUTPUT, print_json
 from nlb_search.search.errors import UsageError
 from nlb_search.search.submission.option_values import AUTO, Judge, Phase
 
@@ -24,7 +24,7 @@ def rescore(
     workers_per_gpu: options.WorkersPerGpu = 1,
     as_json: options.Json = False,
     storage: options.Storage = options.STORAGE,
-    data: options.Data = options.DATA,
+    data: options.StudyData = None,
 ) -> None:
     """Rescore the best trials of a study by cross-validation: val overestimates the trials it selected."""
     from nlb_search.search.figures.rescoring_table import choice, finalists_table
@@ -74,7 +74,7 @@ def export_best(
     ] = None,
     by: Annotated[Judge, typer.Option(help="Select the best trial by its score on val, or by `rescore`.")] = "val",
     storage: options.Storage = options.STORAGE,
-    data: options.Data = options.DATA,
+    data: options.StudyData = None,
     artifacts: options.Artifacts = None,
 ) -> None:
     """Write the rates of the best trial, or of an ensemble, as a submission file."""
@@ -109,9 +109,13 @@ def evaluate(
     data: options.Data = options.DATA,
 ) -> None:
     """Score a submission with all metrics of the benchmark, computed by nlb_tools."""
+    from nlb_search.search.scoring.negative_scores import said_if_negative
     from nlb_search.search.submission.evaluation import evaluate_submission
 
     scores = evaluate_submission(file, dataset, data, targets)
+    for name, metrics in scores.items():
+        if (warning := said_if_negative(metrics["co-bps"])) is not None:
+            MESSAGES.print(f"{name}: {warning}", soft_wrap=True)
     if as_json:
         print_json(scores)
         return

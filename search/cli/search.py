@@ -60,7 +60,7 @@ def launch(
     bin_size: options.BinSize = None,
     recording: options.RecordingFile = None,
     storage: options.Storage = options.STORAGE,
-    data: options.Data = options.DATA,
+    data: options.StudyData = None,
     artifacts: options.Artifacts = None,
 ) -> None:
     """Create a study, or join an existing one, and run workers on this machine or in Slurm jobs."""
@@ -112,7 +112,7 @@ def resume(
     workers_per_gpu: options.WorkersPerGpu = 1,
     side_by_side: options.SideBySide = None,
     storage: options.Storage = options.STORAGE,
-    data: options.Data = options.DATA,
+    data: options.StudyData = None,
     artifacts: options.Artifacts = None,
 ) -> None:
     """Continue a study that was interrupted, paused or stopped."""
@@ -174,7 +174,7 @@ def worker(
     study: options.StudyName,
     side_by_side: options.SideBySide = None,
     storage: options.Storage = options.STORAGE,
-    data: options.Data = options.DATA,
+    data: options.StudyData = None,
     artifacts: options.Artifacts = None,
 ) -> None:
     """Run one worker in the foreground, for Slurm, Kubernetes or compose."""
@@ -200,7 +200,7 @@ def _search(open_study: "OpenStudy", slots: "list[Slot]", hours: float | None) -
     from nlb_search.search.workers.shutdown import Stop
     from nlb_search.storage.database.retrying import DatabaseRetry
 
-    open_study.recording()  # here, to prepare it once and report errors once
+    _open_recording(open_study)
     stop = Stop().listen(signal.SIGUSR2)  # Slurm sends this to every process of a job before its time limit
     with display_for(MESSAGES) as show:
         status = run_workers(open_study, slots, stop, hours, show)
@@ -211,11 +211,19 @@ def _search(open_study: "OpenStudy", slots: "list[Slot]", hours: float | None) -
         raise typer.Exit(INTERRUPTED)
 
 
+def _open_recording(open_study: "OpenStudy") -> None:
+    """Prepare the recording once and report errors once, before workers start, and remember where it is."""
+    from nlb_search.search.study.recording_place import remember_place
+
+    open_study.recording()
+    remember_place(open_study.study, open_study.locations.data)
+
+
 def _submit(open_study: "OpenStudy", allocation: "Allocation", side_by_side: int | None) -> None:
     """Submit Slurm jobs for an open study, and print how to follow and stop them."""
     from nlb_search.search.launching.slurm import submit
 
-    open_study.recording()  # here, to prepare it once and report errors before submitting
+    _open_recording(open_study)
     jobs = submit(open_study, allocation, side_by_side)
     name, first = open_study.name, jobs[0].job_id.partition("_")[0]
     typer.echo(f"submitted {'job' if len(jobs) == 1 else 'jobs'} {', '.join(job.job_id for job in jobs)}")

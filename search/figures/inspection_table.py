@@ -1,10 +1,14 @@
 """An inspected recording as a table for the terminal."""
 
+import numpy as np
 from rich.table import Table
 
 from nlb_search.data.inspection.coincidences import SHARE, WIDEST_MS
 from nlb_search.data.inspection.findings import Inspection, Rates
 from nlb_search.models.architecture.heads import HEADS
+
+_LISTED = 12
+"""Maximum number of ranges of units or trials in a row; ``--json`` has all."""
 
 _PARTS = {
     "heldin": "held-in",
@@ -32,9 +36,11 @@ def facts(found: Inspection) -> list[tuple[str, str]]:
         ("counts", _counts(found)),
         ("never fire", _never_fire(found)),
         ("pairs", _pairs(found)),
+        ("intervals", _intervals(found)),
         ("not seen", _unseen(found)),
         ("behaviour", _behavior(found)),
         ("trial averages", _conditions(found)),
+        *_identities(found),
     ]
 
 
@@ -92,6 +98,19 @@ def _pairs(found: Inspection) -> str:
     return f"same spikes: {len(found.coincidences.duplicates)}; {SHARE:.0%} of spikes shared beyond chance: {shared}"
 
 
+def _intervals(found: Inspection) -> str:
+    units = found.intervals
+    if units is None:
+        return "unknown: arrays have no spike times"
+    n_spikes = sum(unit.n_spikes for unit in units)
+    n_short = sum(unit.short * max(0, unit.n_spikes - 1) for unit in units)
+    highest = max((unit.short for unit in units), default=0.0)
+    return (
+        f"{n_short / max(1, n_spikes):.2%} under 1 ms, at most {highest:.1%} of a unit's; "
+        f"spikes with equal times: {sum(unit.repeated for unit in units)}"
+    )
+
+
 def _unseen(found: Inspection) -> str:
     parts = [
         f"{share:.1%} of {_PARTS[part]} bins of {name}"
@@ -118,3 +137,21 @@ def _conditions(found: Inspection) -> str:
         found.conditions.n_without_val
     )
     return f"{found.conditions.n} conditions{without}"
+
+
+def _identities(found: Inspection) -> list[tuple[str, str]]:
+    """The held-out units and the trials of each split, as they are called in the file of your own recording."""
+    known = found.identities
+    if known is None:
+        return []
+    units = ("held-out units", f"{known.units}: {_ranges(known.heldout)}")
+    return [units, *((f"{name} trials", f"{known.rows}: {_ranges(rows)}") for name, rows in known.trials.items())]
+
+
+def _ranges(numbers: tuple[int, ...]) -> str:
+    """Sorted numbers, with consecutive ones as ranges: 3, 5 to 9, 12."""
+    ordered = np.unique(numbers)
+    runs = np.split(ordered, np.flatnonzero(np.diff(ordered) > 1) + 1)
+    texts = [f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs if len(run)]
+    more = f" and {len(texts) - _LISTED} more (--json lists all)" if len(texts) > _LISTED else ""
+    return ", ".join(texts[:_LISTED]) + more

@@ -12,11 +12,15 @@ _FAST_HZ = 60
 """A median rate above this, in spikes/s, is implausible."""
 _FEW_SPIKES = 500
 _MISSING = 0.1
+_SHORT, _FEW_INTERVALS = 0.01, 5
+"""Warn if more than this share of a unit's intervals, and at least this many, are under 1 ms."""
+_REPEATED = 0.001
+"""Warn if more than this share of a unit's spikes have the same time as the spike before."""
 
 
 def inspection_warnings(found: Inspection) -> list[str]:
     """One line for each finding that may affect a search or its score, the most serious first."""
-    return [*_leaks(found), *_neurons(found), *_time(found), *_scores(found)]
+    return [*_leaks(found), *_neurons(found), *_counts(found), *_units(found), *_time(found), *_scores(found)]
 
 
 def _leaks(found: Inspection) -> Iterator[str]:
@@ -70,6 +74,21 @@ def _neurons(found: Inspection) -> Iterator[str]:
             f"lost, sorted in only one part of the session, or tuned in a block design: check "
             f"their amplitude over time, and leave out lost ones"
         )
+
+
+def _counts(found: Inspection) -> Iterator[str]:
+    if found.multiples:
+        steps = (f"{one.step} for {_neuron(found, one.neuron)}" for one in found.multiples)
+        yield (
+            f"all counts of a neuron are multiples of one number: {_some(steps)}. They may be rates in spikes/s, or "
+            f"each spike may be stored several times: give counts, in spikes per bin"
+        )
+    if found.fast:
+        rates = (f"{one.rate_hz:.0f} spikes/s of {_neuron(found, one.neuron)}" for one in found.fast)
+        yield (
+            f"mean rates that no neuron has: {_some(rates)}. They may be several units on one channel, or rates "
+            f"instead of counts: check the spike sorting and --bin-size"
+        )
     if found.crowded:
         counts = (f"{one.count} of {_neuron(found, one.neuron)}" for one in found.crowded)
         yield (
@@ -80,6 +99,24 @@ def _neurons(found: Inspection) -> Iterator[str]:
         yield (
             f"half of the held-in neurons fire more than {found.heldin_hz.median:.0f} spikes/s, faster than in most "
             f"cortical areas: check that bins really are {found.bin_ms} ms wide, and that counts are not rates"
+        )
+
+
+def _units(found: Inspection) -> Iterator[str]:
+    units = found.intervals or ()
+    repeated = [unit for unit in units if unit.repeated > _REPEATED * unit.n_spikes]
+    if repeated:
+        counts = (f"{unit.repeated} of {unit.n_spikes} spikes of unit {unit.unit}" for unit in repeated)
+        yield (
+            f"spikes have the same time as the spike before: {_some(counts)}. The same spikes are probably stored "
+            f"twice: remove the copies"
+        )
+    short = [unit for unit in units if unit.short > _SHORT and unit.short * unit.n_spikes >= _FEW_INTERVALS]
+    if short:
+        shares = (f"{unit.short:.1%} of unit {unit.unit}" for unit in short)
+        yield (
+            f"intervals between spikes are under 1 ms, shorter than a neuron's refractory period: {_some(shares)}. "
+            f"The units probably mix several neurons: check the spike sorting, or leave them out"
         )
 
 
@@ -129,6 +166,12 @@ def _scores(found: Inspection) -> Iterator[str]:
             f"held-out neurons fire only {found.heldout_spikes_in_val} spikes in val: co-bps is noisy, and the best "
             f"trial may be best by luck; use more val trials, or select with `nlb-search rescore`"
         )
+    if found.dominant is not None:
+        yield (
+            f"{found.dominant.share:.0%} of the held-out spikes of val are those of "
+            f"{_neuron(found, found.dominant.neuron)}: co-bps is mostly the score of this neuron; hold out more "
+            f"neurons, or others"
+        )
     behavior = found.behavior
     if behavior and max(behavior.train_missing, behavior.val_missing) > _MISSING:
         yield (
@@ -143,7 +186,9 @@ def _scores(found: Inspection) -> Iterator[str]:
 
 
 def _neuron(found: Inspection, neuron: int) -> str:
-    return f"{neuron} ({'held-out' if found.is_heldout(neuron) else 'held-in'})"
+    kind = "held-out" if found.is_heldout(neuron) else "held-in"
+    unit = found.unit_of(neuron)
+    return f"{neuron} ({kind})" if unit is None else f"{neuron} ({kind}, unit {unit})"
 
 
 def _pair(found: Inspection, one: int, other: int) -> str:

@@ -24,6 +24,7 @@ from nlb_search.search.sampling.sampling_settings import PrunerName, SamplerName
 from nlb_search.search.sampling.space import SPACES, space_for, start_parameters
 from nlb_search.search.study.differences import OPTION_OF_FIELD, differences, recording_differences, space_differences
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
+from nlb_search.search.study.recording_place import remember_place
 from nlb_search.search.study.specification import SearchSpec, versions_here
 from nlb_search.search.study.training_length import BATCH_SIZE, EVALUATIONS, default_epochs
 from nlb_search.storage.checkpoints import check_folder, study_folder
@@ -102,7 +103,10 @@ def create_or_open(locations: Locations, name: str, request: StudyRequest) -> Op
     # With a grid, a first trial with default settings would repeat one of its combinations.
     start = {} if spec.sampler == "grid" else start_parameters(spec.space, spec.architectures)
     make_study(locations.url, database, name, spec.model_dump(mode="json"), start)
-    return _join(locations, name, request)
+    study = _join(locations, name, request)
+    if study.spec.content_hash == recording.content_hash:  # another process may have created the study
+        remember_place(study.study, locations.data)
+    return study
 
 
 def check_chain(chain: Chain, recording: Recording) -> None:

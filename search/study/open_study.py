@@ -1,6 +1,6 @@
 """Opening an existing study: the first step of every command except ``launch``."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,11 +25,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Locations:
-    """Locations of the studies' storage, the checkpoints and the recordings."""
+    """Locations of the studies' storage, the checkpoints and the recordings.
+
+    ``data_is_default`` is true if the user did not say where the recordings are: a study may know better.
+    """
 
     url: StorageUrl
     artifacts: Path
     data: Path
+    data_is_default: bool = False
 
     @property
     def environment(self) -> dict[str, str]:
@@ -66,16 +70,19 @@ class OpenStudy:
         )
 
     def recording(self) -> "Recording":
-        """Open the study's recording. Raises SearchError if the files of --data have another content."""
+        """Open the study's recording. Raises SearchError if the files have moved, or have another content."""
         from nlb_search.data.opening import open_recording  # imports pandas, which takes a second
+        from nlb_search.search.study.recording_place import check_present, said_elsewhere
 
         spec = self.spec
+        check_present(self.study, spec.dataset, self.locations.data)
         recording = open_recording(spec.dataset, self.locations.data, spec.bin_ms, settings=spec.recording)
         if recording.content_hash != self.spec.content_hash:
+            elsewhere = said_elsewhere(self.study, self.locations.data)
             raise SearchError(
                 f"the study '{self.name}' was created from {self.spec.dataset} with content "
                 f"{self.spec.content_hash[:12]}, and {self.locations.data} has content "
-                f"{recording.content_hash[:12]}: give the same files with --data"
+                f"{recording.content_hash[:12]}: give the same files with --data{elsewhere}"
             )
         return recording
 
@@ -108,4 +115,13 @@ def open_named_study(locations: Locations, name: str) -> OpenStudy:
             f"use version {stored.get('versions', {}).get('nlb-search', 'that created it')}"
         ) from error
     study.pruner = make_pruner(spec.sampling)
-    return OpenStudy(locations, study, spec)
+    return OpenStudy(_located(locations, study, spec), study, spec)
+
+
+def _located(locations: Locations, study: optuna.Study, spec: SearchSpec) -> Locations:
+    """The locations with the place of the study's recording, if the user did not give one."""
+    if not locations.data_is_default:
+        return locations
+    from nlb_search.search.study.recording_place import place_of  # imports numpy: not for `status`
+
+    return replace(locations, data=place_of(study, spec.dataset, locations.data), data_is_default=False)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from nlb_search.data.inspection.identities import identities_of
 from nlb_search.data.recording import Recording
 from nlb_search.models.architecture.network import Network, predict
 from nlb_search.models.scoring.bits_per_spike import bits_per_spike
@@ -25,6 +26,7 @@ from nlb_search.search.submission.selection import Selection, select
 from nlb_search.search.submission.submission_file import (
     CONTENT,
     SETTINGS,
+    Integers,
     Prediction,
     Rates,
     is_submission,
@@ -82,6 +84,7 @@ def export_best(studies: list[OpenStudy], out: Path, phase: Phase, selection: Se
                 phase,
                 train_rates=_mean_rates(networks, heldin_of(trained)),
                 eval_rates=_mean_rates(networks, heldin_of(evaluated)),
+                names=_names(study, recording, phase),
             )
         )
         facts[recording.group] = {
@@ -100,6 +103,19 @@ def _own_facts(study: OpenStudy) -> dict[str, str]:
     """Attributes needed to score a submission of your own recording: its settings and its content hash."""
     settings = study.spec.recording
     return {} if settings is None else {SETTINGS: settings.model_dump_json(), CONTENT: study.spec.content_hash}
+
+
+def _names(study: OpenStudy, recording: Recording, phase: Phase) -> dict[str, Integers]:
+    """The units of your own recording and, if it has a trial table, the rows of the trials, as the rates have them."""
+    settings = study.spec.recording
+    if settings is None:
+        return {}
+    known = identities_of(recording, study.locations.data, settings)
+    names = {"heldin_units": known.heldin, "heldout_units": known.heldout}
+    if known.train_val:
+        trained = known.trials["train"] if phase == "val" else known.train_val
+        names |= {"train_trials": trained, "eval_trials": known.trials[phase]}
+    return {name: np.array(numbers, dtype=np.int64) for name, numbers in names.items()}
 
 
 def _check_path(out: Path) -> None:

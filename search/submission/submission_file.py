@@ -5,7 +5,7 @@ contains predicted rates in spikes per bin. ``nlb_tools.evaluation.evaluate`` re
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import h5py
@@ -18,6 +18,7 @@ from nlb_search.search.submission.option_values import Phase
 from nlb_search.storage.atomic_files import whole_file
 
 Rates = npt.NDArray[np.float32]
+Integers = npt.NDArray[np.int64]
 
 SETTINGS, CONTENT = "recording", "content_hash"
 """Attributes of a group of your own recording: the settings for reading it, as JSON, and its content hash."""
@@ -34,6 +35,7 @@ these bin widths by a factor of 4.
 class Prediction:
     """Predictions for one recording in one phase: rates in spikes per bin, trials x bins x neurons.
 
+    ``names`` are further datasets, which say by what ids or rows the neurons and trials are known in the user's file.
     ``train_rates`` and ``eval_rates`` contain all neurons, held-in before held-out, in window and forward bins. Their
     trials are train and val in phase val, and train + val and test in phase test.
     """
@@ -42,6 +44,7 @@ class Prediction:
     phase: Phase
     train_rates: Rates
     eval_rates: Rates
+    names: Mapping[str, Integers] = field(default_factory=dict)
 
     def arrays(self) -> dict[str, Rates]:
         """The arrays of the benchmark's format, by name."""
@@ -75,6 +78,8 @@ def write_submission(path: Path, predictions: list[Prediction], facts: Mapping[s
                     group.attrs.update(facts[prediction.recording.group])
                     for name, rates in prediction.arrays().items():
                         group.create_dataset(name, data=rates, compression="gzip", shuffle=True)
+                    for name, numbers in prediction.names.items():
+                        group.create_dataset(name, data=numbers)
             for prediction in predictions:
                 check_submission(part, prediction.recording, prediction.phase)
     except OSError as error:

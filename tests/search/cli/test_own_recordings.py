@@ -79,7 +79,8 @@ def test_recording_with_spikes_only_has_only_co_bps(searched: Path) -> None:
     evaluated = call("evaluate", "least-val.h5", "--dataset", "least", "--data", "least.h5", "--json", cwd=searched)
     assert evaluated.json == {"least_10": {"co-bps": pytest.approx(status["best"]["value"], abs=1e-4)}}
     with h5py.File(searched / "least-val.h5") as file:
-        assert set(file["least_10"]) == {f"{p}_rates_{k}" for p in ("train", "eval") for k in ("heldin", "heldout")}
+        rates = {f"{p}_rates_{k}" for p in ("train", "eval") for k in ("heldin", "heldout")}
+        assert set(file["least_10"]) == rates | {"heldin_units", "heldout_units"}
         assert file["least_10/eval_rates_heldout"].shape == (30, 24, 4)
 
 
@@ -125,6 +126,21 @@ def test_nwb_file_with_test_trials_is_scored_on_test(tmp_path: Path) -> None:
         scores = evaluated.json["rat-7_20"]
         assert set(scores) == {"co-bps", "fp-bps", "vel R2"}
         assert scores["co-bps"] > 0
+    inspect = ("inspect", "--dataset", "rat-7", "--recording", "session.toml", "--bin-size", "20", *data)
+    found = call(*inspect, "--json", cwd=tmp_path).json["identities"]
+    parts = {
+        name: [row for row in range(60) if session.columns["part"][row] == name] for name in ("train", "val", "test")
+    }
+    assert found["trials"] == parts
+    for phase, trained in (("val", parts["train"]), ("test", sorted(parts["train"] + parts["val"]))):
+        with h5py.File(tmp_path / f"{phase}.h5") as file:
+            numbers = {name: file[f"rat-7_20/{name}"][()].tolist() for name in ("heldin_units", "heldout_units")}
+            assert numbers == {"heldin_units": found["heldin"], "heldout_units": found["heldout"]}
+            assert file["rat-7_20/train_trials"][()].tolist() == trained
+            assert file["rat-7_20/eval_trials"][()].tolist() == parts[phase]
+    told = " ".join(call(*inspect, cwd=tmp_path).out.split())
+    assert f"held-out units ids of the unit table: {found['heldout'][0]}" in told
+    assert "val trials rows of the trial table: 2, 6, 10, 14" in told
 
 
 @pytest.mark.parametrize(
@@ -138,7 +154,10 @@ def test_nwb_file_with_test_trials_is_scored_on_test(tmp_path: Path) -> None:
             ("launch", "least", "--recording", "window.toml", "--data", "least.h5"),
             "--recording with window_ms left out, not [0, 400]",
         ),
-        (("resume", "least", "--workers", "1"), "unknown dataset 'least'"),
+        (
+            ("resume", "least", "--workers", "1", "--data", "nlb-data"),
+            "nlb-data has no recording of least; that of the study 'least' was ",
+        ),
         (
             ("resume", "all", "--workers", "1", "--data", "least.h5"),
             "the study 'all' was created from all with content",

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from built_recording import N_WINDOW, build, population
 from command import call, run
+from own_nwb import OwnSession
 
 from nlb_search.data.inspection.findings import Inspection, inspection_of
 from nlb_search.data.inspection.survey import survey_of
@@ -130,6 +131,18 @@ def _hasten(counts: np.ndarray) -> None:
     counts += population(n_trials=400, rate=0.4, seed=5)
 
 
+def _scale(counts: np.ndarray) -> None:
+    counts[..., 2] *= 2
+
+
+def _speed_up(counts: np.ndarray) -> None:
+    counts[..., 6] = np.random.default_rng(9).poisson(1.5, counts.shape[:2])
+
+
+def _dominate(counts: np.ndarray) -> None:
+    counts[..., 14] += np.random.default_rng(9).poisson(0.4, counts.shape[:2]).astype(np.uint8)
+
+
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
@@ -146,6 +159,9 @@ def _hasten(counts: np.ndarray) -> None:
         (_fall_silent, "val has trials without any spike: 0."),
         (_drift, "the mean rate of held-in neurons drifts from"),
         (_cut, "of the held-in bins of val were not recorded"),
+        (_scale, "all counts of a neuron are multiples of one number: 2 for 2 (held-in)."),
+        (_speed_up, "mean rates that no neuron has: 298 spikes/s of 6 (held-in)."),
+        (_dominate, "of the held-out spikes of val are those of 14 (held-out): co-bps is mostly the score"),
         (_hasten, "check that bins really are 5 ms wide"),
     ],
 )
@@ -164,12 +180,38 @@ def test_warning_for_few_held_out_spikes(tmp_path: Path) -> None:
     assert "0, 1 of its 2 columns" in constant
 
 
+def test_short_intervals_and_repeated_spikes_are_reported_by_unit(tmp_path: Path) -> None:
+    """Unit 2 has every spike twice, and a tenth of unit 5's spikes are followed by another after 0.6 ms."""
+    session, rng = OwnSession(n_trials=40), np.random.default_rng(0)
+    clocks = (np.cumsum(rng.integers(3, 60, 4000)) / 1000 for _ in range(session.n_neurons))
+    session.spikes = [times[times < session.end] + 0.0004 for times in clocks]
+    session.spikes[2] = np.repeat(session.spikes[2], 2)
+    session.spikes[5] = np.sort(np.append(session.spikes[5], session.spikes[5][::10] + 0.0006))
+    session.write(tmp_path / "session.nwb")
+    found = call("inspect", "--dataset", "own", "--data", "session.nwb", "--json", cwd=tmp_path)
+    assert found.code == 0, found.err
+    units = {unit["unit"]: unit for unit in found.json["intervals"]}
+    n_twice, n_mixed = (len(session.spikes[unit]) for unit in (2, 5))
+    assert (units[2]["n_spikes"], units[2]["repeated"], units[2]["short"]) == (n_twice, n_twice // 2, 0)
+    n_short = -(-(n_mixed * 10 // 11) // 10)
+    assert units[5]["short"] == pytest.approx(n_short / (n_mixed - 1), abs=1e-3)
+    assert all(unit["short"] == unit["repeated"] == 0 for unit in units.values() if unit["unit"] not in (2, 5))
+    lines = found.json["warnings"]
+    assert any(f"spike before: {n_twice // 2} of {n_twice} spikes of unit 2. The same" in line for line in lines)
+    assert any(f"period: {units[5]['short']:.1%} of unit 5. The units" in line for line in lines)
+    numbered = found.json["identities"]["heldin"] + found.json["identities"]["heldout"]
+    assert any(f"2 for {numbered.index(2)} (held-" in line and ", unit 2). They may" in line for line in lines)
+    told = call("inspect", "--dataset", "own", "--data", "session.nwb", cwd=tmp_path)
+    assert f"spikes with equal times: {n_twice // 2}" in " ".join(told.out.split())
+
+
 def test_missing_parts_are_reported(tmp_path: Path) -> None:
     told = dict(facts(_inspect(build(tmp_path, population(), n_window=population().shape[1], bin_ms=50))))
     assert "no test file" in told["trials"]
     assert "no fp-bps" in told["bins"]
     assert "not computed for bins wider than 20 ms" in told["pairs"]
     assert "no vel R2" in told["behaviour"]
+    assert told["intervals"] == "unknown: arrays have no spike times"
 
 
 def test_invalid_input_is_refused_in_one_line(recordings: Path, tmp_path: Path) -> None:

@@ -1,0 +1,100 @@
+"""Which units and trials of your own file the neurons and trials of a recording are.
+
+A recording numbers neurons held-in first and trials by split. Here are the ids and rows by which the file's owner knows
+them.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from nlb_search.data.dataset_files import read_contents
+from nlb_search.data.own.layout import layout_of, opened
+from nlb_search.data.own.recording_settings import RecordingSettings
+from nlb_search.data.own.splits import drawn_heldout
+from nlb_search.data.recording import Recording
+
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Identities:
+    """The neurons and trials of a recording, as they are called in its file.
+
+    ``units`` says what ``heldin`` and ``heldout`` are: ids of the unit table of an NWB file, or indices from 0 of the
+    channels of an array (for arrays by nlb_tools' names, of the held-in or the held-out array). ``trials`` maps each
+    split to rows in the trial table, or to indices in the split's array. ``train_val`` has the rows of train and val
+    together, by time; it is empty for arrays. All are in the order of the tensors.
+    """
+
+    units: Literal["ids of the unit table", "channels of the arrays"]
+    heldin: tuple[int, ...]
+    heldout: tuple[int, ...]
+    rows: Literal["rows of the trial table", "indices in the arrays"]
+    trials: dict[str, tuple[int, ...]]
+    train_val: tuple[int, ...] = ()
+
+
+def identities_of(recording: Recording, path: Path, settings: RecordingSettings) -> Identities:
+    """Identify the neurons and trials of your own recording, read from the file ``path`` with ``settings``.
+
+    Raises DataError if the file cannot be read.
+    """
+    with opened(path) as file:
+        layout = layout_of(path, file)
+        encoded = file[layout.group].get("train_encod_data") if layout.kind == "lfads" else None
+        n_channels = None if encoded is None else int(encoded.shape[2])
+    if layout.kind == "nwb":
+        return _of_nwb(recording, path, settings)
+    heldin, heldout = np.arange(recording.n_heldin), np.arange(recording.n_heldout)
+    if n_channels is not None:
+        heldout = recording.n_heldin + heldout
+        if n_channels == recording.n_heldin + recording.n_heldout:  # no channels that only recon has: a random share
+            heldout = drawn_heldout(path, n_channels, float(settings.heldout))
+            heldin = np.setdiff1d(np.arange(n_channels), heldout)
+    splits = {"train": recording.train, "val": recording.val, "test": recording.test}
+    return Identities(
+        units="channels of the arrays",
+        heldin=_numbers(heldin),
+        heldout=_numbers(heldout),
+        rows="indices in the arrays",
+        trials={name: tuple(range(split.n_trials)) for name, split in splits.items() if split is not None},
+    )
+
+
+def _of_nwb(recording: Recording, path: Path, settings: RecordingSettings) -> Identities:
+    # Imported here: importing pandas takes a second.
+    from nlb_search.data.nwb.session import read_session
+    from nlb_search.data.own.trials import plan_of
+
+    columns = {settings.align, *([settings.split] if settings.split is not None else [])}
+    session = read_session(read_contents(path), columns, None, _is_heldout(path, settings))
+    plan = plan_of(session, settings, recording.bin_ms)
+    return Identities(
+        units="ids of the unit table",
+        heldin=_numbers(session.heldin.ids),
+        heldout=_numbers(session.heldout.ids),
+        rows="rows of the trial table",
+        trials={name: _numbers(some) for name, some in plan.rows.items()},
+        train_val=_numbers(np.concatenate([plan.rows["train"], plan.rows["val"]])[plan.train_val_order]),
+    )
+
+
+def _is_heldout(path: Path, settings: RecordingSettings) -> npt.NDArray[np.bool_]:
+    """Mask of the rows of the unit table that are held out, as ``data.own.nwb_file`` chooses them."""
+    with h5py.File(path, "r") as file:
+        units = file["units"]
+        if isinstance(settings.heldout, str):
+            return np.asarray(units[settings.heldout][()], dtype=bool)
+        n_units = len(units["id"])
+    mask = np.zeros(n_units, dtype=bool)
+    mask[drawn_heldout(path, n_units, settings.heldout)] = True
+    return mask
+
+
+def _numbers(values: Any) -> tuple[int, ...]:
+    return tuple(np.asarray(values, dtype=np.int64).tolist())
