@@ -107,15 +107,6 @@ def read_samples(contents: Contents, series: str) -> Samples:
         return _samples(file[contents.series[series]])
 
 
-def observed_by_all(contents: Contents, length_ms: int) -> BoolArray:
-    """For each millisecond of a session, whether all of its units were observed."""
-    observed = np.ones(length_ms, dtype=bool)
-    with h5py.File(contents.path, "r") as file:
-        for spans in _observed(contents.path, file["units"], file["intervals/trials/stop_time"]):
-            observed &= _milliseconds(spans, length_ms)
-    return observed
-
-
 def _trials(path: Path, table: h5py.Group, columns: list[str]) -> pd.DataFrame:
     values = {name: _column(table[name]) for name in columns}
     for name in columns:

@@ -1,0 +1,144 @@
+"""Reading a session of your own from its NWB file: the trial table, the spike times and the time that was recorded.
+
+Unlike ``data.nwb.session``, which follows nlb_tools and rounds all times to milliseconds, this module keeps the times
+that are in the file.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from nlb_search.data.dataset_files import Contents
+from nlb_search.data.errors import DataError
+from nlb_search.data.own.intervals import BoolArray, FloatArray, IntArray, common, merged, nanoseconds
+from nlb_search.data.own.recording_settings import RecordingSettings
+
+
+@dataclass(frozen=True, eq=False)
+class Neurons:
+    """The held-in or the held-out neurons, sorted by id, with the sorted spike times of each in seconds."""
+
+    ids: IntArray
+    spikes_s: list[FloatArray]
+
+
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """The columns of the trial table that are read, one value per row; times are in seconds, NaN where missing."""
+
+    start_s: FloatArray
+    stop_s: FloatArray
+    align_s: FloatArray
+    split: npt.NDArray[np.str_] | None
+
+
+@dataclass(frozen=True, eq=False)
+class OwnSession:
+    """One session. ``recorded`` and ``invalid`` are intervals: the time in which all neurons were recorded, and the
+    time that the file says must not be analysed.
+    """
+
+    path: Path
+    trials: Trials
+    heldin: Neurons
+    heldout: Neurons
+    recorded: IntArray
+    invalid: IntArray
+
+
+def read_own_session(contents: Contents, settings: RecordingSettings, heldout: BoolArray) -> OwnSession:
+    """Read a session. ``heldout`` says for each row of the unit table whether the neuron is held out.
+
+    Raises DataError if times are not valid.
+    """
+    path = contents.path
+    with h5py.File(path, "r") as file:
+        trials = _trials(path, file["intervals/trials"], settings)
+        units = file["units"]
+        ids = units["id"][()].astype(np.int64)
+        spikes_s = np.split(units["spike_times"][()].astype(np.float64), units["spike_times_index"][()][:-1])
+        _check_finite(path, ids, spikes_s)
+        recorded = _recorded(path, units, trials, spikes_s)
+        invalid = _invalid(file)
+    heldin_neurons, heldout_neurons = (_neurons(ids, spikes_s, np.flatnonzero(kind)) for kind in (~heldout, heldout))
+    return OwnSession(path, trials, heldin_neurons, heldout_neurons, recorded, invalid)
+
+
+def _trials(path: Path, table: h5py.Group, settings: RecordingSettings) -> Trials:
+    start_s, stop_s, align_s = (_times(path, table, name) for name in ("start_time", "stop_time", settings.align))
+    split = None if settings.split is None else _column(path, table, settings.split).astype(str)
+    return Trials(start_s, stop_s, align_s, split)
+
+
+def _column(path: Path, table: h5py.Group, name: str) -> npt.NDArray[Any]:
+    column, expected = table[name], table["start_time"].shape
+    values: npt.NDArray[Any] = column.asstr()[()] if h5py.check_string_dtype(column.dtype) else column[()]
+    if values.shape != expected or values.ndim != 1:
+        raise DataError(
+            f"{path}: trial column '{name}' has the shape {values.shape} and 'start_time' has {expected}: both must "
+            "have one value per trial"
+        )
+    return values
+
+
+def _times(path: Path, table: h5py.Group, name: str) -> FloatArray:
+    """A column of times. Raises DataError unless it has numbers."""
+    values = _column(path, table, name)
+    if values.dtype.kind not in "iuf":
+        first = values[0] if len(values) else "missing"
+        raise DataError(f"{path}: trial column '{name}' does not have times; its first value is {first!r}")
+    values = values.astype(np.float64)
+    return np.asarray(np.where(np.isfinite(values), values, np.nan))
+
+
+def _check_finite(path: Path, ids: IntArray, spikes_s: list[FloatArray]) -> None:
+    for unit, spikes in zip(ids, spikes_s, strict=True):
+        odd = np.flatnonzero(~np.isfinite(spikes))
+        if odd.size:
+            raise DataError(
+                f"{path}: unit {unit} has a spike at {spikes[odd[0]]:g} s (spike {odd[0]}, from 0): remove what is not "
+                "a time from its spike times"
+            )
+
+
+def _recorded(path: Path, units: h5py.Group, trials: Trials, spikes_s: list[FloatArray]) -> IntArray:
+    """The time in which all units were recorded.
+
+    By default, from time 0, or the first spike if it is earlier, to the last spike or the end of the last trial.
+    """
+    if "obs_intervals" not in units:
+        spikes = [spikes for spikes in spikes_s if spikes.size]
+        begin_s = min([0.0, *(spikes.min() for spikes in spikes)])
+        end_s = np.nanmax([0.0, *trials.stop_s, *(spikes.max() for spikes in spikes)])
+        return nanoseconds(np.array([[begin_s, end_s]]))
+    spans = np.split(units["obs_intervals"][()], units["obs_intervals_index"][()][:-1])
+    for unit, observed in zip(units["id"][()], spans, strict=True):
+        if not observed.size:
+            raise DataError(
+                f"{path}: unit {unit} was never observed: give it an interval in 'obs_intervals', or leave it out"
+            )
+        if not np.isfinite(observed).all():
+            odd = observed[~np.isfinite(observed)][0]
+            raise DataError(
+                f"{path}: unit {unit} has {odd:g} s in its 'obs_intervals': write them in seconds from the start of "
+                "the session"
+            )
+    return common(nanoseconds(observed) for observed in spans)
+
+
+def _invalid(file: h5py.File) -> IntArray:
+    """The intervals that NWB's table ``invalid_times`` marks as not to be analysed."""
+    if "intervals/invalid_times" not in file:
+        return np.empty((0, 2), dtype=np.int64)
+    table = file["intervals/invalid_times"]
+    spans = np.stack([table["start_time"][()], table["stop_time"][()]], axis=1)
+    return merged(nanoseconds(spans[np.isfinite(spans).all(axis=1)]))
+
+
+def _neurons(ids: IntArray, spikes_s: list[FloatArray], rows: IntArray) -> Neurons:
+    rows = rows[np.argsort(ids[rows], kind="stable")]
+    return Neurons(ids[rows], [np.sort(spikes_s[row]) for row in rows])
