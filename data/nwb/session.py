@@ -101,10 +101,10 @@ def read_session(
     return Session(path, trials, heldin_units, heldout_units, series, length_ms)
 
 
-def read_samples(contents: Contents, series: str) -> Samples:
-    """Read a time series listed in ``contents``, at its own sample times."""
-    with h5py.File(contents.path, "r") as file:
-        return _samples(file[contents.series[series]])
+def read_samples(path: Path, series: str) -> Samples:
+    """Read the time series at an HDF5 path, at its own sample times."""
+    with h5py.File(path, "r") as file:
+        return _samples(file[series])
 
 
 def _trials(path: Path, table: h5py.Group, columns: list[str]) -> pd.DataFrame:

@@ -2,9 +2,12 @@
 
 import numpy as np
 
+from nlb_search.data.dataset_files import Contents
+from nlb_search.data.errors import DataError
 from nlb_search.data.nwb.behavior import REACH_MS, low_pass, weighting
 from nlb_search.data.nwb.session import Samples
 from nlb_search.data.own.intervals import BoolArray, FloatArray, IntArray
+from nlb_search.data.own.wording import names_in
 
 _GAP = 2.5
 """If two samples are further apart than this many median sampling intervals, behaviour is unknown between them."""
@@ -15,6 +18,28 @@ _REACH_BINS = 2.5
 _AT_ONCE_MS = 5_000
 _AT_ONCE = 256
 """Time and number of windows to filter at once."""
+
+
+def series_path(contents: Contents, series: str) -> str:
+    """The HDF5 path of the time series that ``series``, a name or a path, refers to.
+
+    Raises DataError if there is no such time series, or if several have this name.
+    """
+    path = series.strip("/")
+    if any(path in paths for paths in contents.series_paths.values()):
+        return path
+    paths = contents.series_paths.get(series, ())
+    if not paths:
+        raise DataError(
+            f"{contents.path} has no time series '{series}': choose one of {names_in(contents.series_paths)}, or give "
+            "its path in the file"
+        )
+    if len(paths) > 1:
+        raise DataError(
+            f"{contents.path} has {len(paths)} time series '{series}', {' and '.join(paths)}: set behavior to one of "
+            "these paths"
+        )
+    return paths[0]
 
 
 def behavior_from(samples: Samples, starts_ns: IntArray, n_bins: int, bin_ms: int) -> FloatArray:

@@ -9,13 +9,14 @@ import numpy as np
 from nlb_search.data.dataset_files import Contents, read_contents
 from nlb_search.data.errors import DataError
 from nlb_search.data.nwb.session import read_samples
-from nlb_search.data.own.behavior import behavior_from
+from nlb_search.data.own.behavior import behavior_from, series_path
 from nlb_search.data.own.event_bins import counts_from
 from nlb_search.data.own.intervals import NS_PER_MS, BoolArray
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.own.session import read_own_session
 from nlb_search.data.own.splits import drawn_heldout, joined, spike_targets
 from nlb_search.data.own.trials import Plan, plan_of
+from nlb_search.data.own.wording import names_in
 from nlb_search.data.recording import UNSEEN, Split
 from nlb_search.data.source import Array, Tensors
 
@@ -59,19 +60,16 @@ def _check_there(contents: Contents, settings: RecordingSettings) -> None:
         if not needed <= held:
             raise DataError(
                 f"{contents.path} has no {table} table with {' and '.join(sorted(needed))}: "
-                f"{'its columns are ' + _listed(held) if held else 'it has no such table'}"
+                f"{'its columns are ' + names_in(held) if held else 'it has no such table'}"
             )
     named = [("trial column", settings.align, contents.trials), ("trial column", settings.split, contents.trials)]
-    named.append(("time series", settings.behavior, frozenset(contents.series)))
+    if settings.behavior is not None:
+        series_path(contents, settings.behavior)
     if isinstance(settings.heldout, str):
         named.append(("unit column", settings.heldout, contents.units))
     for what, name, held in named:
         if name is not None and name not in held:
-            raise DataError(f"{contents.path} has no {what} '{name}': choose one of {_listed(held)}")
-
-
-def _listed(names: frozenset[str]) -> str:
-    return ", ".join(sorted(name for name in names if not name.endswith("_index"))) or "none"
+            raise DataError(f"{contents.path} has no {what} '{name}': choose one of {names_in(held)}")
 
 
 def _heldout(path: Path, settings: RecordingSettings) -> BoolArray:
@@ -97,7 +95,7 @@ def _behavior(contents: Contents, plan: Plan, settings: RecordingSettings, bin_m
     """Behaviour of each split, trials x bins of the window x columns; empty if ``settings`` name no behaviour."""
     if settings.behavior is None:
         return {}
-    samples = read_samples(contents, settings.behavior)
+    samples = read_samples(contents.path, series_path(contents, settings.behavior))
     starts_ns = plan.starts_ns + settings.lag_ms * NS_PER_MS
     behavior = {
         name: behavior_from(samples, starts_ns[rows], plan.n_window_bins, bin_ms) for name, rows in plan.rows.items()

@@ -16,6 +16,7 @@ from nlb_search.data.dataset_files import Contents
 from nlb_search.data.errors import DataError
 from nlb_search.data.own.intervals import BoolArray, FloatArray, IntArray, common, merged, nanoseconds
 from nlb_search.data.own.recording_settings import RecordingSettings
+from nlb_search.data.own.spike_times import check_finite, check_forward
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +62,8 @@ def read_own_session(contents: Contents, settings: RecordingSettings, heldout: B
         units = file["units"]
         ids = units["id"][()].astype(np.int64)
         spikes_s = np.split(units["spike_times"][()].astype(np.float64), units["spike_times_index"][()][:-1])
-        _check_finite(path, ids, spikes_s)
+        check_finite(path, ids, spikes_s)
+        check_forward(path, ids, spikes_s)
         recorded = _recorded(path, units, trials, spikes_s)
         invalid = _invalid(file)
     heldin_neurons, heldout_neurons = (_neurons(ids, spikes_s, np.flatnonzero(kind)) for kind in (~heldout, heldout))
@@ -93,16 +95,6 @@ def _times(path: Path, table: h5py.Group, name: str) -> FloatArray:
         raise DataError(f"{path}: trial column '{name}' does not have times; its first value is {first!r}")
     values = values.astype(np.float64)
     return np.asarray(np.where(np.isfinite(values), values, np.nan))
-
-
-def _check_finite(path: Path, ids: IntArray, spikes_s: list[FloatArray]) -> None:
-    for unit, spikes in zip(ids, spikes_s, strict=True):
-        odd = np.flatnonzero(~np.isfinite(spikes))
-        if odd.size:
-            raise DataError(
-                f"{path}: unit {unit} has a spike at {spikes[odd[0]]:g} s (spike {odd[0]}, from 0): remove what is not "
-                "a time from its spike times"
-            )
 
 
 def _recorded(path: Path, units: h5py.Group, trials: Trials, spikes_s: list[FloatArray]) -> IntArray:
@@ -141,4 +133,4 @@ def _invalid(file: h5py.File) -> IntArray:
 
 def _neurons(ids: IntArray, spikes_s: list[FloatArray], rows: IntArray) -> Neurons:
     rows = rows[np.argsort(ids[rows], kind="stable")]
-    return Neurons(ids[rows], [np.sort(spikes_s[row]) for row in rows])
+    return Neurons(ids[rows], [spikes_s[row] for row in rows])

@@ -1,25 +1,14 @@
 """The splits of the trials of your own session."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from nlb_search.data.errors import DataError
 from nlb_search.data.own.intervals import BoolArray, IntArray
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.own.session import OwnSession
+from nlb_search.data.own.wording import counted, listed
 
 _SPLITS = ("train", "val", "test")
-
-
-def listed(values: Sequence[object] | IntArray) -> str:
-    """The first few values, separated by commas."""
-    return ", ".join(map(str, values[:5])) + (", ..." if len(values) > 5 else "")
-
-
-def counted(rows: IntArray) -> str:
-    """The number of trials in these rows of the trial table."""
-    return f"{len(rows)} {'trial' if len(rows) == 1 else 'trials'}"
 
 
 def in_some_split(session: OwnSession) -> BoolArray:

@@ -18,7 +18,8 @@ from nlb_search.data.own.intervals import (
 )
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.own.session import OwnSession
-from nlb_search.data.own.trial_splits import counted, in_some_split, listed, split_rows
+from nlb_search.data.own.trial_splits import in_some_split, split_rows
+from nlb_search.data.own.wording import counted, listed
 
 FORWARD_MS = 200
 """Default length of the forward bins, as in the benchmark."""
@@ -82,6 +83,11 @@ def plan_of(session: OwnSession, settings: RecordingSettings, bin_ms: int) -> Pl
     forward_ms = FORWARD_MS if settings.forward_ms is None else settings.forward_ms
     n_bins = n_window_bins + forward_ms // bin_ms
     invalid = usable & overlapping(starts_ns, n_bins * bin_ms * NS_PER_MS, session.invalid)
+    if not (usable & ~invalid).any():
+        raise DataError(
+            f"{session.path}: all {counted(np.flatnonzero(usable))} overlap intervals of the table invalid_times: "
+            "check the table"
+        )
     rows, split_choices = split_rows(session, settings, usable & ~invalid)
     included = np.concatenate(list(rows.values()))
     lacking = ~within(starts_ns, n_window_bins * bin_ms * NS_PER_MS, session.recorded)
@@ -95,7 +101,7 @@ def plan_of(session: OwnSession, settings: RecordingSettings, bin_ms: int) -> Pl
         f"left out {counted(which)} {why} (rows {listed(which)})"
         for why, which in (
             (f"without a time in {settings.align}", np.flatnonzero(wanted & ~timed)),
-            ("in the file's invalid_times", np.flatnonzero(invalid)),
+            ("in the table invalid_times", np.flatnonzero(invalid)),
         )
         if len(which)
     ]
