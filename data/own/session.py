@@ -6,17 +6,17 @@ that are in the file.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
-import numpy.typing as npt
 
 from nlb_search.data.dataset_files import Contents
 from nlb_search.data.errors import DataError
 from nlb_search.data.own.intervals import BoolArray, FloatArray, IntArray, common, merged, nanoseconds
+from nlb_search.data.own.plausible_times import check_clock, check_trial_times
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.own.spike_times import check_finite, check_forward
+from nlb_search.data.own.trial_table import Trials, read_trials
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,16 +25,6 @@ class Neurons:
 
     ids: IntArray
     spikes_s: list[FloatArray]
-
-
-@dataclass(frozen=True, eq=False)
-class Trials:
-    """The columns of the trial table that are read, one value per row; times are in seconds, NaN where missing."""
-
-    start_s: FloatArray
-    stop_s: FloatArray
-    align_s: FloatArray
-    split: npt.NDArray[np.str_] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,43 +48,19 @@ def read_own_session(contents: Contents, settings: RecordingSettings, heldout: B
     """
     path = contents.path
     with h5py.File(path, "r") as file:
-        trials = _trials(path, file["intervals/trials"], settings)
+        trials = read_trials(path, file["intervals/trials"], settings)
+        check_trial_times(path, settings.align, trials)
         units = file["units"]
         ids = units["id"][()].astype(np.int64)
-        spikes_s = np.split(units["spike_times"][()].astype(np.float64), units["spike_times_index"][()][:-1])
+        times_s = units["spike_times"][()].astype(np.float64)
+        spikes_s = np.split(times_s, units["spike_times_index"][()][:-1])
         check_finite(path, ids, spikes_s)
+        check_clock(path, trials, times_s, len(ids))
         check_forward(path, ids, spikes_s)
         recorded = _recorded(path, units, trials, spikes_s)
         invalid = _invalid(file)
     heldin_neurons, heldout_neurons = (_neurons(ids, spikes_s, np.flatnonzero(kind)) for kind in (~heldout, heldout))
     return OwnSession(path, trials, heldin_neurons, heldout_neurons, recorded, invalid)
-
-
-def _trials(path: Path, table: h5py.Group, settings: RecordingSettings) -> Trials:
-    start_s, stop_s, align_s = (_times(path, table, name) for name in ("start_time", "stop_time", settings.align))
-    split = None if settings.split is None else _column(path, table, settings.split).astype(str)
-    return Trials(start_s, stop_s, align_s, split)
-
-
-def _column(path: Path, table: h5py.Group, name: str) -> npt.NDArray[Any]:
-    column, expected = table[name], table["start_time"].shape
-    values: npt.NDArray[Any] = column.asstr()[()] if h5py.check_string_dtype(column.dtype) else column[()]
-    if values.shape != expected or values.ndim != 1:
-        raise DataError(
-            f"{path}: trial column '{name}' has the shape {values.shape} and 'start_time' has {expected}: both must "
-            "have one value per trial"
-        )
-    return values
-
-
-def _times(path: Path, table: h5py.Group, name: str) -> FloatArray:
-    """A column of times. Raises DataError unless it has numbers."""
-    values = _column(path, table, name)
-    if values.dtype.kind not in "iuf":
-        first = values[0] if len(values) else "missing"
-        raise DataError(f"{path}: trial column '{name}' does not have times; its first value is {first!r}")
-    values = values.astype(np.float64)
-    return np.asarray(np.where(np.isfinite(values), values, np.nan))
 
 
 def _recorded(path: Path, units: h5py.Group, trials: Trials, spikes_s: list[FloatArray]) -> IntArray:

@@ -6,15 +6,8 @@ from nlb_search.data.errors import DataError
 from nlb_search.data.own.intervals import BoolArray, IntArray
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.own.session import OwnSession
+from nlb_search.data.own.trial_table import SPLITS
 from nlb_search.data.own.wording import counted, listed
-
-_SPLITS = ("train", "val", "test")
-
-
-def in_some_split(session: OwnSession) -> BoolArray:
-    """The rows of the trial table that the column of splits puts into one; all rows if there is no such column."""
-    split = session.trials.split
-    return np.ones(len(session.trials.align_s), bool) if split is None else np.isin(split, _SPLITS)
 
 
 def split_rows(
@@ -32,7 +25,7 @@ def split_rows(
         splits = {"train": rows[:-n_val], "val": rows[-n_val:]}
         choices = [f"the last {n_val} of {len(rows)} trials are val"]
     else:
-        splits = {name: np.flatnonzero((split == name) & usable) for name in _SPLITS}
+        splits = {name: np.flatnonzero((split == name) & usable) for name in SPLITS}
         if not len(splits["test"]):
             del splits["test"]
         if not (len(splits["train"]) and len(splits["val"])):

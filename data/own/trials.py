@@ -18,7 +18,7 @@ from nlb_search.data.own.intervals import (
 )
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.own.session import OwnSession
-from nlb_search.data.own.trial_splits import in_some_split, split_rows
+from nlb_search.data.own.trial_splits import split_rows
 from nlb_search.data.own.wording import counted, listed
 
 FORWARD_MS = 200
@@ -68,8 +68,7 @@ def plan_of(session: OwnSession, settings: RecordingSettings, bin_ms: int) -> Pl
     Raises DataError, which names the rows of the trial table, if trials cannot be read, or if windows of different
     splits overlap.
     """
-    timed = ~np.isnan(session.trials.align_s)
-    wanted = in_some_split(session)
+    wanted, timed = session.trials.wanted, session.trials.timed
     usable = wanted & timed
     split_rows(session, settings, usable)  # raises if there is nothing to measure the usual window by
     start_ms, end_ms, window_choices = _window(session, settings, np.flatnonzero(usable))
@@ -125,10 +124,17 @@ def _window(session: OwnSession, settings: RecordingSettings, included: IntArray
 
 def _usual_length_ms(session: OwnSession, align: str, included: IntArray) -> int:
     """The time from the align time to the end of the shortest trial."""
+    _refuse(
+        session.path,
+        included[np.isnan(session.trials.stop_s[included])],
+        "have no stop_time, which sets the window: write it, set window_ms, or set their split to 'none'",
+    )
     lengths_ms: FloatArray = 1000 * (session.trials.stop_s - session.trials.align_s)[included]
-    usual_ms = float(np.nanmedian(lengths_ms))
+    usual_ms = float(np.median(lengths_ms))
     if usual_ms == 0:
         raise DataError(f"{session.path}: most trials have stop_time equal to {align}: check the trial table")
+    if usual_ms < 0:
+        raise DataError(f"{session.path}: most trials stop before {align}: set window_ms, relative to {align}")
     _refuse(
         session.path,
         included[~(lengths_ms >= _MUCH_SHORTER * usual_ms)],
