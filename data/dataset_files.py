@@ -93,13 +93,15 @@ def _train_and_test(dataset: Dataset, folder: Path, found: list[Path]) -> Record
 class Contents:
     """Names of what an NWB file contains: the columns of its trial and unit tables, and its time series.
 
-    ``series`` maps the name that nlb_tools gives a time series to its HDF5 path.
+    ``series`` maps the name that nlb_tools gives a time series to its HDF5 path, ``series_paths`` to the paths of all
+    time series of this name; the first of them is that in ``series``, as in nlb_tools.
     """
 
     path: Path
     trials: frozenset[str]
     units: frozenset[str]
     series: Mapping[str, str]
+    series_paths: Mapping[str, tuple[str, ...]]
     flagged: bool
     """Whether the unit column ``heldout`` is boolean."""
 
@@ -143,14 +145,14 @@ def read_contents(path: Path) -> Contents:
     # Imported here: opening a prepared recording imports this module, but does not need HDF5.
     import h5py
 
-    series: dict[str, str] = {}
+    paths: dict[str, list[str]] = {}
 
     def note(name: str, item: Any) -> None:
         if isinstance(item, h5py.Group) and "data" in item and ("timestamps" in item or "starting_time" in item):
             # nlb_tools prefixes the name of a series with the name of the container it is in.
             container, _, own = f"/{name}".rpartition("/")
-            series.setdefault(own, name)
-            series.setdefault(f"{container.rpartition('/')[2]}_{own}", name)
+            paths.setdefault(own, []).append(name)
+            paths.setdefault(f"{container.rpartition('/')[2]}_{own}", []).append(name)
 
     try:
         with h5py.File(path, "r") as file:
@@ -163,4 +165,5 @@ def read_contents(path: Path) -> Contents:
             f"{path} is not a complete NWB file ({str(error).splitlines()[0]})\n"
             f"it may be truncated or replaced: fetch it again"
         ) from error
-    return Contents(path, trials, units, series, flagged)
+    series = {name: found[0] for name, found in paths.items()}
+    return Contents(path, trials, units, series, {name: tuple(found) for name, found in paths.items()}, flagged)

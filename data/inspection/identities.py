@@ -68,11 +68,10 @@ def identities_of(recording: Recording, path: Path, settings: RecordingSettings)
 
 def _of_nwb(recording: Recording, path: Path, settings: RecordingSettings) -> Identities:
     # Imported here: importing pandas takes a second.
-    from nlb_search.data.nwb.session import read_session
+    from nlb_search.data.own.session import read_own_session
     from nlb_search.data.own.trials import plan_of
 
-    columns = {settings.align, *([settings.split] if settings.split is not None else [])}
-    session = read_session(read_contents(path), columns, None, _is_heldout(path, settings))
+    session = read_own_session(read_contents(path), settings, _is_heldout(path, settings))
     plan = plan_of(session, settings, recording.bin_ms)
     return Identities(
         units="ids of the unit table",

@@ -14,7 +14,7 @@ from nlb_search.data.nwb.alignment import IntArray, Windows
 
 FloatArray = npt.NDArray[np.floating[Any]]
 
-_REACH_MS = 250
+REACH_MS = 250
 """Half-width of the anti-aliasing filter."""
 
 _AT_ONCE = 256
@@ -36,7 +36,7 @@ class Decimated:
                 known = np.flatnonzero(~gap)
                 column[gap] = np.interp(np.flatnonzero(gap), known, column[known])
         self._filled, self._gaps, self._bin_ms = filled, gaps[::bin_ms], bin_ms
-        self._taps = _taps(bin_ms)
+        self._taps = low_pass(bin_ms)
 
     def at(self, first: IntArray, n_bins: int) -> FloatArray:
         """Values of ``n_bins`` bins from each bin in ``first``, windows x bins x columns; NaN outside the session."""
@@ -51,9 +51,7 @@ class Decimated:
     def _filtered(self, first: IntArray, n_bins: int) -> FloatArray:
         """Output of the filter, also in gaps: a weighted sum of the milliseconds around each bin's first one."""
         reach_ms = len(self._taps) // 2
-        weights = np.zeros(((n_bins - 1) * self._bin_ms + len(self._taps), n_bins))
-        for number in range(n_bins):
-            weights[number * self._bin_ms :][: len(self._taps), number] = self._taps
+        weights = weighting(self._taps, self._bin_ms, n_bins)
         values = np.empty((len(first), n_bins, self._filled.shape[1]))
         for run in range(0, len(first), _AT_ONCE):
             starts = first[run : run + _AT_ONCE, None] * self._bin_ms - reach_ms
@@ -72,9 +70,17 @@ def cut_out(series: Decimated, windows: Windows) -> FloatArray:
     return values
 
 
-def _taps(bin_ms: int) -> npt.NDArray[np.float64]:
+def low_pass(bin_ms: int, reach_ms: int = REACH_MS) -> npt.NDArray[np.float64]:
     """Low-pass filter for downsampling to ``bin_ms``: a sinc with a Hamming window, which sums to one."""
     if bin_ms == 1:
         return np.ones(1)
-    taps = np.sinc(np.arange(-_REACH_MS, _REACH_MS + 1) / bin_ms) * np.hamming(2 * _REACH_MS + 1)
+    taps = np.sinc(np.arange(-reach_ms, reach_ms + 1) / bin_ms) * np.hamming(2 * reach_ms + 1)
     return np.asarray(taps / taps.sum())
+
+
+def weighting(taps: npt.NDArray[np.float64], bin_ms: int, n_bins: int) -> npt.NDArray[np.float64]:
+    """The filter at each of ``n_bins`` bins, milliseconds x bins, from the first one that the first bin needs."""
+    weights = np.zeros(((n_bins - 1) * bin_ms + len(taps), n_bins))
+    for number in range(n_bins):
+        weights[number * bin_ms :][: len(taps), number] = taps
+    return weights

@@ -101,19 +101,10 @@ def read_session(
     return Session(path, trials, heldin_units, heldout_units, series, length_ms)
 
 
-def read_samples(contents: Contents, series: str) -> Samples:
-    """Read a time series listed in ``contents``, at its own sample times."""
-    with h5py.File(contents.path, "r") as file:
-        return _samples(file[contents.series[series]])
-
-
-def observed_by_all(contents: Contents, length_ms: int) -> BoolArray:
-    """For each millisecond of a session, whether all of its units were observed."""
-    observed = np.ones(length_ms, dtype=bool)
-    with h5py.File(contents.path, "r") as file:
-        for spans in _observed(contents.path, file["units"], file["intervals/trials/stop_time"]):
-            observed &= _milliseconds(spans, length_ms)
-    return observed
+def read_samples(path: Path, series: str) -> Samples:
+    """Read the time series at an HDF5 path, at its own sample times."""
+    with h5py.File(path, "r") as file:
+        return _samples(file[series])
 
 
 def _trials(path: Path, table: h5py.Group, columns: list[str]) -> pd.DataFrame:

@@ -1,28 +1,81 @@
-"""Behaviour of your own recording, resampled to the bins of the session."""
+"""Behaviour of your own recording in bins that are counted from an event of each trial."""
 
 import numpy as np
 
-from nlb_search.data.nwb.behavior import Decimated
+from nlb_search.data.dataset_files import Contents
+from nlb_search.data.errors import DataError
+from nlb_search.data.nwb.behavior import REACH_MS, low_pass, weighting
 from nlb_search.data.nwb.session import Samples
+from nlb_search.data.own.intervals import BoolArray, FloatArray, IntArray
+from nlb_search.data.own.wording import names_in
 
 _GAP = 2.5
 """If two samples are further apart than this many median sampling intervals, behaviour is unknown between them."""
 
+_REACH_BINS = 2.5
+"""Half-width of the anti-aliasing filter in bins, for bins so wide that the benchmark's filter is too short."""
 
-def resampled_behavior(samples: Samples, length_ms: int, bin_ms: int) -> Decimated:
-    """Interpolate samples linearly at 1 kHz, then filter and downsample them like the benchmark's behaviour.
+_AT_ONCE_MS = 5_000
+_AT_ONCE = 256
+"""Time and number of windows to filter at once."""
 
-    The result is NaN in gaps, and before the first and after the last sample.
+
+def series_path(contents: Contents, series: str) -> str:
+    """The HDF5 path of the time series that ``series``, a name or a path, refers to.
+
+    Raises DataError if there is no such time series, or if several have this name.
     """
-    known = ~np.isnan(samples.values).any(axis=1) & np.isfinite(samples.time_s)
-    time_ms, order = np.unique(1000 * samples.time_s[known], return_index=True)
+    path = series.strip("/")
+    if any(path in paths for paths in contents.series_paths.values()):
+        return path
+    paths = contents.series_paths.get(series, ())
+    if not paths:
+        raise DataError(
+            f"{contents.path} has no time series '{series}': choose one of {names_in(contents.series_paths)}, or give "
+            "its path in the file"
+        )
+    if len(paths) > 1:
+        raise DataError(
+            f"{contents.path} has {len(paths)} time series '{series}', {' and '.join(paths)}: set behavior to one of "
+            "these paths"
+        )
+    return paths[0]
+
+
+def behavior_from(samples: Samples, starts_ns: IntArray, n_bins: int, bin_ms: int) -> FloatArray:
+    """Behaviour at the start of each bin, windows x bins x columns; the first bin begins exactly at the start.
+
+    Samples are interpolated linearly at 1 kHz and filtered like the benchmark's behaviour. The result is NaN in gaps
+    between samples, except for one sampling interval at each side.
+    """
+    known = np.isfinite(samples.values).all(axis=1) & np.isfinite(samples.time_s)
+    time_s, order = np.unique(samples.time_s[known], return_index=True)
     values = samples.values[known][order]
-    whole = np.full((length_ms, values.shape[1]), np.nan)
-    if len(time_ms) > 1:
-        clock = np.arange(length_ms)
-        after = np.searchsorted(time_ms, clock).clip(1, len(time_ms) - 1)
-        steps = np.diff(time_ms)
-        inside = (clock >= time_ms[0]) & (clock <= time_ms[-1]) & (steps[after - 1] <= _GAP * np.median(steps))
-        for column in range(values.shape[1]):
-            whole[inside, column] = np.interp(clock[inside], time_ms, values[:, column])
-    return Decimated(whole, bin_ms)
+    starts_s = starts_ns / 1e9
+    found = np.full((len(starts_s), n_bins, values.shape[1]), np.nan)
+    if len(time_s) < 2:
+        return found
+    taps = low_pass(bin_ms, max(REACH_MS, int(_REACH_BINS * bin_ms)))
+    step = max(1, _AT_ONCE_MS // bin_ms)
+    for first in range(0, n_bins, step):
+        weights = weighting(taps, bin_ms, min(step, n_bins - first))
+        clock_s = (first * bin_ms + np.arange(len(weights)) - len(taps) // 2) / 1000
+        for run in range(0, len(starts_s), _AT_ONCE):
+            at_s = starts_s[run : run + _AT_ONCE, None] + clock_s
+            for column in range(values.shape[1]):
+                whole = np.interp(at_s.ravel(), time_s, values[:, column]).reshape(at_s.shape)
+                found[run : run + _AT_ONCE, first : first + weights.shape[1], column] = whole @ weights
+    bins_s = starts_s[:, None] + np.arange(n_bins) * bin_ms / 1000
+    found[~_sampled(bins_s, time_s)] = np.nan
+    return found
+
+
+def _sampled(at_s: FloatArray, time_s: FloatArray) -> BoolArray:
+    """Whether there are samples around each of the times, or one within the usual sampling interval."""
+    steps = np.diff(time_s)
+    usual = np.median(steps)
+    after = np.searchsorted(time_s, at_s).clip(1, len(time_s) - 1)
+    before_s, after_s = time_s[after - 1], time_s[after]
+    between = (at_s >= before_s) & (at_s <= after_s) & (steps[after - 1] <= _GAP * usual)
+    near = np.minimum(np.abs(at_s - before_s), np.abs(at_s - after_s)) <= usual * (1 + 1e-6)
+    return np.asarray(between | near)

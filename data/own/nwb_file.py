@@ -8,13 +8,16 @@ import numpy as np
 
 from nlb_search.data.dataset_files import Contents, read_contents
 from nlb_search.data.errors import DataError
-from nlb_search.data.nwb.binning import counts_in
-from nlb_search.data.nwb.session import BoolArray, Session, observed_by_all, read_samples, read_session
-from nlb_search.data.own.behavior import resampled_behavior
+from nlb_search.data.nwb.session import read_samples
+from nlb_search.data.own.behavior import behavior_from, series_path
+from nlb_search.data.own.event_bins import counts_from
+from nlb_search.data.own.intervals import NS_PER_MS, BoolArray
 from nlb_search.data.own.recording_settings import RecordingSettings
+from nlb_search.data.own.session import read_own_session
 from nlb_search.data.own.splits import drawn_heldout, joined, spike_targets
 from nlb_search.data.own.trials import Plan, plan_of
-from nlb_search.data.recording import Split
+from nlb_search.data.own.wording import names_in
+from nlb_search.data.recording import UNSEEN, Split
 from nlb_search.data.source import Array, Tensors
 
 
@@ -26,16 +29,18 @@ def tensors_of_nwb(path: Path, settings: RecordingSettings, bin_ms: int) -> Tens
     contents = read_contents(path)
     _check_there(contents, settings)
     heldout = _heldout(path, settings)
-    columns = {settings.align, *([settings.split] if settings.split is not None else [])}
-    session = _observed_as_one(contents, read_session(contents, columns, None, heldout))
+    session = read_own_session(contents, settings, heldout)
     plan = plan_of(session, settings, bin_ms)
-    kinds = (session.heldin, session.heldout)
-    counted = counts_in(session, kinds, [plan.bins(name) for name in plan.rows], bin_ms)
+    n_bins = plan.n_window_bins + plan.n_forward_bins
+    starts_ns = [plan.starts_ns[rows] for rows in plan.rows.values()]
+    counted = counts_from(path, (session.heldin, session.heldout), starts_ns, n_bins, bin_ms)
+    for counts, rows in zip(counted, plan.rows.values(), strict=True):
+        counts[plan.forward_unseen[rows], plan.n_window_bins :] = UNSEEN
     splits = {
         name: Split(counts, plan.n_window_bins, len(session.heldin.ids))
         for name, counts in zip(plan.rows, counted, strict=True)
     }
-    behavior = _behavior(contents, session, plan, settings, bin_ms)
+    behavior = _behavior(contents, plan, settings, bin_ms)
     choices = list(plan.choices)
     if isinstance(settings.heldout, float):
         choices.append(f"held out a random {np.count_nonzero(heldout)} of the {len(heldout)} neurons")
@@ -55,19 +60,16 @@ def _check_there(contents: Contents, settings: RecordingSettings) -> None:
         if not needed <= held:
             raise DataError(
                 f"{contents.path} has no {table} table with {' and '.join(sorted(needed))}: "
-                f"{'its columns are ' + _listed(held) if held else 'it has no such table'}"
+                f"{'its columns are ' + names_in(held) if held else 'it has no such table'}"
             )
     named = [("trial column", settings.align, contents.trials), ("trial column", settings.split, contents.trials)]
-    named.append(("time series", settings.behavior, frozenset(contents.series)))
+    if settings.behavior is not None:
+        series_path(contents, settings.behavior)
     if isinstance(settings.heldout, str):
         named.append(("unit column", settings.heldout, contents.units))
     for what, name, held in named:
         if name is not None and name not in held:
-            raise DataError(f"{contents.path} has no {what} '{name}': choose one of {_listed(held)}")
-
-
-def _listed(names: frozenset[str]) -> str:
-    return ", ".join(sorted(name for name in names if not name.endswith("_index"))) or "none"
+            raise DataError(f"{contents.path} has no {what} '{name}': choose one of {names_in(held)}")
 
 
 def _heldout(path: Path, settings: RecordingSettings) -> BoolArray:
@@ -89,24 +91,15 @@ def _heldout(path: Path, settings: RecordingSettings) -> BoolArray:
     return chosen
 
 
-def _observed_as_one(contents: Contents, session: Session) -> Session:
-    """Mark all neurons as unseen wherever one is, so that counts that were not recorded are not read as 0."""
-    observed = observed_by_all(contents, session.length_ms)
-    kinds = (replace(units, observed=observed) for units in (session.heldin, session.heldout))
-    heldin, heldout = kinds
-    return replace(session, heldin=heldin, heldout=heldout)
-
-
-def _behavior(
-    contents: Contents, session: Session, plan: Plan, settings: RecordingSettings, bin_ms: int
-) -> dict[str, Array]:
+def _behavior(contents: Contents, plan: Plan, settings: RecordingSettings, bin_ms: int) -> dict[str, Array]:
     """Behaviour of each split, trials x bins of the window x columns; empty if ``settings`` name no behaviour."""
     if settings.behavior is None:
         return {}
-    series = resampled_behavior(read_samples(contents, settings.behavior), session.length_ms, bin_ms)
-    start_ns = plan.times.astype(np.int64) + (plan.start_ms + settings.lag_ms) * 1_000_000
-    first = -(-start_ns // (bin_ms * 1_000_000))
-    behavior = {name: series.at(first[rows], plan.n_window_bins) for name, rows in plan.rows.items()}
+    samples = read_samples(contents.path, series_path(contents, settings.behavior))
+    starts_ns = plan.starts_ns + settings.lag_ms * NS_PER_MS
+    behavior = {
+        name: behavior_from(samples, starts_ns[rows], plan.n_window_bins, bin_ms) for name, rows in plan.rows.items()
+    }
     for name, found in behavior.items():
         if np.isnan(found[..., 0]).all():
             raise DataError(

@@ -13,7 +13,7 @@ from nlb_search.data.source import Tensors
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}"
 
-BIN_WIDTHS_MS = range(1, 101)
+BIN_WIDTHS_MS = range(1, 1001)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from nlb_search.data.errors import DataError
-from nlb_search.data.recording import Counts, Split
+from nlb_search.data.recording import UNSEEN, Counts, Split
 from nlb_search.data.source import Array, Tensors
 
 MIN_SPIKES_TO_COMPARE = 20
@@ -23,7 +23,7 @@ def joined(path: Path, train: Split, val: Split, scored: dict[str, Array], choic
     """
     for name, split in (("train", train), ("val", val)):
         for part, counts in _parts(split).items():
-            if not counts.any():
+            if not counts.any(where=counts != UNSEEN):
                 raise DataError(
                     f"{path}: the {part} counts of {name} have no spikes, so they cannot be scored: "
                     "check the arrays, or give more trials or neurons"
@@ -35,8 +35,14 @@ def joined(path: Path, train: Split, val: Split, scored: dict[str, Array], choic
 
 
 def spike_targets(evaluated: Split) -> dict[str, Array]:
-    """Spike counts that predictions of a split are scored against, by the benchmark's names."""
-    return {f"eval_spikes_{part}": counts for part, counts in _parts(evaluated).items() if part != "heldin"}
+    """Spike counts that predictions of a split are scored against, by the benchmark's names; NaN is not scored."""
+    return {f"eval_spikes_{part}": _with_nan(counts) for part, counts in _parts(evaluated).items() if part != "heldin"}
+
+
+def _with_nan(counts: Counts) -> Array:
+    """The counts with NaN, which is not scored, where they are unknown; as they are if all are known."""
+    unseen = counts == UNSEEN
+    return np.where(unseen, np.nan, counts).astype(np.float32) if unseen.any() else counts
 
 
 def _parts(split: Split) -> dict[str, Counts]:
@@ -74,7 +80,7 @@ def _check_overlap(path: Path, train: Split, val: Split) -> None:
     trained = {digest(counts): trial for trial, counts in enumerate(train.counts)}
     for trial, counts in enumerate(val.counts):
         twin = trained.get(digest(counts))
-        if twin is not None and counts.sum(dtype=np.int64) >= MIN_SPIKES_TO_COMPARE:
+        if twin is not None and counts.sum(dtype=np.int64, where=counts != UNSEEN) >= MIN_SPIKES_TO_COMPARE:
             raise DataError(
                 f"{path}: trial {trial} of val equals trial {twin} of train: val must not have training trials"
             )

@@ -1,16 +1,25 @@
 """Selecting the trials of your own session, their windows and their splits."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from nlb_search.data.errors import DataError
-from nlb_search.data.nwb.alignment import BoolArray, IntArray, Times, times_of
-from nlb_search.data.nwb.session import Session
+from nlb_search.data.own.intervals import (
+    EQUAL_NS,
+    NS_PER_MS,
+    BoolArray,
+    FloatArray,
+    IntArray,
+    nanoseconds,
+    overlapping,
+    within,
+)
 from nlb_search.data.own.recording_settings import RecordingSettings
+from nlb_search.data.own.session import OwnSession
+from nlb_search.data.own.trial_splits import split_rows
+from nlb_search.data.own.wording import counted, listed
 
 FORWARD_MS = 200
 """Default length of the forward bins, as in the benchmark."""
@@ -18,21 +27,22 @@ FORWARD_MS = 200
 _MUCH_SHORTER = 0.5
 """Trials shorter than this fraction of the median length are refused if the shortest trial sets the window."""
 
-_SPLITS = ("train", "val", "test")
+_MANY = 0.5
+"""There are no forward bins if they are unseen in more than this fraction of the trials of a split."""
 
 
 @dataclass(frozen=True, eq=False)
 class Plan:
     """Which trials are in each split, and which bins of them are read.
 
-    ``rows`` has the rows of each split in the trial table. ``times`` and ``first`` have the align time and the first
-    bin of every row of the table; in rows that are in no split, ``first`` is meaningless.
+    ``rows`` has the rows of each split in the trial table. ``starts_ns`` has the start of the window of every row of
+    the table, in nanoseconds; in rows that are in no split, it is meaningless. The bins of a trial are counted from
+    there. ``forward_unseen`` marks the rows whose forward bins must not be read.
     """
 
     rows: dict[str, IntArray]
-    times: Times
-    first: IntArray
-    start_ms: int
+    starts_ns: IntArray
+    forward_unseen: BoolArray
     n_window_bins: int
     n_forward_bins: int
     choices: tuple[str, ...]
@@ -40,157 +50,161 @@ class Plan:
     @property
     def train_val_order(self) -> IntArray:
         """Indices that sort the trials of train, followed by those of val, by time."""
-        return np.argsort(self.times[np.concatenate([self.rows["train"], self.rows["val"]])], kind="stable")
-
-    def bins(self, split: str) -> IntArray:
-        """The session's bins in the windows and forward bins of a split, trials x bins."""
-        return self.first[self.rows[split]][:, None] + np.arange(self.n_window_bins + self.n_forward_bins)
+        return np.argsort(self.starts_ns[np.concatenate([self.rows["train"], self.rows["val"]])], kind="stable")
 
 
-def plan_of(session: Session, settings: RecordingSettings, bin_ms: int) -> Plan:
+@dataclass(frozen=True)
+class _Forward:
+    """The number of forward bins, the rows in which they are unseen, and what was chosen."""
+
+    n_bins: int
+    unseen: IntArray
+    choices: list[str]
+
+
+def plan_of(session: OwnSession, settings: RecordingSettings, bin_ms: int) -> Plan:
     """Select trials and windows by ``settings``, with defaults for all that is not set.
 
     Raises DataError, which names the rows of the trial table, if trials cannot be read, or if windows of different
     splits overlap.
     """
-    times = _align_times(session, settings.align)
-    rows, choices = _split_rows(session, settings, times)
-    included = np.concatenate(list(rows.values()))
-    if settings.window_ms is not None and settings.align == RecordingSettings().align:
-        choices.append(f"the window is relative to {settings.align}")
-    start_ms, end_ms = settings.window_ms or _usual_window(session, settings, times, included, choices)
+    wanted, timed = session.trials.wanted, session.trials.timed
+    usable = wanted & timed
+    split_rows(session, settings, usable)  # raises if there is nothing to measure the usual window by
+    start_ms, end_ms, window_choices = _window(session, settings, np.flatnonzero(usable))
     n_window_bins = (end_ms - start_ms) // bin_ms
     if not n_window_bins:
         raise DataError(
             f"{session.path}: the window of {end_ms - start_ms} ms is shorter than one bin of {bin_ms} ms: set "
             "window_ms to a longer window"
         )
-    first, lacking = _windows(session, times, start_ms, n_window_bins, bin_ms)
+    starts_ns = nanoseconds(np.where(timed, session.trials.align_s, 0)) + start_ms * NS_PER_MS
+    forward_ms = FORWARD_MS if settings.forward_ms is None else settings.forward_ms
+    n_bins = n_window_bins + forward_ms // bin_ms
+    invalid = usable & overlapping(starts_ns, n_bins * bin_ms * NS_PER_MS, session.invalid)
+    if not (usable & ~invalid).any():
+        raise DataError(
+            f"{session.path}: all {counted(np.flatnonzero(usable))} overlap intervals of the table invalid_times: "
+            "check the table"
+        )
+    rows, split_choices = split_rows(session, settings, usable & ~invalid)
+    included = np.concatenate(list(rows.values()))
+    lacking = ~within(starts_ns, n_window_bins * bin_ms * NS_PER_MS, session.recorded)
     _refuse(
         session.path,
         included[lacking[included]],
         "have windows that extend into time that was not recorded: shorten window_ms, or set their split to 'none'",
     )
-    forward_ms = FORWARD_MS if settings.forward_ms is None else settings.forward_ms
-    n_forward_bins = forward_ms // bin_ms
-    n_bins = n_window_bins + n_forward_bins
-    _, lacking = _windows(session, times, start_ms, n_bins, bin_ms)
-    obstacles = {
-        f"are not recorded for {forward_ms} ms after their window": included[lacking[included]],
-        f"overlap test trials in the {forward_ms} ms after their window": _reaching_test(rows, first, n_bins),
-    }
-    found = next(((why, which) for why, which in obstacles.items() if n_forward_bins and len(which)), None)
-    if found and settings.forward_ms is not None:
-        _refuse(session.path, found[1], f"{found[0]}: reduce forward_ms")
-    elif found:
-        n_forward_bins = 0
-        choices.append(f"no forward bins, because trials in rows {_listed(found[1])} {found[0]}")
-    elif settings.forward_ms is None:
-        choices.append(f"the {forward_ms} ms after the window are forward bins")
-    plan = Plan(rows, times, first, start_ms, n_window_bins, n_forward_bins, tuple(choices))
-    _check_apart(session.path, plan)
+    forward = _forward(session, settings, rows, starts_ns, n_bins * bin_ms, forward_ms, bin_ms)
+    left_out = [
+        f"left out {counted(which)} {why} (rows {listed(which)})"
+        for why, which in (
+            (f"without a time in {settings.align}", np.flatnonzero(wanted & ~timed)),
+            ("in the table invalid_times", np.flatnonzero(invalid)),
+        )
+        if len(which)
+    ]
+    unseen = np.zeros(len(starts_ns), dtype=bool)
+    unseen[forward.unseen] = True
+    choices = (*split_choices, *left_out, *window_choices, *forward.choices)
+    plan = Plan(rows, starts_ns, unseen, n_window_bins, forward.n_bins, choices)
+    _check_apart(session.path, plan, bin_ms)
     return plan
 
 
-def _align_times(session: Session, column: str) -> Times:
-    """The align times of all rows of the trial table. Raises DataError unless the column has numbers or times."""
-    found = session.trials[column]
-    if found.dtype.kind not in "iufm":
-        raise DataError(
-            f"{session.path}: trial column '{column}' does not have times; its first value is {found.iloc[0]!r}"
-        )
-    if found.dtype.kind == "m":  # the reader has converted it, because its name ends in _time
-        return times_of(session.trials, column)
-    times: Times = pd.to_timedelta(found.where(np.isfinite(found)), unit="s").to_numpy("timedelta64[ns]")
-    return times
+def _window(session: OwnSession, settings: RecordingSettings, included: IntArray) -> tuple[int, int, list[str]]:
+    """Start and end of the window relative to the align time, in milliseconds, and the defaults that were used."""
+    if settings.window_ms is None:
+        length_ms = _usual_length_ms(session, settings.align, included)
+        said = f"the window is the {length_ms} ms after {settings.align}, the length of the shortest trial"
+        return 0, length_ms, [said]
+    default = settings.align == RecordingSettings().align
+    return *settings.window_ms, [f"the window is relative to {settings.align}"] if default else []
 
 
-def _split_rows(session: Session, settings: RecordingSettings, times: Times) -> tuple[dict[str, IntArray], list[str]]:
-    """The rows of each split, and the defaults that were used. There may be no test split."""
-    timed = ~np.isnat(times)
-    choices = []
-    if settings.split is None:
-        rows = np.flatnonzero(timed)
-        rows = rows[np.argsort(times[rows], kind="stable")]
-        n_val = max(1, min(round(settings.val_share * len(rows)), len(rows) - 1))
-        splits = {"train": rows[:-n_val], "val": rows[-n_val:]}
-        choices.append(f"the last {n_val} of {len(rows)} trials are val")
-    else:
-        named = session.trials[settings.split].astype(str).to_numpy()
-        splits = {name: np.flatnonzero((named == name) & timed) for name in _SPLITS}
-        if not len(splits["test"]):
-            del splits["test"]
-        timed |= ~np.isin(named, _SPLITS)
-        found = _listed(sorted(set(named)))
-        if not (len(splits["train"]) and len(splits["val"])):
-            raise DataError(
-                f"{session.path}: trial column '{settings.split}' must have trials with the values train and val; its "
-                f"values are {found or 'missing'}"
-            )
-    if not len(splits["train"]):
-        n_trials = len(splits["val"])
-        raise DataError(
-            f"{session.path} has {n_trials} {'trial' if n_trials == 1 else 'trials'} with a time in "
-            f"'{settings.align}', but at least 2 are needed"
-        )
-    if not timed.all():
-        n_left = np.count_nonzero(~timed)
-        choices.append(f"left out {n_left} {'trial' if n_left == 1 else 'trials'} without a time in {settings.align}")
-    return splits, choices
-
-
-def _usual_window(
-    session: Session, settings: RecordingSettings, times: Times, included: IntArray, choices: list[str]
-) -> tuple[int, int]:
-    """The default window: from the align time to the end of the shortest trial."""
-    lengths_ms = (times_of(session.trials, "stop_time") - times)[included] / np.timedelta64(1, "ms")
-    usual_ms = float(np.nanmedian(lengths_ms))
-    if usual_ms == 0:
-        raise DataError(f"{session.path}: most trials have stop_time equal to {settings.align}: check the trial table")
-    short = ~(lengths_ms >= _MUCH_SHORTER * usual_ms)
+def _usual_length_ms(session: OwnSession, align: str, included: IntArray) -> int:
+    """The time from the align time to the end of the shortest trial."""
     _refuse(
         session.path,
-        included[short],
-        f"are much shorter (from {settings.align} to stop_time) than the median of {usual_ms:.0f} ms: set window_ms, "
+        included[np.isnan(session.trials.stop_s[included])],
+        "have no stop_time, which sets the window: write it, set window_ms, or set their split to 'none'",
+    )
+    lengths_ms: FloatArray = 1000 * (session.trials.stop_s - session.trials.align_s)[included]
+    usual_ms = float(np.median(lengths_ms))
+    if usual_ms == 0:
+        raise DataError(f"{session.path}: most trials have stop_time equal to {align}: check the trial table")
+    if usual_ms < 0:
+        raise DataError(f"{session.path}: most trials stop before {align}: set window_ms, relative to {align}")
+    _refuse(
+        session.path,
+        included[~(lengths_ms >= _MUCH_SHORTER * usual_ms)],
+        f"are much shorter (from {align} to stop_time) than the median of {usual_ms:.0f} ms: set window_ms, "
         "or set their split to 'none'",
     )
-    shortest_ms = int(lengths_ms.min().round(3))  # rounded: differences of times may be off by a nanosecond
-    choices.append(f"the window is the {shortest_ms} ms after {settings.align}, the length of the shortest trial")
-    return 0, shortest_ms
+    return int(lengths_ms.min().round(3))  # rounded: differences of times may be off by a nanosecond
 
 
-def _windows(session: Session, times: Times, start_ms: int, n_bins: int, bin_ms: int) -> tuple[IntArray, BoolArray]:
-    """The first bin that starts in each trial's window, and a mask of the trials that do not have all bins recorded.
+def _forward(
+    session: OwnSession,
+    settings: RecordingSettings,
+    rows: dict[str, IntArray],
+    starts_ns: IntArray,
+    whole_ms: int,
+    forward_ms: int,
+    bin_ms: int,
+) -> _Forward:
+    """The forward bins, which end ``whole_ms`` after the start of the window.
 
-    All windows have ``n_bins`` bins, wherever in a bin the window starts. The benchmark's rule in
-    ``data.nwb.alignment.cut`` differs: a window that starts just after the edge of a bin has one bin less.
+    Trials in which they were not recorded, or in which they reach into a trial of the test split, keep their windows.
+    There are no forward bins if these are many; if forward bins were asked for, that is an error.
     """
-    timed: BoolArray = np.asarray(~np.isnat(times))
-    start_ns = np.where(timed, times.astype(np.int64), 0) + start_ms * 1_000_000
-    first = -(-start_ns // (bin_ms * 1_000_000))
-    seen = session.seen(bin_ms)
-    whole = timed & (first >= 0) & (first + n_bins <= len(seen))
-    whole[whole] = seen[first[whole][:, None] + np.arange(n_bins)].all(axis=1)
-    return first, ~whole
+    if forward_ms < bin_ms:
+        return _Forward(0, np.array([], np.int64), [])
+    included = np.concatenate(list(rows.values()))
+    missed = included[~within(starts_ns[included], whole_ms * NS_PER_MS, session.recorded)]
+    shared = _reaching_across(rows, starts_ns, whole_ms * NS_PER_MS)
+    obstacles = {
+        f"are not recorded for {forward_ms} ms after their window": missed,
+        f"overlap test trials in the {forward_ms} ms after their window": shared,
+    }
+    for why, which in obstacles.items():
+        if any(np.isin(some, which).mean() > _MANY for some in rows.values()):
+            if settings.forward_ms is not None:
+                _refuse(session.path, which, f"{why}: reduce forward_ms")
+            return _Forward(
+                0, np.array([], np.int64), [f"no forward bins, because trials in rows {listed(which)} {why}"]
+            )
+    choices = [] if settings.forward_ms is not None else [f"the {forward_ms} ms after the window are forward bins"]
+    choices += [
+        f"the forward bins of {counted(which)} are unseen (rows {listed(which)}): they {why}"
+        for why, which in obstacles.items()
+        if len(which)
+    ]
+    return _Forward(forward_ms // bin_ms, np.union1d(missed, shared), choices)
 
 
-def _reaching_test(rows: dict[str, IntArray], first: IntArray, n_bins: int) -> IntArray:
-    """The trials of train and val with windows or forward bins that overlap those of a test trial."""
-    trained = np.concatenate([rows["train"], rows["val"]])
-    tested, shown = (
-        first[some][:, None] + np.arange(n_bins) for some in (rows.get("test", np.array([], np.int64)), trained)
-    )
-    return trained[np.isin(shown, tested).any(axis=1)]
+def _reaching_across(rows: dict[str, IntArray], starts_ns: IntArray, length_ns: int) -> IntArray:
+    """The trials whose bins reach into a later trial, if one of the two is in test and the other is not."""
+    test = np.sort(starts_ns[rows.get("test", np.array([], np.int64))])
+    trained = np.sort(starts_ns[np.concatenate([rows["train"], rows["val"]])])
+    found = []
+    for name, some in rows.items():
+        others = trained if name == "test" else test
+        start = starts_ns[some]
+        following = np.append(others, np.iinfo(np.int64).max)[np.searchsorted(others, start)]
+        found.append(some[following < start + length_ns - EQUAL_NS])
+    return np.sort(np.concatenate(found))
 
 
-def _check_apart(path: Path, plan: Plan) -> None:
+def _check_apart(path: Path, plan: Plan, bin_ms: int) -> None:
     """Raises DataError if windows of different splits overlap, because models would then be trained on val or test."""
     rows = np.concatenate(list(plan.rows.values()))
     splits = np.repeat(list(plan.rows), [len(some) for some in plan.rows.values()])
-    order = np.argsort(plan.first[rows], kind="stable")
+    order = np.argsort(plan.starts_ns[rows], kind="stable")
     rows, splits = rows[order], splits[order]
     # All windows have the same length, so if any two of different splits overlap, two neighbours do.
-    overlap = (np.diff(plan.first[rows]) < plan.n_window_bins) & (splits[1:] != splits[:-1])
+    length_ns = plan.n_window_bins * bin_ms * NS_PER_MS
+    overlap = (np.diff(plan.starts_ns[rows]) < length_ns - EQUAL_NS) & (splits[1:] != splits[:-1])
     for one in np.flatnonzero(overlap)[:1]:
         raise DataError(
             f"{path}: the windows of trials in rows {rows[one]} ({splits[one]}) and {rows[one + 1]} "
@@ -200,8 +214,4 @@ def _check_apart(path: Path, plan: Plan) -> None:
 
 def _refuse(path: Path, rows: IntArray, why: str) -> None:
     if len(rows):
-        raise DataError(f"{path}: trials in rows {_listed(rows)} of the trial table (from 0) {why}")
-
-
-def _listed(values: Sequence[object] | IntArray) -> str:
-    return ", ".join(map(str, values[:5])) + (", ..." if len(values) > 5 else "")
+        raise DataError(f"{path}: trials in rows {listed(rows)} of the trial table (from 0) {why}")

@@ -30,7 +30,7 @@ from nlb_search.data.preparing.subprocess_runner import STUCK_SECONDS, Request, 
 from nlb_search.data.recording import Recording, Split
 from nlb_search.data.source import Array, Source, Tensors
 
-_FORMAT = 6
+_FORMAT = 7
 """Version in the names of entries: increase it whenever the same files give different tensors."""
 
 _LIST = "recording.json"

@@ -21,10 +21,9 @@ def opened(session: OwnSession, folder: Path, bin_ms: int = 5, **settings: Any) 
 
 
 def counted(session: OwnSession, neuron: int, start_s: float, n_bins: int, bin_ms: int) -> Array:
-    """Expected counts of a neuron, from the first bin of the session that starts at ``start_s`` or later."""
-    first = int(np.ceil(round(start_s * 1000, 6) / bin_ms))
-    edges = (first + np.arange(n_bins + 1)) * bin_ms / 1000
-    return np.histogram(session.spikes[neuron], edges)[0]
+    """Expected counts of a neuron in bins that are counted from ``start_s``."""
+    spikes_us = np.rint((session.spikes[neuron] - start_s) * 1e6)
+    return np.histogram(spikes_us, np.arange(n_bins + 1) * bin_ms * 1000 - 0.5)[0]
 
 
 @pytest.mark.parametrize("bin_ms", [1, 5, 7, 20])
@@ -76,21 +75,44 @@ def test_settings_are_applied(tmp_path: Path) -> None:
         np.testing.assert_array_equal(test["mine_10/train_behavior"][1::2], val["mine_10/eval_behavior"])
         expected = [counted(session, 5, session.columns["go"][row] - 0.1, 30, 10) for row in range(2, 40, 4)]
         np.testing.assert_array_equal(test["mine_10/eval_spikes_heldout"][..., 1], expected)
-        first = np.ceil(np.round((session.columns["go"][1] - 0.1 + 0.04) * 100, 6)) / 100
-        expected = session.latent(first + np.arange(30) * 0.01)
-        # The low-pass filter has no data before the session.
-        np.testing.assert_allclose(val["mine_10/eval_behavior"][0, :, 0], expected, atol=0.05)
+        expected = session.latent(session.columns["go"][1] - 0.1 + 0.04 + np.arange(30) * 0.01)
+        np.testing.assert_allclose(val["mine_10/eval_behavior"][0, :, 0], expected, atol=0.01)
 
 
-def test_recording_ending_with_last_trial_has_no_forward_bins(tmp_path: Path) -> None:
+def shortened(session: OwnSession, last_s: float) -> None:
+    """End the recording at ``last_s``."""
+    session.obs_intervals = [np.array([[0.0, last_s]])] * 12
+    session.spikes = [spikes[spikes < last_s] for spikes in session.spikes]
+
+
+def test_forward_bins_that_are_not_recorded_are_unseen(tmp_path: Path) -> None:
     session = OwnSession()
     session.stop[-1] = session.start[-1] + 0.5
-    session.obs_intervals = [np.array([[0.0, session.stop[-1]]])] * 12
-    session.spikes = [spikes[spikes < session.stop[-1]] for spikes in session.spikes]
+    shortened(session, session.stop[-1])
     recording = opened(session, tmp_path)
+    assert recording.n_forward_bins == 40
+    said = "the forward bins of 1 trial are unseen (rows 39): they are not recorded for 200 ms after their window"
+    assert said in recording.choices
+    assert (recording.val.counts[-1, 100:] == 255).all()
+    assert (recording.val.counts[:-1] != 255).all()
+    assert (recording.val.counts[-1, :100] != 255).all()
+    with h5py.File(recording.val_targets) as targets:
+        for kind in ("heldin", "heldout"):
+            unknown = np.isnan(targets[f"mine/eval_spikes_{kind}_forward"])
+            assert unknown[-1].all()
+            assert not unknown[:-1].any()
+        assert not np.isnan(targets["mine/eval_spikes_heldout"]).any()
+
+
+def test_no_forward_bins_if_most_are_not_recorded(tmp_path: Path) -> None:
+    session = OwnSession()
+    session.obs_intervals = [np.stack([session.start, session.stop], axis=1)] * 12
+    recording = opened(session, tmp_path, window_ms=(0, 450))
     assert recording.n_forward_bins == 0
-    assert (
-        "no forward bins, because trials in rows 39 are not recorded for 200 ms after their window" in recording.choices
+    assert any(
+        choice.startswith("no forward bins, because trials in rows")
+        and choice.endswith("are not recorded for 200 ms after their window")
+        for choice in recording.choices
     )
 
 
@@ -106,17 +128,22 @@ def test_trials_may_start_within_a_bin(bin_ms: int, tmp_path: Path) -> None:
     assert {tuple(counts) for counts in by_hand} == {tuple(counts) for counts in recording.train.counts[7].T}
 
 
-def test_forward_bins_do_not_overlap_test_trials(tmp_path: Path) -> None:
+@pytest.mark.parametrize("first", ["val", "test"])
+def test_forward_bins_do_not_reach_across_the_test_split(first: str, tmp_path: Path) -> None:
     session = OwnSession()
     session.columns["part"] = ["train"] * 20 + ["val"] * 10 + ["test"] * 10
+    if first == "test":
+        session.columns["part"][29:31] = ["test", "val"]
     session.start[30] = session.start[29] + 0.6
     recording = opened(session, tmp_path, split="part")
-    assert recording.n_forward_bins == 0
-    assert "no forward bins, because trials in rows 29 overlap test trials in the 200 ms after their window" in (
-        recording.choices
-    )
-    with pytest.raises(DataError, match=r"rows 29 of the trial table .* overlap test trials in .*: reduce forward_ms"):
-        opened(session, tmp_path, split="part", forward_ms=200, window_ms=(0, 500))
+    said = "the forward bins of 1 trial are unseen (rows 29): they overlap test trials in the 200 ms after their window"
+    assert said in recording.choices
+    assert recording.test_targets is not None
+    with h5py.File(recording.val_targets) as val, h5py.File(recording.test_targets) as test:
+        for file, trial in ((val, 9), (test, 0)):
+            unknown = np.isnan(file["mine/eval_spikes_heldout_forward"]).any(axis=(1, 2))
+            expected = [trial] if first == ("val" if file is val else "test") else []
+            assert list(np.flatnonzero(unknown)) == expected
 
 
 def test_large_val_share_keeps_one_training_trial(tmp_path: Path) -> None:
@@ -129,7 +156,7 @@ def test_trials_without_alignment_time_are_excluded(tmp_path: Path) -> None:
     session.columns["go"] = [np.nan if row in (3, 9) else start + 0.1 for row, start in enumerate(session.start)]
     recording = opened(session, tmp_path, align="go")
     assert recording.train_val.n_trials == 38
-    assert "left out 2 trials without a time in go" in recording.choices
+    assert "left out 2 trials without a time in go (rows 3, 9)" in recording.choices
 
 
 def short_trial(session: OwnSession) -> None:
@@ -149,8 +176,8 @@ def one_neuron(session: OwnSession) -> None:
     session.spikes = session.spikes[:1]
 
 
-def early_spike(session: OwnSession) -> None:
-    session.spikes[2] = np.append(-0.5, session.spikes[2])
+def spike_without_time(session: OwnSession) -> None:
+    session.spikes[2] = np.append(session.spikes[2], np.nan)
 
 
 def columns(**columns: list[Any]) -> Callable[[OwnSession], None]:
@@ -190,7 +217,7 @@ def columns(**columns: list[Any]) -> Callable[[OwnSession], None]:
             "trials in rows 4 of the trial table (from 0) have windows that extend into time that was not recorded",
         ),
         (one_neuron, {}, "has 1 neuron, but at least 2 are needed"),
-        (early_spike, {}, "has a spike at -0.5 s"),
+        (spike_without_time, {}, "unit 2 has a spike at nan s"),
         (
             columns(part=["a"] * 40),
             {"split": "part"},

@@ -28,8 +28,8 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("mc_rtt", 5, "mc_rtt is a dataset of the benchmark, but .*toy.h5 is a file: give the folder"),
         ("my session", 5, "'my session' is not a valid name for a recording: use letters, digits, _ and -"),
         ("../up", 5, "'../up' is not a valid name"),
-        ("mine", 0, "bins of 0 ms are not supported: choose a bin width from 1 to 100 ms"),
-        ("mine", 101, "bins of 101 ms are not supported"),
+        ("mine", 0, "bins of 0 ms are not supported: choose a bin width from 1 to 1000 ms"),
+        ("mine", 1001, "bins of 1001 ms are not supported"),
     ],
 )
 def test_invalid_names_and_bin_widths_are_refused(

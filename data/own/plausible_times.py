@@ -1,0 +1,134 @@
+"""Recognizing times that are not in seconds from the start of the session, by what they look like.
+
+NWB stores all times in this unit, but files have them in milliseconds, as sample numbers, on a Unix clock, or relative
+to each trial.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from nlb_search.data.errors import DataError
+from nlb_search.data.own.intervals import FloatArray
+from nlb_search.data.own.trial_table import Trials
+from nlb_search.data.own.wording import listed
+
+_REMEDY = "NWB stores seconds from the start of the session"
+
+_UNIX_S = 1e8
+"""No session lasts three years, so later times are on another clock."""
+
+_FEW_TO_TELL = 20
+"""So many spikes, at least, do not happen to be at whole seconds."""
+
+_OTHER_UNIT = 100
+"""Spikes and trials that end at times so many times apart are not in the same unit."""
+_MS_RATIO = (300.0, 3000.0)
+
+_SLOW_HZ = 0.1
+"""Neurons that fire more slowly than this, on average, in a recording that seems much longer than the trials."""
+_VERY_SLOW_HZ = 0.03
+_LONG_TRIAL_S = 100.0
+
+_TRIAL_LENGTHS = (0.25, 3)
+"""The last of the times that are relative to trials, in lengths of a trial."""
+
+
+@dataclass(frozen=True)
+class _Range:
+    """The first and last spike and trial time, the longest trial, and the mean rate of the units."""
+
+    spikes: tuple[float, float]
+    trials: tuple[float, float]
+    n_trials: int
+    usual_s: float
+    longest_s: float
+    rate_hz: float
+    whole_numbers: bool
+
+
+def check_trial_times(path: Path, align: str, trials: Trials) -> None:
+    """Raises DataError if no two trials differ in time, or if trials stop before they start."""
+    rows = np.flatnonzero(trials.wanted)
+    aligned = trials.align_s[rows][trials.timed[rows]]
+    if len(aligned) > 1 and np.ptp(aligned) == 0:
+        raise DataError(
+            f"{path}: '{align}' is {aligned[0]:g} s in all {len(aligned)} trials, so it looks relative to each trial: "
+            f"add the start of the trial to its times; {_REMEDY}"
+        )
+    backward = rows[trials.stop_s[rows] < trials.start_s[rows]]
+    if len(backward):
+        row = backward[0]
+        swapped = "are the two columns swapped? " if len(backward) == len(rows) else ""
+        raise DataError(
+            f"{path}: trials in rows {listed(backward)} of the trial table (from 0) have a stop_time before their "
+            f"start_time (row {row}: from {trials.start_s[row]:g} s to {trials.stop_s[row]:g} s): {swapped}correct the "
+            "table, or set their split to 'none'"
+        )
+
+
+def check_clock(path: Path, trials: Trials, times_s: FloatArray, n_units: int) -> None:
+    """Raises DataError if the spikes, ``times_s``, and the trials do not look like seconds on one clock."""
+    rows = np.flatnonzero(trials.wanted & trials.timed)
+    if not len(times_s) or not len(rows):
+        return
+    first_s, last_s = float(times_s.min()), float(times_s.max())
+    lengths_s = (trials.stop_s - trials.start_s)[rows]
+    lengths_s = lengths_s[np.isfinite(lengths_s)]
+    found = _Range(
+        spikes=(first_s, last_s),
+        trials=(
+            float(np.nanmin([trials.start_s[rows], trials.align_s[rows]])),
+            float(np.nanmax([trials.stop_s[rows], trials.align_s[rows]])),
+        ),
+        n_trials=len(rows),
+        usual_s=float(np.median(lengths_s)) if len(lengths_s) else 0.0,
+        longest_s=float(lengths_s.max(initial=0.0)),
+        rate_hz=len(times_s) / n_units / max(last_s - first_s, 1e-9),
+        whole_numbers=len(times_s) >= _FEW_TO_TELL and bool(np.ptp(times_s) > 0 and (times_s % 1 == 0).all()),
+    )
+    for what in _oddities(found):
+        raise DataError(f"{path}: {what}; {_REMEDY}")
+
+
+def _oddities(found: _Range) -> Iterator[str]:
+    """What is odd about the times, the most certain first."""
+    (first_s, last_s), (begin_s, end_s) = found.spikes, found.trials
+    spikes = f"spike times from {first_s:.3g} to {last_s:.3g} s, trials from {begin_s:.3g} to {end_s:.3g} s"
+    for name, time_s in (("spike", first_s), ("trial", begin_s)):
+        if time_s >= _UNIX_S:
+            yield f"{name} times start at {time_s:.6g} s: are they on a Unix clock{_date(time_s)}? subtract the start"
+    if found.whole_numbers:
+        yield f"{spikes}, and all spike times are whole numbers: {_unit(last_s / max(end_s, 1e-9))}"
+    if last_s > _OTHER_UNIT * end_s > 0 and found.rate_hz < _SLOW_HZ:
+        yield f"{spikes}: {_unit(last_s / end_s)}"
+    most_s, least_s = _TRIAL_LENGTHS[1] * found.longest_s, _TRIAL_LENGTHS[0] * found.usual_s
+    if found.n_trials > 2 and -most_s <= first_s and least_s <= last_s <= most_s and end_s > 5 * last_s:
+        yield f"{spikes}: are spike times relative to each trial? add the start of the trial to each"
+    if end_s > _OTHER_UNIT * last_s > 0:
+        yield f"{spikes}: are trial times in milliseconds, or sample numbers? divide them by 1000, or the sampling rate"
+    if found.usual_s > _LONG_TRIAL_S and found.rate_hz < _VERY_SLOW_HZ:
+        yield (
+            f"trials last {found.usual_s:.3g} s, and units fire {found.rate_hz:.2g} spikes/s on average: are all times "
+            "in milliseconds? divide them by 1000"
+        )
+    if last_s < begin_s or first_s > end_s:
+        yield f"{spikes}: no spike is within the trials; are both on the same clock?"
+
+
+def _unit(ratio: float) -> str:
+    least, most = _MS_RATIO
+    if least < ratio < most:
+        return "are they in milliseconds? divide them by 1000"
+    return "are they sample numbers? divide them by the sampling rate"
+
+
+def _date(time_s: float) -> str:
+    """The date on a Unix clock in seconds, or its finer unit."""
+    for unit, scale in (("", 1.0), (" in milliseconds", 1e3), (" in microseconds", 1e6), (" in nanoseconds", 1e9)):
+        if time_s / scale < 1e10:
+            return f"{unit} ({datetime.fromtimestamp(time_s / scale, UTC):%Y-%m-%d})"
+    return ""

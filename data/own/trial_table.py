@@ -1,0 +1,62 @@
+"""Reading the trial table of your own session."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from nlb_search.data.errors import DataError
+from nlb_search.data.own.intervals import BoolArray, FloatArray
+from nlb_search.data.own.recording_settings import RecordingSettings
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """The columns of the trial table that are read, one value per row; times are in seconds, NaN where missing."""
+
+    start_s: FloatArray
+    stop_s: FloatArray
+    align_s: FloatArray
+    split: npt.NDArray[np.str_] | None
+
+    @property
+    def wanted(self) -> BoolArray:
+        """The rows that the column of splits puts into a split; all rows if there is no such column."""
+        return np.ones(len(self.align_s), bool) if self.split is None else np.isin(self.split, SPLITS)
+
+    @property
+    def timed(self) -> BoolArray:
+        """The rows with a time to align by."""
+        return ~np.isnan(self.align_s)
+
+
+def read_trials(path: Path, table: h5py.Group, settings: RecordingSettings) -> Trials:
+    """Read the columns that ``settings`` name. Raises DataError if columns of times do not have numbers."""
+    start_s, stop_s, align_s = (_times(path, table, name) for name in ("start_time", "stop_time", settings.align))
+    split = None if settings.split is None else _column(path, table, settings.split).astype(str)
+    return Trials(start_s, stop_s, align_s, split)
+
+
+def _column(path: Path, table: h5py.Group, name: str) -> npt.NDArray[Any]:
+    column, expected = table[name], table["start_time"].shape
+    values: npt.NDArray[Any] = column.asstr()[()] if h5py.check_string_dtype(column.dtype) else column[()]
+    if values.shape != expected or values.ndim != 1:
+        raise DataError(
+            f"{path}: trial column '{name}' has the shape {values.shape} and 'start_time' has {expected}: both must "
+            "have one value per trial"
+        )
+    return values
+
+
+def _times(path: Path, table: h5py.Group, name: str) -> FloatArray:
+    values = _column(path, table, name)
+    if values.dtype.kind not in "iuf":
+        first = values[0] if len(values) else "missing"
+        raise DataError(f"{path}: trial column '{name}' does not have times; its first value is {first!r}")
+    values = values.astype(np.float64)
+    return np.asarray(np.where(np.isfinite(values), values, np.nan))
