@@ -12,7 +12,7 @@ from nlb_search.models.masking.variant_names import INPUT_SIZES, SHAPES, shapes_
 class Hyperparameters:
     """A value for every hyperparameter.
 
-    - ``lr``: peak learning rate of the one-cycle schedule.
+    - ``lr``: learning rate after the warm-up.
     - ``dropout``: dropout rate of every block.
     - ``l2_weight``: Adam's weight decay, twice the weight of the squared parameters in the loss.
     - ``hidden``: channels of a recurrent layer per direction.
