@@ -233,7 +233,7 @@ def test_recording_that_goes_on_for_hours_after_the_trials_is_read(file: Path) -
     ("times", "says"),
     [
         (
-            {"rate": 100.0},
+            None,
             "so 2 samples of 4000 dimensions; is it transposed? its transpose would be 4000 samples of 2",
         ),
         (
