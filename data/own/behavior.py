@@ -1,5 +1,9 @@
 """Behaviour of your own recording in bins that are counted from an event of each trial."""
 
+import math
+from pathlib import Path
+
+import h5py
 import numpy as np
 
 from nlb_search.data.dataset_files import Contents
@@ -40,6 +44,29 @@ def series_path(contents: Contents, series: str) -> str:
             "these paths"
         )
     return paths[0]
+
+
+def check_orientation(path: Path, series: str) -> None:
+    """Raises DataError if the time series at this HDF5 path looks stored as dimensions x time, or has another length
+    than its timestamps. Reads no samples.
+    """
+    with h5py.File(path, "r") as file:
+        shape, stamps = file[series]["data"].shape, file[series].get("timestamps")
+        n_times = None if stamps is None else len(stamps)
+    n_samples, n_dimensions = (shape[0] if shape else 0), math.prod(shape[1:])
+    advice = "store samples in rows (time x dimensions), as NWB requires"
+    turned = f"; is it transposed? its transpose would be {n_dimensions} samples of {n_samples} dimensions"
+    if n_times is not None and n_times != n_samples:
+        looks = turned if n_times == n_dimensions else ""
+        raise DataError(
+            f"{path}: time series '{series}' has the shape {shape}, so {n_samples} samples, but {n_times} timestamps"
+            f"{looks}: {advice}"
+        )
+    if n_times is None and n_dimensions > n_samples:
+        raise DataError(
+            f"{path}: time series '{series}' has the shape {shape}, so {n_samples} samples of {n_dimensions} dimensions"
+            f"{turned}: {advice}"
+        )
 
 
 def behavior_from(samples: Samples, starts_ns: IntArray, n_bins: int, bin_ms: int) -> FloatArray:

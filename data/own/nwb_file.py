@@ -9,7 +9,7 @@ import numpy as np
 from nlb_search.data.dataset_files import Contents, read_contents
 from nlb_search.data.errors import DataError
 from nlb_search.data.nwb.session import read_samples
-from nlb_search.data.own.behavior import behavior_from, series_path
+from nlb_search.data.own.behavior import behavior_from, check_orientation, series_path
 from nlb_search.data.own.event_bins import counts_from
 from nlb_search.data.own.intervals import NS_PER_MS, BoolArray
 from nlb_search.data.own.recording_settings import RecordingSettings
@@ -41,7 +41,7 @@ def tensors_of_nwb(path: Path, settings: RecordingSettings, bin_ms: int) -> Tens
         for name, counts in zip(plan.rows, counted, strict=True)
     }
     behavior = _behavior(contents, plan, settings, bin_ms)
-    choices = list(plan.choices)
+    choices = [*plan.choices, *_without_effect(contents, settings)]
     if isinstance(settings.heldout, float):
         choices.append(f"held out a random {np.count_nonzero(heldout)} of the {len(heldout)} neurons")
     if settings.behavior is None:
@@ -49,6 +49,20 @@ def tensors_of_nwb(path: Path, settings: RecordingSettings, bin_ms: int) -> Tens
     scored = {"train_behavior": behavior["train"], "eval_behavior": behavior["val"]} if behavior else {}
     tensors = _as_recorded(joined(path, splits["train"], splits["val"], scored, choices), plan)
     return _with_test(tensors, splits["test"], behavior, plan) if "test" in splits else tensors
+
+
+def _without_effect(contents: Contents, settings: RecordingSettings) -> list[str]:
+    """Settings, and a column of the file, that one would expect to matter but that are not used."""
+    defaults = RecordingSettings()
+    unused = {
+        "the trial column 'split' is not used: set split to use it": settings.split is None
+        and "split" in contents.trials,
+        "val_share has no effect, because split is set": settings.split is not None
+        and settings.val_share != defaults.val_share,
+        "lag_ms has no effect, because no behavior is set": settings.behavior is None
+        and settings.lag_ms != defaults.lag_ms,
+    }
+    return [what for what, holds in unused.items() if holds]
 
 
 def _check_there(contents: Contents, settings: RecordingSettings) -> None:
@@ -64,7 +78,7 @@ def _check_there(contents: Contents, settings: RecordingSettings) -> None:
             )
     named = [("trial column", settings.align, contents.trials), ("trial column", settings.split, contents.trials)]
     if settings.behavior is not None:
-        series_path(contents, settings.behavior)
+        check_orientation(contents.path, series_path(contents, settings.behavior))
     if isinstance(settings.heldout, str):
         named.append(("unit column", settings.heldout, contents.units))
     for what, name, held in named:

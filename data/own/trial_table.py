@@ -14,6 +14,9 @@ from nlb_search.data.own.recording_settings import RecordingSettings
 
 SPLITS = ("train", "val", "test")
 
+_WORDS = {"training": "train", "valid": "val", "validation": "val", "testing": "test"}
+"""Other words for the splits."""
+
 
 @dataclass(frozen=True, eq=False)
 class Trials:
@@ -38,8 +41,15 @@ class Trials:
 def read_trials(path: Path, table: h5py.Group, settings: RecordingSettings) -> Trials:
     """Read the columns that ``settings`` name. Raises DataError if columns of times do not have numbers."""
     start_s, stop_s, align_s = (_times(path, table, name) for name in ("start_time", "stop_time", settings.align))
-    split = None if settings.split is None else _column(path, table, settings.split).astype(str)
+    split = None if settings.split is None else _splits(_column(path, table, settings.split).astype(str))
     return Trials(start_s, stop_s, align_s, split)
+
+
+def _splits(words: npt.NDArray[np.str_]) -> npt.NDArray[np.str_]:
+    """The names of the splits, which may be written in any case and by their usual words; other words as they are."""
+    lower = (str(word).strip().lower() for word in words)
+    names = (_WORDS.get(word, word) for word in lower)
+    return np.array([name if name in SPLITS else word for name, word in zip(names, words, strict=True)], dtype=str)
 
 
 def _column(path: Path, table: h5py.Group, name: str) -> npt.NDArray[Any]:

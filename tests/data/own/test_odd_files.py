@@ -1,5 +1,7 @@
 """Files of kinds that labs have and people reported: what is wrong is said, and what is right is read."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -225,3 +227,80 @@ def test_recording_that_goes_on_for_hours_after_the_trials_is_read(file: Path) -
     sleep = np.random.default_rng(0).uniform(100, 10_800, (12, 8000))
     session.spikes = [np.append(spikes, np.sort(asleep)) for spikes, asleep in zip(session.spikes, sleep, strict=True)]
     np.testing.assert_array_equal(opened(session.write(file)).train_val.counts, whole.train_val.counts)
+
+
+@pytest.mark.parametrize(
+    ("times", "says"),
+    [
+        (
+            None,
+            "so 2 samples of 4000 dimensions; is it transposed? its transpose would be 4000 samples of 2",
+        ),
+        (
+            np.arange(4000) / 100,
+            "so 2 samples, but 4000 timestamps; is it transposed? its transpose would be 4000 samples of 2 dimensions",
+        ),
+        (np.arange(3000) / 100, "so 2 samples, but 3000 timestamps: store samples in rows"),
+    ],
+)
+def test_transposed_behaviour_is_refused(times: Any, says: str, file: Path) -> None:
+    path = add_series(OwnSession().write(file), vel={"data": np.zeros((2, 4000)), "rate": 100.0})
+    if times is not None:  # pynwb does not write them
+        with h5py.File(path, "a") as nwb:
+            del nwb["processing/behavior/vel/starting_time"]
+            nwb["processing/behavior/vel/timestamps"] = times
+    said = refusal(path, behavior="vel")
+    assert "time series 'processing/behavior/vel' has the shape (2, 4000), " in said
+    assert says in said
+
+
+def test_file_that_is_open_for_writing_elsewhere_is_refused(file: Path) -> None:
+    path = OwnSession().write(file)
+    hold = f"import h5py; file = h5py.File({str(path)!r}, 'a'); print('open', flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        said = refusal(path)
+        other.communicate(b"\n")
+    assert f"{path} is open for writing in another program" in said
+    assert "complete HDF5 file" not in said
+    opened(path)
+
+
+@pytest.mark.parametrize(("code", "name"), [(32015, "zstd"), (32001, "blosc"), (60123, "filter 60123")])
+def test_file_that_needs_a_filter_that_is_not_installed_is_refused(code: int, name: str, file: Path) -> None:
+    path = OwnSession().write(file)
+    with h5py.File(path, "a") as nwb:
+        times = nwb["units/spike_times"]
+        attributes, n_spikes = dict(times.attrs), len(times)
+        del nwb["units/spike_times"]
+        created = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        created.set_chunk((n_spikes,))
+        created.set_filter(code, h5py.h5z.FLAG_OPTIONAL, ())
+        space = h5py.h5s.create_simple((n_spikes,))
+        stored = h5py.h5d.create(nwb["units"].id, b"spike_times", h5py.h5t.NATIVE_DOUBLE, space, created)
+        stored.write_direct_chunk((0,), b"compressed", 0)
+        nwb["units/spike_times"].attrs.update(attributes)
+    said = refusal(path)
+    assert f"{path} is compressed with {name} (in units/spike_times), which HDF5 cannot read here" in said
+
+
+def test_splits_are_read_in_other_words(file: Path) -> None:
+    session = OwnSession()
+    words = ["Train", "TRAINING", "train ", "valid", "Validation", "VAL", "test", "Testing", "Held", "none"]
+    session.columns["part"] = words * 4
+    recording = opened(session.write(file), split="part")
+    assert recording.test is not None
+    assert (recording.train.n_trials, recording.val.n_trials, recording.test.n_trials) == (12, 12, 8)
+
+
+def test_what_has_no_effect_is_said(file: Path) -> None:
+    session = OwnSession()
+    session.columns["split"] = ["train"] * 30 + ["val"] * 10
+    path = session.write(file)
+    unused = "the trial column 'split' is not used: set split to use it"
+    assert unused in opened(path).choices
+    choices = opened(path, split="split", val_share=0.3, lag_ms=40).choices
+    assert "val_share has no effect, because split is set" in choices
+    assert "lag_ms has no effect, because no behavior is set" in choices
+    assert unused not in choices
