@@ -12,19 +12,26 @@ from nlb_search.models.recurrences.scan import complex_scan
 from nlb_search.models.tensors import Sizes
 
 SHORTEST_MEMORY, LONGEST_MEMORY = 2.0, 20.0
-"""Range of the initial time constants of a layer's states, in bins."""
+"""Range of the initial time constants of a layer's states, in bins.
+
+Trials have 30 to 200 bins, so the longest of these memories fits even into a short trial.
+"""
 
 LARGEST_PHASE = math.pi / 5
-"""Largest initial rotation of a state per bin, in radians: a period of 10 bins."""
+"""Largest initial rotation of a state per bin, in radians: a period of 10 bins. Phases are uniform from 0.
+
+A state that forgets within its period cannot resolve it, so faster rotations would only be other short memories.
+"""
 
 
 class LRU(Recurrent):
     """Linear recurrent units (Orvieto et al. 2023, https://arxiv.org/abs/2303.06349).
 
-    A linear map encodes the input, and each layer adds to it what it computes from it. The states of a layer are linear
-    in its input, so that all bins are computed in parallel, as in S5 (Smith et al. 2023,
-    https://arxiv.org/abs/2208.04933). Dropout acts on what a layer reads, but not on what it adds to. There is no norm
-    over channels, so that channels can be padded.
+    A linear map encodes the input for the first layer, and each later layer adds to its own input. The states of a
+    layer are linear in what it reads, so that all bins are computed in parallel, as in S5 (Smith et al. 2023,
+    https://arxiv.org/abs/2208.04933). Differences from the paper: the first layer does not add to its
+    input, the spikes of single bins (at the default learning rate, adding to it scored lower on a synthetic recording);
+    dropout acts on what a later layer reads; there is no norm over channels, so that channels can be padded.
     """
 
     name = "LRU"
@@ -38,8 +45,7 @@ class LRU(Recurrent):
 
     def forward(self, x_BTC: Tensor, bins_BT: Tensor) -> Tensor:  # noqa: ARG002
         first, *later = self.layers
-        x_BTC = self.encode(x_BTC)
-        x_BTC = x_BTC + first(x_BTC)
+        x_BTC = first(self.encode(x_BTC))
         for dropout, layer in zip(self.dropouts, later, strict=True):
             x_BTC = x_BTC + layer(dropout(x_BTC))
         return x_BTC
@@ -50,7 +56,8 @@ class _Layer(nn.Module):
 
     There are ``hidden`` complex states h per direction. lambda is diagonal, |lambda| = exp(-exp(nu)), with the phase
     exp(theta), and gamma = sqrt(1 - |lambda|^2), which keeps the variance of the states that of B x if the x are
-    independent. The last axis of B holds the real and imaginary parts, that of C the real and negated imaginary ones.
+    independent. The weights' axis of length 2 holds the real and imaginary part of B, and of C the real and the negated
+    imaginary part.
     """
 
     def __init__(self, width: int, hidden: int, n_directions: int) -> None:
@@ -68,9 +75,11 @@ class _Layer(nn.Module):
         keep_DH2 = radius_DH.unsqueeze(-1) * torch.stack([phase_DH.cos(), phase_DH.sin()], dim=-1)
         gamma_DH = torch.sqrt(-torch.expm1(-2 * torch.exp(self.nu_DH)))
         weight_DCH2 = gamma_DH[:, None, :, None] * self.input_weight_DCH2
-        inputs_DBTH2 = (self._ways(x_BTC) @ weight_DCH2.flatten(2).unsqueeze(1)).unflatten(-1, (-1, 2))
-        states_DBTH2 = complex_scan(keep_DH2, inputs_DBTH2)
-        outputs_DBTC = states_DBTH2.flatten(-2) @ self.output_weight_DH2C.flatten(1, 2).unsqueeze(1)
+        # Trials and bins as one axis: a product per trial would need a copy of the weights for each.
+        inputs_DNH = self._ways(x_BTC).flatten(1, 2) @ weight_DCH2.flatten(2)
+        states_DBTH2 = complex_scan(keep_DH2, inputs_DNH.unflatten(-1, (-1, 2)).unflatten(1, x_BTC.shape[:2]))
+        outputs_DNC = states_DBTH2.flatten(1, 2).flatten(2) @ self.output_weight_DH2C.flatten(1, 2)
+        outputs_DBTC = outputs_DNC.unflatten(1, x_BTC.shape[:2])
         y_BTC = functional.gelu(self._joined(outputs_DBTC) + self.direct_C * x_BTC)
         return y_BTC * torch.sigmoid(self.gate(y_BTC))
 

@@ -37,7 +37,7 @@ def _input(n_bins: int = 17) -> Tensor:
 def _equations(block: LRU, x: Tensor) -> Tensor:
     """The block in torch's complex numbers, in a loop over bins."""
     x = block.encode(x)
-    for layer in block.layers:
+    for number, layer in enumerate(block.layers):
         linear = layer.direct_C * x
         for direction in range(block.n_directions):
             keep = torch.exp(torch.complex(-layer.nu_DH.exp(), layer.theta_DH.exp()))[direction]
@@ -51,7 +51,8 @@ def _equations(block: LRU, x: Tensor) -> Tensor:
             output = torch.stack(outputs, dim=1)
             linear = linear + (output if direction == 0 else output.flip(1))
         y = functional.gelu(linear)
-        x = x + y * torch.sigmoid(layer.gate(y))
+        output = y * torch.sigmoid(layer.gate(y))
+        x = x + output if number else output
     return x
 
 
