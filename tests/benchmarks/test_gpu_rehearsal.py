@@ -86,4 +86,4 @@ def test_all_parts_are_run_by_default_and_none_without_the_time_it_needs(
     assert "not run: 1 s were left" in capsys.readouterr().out
     outcomes = _report(tmp_path)["outcomes"]
     assert [outcome["part"] for outcome in outcomes] == list(PARTS)
-    assert all(re.match(r"not run: \d s were left, and it needs \d+$", outcome["why"]) for outcome in outcomes)
+    assert all(re.match(r"not run: \d s were left, \d+ s are needed$", outcome["why"]) for outcome in outcomes)
