@@ -16,13 +16,16 @@ from nlb_search.search.sampling.sampling_settings import SamplingSettings
 REDUCTION = 3
 """Reduction factor of successive halving and Hyperband: about one trial in this many continues at each rung."""
 
+LEAST_FIRST_RUNG = 3
+"""No trial is pruned before so many epochs: during the warm-up, scores say little about the later ones."""
+
 
 def make_pruner(settings: SamplingSettings) -> BasePruner:
     """Build the study's pruner.
 
     Resources are epochs, given as numbers because Optuna's 'auto' differs between workers.
     """
-    first_rung = max(1, settings.epochs // REDUCTION**2)
+    first_rung = min(settings.epochs, max(LEAST_FIRST_RUNG, settings.epochs // REDUCTION**2))
     match settings.pruner:
         case "halving":
             return SuccessiveHalvingPruner(min_resource=first_rung, reduction_factor=REDUCTION)
