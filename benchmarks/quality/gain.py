@@ -10,8 +10,9 @@ exported for the test trials, trained again on train + val as ``export-best`` do
 - ``equal time``: as many trials as fit into the CPU time that ``16 trials`` took in ``--reference``, the log of this
   program at an earlier version, on the same machine;
 
-and, for comparison, a Poisson regression on smoothed held-in spikes. Prints a Markdown table with means over seeds and
-their standard errors. ``--log`` keeps each result, so that an interrupted run can be continued.
+and, for comparison, the smoothing baseline of the benchmark, a Poisson regression on smoothed held-in spikes. Prints a
+Markdown table with means over seeds and their standard errors. ``--log`` keeps each result, so that an interrupted run
+can be continued.
 """
 
 import argparse
@@ -47,6 +48,7 @@ from nlb_search.storage.database.urls import parse_url
 
 CHAIN = "GRU(2) -> FF -> exp"
 ENDLESS = 100_000
+BASELINE = "smoothing baseline"
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ def search(recording: ScoredRecording, strategy: Strategy, label: str, seed: int
     return Result(label, recording.name, strategy.name, seed, status.best.value, test, taken, n_trials)
 
 
-def poisson_regression(recording: ScoredRecording) -> Result:
+def smoothing_baseline(recording: ScoredRecording) -> Result:
     """Test co-bps of the benchmark's smoothing baseline, fitted on train + val."""
     from nlb_tools.evaluation import bits_per_spike
 
@@ -137,7 +139,7 @@ def poisson_regression(recording: ScoredRecording) -> Result:
     rates = smoothed_rates(counts_of(opened.train_val), heldin_of(opened.test), opened.bin_ms)
     with h5py.File(opened.test_targets) as targets:
         spikes = targets[opened.group]["eval_spikes_heldout"][()].astype(float)
-    return Result("", recording.name, "Poisson regression", 0, math.nan, bits_per_spike(rates.numpy(), spikes), 0, 0)
+    return Result("", recording.name, BASELINE, 0, math.nan, bits_per_spike(rates.numpy(), spikes), 0, 0)
 
 
 def seconds_for(strategy: Strategy, recording: ScoredRecording, seed: int, reference: Sequence[Result]) -> float:
@@ -196,9 +198,9 @@ def main() -> None:
     done = {(result.recording, result.strategy, result.seed) for result in results}
     with ProcessPoolExecutor(options.workers, get_context("spawn"), max_tasks_per_child=1) as pool:
         pending = [
-            pool.submit(poisson_regression, recording)
+            pool.submit(smoothing_baseline, recording)
             for recording in recordings
-            if (recording.name, "Poisson regression", 0) not in done
+            if (recording.name, BASELINE, 0) not in done
         ]
         pending += [
             pool.submit(search, recording, strategy, options.label, seed, limit)

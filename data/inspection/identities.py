@@ -8,17 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import h5py
 import numpy as np
-import numpy.typing as npt
 
 from nlb_search.data.dataset_files import read_contents
+from nlb_search.data.own.heldout_units import heldout_units
 from nlb_search.data.own.layout import layout_of, opened
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.own.splits import drawn_heldout
 from nlb_search.data.recording import Recording
-
-Integers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -71,7 +68,7 @@ def _of_nwb(recording: Recording, path: Path, settings: RecordingSettings) -> Id
     from nlb_search.data.own.session import read_own_session
     from nlb_search.data.own.trials import plan_of
 
-    session = read_own_session(read_contents(path), settings, _is_heldout(path, settings))
+    session = read_own_session(read_contents(path), settings, heldout_units(path, settings))
     plan = plan_of(session, settings, recording.bin_ms)
     return Identities(
         units="ids of the unit table",
@@ -81,18 +78,6 @@ def _of_nwb(recording: Recording, path: Path, settings: RecordingSettings) -> Id
         trials={name: _numbers(some) for name, some in plan.rows.items()},
         train_val=_numbers(np.concatenate([plan.rows["train"], plan.rows["val"]])[plan.train_val_order]),
     )
-
-
-def _is_heldout(path: Path, settings: RecordingSettings) -> npt.NDArray[np.bool_]:
-    """Mask of the rows of the unit table that are held out, as ``data.own.nwb_file`` chooses them."""
-    with h5py.File(path, "r") as file:
-        units = file["units"]
-        if isinstance(settings.heldout, str):
-            return np.asarray(units[settings.heldout][()], dtype=bool)
-        n_units = len(units["id"])
-    mask = np.zeros(n_units, dtype=bool)
-    mask[drawn_heldout(path, n_units, settings.heldout)] = True
-    return mask
 
 
 def _numbers(values: Any) -> tuple[int, ...]:

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from nlb_search.data.dataset_files import Contents, read_contents
@@ -11,10 +10,11 @@ from nlb_search.data.errors import DataError
 from nlb_search.data.nwb.session import read_samples
 from nlb_search.data.own.behavior import behavior_from, check_orientation, series_path
 from nlb_search.data.own.event_bins import counts_from
-from nlb_search.data.own.intervals import NS_PER_MS, BoolArray
+from nlb_search.data.own.heldout_units import heldout_units
+from nlb_search.data.own.intervals import NS_PER_MS
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.own.session import read_own_session
-from nlb_search.data.own.splits import drawn_heldout, joined, spike_targets
+from nlb_search.data.own.splits import joined, spike_targets
 from nlb_search.data.own.trials import Plan, plan_of
 from nlb_search.data.own.wording import names_in
 from nlb_search.data.recording import UNSEEN, Split
@@ -28,7 +28,7 @@ def tensors_of_nwb(path: Path, settings: RecordingSettings, bin_ms: int) -> Tens
     """
     contents = read_contents(path)
     _check_there(contents, settings)
-    heldout = _heldout(path, settings)
+    heldout = heldout_units(path, settings)
     session = read_own_session(contents, settings, heldout)
     plan = plan_of(session, settings, bin_ms)
     n_bins = plan.n_window_bins + plan.n_forward_bins
@@ -84,25 +84,6 @@ def _check_there(contents: Contents, settings: RecordingSettings) -> None:
     for what, name, held in named:
         if name is not None and name not in held:
             raise DataError(f"{contents.path} has no {what} '{name}': choose one of {names_in(held)}")
-
-
-def _heldout(path: Path, settings: RecordingSettings) -> BoolArray:
-    """Mask of the rows of the unit table that are held out."""
-    with h5py.File(path, "r") as file:
-        units = file["units"]
-        n_neurons = len(units["id"])
-        column = units[settings.heldout][()] if isinstance(settings.heldout, str) else None
-    if column is None:
-        heldout = np.zeros(n_neurons, dtype=bool)
-        heldout[drawn_heldout(path, n_neurons, float(settings.heldout))] = True
-        return heldout
-    if column.shape != (n_neurons,) or not np.isin(column, (0, 1)).all() or len(np.unique(column)) != 2:
-        raise DataError(
-            f"{path}: unit column '{settings.heldout}' must be boolean, True for the neurons to hold out, with "
-            "both values"
-        )
-    chosen: BoolArray = column.astype(bool)
-    return chosen
 
 
 def _behavior(contents: Contents, plan: Plan, settings: RecordingSettings, bin_ms: int) -> dict[str, Array]:

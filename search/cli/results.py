@@ -109,12 +109,12 @@ def evaluate(
     data: options.Data = options.DATA,
 ) -> None:
     """Score a submission with all metrics of the benchmark, computed by nlb_tools."""
-    from nlb_search.search.scoring.negative_scores import said_if_negative
+    from nlb_search.search.scoring.negative_scores import negative_score_warning
     from nlb_search.search.submission.evaluation import evaluate_submission
 
     scores = evaluate_submission(file, dataset, data, targets)
     for name, metrics in scores.items():
-        if (warning := said_if_negative(metrics["co-bps"])) is not None:
+        if (warning := negative_score_warning(metrics["co-bps"])) is not None:
             MESSAGES.print(f"{name}: {warning}", soft_wrap=True)
     if as_json:
         print_json(scores)

@@ -6,7 +6,7 @@ from rich.table import Table
 
 from nlb_search.search.sampling.ranges import settings_of_parameters
 from nlb_search.search.scoring.bootstrap import SHARE
-from nlb_search.search.scoring.negative_scores import said_if_negative
+from nlb_search.search.scoring.negative_scores import negative_score_warning
 from nlb_search.search.scoring.ties import Ties
 from nlb_search.search.study.status import StudyStatus
 
@@ -30,7 +30,7 @@ def report(status: StudyStatus, ties: Ties) -> Table:
         attrs = status.best.attrs
         table.add_row("best trial", str(status.best.number))
         table.add_row("co-bps", f"{status.best.value:.4f}{_range_as_text(attrs)}")
-        if (warning := said_if_negative(status.best.value)) is not None:
+        if (warning := negative_score_warning(status.best.value)) is not None:
             table.add_row("warning", warning)
         for metric, value in metrics_as_text(attrs):
             table.add_row(metric, value)

@@ -6,7 +6,7 @@ _DECIMALS = 4
 """Decimals of the scores that are shown."""
 
 
-def said_if_negative(co_bps: float) -> str | None:
+def negative_score_warning(co_bps: float) -> str | None:
     """What to tell the user about a co-bps below 0, or None for any other.
 
     co-bps compares the model with each neuron's mean rate over the scored trials, which has the score 0

@@ -72,13 +72,13 @@ class OpenStudy:
     def recording(self) -> "Recording":
         """Open the study's recording. Raises SearchError if the files have moved, or have another content."""
         from nlb_search.data.opening import open_recording  # imports pandas, which takes a second
-        from nlb_search.search.study.recording_place import check_present, said_elsewhere
+        from nlb_search.search.study.recording_place import check_present, other_place_hint
 
         spec = self.spec
         check_present(self.study, spec.dataset, self.locations.data)
         recording = open_recording(spec.dataset, self.locations.data, spec.bin_ms, settings=spec.recording)
         if recording.content_hash != self.spec.content_hash:
-            elsewhere = said_elsewhere(self.study, self.locations.data)
+            elsewhere = other_place_hint(self.study, self.locations.data)
             raise SearchError(
                 f"the study '{self.name}' was created from {self.spec.dataset} with content "
                 f"{self.spec.content_hash[:12]}, and {self.locations.data} has content "

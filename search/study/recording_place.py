@@ -63,7 +63,7 @@ def check_present(study: optuna.Study, dataset: str, data: Path) -> None:
         raise SearchError(f"{found}: give its file or folder with --data")
 
 
-def said_elsewhere(study: optuna.Study, data: Path) -> str:
+def other_place_hint(study: optuna.Study, data: Path) -> str:
     """The end of an error about the recording at ``data``: where else it was, or nothing if that is not known."""
     for host, place in remembered_places(study).items():
         if place != data.absolute():

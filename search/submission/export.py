@@ -4,7 +4,6 @@ import logging
 import os
 import threading
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +12,13 @@ import torch
 from nlb_search.data.inspection.identities import identities_of
 from nlb_search.data.recording import Recording
 from nlb_search.models.architecture.network import Network, predict
-from nlb_search.models.scoring.bits_per_spike import bits_per_spike
-from nlb_search.models.tensors import with_nan
 from nlb_search.search.errors import SearchError
-from nlb_search.search.recording_tensors import counts_of, heldin_of
+from nlb_search.search.recording_tensors import heldin_of
 from nlb_search.search.study.open_study import OpenStudy
-from nlb_search.search.submission.ensemble_selection import select_ensemble
-from nlb_search.search.submission.finalists import Finalist, load_finalist
-from nlb_search.search.submission.option_values import AUTO, Phase
+from nlb_search.search.submission.members import Member, select_members
+from nlb_search.search.submission.option_values import Phase
 from nlb_search.search.submission.refit import refit
-from nlb_search.search.submission.selection import Selection, select
+from nlb_search.search.submission.selection import Selection
 from nlb_search.search.submission.submission_file import (
     CONTENT,
     SETTINGS,
@@ -39,14 +35,6 @@ from nlb_search.storage.database.retrying import DatabaseRetry
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Member:
-    """A finalist and its weight in the mean of rates; the weights of an ensemble sum to 1."""
-
-    finalist: Finalist
-    weight: float
-
-
 def export_best(studies: list[OpenStudy], out: Path, phase: Phase, selection: Selection, seeds: int = 1) -> None:
     """Write a submission with the mean rates of the trials that ``selection`` selects in each study.
 
@@ -59,50 +47,61 @@ def export_best(studies: list[OpenStudy], out: Path, phase: Phase, selection: Se
     _check_path(out)
     retry = DatabaseRetry(threading.Event())
     recordings = [study.recording() for study in studies]
-    chosen = [
-        _members(study, recording, selection, retry) for study, recording in zip(studies, recordings, strict=True)
-    ]
     groups = [recording.group for recording in recordings]
     repeated = {group for group in groups if groups.count(group) > 1}
     if repeated:
         raise SearchError(f"two studies are of {', '.join(repeated)}, and a submission contains each dataset once")
     for recording in recordings:
         phase_splits(recording, phase)
-    predictions, facts = [], {}
-    for study, recording, members in zip(studies, recordings, chosen, strict=True):
-        for member in members:
-            trial, architecture = member.finalist.trial, member.finalist.architecture
-            weight = "" if len(members) == 1 else f", weight {member.weight:.2f}"
-            _log.info(
-                "%s: trial %d, %s, co-bps %.4f on val%s", study.name, trial.number, architecture, trial.value, weight
-            )
-        trained, evaluated = phase_splits(recording, phase)
-        networks = _networks(study, members, phase, seeds)
-        predictions.append(
-            Prediction(
-                recording,
-                phase,
-                train_rates=_mean_rates(networks, heldin_of(trained)),
-                eval_rates=_mean_rates(networks, heldin_of(evaluated)),
-                names=_names(study, recording, phase),
-            )
-        )
-        facts[recording.group] = {
-            "dataset": recording.name,
-            "study": study.name,
-            "trials": ", ".join(str(member.finalist.trial.number) for member in members),
-            "weights": ", ".join(f"{member.weight:.4g}" for member in members),
-            "chosen_by": selection.judge,
-            "architecture": "; ".join(member.finalist.architecture for member in members),
-            **_own_facts(study),
-        }
-    write_submission(out, predictions, facts)
+    exports = [
+        _Export(study, recording, select_members(study, recording, selection, retry), _names(study, recording, phase))
+        for study, recording in zip(studies, recordings, strict=True)
+    ]
+    predictions = [_predict(export, phase, seeds) for export in exports]
+    write_submission(out, predictions, {export.recording.group: _facts(export, selection) for export in exports})
 
 
-def _own_facts(study: OpenStudy) -> dict[str, str]:
-    """Attributes needed to score a submission of your own recording: its settings and its content hash."""
-    settings = study.spec.recording
-    return {} if settings is None else {SETTINGS: settings.model_dump_json(), CONTENT: study.spec.content_hash}
+@dataclass(frozen=True)
+class _Export:
+    """What is exported of one study; ``names`` are the ids of units and the rows of trials, if they are known."""
+
+    study: OpenStudy
+    recording: Recording
+    members: list[Member]
+    names: dict[str, Integers]
+
+
+def _predict(export: _Export, phase: Phase, seeds: int) -> Prediction:
+    for member in export.members:
+        trial, architecture = member.finalist.trial, member.finalist.architecture
+        weight = "" if len(export.members) == 1 else f", weight {member.weight:.2f}"
+        name = export.study.name
+        _log.info("%s: trial %d, %s, co-bps %.4f on val%s", name, trial.number, architecture, trial.value, weight)
+    trained, evaluated = phase_splits(export.recording, phase)
+    networks = _networks(export.study, export.members, phase, seeds)
+    return Prediction(
+        export.recording,
+        phase,
+        train_rates=_mean_rates(networks, heldin_of(trained)),
+        eval_rates=_mean_rates(networks, heldin_of(evaluated)),
+        names=export.names,
+    )
+
+
+def _facts(export: _Export, selection: Selection) -> dict[str, str]:
+    """The attributes of the group; for your own recording also those needed to score it: settings and content hash."""
+    members, settings = export.members, export.study.spec.recording
+    facts = {
+        "dataset": export.recording.name,
+        "study": export.study.name,
+        "trials": ", ".join(str(member.finalist.trial.number) for member in members),
+        "weights": ", ".join(f"{member.weight:.4g}" for member in members),
+        "chosen_by": selection.judge,
+        "architecture": "; ".join(member.finalist.architecture for member in members),
+    }
+    if settings is None:
+        return facts
+    return facts | {SETTINGS: settings.model_dump_json(), CONTENT: export.study.spec.content_hash}
 
 
 def _names(study: OpenStudy, recording: Recording, phase: Phase) -> dict[str, Integers]:
@@ -127,27 +126,6 @@ def _check_path(out: Path) -> None:
         raise SearchError(f"{out} exists and is not a submission, so it is not replaced: name another file with --out")
     if not os.access(out.parent, os.W_OK):
         raise SearchError(f"the folder {out.parent} cannot be written to: name another file with --out")
-
-
-def _members(study: OpenStudy, recording: Recording, selection: Selection, retry: DatabaseRetry) -> list[Member]:
-    """The selected trials with their weights: equal ones, or those of ``select_ensemble``, highest first."""
-    trials = retry.call(partial(select, study, selection))
-    finalists = [load_finalist(study, trial) for trial in trials]
-    if selection.count != AUTO:
-        return [Member(finalist, 1 / len(finalists)) for finalist in finalists]
-    val = counts_of(recording.val)
-    heldout = (slice(None), slice(val.sizes.n_window), slice(val.sizes.n_heldin, None))
-    heldin = val.heldin_BWI.to(training_device())
-    rates_MBTN = torch.stack([predict(finalist.network, heldin).cpu()[heldout] for finalist in finalists])
-    spikes_BTN = with_nan(val.counts_BTN[heldout])
-    weights_M = select_ensemble(rates_MBTN, spikes_BTN)
-    mean_BTN = torch.einsum("m,mbtn->btn", weights_M, rates_MBTN)
-    score = bits_per_spike(mean_BTN, spikes_BTN).item()
-    members = [
-        Member(finalist, weight) for finalist, weight in zip(finalists, weights_M.tolist(), strict=True) if weight
-    ]
-    _log.info("%s: the mean of %d trials has co-bps %.4f on val", study.name, len(members), score)
-    return sorted(members, key=lambda member: -member.weight)
 
 
 def _networks(study: OpenStudy, members: list[Member], phase: Phase, seeds: int) -> list[tuple[Network, float]]:
