@@ -85,8 +85,11 @@ def test_requeued_slurm_job_meets_the_budget(locations: Locations, tmp_path: Pat
 
     trials = _trials(study)
     assert [trial.state for trial in trials] == [TrialState.COMPLETE] * BUDGET
-    steps = range(study.spec.evaluate_every, EPOCHS + 1, study.spec.evaluate_every)
-    assert all(sorted(trial.intermediate_values) == list(steps) for trial in trials), "every score was reported once"
+    for trial in trials:
+        assert trial.last_step is not None
+        assert study.spec.plan.is_over(trial.last_step, trial.user_attrs["best_epoch"])
+        steps = range(study.spec.evaluate_every, trial.last_step + 1, study.spec.evaluate_every)
+        assert sorted(trial.intermediate_values) == list(steps), "an evaluation is missing"
     assert "Restarts=1" in _run("scontrol", "show", "job", "1")
     logs = locations.artifacts / ".slurm" / "study"
     assert logs.stat().st_mode & 0o777 == 0o700
