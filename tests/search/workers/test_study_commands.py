@@ -73,7 +73,9 @@ def _assert_whole(study: OpenStudy) -> None:
     trials = study.study.trials
     assert [trial.state for trial in trials] == [TrialState.COMPLETE] * BUDGET
     for trial in trials:
-        assert sorted(trial.intermediate_values) == list(range(1, EPOCHS + 1))
+        assert trial.last_step is not None
+        assert study.spec.plan.is_over(trial.last_step, trial.user_attrs["best_epoch"])
+        assert sorted(trial.intermediate_values) == list(range(1, trial.last_step + 1))
 
 
 def test_paused_workers_release_trials_and_wait(
