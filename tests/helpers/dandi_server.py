@@ -184,8 +184,8 @@ class _Handler(BaseHTTPRequestHandler):
             rest = rest[:-1] + bytes([rest[-1] ^ 1])
         cut = faults.cut_at.pop(0) if faults.cut_at else None
         part = rest[: min(len(rest), *(at for at in (cut, faults.hang_at, len(rest)) if at is not None))]
+        self.server.sent += len(part)  # before it is sent: the client may look as soon as it has everything
         self.wfile.write(part)
-        self.server.sent += len(part)
         if faults.hang_at is not None:
             self.server.ended.wait()
         if len(part) < len(rest):
