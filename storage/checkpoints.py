@@ -31,7 +31,8 @@ class Checkpoint:
 class Checkpoints:
     """The checkpoints of one study, in a folder that all its workers can access.
 
-    A trial has at most two: ``running`` during training, and ``best`` once it is complete.
+    A trial has ``running`` during its training, and ``best`` once it is complete or pruned. Networks that were trained
+    again for a submission are in ``refit``, one per repetition.
     """
 
     folder: Path
@@ -41,6 +42,9 @@ class Checkpoints:
 
     def best(self, number: int) -> Path:
         return self.folder / f"trial-{number:05d}-best.safetensors"
+
+    def refit(self, number: int, repeat: int) -> Path:
+        return self.folder / f"trial-{number:05d}-refit-{repeat}.safetensors"
 
     def forget(self, number: int) -> None:
         """Delete all checkpoints of a trial that will not be completed."""

@@ -22,13 +22,15 @@ CHAINS = (RNNF, "minGRU(2) -> FF -> exp", "GRU(2) -> FF -> RoBERTa(1) -> FF -> e
 class Size:
     """Sizes of the measurements.
 
-    ``n_side_by_side`` are the numbers of trials side by side, ``steps`` the steps per epoch when steps are timed,
-    ``epochs`` the length of the learning curves, and ``seeds`` the number of learning curves for each precision.
+    ``search_options`` are options of ``launch``, ``n_side_by_side`` the numbers of trials side by side, ``steps`` the
+    steps per epoch when steps are timed, ``epochs`` the length of the learning curves, and ``seeds`` the number of
+    learning curves for each precision.
     """
 
     recording: Synthetic
     sizes: Sizes
     search_trials: int
+    search_options: tuple[str, ...]
     kill_trials: int
     kill_epochs: int
     n_side_by_side: tuple[int, ...]
@@ -44,6 +46,7 @@ FULL = Size(
     recording=Synthetic("mc_rtt", neurons=130, trials=1351),
     sizes=Sizes(n_heldin=98, n_heldout=32, n_window=120, n_forward=40),
     search_trials=120,
+    search_options=(),
     kill_trials=24,
     kill_epochs=12,
     n_side_by_side=(1, 4, 16, 64),
@@ -60,6 +63,7 @@ TOY = Size(
     recording=Synthetic("mc_rtt", neurons=24, trials=60),
     sizes=Sizes(n_heldin=6, n_heldout=2, n_window=8, n_forward=4),
     search_trials=2,
+    search_options=("--epochs", "3"),
     kill_trials=3,
     kill_epochs=12,
     n_side_by_side=(1, 2),

@@ -67,7 +67,7 @@ def _measure(context: Context, name: str, *options: str) -> None:
     search = Search(context, name)
     monitor = _start_monitor(context.folder / f"{name}.csv") if context.has_gpu else None
     began = time.monotonic()
-    launch = search.launch("--trials", str(context.size.search_trials), *options)
+    launch = search.launch("--trials", str(context.size.search_trials), *context.size.search_options, *options)
     try:
         launch.wait(max(1.0, context.seconds_left - 15))
         ended = "all trials finished"

@@ -1,114 +1,157 @@
-"""``python -m benchmarks.quality.ensembles``: what averaging the trials of a search gains on val and on test.
+"""``python -m benchmarks.quality.ensembles``: what averaging the trials of a search gains, on val and on test.
 
-Takes the searches of 16 trials that ``benchmarks.quality.gain`` has left in the folder ``bench``, with the same
-``--real`` and ``--draws``. For each recording it compares the best trial, plain means of the three and the five best,
-and the ensemble that ``export-best --ensemble auto`` selects on val:
+Searches each recording with several chains in one study, real recordings (``--real session.nwb:20``: the file and the
+bin width in ms, with ``session.toml`` beside it) and synthetic ones, then combines the trials:
 
-- with the networks of the search, which were trained on train;
-- trained again on train + val, as ``export-best --phase test`` does, with one or several seeds for each member;
-- the mean of both.
+- ``best trial``, and plain means of the three and the five best complete trials;
+- ``auto, complete``: the ensemble that is selected on val from the complete trials alone;
+- ``auto``: the same from pruned trials too, as ``export-best --ensemble auto`` does;
 
-Prints a Markdown table with co-bps on test, and means over recordings with their standard errors.
+each with the networks of the search, which were trained on train. The best trial and ``auto`` are also trained again
+on train + val, with one or several networks per member, and averaged with the networks of the search. Prints a Markdown
+table with co-bps on test, and means over recordings with their standard errors. ``--log`` keeps each recording's
+scores, so that an interrupted run can be continued.
 """
 
 import argparse
+import json
 import math
 import os
 from collections import defaultdict
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
 from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
 import torch
+from optuna.trial import TrialState
 from torch import Tensor
 
-from benchmarks.quality.gain import SIXTEEN, study_of
-from benchmarks.quality.training_length import test_counts
-from benchmarks.shared.scored_recordings import ScoredRecording, hard_recordings, real_recordings
+from benchmarks.shared.scored_recordings import ScoredRecording, scored_recordings
+from benchmarks.shared.synthetic_searches import FOLDER
 from nlb_search.models.architecture.network import predict
 from nlb_search.models.scoring.bits_per_spike import bits_per_spike
 from nlb_search.models.tensors import Counts, with_nan
 from nlb_search.search.recording_tensors import counts_of
-from nlb_search.search.study.open_study import open_named_study
-from nlb_search.search.study.status import complete_trials
+from nlb_search.search.study.creation import StudyRequest, create_or_open
+from nlb_search.search.study.open_study import Locations, OpenStudy
+from nlb_search.search.study.status import trials_with_networks
 from nlb_search.search.submission.ensemble_selection import select_ensemble
 from nlb_search.search.submission.finalists import load_finalist
-from nlb_search.search.submission.refit import refit
+from nlb_search.search.submission.refit import RefitOptions, refit
 from nlb_search.search.submission.selection import CANDIDATES
+from nlb_search.search.workers.shutdown import Stop
+from nlb_search.search.workers.worker import work
+from nlb_search.storage.database.urls import parse_url
 
-BEST = "best trial"
+CHAINS = ("GRU(2) -> FF -> exp", "minGRU(2) -> FF -> exp", "GRU(2) -> FF -> Conv -> FF -> exp")
+BEST, COMPLETE, AUTO = "best trial", "auto, complete", "auto"
 
 
 @dataclass(frozen=True)
 class Score:
-    """co-bps on val and test of one way to combine the trials of a recording's search."""
+    """co-bps on val (NaN after a refit) and test of one way to combine the trials of a recording's search."""
 
     recording: str
     method: str
     val: float
     test: float
+    n_members: int
+
+
+def study_of(recording: ScoredRecording, trials: int, seed: int) -> OpenStudy:
+    """The finished search of a recording, continued if it was interrupted."""
+    name = f"ensembles-{recording.name}-{trials}-{seed}"
+    locations = Locations(parse_url(f"sqlite:///{FOLDER / name}.db"), FOLDER / "artifacts" / name, recording.data)
+    request = StudyRequest(
+        dataset=recording.dataset,
+        architectures=CHAINS,
+        trials=trials,
+        seed=seed,
+        bin_ms=recording.bin_ms,
+        recording=recording.settings,
+    )
+    study = create_or_open(locations, name, request)
+    work(study, Stop())
+    return study
+
+
+def scores_of(scored: ScoredRecording, trials: int, search_seed: int, seeds: dict[str, list[int]]) -> list[Score]:
+    """All scores on one recording. ``seeds`` are the numbers of networks per member in the refits of a method."""
+    torch.set_num_threads(1)
+    recording = scored.open()
+    study = study_of(scored, trials, search_seed)
+    splits = {"val": counts_of(recording.val), "test": scored.test_counts(recording)}
+    spikes = {name: with_nan(_heldout(counts.counts_BTN, counts)) for name, counts in splits.items()}
+    ranked = trials_with_networks(study)
+    candidates = [trial for trial in ranked if trial.state == TrialState.COMPLETE][:CANDIDATES]
+    candidates += [trial for trial in ranked if trial.state == TrialState.PRUNED][:CANDIDATES]
+    finalists = [load_finalist(study, trial) for trial in candidates]
+    searched = {
+        name: torch.stack([_heldout(predict(one.network, counts.heldin_BWI), counts) for one in finalists])
+        for name, counts in splits.items()
+    }
+
+    def refitted(member: int, n_networks: int) -> Tensor:
+        """Mean test rates of a member's networks that were trained again. Networks are stored and used again."""
+        [networks] = refit(study, [finalists[member]], RefitOptions(n_networks))
+        heldin = splits["test"].heldin_BWI
+        return torch.stack([_heldout(predict(one, heldin), splits["test"]) for one in networks]).mean(dim=0)
+
+    found = []
+    n_complete = sum(trial.state == TrialState.COMPLETE for trial in candidates)
+    for method, weights_M in _weightings(searched["val"], spikes["val"], n_complete).items():
+        members = weights_M.nonzero().flatten().tolist()
+        mean = {name: torch.einsum("m,mbtn->btn", weights_M, rates) for name, rates in searched.items()}
+        on_val = bits_per_spike(mean["val"], spikes["val"]).item()
+        tests = {method: mean["test"]}
+        for count in seeds.get(method, []):
+            again_BTN = sum(weights_M[member] * refitted(member, count) for member in members)
+            tests[f"{method}, refit x {count}"] = again_BTN
+            tests[f"{method}, search and refit x {count}"] = (mean["test"] + again_BTN) / 2
+        for name, rates_BTN in tests.items():
+            score = bits_per_spike(rates_BTN, spikes["test"]).item()
+            found.append(Score(scored.name, name, on_val if name == method else math.nan, score, len(members)))
+    return found
+
+
+def _weightings(rates_MBTN: Tensor, spikes_BTN: Tensor, n_complete: int) -> dict[str, Tensor]:
+    """The weights of each method. The first ``n_complete`` candidates are complete trials, best first."""
+    n_candidates = len(rates_MBTN)
+    weightings = {BEST: torch.eye(n_candidates)[0]}
+    for wanted in (3, 5):
+        count = min(wanted, n_complete)
+        weightings[f"mean of {wanted}"] = (torch.arange(n_candidates) < count) / count
+    complete_M = select_ensemble(rates_MBTN[:n_complete], spikes_BTN)
+    weightings[COMPLETE] = torch.nn.functional.pad(complete_M, (0, n_candidates - n_complete))
+    weightings[AUTO] = select_ensemble(rates_MBTN, spikes_BTN)
+    return weightings
 
 
 def _heldout(rates_BTN: Tensor, counts: Counts) -> Tensor:
     return rates_BTN[:, : counts.sizes.n_window, counts.sizes.n_heldin :]
 
 
-def scores_of(scored: ScoredRecording, search_seed: int, seeds: int) -> list[Score]:
-    """All scores on one recording. ``seeds`` is the number of networks per member in the last refit."""
-    torch.set_num_threads(1)
-    recording = scored.open()
-    val, test = counts_of(recording.val), test_counts(recording)
-    spikes = {split: with_nan(_heldout(split.counts_BTN, split)) for split in (val, test)}
-    study = open_named_study(*study_of(scored, SIXTEEN, search_seed))
-    finalists = [load_finalist(study, trial) for trial in complete_trials(study.study)[:CANDIDATES]]
-    searched = {
-        split: torch.stack([_heldout(predict(one.network, split.heldin_BWI), split) for one in finalists])
-        for split in (val, test)
-    }
-
-    def score(method: str, val_BTN: Tensor | None, test_BTN: Tensor) -> Score:
-        on_val = math.nan if val_BTN is None else bits_per_spike(val_BTN, spikes[val]).item()
-        return Score(scored.name, method, on_val, bits_per_spike(test_BTN, spikes[test]).item())
-
-    weightings = {BEST: torch.eye(len(finalists))[0]}
-    for count in (3, 5):
-        weightings[f"mean of {count}"] = (torch.arange(len(finalists)) < count) / min(count, len(finalists))
-    weightings["auto"] = select_ensemble(searched[val], spikes[val])
-    members = torch.stack(list(weightings.values())).sum(dim=0).nonzero().flatten().tolist()
-    again = {
-        member: torch.stack(
-            [_heldout(predict(refit(study, finalists[member], seed), test.heldin_BWI), test) for seed in range(seeds)]
-        )
-        for member in members
-    }
-    found = []
-    for method, weights_M in weightings.items():
-        mean = {split: torch.einsum("m,mbtn->btn", weights_M, searched[split]) for split in (val, test)}
-        one = sum(weights_M[m] * again[m][0] for m in members)
-        several = sum(weights_M[m] * again[m].mean(dim=0) for m in members)
-        found.append(score(method, mean[val], mean[test]))
-        found.append(score(f"{method}, refit", None, one))
-        found.append(score(f"{method}, refit with {seeds} seeds", None, several))
-        found.append(score(f"{method}, search and refit", None, (mean[test] + one) / 2))
-    return found
-
-
 def table(scores: Sequence[Score]) -> str:
-    """Test scores by recording and method; the last column is the mean gain over the best trial of the search."""
-    by_method = defaultdict(dict)
+    """Test scores by recording and method; the last columns compare with the best trial of the search."""
+    by_method: dict[str, dict[str, Score]] = defaultdict(dict)
     for score in scores:
         by_method[score.method][score.recording] = score
     recordings = list(by_method[BEST])
     columns = ["method", *recordings, "mean gain", "wins", "worst"]
     lines = [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
     for method, found in by_method.items():
-        gains = np.array([found[name].test - by_method[BEST][name].test for name in recordings])
+        # A refit has seen the val trials, so it is compared with the refit of the best trial.
+        is_refit = any(math.isnan(score.val) for score in found.values())
+        reference = by_method[f"{BEST}, refit x 1" if is_refit else BEST]
+        gains = np.array([found[name].test - reference[name].test for name in recordings])
         error = gains.std(ddof=1) / math.sqrt(len(gains)) if len(gains) > 1 else math.nan
         cells = [f"{found[name].test:.4f}" for name in recordings]
         summary = [f"{gains.mean():+.4f} ± {error:.4f}", f"{(gains > 0).sum()} of {len(gains)}", f"{gains.min():+.4f}"]
         lines.append(f"| {' | '.join([method, *cells, *summary])} |")
+    lines.append(f"| members of {AUTO} | {' | '.join(str(by_method[AUTO][name].n_members) for name in recordings)} |")
     return "\n".join(lines)
 
 
@@ -117,18 +160,35 @@ def main() -> None:
     parser.add_argument("--real", nargs="*", default=[], metavar="FILE:BIN_MS")
     parser.add_argument("--only", nargs="*", help="names of recordings to use, for example lorenz-0")
     parser.add_argument("--draws", type=int, default=1, help="number of draws of each synthetic recording")
+    parser.add_argument("--trials", type=int, default=16, help="number of trials of each search")
     parser.add_argument("--search-seed", type=int, default=0, help="seed of the searches")
-    parser.add_argument("--seeds", type=int, default=3, help="number of networks per member")
+    parser.add_argument(
+        "--best-seeds", type=int, nargs="*", default=[1, 3], help="networks in refits of the best trial"
+    )
+    parser.add_argument(
+        "--auto-seeds", type=int, nargs="*", default=[1, 3], help="networks per member in those of auto"
+    )
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--log", type=Path, required=True, help="file of scores, which are not computed again")
     options = parser.parse_args()
-    recordings = real_recordings(options.real)
-    recordings += [recording for draw in range(options.draws) for recording in hard_recordings(draw)]
-    if options.only:
-        recordings = [recording for recording in recordings if recording.name in options.only]
+    scores = (
+        [Score(**json.loads(line)) for line in options.log.read_text().splitlines()] if options.log.exists() else []
+    )
+    seeds = {BEST: options.best_seeds, AUTO: options.auto_seeds}
+    done = {score.recording for score in scores}
+    recordings = scored_recordings(options.real, options.only, options.draws)
     with ProcessPoolExecutor(options.workers, get_context("spawn"), max_tasks_per_child=1) as pool:
-        futures = [pool.submit(scores_of, one, options.search_seed, options.seeds) for one in recordings]
-        scores = [score for future in futures for score in future.result()]
-    print(table(scores), flush=True)
+        pending = [
+            pool.submit(scores_of, one, options.trials, options.search_seed, seeds)
+            for one in recordings
+            if one.name not in done
+        ]
+        for future in as_completed(pending):
+            scores += future.result()
+            with options.log.open("a") as log:
+                log.writelines(json.dumps(asdict(score)) + "\n" for score in future.result())
+    order = [recording.name for recording in recordings]
+    print(table(sorted(scores, key=lambda score: order.index(score.recording))), flush=True)
 
 
 if __name__ == "__main__":

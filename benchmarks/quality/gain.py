@@ -28,14 +28,15 @@ from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 
-import h5py
 import numpy as np
 import torch
 
-from benchmarks.shared.scored_recordings import ScoredRecording, hard_recordings, real_recordings
+from benchmarks.shared.scored_recordings import ScoredRecording, scored_recordings
 from benchmarks.shared.synthetic_searches import FOLDER, CpuTimeLimit
+from nlb_search.models.scoring.bits_per_spike import bits_per_spike
 from nlb_search.models.scoring.smoothing_baseline import smoothed_rates
-from nlb_search.search.recording_tensors import counts_of, heldin_of
+from nlb_search.models.tensors import with_nan
+from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.sampling.sampling_settings import PrunerName, SamplerName
 from nlb_search.search.study.creation import StudyRequest, create_or_open
 from nlb_search.search.study.open_study import Locations
@@ -106,7 +107,7 @@ def search(recording: ScoredRecording, strategy: Strategy, label: str, seed: int
     for leftover in FOLDER.glob(f"{name}.db*"):
         leftover.unlink()
     request = StudyRequest(
-        dataset=recording.name,
+        dataset=recording.dataset,
         architectures=(CHAIN,),
         trials=strategy.trials,
         sampler=strategy.sampler,
@@ -124,22 +125,18 @@ def search(recording: ScoredRecording, strategy: Strategy, label: str, seed: int
         raise SystemExit(f"{name} has no complete trial after {seconds:.0f} s: give it more time")
     out = FOLDER / f"{name}.h5"
     export_best([study], out, "test", Selection())
-    [scores] = evaluate_submission(out, recording.name, recording.data, None).values()
+    [scores] = evaluate_submission(out, recording.dataset, recording.data, None).values()
     test, n_trials = scores["co-bps"], sum(status.states.values())
     return Result(label, recording.name, strategy.name, seed, status.best.value, test, taken, n_trials)
 
 
 def smoothing_baseline(recording: ScoredRecording) -> Result:
     """Test co-bps of the benchmark's smoothing baseline, fitted on train + val."""
-    from nlb_tools.evaluation import bits_per_spike
-
     opened = recording.open()
-    assert opened.test is not None
-    assert opened.test_targets is not None
-    rates = smoothed_rates(counts_of(opened.train_val), heldin_of(opened.test), opened.bin_ms)
-    with h5py.File(opened.test_targets) as targets:
-        spikes = targets[opened.group]["eval_spikes_heldout"][()].astype(float)
-    return Result("", recording.name, BASELINE, 0, math.nan, bits_per_spike(rates.numpy(), spikes), 0, 0)
+    test = recording.test_counts(opened)
+    rates = smoothed_rates(counts_of(opened.train_val), test.heldin_BWI, opened.bin_ms)
+    spikes = with_nan(test.counts_BTN)[:, : test.sizes.n_window, test.sizes.n_heldin :]
+    return Result("", recording.name, BASELINE, 0, math.nan, bits_per_spike(rates, spikes).item(), 0, 0)
 
 
 def seconds_for(strategy: Strategy, recording: ScoredRecording, seed: int, reference: Sequence[Result]) -> float:
@@ -191,10 +188,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=1, help="number of draws of each synthetic recording")
     options = parser.parse_args()
     results, reference = results_in(options.log), results_in(options.reference)
-    recordings = real_recordings(options.real)
-    recordings += [recording for draw in range(options.draws) for recording in hard_recordings(draw)]
-    if options.only:
-        recordings = [recording for recording in recordings if recording.name in options.only]
+    recordings = scored_recordings(options.real, options.only, options.draws)
     done = {(result.recording, result.strategy, result.seed) for result in results}
     with ProcessPoolExecutor(options.workers, get_context("spawn"), max_tasks_per_child=1) as pool:
         pending = [

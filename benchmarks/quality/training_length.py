@@ -11,20 +11,17 @@ import math
 import time
 from dataclasses import dataclass
 
-import h5py
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from benchmarks.shared.scored_recordings import ScoredRecording, hard_recordings, real_recordings
-from nlb_search.data.recording import Recording
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.scoring.bits_per_spike import co_bps
-from nlb_search.models.tensors import UNKNOWN, Counts
 from nlb_search.models.training.side_by_side import SideBySide
 from nlb_search.models.training.state import Training
 from nlb_search.models.training.training_plan import Plan
-from nlb_search.search.recording_tensors import counts_of, sizes_of
+from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.sampling.space import default_settings
 from nlb_search.search.study.training_length import BATCH_SIZE, EVALUATIONS, default_epochs
 
@@ -58,24 +55,12 @@ class Curves:
         return self.plan.epochs
 
 
-def test_counts(recording: Recording) -> Counts:
-    """Counts of the test trials; forward bins, which are not scored here, are unknown."""
-    assert recording.test is not None
-    assert recording.test_targets is not None
-    sizes = sizes_of(recording)
-    with h5py.File(recording.test_targets) as targets:
-        heldout = np.nan_to_num(targets[recording.group]["eval_spikes_heldout"][()], nan=UNKNOWN).astype(np.uint8)
-    counts = np.full((recording.test.n_trials, sizes.n_bins, sizes.n_neurons), UNKNOWN, np.uint8)
-    counts[:, : sizes.n_window, : sizes.n_heldin] = recording.test.heldin
-    counts[:, : sizes.n_window, sizes.n_heldin :] = heldout
-    return Counts(torch.from_numpy(counts), sizes)
-
-
-def train(recording: Recording, epochs: int, seeds: int) -> Curves:
+def train(scored: ScoredRecording, epochs: int, seeds: int) -> Curves:
     """Train all seeds side by side, without early stopping, and evaluate them on val and test."""
+    recording = scored.open()
     plan = Plan(epochs=epochs, evaluate_every=math.ceil(epochs / EVALUATIONS), batch_size=BATCH_SIZE)
     counts, device = counts_of(recording.train), torch.device("cpu")
-    splits = (counts_of(recording.val), test_counts(recording))
+    splits = (counts_of(recording.val), scored.test_counts(recording))
     trainings = [Training(CHAIN, default_settings(CHAIN), plan, counts, seed, device) for seed in range(seeds)]
     side_by_side = SideBySide(trainings)
     evaluated, scores = [], []
@@ -98,11 +83,10 @@ def train(recording: Recording, epochs: int, seeds: int) -> Curves:
 
 def row(scored: ScoredRecording, length: float, seeds: int) -> str:
     """The line of one recording; ``length`` multiplies the default maximum number of epochs."""
-    recording = scored.open()
-    n_trials = recording.train.n_trials
+    n_trials = scored.open().train.n_trials
     epochs = round(length * default_epochs(n_trials))
     start = time.process_time()
-    curves = train(recording, epochs, seeds)
+    curves = train(scored, epochs, seeds)
     seconds = (time.process_time() - start) / seeds
     steps_per_epoch = curves.plan.steps_per_epoch(n_trials)
     limits = [steps / steps_per_epoch for steps in STEPS]

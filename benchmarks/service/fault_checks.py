@@ -142,12 +142,13 @@ def _curve_violations(study: OpenStudy, trials: list[FrozenTrial]) -> Iterator[s
 
 
 def _checkpoint_violations(study: OpenStudy, trials: list[FrozenTrial]) -> Iterator[str]:
-    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-    found = {path.name for path in study.checkpoints.folder.iterdir()}
-    expected = {study.checkpoints.best(trial.number).name for trial in complete}
+    scored = [trial for trial in trials if trial.state in FINISHED and trial.intermediate_values]
+    refits = {study.checkpoints.refit(trial.number, 0).name for trial in scored}
+    found = {path.name for path in study.checkpoints.folder.iterdir()} - refits
+    expected = {study.checkpoints.best(trial.number).name for trial in scored}
     if found != expected:
         yield f"missing checkpoints: {sorted(expected - found)}, unexpected: {sorted(found - expected)}"
-    for trial in complete:
+    for trial in scored:
         try:
             load_network(study, trial)
         except (SearchError, StorageError) as error:

@@ -73,14 +73,20 @@ def export_best(
         ),
     ] = None,
     by: Annotated[Judge, typer.Option(help="Select the best trial by its score on val, or by `rescore`.")] = "val",
+    workers: options.Workers = None,
+    gpus: options.Gpus = "all",
     storage: options.Storage = options.STORAGE,
     data: options.StudyData = None,
     artifacts: options.Artifacts = None,
 ) -> None:
     """Write the rates of the best trial, or of an ensemble, as a submission file."""
+    from nlb_search.models.errors import InterruptedTrainingError
+    from nlb_search.search.launching.slots import chosen_gpus, make_slots
     from nlb_search.search.study.open_study import open_named_study
     from nlb_search.search.submission.export import export_best as export
+    from nlb_search.search.submission.refit import RefitOptions
     from nlb_search.search.submission.selection import Selection
+    from nlb_search.search.workers.shutdown import Stop
 
     locations = options.locations(storage, data, artifacts)
     if trial is not None and (ensemble != "1" or arch or by != "val"):
@@ -88,7 +94,12 @@ def export_best(
     if seeds > 1 and phase == "val":
         raise UsageError("--seeds needs --phase test: in phase val, the networks of the search are used")
     selection = Selection(_ensemble_size(ensemble), options.chains(arch), by, trial)
-    export([open_named_study(locations, name) for name in study], out, phase, selection, seeds)
+    refitting = RefitOptions(seeds, tuple(make_slots(chosen_gpus(gpus), 1, workers)), Stop().listen())
+    try:
+        export([open_named_study(locations, name) for name in study], out, phase, selection, refitting)
+    except InterruptedTrainingError as error:
+        typer.echo(str(error))
+        raise typer.Exit(INTERRUPTED) from error
     typer.echo(f"wrote {out}, phase {phase}, and checked all arrays")
 
 

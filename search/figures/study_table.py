@@ -40,6 +40,8 @@ def report(status: StudyStatus, ties: Ties) -> Table:
         facts |= {"best_epoch": f"{attrs['best_epoch']} of {status.spec.epochs}"} if "best_epoch" in attrs else {}
         for name, value in (facts | settings_of_parameters(status.best.params)).items():
             table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
+        if status.expected_gain is not None:
+            table.add_row("more trials", _more_trials(status.finished, status.expected_gain))
         if status.best_near_last_epoch:
             table.add_row("training", _longer(status.spec.epochs))
     for row in _chains_as_text(status):
@@ -50,6 +52,10 @@ def report(status: StudyStatus, ties: Ties) -> Table:
     for reason in status.failures:
         table.add_row("failed", reason)
     return table
+
+
+def _more_trials(n_trials: int, gain: float) -> str:
+    return f"as many again ({n_trials}) are expected to increase the best co-bps by about {gain:.4f} on val"
 
 
 def _longer(epochs: int) -> str:

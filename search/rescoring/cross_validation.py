@@ -4,19 +4,10 @@ The trials of train + val are split into folds at random. Settings are trained o
 remaining fold. All finalists have the same folds, and the same seed on each fold, so that they differ only in settings.
 """
 
-import concurrent.futures
 import math
-import os
-import signal
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
-from multiprocessing import get_context, parent_process
-from multiprocessing.queues import SimpleQueue
-from multiprocessing.synchronize import Event
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -26,21 +17,18 @@ from nlb_search.data.opening import open_recording
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.architecture.network import predict
-from nlb_search.models.errors import DivergedError, InterruptedTrainingError
+from nlb_search.models.errors import DivergedError
 from nlb_search.models.scoring.bits_per_spike import co_bps
 from nlb_search.models.tensors import Counts
 from nlb_search.models.training.state import Training
 from nlb_search.models.training.trainer import train_through
-from nlb_search.search.errors import SearchError
+from nlb_search.search.launching.process_pool import exit_requested, run_in_slots
 from nlb_search.search.launching.slots import Slot
 from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.study.specification import SearchSpec
 from nlb_search.search.workers.devices import training_device
-from nlb_search.search.workers.memory import keep_freed_memory
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.trial import settings_of
-
-POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -96,70 +84,10 @@ def run_jobs(
 ) -> Iterator[tuple[Job, float | DivergedError]]:
     """Run the jobs, with one process per slot; yields each job with its score or its error when it finishes.
 
-    Ends early if ``stop`` is set, and then discards running jobs. Raises SearchError if a process was killed.
+    Other folds of a trial that diverged are not started. Ends early if ``stop`` is set, and then discards running jobs.
+    Raises SearchError if a process was killed.
     """
-    context = get_context("spawn")
-    exit_requested, free_slots = context.Event(), context.SimpleQueue()
-    for slot in slots:
-        free_slots.put(slot)
-    with concurrent.futures.ProcessPoolExecutor(len(slots), context, _initialize, (free_slots, exit_requested)) as pool:
-        with _without_ctrl_c():
-            running = {pool.submit(_run, job, fold_settings): job for job in jobs}
-        try:
-            while running and not stop.is_set():
-                done, _ = concurrent.futures.wait(running, POLL_SECONDS, concurrent.futures.FIRST_COMPLETED)
-                for future in done:
-                    job, result = running.pop(future), _score_or_divergence(future)
-                    if isinstance(result, DivergedError):
-                        _cancel(job.number, running)
-                    yield job, result
-        except BrokenProcessPool as error:
-            if not stop.is_set():  # a signal to this process may have reached the others too
-                raise SearchError(
-                    "a process was killed, possibly because memory ran out: run the command again with fewer "
-                    "--workers; finished folds are stored"
-                ) from error
-        finally:
-            exit_requested.set()
-            pool.shutdown(cancel_futures=True)
-
-
-def _score_or_divergence(future: concurrent.futures.Future[float]) -> float | DivergedError:
-    try:
-        return future.result()
-    except DivergedError as error:
-        return error
-
-
-def _cancel(number: int, running: dict[concurrent.futures.Future[float], Job]) -> None:
-    """Cancel the jobs of a trial that have not started."""
-    for future, job in list(running.items()):
-        if job.number == number and future.cancel():
-            del running[future]
-
-
-@contextmanager
-def _without_ctrl_c() -> Iterator[None]:
-    """Processes started in this context ignore Ctrl-C: the parent handles it and asks them to exit."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-_exit_requested: Event | None = None
-"""In a process of the pool: set when the parent asks all processes to exit."""
-
-
-def _initialize(free_slots: SimpleQueue[Slot], exit_requested: Event) -> None:
-    """Initialize a process of the pool with the environment of a free slot, before torch selects a device."""
-    global _exit_requested
-    threading.Thread(target=_exit_with_parent, daemon=True).start()
-    os.environ.update(free_slots.get().environment)
-    torch.set_num_threads(1)
-    keep_freed_memory()
-    _exit_requested = exit_requested
+    return run_in_slots(partial(_run, fold_settings), jobs, slots, stop, group_of=lambda job: job.number)
 
 
 @cache
@@ -168,18 +96,7 @@ def _train_val(dataset: str, data: Path, bin_ms: int, settings: RecordingSetting
     return counts_of(open_recording(dataset, data, bin_ms, settings=settings).train_val)
 
 
-def _exit_with_parent() -> None:
-    """Exit if the parent process was killed."""
-    parent = parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
-
-
-def _run(job: Job, fold_settings: FoldSettings) -> float:
-    assert _exit_requested is not None
-    if _exit_requested.is_set():
-        raise InterruptedTrainingError("asked to exit")
+def _run(fold_settings: FoldSettings, job: Job) -> float:
     spec = fold_settings.spec
     counts = _train_val(spec.dataset, fold_settings.data, spec.bin_ms, spec.recording)
-    return score_fold(job, fold_settings, counts, training_device(), _exit_requested.is_set)
+    return score_fold(job, fold_settings, counts, training_device(), exit_requested)

@@ -1,4 +1,4 @@
-"""Checkpoint of a complete trial: its best network, and each val trial's contribution to its score."""
+"""Checkpoint of a complete or pruned trial: its best network, and each val trial's contribution to its score."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 from nlb_search.search.errors import SearchError
 from nlb_search.search.scoring.bootstrap import Array
 from nlb_search.search.study.open_study import OpenStudy
+from nlb_search.search.study.status import network_score
 from nlb_search.storage.checkpoints import Checkpoint, load_arrays, load_checkpoint, save_checkpoint
 
 if TYPE_CHECKING:
@@ -21,14 +22,14 @@ _GAIN, _SPIKES = f"{_VAL}gain_B", f"{_VAL}spikes_B"
 
 
 def save_network(path: Path, weights: "dict[str, Tensor]", gains: "Gains", facts: dict[str, Any]) -> None:
-    """Write a complete trial's checkpoint: the weights of its best network, its gains on val, and metadata."""
+    """Write a finished trial's checkpoint: the weights of its best network, its gains on val, and metadata."""
     tensors = {f"{_NETWORK}{name}": tensor for name, tensor in weights.items()}
     tensors |= {_GAIN: gains.gain_B, _SPIKES: gains.spikes_B}
     save_checkpoint(path, Checkpoint({name: tensor.cpu() for name, tensor in tensors.items()}, facts))
 
 
 def load_network(study: OpenStudy, trial: FrozenTrial) -> Checkpoint:
-    """Load the weights of a complete trial's best network, by parameter name, and the metadata.
+    """Load the weights of a trial's best network, by parameter name, and the metadata.
 
     Raises SearchError if the checkpoint is missing or belongs to another trial, and StorageError if it is damaged.
     """
@@ -44,7 +45,7 @@ def load_network(study: OpenStudy, trial: FrozenTrial) -> Checkpoint:
 
 
 def load_gains(study: OpenStudy, trial: FrozenTrial) -> tuple[Array, Array]:
-    """Load a complete trial's gain over the null model in nats and the number of spikes, both per val trial.
+    """Load a trial's gain over the null model in nats and the number of spikes, both per val trial.
 
     Does not import torch. Raises the same errors as ``load_network``.
     """
@@ -66,10 +67,11 @@ def _missing(trial: FrozenTrial, path: Path) -> SearchError:
 
 def _check(study: OpenStudy, trial: FrozenTrial, path: Path, facts: dict[str, Any], tensors: Mapping[str, Any]) -> None:
     """Raise SearchError unless the checkpoint belongs to the trial and contains the requested tensors."""
-    if facts["content_hash"] != study.spec.content_hash or facts["progress"]["co_bps"] != trial.value:
+    score = network_score(trial)
+    if facts["content_hash"] != study.spec.content_hash or facts["progress"]["co_bps"] != score:
         raise SearchError(
             f"the checkpoint {path} does not belong to trial {trial.number}: its co-bps is "
-            f"{facts['progress']['co_bps']}, and the trial's is {trial.value}; "
+            f"{facts['progress']['co_bps']}, and the trial's is {score}; "
             "give the workers' folder of checkpoints with --artifacts"
         )
     if not tensors:
@@ -81,7 +83,7 @@ def _check(study: OpenStudy, trial: FrozenTrial, path: Path, facts: dict[str, An
 def remove_unused_checkpoints(study: OpenStudy) -> None:
     """Remove the checkpoints left by workers that were killed between finishing a trial and cleaning up."""
     for trial in study.study.get_trials(deepcopy=False):
-        if trial.state == TrialState.COMPLETE:
-            study.checkpoints.forget_running(trial.number)
-        elif trial.state.is_finished():
+        if trial.state == TrialState.FAIL:
             study.checkpoints.forget(trial.number)
+        elif trial.state.is_finished():
+            study.checkpoints.forget_running(trial.number)

@@ -7,6 +7,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from nlb_search.search.study.expected_gain import expected_gain
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.specification import SearchSpec
 from nlb_search.storage.claims.claim import FAILURE_KEY
@@ -44,7 +45,8 @@ class StudyStatus:
     """Snapshot of a study.
 
     ``states`` is the number of trials by state, in lower case. ``best_of_chains`` is the best complete trial of each
-    chain, or None.
+    chain, or None. ``expected_gain`` is the expected increase of the best co-bps by as many trials again, or None if
+    there are too few to say.
     """
 
     study: str
@@ -52,6 +54,7 @@ class StudyStatus:
     states: dict[str, int]
     best: BestTrial | None
     best_of_chains: dict[str, BestTrial | None]
+    expected_gain: float | None
     workers: tuple[WorkerAt, ...]
     failures: tuple[str, ...]
     command: StudyCommand
@@ -85,6 +88,7 @@ class StudyStatus:
             "states": self.states,
             "best": best and asdict(best),
             "best_near_last_epoch": self.best_near_last_epoch,
+            "expected_gain": self.expected_gain,
             "best_of_chains": {chain: of_chain and asdict(of_chain) for chain, of_chain in self.best_of_chains.items()},
             "workers": [
                 {"worker": at.worker and str(at.worker), "trial": at.trial, "epoch": at.epoch, "co_bps": at.co_bps}
@@ -109,6 +113,7 @@ def study_status(open_study: OpenStudy) -> StudyStatus:
             chain: best_of([trial for trial in trials if open_study.spec.architecture_of(trial.params) == chain])
             for chain in open_study.spec.architectures
         },
+        expected_gain=expected_gain_of(trials),
         workers=tuple(_worker_at(trial, silent) for trial in running),
         failures=tuple(
             trial.user_attrs[FAILURE_KEY]
@@ -123,6 +128,28 @@ def complete_trials(study: optuna.Study) -> list[FrozenTrial]:
     """The study's complete trials, best first; trials with equal scores are in order of their numbers."""
     trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     return sorted(trials, key=lambda trial: -_score(trial))
+
+
+def trials_with_networks(open_study: OpenStudy) -> list[FrozenTrial]:
+    """The complete trials, and the pruned ones whose best network was saved; highest score of a network first."""
+    trials = open_study.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+    saved = [
+        trial
+        for trial in trials
+        if trial.state == TrialState.COMPLETE or open_study.checkpoints.best(trial.number).exists()
+    ]
+    return sorted(saved, key=lambda trial: -network_score(trial))
+
+
+def network_score(trial: FrozenTrial) -> float:
+    """co-bps on val of the best network of a complete or pruned trial, at its best evaluation."""
+    return _score(trial) if trial.state == TrialState.COMPLETE else max(trial.intermediate_values.values())
+
+
+def expected_gain_of(trials: list[FrozenTrial]) -> float | None:
+    """Expected increase of the best co-bps by as many finished trials again, or None if there are too few to say."""
+    scores = [network_score(trial) for trial in trials if trial.state in FINISHED and trial.intermediate_values]
+    return expected_gain(scores, len(scores))
 
 
 def best_of(trials: list[FrozenTrial]) -> BestTrial | None:

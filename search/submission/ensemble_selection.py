@@ -19,6 +19,9 @@ BAGS = 20
 PICKS = 10
 """Number of members that are added for each half."""
 
+LEAST_WEIGHT = 0.05
+"""Candidates with a smaller weight are left out: each member must be trained again, and these change little."""
+
 SEED = 0
 
 
@@ -35,6 +38,7 @@ def select_ensemble(rates_MBTN: Tensor, spikes_BTN: Tensor) -> Tensor:
         half_B = torch.randperm(n_trials, generator=generator)[: max(1, n_trials // 2)]
         for pick in _picks(rates_MBTN[:, half_B], spikes_BTN[half_B]):
             picked_M[pick] += 1
+    picked_M[picked_M < min(LEAST_WEIGHT * picked_M.sum(), picked_M.max())] = 0
     weights_M = picked_M / picked_M.sum()
     scored = Scored(spikes_BTN)
     alone_M = torch.stack([scored.gains(rates_BTN).bits_per_spike for rates_BTN in rates_MBTN])

@@ -17,7 +17,7 @@ from nlb_search.search.recording_tensors import heldin_of
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.submission.members import Member, select_members
 from nlb_search.search.submission.option_values import Phase
-from nlb_search.search.submission.refit import refit
+from nlb_search.search.submission.refit import RefitOptions, refit
 from nlb_search.search.submission.selection import Selection
 from nlb_search.search.submission.submission_file import (
     CONTENT,
@@ -35,14 +35,16 @@ from nlb_search.storage.database.retrying import DatabaseRetry
 _log = logging.getLogger(__name__)
 
 
-def export_best(studies: list[OpenStudy], out: Path, phase: Phase, selection: Selection, seeds: int = 1) -> None:
+def export_best(
+    studies: list[OpenStudy], out: Path, phase: Phase, selection: Selection, refitting: RefitOptions | None = None
+) -> None:
     """Write a submission with the mean rates of the trials that ``selection`` selects in each study.
 
     With several trials, the rates are averaged, weighted if the selection is an ensemble chosen on val. In phase test,
-    each trial is first trained again on train + val, ``seeds`` times with different seeds.
+    each trial is first trained again on train + val, as ``refitting`` says.
 
     Raises SearchError if two studies are of one dataset, if a study has too few complete trials, or if ``out`` cannot
-    be written. All of this is checked before training.
+    be written. All of this is checked before training. Raises InterruptedTrainingError if training is stopped.
     """
     _check_path(out)
     retry = DatabaseRetry(threading.Event())
@@ -57,7 +59,7 @@ def export_best(studies: list[OpenStudy], out: Path, phase: Phase, selection: Se
         _Export(study, recording, select_members(study, recording, selection, retry), _names(study, recording, phase))
         for study, recording in zip(studies, recordings, strict=True)
     ]
-    predictions = [_predict(export, phase, seeds) for export in exports]
+    predictions = [_predict(export, phase, refitting or RefitOptions()) for export in exports]
     write_submission(out, predictions, {export.recording.group: _facts(export, selection) for export in exports})
 
 
@@ -71,14 +73,14 @@ class _Export:
     names: dict[str, Integers]
 
 
-def _predict(export: _Export, phase: Phase, seeds: int) -> Prediction:
+def _predict(export: _Export, phase: Phase, refitting: RefitOptions) -> Prediction:
     for member in export.members:
-        trial, architecture = member.finalist.trial, member.finalist.architecture
+        number, architecture = member.finalist.trial.number, member.finalist.architecture
         weight = "" if len(export.members) == 1 else f", weight {member.weight:.2f}"
-        name = export.study.name
-        _log.info("%s: trial %d, %s, co-bps %.4f on val%s", name, trial.number, architecture, trial.value, weight)
+        name, score = export.study.name, member.finalist.progress.co_bps
+        _log.info("%s: trial %d, %s, co-bps %.4f on val%s", name, number, architecture, score, weight)
     trained, evaluated = phase_splits(export.recording, phase)
-    networks = _networks(export.study, export.members, phase, seeds)
+    networks = _networks(export.study, export.members, phase, refitting)
     return Prediction(
         export.recording,
         phase,
@@ -128,12 +130,17 @@ def _check_path(out: Path) -> None:
         raise SearchError(f"the folder {out.parent} cannot be written to: name another file with --out")
 
 
-def _networks(study: OpenStudy, members: list[Member], phase: Phase, seeds: int) -> list[tuple[Network, float]]:
+def _networks(
+    study: OpenStudy, members: list[Member], phase: Phase, refitting: RefitOptions
+) -> list[tuple[Network, float]]:
     """The networks to predict with, and their weights: those of the search, or in phase test those trained again."""
     if phase == "val":
         return [(member.finalist.network, member.weight) for member in members]
+    again = refit(study, [member.finalist for member in members], refitting)
     return [
-        (refit(study, member.finalist, repeat), member.weight / seeds) for member in members for repeat in range(seeds)
+        (network, member.weight / len(networks))
+        for member, networks in zip(members, again, strict=True)
+        for network in networks
     ]
 
 

@@ -14,11 +14,12 @@ from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.specification import check_version
 from nlb_search.search.workers.devices import training_device
 from nlb_search.search.workers.trial import settings_of
+from nlb_search.storage.checkpoints import Checkpoint
 
 
 @dataclass(frozen=True)
 class Finalist:
-    """A complete trial with its network, settings, and progress at its best evaluation on val."""
+    """A trial with its network, settings, and progress at its best evaluation on val."""
 
     trial: FrozenTrial
     network: Network
@@ -31,14 +32,18 @@ class Finalist:
 
 
 def load_finalist(study: OpenStudy, trial: FrozenTrial) -> Finalist:
-    """Load a complete trial. Raises SearchError if its network is missing or of another version."""
+    """Load a trial. Raises SearchError if its network is missing or of another version."""
     # Other versions may use the same parameter names for different weights.
     check_version(study.spec, "nlb-search")
     checkpoint = load_network(study, trial)
-    facts = checkpoint.facts
-    settings = facts["settings"]
+    settings = checkpoint.facts["settings"]
+    return Finalist(trial, network_of(checkpoint, settings), settings, Progress(**checkpoint.facts["progress"]))
+
+
+def network_of(checkpoint: Checkpoint, settings: dict[str, object]) -> Network:
+    """The network with a checkpoint's weights, on the device for prediction."""
     architecture, hyper = settings_of(settings)
-    sizes = Sizes(**facts["sizes"])
+    sizes = Sizes(**checkpoint.facts["sizes"])
     network = Network(parse_chain(architecture), sizes, hyper, torch.zeros(sizes.n_neurons))
     network.load_state_dict(checkpoint.tensors)
-    return Finalist(trial, network.to(training_device()), settings, Progress(**facts["progress"]))
+    return network.to(training_device())

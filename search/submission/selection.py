@@ -9,7 +9,7 @@ from nlb_search.search.errors import SearchError
 from nlb_search.search.rescoring.rescoring import ranked_by_splits
 from nlb_search.search.study.chain_trials import by_chain
 from nlb_search.search.study.open_study import OpenStudy
-from nlb_search.search.study.status import complete_trials
+from nlb_search.search.study.status import complete_trials, trials_with_networks
 from nlb_search.search.submission.option_values import AUTO, Judge
 from nlb_search.storage.claims.trial_counts import finished_count
 
@@ -21,8 +21,8 @@ CANDIDATES = 20
 class Selection:
     """The ``count`` best trials of each of the ``architectures``, or of the whole study if there are none.
 
-    If ``count`` is "auto", they are the up to ``CANDIDATES`` best trials, from which an ensemble is selected. If
-    ``trial`` is given, it is the trial with this number instead.
+    If ``count`` is "auto", they are the up to ``CANDIDATES`` best trials, pruned ones included, from which an ensemble
+    is selected. If ``trial`` is given, it is the trial with this number instead.
     """
 
     count: int | Literal["auto"] = 1
@@ -34,10 +34,13 @@ class Selection:
 def select(study: OpenStudy, selection: Selection) -> list[FrozenTrial]:
     """The selected trials of a study, best first. Raises SearchError if the study has too few, or not this one."""
     if selection.trial is not None:
-        return [_complete_trial(study, selection.trial)]
-    judged_by_val = selection.judge == "val"
-    ranked = complete_trials(study.study) if judged_by_val else ranked_by_splits(study)
-    kind, remedy = ("complete trials", _search_remedy) if judged_by_val else ("rescored trials", _rescore_remedy)
+        return [_trial_with_network(study, selection.trial)]
+    if selection.judge == "splits":
+        ranked, kind, remedy = ranked_by_splits(study), "rescored trials", _rescore_remedy
+    elif selection.count == AUTO:
+        ranked, kind, remedy = trials_with_networks(study), "trials with a network", _search_remedy
+    else:
+        ranked, kind, remedy = complete_trials(study.study), "complete trials", _search_remedy
     chosen: list[FrozenTrial] = []
     for name, trials in by_chain(study, ranked, selection.architectures):
         needed, wanted = (1, CANDIDATES) if selection.count == AUTO else (selection.count, selection.count)
@@ -50,15 +53,15 @@ def select(study: OpenStudy, selection: Selection) -> list[FrozenTrial]:
     return chosen
 
 
-def _complete_trial(study: OpenStudy, number: int) -> FrozenTrial:
-    trials = complete_trials(study.study)
+def _trial_with_network(study: OpenStudy, number: int) -> FrozenTrial:
+    trials = sorted(trials_with_networks(study), key=lambda trial: trial.number)
     for trial in trials:
         if trial.number == number:
             return trial
-    numbers = ", ".join(str(trial.number) for trial in sorted(trials, key=lambda trial: trial.number))
+    numbers = ", ".join(str(trial.number) for trial in trials)
     raise SearchError(
-        f"the study '{study.name}' has no complete trial {number}: choose one of {numbers or 'none, yet'}; trials that "
-        "were pruned or failed have no network"
+        f"the study '{study.name}' has no network of a trial {number}: choose one of {numbers or 'none, yet'}; trials "
+        "that failed have none"
     )
 
 

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.architecture.network import predict
@@ -17,7 +18,7 @@ from nlb_search.models.errors import DivergedError, InterruptedTrainingError
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.scoring.bits_per_spike import Gains
 from nlb_search.models.tensors import Counts
-from nlb_search.models.training.state import Progress, State, Training
+from nlb_search.models.training.state import Best, Progress, State, Training
 from nlb_search.models.training.trainer import Val
 from nlb_search.search.sampling.ranges import ARCHITECTURE
 from nlb_search.search.sampling.space import sample
@@ -98,10 +99,8 @@ def run_trial(claim: Claim, context: TrialContext) -> TrialRun:
     match outcome:
         case Outcome.COMPLETE:
             _complete(training, claim, context, values)
-            context.checkpoints.forget_running(claim.number)
         case Outcome.PRUNED:
-            claim.prune()
-            context.checkpoints.forget(claim.number)
+            _prune(training, claim, context, values)
         case Outcome.STOPPED:
             claim.release()
 
@@ -138,6 +137,27 @@ def _complete(training: Training, claim: Claim, context: TrialContext, values: d
     best = training.best
     if best is None or not math.isfinite(best.progress.co_bps):
         raise DivergedError("the training ended without a finite score")
+    rates_BTN, gains = _save_best(training, best, claim, context, values)
+    forward = {} if best.progress.fp_bps is None else {"fp_bps": best.progress.fp_bps}
+    claim.annotate(best_epoch=best.progress.epoch, **forward)
+    claim.annotate(**metrics_of(training.network, context.train, rates_BTN, context.targets))
+    claim.annotate(**_range_attributes(gains))
+    claim.complete(best.progress.co_bps)
+    context.checkpoints.forget_running(claim.number)
+
+
+def _prune(training: Training, claim: Claim, context: TrialContext, values: dict[str, Any]) -> None:
+    """Save the best network, which may be averaged with others, and prune the trial."""
+    if training.best is not None:
+        _save_best(training, training.best, claim, context, values)
+    claim.prune()
+    context.checkpoints.forget_running(claim.number)
+
+
+def _save_best(
+    training: Training, best: Best, claim: Claim, context: TrialContext, values: dict[str, Any]
+) -> tuple[Tensor, Gains]:
+    """Save the best network; returns its rates on val and its gains over the null model there."""
     facts = {
         "settings": values,
         "sizes": dataclasses.asdict(context.train.sizes),
@@ -152,11 +172,7 @@ def _complete(training: Training, claim: Claim, context: TrialContext, values: d
     sizes = context.train.sizes
     gains = context.val.heldout.gains(rates_BTN[:, : sizes.n_window, sizes.n_heldin :])
     save_network(context.checkpoints.best(claim.number), best.weights, gains, facts)
-    forward = {} if best.progress.fp_bps is None else {"fp_bps": best.progress.fp_bps}
-    claim.annotate(best_epoch=best.progress.epoch, **forward)
-    claim.annotate(**metrics_of(training.network, context.train, rates_BTN, context.targets))
-    claim.annotate(**_range_attributes(gains))
-    claim.complete(best.progress.co_bps)
+    return rates_BTN, gains
 
 
 def _range_attributes(gains: Gains) -> dict[str, float]:

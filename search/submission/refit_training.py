@@ -1,0 +1,99 @@
+"""Training one network again on train + val, with checkpoints."""
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from functools import cache
+from pathlib import Path
+
+from nlb_search.data.opening import open_recording
+from nlb_search.data.own.recording_settings import RecordingSettings
+from nlb_search.models.architecture.chain import parse_chain
+from nlb_search.models.architecture.network import Network, predict
+from nlb_search.models.errors import DivergedError
+from nlb_search.models.scoring.bits_per_spike import co_bps
+from nlb_search.models.tensors import Counts
+from nlb_search.models.training.state import State, Training
+from nlb_search.models.training.trainer import train_through
+from nlb_search.search.recording_tensors import counts_of
+from nlb_search.search.study.specification import SearchSpec
+from nlb_search.search.submission.refit_job import RefitJob, stored
+from nlb_search.search.workers.devices import training_device
+from nlb_search.search.workers.trial import CHECKPOINT_SECONDS, settings_of
+from nlb_search.storage.checkpoints import Checkpoint, save_checkpoint
+
+ATTEMPTS = 3
+"""Number of seeds that are tried until a network is about as good as the trial's own."""
+
+LEAST_SHARE_OF_SCORE = 0.8
+"""Least score on the val trials, as a share of the trial's own, although the network is trained on these trials too."""
+
+_ATTEMPT_STRIDE = 40_503
+
+_log = logging.getLogger(__name__)
+
+
+def train_again(spec: SearchSpec, data: Path, job: RefitJob, interrupted: Callable[[], bool]) -> float:
+    """Train and store the network of a job; returns its co-bps on the val trials, on which it was trained too.
+
+    If the training diverges, or the network is far worse than the trial's own, other seeds are tried. Raises
+    DivergedError if it diverges with the last of them, and InterruptedTrainingError if ``interrupted`` returns true.
+    """
+    counts, val = _splits(spec.dataset, data, spec.bin_ms, spec.recording)
+    best: tuple[float, Network] | None = None
+    for attempt in range(ATTEMPTS):
+        this = replace(job, seed=(job.seed + attempt * _ATTEMPT_STRIDE) % 2**32)
+        try:
+            network = _trained(spec, this, counts, interrupted).averaged_network()
+        except DivergedError as error:
+            if attempt == ATTEMPTS - 1 and best is None:
+                raise
+            _log.warning("trial %d diverged when trained again (%s): trying another seed", job.number, error)
+            continue
+        score = co_bps(predict(network, val.heldin_BWI.to(training_device())), val.to(training_device())).item()
+        if best is None or score > best[0]:
+            best = score, network
+        if score >= LEAST_SHARE_OF_SCORE * job.co_bps:
+            break
+        _log.warning(
+            "trial %d, trained again, has co-bps %.4f on val, where its own network has %.4f: trying another seed",
+            job.number,
+            score,
+            job.co_bps,
+        )
+    assert best is not None
+    score, network = best
+    weights = {name: weight.detach().cpu() for name, weight in network.named_parameters()}
+    facts = {"identity": job.identity(spec), "sizes": asdict(counts.sizes), "co_bps": score}
+    save_checkpoint(job.path, Checkpoint(weights, facts))
+    job.running.unlink(missing_ok=True)
+    return score
+
+
+def _trained(spec: SearchSpec, job: RefitJob, counts: Counts, interrupted: Callable[[], bool]) -> Training:
+    """A training of the job's settings after its last epoch. A checkpoint is written from time to time."""
+    architecture, hyper = settings_of(job.settings)
+    training = Training(parse_chain(architecture), hyper, spec.plan, counts, job.seed, training_device())
+    identity = job.identity(spec)
+    checkpoint = stored(job.running, identity)
+    if checkpoint is not None:
+        training.restore(State(checkpoint.tensors, checkpoint.facts["training"]))
+    _log.info("training trial %d again on train + val, from epoch %d to %d", job.number, training.epoch, job.epochs)
+    epochs = 1
+    while training.epoch < job.epochs:
+        began = time.monotonic()
+        train_through(training, min(training.epoch + epochs, job.epochs), interrupted)
+        epochs = max(1, math.floor(epochs * CHECKPOINT_SECONDS / (time.monotonic() - began)))
+        if training.epoch < job.epochs:
+            state = training.state()
+            save_checkpoint(job.running, Checkpoint(state.tensors, {"identity": identity, "training": state.facts}))
+    return training
+
+
+@cache
+def _splits(dataset: str, data: Path, bin_ms: int, settings: RecordingSettings | None) -> tuple[Counts, Counts]:
+    """Counts of train + val and of val, opened by the first job of a process so that errors are raised by that job."""
+    recording = open_recording(dataset, data, bin_ms, settings=settings)
+    return counts_of(recording.train_val), counts_of(recording.val)

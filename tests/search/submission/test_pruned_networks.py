@@ -1,0 +1,69 @@
+"""Networks of pruned trials: saved when a trial is pruned, and exported by number or in an ensemble."""
+
+from pathlib import Path
+
+import h5py
+import pytest
+from command import call, search
+from optuna.trial import TrialState
+
+from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
+from nlb_search.search.study.status import network_score, trials_with_networks
+from nlb_search.storage.database.urls import parse_url
+
+
+@pytest.fixture(scope="module")
+def folder(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a study in which trials are pruned after their first epoch."""
+    folder = tmp_path_factory.mktemp("pruned")
+    search(
+        *("study", "--dataset", "mc_rtt", "--arch", "FF -> exp", "--trials", "12", "--epochs", "6"),
+        *("--sampler", "random", "--pruner", "halving"),
+        data=recordings,
+        cwd=folder,
+    )
+    return folder
+
+
+@pytest.fixture
+def study(folder: Path) -> OpenStudy:
+    url = parse_url(f"sqlite:///{folder}/nlb-search.db")
+    return open_named_study(Locations(url, folder / "nlb-search.db.artifacts", folder), "study")
+
+
+def test_every_finished_trial_has_a_network_with_its_best_score(study: OpenStudy) -> None:
+    trials = trials_with_networks(study)
+    assert len(trials) == 12
+    assert {trial.state for trial in trials} == {TrialState.COMPLETE, TrialState.PRUNED}
+    scores = [network_score(trial) for trial in trials]
+    assert scores == sorted(scores, reverse=True)
+    assert scores == [max(trial.intermediate_values.values()) for trial in trials]
+
+
+def test_a_pruned_trial_can_be_exported_and_scores_as_in_the_search(
+    folder: Path, study: OpenStudy, recordings: Path
+) -> None:
+    pruned = next(trial for trial in trials_with_networks(study) if trial.state == TrialState.PRUNED)
+    wrote = call(
+        *("export-best", "study", "--out", "x.h5", "--trial", str(pruned.number), "--data", recordings), cwd=folder
+    )
+    assert wrote.code == 0, wrote.err
+    scores = call("evaluate", "x.h5", "--dataset", "mc_rtt", "--json", "--data", recordings, cwd=folder).json
+    assert scores["mc_rtt"]["co-bps"] == pytest.approx(network_score(pruned), abs=1e-4)
+
+
+def test_an_ensemble_may_average_pruned_trials(folder: Path, study: OpenStudy, recordings: Path) -> None:
+    wrote = call(*("export-best", "study", "--out", "auto.h5", "--ensemble", "auto", "--data", recordings), cwd=folder)
+    assert wrote.code == 0, wrote.err
+    with h5py.File(folder / "auto.h5") as file:
+        numbers = {int(number) for number in file["mc_rtt"].attrs["trials"].split(", ")}
+    assert numbers & {trial.number for trial in study.study.trials if trial.state == TrialState.PRUNED}
+
+
+def test_a_pruned_trial_whose_network_is_gone_is_left_out(folder: Path, study: OpenStudy, recordings: Path) -> None:
+    pruned = [trial.number for trial in trials_with_networks(study) if trial.state == TrialState.PRUNED][-1]
+    study.checkpoints.best(pruned).unlink()
+    assert pruned not in [trial.number for trial in trials_with_networks(study)]
+    refused = call("export-best", "study", "--out", "no.h5", "--trial", pruned, "--data", recordings, cwd=folder)
+    assert refused.code == 1
+    assert f"no network of a trial {pruned}" in refused.err

@@ -1,0 +1,128 @@
+"""Training trials again on train + val: in parallel, interrupted, diverging, and far worse than in the search."""
+
+import logging
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+
+from nlb_search.models.architecture.network import Network
+from nlb_search.models.errors import DivergedError, InterruptedTrainingError
+from nlb_search.search.launching.slots import Slot
+from nlb_search.search.study.creation import StudyRequest, create_or_open
+from nlb_search.search.study.open_study import Locations, OpenStudy
+from nlb_search.search.study.status import complete_trials
+from nlb_search.search.submission.finalists import Finalist, load_finalist
+from nlb_search.search.submission.refit import RefitOptions, refit
+from nlb_search.search.submission.refit_job import RefitJob
+from nlb_search.search.submission.refit_training import train_again
+from nlb_search.search.workers.shutdown import Stop
+from nlb_search.search.workers.worker import work
+from nlb_search.storage.checkpoints import load_checkpoint
+from nlb_search.storage.database.urls import parse_url
+
+TWO_SLOTS = (Slot(0, None), Slot(1, None))
+
+
+@pytest.fixture
+def study(recordings: Path, tmp_path: Path) -> OpenStudy:
+    """A finished study of two trials."""
+    locations = Locations(parse_url(f"sqlite:///{tmp_path}/studies.db"), tmp_path / "artifacts", recordings)
+    request = StudyRequest(
+        dataset="mc_rtt", architectures=("FF -> exp",), trials=2, epochs=8, sampler="random", pruner="none"
+    )
+    study = create_or_open(locations, "study", request)
+    work(study, Stop())
+    return study
+
+
+def _finalists(study: OpenStudy) -> list[Finalist]:
+    return [load_finalist(study, trial) for trial in complete_trials(study.study)]
+
+
+def _weights(networks: list[list[Network]]) -> list[torch.Tensor]:
+    return [weight for of_one in networks for network in of_one for weight in network.state_dict().values()]
+
+
+def _stored(study: OpenStudy) -> list[Path]:
+    return sorted(study.checkpoints.folder.glob("*refit*"))
+
+
+def _job(study: OpenStudy, finalist: Finalist, **changed: object) -> RefitJob:
+    values = {
+        "number": finalist.trial.number,
+        "settings": finalist.settings,
+        "epochs": 4,
+        "seed": 3,
+        "co_bps": finalist.progress.co_bps,
+        "path": study.checkpoints.refit(finalist.trial.number, 0),
+    }
+    return RefitJob(**values | changed)
+
+
+def test_networks_trained_in_two_processes_are_those_of_one_and_are_trained_once(study: OpenStudy) -> None:
+    finalists = _finalists(study)
+    parallel = _weights(refit(study, finalists, RefitOptions(seeds=2, slots=TWO_SLOTS)))
+    written = {path: path.stat().st_mtime_ns for path in _stored(study)}
+    assert len(written) == 4
+    again = _weights(refit(study, finalists, RefitOptions(seeds=2)))
+    assert {path: path.stat().st_mtime_ns for path in _stored(study)} == written
+    for path in written:
+        path.unlink()
+    alone = _weights(refit(study, finalists, RefitOptions(seeds=2)))
+    for one, other, third in zip(parallel, again, alone, strict=True):
+        assert torch.equal(one, other)
+        assert torch.equal(one, third)
+
+
+def test_an_interrupted_training_continues_from_its_checkpoint(
+    study: OpenStudy, caplog: pytest.LogCaptureFixture
+) -> None:
+    finalist = _finalists(study)[0]
+    job = _job(study, finalist, epochs=40)
+
+    class AtCheckpoint(Stop):
+        def is_set(self) -> bool:
+            return job.running.exists()
+
+    data = study.locations.data
+    with caplog.at_level(logging.INFO):
+        with pytest.raises(InterruptedTrainingError):
+            train_again(study.spec, data, job, AtCheckpoint().is_set)
+        assert not job.path.exists()
+        train_again(study.spec, data, job, threading.Event().is_set)
+    assert "from epoch 0 to 40" in caplog.messages[0]
+    assert "from epoch 1 to 40" in caplog.messages[1]
+    assert not job.running.exists()
+    resumed = load_checkpoint(job.path).tensors
+    job.path.unlink()
+    train_again(study.spec, data, job, threading.Event().is_set)
+    for name, weight in load_checkpoint(job.path).tensors.items():
+        assert torch.equal(weight, resumed[name])
+
+
+def test_a_stopped_refit_raises_and_keeps_what_is_done(study: OpenStudy) -> None:
+    stop = Stop()
+    stop.set()
+    with pytest.raises(InterruptedTrainingError, match="run the command again to continue"):
+        refit(study, _finalists(study), RefitOptions(stop=stop))
+
+
+def test_a_network_far_worse_than_its_trial_is_trained_with_other_seeds(
+    study: OpenStudy, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = _job(study, _finalists(study)[0], co_bps=5.0)
+    score = train_again(study.spec, study.locations.data, job, threading.Event().is_set)
+    tried = [record.args[1] for record in caplog.records if "trying another seed" in record.getMessage()]
+    assert len(tried) == 3
+    assert len(set(tried)) == 3
+    assert score == max(tried)
+
+
+def test_a_training_that_diverges_with_every_seed_is_an_error(study: OpenStudy) -> None:
+    finalist = _finalists(study)[0]
+    job = _job(study, finalist, settings=finalist.settings | {"lr": 1e30})
+    with pytest.raises(DivergedError):
+        train_again(study.spec, study.locations.data, job, threading.Event().is_set)
+    assert not job.path.exists()
