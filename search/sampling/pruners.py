@@ -2,15 +2,9 @@
 
 import math
 
-from optuna.pruners import (
-    BasePruner,
-    HyperbandPruner,
-    MedianPruner,
-    NopPruner,
-    PatientPruner,
-    SuccessiveHalvingPruner,
-)
+from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, PatientPruner
 
+from nlb_search.search.sampling.halving import HalvingPruner
 from nlb_search.search.sampling.sampling_settings import SamplingSettings
 
 REDUCTION = 3
@@ -28,7 +22,7 @@ def make_pruner(settings: SamplingSettings) -> BasePruner:
     first_rung = min(settings.epochs, max(LEAST_FIRST_RUNG, settings.epochs // REDUCTION**2))
     match settings.pruner:
         case "halving":
-            return SuccessiveHalvingPruner(min_resource=first_rung, reduction_factor=REDUCTION)
+            return HalvingPruner(_rungs(first_rung, settings), REDUCTION)
         case "hyperband":
             return HyperbandPruner(min_resource=first_rung, max_resource=settings.epochs, reduction_factor=REDUCTION)
         case "median":
@@ -39,3 +33,12 @@ def make_pruner(settings: SamplingSettings) -> BasePruner:
             return PatientPruner(MedianPruner(n_startup_trials=5), patience=max(1, n_evaluations // 10))
         case "none":
             return NopPruner()
+
+
+def _rungs(first_rung: int, settings: SamplingSettings) -> frozenset[int]:
+    """Epochs at which successive halving decides, each the first with an evaluation at or after the rung."""
+    rungs, rung = set(), first_rung
+    while rung < settings.epochs:
+        rungs.add(math.ceil(rung / settings.evaluate_every) * settings.evaluate_every)
+        rung *= REDUCTION
+    return frozenset(rungs)
