@@ -24,6 +24,7 @@ from nlb_search.search.study.specification import check_versions
 from nlb_search.search.study.status import complete_trials
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.storage.database.retrying import DatabaseRetry
+from nlb_search.storage.study_identity import check_identity
 
 RESCORING_KEY = "rescoring"
 """User attribute of the study with the number of folds and the finalists of its last rescoring."""
@@ -196,6 +197,7 @@ def _with_result(one: Rescored, fold: int, result: float | DivergedError) -> Res
 
 def _record(study: OpenStudy, splits: int, job: Job, result: float | DivergedError, retry: DatabaseRetry) -> None:
     value = {"diverged": str(result)} if isinstance(result, DivergedError) else {"co_bps": result}
+    retry.call(lambda: check_identity(study.study, study.identity))
     retry.call(lambda: study.study.set_user_attr(_key(splits, job.number, job.fold), value))
 
 

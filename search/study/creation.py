@@ -27,7 +27,7 @@ from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_
 from nlb_search.search.study.recording_place import remember_place
 from nlb_search.search.study.specification import SearchSpec, versions_here
 from nlb_search.search.study.training_length import BATCH_SIZE, EVALUATIONS, default_epochs
-from nlb_search.storage.checkpoints import check_folder, study_folder
+from nlb_search.storage.checkpoints import check_folder
 from nlb_search.storage.database.opening import open_database
 from nlb_search.storage.studies import check_name, is_whole, make_study
 
@@ -98,12 +98,13 @@ def create_or_open(locations: Locations, name: str, request: StudyRequest) -> Op
         _log.info("%s, defaults used: %s", recording.name, "; ".join(recording.choices))
     if recording.test is None:
         _log.warning("there are no test trials: only --phase val can be exported")
-    check_folder(study_folder(locations.artifacts, name))
+    check_folder(locations.artifacts)
     database = open_database(locations.url)
     # With a grid, a first trial with default settings would repeat one of its combinations.
     start = {} if spec.sampler == "grid" else start_parameters(spec.space, spec.architectures)
     make_study(locations.url, database, name, spec.model_dump(mode="json"), start)
     study = _join(locations, name, request)
+    check_folder(study.checkpoints.folder)
     if study.spec.content_hash == recording.content_hash:  # another process may have created the study
         remember_place(study.study, locations.data)
     return study

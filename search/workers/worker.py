@@ -47,7 +47,7 @@ def work(open_study: OpenStudy, stop: Stop, side_by_side: int | None = None) -> 
         SIDE_BY_SIDE[context.device.type], math.ceil(open_study.spec.trials / BUDGET_SHARE)
     )
     retry.call(lambda: remove_unused_checkpoints(open_study))
-    commands = StudyCommands(open_study.study, retry)
+    commands = StudyCommands(open_study.study, open_study.identity, retry)
     with claims.heartbeat() as heartbeat:
         batch, next_claim_at = TrialBatch(context, heartbeat), 0.0
         while True:

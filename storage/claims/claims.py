@@ -22,6 +22,7 @@ from nlb_search.storage.database.locks import exclusive
 from nlb_search.storage.database.retrying import DatabaseRetry
 from nlb_search.storage.database.urls import StorageUrl
 from nlb_search.storage.studies import explain_if_deleted
+from nlb_search.storage.study_identity import check_identity
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Claims:
 
     url: StorageUrl
     study: optuna.Study
+    identity: str
     budget: int
     make_sampler: Callable[[int], optuna.samplers.BaseSampler]
     """Makes the sampler for a trial, seeded by the trial's number so that no two workers draw the same values."""
@@ -50,7 +52,7 @@ class Claims:
 
         Trials whose worker has died come first; a new trial starts only while finished and running trials together are
         fewer than the budget. ``in_hand`` are the numbers of the trials that the worker is running: beside others, it
-        gets none that may kill its process. Raises StorageError if the study was deleted.
+        gets none that may kill its process. Raises StorageError if the study was deleted, or replaced by another one.
         """
         with explain_if_deleted(self.study.study_name):
             try:
@@ -60,6 +62,8 @@ class Claims:
 
     def _next(self, in_hand: Collection[int]) -> Claim | None:
         with claim_lock(self.url, self.study.study_name):
+            # Under the lock, which for SQLite also creating a study takes: only SQLite gives an id to a second study.
+            check_identity(self.study, self.identity)
             trial = take_over(self.study, self.owner, self.budget, in_hand) or self._new_trial()
             if trial is None:
                 return None
