@@ -26,8 +26,8 @@ from nlb_search.storage.checkpoints import check_folder, study_folder
 from nlb_search.storage.claims.claims import claim_lock
 from nlb_search.storage.claims.heartbeat import silent_trials
 from nlb_search.storage.claims.owner import OWNER_KEY, holder_of
+from nlb_search.storage.database.failures import reason_of
 from nlb_search.storage.database.opening import GRACE_SECONDS, engine_of, open_database
-from nlb_search.storage.database.retrying import reason_of
 from nlb_search.storage.database.urls import StorageUrl
 from nlb_search.storage.errors import StorageError
 from nlb_search.storage.studies import open_study, study_names

@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 
 from nlb_search.storage.database.locks import exclusive
 from nlb_search.storage.database.urls import StorageUrl
-from nlb_search.storage.errors import StorageError
+from nlb_search.storage.errors import DeletedStudyError, StorageError
 from nlb_search.storage.study_identity import IDENTITY_KEY, new_identity, stored_identity
 
 SPEC_KEY = "spec"
@@ -81,11 +81,11 @@ def _is_unfinished(study: optuna.Study) -> bool:
 
 @contextmanager
 def explain_if_deleted(name: str) -> Iterator[None]:
-    """Turn Optuna's KeyError for a deleted study into a StorageError that says so."""
+    """Turn Optuna's KeyError for a deleted study into a DeletedStudyError."""
     try:
         yield
     except KeyError as error:
-        raise StorageError(f"the study '{name}' was deleted while it was running") from error
+        raise DeletedStudyError(f"the study '{name}' was deleted while it was running") from error
 
 
 def open_study(database: BaseStorage, name: str) -> StoredStudy:

@@ -17,7 +17,7 @@ from optuna.storages import RDBStorage
 from optuna.storages._rdb.models import StudyModel, StudyUserAttributeModel
 from optuna.storages._rdb.storage import _create_scoped_session
 
-from nlb_search.storage.errors import StorageError
+from nlb_search.storage.errors import DeletedStudyError, StorageError
 
 IDENTITY_KEY = "identity"
 """User attribute of the study that stores its identity."""
@@ -50,7 +50,7 @@ def stored_identity(name: str, attributes: Mapping[str, Any]) -> str:
 
 
 def check_identity(study: optuna.Study, identity: str) -> None:
-    """Raise StorageError unless the study in the database still has this identity. One query."""
+    """Raise DeletedStudyError unless the study in the database still has this identity. One query."""
     check_attributes(study, identity, _identity_attribute(study))
 
 
@@ -58,7 +58,7 @@ def check_attributes(study: optuna.Study, identity: str, attributes: Mapping[str
     """Like ``check_identity``, for user attributes of the study that were read already."""
     name = study.study_name
     if stored_identity(name, attributes) != identity:
-        raise StorageError(
+        raise DeletedStudyError(
             f"the study '{name}' was deleted while it was running, and another study of this name was created: "
             "run the command again to use the new study"
         )

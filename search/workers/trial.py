@@ -112,24 +112,30 @@ def _train(
     """Train until the plan is done, the pruner stops the trial, or the worker is asked to release it.
 
     A worker that is asked to release the trial saves a checkpoint at the next evaluation. If that takes too long, the
-    previous checkpoint remains.
+    previous checkpoint remains. A StorageError, raised here or thrown in, ends the worker; the last evaluation is
+    saved first.
     """
-    saved = time.monotonic()
-    while not training.is_done:
-        try:
+    saved, progress = time.monotonic(), None
+    try:
+        while not training.is_done:
             progress = yield training
-        except InterruptedTrainingError:
-            return Outcome.STOPPED
-        context.stop.check_launcher()
-        stopped = context.stop.releases_trials and not training.is_done
-        # Save before reporting: if the database is unreachable, a stopped worker must not lose the evaluation.
-        if stopped or time.monotonic() - saved > CHECKPOINT_SECONDS:
+            context.stop.check_launcher()
+            stopped = context.stop.releases_trials and not training.is_done
+            # Save before reporting: if the database is unreachable, a stopped worker must not lose the evaluation.
+            if stopped or time.monotonic() - saved > CHECKPOINT_SECONDS:
+                _save_running(training, progress, claim, context, identity)
+                saved = time.monotonic()
+            if claim.report(progress.co_bps, progress.epoch):
+                return Outcome.PRUNED
+            if stopped:
+                return Outcome.STOPPED
+    except InterruptedTrainingError:
+        return Outcome.STOPPED
+    except StorageError:
+        if progress is not None:
             _save_running(training, progress, claim, context, identity)
-            saved = time.monotonic()
-        if claim.report(progress.co_bps, progress.epoch):
-            return Outcome.PRUNED
-        if stopped:
-            return Outcome.STOPPED
+            _log.warning("trial %d: its training is saved in %s", claim.number, context.checkpoints.folder)
+        raise
     return Outcome.COMPLETE
 
 

@@ -17,6 +17,7 @@ from nlb_search.search.workers.trial_batch import TrialBatch
 from nlb_search.storage.checkpoints import check_folder
 from nlb_search.storage.claims.claims import Claims
 from nlb_search.storage.database.retrying import DatabaseRetry
+from nlb_search.storage.errors import DeletedStudyError, StorageError
 from nlb_search.storage.study_commands import StudyCommand, StudyCommands
 
 IDLE_SECONDS = 1.0
@@ -49,25 +50,37 @@ def work(open_study: OpenStudy, stop: Stop, side_by_side: int | None = None) -> 
     retry.call(lambda: remove_unused_checkpoints(open_study))
     commands = StudyCommands(open_study.study, open_study.identity, retry)
     with claims.heartbeat() as heartbeat:
-        batch, next_claim_at = TrialBatch(context, heartbeat), 0.0
-        while True:
-            stop.check_launcher()
-            command = commands.now()
-            stop.set_paused(command.releases_trials)
-            if (
-                command is StudyCommand.WORK
-                and time.monotonic() >= next_claim_at
-                and not _fill(batch, max_trials, claims, stop)
-            ):
-                # Other workers hold the last trials: do not ask for more at every evaluation.
-                next_claim_at = time.monotonic() + IDLE_SECONDS
-            if batch:
-                batch.advance()
-            elif stop.is_set() or command.ends or claims.is_finished():
-                return
-            else:
-                # One of the last trials may still fail or lose its worker.
-                stop.wait(IDLE_SECONDS)
+        batch = TrialBatch(context, heartbeat)
+        try:
+            _run_trials(batch, max_trials, claims, commands, stop)
+        except DeletedStudyError:
+            raise
+        except StorageError as error:
+            batch.save(error)
+            raise
+
+
+def _run_trials(batch: TrialBatch, max_trials: int, claims: Claims, commands: StudyCommands, stop: Stop) -> None:
+    """Run trials, at most ``max_trials`` at once, until there is nothing left to do or the worker must exit."""
+    next_claim_at = 0.0
+    while True:
+        stop.check_launcher()
+        command = commands.now()
+        stop.set_paused(command.releases_trials)
+        if (
+            command is StudyCommand.WORK
+            and time.monotonic() >= next_claim_at
+            and not _fill(batch, max_trials, claims, stop)
+        ):
+            # Other workers hold the last trials: do not ask for more at every evaluation.
+            next_claim_at = time.monotonic() + IDLE_SECONDS
+        if batch:
+            batch.advance()
+        elif stop.is_set() or command.ends or claims.is_finished():
+            return
+        else:
+            # One of the last trials may still fail or lose its worker.
+            stop.wait(IDLE_SECONDS)
 
 
 def _fill(batch: TrialBatch, max_trials: int, claims: Claims, stop: Stop) -> bool:
