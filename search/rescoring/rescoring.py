@@ -20,7 +20,7 @@ from nlb_search.search.rescoring.cross_validation import FoldSettings, Job, run_
 from nlb_search.search.sampling.space import sample
 from nlb_search.search.study.chain_trials import by_chain
 from nlb_search.search.study.open_study import OpenStudy
-from nlb_search.search.study.specification import check_versions
+from nlb_search.search.study.specification import check_training
 from nlb_search.search.study.status import complete_trials
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.storage.database.retrying import DatabaseRetry
@@ -152,7 +152,7 @@ def rescore(study: OpenStudy, finalists: list[FrozenTrial], splits: int, slots: 
     Scores of an earlier rescoring with the same number of folds are reused. Raises UsageError if there are more folds
     than trials, and SearchError if the study was created by another version.
     """
-    check_versions(study.spec)
+    check_training(study.spec)
     n_trials = study.recording().train_val.n_trials
     if splits > n_trials:
         raise UsageError(f"--splits {splits} is more than the {n_trials} trials of train + val: give fewer")

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from nlb_search.search.errors import SearchError
 from nlb_search.search.sampling.pruners import make_pruner
-from nlb_search.search.study.specification import SearchSpec
+from nlb_search.search.study.specification import SearchSpec, read_specification
 from nlb_search.storage.checkpoints import Checkpoints, study_folder
 from nlb_search.storage.claims.claims import Claims
 from nlb_search.storage.database.opening import open_database
@@ -113,7 +113,7 @@ def open_named_study(locations: Locations, name: str) -> OpenStudy:
     opened = open_study(existing_database(locations.url), name)
     study, stored = opened.study, opened.spec
     try:
-        spec = SearchSpec.model_validate(stored)
+        spec = read_specification(stored)
     except ValidationError as error:
         field = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise SearchError(

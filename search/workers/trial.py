@@ -83,7 +83,8 @@ def run_trial(claim: Claim, context: TrialContext) -> TrialRun:
     def new_training() -> Training:
         return Training(parse_chain(architecture), hyper, context.spec.plan, context.train, seed, context.device)
 
-    identity = {"settings": values, "seed": seed, "spec": context.spec.model_dump(mode="json", exclude={"versions"})}
+    spec = context.spec.model_dump(mode="json", exclude={"versions", "definitions", "trials"})
+    identity = {"settings": values, "seed": seed, "spec": spec}
     training, last = _restored(new_training, claim, context, identity) or (new_training(), None)
     claim.annotate(architecture=architecture, n_parameters=training.network.n_parameters, device=_name(context.device))
     try:
@@ -182,7 +183,7 @@ def _restored(
     """
     try:
         checkpoint = load_checkpoint(context.checkpoints.running(claim.number))
-        if checkpoint.facts["identity"] != identity:
+        if not _is_same_trial(checkpoint.facts["identity"], identity):
             raise StorageError("its checkpoint belongs to another study")
         training = new_training()
         training.restore(State(checkpoint.tensors, checkpoint.facts["training"]))
@@ -194,6 +195,11 @@ def _restored(
         return None
     _log.info("trial %d resumes from epoch %d", claim.number, training.epoch)
     return training, progress
+
+
+def _is_same_trial(saved: dict[str, Any], identity: dict[str, Any]) -> bool:
+    """Whether a checkpoint's identity is this one. Version 0.4.0 saved more of the specification, which is ignored."""
+    return saved | {"spec": {name: saved["spec"].get(name) for name in identity["spec"]}} == identity
 
 
 def _save_running(

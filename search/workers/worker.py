@@ -8,7 +8,7 @@ from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.scoring.saved_networks import remove_unused_checkpoints
 from nlb_search.search.scoring.targets import targets_of
 from nlb_search.search.study.open_study import OpenStudy
-from nlb_search.search.study.specification import check_versions
+from nlb_search.search.study.specification import check_continuation
 from nlb_search.search.workers.devices import training_device
 from nlb_search.search.workers.memory import keep_freed_memory
 from nlb_search.search.workers.shutdown import Stop
@@ -95,7 +95,7 @@ def _fill(batch: TrialBatch, max_trials: int, claims: Claims, stop: Stop) -> boo
 
 def make_context(open_study: OpenStudy, stop: Stop) -> TrialContext:
     """Create the context of the study's trials. Raises SearchError for a wrong version or recording."""
-    check_versions(open_study.spec)
+    check_continuation(open_study.spec)
     check_folder(open_study.checkpoints.folder)
     recording = open_study.recording()
     device = training_device()

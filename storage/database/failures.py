@@ -92,10 +92,10 @@ def _advice_on(error: BaseException) -> str | None:
     return _POOLER_ADVICE if _POOLER.search(str(said)) else None
 
 
-def _sqlite_code(error: sqlite3.Error) -> int | None:
-    """The primary code; None for an error of Python's driver."""
-    code = getattr(error, "sqlite_errorcode", None)
-    return None if code is None else code & 0xFF
+def _sqlite_code(error: sqlite3.Error) -> int:
+    """The primary error code; that of an unspecified error if Python's driver raised it."""
+    code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    return code & 0xFF
 
 
 def _mysql_number(error: BaseException | None) -> int | None:

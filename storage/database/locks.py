@@ -46,8 +46,8 @@ def exclusive(url: StorageUrl, name: str) -> Iterator[None]:
             _lock_mysql(connection, f"{url.sqlalchemy_url.database}:{name}")
         else:
             # A lock of the transaction: a pooler such as PgBouncer keeps the session open, and with it its locks.
-            lock = sqlalchemy.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
-            connection.execute(lock, {"name": name})
+            taken = sqlalchemy.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+            connection.execute(taken, {"name": name})
         yield
         # Fails if the connection, and with it the lock, was lost during the block.
         connection.execute(sqlalchemy.text("SELECT 1"))
