@@ -23,7 +23,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from nlb_search.storage.atomic_files import has_same_content, whole_file
 from nlb_search.storage.checkpoints import check_folder, study_folder
-from nlb_search.storage.claims.claims import claim_lock
+from nlb_search.storage.claims.claim_lock import claim_lock
 from nlb_search.storage.claims.heartbeat import silent_trials
 from nlb_search.storage.claims.owner import OWNER_KEY, holder_of
 from nlb_search.storage.database.failures import reason_of

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -54,10 +55,11 @@ def send_command(study: optuna.Study, order: StudyCommand) -> None:
 
 def command_of(study: optuna.Study) -> StudyCommand:
     """The last command sent to the study's workers, or WORK if none was sent."""
-    return _command_in(study.user_attrs)
+    return command_in(study.user_attrs)
 
 
-def _command_in(attributes: dict[str, Any]) -> StudyCommand:
+def command_in(attributes: Mapping[str, Any]) -> StudyCommand:
+    """Like ``command_of``, for user attributes of the study that were read already."""
     return StudyCommand(attributes.get(_ORDER_KEY, StudyCommand.WORK))
 
 
@@ -75,7 +77,7 @@ class StudyCommands:
         with explain_if_deleted(self._study.study_name):
             attributes = self._retry.call(lambda: self._study.user_attrs)
         check_attributes(self._study, self._identity, attributes)
-        command = _command_in(attributes)
+        command = command_in(attributes)
         if command != self._command:
             _log.info("the study %s", _IN_WORDS[command])
         self._command, self._next_poll = command, time.monotonic() + POLL_SECONDS

@@ -5,19 +5,15 @@ study to the next one. The identity names the study's folder of checkpoints, and
 study was replaced.
 """
 
-import json
 import re
 import uuid
 from collections.abc import Mapping
 from typing import Any
 
 import optuna
-import sqlalchemy
-from optuna.storages import RDBStorage
-from optuna.storages._rdb.models import StudyModel, StudyUserAttributeModel
-from optuna.storages._rdb.storage import _create_scoped_session
 
 from nlb_search.storage.errors import DeletedStudyError, StorageError
+from nlb_search.storage.study_attributes import read_attributes
 
 IDENTITY_KEY = "identity"
 """User attribute of the study that stores its identity."""
@@ -51,7 +47,7 @@ def stored_identity(name: str, attributes: Mapping[str, Any]) -> str:
 
 def check_identity(study: optuna.Study, identity: str) -> None:
     """Raise DeletedStudyError unless the study in the database still has this identity. One query."""
-    check_attributes(study, identity, _identity_attribute(study))
+    check_attributes(study, identity, read_attributes(study, IDENTITY_KEY))
 
 
 def check_attributes(study: optuna.Study, identity: str, attributes: Mapping[str, Any]) -> None:
@@ -62,22 +58,3 @@ def check_attributes(study: optuna.Study, identity: str, attributes: Mapping[str
             f"the study '{name}' was deleted while it was running, and another study of this name was created: "
             "run the command again to use the new study"
         )
-
-
-def _identity_attribute(study: optuna.Study) -> dict[str, Any]:
-    """The attribute with the identity, if the study has one. Raises KeyError if the study was deleted."""
-    database: RDBStorage = study._storage._backend  # type: ignore[attr-defined]
-    is_identity = sqlalchemy.and_(
-        StudyUserAttributeModel.study_id == StudyModel.study_id, StudyUserAttributeModel.key == IDENTITY_KEY
-    )
-    with _create_scoped_session(database.scoped_session) as session:
-        found = (
-            session.query(StudyModel.study_id, StudyUserAttributeModel.value_json)
-            .outerjoin(StudyUserAttributeModel, is_identity)
-            .filter(StudyModel.study_id == study._study_id)
-            .one_or_none()
-        )
-    if found is None:
-        raise KeyError(study._study_id)
-    _, value = found
-    return {} if value is None else {IDENTITY_KEY: json.loads(value)}

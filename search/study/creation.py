@@ -59,6 +59,8 @@ class StudyRequest:
 def create_or_open(locations: Locations, name: str, request: StudyRequest) -> OpenStudy:
     """Create the study ``name`` from ``request``, or open it if it exists and agrees with ``request``.
 
+    The budget of an existing study may differ and is not changed: see ``raise_budget``.
+
     Nothing is written before everything is checked. Raises UsageError for a new study without dataset, architecture or
     budget, and SearchError if ``request`` differs from the existing study.
     """
@@ -132,7 +134,8 @@ def _exists(locations: Locations, name: str) -> bool:
 
 def _join(locations: Locations, name: str, request: StudyRequest) -> OpenStudy:
     study = open_named_study(locations, name)
-    changed = differences(study.spec, request.given)
+    given = {field: value for field, value in request.given.items() if field != "trials"}
+    changed = differences(study.spec, given)
     if request.space is not None:
         changed += space_differences(study.spec, request.space)
     if request.recording is not None:
@@ -142,3 +145,18 @@ def _join(locations: Locations, name: str, request: StudyRequest) -> OpenStudy:
             f"the study '{name}' was created with {'; with '.join(changed)}: remove the option, or choose another name"
         )
     return study
+
+
+def raise_budget(study: OpenStudy, trials: int) -> None:
+    """Raise the budget of a study to ``trials``, if it is smaller. Raises SearchError if it is larger.
+
+    The budget with which the study was created is always accepted: a cluster repeats the command that created it.
+    """
+    budget = study.budget
+    if trials > budget:
+        study.change_budget(trials)
+    elif trials not in (budget, study.spec.trials):
+        raise SearchError(
+            f"the study '{study.name}' has a budget of {budget} trials, more than --trials {trials}: "
+            f"remove the option, or lower the budget with `nlb-search resume {study.name} --trials {trials}`"
+        )

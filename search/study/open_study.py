@@ -12,6 +12,7 @@ from nlb_search.search.errors import SearchError
 from nlb_search.search.sampling.pruners import make_pruner
 from nlb_search.search.study.specification import SearchSpec, read_specification
 from nlb_search.storage.checkpoints import Checkpoints, study_folder
+from nlb_search.storage.claims.budget import budget_of, change_budget
 from nlb_search.storage.claims.claims import Claims
 from nlb_search.storage.database.opening import open_database
 from nlb_search.storage.database.retrying import DatabaseRetry
@@ -66,6 +67,21 @@ class OpenStudy:
     @property
     def checkpoints(self) -> Checkpoints:
         return Checkpoints(study_folder(self.locations.artifacts, self.identity))
+
+    @property
+    def budget(self) -> int:
+        """The number of trials to finish now; reads it from the database."""
+        return budget_of(self.study, self.spec.trials)
+
+    def change_budget(self, trials: int) -> None:
+        """Set the number of trials to finish, also for workers that are running.
+
+        Raises UsageError if the sampler does not support it, and StorageError if more trials were started.
+        """
+        from nlb_search.search.sampling.samplers import check_sampler  # imports torch, which takes seconds
+
+        check_sampler(self.spec.model_copy(update={"trials": trials}).sampling)
+        change_budget(self.locations.url, self.study, trials)
 
     def claims(self, retry: DatabaseRetry) -> Claims:
         """Claims on the study's trials, which are shared with other workers."""

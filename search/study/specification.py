@@ -23,11 +23,11 @@ class SearchSpec(BaseModel):
     """What a study searches, on which recording, and for how long. Stored as JSON when it is created; never changed.
 
     ``content_hash`` is that of the recording's files. ``recording`` holds the settings for reading your own recording
-    and is None for a dataset of the benchmark. ``trials`` is the number of trials to finish, ``epochs`` the maximum
-    number of epochs per trial, in batches of ``batch_size`` trials, with an evaluation every ``evaluate_every`` epochs.
-    ``seed`` is the random seed of sampler, masks and weights. ``versions`` are those of the packages that determine a
-    score, and of the dandiset if the recording was fetched from DANDI; ``definitions`` decide which versions of the
-    package can continue the study.
+    and is None for a dataset of the benchmark. ``trials`` is the initial budget, the number of trials to finish;
+    ``OpenStudy.budget`` is the present one. ``epochs`` is the maximum number of epochs per trial, in batches of
+    ``batch_size`` trials, with an evaluation every ``evaluate_every`` epochs. ``seed`` is the random seed of sampler,
+    masks and weights. ``versions`` are those of the packages that determine a score, and of the dandiset if the
+    recording was fetched from DANDI; ``definitions`` decide which versions of the package can continue the study.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -45,7 +45,7 @@ def work(open_study: OpenStudy, stop: Stop, side_by_side: int | None = None) -> 
     claims = open_study.claims(retry)
     context = make_context(open_study, stop)
     max_trials = side_by_side or min(
-        SIDE_BY_SIDE[context.device.type], math.ceil(open_study.spec.trials / BUDGET_SHARE)
+        SIDE_BY_SIDE[context.device.type], math.ceil(retry.call(lambda: open_study.budget) / BUDGET_SHARE)
     )
     retry.call(lambda: remove_unused_checkpoints(open_study))
     commands = StudyCommands(open_study.study, open_study.identity, retry)
