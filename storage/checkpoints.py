@@ -69,12 +69,12 @@ def default_artifacts(url: StorageUrl) -> Path:
     return Path("nlb-search.artifacts") if file is None else file.with_name(f"{file.name}.artifacts")
 
 
-def study_folder(artifacts: Path, name: str) -> Path:
-    """The folder for one study's checkpoints, in the folder ``artifacts`` of all studies.
+def study_folder(artifacts: Path, identity: str) -> Path:
+    """The folder for the checkpoints of the study with this identity, in the folder ``artifacts`` of all studies.
 
     Raises StorageError if it is a symbolic link: a worker would write and delete files elsewhere.
     """
-    folder = artifacts / name
+    folder = artifacts / identity
     if folder.is_symlink():
         raise StorageError(
             f"the checkpoint folder {folder} is a link to {folder.readlink()}: replace it with a real folder, "
@@ -84,7 +84,7 @@ def study_folder(artifacts: Path, name: str) -> Path:
 
 
 def check_folder(folder: Path) -> None:
-    """Create the folder for a study's checkpoints. Raises StorageError if it cannot be created or written to."""
+    """Create a folder for checkpoints. Raises StorageError if it cannot be created or written to."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()

@@ -9,6 +9,7 @@ import glob
 import json
 import re
 import shutil
+import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,15 +22,16 @@ from sqlalchemy import Connection, Select, Table, func, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from nlb_search.storage.atomic_files import has_same_content, whole_file
-from nlb_search.storage.checkpoints import check_folder
-from nlb_search.storage.claims.claims import claim_lock
+from nlb_search.storage.checkpoints import check_folder, study_folder
+from nlb_search.storage.claims.claim_lock import claim_lock
 from nlb_search.storage.claims.heartbeat import silent_trials
 from nlb_search.storage.claims.owner import OWNER_KEY, holder_of
+from nlb_search.storage.database.failures import reason_of
 from nlb_search.storage.database.opening import GRACE_SECONDS, engine_of, open_database
-from nlb_search.storage.database.retrying import reason_of
 from nlb_search.storage.database.urls import StorageUrl
 from nlb_search.storage.errors import StorageError
 from nlb_search.storage.studies import open_study, study_names
+from nlb_search.storage.study_identity import IDENTITY_KEY, copied_identity
 
 _TABLES = models.BaseModel.metadata.tables
 _STUDIES, _STUDY_ATTRIBUTES = _TABLES["studies"], _TABLES["study_system_attributes"]
@@ -65,29 +67,30 @@ def copy_study(name: str, source: StudyLocation, target: StudyLocation) -> Itera
     """Copy the study ``name`` with its files and yield the progress. The source is not changed.
 
     Trials whose worker has died are released in the copy, so that the next worker there resumes them. During the copy,
-    no worker of the source can claim a trial.
+    no worker of the source can claim a trial. The copy is a study of its own, with an identity and a folder of its own.
 
     Raises StorageError if the study does not exist or has running trials, if the target has a study of that name or
     different files in its folder, or if a database or a disk fails during the copy.
     """
     database = open_database(source.url)
-    study, _ = open_study(database, name)
+    stored = open_study(database, name)
     new_database = open_database(target.url)
     if name in study_names(new_database):
         raise _already_there(name, target)
-    folder, new_folder = source.artifacts / name, target.artifacts / name
+    # The host, because a file's URL names another file on another machine.
+    origin = (socket.gethostname(), str(source.url), stored.identity, str(target.url))
+    identity = copied_identity(name, *origin)
+    folder, new_folder = study_folder(source.artifacts, stored.identity), study_folder(target.artifacts, identity)
     if not folder.is_dir():
         raise StorageError(f"the folder {folder} does not exist: name the study's checkpoint folder with --artifacts")
-    if new_folder.resolve() == folder.resolve():
-        raise StorageError(f"the copy cannot share the checkpoints in {folder}: choose a folder with --to-artifacts")
     check_folder(new_folder)
     try:
         with claim_lock(source.url, name):
-            _check_no_running_workers(study)
+            _check_no_running_workers(stored.study)
             yield from _copy_files(folder, new_folder)
             # One transaction at the target: the study appears there only when it is complete.
             with engine_of(database).connect() as old, engine_of(new_database).begin() as new:
-                yield from _copy_rows(study, old, new)
+                yield from _copy_rows(stored.study, identity, old, new)
     except IntegrityError as error:
         raise _already_there(name, target) from error
     except (SQLAlchemyError, OSError) as error:
@@ -130,8 +133,8 @@ def _copy_files(folder: Path, new_folder: Path) -> Iterator[CopyProgress]:
         yield CopyProgress("files", done, len(files))
 
 
-def _copy_rows(study: optuna.Study, source: Connection, target: Connection) -> Iterator[CopyProgress]:
-    """Copy the rows of a study; the target assigns new ids."""
+def _copy_rows(study: optuna.Study, identity: str, source: Connection, target: Connection) -> Iterator[CopyProgress]:
+    """Copy the rows of a study; the target assigns new ids, and the copy has its own identity."""
     made = target.execute(_STUDIES.insert().values(study_name=study.study_name)).inserted_primary_key
     assert made is not None
     study_id = made[0]
@@ -147,6 +150,7 @@ def _copy_rows(study: optuna.Study, source: Connection, target: Connection) -> I
             target.execute(table.insert(), [_moved(table, row, study_id, trial_ids) for row in part])
             done += len(part)
             yield CopyProgress("rows", done, total)
+    _set_identity(target, study_id, identity)
     _release_running(target, study_id)
 
 
@@ -187,6 +191,14 @@ def _moved(table: Table, row: Mapping[Any, Any], study_id: int, trial_ids: dict[
         # A study that was renamed in the dashboard may have notes on trials that no longer exist.
         moved["key"] = _DASHBOARD_TRIAL_ID.sub(lambda id: str(trial_ids.get(int(id[0]), f"gone-{id[0]}")), moved["key"])
     return moved
+
+
+def _set_identity(target: Connection, study_id: int, identity: str) -> None:
+    """Replace the identity of the source, which it does not have if version 0.4.0 created it."""
+    attributes = _TABLES["study_user_attributes"]
+    of_study = (attributes.c.study_id == study_id) & (attributes.c.key == IDENTITY_KEY)
+    target.execute(attributes.delete().where(of_study))
+    target.execute(attributes.insert().values(study_id=study_id, key=IDENTITY_KEY, value_json=json.dumps(identity)))
 
 
 def _release_running(target: Connection, study_id: int) -> None:

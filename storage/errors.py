@@ -8,5 +8,9 @@ class StorageError(Exception):
     """
 
 
+class DeletedStudyError(StorageError):
+    """The study was deleted, or replaced by another one of its name, while it was in use: there is nothing to save."""
+
+
 class LostTrialError(Exception):
     """Another process finished or took over this worker's trial: stop training it and discard the result."""

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import optuna
@@ -13,13 +14,23 @@ from optuna.trial import TrialState
 
 from nlb_search.storage.database.locks import exclusive
 from nlb_search.storage.database.urls import StorageUrl
-from nlb_search.storage.errors import StorageError
+from nlb_search.storage.errors import DeletedStudyError, StorageError
+from nlb_search.storage.study_identity import IDENTITY_KEY, new_identity, stored_identity
 
 SPEC_KEY = "spec"
 """User attribute of the study that stores its specification, as JSON text."""
 
 SCORE = "co-bps"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+@dataclass(frozen=True)
+class StoredStudy:
+    """A study with its specification and identity, as they were read from the database at once."""
+
+    study: optuna.Study
+    spec: dict[str, Any]
+    identity: str
 
 
 def check_name(name: str) -> None:
@@ -49,6 +60,7 @@ def make_study(url: StorageUrl, database: BaseStorage, name: str, spec: dict[str
             study.set_metric_names([SCORE])
         if start and not study.get_trials(deepcopy=False):
             study.enqueue_trial(start)
+        study.set_user_attr(IDENTITY_KEY, new_identity(name))
         # Last, because it marks the study as complete: a process that finds no specification continues from here.
         study.set_user_attr(SPEC_KEY, json.dumps(spec))
         return True
@@ -69,15 +81,15 @@ def _is_unfinished(study: optuna.Study) -> bool:
 
 @contextmanager
 def explain_if_deleted(name: str) -> Iterator[None]:
-    """Turn Optuna's KeyError for a deleted study into a StorageError that says so."""
+    """Turn Optuna's KeyError for a deleted study into a DeletedStudyError."""
     try:
         yield
     except KeyError as error:
-        raise StorageError(f"the study '{name}' was deleted while it was running") from error
+        raise DeletedStudyError(f"the study '{name}' was deleted while it was running") from error
 
 
-def open_study(database: BaseStorage, name: str) -> tuple[optuna.Study, dict[str, Any]]:
-    """Load the study ``name`` and its specification.
+def open_study(database: BaseStorage, name: str) -> StoredStudy:
+    """Load the study ``name``.
 
     Raises StorageError if the study does not exist or was not created by nlb-search.
     """
@@ -87,9 +99,10 @@ def open_study(database: BaseStorage, name: str) -> tuple[optuna.Study, dict[str
         raise StorageError(f"there is no study '{name}' in this storage ({known}): create it with `nlb-search launch`")
     study = optuna.load_study(study_name=name, storage=database)
     # The name is checked again because one with a slash could lead out of the checkpoint folder.
-    if not _NAME.fullmatch(name) or SPEC_KEY not in study.user_attrs or study.direction != StudyDirection.MAXIMIZE:
+    attributes = study.user_attrs
+    if not _NAME.fullmatch(name) or SPEC_KEY not in attributes or study.direction != StudyDirection.MAXIMIZE:
         raise StorageError(f"the study {name!r} was not created by nlb-search: choose another name")
-    return study, json.loads(study.user_attrs[SPEC_KEY])
+    return StoredStudy(study, json.loads(attributes[SPEC_KEY]), stored_identity(name, attributes))
 
 
 def study_names(database: BaseStorage) -> list[str]:

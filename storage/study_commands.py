@@ -2,12 +2,15 @@
 
 import logging
 import time
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
 import optuna
 
 from nlb_search.storage.database.retrying import DatabaseRetry
 from nlb_search.storage.studies import explain_if_deleted
+from nlb_search.storage.study_identity import check_attributes
 
 POLL_SECONDS = 2.0
 """Shortest time between two polls of a worker. Polling at every evaluation would load the database too much."""
@@ -52,22 +55,29 @@ def send_command(study: optuna.Study, order: StudyCommand) -> None:
 
 def command_of(study: optuna.Study) -> StudyCommand:
     """The last command sent to the study's workers, or WORK if none was sent."""
-    return StudyCommand(study.user_attrs.get(_ORDER_KEY, StudyCommand.WORK))
+    return command_in(study.user_attrs)
+
+
+def command_in(attributes: Mapping[str, Any]) -> StudyCommand:
+    """Like ``command_of``, for user attributes of the study that were read already."""
+    return StudyCommand(attributes.get(_ORDER_KEY, StudyCommand.WORK))
 
 
 class StudyCommands:
     """The current command of a study, as polled by one worker. Changes are logged."""
 
-    def __init__(self, study: optuna.Study, retry: DatabaseRetry) -> None:
-        self._study, self._retry = study, retry
+    def __init__(self, study: optuna.Study, identity: str, retry: DatabaseRetry) -> None:
+        self._study, self._identity, self._retry = study, identity, retry
         self._command, self._next_poll = StudyCommand.WORK, 0.0
 
     def now(self) -> StudyCommand:
-        """The command, at most ``POLL_SECONDS`` old. Raises StorageError if the study was deleted."""
+        """The command, at most ``POLL_SECONDS`` old. Raises StorageError if the study was deleted or replaced."""
         if time.monotonic() < self._next_poll:
             return self._command
         with explain_if_deleted(self._study.study_name):
-            command = self._retry.call(lambda: command_of(self._study))
+            attributes = self._retry.call(lambda: self._study.user_attrs)
+        check_attributes(self._study, self._identity, attributes)
+        command = command_in(attributes)
         if command != self._command:
             _log.info("the study %s", _IN_WORDS[command])
         self._command, self._next_poll = command, time.monotonic() + POLL_SECONDS

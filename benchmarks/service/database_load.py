@@ -108,7 +108,7 @@ def work(
         memory = process.memory_full_info().uss - before
     time_calls(study.study)
     retry = DatabaseRetry(Stop())
-    claims, commands = study.claims(retry), StudyCommands(study.study, retry)
+    claims, commands = study.claims(retry), StudyCommands(study.study, study.identity, retry)
     ready.wait()
     began = time.monotonic()
     clock = CallClock(began + workload.trial_seconds, began + 2 * workload.trial_seconds)

@@ -159,7 +159,7 @@ def _stray_files(study: OpenStudy, folder: Path, expected_files: frozenset[str])
     file, artifacts = study.locations.url.sqlite_file, study.locations.artifacts
     own = set() if file is None else {f"{file.name}{ending}" for ending in ("", "-wal", "-shm", ".lock")}
     found = {path.name for path in folder.iterdir()} - own - {artifacts.name} - expected_files
-    found |= {f"{artifacts.name}/{path.name}" for path in artifacts.iterdir() if path.name != study.name}
+    found |= {f"{artifacts.name}/{path.name}" for path in artifacts.iterdir() if path.name != study.identity}
     if found:
         yield f"unexpected files in {folder}: {sorted(found)}"
 

@@ -21,7 +21,7 @@ from benchmarks.service.fault_checks import FinishedTrials, processes_in
 from nlb_search.search.launching.worker_process import MODULE
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
 from nlb_search.storage.claims.owner import OWNER_KEY, Owner
-from nlb_search.storage.database.retrying import is_away
+from nlb_search.storage.database.failures import is_away
 from nlb_search.storage.errors import StorageError
 
 TIMEOUT_SECONDS = 300

@@ -28,7 +28,10 @@ def launch(
             help=f"A chain, or one of {', '.join([*KNOWN_CHAINS, *KNOWN_MEANS])}. Repeat for several in one study."
         ),
     ] = None,
-    trials: Annotated[int | None, typer.Option(min=1, help="Number of trials to finish.")] = None,
+    trials: Annotated[
+        int | None,
+        typer.Option(min=1, help="Number of trials to finish. A larger number raises the budget of an existing study."),
+    ] = None,
     hours: options.Hours = None,
     workers: options.LaunchWorkers = None,
     gpus: options.Gpus = "all",
@@ -68,7 +71,7 @@ def launch(
     from nlb_search.search.launching.slots import chosen_gpus, make_slots
     from nlb_search.search.launching.slurm import check_cluster
     from nlb_search.search.sampling.space_file import named_space
-    from nlb_search.search.study.creation import StudyRequest, create_or_open
+    from nlb_search.search.study.creation import StudyRequest, create_or_open, raise_budget
     from nlb_search.storage.study_commands import command_of
 
     request = StudyRequest(
@@ -96,6 +99,8 @@ def launch(
         typer.echo(f"to average the chains of {mean}: `nlb-search export-best {study} --arch {mean} --out FILE.h5`")
     if command_of(open_study.study).ends:
         raise SearchError(f"the study '{study}' was stopped: continue with `nlb-search resume {study}`")
+    if trials is not None:
+        raise_budget(open_study, trials)
     if workers == 0:
         typer.echo(f"the study '{study}' exists: run `nlb-search worker {study}` on any machine to run trials")
     elif allocation is not None:
@@ -106,6 +111,10 @@ def launch(
 
 def resume(
     study: options.StudyName,
+    trials: Annotated[
+        int | None,
+        typer.Option(min=1, show_default="unchanged", help="New number of trials to finish, for all workers."),
+    ] = None,
     hours: options.Hours = None,
     workers: options.MoreWorkers = None,
     gpus: options.Gpus = "all",
@@ -115,7 +124,7 @@ def resume(
     data: options.StudyData = None,
     artifacts: options.Artifacts = None,
 ) -> None:
-    """Continue a study that was interrupted, paused or stopped."""
+    """Continue a study that was interrupted, paused or stopped, or that needs more trials."""
     from nlb_search.search.launching.slots import chosen_gpus, make_slots
     from nlb_search.search.study.open_study import open_named_study
     from nlb_search.storage.study_commands import StudyCommand, send_command
@@ -124,6 +133,8 @@ def resume(
     open_study = open_named_study(options.locations(storage, data, artifacts), study)
     if slots:
         open_study.recording()  # report problems with it before workers on other machines continue
+    if trials is not None:
+        open_study.change_budget(trials)
     send_command(open_study.study, StudyCommand.WORK)
     if slots:
         _search(open_study, slots, hours)

@@ -41,7 +41,7 @@ def copy(
         bar = show.add_task("")
         for copied in copy_study(study, StudyLocation(locations.url, locations.artifacts), target):
             show.update(bar, description=copied.what, completed=copied.done, total=copied.total)
-    typer.echo(f"copied {study} to {target.url}, its checkpoints to {target.artifacts / study}")
+    typer.echo(f"copied {study} to {target.url}, its checkpoints to {target.artifacts}")
     typer.echo(
         f"the study is still in {locations.url}: run workers on only one of the two copies, and delete the other"
     )

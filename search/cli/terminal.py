@@ -61,6 +61,10 @@ def exit_code_of(command: Callable[[], Any]) -> int:
     except (SearchError, StorageError, DataError) as error:
         return _report_error(str(error), FAILED)
     except Exception as error:
+        from nlb_search.storage.database.failures import failure_of  # imports optuna, which takes a second
+
+        if (failure := failure_of(error)) is not None:
+            return _report_error(str(failure), FAILED)
         message = " ".join(f"{type(error).__name__}: {error}".split())
         return _report_error(f"{message}\nrun `nlb-search --debug ...` to see the traceback", FAILED)
     return code if isinstance(code, int) else DONE

@@ -12,6 +12,7 @@ from nlb_search.search.study.status import StudyStatus, study_status
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.storage.database.retrying import DatabaseRetry
 from nlb_search.storage.studies import explain_if_deleted
+from nlb_search.storage.study_identity import check_identity
 
 POLL_SECONDS = 1.0
 
@@ -49,6 +50,7 @@ def run_workers(
 
 def _read_status(open_study: OpenStudy, retry: DatabaseRetry) -> StudyStatus:
     with explain_if_deleted(open_study.name):
+        retry.call(lambda: check_identity(open_study.study, open_study.identity))
         return retry.call(lambda: study_status(open_study))
 
 

@@ -46,7 +46,7 @@ class Pace:
         if not done:
             return None
         seconds_per_trial = (time.monotonic() - self._began) / done
-        return timedelta(seconds=round(seconds_per_trial * (status.spec.trials - status.finished)))
+        return timedelta(seconds=round(seconds_per_trial * (status.budget - status.finished)))
 
 
 class LiveDisplay:
@@ -83,7 +83,7 @@ class LineDisplay:
 
     def update(self, status: StudyStatus) -> None:
         left = self._pace.left(status)
-        done = status.finished == status.spec.trials
+        done = status.finished == status.budget
         if status.finished == self._shown or (time.monotonic() - self._shown_at < LINE_SECONDS and not done):
             return
         self._shown, self._shown_at = status.finished, time.monotonic()
@@ -101,7 +101,7 @@ def headline(status: StudyStatus) -> str:
     failed = f", {states['fail']} failed" if states["fail"] else ""
     best = f"best co-bps {status.best.value:.4f} (trial {status.best.number})" if status.best else "no score yet"
     return (
-        f"{status.study}: {status.finished} of {status.spec.trials} trials "
+        f"{status.study}: {status.finished} of {status.budget} trials "
         f"({states['complete']} complete, {states['pruned']} pruned{failed}), {best}"
         f"{'' if command is StudyCommand.WORK else f'; asked to {command}'}"
     )
@@ -112,7 +112,7 @@ def render(status: StudyStatus, pace: Pace) -> Group:
     left = pace.left(status)
     summary = Table.grid(padding=(0, 2))
     summary.add_row(
-        ProgressBar(total=status.spec.trials, completed=status.finished, width=30),
+        ProgressBar(total=status.budget, completed=status.finished, width=30),
         Text(f"{pace.elapsed()} so far, {f'about {left} left' if left else 'estimating time left'}"),
     )
     table = Table("worker", "trial", "epoch", "co-bps", box=None, header_style="bold")

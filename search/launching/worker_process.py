@@ -79,6 +79,7 @@ class WorkerProcess:
             _log.warning("%s did not exit within %.0f s: killing it", self.name, SHUTDOWN_SECONDS)
             self._process.kill()
             self._process.wait()
+        self._listener.join(1.0)  # its last lines say what it saved
 
     def _start(self) -> None:
         environment = os.environ | self.locations.environment | {LAUNCHER_VARIABLE: str(os.getpid())}

@@ -20,10 +20,11 @@ from nlb_search.search.rescoring.cross_validation import FoldSettings, Job, run_
 from nlb_search.search.sampling.space import sample
 from nlb_search.search.study.chain_trials import by_chain
 from nlb_search.search.study.open_study import OpenStudy
-from nlb_search.search.study.specification import check_versions
+from nlb_search.search.study.specification import check_training
 from nlb_search.search.study.status import complete_trials
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.storage.database.retrying import DatabaseRetry
+from nlb_search.storage.study_identity import check_identity
 
 RESCORING_KEY = "rescoring"
 """User attribute of the study with the number of folds and the finalists of its last rescoring."""
@@ -151,7 +152,7 @@ def rescore(study: OpenStudy, finalists: list[FrozenTrial], splits: int, slots: 
     Scores of an earlier rescoring with the same number of folds are reused. Raises UsageError if there are more folds
     than trials, and SearchError if the study was created by another version.
     """
-    check_versions(study.spec)
+    check_training(study.spec)
     n_trials = study.recording().train_val.n_trials
     if splits > n_trials:
         raise UsageError(f"--splits {splits} is more than the {n_trials} trials of train + val: give fewer")
@@ -196,6 +197,7 @@ def _with_result(one: Rescored, fold: int, result: float | DivergedError) -> Res
 
 def _record(study: OpenStudy, splits: int, job: Job, result: float | DivergedError, retry: DatabaseRetry) -> None:
     value = {"diverged": str(result)} if isinstance(result, DivergedError) else {"co_bps": result}
+    retry.call(lambda: check_identity(study.study, study.identity))
     retry.call(lambda: study.study.set_user_attr(_key(splits, job.number, job.fold), value))
 
 

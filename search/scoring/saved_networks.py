@@ -81,7 +81,12 @@ def _check(study: OpenStudy, trial: FrozenTrial, path: Path, facts: dict[str, An
 
 
 def remove_unused_checkpoints(study: OpenStudy) -> None:
-    """Remove the checkpoints left by workers that were killed between finishing a trial and cleaning up."""
+    """Remove the checkpoints left by workers that were killed between finishing a trial and cleaning up.
+
+    Nothing is removed for a study of version 0.4.0: another study of its name may use the same folder.
+    """
+    if not study.has_own_folder:
+        return
     for trial in study.study.get_trials(deepcopy=False):
         if trial.state == TrialState.FAIL:
             study.checkpoints.forget(trial.number)

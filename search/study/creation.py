@@ -27,7 +27,7 @@ from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_
 from nlb_search.search.study.recording_place import remember_place
 from nlb_search.search.study.specification import SearchSpec, versions_here
 from nlb_search.search.study.training_length import BATCH_SIZE, EVALUATIONS, default_epochs
-from nlb_search.storage.checkpoints import check_folder, study_folder
+from nlb_search.storage.checkpoints import check_folder
 from nlb_search.storage.database.opening import open_database
 from nlb_search.storage.studies import check_name, is_whole, make_study
 
@@ -58,6 +58,8 @@ class StudyRequest:
 
 def create_or_open(locations: Locations, name: str, request: StudyRequest) -> OpenStudy:
     """Create the study ``name`` from ``request``, or open it if it exists and agrees with ``request``.
+
+    The budget of an existing study may differ and is not changed: see ``raise_budget``.
 
     Nothing is written before everything is checked. Raises UsageError for a new study without dataset, architecture or
     budget, and SearchError if ``request`` differs from the existing study.
@@ -98,12 +100,13 @@ def create_or_open(locations: Locations, name: str, request: StudyRequest) -> Op
         _log.info("%s, defaults used: %s", recording.name, "; ".join(recording.choices))
     if recording.test is None:
         _log.warning("there are no test trials: only --phase val can be exported")
-    check_folder(study_folder(locations.artifacts, name))
+    check_folder(locations.artifacts)
     database = open_database(locations.url)
     # With a grid, a first trial with default settings would repeat one of its combinations.
     start = {} if spec.sampler == "grid" else start_parameters(spec.space, spec.architectures)
     make_study(locations.url, database, name, spec.model_dump(mode="json"), start)
     study = _join(locations, name, request)
+    check_folder(study.checkpoints.folder)
     if study.spec.content_hash == recording.content_hash:  # another process may have created the study
         remember_place(study.study, locations.data)
     return study
@@ -131,7 +134,8 @@ def _exists(locations: Locations, name: str) -> bool:
 
 def _join(locations: Locations, name: str, request: StudyRequest) -> OpenStudy:
     study = open_named_study(locations, name)
-    changed = differences(study.spec, request.given)
+    given = {field: value for field, value in request.given.items() if field != "trials"}
+    changed = differences(study.spec, given)
     if request.space is not None:
         changed += space_differences(study.spec, request.space)
     if request.recording is not None:
@@ -141,3 +145,18 @@ def _join(locations: Locations, name: str, request: StudyRequest) -> OpenStudy:
             f"the study '{name}' was created with {'; with '.join(changed)}: remove the option, or choose another name"
         )
     return study
+
+
+def raise_budget(study: OpenStudy, trials: int) -> None:
+    """Raise the budget of a study to ``trials``, if it is smaller. Raises SearchError if it is larger.
+
+    The budget with which the study was created is always accepted: a cluster repeats the command that created it.
+    """
+    budget = study.budget
+    if trials > budget:
+        study.change_budget(trials)
+    elif trials not in (budget, study.spec.trials):
+        raise SearchError(
+            f"the study '{study.name}' has a budget of {budget} trials, more than --trials {trials}: "
+            f"remove the option, or lower the budget with `nlb-search resume {study.name} --trials {trials}`"
+        )

@@ -10,8 +10,9 @@ from pydantic import ValidationError
 
 from nlb_search.search.errors import SearchError
 from nlb_search.search.sampling.pruners import make_pruner
-from nlb_search.search.study.specification import SearchSpec
+from nlb_search.search.study.specification import SearchSpec, read_specification
 from nlb_search.storage.checkpoints import Checkpoints, study_folder
+from nlb_search.storage.claims.budget import budget_of, change_budget
 from nlb_search.storage.claims.claims import Claims
 from nlb_search.storage.database.opening import open_database
 from nlb_search.storage.database.retrying import DatabaseRetry
@@ -47,27 +48,47 @@ class Locations:
 
 @dataclass(frozen=True)
 class OpenStudy:
-    """A study with its specification, ready to be read or worked on."""
+    """A study with its specification and identity, ready to be read or worked on."""
 
     locations: Locations
     study: optuna.Study
     spec: SearchSpec
+    identity: str
 
     @property
     def name(self) -> str:
         return self.study.study_name
 
     @property
+    def has_own_folder(self) -> bool:
+        """Whether no other study uses the folder of its checkpoints; not certain for studies of version 0.4.0."""
+        return self.identity != self.name
+
+    @property
     def checkpoints(self) -> Checkpoints:
-        return Checkpoints(study_folder(self.locations.artifacts, self.name))
+        return Checkpoints(study_folder(self.locations.artifacts, self.identity))
+
+    @property
+    def budget(self) -> int:
+        """The number of trials to finish now; reads it from the database."""
+        return budget_of(self.study, self.spec.trials)
+
+    def change_budget(self, trials: int) -> None:
+        """Set the number of trials to finish, also for workers that are running.
+
+        Raises UsageError if the sampler does not support it, and StorageError if more trials were started.
+        """
+        from nlb_search.search.sampling.samplers import check_sampler  # imports torch, which takes seconds
+
+        check_sampler(self.spec.model_copy(update={"trials": trials}).sampling)
+        change_budget(self.locations.url, self.study, trials)
 
     def claims(self, retry: DatabaseRetry) -> Claims:
         """Claims on the study's trials, which are shared with other workers."""
         from nlb_search.search.sampling.samplers import make_sampler  # imports torch, which takes seconds
 
-        return Claims(
-            self.locations.url, self.study, self.spec.trials, partial(make_sampler, self.spec.sampling), retry
-        )
+        sampler = partial(make_sampler, self.spec.sampling)
+        return Claims(self.locations.url, self.study, self.identity, self.spec.trials, sampler, retry)
 
     def recording(self) -> "Recording":
         """Open the study's recording. Raises SearchError if the files have moved, or have another content."""
@@ -105,9 +126,10 @@ def open_named_study(locations: Locations, name: str) -> OpenStudy:
 
     Raises StorageError if it does not exist, and SearchError if another version of nlb-search created it.
     """
-    study, stored = open_study(existing_database(locations.url), name)
+    opened = open_study(existing_database(locations.url), name)
+    study, stored = opened.study, opened.spec
     try:
-        spec = SearchSpec.model_validate(stored)
+        spec = read_specification(stored)
     except ValidationError as error:
         field = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise SearchError(
@@ -115,7 +137,7 @@ def open_named_study(locations: Locations, name: str) -> OpenStudy:
             f"use version {stored.get('versions', {}).get('nlb-search', 'that created it')}"
         ) from error
     study.pruner = make_pruner(spec.sampling)
-    return OpenStudy(_located(locations, study, spec), study, spec)
+    return OpenStudy(_located(locations, study, spec), study, spec, opened.identity)
 
 
 def _located(locations: Locations, study: optuna.Study, spec: SearchSpec) -> Locations:

@@ -12,16 +12,22 @@ from nlb_search.models.training.training_plan import Plan
 from nlb_search.search.errors import SearchError
 from nlb_search.search.sampling.ranges import ARCHITECTURE, Space
 from nlb_search.search.sampling.sampling_settings import PrunerName, SamplerName, SamplingSettings
+from nlb_search.search.study.definition_versions import (
+    DefinitionVersions,
+    stored_definitions,
+    versions_of_definitions,
+)
 
 
 class SearchSpec(BaseModel):
     """What a study searches, on which recording, and for how long. Stored as JSON when it is created; never changed.
 
     ``content_hash`` is that of the recording's files. ``recording`` holds the settings for reading your own recording
-    and is None for a dataset of the benchmark. ``trials`` is the number of trials to finish, ``epochs`` the maximum
-    number of epochs per trial, in batches of ``batch_size`` trials, with an evaluation every ``evaluate_every`` epochs.
-    ``seed`` is the random seed of sampler, masks and weights. ``versions`` are those of the packages that determine a
-    score, and of the dandiset if the recording was fetched from DANDI.
+    and is None for a dataset of the benchmark. ``trials`` is the initial budget, the number of trials to finish;
+    ``OpenStudy.budget`` is the present one. ``epochs`` is the maximum number of epochs per trial, in batches of
+    ``batch_size`` trials, with an evaluation every ``evaluate_every`` epochs. ``seed`` is the random seed of sampler,
+    masks and weights. ``versions`` are those of the packages that determine a score, and of the dandiset if the
+    recording was fetched from DANDI; ``definitions`` decide which versions of the package can continue the study.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,6 +47,7 @@ class SearchSpec(BaseModel):
     batch_size: int = Field(gt=0)
     seed: int = Field(ge=0)
     versions: dict[str, str]
+    definitions: DefinitionVersions = Field(default_factory=versions_of_definitions)
 
     @property
     def plan(self) -> Plan:
@@ -78,16 +85,39 @@ def versions_here() -> dict[str, str]:
     }
 
 
-def check_versions(spec: SearchSpec) -> None:
-    """Raise SearchError if the installed versions would sample or train trials differently from the study's."""
-    for package in ("nlb-search", "optuna"):
-        check_version(spec, package)
+def read_specification(stored: dict[str, Any]) -> SearchSpec:
+    """The specification that a study stores. Raises pydantic's ValidationError if this version cannot read it."""
+    return SearchSpec.model_validate(stored | {"definitions": stored_definitions(stored)})
 
 
-def check_version(spec: SearchSpec, package: str) -> None:
-    """Raise SearchError if the installed version of the package is not the one that the study was created with."""
-    created_with, here = spec.versions[package], versions_here()[package]
+def check_continuation(spec: SearchSpec) -> None:
+    """Raise SearchError if trials would be sampled or trained differently from the study's."""
+    check_training(spec)
+    if spec.definitions.sampling != versions_of_definitions().sampling:
+        raise _other_definition(spec, "sampling", "its trials can be exported; to continue it, ")
+    created_with, here = spec.versions["optuna"], versions_here()["optuna"]
     if created_with != here:
         raise SearchError(
-            f"the study was created with {package} {created_with}, and {here} is installed: install {created_with}"
+            f"the study was created with optuna {created_with}, and {here} is installed: install {created_with}"
         )
+
+
+def check_training(spec: SearchSpec) -> None:
+    """Raise SearchError if the installed version would train networks differently from the study's."""
+    check_network(spec)
+    if spec.definitions.training != versions_of_definitions().training:
+        raise _other_definition(spec, "training", "its trials can be exported with --phase val; to train more, ")
+
+
+def check_network(spec: SearchSpec) -> None:
+    """Raise SearchError if the study's saved networks would give other rates in the installed version."""
+    if spec.definitions.network != versions_of_definitions().network:
+        raise _other_definition(spec, "networks", "")
+
+
+def _other_definition(spec: SearchSpec, what: str, possible: str) -> SearchError:
+    created_with, here = spec.versions["nlb-search"], versions_here()["nlb-search"]
+    return SearchError(
+        f"the study was created with nlb-search {created_with}, and {here} has another definition of {what}: "
+        f"{possible}install {created_with}"
+    )

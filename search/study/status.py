@@ -10,11 +10,12 @@ from optuna.trial import FrozenTrial, TrialState
 from nlb_search.search.study.expected_gain import expected_gain
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.specification import SearchSpec
+from nlb_search.storage.claims.budget import budget_in
 from nlb_search.storage.claims.claim import FAILURE_KEY
 from nlb_search.storage.claims.heartbeat import silent_trials
 from nlb_search.storage.claims.owner import OWNER_KEY, Owner, holder_of
 from nlb_search.storage.claims.trial_counts import FINISHED
-from nlb_search.storage.study_commands import StudyCommand, command_of
+from nlb_search.storage.study_commands import StudyCommand, command_in
 
 NEAR_END = 0.9
 """Share of a trial's epochs after which its best epoch counts as near the last one."""
@@ -44,13 +45,14 @@ class WorkerAt:
 class StudyStatus:
     """Snapshot of a study.
 
-    ``states`` is the number of trials by state, in lower case. ``best_of_chains`` is the best complete trial of each
-    chain, or None. ``expected_gain`` is the expected increase of the best co-bps by as many trials again, or None if
-    there are too few to say.
+    ``budget`` is the number of trials to finish. ``states`` is the number of trials by state, in lower case.
+    ``best_of_chains`` is the best complete trial of each chain, or None. ``expected_gain`` is the expected increase of
+    the best co-bps by as many trials again, or None if there are too few to say.
     """
 
     study: str
     spec: SearchSpec
+    budget: int
     states: dict[str, int]
     best: BestTrial | None
     best_of_chains: dict[str, BestTrial | None]
@@ -67,7 +69,7 @@ class StudyStatus:
     @property
     def is_finished(self) -> bool:
         """Whether the budget is met."""
-        return self.finished >= self.spec.trials
+        return self.finished >= self.budget
 
     @property
     def best_near_last_epoch(self) -> bool:
@@ -83,7 +85,7 @@ class StudyStatus:
         return {
             "study": self.study,
             "dataset": self.spec.dataset,
-            "budget": self.spec.trials,
+            "budget": self.budget,
             "order": self.command,
             "states": self.states,
             "best": best and asdict(best),
@@ -100,13 +102,14 @@ class StudyStatus:
 
 def study_status(open_study: OpenStudy) -> StudyStatus:
     """Read the status of the study."""
-    trials = open_study.study.get_trials(deepcopy=False)
+    attributes, trials = open_study.study.user_attrs, open_study.study.get_trials(deepcopy=False)
     states = Counter(trial.state for trial in trials)
     running = [trial for trial in trials if trial.state == TrialState.RUNNING]
     silent = silent_trials(open_study.study) if running else frozenset()
     return StudyStatus(
         study=open_study.name,
         spec=open_study.spec,
+        budget=budget_in(attributes, open_study.spec.trials),
         states={state.name.lower(): states[state] for state in TrialState},
         best=best_of(trials),
         best_of_chains={
@@ -120,7 +123,7 @@ def study_status(open_study: OpenStudy) -> StudyStatus:
             for trial in trials
             if trial.state == TrialState.FAIL and FAILURE_KEY in trial.user_attrs
         ),
-        command=command_of(open_study.study),
+        command=command_in(attributes),
     )
 
 

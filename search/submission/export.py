@@ -15,6 +15,7 @@ from nlb_search.models.architecture.network import Network, predict
 from nlb_search.search.errors import SearchError
 from nlb_search.search.recording_tensors import heldin_of
 from nlb_search.search.study.open_study import OpenStudy
+from nlb_search.search.study.specification import check_training
 from nlb_search.search.submission.members import Member, select_members
 from nlb_search.search.submission.option_values import Phase
 from nlb_search.search.submission.refit import RefitOptions, refit
@@ -48,6 +49,9 @@ def export_best(
     """
     _check_path(out)
     retry = DatabaseRetry(threading.Event())
+    for study in studies:
+        if phase == "test":
+            check_training(study.spec)
     recordings = [study.recording() for study in studies]
     groups = [recording.group for recording in recordings]
     repeated = {group for group in groups if groups.count(group) > 1}

@@ -11,7 +11,7 @@ from nlb_search.models.tensors import Sizes
 from nlb_search.models.training.state import Progress
 from nlb_search.search.scoring.saved_networks import load_network
 from nlb_search.search.study.open_study import OpenStudy
-from nlb_search.search.study.specification import check_version
+from nlb_search.search.study.specification import check_network
 from nlb_search.search.workers.devices import training_device
 from nlb_search.search.workers.trial import settings_of
 from nlb_search.storage.checkpoints import Checkpoint
@@ -32,9 +32,9 @@ class Finalist:
 
 
 def load_finalist(study: OpenStudy, trial: FrozenTrial) -> Finalist:
-    """Load a trial. Raises SearchError if its network is missing or of another version."""
-    # Other versions may use the same parameter names for different weights.
-    check_version(study.spec, "nlb-search")
+    """Load a trial. Raises SearchError if its network is missing or has another definition."""
+    # Another definition may use the same parameter names for different weights.
+    check_network(study.spec)
     checkpoint = load_network(study, trial)
     settings = checkpoint.facts["settings"]
     return Finalist(trial, network_of(checkpoint, settings), settings, Progress(**checkpoint.facts["progress"]))

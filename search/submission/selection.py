@@ -66,7 +66,7 @@ def _trial_with_network(study: OpenStudy, number: int) -> FrozenTrial:
 
 
 def _search_remedy(study: OpenStudy, selection: Selection) -> str:
-    if finished_count(study.study) < study.spec.trials:
+    if finished_count(study.study) < study.budget:
         return f"continue it with `nlb-search resume {study.name}`"
     alone = ", or only this chain" if selection.architectures else ""
     return f"search again with more trials, with --pruner none{alone}"

@@ -84,7 +84,8 @@ def run_trial(claim: Claim, context: TrialContext) -> TrialRun:
     def new_training() -> Training:
         return Training(parse_chain(architecture), hyper, context.spec.plan, context.train, seed, context.device)
 
-    identity = {"settings": values, "seed": seed, "spec": context.spec.model_dump(mode="json", exclude={"versions"})}
+    spec = context.spec.model_dump(mode="json", exclude={"versions", "definitions", "trials"})
+    identity = {"settings": values, "seed": seed, "spec": spec}
     training, last = _restored(new_training, claim, context, identity) or (new_training(), None)
     claim.annotate(architecture=architecture, n_parameters=training.network.n_parameters, device=_name(context.device))
     try:
@@ -111,24 +112,30 @@ def _train(
     """Train until the plan is done, the pruner stops the trial, or the worker is asked to release it.
 
     A worker that is asked to release the trial saves a checkpoint at the next evaluation. If that takes too long, the
-    previous checkpoint remains.
+    previous checkpoint remains. A StorageError, raised here or thrown in, ends the worker; the last evaluation is
+    saved first.
     """
-    saved = time.monotonic()
-    while not training.is_done:
-        try:
+    saved, progress = time.monotonic(), None
+    try:
+        while not training.is_done:
             progress = yield training
-        except InterruptedTrainingError:
-            return Outcome.STOPPED
-        context.stop.check_launcher()
-        stopped = context.stop.releases_trials and not training.is_done
-        # Save before reporting: if the database is unreachable, a stopped worker must not lose the evaluation.
-        if stopped or time.monotonic() - saved > CHECKPOINT_SECONDS:
+            context.stop.check_launcher()
+            stopped = context.stop.releases_trials and not training.is_done
+            # Save before reporting: if the database is unreachable, a stopped worker must not lose the evaluation.
+            if stopped or time.monotonic() - saved > CHECKPOINT_SECONDS:
+                _save_running(training, progress, claim, context, identity)
+                saved = time.monotonic()
+            if claim.report(progress.co_bps, progress.epoch):
+                return Outcome.PRUNED
+            if stopped:
+                return Outcome.STOPPED
+    except InterruptedTrainingError:
+        return Outcome.STOPPED
+    except StorageError:
+        if progress is not None:
             _save_running(training, progress, claim, context, identity)
-            saved = time.monotonic()
-        if claim.report(progress.co_bps, progress.epoch):
-            return Outcome.PRUNED
-        if stopped:
-            return Outcome.STOPPED
+            _log.warning("trial %d: its training is saved in %s", claim.number, context.checkpoints.folder)
+        raise
     return Outcome.COMPLETE
 
 
@@ -192,7 +199,7 @@ def _restored(
     """
     try:
         checkpoint = load_checkpoint(context.checkpoints.running(claim.number))
-        if checkpoint.facts["identity"] != identity:
+        if not _is_same_trial(checkpoint.facts["identity"], identity):
             raise StorageError("its checkpoint belongs to another study")
         training = new_training()
         training.restore(State(checkpoint.tensors, checkpoint.facts["training"]))
@@ -204,6 +211,11 @@ def _restored(
         return None
     _log.info("trial %d resumes from epoch %d", claim.number, training.epoch)
     return training, progress
+
+
+def _is_same_trial(saved: dict[str, Any], identity: dict[str, Any]) -> bool:
+    """Whether a checkpoint's identity is this one. Version 0.4.0 saved more of the specification, which is ignored."""
+    return saved | {"spec": {name: saved["spec"].get(name) for name in identity["spec"]}} == identity
 
 
 def _save_running(

@@ -1,7 +1,7 @@
 """A batch of trials that one worker trains together. Apart from that, the trials are independent."""
 
 import logging
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 from nlb_search.models.training.state import Progress, Training
@@ -10,7 +10,7 @@ from nlb_search.search.errors import SearchError
 from nlb_search.search.workers.trial import TrialContext, TrialRun, run_trial
 from nlb_search.storage.claims.claim import Claim
 from nlb_search.storage.claims.heartbeat import Heartbeat
-from nlb_search.storage.database.retrying import is_away
+from nlb_search.storage.database.failures import is_away
 from nlb_search.storage.errors import LostTrialError, StorageError
 
 MAX_FAILURES = 10
@@ -77,6 +77,12 @@ class TrialBatch:
                 first_error = first_error or error
         if first_error is not None:
             raise first_error
+
+    def save(self, error: StorageError) -> None:
+        """Let every trial save a checkpoint before the worker exits because of ``error``."""
+        for member in self._trainings:
+            with suppress(StorageError):
+                member.run.throw(error)
 
     def _interrupted(self) -> bool:
         return self._context.stop.is_urgent()

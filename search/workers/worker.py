@@ -8,7 +8,7 @@ from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.scoring.saved_networks import remove_unused_checkpoints
 from nlb_search.search.scoring.targets import targets_of
 from nlb_search.search.study.open_study import OpenStudy
-from nlb_search.search.study.specification import check_versions
+from nlb_search.search.study.specification import check_continuation
 from nlb_search.search.workers.devices import training_device
 from nlb_search.search.workers.memory import keep_freed_memory
 from nlb_search.search.workers.shutdown import Stop
@@ -17,6 +17,7 @@ from nlb_search.search.workers.trial_batch import TrialBatch
 from nlb_search.storage.checkpoints import check_folder
 from nlb_search.storage.claims.claims import Claims
 from nlb_search.storage.database.retrying import DatabaseRetry
+from nlb_search.storage.errors import DeletedStudyError, StorageError
 from nlb_search.storage.study_commands import StudyCommand, StudyCommands
 
 IDLE_SECONDS = 1.0
@@ -44,30 +45,42 @@ def work(open_study: OpenStudy, stop: Stop, side_by_side: int | None = None) -> 
     claims = open_study.claims(retry)
     context = make_context(open_study, stop)
     max_trials = side_by_side or min(
-        SIDE_BY_SIDE[context.device.type], math.ceil(open_study.spec.trials / BUDGET_SHARE)
+        SIDE_BY_SIDE[context.device.type], math.ceil(retry.call(lambda: open_study.budget) / BUDGET_SHARE)
     )
     retry.call(lambda: remove_unused_checkpoints(open_study))
-    commands = StudyCommands(open_study.study, retry)
+    commands = StudyCommands(open_study.study, open_study.identity, retry)
     with claims.heartbeat() as heartbeat:
-        batch, next_claim_at = TrialBatch(context, heartbeat), 0.0
-        while True:
-            stop.check_launcher()
-            command = commands.now()
-            stop.set_paused(command.releases_trials)
-            if (
-                command is StudyCommand.WORK
-                and time.monotonic() >= next_claim_at
-                and not _fill(batch, max_trials, claims, stop)
-            ):
-                # Other workers hold the last trials: do not ask for more at every evaluation.
-                next_claim_at = time.monotonic() + IDLE_SECONDS
-            if batch:
-                batch.advance()
-            elif stop.is_set() or command.ends or claims.is_finished():
-                return
-            else:
-                # One of the last trials may still fail or lose its worker.
-                stop.wait(IDLE_SECONDS)
+        batch = TrialBatch(context, heartbeat)
+        try:
+            _run_trials(batch, max_trials, claims, commands, stop)
+        except DeletedStudyError:
+            raise
+        except StorageError as error:
+            batch.save(error)
+            raise
+
+
+def _run_trials(batch: TrialBatch, max_trials: int, claims: Claims, commands: StudyCommands, stop: Stop) -> None:
+    """Run trials, at most ``max_trials`` at once, until there is nothing left to do or the worker must exit."""
+    next_claim_at = 0.0
+    while True:
+        stop.check_launcher()
+        command = commands.now()
+        stop.set_paused(command.releases_trials)
+        if (
+            command is StudyCommand.WORK
+            and time.monotonic() >= next_claim_at
+            and not _fill(batch, max_trials, claims, stop)
+        ):
+            # Other workers hold the last trials: do not ask for more at every evaluation.
+            next_claim_at = time.monotonic() + IDLE_SECONDS
+        if batch:
+            batch.advance()
+        elif stop.is_set() or command.ends or claims.is_finished():
+            return
+        else:
+            # One of the last trials may still fail or lose its worker.
+            stop.wait(IDLE_SECONDS)
 
 
 def _fill(batch: TrialBatch, max_trials: int, claims: Claims, stop: Stop) -> bool:
@@ -82,7 +95,7 @@ def _fill(batch: TrialBatch, max_trials: int, claims: Claims, stop: Stop) -> boo
 
 def make_context(open_study: OpenStudy, stop: Stop) -> TrialContext:
     """Create the context of the study's trials. Raises SearchError for a wrong version or recording."""
-    check_versions(open_study.spec)
+    check_continuation(open_study.spec)
     check_folder(open_study.checkpoints.folder)
     recording = open_study.recording()
     device = training_device()

@@ -6,30 +6,36 @@ the budget is met exactly.
 """
 
 from collections.abc import Callable, Collection
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 
+from nlb_search.storage.claims.budget import BUDGET_KEY, budget_in, budget_of
 from nlb_search.storage.claims.claim import Claim
+from nlb_search.storage.claims.claim_lock import claim_lock
 from nlb_search.storage.claims.heartbeat import Heartbeat, beat
 from nlb_search.storage.claims.lost_workers import LostWorkers
 from nlb_search.storage.claims.owner import OWNER_KEY, Owner
 from nlb_search.storage.claims.take_over import take_over
 from nlb_search.storage.claims.trial_counts import finished_count, started_count
-from nlb_search.storage.database.locks import exclusive
 from nlb_search.storage.database.retrying import DatabaseRetry
 from nlb_search.storage.database.urls import StorageUrl
 from nlb_search.storage.studies import explain_if_deleted
+from nlb_search.storage.study_attributes import read_attributes
+from nlb_search.storage.study_identity import IDENTITY_KEY, check_attributes
 
 
 @dataclass(frozen=True)
 class Claims:
-    """Claims on the trials of one study, for one worker. ``budget`` is the number of trials to finish."""
+    """Claims on the trials of one study, for one worker.
+
+    ``budget`` is the number of trials to finish with which the study was created.
+    """
 
     url: StorageUrl
     study: optuna.Study
+    identity: str
     budget: int
     make_sampler: Callable[[int], optuna.samplers.BaseSampler]
     """Makes the sampler for a trial, seeded by the trial's number so that no two workers draw the same values."""
@@ -43,14 +49,14 @@ class Claims:
     def is_finished(self) -> bool:
         """Whether the budget is met. Raises StorageError if the study was deleted."""
         with explain_if_deleted(self.study.study_name):
-            return self.retry.call(lambda: finished_count(self.study)) >= self.budget
+            return self.retry.call(lambda: finished_count(self.study) >= budget_of(self.study, self.budget))
 
     def next(self, in_hand: Collection[int] = ()) -> Claim | None:
         """Claim a trial to run, or return None while other workers hold all that are left.
 
         Trials whose worker has died come first; a new trial starts only while finished and running trials together are
         fewer than the budget. ``in_hand`` are the numbers of the trials that the worker is running: beside others, it
-        gets none that may kill its process. Raises StorageError if the study was deleted.
+        gets none that may kill its process. Raises StorageError if the study was deleted, or replaced by another one.
         """
         with explain_if_deleted(self.study.study_name):
             try:
@@ -60,7 +66,11 @@ class Claims:
 
     def _next(self, in_hand: Collection[int]) -> Claim | None:
         with claim_lock(self.url, self.study.study_name):
-            trial = take_over(self.study, self.owner, self.budget, in_hand) or self._new_trial()
+            # Under the lock, which for SQLite also creating a study takes: only SQLite gives an id to a second study.
+            attributes = read_attributes(self.study, IDENTITY_KEY, BUDGET_KEY)
+            check_attributes(self.study, self.identity, attributes)
+            budget = budget_in(attributes, self.budget)
+            trial = take_over(self.study, self.owner, budget, in_hand) or self._new_trial(budget)
             if trial is None:
                 return None
             self.study.sampler = self.make_sampler(trial.number)
@@ -70,11 +80,6 @@ class Claims:
             trial.set_user_attr(OWNER_KEY, self.owner.as_attribute())
             return Claim(self.study, trial, self.owner, self.retry, LostWorkers.of(trial.user_attrs))
 
-    def _new_trial(self) -> optuna.Trial | None:
+    def _new_trial(self, budget: int) -> optuna.Trial | None:
         """A new trial, if the budget allows one."""
-        return self.study.ask() if started_count(self.study) < self.budget else None
-
-
-def claim_lock(url: StorageUrl, name: str) -> AbstractContextManager[None]:
-    """A context in which no other process can claim a trial of the study ``name``."""
-    return exclusive(url, f"claims:{name}")
+        return self.study.ask() if started_count(self.study) < budget else None

@@ -45,7 +45,9 @@ def exclusive(url: StorageUrl, name: str) -> Iterator[None]:
         if url.backend == "mysql":
             _lock_mysql(connection, f"{url.sqlalchemy_url.database}:{name}")
         else:
-            connection.execute(sqlalchemy.text("SELECT pg_advisory_lock(hashtextextended(:name, 0))"), {"name": name})
+            # A lock of the transaction: a pooler such as PgBouncer keeps the session open, and with it its locks.
+            taken = sqlalchemy.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
+            connection.execute(taken, {"name": name})
         yield
         # Fails if the connection, and with it the lock, was lost during the block.
         connection.execute(sqlalchemy.text("SELECT 1"))

@@ -16,8 +16,8 @@ from optuna.storages import BaseStorage, RDBStorage
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
+from nlb_search.storage.database.failures import reason_and_advice
 from nlb_search.storage.database.locks import exclusive
-from nlb_search.storage.database.retrying import reason_of
 from nlb_search.storage.database.trial_cache import TrialCacheStorage
 from nlb_search.storage.database.urls import StorageUrl
 from nlb_search.storage.errors import StorageError
@@ -70,8 +70,9 @@ def open_database(url: StorageUrl) -> BaseStorage:
             heartbeat_interval=HEARTBEAT_SECONDS,
             grace_period=GRACE_SECONDS,
         )
+        _name_in_errors(database.engine, url)
         if url.sqlite_file is not None:
-            _share_sqlite(database)
+            _share_sqlite(database, url.sqlite_file)
     return TrialCacheStorage(database)
 
 
@@ -134,11 +135,23 @@ def _connect_to_read(file: Path) -> sqlite3.Connection:
     )
 
 
-def _share_sqlite(database: RDBStorage) -> None:
+def _name_in_errors(engine: sqlalchemy.Engine, url: StorageUrl) -> None:
+    """Add the storage to the notes of every error: the drivers of SQLite and PostgreSQL do not say which one failed."""
+
+    @sqlalchemy.event.listens_for(engine, "handle_error")
+    def add_note(context: sqlalchemy.ExceptionContext) -> None:
+        if context.sqlalchemy_exception is not None:
+            context.sqlalchemy_exception.add_note(f"the storage {url}")
+
+
+def _share_sqlite(database: RDBStorage, file: Path) -> None:
     """Let several processes write: use a write-ahead log, and transactions that take the write lock at their start.
 
     SQLite has no SELECT FOR UPDATE, so with its default deferred transactions two workers can claim the same trial.
+    Every transaction raises StorageError if the file was removed or replaced: SQLite would go on in the old file,
+    which has no name and disappears with the last process.
     """
+    opened = _identity_of(file)
 
     @sqlalchemy.event.listens_for(database.engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
@@ -152,9 +165,23 @@ def _share_sqlite(database: RDBStorage) -> None:
 
     @sqlalchemy.event.listens_for(database.engine, "begin")
     def begin(connection: sqlalchemy.Connection) -> None:
+        if _identity_of(file) != opened:
+            raise StorageError(
+                f"the database {file} was removed or replaced while it was in use: put it back from where it was moved "
+                "or from a backup, then run `nlb-search resume`; checkpoints are kept"
+            )
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     database.engine.dispose()  # close connections that were opened before the listeners were added
+
+
+def _identity_of(file: Path) -> tuple[int, int] | None:
+    """Device and inode of a file, None if it does not exist."""
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def engine_of(database: BaseStorage) -> sqlalchemy.Engine:
@@ -168,7 +195,7 @@ def _as_storage_error(url: StorageUrl) -> Iterator[None]:
     try:
         yield
     except (SQLAlchemyError, OSError, RuntimeError) as error:
-        raise StorageError(f"cannot open the storage {url}: {reason_of(error)}") from error
+        raise StorageError(f"cannot open the storage {url}: {reason_and_advice(error)}") from error
 
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)

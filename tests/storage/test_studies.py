@@ -15,9 +15,9 @@ def test_study_is_created_once_and_opened_with_its_specification(url: StorageUrl
     database = open_database(url)
     assert make_study(url, database, "first", {"seed": 1}, start={})
     assert not make_study(url, database, "first", {"seed": 2}, start={})
-    study, spec = open_study(open_database(url), "first")
-    assert spec == {"seed": 1}
-    assert study.direction == optuna.study.StudyDirection.MAXIMIZE
+    stored = open_study(open_database(url), "first")
+    assert stored.spec == {"seed": 1}
+    assert stored.study.direction == optuna.study.StudyDirection.MAXIMIZE
     assert study_names(database) == ["first"]
 
 
@@ -32,7 +32,7 @@ def test_six_concurrent_processes_create_one_study(url: StorageUrl) -> None:
     makers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(6)]
     answers = [maker.communicate(timeout=120)[0].strip() for maker in makers]
     assert sorted(answers) == ["False"] * 5 + ["True"]
-    study, _ = open_study(open_database(url), "study")
+    study = open_study(open_database(url), "study").study
     assert len(study.trials) == 1
 
 
@@ -44,9 +44,9 @@ def test_partially_created_study_is_completed(url: StorageUrl) -> None:
         open_study(database, "half")
     assert make_study(url, database, "half", {"seed": 3}, start={"x": 0.5})
     assert is_whole(database, "half")
-    study, spec = open_study(database, "half")
-    assert spec == {"seed": 3}
-    assert len(study.trials) == 1
+    stored = open_study(database, "half")
+    assert stored.spec == {"seed": 3}
+    assert len(stored.study.trials) == 1
 
 
 def test_study_of_another_program_is_unchanged(url: StorageUrl) -> None:

@@ -51,7 +51,7 @@ def _refused(tmp_path: Path, *arguments: str | Path, code: int, says: str) -> No
         (
             ("--dataset", "mc_rtt", *NEW, "--artifacts", "/proc/x"),
             1,
-            "the checkpoint folder /proc/x/study",
+            "the checkpoint folder /proc/x",
         ),
     ],
 )
@@ -116,7 +116,7 @@ def searched(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
         (("launch", "study", "--seed", "5"), "the study 'study' was created with --seed 0, not 5"),
         (
             ("launch", "study", "--trials", "9", "--dataset", "mc_maze"),
-            "--dataset mc_rtt, not mc_maze; with --trials 1",
+            "the study 'study' was created with --dataset mc_rtt, not mc_maze: remove the option",
         ),
         (("launch", "study", "--arch", "rnnf"), "--arch 'FF -> exp', not 'GRU(2) -> FF -> exp'"),
         (("export-best", "study", "--out", "no/such/folder/x.h5"), "the folder no/such/folder does not exist"),

@@ -68,7 +68,7 @@ def test_password_is_not_stored(
     assert launched.code == 0, launched.err
     assert SECRET not in launched.out + launched.err
     database = open_database(parse_url(f"postgresql://lab:{SECRET}{address}"))
-    study, _ = open_study(database, "study")
+    study = open_study(database, "study").study
     (trial,) = study.trials
     kept = (study.user_attrs, database.get_study_system_attrs(study._study_id), trial, trial.system_attrs)
     assert SECRET not in str(kept)

@@ -16,7 +16,9 @@ def _printed(epochs: int, best_epoch: int) -> str:
     best = BestTrial(0, 0.25, {"lr": 0.01}, {"best_epoch": best_epoch})
     states = {"running": 0, "complete": 1, "pruned": 0, "fail": 0, "waiting": 0}
     spec = spec_of(epochs=epochs)
-    status = StudyStatus("study", spec, states, best, {spec.architectures[0]: best}, (), (), StudyCommand.WORK)
+    status = StudyStatus(
+        "study", spec, spec.trials, states, best, {spec.architectures[0]: best}, (), (), StudyCommand.WORK
+    )
     console = Console(file=io.StringIO(), width=300)
     console.print(report(status, Ties(())))
     assert isinstance(console.file, io.StringIO)

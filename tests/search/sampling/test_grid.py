@@ -99,9 +99,10 @@ def test_huge_grid_is_not_enumerated() -> None:
 
 def _claims(url: StorageUrl, spec: SearchSpec) -> Claims:
     """The study as one worker opens it."""
-    study, _ = open_study(open_database(url), "study")
-    study.pruner = HyperbandPruner(min_resource=1, max_resource=9)
-    return Claims(url, study, spec.trials, partial(make_sampler, spec.sampling), DatabaseRetry(threading.Event()))
+    stored = open_study(open_database(url), "study")
+    stored.study.pruner = HyperbandPruner(min_resource=1, max_resource=9)
+    sampler, retry = partial(make_sampler, spec.sampling), DatabaseRetry(threading.Event())
+    return Claims(url, stored.study, stored.identity, spec.trials, sampler, retry)
 
 
 def test_two_workers_visit_every_combination_once_despite_failures(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ class Search:
 
     def __init__(self, folder: Path) -> None:
         locations = Locations(parse_url("sqlite:///none.db"), folder, folder)
-        self.study = OpenStudy(locations, optuna.create_study(direction="maximize"), SPEC)
+        self.study = OpenStudy(locations, optuna.create_study(direction="maximize"), SPEC, "study")
         self.rng = np.random.default_rng(0)
         self.gain_B = self.rng.normal(6, 3, size=60)
 

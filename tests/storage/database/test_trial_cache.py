@@ -23,7 +23,7 @@ STATES = [states for n in range(1, 6) for states in combinations(TrialState, n)]
 def study(url: StorageUrl) -> optuna.Study:
     database = open_database(url)
     make_study(url, database, "study", spec={}, start={})
-    return open_study(database, "study")[0]
+    return open_study(database, "study").study
 
 
 def _another_process(url: StorageUrl) -> optuna.Study:
