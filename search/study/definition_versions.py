@@ -1,6 +1,7 @@
 """What a study's networks, training and sampling mean, as numbers that a version of the package shares with others.
 
-A study can be continued by every version of the package with the same numbers, whatever its own version is.
+A study can be continued by every version of the package with the same numbers for networks and training, whatever its
+own version is.
 """
 
 from typing import Any
@@ -14,7 +15,9 @@ TRAINING_VERSION = 1
 """Raise it if the same settings, seed and counts give another trained network than before."""
 
 SAMPLING_VERSION = 2
-"""Raise it if a study with the same trials is given other settings, or prunes other trials, than before."""
+"""Raise it if a study with the same trials is given other settings, or prunes other trials, than before. A study of
+another number continues with a warning.
+"""
 
 
 class DefinitionVersions(BaseModel):

@@ -1,5 +1,6 @@
 """The specification of a search: everything that a worker needs, stored in the study itself."""
 
+import logging
 import platform
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -17,6 +18,8 @@ from nlb_search.search.study.definition_versions import (
     stored_definitions,
     versions_of_definitions,
 )
+
+_log = logging.getLogger(__name__)
 
 
 class SearchSpec(BaseModel):
@@ -91,10 +94,18 @@ def read_specification(stored: dict[str, Any]) -> SearchSpec:
 
 
 def check_continuation(spec: SearchSpec) -> None:
-    """Raise SearchError if trials would be sampled or trained differently from the study's."""
+    """Raise SearchError if trials would be trained differently from the study's, and warn if only sampled differently.
+
+    Trials that were sampled or pruned differently can still be compared.
+    """
     check_training(spec)
     if spec.definitions.sampling != versions_of_definitions().sampling:
-        raise _other_definition(spec, "sampling", "its trials can be exported; to continue it, ")
+        _log.warning(
+            "the study was created with nlb-search %s, and %s samples and prunes trials differently: "
+            "it continues with the new definition",
+            spec.versions["nlb-search"],
+            versions_here()["nlb-search"],
+        )
     created_with, here = spec.versions["optuna"], versions_here()["optuna"]
     if created_with != here:
         raise SearchError(

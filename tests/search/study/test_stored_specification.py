@@ -60,7 +60,6 @@ def test_study_of_an_unknown_earlier_version_is_not_continued(recordings: Path, 
 @pytest.mark.parametrize(
     ("raised", "possible"),
     [
-        ("SAMPLING_VERSION", {"val", "test"}),
         ("TRAINING_VERSION", {"val"}),
         ("NETWORK_VERSION", set()),
     ],
@@ -83,3 +82,12 @@ def test_raised_number_refuses_what_it_changes(
         )
         assert (exported.code == 0) == (phase in possible), exported.err
         assert (tmp_path / f"{phase}.h5").exists() == (phase in possible)
+
+
+def test_study_that_was_sampled_differently_is_continued_with_a_warning(
+    recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    _create_as_0_4_0(recordings, tmp_path)
+    monkeypatch.setattr(nlb_search.search.study.definition_versions, "SAMPLING_VERSION", 1000)
+    assert _call("worker", recordings=recordings, folder=tmp_path).code == 0
+    assert "samples and prunes trials differently" in caplog.text
