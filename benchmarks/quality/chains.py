@@ -22,7 +22,8 @@ from nlb_search.models.scoring.smoothing_baseline import smoothed_rates
 from nlb_search.search.recording_tensors import heldin_of
 from nlb_search.search.study.creation import StudyRequest
 from nlb_search.search.study.open_study import OpenStudy
-from nlb_search.search.study.status import complete_trials, study_status
+from nlb_search.search.study.status import study_status
+from nlb_search.search.study.trial_scores import complete_trials
 from nlb_search.search.submission.evaluation import evaluate_submission
 from nlb_search.search.submission.export import export_best
 from nlb_search.search.submission.option_values import Phase

@@ -35,9 +35,9 @@ from nlb_search.models.architecture.network import predict
 from nlb_search.models.scoring.bits_per_spike import bits_per_spike
 from nlb_search.models.tensors import Counts, with_nan
 from nlb_search.search.recording_tensors import counts_of
+from nlb_search.search.scoring.saved_networks import trials_with_networks
 from nlb_search.search.study.creation import StudyRequest, create_or_open
 from nlb_search.search.study.open_study import Locations, OpenStudy
-from nlb_search.search.study.status import trials_with_networks
 from nlb_search.search.submission.ensemble_selection import select_ensemble
 from nlb_search.search.submission.finalists import load_finalist
 from nlb_search.search.submission.refit import RefitOptions, refit

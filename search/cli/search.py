@@ -32,6 +32,14 @@ def launch(
         int | None,
         typer.Option(min=1, help="Number of trials to finish. A larger number raises the budget of an existing study."),
     ] = None,
+    until_flat: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            metavar="GAIN",
+            help="End the search before --trials if as many trials again are expected to gain less co-bps than this.",
+        ),
+    ] = None,
     hours: options.Hours = None,
     workers: options.LaunchWorkers = None,
     gpus: options.Gpus = "all",
@@ -78,6 +86,7 @@ def launch(
         dataset=dataset,
         architectures=options.chains(arch) or None,
         trials=trials,
+        until_flat=until_flat,
         epochs=epochs,
         space=None if space is None else named_space(space),
         sampler=sampler,

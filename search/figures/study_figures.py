@@ -13,7 +13,7 @@ from nlb_search.search.figures.study_table import metrics_as_text
 from nlb_search.search.sampling.ranges import settings_of_parameters
 from nlb_search.search.scoring.ties import find_ties
 from nlb_search.search.study.open_study import OpenStudy
-from nlb_search.search.study.status import complete_trials
+from nlb_search.search.study.trial_scores import complete_trials
 from nlb_search.storage.atomic_files import whole_file
 
 _COMPLETE, _PRUNED, _TIE, _BEST = "#1f77b4", "#b0b0b0", "#ff7f0e", "#d62728"

@@ -41,7 +41,7 @@ def report(status: StudyStatus, ties: Ties) -> Table:
         for name, value in (facts | settings_of_parameters(status.best.params)).items():
             table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
         if status.expected_gain is not None:
-            table.add_row("more trials", _more_trials(status.finished, status.expected_gain))
+            table.add_row("more trials", _more_trials(status, status.expected_gain))
         if status.best_near_last_epoch:
             table.add_row("training", _longer(status.spec.epochs))
     for row in _chains_as_text(status):
@@ -54,8 +54,11 @@ def report(status: StudyStatus, ties: Ties) -> Table:
     return table
 
 
-def _more_trials(n_trials: int, gain: float) -> str:
-    return f"as many again ({n_trials}) are expected to increase the best co-bps by about {gain:.4f} on val"
+def _more_trials(status: StudyStatus, gain: float) -> str:
+    until = f": less than --until-flat {status.spec.until_flat:g}, so the search ends" if status.is_flat else ""
+    return (
+        f"as many again ({status.finished}) are expected to increase the best co-bps by about {gain:.4f} on val{until}"
+    )
 
 
 def _longer(epochs: int) -> str:

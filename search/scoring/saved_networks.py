@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 from nlb_search.search.errors import SearchError
 from nlb_search.search.scoring.bootstrap import Array
 from nlb_search.search.study.open_study import OpenStudy
-from nlb_search.search.study.status import network_score
+from nlb_search.search.study.trial_scores import network_score
 from nlb_search.storage.checkpoints import Checkpoint, load_arrays, load_checkpoint, save_checkpoint
 
 if TYPE_CHECKING:
@@ -92,3 +92,14 @@ def remove_unused_checkpoints(study: OpenStudy) -> None:
             study.checkpoints.forget(trial.number)
         elif trial.state.is_finished():
             study.checkpoints.forget_running(trial.number)
+
+
+def trials_with_networks(open_study: OpenStudy) -> list[FrozenTrial]:
+    """The complete trials, and the pruned ones whose best network was saved; highest score of a network first."""
+    trials = open_study.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+    saved = [
+        trial
+        for trial in trials
+        if trial.state == TrialState.COMPLETE or open_study.checkpoints.best(trial.number).exists()
+    ]
+    return sorted(saved, key=lambda trial: -network_score(trial))

@@ -8,7 +8,7 @@ from nlb_search.search.errors import SearchError
 from nlb_search.search.scoring.bootstrap import Array, differ_significantly, resampled_co_bps
 from nlb_search.search.scoring.saved_networks import load_gains
 from nlb_search.search.study.open_study import OpenStudy
-from nlb_search.search.study.status import complete_trials
+from nlb_search.search.study.trial_scores import complete_trials
 from nlb_search.storage.errors import StorageError
 
 MAX_NAMED = 5

@@ -41,6 +41,7 @@ class StudyRequest:
     dataset: str | None = None
     architectures: tuple[str, ...] | None = None
     trials: int | None = None
+    until_flat: float | None = None
     epochs: int | None = None
     space: NamedSpace | None = None
     sampler: SamplerName | None = None
@@ -89,6 +90,7 @@ def create_or_open(locations: Locations, name: str, request: StudyRequest) -> Op
         sampler=request.sampler or "tpe",
         pruner=request.pruner or "halving",
         trials=request.trials,
+        until_flat=request.until_flat,
         epochs=epochs,
         evaluate_every=math.ceil(epochs / EVALUATIONS),
         batch_size=BATCH_SIZE,

@@ -15,6 +15,7 @@ OPTION_OF_FIELD: dict[str, str] = {
     "sampler": "--sampler",
     "pruner": "--pruner",
     "trials": "--trials",
+    "until_flat": "--until-flat",
     "epochs": "--epochs",
     "seed": "--seed",
 }

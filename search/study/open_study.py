@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from nlb_search.search.errors import SearchError
 from nlb_search.search.sampling.pruners import make_pruner
+from nlb_search.search.study.expected_gain import is_flat
 from nlb_search.search.study.specification import SearchSpec, read_specification
 from nlb_search.storage.checkpoints import Checkpoints, study_folder
 from nlb_search.storage.claims.budget import budget_of, change_budget
@@ -87,8 +88,15 @@ class OpenStudy:
         """Claims on the study's trials, which are shared with other workers."""
         from nlb_search.search.sampling.samplers import make_sampler  # imports torch, which takes seconds
 
-        sampler = partial(make_sampler, self.spec.sampling)
-        return Claims(self.locations.url, self.study, self.identity, self.spec.trials, sampler, retry)
+        return Claims(
+            self.locations.url,
+            self.study,
+            self.identity,
+            self.spec.trials,
+            partial(make_sampler, self.spec.sampling),
+            retry,
+            partial(is_flat, threshold=self.spec.until_flat),
+        )
 
     def recording(self) -> "Recording":
         """Open the study's recording. Raises SearchError if the files have moved, or have another content."""

@@ -27,7 +27,8 @@ class SearchSpec(BaseModel):
 
     ``content_hash`` is that of the recording's files. ``recording`` holds the settings for reading your own recording
     and is None for a dataset of the benchmark. ``trials`` is the initial budget, the number of trials to finish;
-    ``OpenStudy.budget`` is the present one. ``epochs`` is the maximum number of epochs per trial, in batches of
+    ``OpenStudy.budget`` is the present one. The search ends earlier if as many trials again are expected to increase
+    the best co-bps by less than ``until_flat``. ``epochs`` is the maximum number of epochs per trial, in batches of
     ``batch_size`` trials, with an evaluation every ``evaluate_every`` epochs. ``seed`` is the random seed of sampler,
     masks and weights. ``versions`` are those of the packages that determine a score, and of the dandiset if the
     recording was fetched from DANDI; ``definitions`` decide which versions of the package can continue the study.
@@ -45,6 +46,7 @@ class SearchSpec(BaseModel):
     sampler: SamplerName
     pruner: PrunerName
     trials: int = Field(gt=0)
+    until_flat: float | None = Field(default=None, ge=0)
     epochs: int = Field(gt=0)
     evaluate_every: int = Field(gt=0)
     batch_size: int = Field(gt=0)

@@ -4,12 +4,12 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from nlb_search.search.study.expected_gain import expected_gain
+from nlb_search.search.study.expected_gain import expected_gain_of, is_flat
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.specification import SearchSpec
+from nlb_search.search.study.trial_scores import score_of
 from nlb_search.storage.claims.budget import budget_in
 from nlb_search.storage.claims.claim import FAILURE_KEY
 from nlb_search.storage.claims.heartbeat import silent_trials
@@ -47,7 +47,8 @@ class StudyStatus:
 
     ``budget`` is the number of trials to finish. ``states`` is the number of trials by state, in lower case.
     ``best_of_chains`` is the best complete trial of each chain, or None. ``expected_gain`` is the expected increase of
-    the best co-bps by as many trials again, or None if there are too few to say.
+    the best co-bps by as many trials again, or None if there are too few to say; ``is_flat`` says whether it is below
+    the specification's ``until_flat``.
     """
 
     study: str
@@ -57,6 +58,7 @@ class StudyStatus:
     best: BestTrial | None
     best_of_chains: dict[str, BestTrial | None]
     expected_gain: float | None
+    is_flat: bool
     workers: tuple[WorkerAt, ...]
     failures: tuple[str, ...]
     command: StudyCommand
@@ -68,8 +70,8 @@ class StudyStatus:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the budget is met."""
-        return self.finished >= self.budget
+        """Whether the budget is met, or the search ended earlier because no more gain is expected."""
+        return self.finished >= self.budget or (self.is_flat and not self.states["running"])
 
     @property
     def best_near_last_epoch(self) -> bool:
@@ -117,6 +119,7 @@ def study_status(open_study: OpenStudy) -> StudyStatus:
             for chain in open_study.spec.architectures
         },
         expected_gain=expected_gain_of(trials),
+        is_flat=is_flat(trials, open_study.spec.until_flat),
         workers=tuple(_worker_at(trial, silent) for trial in running),
         failures=tuple(
             trial.user_attrs[FAILURE_KEY]
@@ -127,47 +130,14 @@ def study_status(open_study: OpenStudy) -> StudyStatus:
     )
 
 
-def complete_trials(study: optuna.Study) -> list[FrozenTrial]:
-    """The study's complete trials, best first; trials with equal scores are in order of their numbers."""
-    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    return sorted(trials, key=lambda trial: -_score(trial))
-
-
-def trials_with_networks(open_study: OpenStudy) -> list[FrozenTrial]:
-    """The complete trials, and the pruned ones whose best network was saved; highest score of a network first."""
-    trials = open_study.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
-    saved = [
-        trial
-        for trial in trials
-        if trial.state == TrialState.COMPLETE or open_study.checkpoints.best(trial.number).exists()
-    ]
-    return sorted(saved, key=lambda trial: -network_score(trial))
-
-
-def network_score(trial: FrozenTrial) -> float:
-    """co-bps on val of the best network of a complete or pruned trial, at its best evaluation."""
-    return _score(trial) if trial.state == TrialState.COMPLETE else max(trial.intermediate_values.values())
-
-
-def expected_gain_of(trials: list[FrozenTrial]) -> float | None:
-    """Expected increase of the best co-bps by as many finished trials again, or None if there are too few to say."""
-    scores = [network_score(trial) for trial in trials if trial.state in FINISHED and trial.intermediate_values]
-    return expected_gain(scores, len(scores))
-
-
 def best_of(trials: list[FrozenTrial]) -> BestTrial | None:
     """The best complete trial, or None if there is none."""
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     if not complete:
         return None
-    best = max(complete, key=_score)
+    best = max(complete, key=score_of)
     attrs = {key: value for key, value in best.user_attrs.items() if key != OWNER_KEY}
-    return BestTrial(best.number, _score(best), best.params, attrs)
-
-
-def _score(trial: FrozenTrial) -> float:
-    assert trial.value is not None  # a complete trial has one
-    return trial.value
+    return BestTrial(best.number, score_of(best), best.params, attrs)
 
 
 def _worker_at(trial: FrozenTrial, silent: frozenset[int]) -> WorkerAt:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import FrozenTrial
 
 from nlb_search.storage.claims.budget import BUDGET_KEY, budget_in, budget_of
 from nlb_search.storage.claims.claim import Claim
@@ -18,7 +19,7 @@ from nlb_search.storage.claims.heartbeat import Heartbeat, beat
 from nlb_search.storage.claims.lost_workers import LostWorkers
 from nlb_search.storage.claims.owner import OWNER_KEY, Owner
 from nlb_search.storage.claims.take_over import take_over
-from nlb_search.storage.claims.trial_counts import finished_count, started_count
+from nlb_search.storage.claims.trial_counts import FINISHED, finished_count, started_count
 from nlb_search.storage.database.retrying import DatabaseRetry
 from nlb_search.storage.database.urls import StorageUrl
 from nlb_search.storage.studies import explain_if_deleted
@@ -30,7 +31,8 @@ from nlb_search.storage.study_identity import IDENTITY_KEY, check_attributes
 class Claims:
     """Claims on the trials of one study, for one worker.
 
-    ``budget`` is the number of trials to finish with which the study was created.
+    ``budget`` is the number of trials to finish with which the study was created. ``needs_no_more`` says, from the
+    finished trials, whether the search ends before the budget is met.
     """
 
     url: StorageUrl
@@ -40,6 +42,7 @@ class Claims:
     make_sampler: Callable[[int], optuna.samplers.BaseSampler]
     """Makes the sampler for a trial, seeded by the trial's number so that no two workers draw the same values."""
     retry: DatabaseRetry
+    needs_no_more: Callable[[list[FrozenTrial]], bool] = lambda _finished: False
     owner: Owner = field(default_factory=Owner.new)
 
     def heartbeat(self) -> Heartbeat:
@@ -47,9 +50,21 @@ class Claims:
         return Heartbeat(self.study)
 
     def is_finished(self) -> bool:
-        """Whether the budget is met. Raises StorageError if the study was deleted."""
+        """Whether the budget is met, or no trial is running and no more are needed.
+
+        Raises StorageError if the study was deleted.
+        """
         with explain_if_deleted(self.study.study_name):
-            return self.retry.call(lambda: finished_count(self.study) >= budget_of(self.study, self.budget))
+            return self.retry.call(self._is_finished)
+
+    def _is_finished(self) -> bool:
+        finished = finished_count(self.study)
+        if finished >= budget_of(self.study, self.budget):
+            return True
+        return finished == started_count(self.study) and self._has_enough()
+
+    def _has_enough(self) -> bool:
+        return self.needs_no_more(self.study.get_trials(deepcopy=False, states=FINISHED))
 
     def next(self, in_hand: Collection[int] = ()) -> Claim | None:
         """Claim a trial to run, or return None while other workers hold all that are left.
@@ -81,5 +96,5 @@ class Claims:
             return Claim(self.study, trial, self.owner, self.retry, LostWorkers.of(trial.user_attrs))
 
     def _new_trial(self, budget: int) -> optuna.Trial | None:
-        """A new trial, if the budget allows one."""
-        return self.study.ask() if started_count(self.study) < budget else None
+        """A new trial, if the budget allows one and more are needed."""
+        return self.study.ask() if started_count(self.study) < budget and not self._has_enough() else None

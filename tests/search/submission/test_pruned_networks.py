@@ -7,8 +7,9 @@ import pytest
 from command import call, search
 from optuna.trial import TrialState
 
+from nlb_search.search.scoring.saved_networks import trials_with_networks
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
-from nlb_search.search.study.status import network_score, trials_with_networks
+from nlb_search.search.study.trial_scores import network_score
 from nlb_search.storage.database.urls import parse_url
 
 

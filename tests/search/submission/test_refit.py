@@ -12,7 +12,7 @@ from nlb_search.models.errors import DivergedError, InterruptedTrainingError
 from nlb_search.search.launching.slots import Slot
 from nlb_search.search.study.creation import StudyRequest, create_or_open
 from nlb_search.search.study.open_study import Locations, OpenStudy
-from nlb_search.search.study.status import complete_trials
+from nlb_search.search.study.trial_scores import complete_trials
 from nlb_search.search.submission.finalists import Finalist, load_finalist
 from nlb_search.search.submission.refit import RefitOptions, refit
 from nlb_search.search.submission.refit_job import RefitJob
