@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -42,10 +42,12 @@ def check_name(name: str) -> None:
         )
 
 
-def make_study(url: StorageUrl, database: BaseStorage, name: str, spec: dict[str, Any], start: dict[str, Any]) -> bool:
+def make_study(
+    url: StorageUrl, database: BaseStorage, name: str, spec: dict[str, Any], starts: Sequence[dict[str, Any]]
+) -> bool:
     """Create the study ``name`` with its specification unless it exists. Returns whether this call created it.
 
-    ``start`` holds the parameters of the first trial; if it is empty, the sampler chooses them. If several processes
+    ``starts`` are the parameters of the first trials; the sampler chooses those of the others. If several processes
     call this at once, one creates the study and the others wait until it is complete. Raises StorageError if the name
     is not valid.
     """
@@ -58,7 +60,7 @@ def make_study(url: StorageUrl, database: BaseStorage, name: str, spec: dict[str
         else:
             study = optuna.create_study(study_name=name, storage=database, direction="maximize")
             study.set_metric_names([SCORE])
-        if start and not study.get_trials(deepcopy=False):
+        for start in starts[len(study.get_trials(deepcopy=False)) :]:
             study.enqueue_trial(start)
         study.set_user_attr(IDENTITY_KEY, new_identity(name))
         # Last, because it marks the study as complete: a process that finds no specification continues from here.

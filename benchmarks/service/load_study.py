@@ -55,7 +55,7 @@ def score(rng: random.Random, evaluation: int) -> float:
 def make(locations: Locations, name: str, finished: int) -> None:
     """Create a study with ``finished`` finished trials, 60% complete and the others pruned, in a few SQL statements."""
     database = open_database(locations.url)
-    make_study(locations.url, database, name, SPEC.model_dump(mode="json"), {})
+    make_study(locations.url, database, name, SPEC.model_dump(mode="json"), [])
     study_id = optuna.load_study(study_name=name, storage=database)._study_id
     trials = _trials(finished)
     engine = sqlalchemy.create_engine(locations.url.sqlalchemy_url)

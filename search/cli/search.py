@@ -67,6 +67,10 @@ def launch(
     pruner: Annotated[
         PrunerName | None, typer.Option(show_default="halving", help="Pruner that stops unpromising trials.")
     ] = None,
+    like: Annotated[
+        str | None,
+        typer.Option(metavar="STUDY", help="Study in the same storage whose best settings are tried first."),
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, show_default="0", help="Random seed.")] = None,
     bin_size: options.BinSize = None,
     recording: options.RecordingFile = None,
@@ -91,6 +95,7 @@ def launch(
         space=None if space is None else named_space(space),
         sampler=sampler,
         pruner=pruner,
+        like=like,
         seed=seed,
         bin_ms=bin_size,
         recording=None if recording is None else read_settings(recording),

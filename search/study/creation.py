@@ -21,8 +21,9 @@ from nlb_search.search.recording_tensors import largest_count, sizes_of
 from nlb_search.search.sampling.ranges import NamedSpace
 from nlb_search.search.sampling.samplers import check_sampler
 from nlb_search.search.sampling.sampling_settings import PrunerName, SamplerName
-from nlb_search.search.sampling.space import SPACES, space_for, start_parameters
+from nlb_search.search.sampling.space import SPACES, space_for
 from nlb_search.search.study.differences import OPTION_OF_FIELD, differences, recording_differences, space_differences
+from nlb_search.search.study.first_trials import first_trials
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
 from nlb_search.search.study.recording_place import remember_place
 from nlb_search.search.study.specification import SearchSpec, versions_here
@@ -36,7 +37,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class StudyRequest:
-    """The options of ``launch`` about the study; None for those not given. Architectures are canonical chains."""
+    """The options of ``launch`` about the study; None for those not given. Architectures are canonical chains.
+
+    ``like`` is the name of a study in the same storage.
+    """
 
     dataset: str | None = None
     architectures: tuple[str, ...] | None = None
@@ -46,6 +50,7 @@ class StudyRequest:
     space: NamedSpace | None = None
     sampler: SamplerName | None = None
     pruner: PrunerName | None = None
+    like: str | None = None
     seed: int | None = None
     bin_ms: int | None = None
     recording: RecordingSettings | None = None
@@ -73,6 +78,7 @@ def create_or_open(locations: Locations, name: str, request: StudyRequest) -> Op
             OPTION_OF_FIELD[field] for field in ("dataset", "architectures", "trials") if field not in request.given
         ]
         raise UsageError(f"there is no study '{name}' yet: give {', '.join(missing)} to create it")
+    like = None if request.like is None else open_named_study(locations, request.like)
     recording = open_recording(request.dataset, locations.data, request.bin_ms or 5, settings=request.recording)
     chains = [parse_chain(text) for text in request.architectures]
     for chain in chains:
@@ -89,6 +95,7 @@ def create_or_open(locations: Locations, name: str, request: StudyRequest) -> Op
         space=space_for(space, chains),
         sampler=request.sampler or "tpe",
         pruner=request.pruner or "halving",
+        like=request.like,
         trials=request.trials,
         until_flat=request.until_flat,
         epochs=epochs,
@@ -104,9 +111,7 @@ def create_or_open(locations: Locations, name: str, request: StudyRequest) -> Op
         _log.warning("there are no test trials: only --phase val can be exported")
     check_folder(locations.artifacts)
     database = open_database(locations.url)
-    # With a grid, a first trial with default settings would repeat one of its combinations.
-    start = {} if spec.sampler == "grid" else start_parameters(spec.space, spec.architectures)
-    make_study(locations.url, database, name, spec.model_dump(mode="json"), start)
+    make_study(locations.url, database, name, spec.model_dump(mode="json"), first_trials(spec, like))
     study = _join(locations, name, request)
     check_folder(study.checkpoints.folder)
     if study.spec.content_hash == recording.content_hash:  # another process may have created the study

@@ -14,6 +14,7 @@ OPTION_OF_FIELD: dict[str, str] = {
     "architectures": "--arch",
     "sampler": "--sampler",
     "pruner": "--pruner",
+    "like": "--like",
     "trials": "--trials",
     "until_flat": "--until-flat",
     "epochs": "--epochs",

@@ -26,12 +26,13 @@ class SearchSpec(BaseModel):
     """What a study searches, on which recording, and for how long. Stored as JSON when it is created; never changed.
 
     ``content_hash`` is that of the recording's files. ``recording`` holds the settings for reading your own recording
-    and is None for a dataset of the benchmark. ``trials`` is the initial budget, the number of trials to finish;
-    ``OpenStudy.budget`` is the present one. The search ends earlier if as many trials again are expected to increase
-    the best co-bps by less than ``until_flat``. ``epochs`` is the maximum number of epochs per trial, in batches of
-    ``batch_size`` trials, with an evaluation every ``evaluate_every`` epochs. ``seed`` is the random seed of sampler,
-    masks and weights. ``versions`` are those of the packages that determine a score, and of the dandiset if the
-    recording was fetched from DANDI; ``definitions`` decide which versions of the package can continue the study.
+    and is None for a dataset of the benchmark. ``like`` is the study whose best settings are tried first. ``trials`` is
+    the initial budget, the number of trials to finish; ``OpenStudy.budget`` is the present one. The search ends earlier
+    if as many trials again are expected to increase the best co-bps by less than ``until_flat``. ``epochs`` is the
+    maximum number of epochs per trial, in batches of ``batch_size`` trials, with an evaluation every ``evaluate_every``
+    epochs. ``seed`` is the random seed of sampler, masks and weights. ``versions`` are those of the packages that
+    determine a score, and of the dandiset if the recording was fetched from DANDI; ``definitions`` decide which
+    versions of the package can continue the study.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +46,7 @@ class SearchSpec(BaseModel):
     space: Space
     sampler: SamplerName
     pruner: PrunerName
+    like: str | None = None
     trials: int = Field(gt=0)
     until_flat: float | None = Field(default=None, ge=0)
     epochs: int = Field(gt=0)

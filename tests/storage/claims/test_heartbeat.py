@@ -19,7 +19,7 @@ from nlb_search.storage.studies import make_study
 @pytest.fixture
 def claims(url: StorageUrl, monkeypatch: pytest.MonkeyPatch) -> Claims:
     monkeypatch.setattr(nlb_search.storage.claims.heartbeat, "HEARTBEAT_SECONDS", 0.05)
-    make_study(url, open_database(url), "study", spec={}, start={})
+    make_study(url, open_database(url), "study", spec={}, starts=[])
     return claims_of(url.with_password, "study", budget=3)
 
 

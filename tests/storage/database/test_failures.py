@@ -25,7 +25,7 @@ def file(tmp_path: Path) -> Path:
     """A SQLite file with a study."""
     file = tmp_path / "nlb-search.db"
     url = parse_url(f"sqlite:///{file}")
-    make_study(url, open_database(url), "study", {}, start={"x": 1.0})
+    make_study(url, open_database(url), "study", {}, starts=[{"x": 1.0}])
     return file
 
 

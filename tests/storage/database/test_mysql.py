@@ -102,7 +102,7 @@ def url(server: MariaDB) -> StorageUrl:
 
 
 def test_two_processes_meet_budget_exactly(url: StorageUrl) -> None:
-    make_study(url, open_database(url), "study", spec={}, start={})
+    make_study(url, open_database(url), "study", spec={}, starts=[])
     command = [sys.executable, str(CLAIMANT), url.with_password, "study", "12", "work"]
     processes = [subprocess.Popen([*command, str(seed)]) for seed in range(2)]
     assert [process.wait(timeout=120) for process in processes] == [0, 0]
@@ -117,7 +117,7 @@ def test_two_processes_meet_budget_exactly(url: StorageUrl) -> None:
 def test_work_continues_after_server_restart(
     server: MariaDB, url: StorageUrl, caplog: pytest.LogCaptureFixture
 ) -> None:
-    make_study(url, open_database(url), "restarted", spec={}, start={})
+    make_study(url, open_database(url), "restarted", spec={}, starts=[])
     claims = claims_of(url.with_password, "restarted", budget=5)
     claim = claims.next()
     assert claim is not None

@@ -39,7 +39,7 @@ def test_another_user_can_read_with_and_without_worker(url: StorageUrl, tmp_path
     file = url.sqlite_file
     assert file is not None
     database = open_database(url)
-    make_study(url, database, "first", {}, start={})
+    make_study(url, database, "first", {}, starts=[])
     database.remove_session()
     database._backend.engine.dispose()  # type: ignore[attr-defined]
     assert not file.with_name(f"{file.name}-wal").exists(), "the last to leave puts the log away"
@@ -54,7 +54,7 @@ def test_another_user_can_read_with_and_without_worker(url: StorageUrl, tmp_path
 
         assert seen() == "['first']"
         worker = open_database(url)
-        make_study(url, worker, "second", {}, start={})
+        make_study(url, worker, "second", {}, starts=[])
         assert seen() == "['first', 'second']"
         reader.stdin.close()
         assert reader.wait(timeout=30) == 0

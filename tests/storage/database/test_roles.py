@@ -54,7 +54,7 @@ def _refused(url: StorageUrl, statement: str) -> str:
 def test_worker_role_searches_but_cannot_change_tables(url_of: Callable[[str], StorageUrl]) -> None:
     url = url_of("nlb_worker")
     database = open_database(url)
-    make_study(url, database, "searched", {}, start={"x": 0.5})
+    make_study(url, database, "searched", {}, starts=[{"x": 0.5}])
     stored = open_study(database, "searched")
     claims = Claims(url, stored.study, stored.identity, 3, RandomSampler, DatabaseRetry(threading.Event()))
     with claims.heartbeat() as heartbeat:
@@ -75,7 +75,7 @@ def test_worker_role_searches_but_cannot_change_tables(url_of: Callable[[str], S
 
 def test_reader_role_is_read_only(url_of: Callable[[str], StorageUrl]) -> None:
     worker, reader = url_of("nlb_worker"), url_of("nlb_reader")
-    make_study(worker, open_database(worker), "seen", {"seed": 1}, start={"x": 0.5})
+    make_study(worker, open_database(worker), "seen", {"seed": 1}, starts=[{"x": 0.5}])
     shown = open_for_reading(reader)
     (study_id,) = (study._study_id for study in shown.get_all_studies() if study.study_name == "seen")
     assert len(shown.get_all_trials(study_id)) == 1

@@ -22,7 +22,7 @@ STATES = [states for n in range(1, 6) for states in combinations(TrialState, n)]
 @pytest.fixture
 def study(url: StorageUrl) -> optuna.Study:
     database = open_database(url)
-    make_study(url, database, "study", spec={}, start={})
+    make_study(url, database, "study", spec={}, starts=[])
     return open_study(database, "study").study
 
 
