@@ -17,7 +17,7 @@ from nlb_search.models.tensors import UNKNOWN, Counts
 from nlb_search.search.recording_tensors import sizes_of
 
 BENCHMARK_RECORDINGS = (
-    Synthetic("mc_rtt", neurons=80, trials=500),
+    Synthetic("mc_rtt", neurons=50, trials=250, bin_ms=20),
     Synthetic("mc_maze_small", neurons=50, trials=200, bin_ms=20),
     Synthetic("area2_bump", neurons=40, trials=240, bin_ms=20),
 )
