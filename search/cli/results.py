@@ -50,7 +50,11 @@ def rescore(
 
 def export_best(
     study: Annotated[list[str], typer.Argument(metavar="STUDY...", help="Studies, each of a different dataset.")],
-    out: Annotated[Path, typer.Option(help="Submission file to write.")],
+    out: Annotated[Path | None, typer.Option(metavar="FILE.h5", help="Submission file to write.")] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="New folder for the networks, to be used with `predict` or load_model."),
+    ] = None,
     phase: Annotated[
         Phase, typer.Option(help="Split to predict. For test, the model is trained again on train + val.")
     ] = "val",
@@ -77,19 +81,24 @@ def export_best(
     data: options.StudyData = None,
     artifacts: options.Artifacts = None,
 ) -> None:
-    """Write the rates of the best trial, or of an ensemble, as a submission file."""
+    """Write the best trial, or an ensemble, as a submission file of its rates, as a model to use, or both."""
     from nlb_search.search.study.open_study import open_named_study
     from nlb_search.search.submission.export import export_best as export
     from nlb_search.search.submission.selection import Selection
 
     locations = options.locations(storage, data, artifacts)
+    if out is None and model is None:
+        raise UsageError("nothing to write: give --out FILE.h5, --model DIR or both")
     if trial is not None and (ensemble != "1" or arch or by != "val"):
         raise UsageError("--trial names one trial: remove --ensemble, --arch and --by")
     if seeds > 1 and phase == "val":
         raise UsageError("--seeds needs --phase test: in phase val, the networks of the search are used")
     selection = Selection(_ensemble_size(ensemble), options.chains(arch), by, trial)
-    export([open_named_study(locations, name) for name in study], out, phase, selection, seeds)
-    typer.echo(f"wrote {out}, phase {phase}, and checked all arrays")
+    export([open_named_study(locations, name) for name in study], out, phase, selection, seeds, model)
+    if out is not None:
+        typer.echo(f"wrote {out}, phase {phase}, and checked all arrays")
+    if model is not None:
+        typer.echo(f"wrote the model {model}")
 
 
 def _ensemble_size(text: str) -> int | Literal["auto"]:
