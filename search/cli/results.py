@@ -9,7 +9,7 @@ from nlb_search.models.architecture.known_chains import KNOWN_MEANS
 from nlb_search.search.cli import options
 from nlb_search.search.cli.terminal import INTERRUPTED, MESSAGES, OUTPUT, print_json
 from nlb_search.search.errors import UsageError
-from nlb_search.search.submission.option_values import AUTO, Judge, Phase
+from nlb_search.search.submission.option_values import AUTO, Judge, Phases
 
 
 def rescore(
@@ -56,7 +56,11 @@ def export_best(
         typer.Option(metavar="DIR", help="New folder for the networks, to be used with `predict` or load_model."),
     ] = None,
     phase: Annotated[
-        Phase, typer.Option(help="Split to predict. For test, the model is trained again on train + val.")
+        Phases,
+        typer.Option(
+            help="Split to predict. For test, the model is trained again on train + val. For both, two files are "
+            "written, FILE.val.h5 and FILE.test.h5."
+        ),
     ] = "val",
     ensemble: Annotated[
         str,
@@ -84,6 +88,7 @@ def export_best(
     """Write the best trial, or an ensemble, as a submission file of its rates, as a model to use, or both."""
     from nlb_search.search.study.open_study import open_named_study
     from nlb_search.search.submission.export import export_best as export
+    from nlb_search.search.submission.export import phases_of, submission_files
     from nlb_search.search.submission.selection import Selection
 
     locations = options.locations(storage, data, artifacts)
@@ -96,7 +101,8 @@ def export_best(
     selection = Selection(_ensemble_size(ensemble), options.chains(arch), by, trial)
     export([open_named_study(locations, name) for name in study], out, phase, selection, seeds, model)
     if out is not None:
-        typer.echo(f"wrote {out}, phase {phase}, and checked all arrays")
+        for each, file in submission_files(out, phases_of(phase)).items():
+            typer.echo(f"wrote {file}, phase {each}, and checked all arrays; {file.name}.card.md says how it was made")
     if model is not None:
         typer.echo(f"wrote the model {model}")
 

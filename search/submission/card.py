@@ -76,9 +76,8 @@ def card_of(
     seeds: int,
 ) -> Card:
     """The card of the mean of these members, with its score on val."""
-    searched = [WeightedNetwork(one.finalist.network, one.finalist.settings, one.weight) for one in members]
     val = counts_of(recording.val)
-    rates_BTN = torch.from_numpy(mean_rates(searched, heldin_of(recording.val)))
+    rates_BTN = torch.from_numpy(mean_rates(searched_networks(members), heldin_of(recording.val)))
     gains = gains_by_trial(rates_BTN, val)
     interval = range_of(resampled_co_bps(gains.gain_B.numpy(), gains.spikes_B.numpy()))
     return Card(
@@ -100,6 +99,11 @@ def card_of(
         versions=study.spec.versions,
         exported_with=versions_here(),
     )
+
+
+def searched_networks(members: list[Member]) -> tuple[WeightedNetwork, ...]:
+    """The networks of the members as the search trained them."""
+    return tuple(WeightedNetwork(one.finalist.network, one.finalist.settings, one.weight) for one in members)
 
 
 def _member_card(study: OpenStudy, member: Member) -> MemberCard:

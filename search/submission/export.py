@@ -1,7 +1,6 @@
 """Exports the best trials of studies: as a submission file, and as a model to keep."""
 
 import logging
-import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +12,16 @@ from nlb_search.data.recording import Recording
 from nlb_search.search.errors import SearchError, UsageError
 from nlb_search.search.recording_tensors import heldin_of
 from nlb_search.search.study.open_study import OpenStudy
-from nlb_search.search.submission.card import card_of
+from nlb_search.search.submission.card import card_of, searched_networks
 from nlb_search.search.submission.members import Member, select_members
 from nlb_search.search.submission.model import Model
-from nlb_search.search.submission.model_folder import check_new_folder, save_model
-from nlb_search.search.submission.option_values import Phase
+from nlb_search.search.submission.model_folder import save_model
+from nlb_search.search.submission.option_values import Phase, Phases
+from nlb_search.search.submission.output_paths import check_file, check_folder
+from nlb_search.search.submission.rebuild_command import rebuild_command
 from nlb_search.search.submission.refit import refit
 from nlb_search.search.submission.selection import Selection
+from nlb_search.search.submission.submission_card import SubmissionCard, write_card
 from nlb_search.search.submission.submission_file import (
     CONTENT,
     SETTINGS,
@@ -38,7 +40,7 @@ _log = logging.getLogger(__name__)
 def export_best(
     studies: list[OpenStudy],
     out: Path | None,
-    phase: Phase,
+    phase: Phases,
     selection: Selection,
     seeds: int = 1,
     model: Path | None = None,
@@ -47,36 +49,44 @@ def export_best(
 
     ``out`` is a submission file, ``model`` a folder for the networks of one study; one of them may be None. With
     several trials, the rates are averaged, weighted if the selection is an ensemble chosen on val. In phase test, each
-    trial is first trained again on train + val, ``seeds`` times with different seeds.
+    trial is first trained again on train + val, ``seeds`` times with different seeds. With both phases, ``model`` keeps
+    the networks of phase test, and each phase has a submission file (``submission_files``).
 
     Raises SearchError if two studies are of one dataset, if a study has too few complete trials, or if ``out`` or
     ``model`` cannot be written. All of this is checked before training.
     """
-    if out is not None:
-        _check_path(out)
-    if model is not None:
-        _check_model(model, studies)
-    retry = DatabaseRetry(threading.Event())
-    recordings = [study.recording() for study in studies]
-    groups = [recording.group for recording in recordings]
-    repeated = {group for group in groups if groups.count(group) > 1}
-    if repeated:
-        raise SearchError(f"two studies are of {', '.join(repeated)}, and a submission contains each dataset once")
-    if out is not None:
-        for recording in recordings:
-            phase_splits(recording, phase)
-    exports = [
-        _Export(study, recording, select_members(study, recording, selection, retry), _identities(study, recording))
-        for study, recording in zip(studies, recordings, strict=True)
-    ]
-    networks = [_networks(export, phase, seeds) for export in exports]
-    if out is not None:
-        predictions = [_predict(export, phase, of_study) for export, of_study in zip(exports, networks, strict=True)]
-        write_submission(out, predictions, {export.recording.group: _facts(export, selection) for export in exports})
-    if model is not None:
-        [export], [of_study] = exports, networks
-        card = card_of(export.study, export.recording, export.identities, export.members, phase, seeds)
-        save_model(model, Model(of_study, card))
+    phases = phases_of(phase)
+    files = {} if out is None else submission_files(out, phases)
+    _check_paths(files, model, studies)
+    exports = _exports(studies, tuple(files), selection)
+    for each in phases:
+        repeats = seeds if each == "test" else 1
+        models = [_model(export, each, repeats) for export in exports]
+        if each in files:
+            file = files[each]
+            predictions = [_predict(export, each, made) for export, made in zip(exports, models, strict=True)]
+            write_submission(file, predictions, {one.recording.group: _facts(one, selection) for one in exports})
+            command = rebuild_command(studies, ("--out", file), each, selection, repeats)
+            cards = tuple(made.card for made in models)
+            write_card(file, SubmissionCard(phase=each, command=tuple(command), datasets=cards))
+        if model is not None and each == phases[-1]:
+            save_model(model, models[0], rebuild_command(studies, ("--model", model), each, selection, repeats))
+
+
+def phases_of(phase: Phases) -> tuple[Phase, ...]:
+    """The phases that a value of --phase stands for, in order."""
+    return ("val", "test") if phase == "both" else (phase,)
+
+
+def submission_files(out: Path, phases: tuple[Phase, ...]) -> dict[Phase, Path]:
+    """The submission file of each phase: ``out``, or for several ``OUT.val.h5`` and ``OUT.test.h5``.
+
+    The format of the benchmark has one group per dataset and the same names of arrays in both phases, so that one file
+    cannot hold both.
+    """
+    if len(phases) == 1:
+        return {phases[0]: out}
+    return {phase: out.with_name(f"{out.stem}.{phase}{out.suffix}") for phase in phases}
 
 
 @dataclass(frozen=True)
@@ -89,25 +99,51 @@ class _Export:
     identities: Identities | None
 
 
-def _networks(export: _Export, phase: Phase, seeds: int) -> tuple[WeightedNetwork, ...]:
-    """The networks to predict with, and their weights: those of the search, or in phase test those trained again."""
+def _exports(studies: list[OpenStudy], phases: tuple[Phase, ...], selection: Selection) -> list[_Export]:
+    """Open the recordings, check that they have the splits of the phases, and select the members of each study."""
+    retry = DatabaseRetry(threading.Event())
+    recordings = [study.recording() for study in studies]
+    groups = [recording.group for recording in recordings]
+    repeated = {group for group in groups if groups.count(group) > 1}
+    if repeated:
+        raise SearchError(f"two studies are of {', '.join(repeated)}, and a submission contains each dataset once")
+    for recording in recordings:
+        for phase in phases:
+            phase_splits(recording, phase)
+    exports = [
+        _Export(study, recording, select_members(study, recording, selection, retry), _identities(study, recording))
+        for study, recording in zip(studies, recordings, strict=True)
+    ]
+    for export in exports:
+        _log_members(export)
+    return exports
+
+
+def _log_members(export: _Export) -> None:
     for member in export.members:
         trial, architecture = member.finalist.trial, member.finalist.architecture
         weight = "" if len(export.members) == 1 else f", weight {member.weight:.2f}"
         name = export.study.name
         _log.info("%s: trial %d, %s, co-bps %.4f on val%s", name, trial.number, architecture, trial.value, weight)
-    finalists = [(member.finalist, member.weight) for member in export.members]
+
+
+def _model(export: _Export, phase: Phase, seeds: int) -> Model:
+    """The model to predict with: the networks of the search, or in phase test those trained again."""
+    card = card_of(export.study, export.recording, export.identities, export.members, phase, seeds)
     if phase == "val":
-        return tuple(WeightedNetwork(finalist.network, finalist.settings, weight) for finalist, weight in finalists)
-    return tuple(
-        WeightedNetwork(refit(export.study, finalist, repeat), finalist.settings, weight / seeds)
-        for finalist, weight in finalists
+        return Model(searched_networks(export.members), card)
+    networks = [
+        WeightedNetwork(refit(export.study, member.finalist, repeat), member.finalist.settings, member.weight / seeds)
+        for member in export.members
         for repeat in range(seeds)
+    ]
+    return Model(tuple(networks), card)
+
+
+def _predict(export: _Export, phase: Phase, model: Model) -> Prediction:
+    trained, evaluated = (
+        mean_rates(model.networks, heldin_of(split)) for split in phase_splits(export.recording, phase)
     )
-
-
-def _predict(export: _Export, phase: Phase, networks: tuple[WeightedNetwork, ...]) -> Prediction:
-    trained, evaluated = (mean_rates(networks, heldin_of(split)) for split in phase_splits(export.recording, phase))
     names = {} if export.identities is None else _names(export.identities, phase)
     return Prediction(export.recording, phase, train_rates=trained, eval_rates=evaluated, names=names)
 
@@ -143,18 +179,11 @@ def _names(known: Identities, phase: Phase) -> dict[str, Integers]:
     return {name: np.array(numbers, dtype=np.int64) for name, numbers in names.items()}
 
 
-def _check_model(model: Path, studies: list[OpenStudy]) -> None:
+def _check_paths(files: dict[Phase, Path], model: Path | None, studies: list[OpenStudy]) -> None:
+    for file in files.values():
+        check_file(file, is_submission, "a submission")
+    if model is None:
+        return
     if len(studies) > 1:
         raise UsageError(f"--model keeps the model of one study, and {len(studies)} are given: export them one by one")
-    check_new_folder(model)
-
-
-def _check_path(out: Path) -> None:
-    if out.is_dir():
-        raise SearchError(f"{out} is a folder: name a file, like {out / 'submission.h5'}")
-    if not out.parent.is_dir():
-        raise SearchError(f"the folder {out.parent} does not exist: create it, or name another file with --out")
-    if out.exists() and not is_submission(out):
-        raise SearchError(f"{out} exists and is not a submission, so it is not replaced: name another file with --out")
-    if not os.access(out.parent, os.W_OK):
-        raise SearchError(f"the folder {out.parent} cannot be written to: name another file with --out")
+    check_folder(model)

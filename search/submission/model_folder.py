@@ -1,10 +1,10 @@
 """Keeps a model in a folder: one JSON file, and the weights of each network as safetensors. There is no pickle.
 
-``model.json`` has the card of the model, and for each network the settings that it is built from and its weight in the
-mean of rates. The weights of its parameters are in ``network-000.safetensors`` and so on, in the same order.
+``model.json`` has the card of the model, the command that made it, and for each network the settings that it is built
+from and its weight in the mean of rates. The weights of its parameters are in ``network-000.safetensors`` and so on, in
+the same order.
 """
 
-import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,29 +36,26 @@ class _NetworkEntry(BaseModel):
 
 
 class _Description(BaseModel):
-    """The content of ``model.json``. ``format`` changes whenever older versions cannot read the folder."""
+    """The content of ``model.json``. ``format`` changes whenever older versions cannot read the folder.
+
+    ``command`` is the command line that made the model.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal[1] = 1
     card: Card
+    command: tuple[str, ...]
     networks: tuple[_NetworkEntry, ...]
 
 
-def check_new_folder(folder: Path) -> None:
-    """Raise SearchError unless a model can be written to ``folder``: it is new or empty, in a folder that exists."""
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise SearchError(f"{folder} exists and is not an empty folder: name a new folder with --model")
-    if not folder.absolute().parent.is_dir():
-        raise SearchError(f"the folder {folder.parent} does not exist: create it, or name another with --model")
-    if not os.access(folder.absolute().parent, os.W_OK):
-        raise SearchError(f"the folder {folder.parent} cannot be written to: name another with --model")
+def save_model(folder: Path, model: Model, command: list[str]) -> None:
+    """Write a model to a new or empty folder, completely or not at all.
 
-
-def save_model(folder: Path, model: Model) -> None:
-    """Write a model to a new or empty folder, completely or not at all. Raises SearchError if it cannot be written."""
+    ``command`` is the command line that makes it again. Raises SearchError if the folder cannot be written.
+    """
     entries = tuple(_NetworkEntry(settings=one.settings, weight=one.weight) for one in model.networks)
-    description = _Description(card=model.card, networks=entries)
+    description = _Description(card=model.card, command=tuple(command), networks=entries)
     try:
         with whole_folder(folder) as part:
             for index, one in enumerate(model.networks):

@@ -6,7 +6,6 @@ own recording ``trials``, the rows in its trial table or indices in its arrays. 
 rates are; ``heldin_units`` and ``heldout_units`` name the neurons.
 """
 
-import os
 from pathlib import Path
 
 import h5py
@@ -21,6 +20,7 @@ from nlb_search.search.errors import SearchError
 from nlb_search.search.recording_tensors import heldin_of
 from nlb_search.search.submission.card import Card
 from nlb_search.search.submission.model import Model
+from nlb_search.search.submission.output_paths import check_file
 from nlb_search.storage.atomic_files import whole_file
 
 
@@ -33,7 +33,7 @@ def predict_recording(
     are given. Raises SearchError, before anything is computed, if its neurons or its window differ from the model's or
     if ``out`` cannot be written; DataError if the recording cannot be read.
     """
-    _check_out(out)
+    check_file(out, _is_rates, "a file of rates")
     card = model.card
     name = dataset or card.dataset
     own = None if name in DATASETS else settings or card.recording or RecordingSettings()
@@ -68,15 +68,6 @@ def _write(
         file.create_dataset(f"{name}/rates", data=rates, compression="gzip", shuffle=True)
         if identities is not None:
             file[f"{name}/trials"] = np.array(identities.trials[name], np.int64)
-
-
-def _check_out(out: Path) -> None:
-    if out.exists() and not _is_rates(out):
-        raise SearchError(f"{out} exists and is not a file of rates, so it is not replaced: name another with --out")
-    if not out.absolute().parent.is_dir():
-        raise SearchError(f"the folder {out.parent} does not exist: create it, or name another file with --out")
-    if not os.access(out.absolute().parent, os.W_OK):
-        raise SearchError(f"the folder {out.parent} cannot be written to: name another file with --out")
 
 
 def _is_rates(path: Path) -> bool:

@@ -187,6 +187,6 @@ def test_a_model_trained_on_train_and_val_needs_no_test_trials(folder: Path, rec
 
 
 def test_importing_the_package_is_light() -> None:
-    code = "import sys, nlb_search; print('torch' in sys.modules, nlb_search.load_model.__name__)"
+    code = "import sys, nlb_search; print(*{'numpy', 'pydantic', 'torch'} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["False", "load_model"]
+    assert done.stdout.strip() == ""
