@@ -9,6 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import torch
 from command import call, search
 from own_nwb import OwnSession
 
@@ -16,8 +17,13 @@ from nlb_search import load_model
 from nlb_search.data.opening import open_recording
 from nlb_search.data.own.recording_settings import read_settings
 from nlb_search.data.recording import Recording
+from nlb_search.models.architecture.chain import parse_chain
+from nlb_search.models.architecture.network import Network
+from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.search.errors import SearchError
 from nlb_search.search.recording_tensors import heldin_of
+from nlb_search.search.submission.model import Model
+from nlb_search.search.submission.weighted_networks import WeightedNetwork
 
 HELDOUT = (2, 5, 11)
 
@@ -35,10 +41,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("kept")
     session(folder / "session.nwb")
     (folder / "session.toml").write_text('heldout = "out"\n')
+    (folder / "causal.toml").write_text("bidirectional = false\n")
     search(
         *("study", "--dataset", "rat-7", "--recording", "session.toml", "--bin-size", "20"),
         *("--arch", "GRU(1) -> FF -> exp", "--arch", "FF -> exp", "--sampler", "random", "--pruner", "none"),
-        *("--trials", "3", "--epochs", "2"),
+        *("--trials", "3", "--epochs", "2", "--space", "causal.toml"),
         data=folder / "session.nwb",
         cwd=folder,
     )
@@ -190,3 +197,21 @@ def test_importing_the_package_is_light() -> None:
     code = "import sys, nlb_search; print(*{'numpy', 'pydantic', 'torch'} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_a_stream_gives_the_rates_of_whole_trials(folder: Path, recording: Recording) -> None:
+    model = load_model(folder / "model")
+    heldin = heldin_of(recording.val).numpy()
+    stream = model.stream()
+    rates = np.stack([stream.step(heldin[:, index]) for index in range(recording.n_window_bins)], axis=1)
+    np.testing.assert_allclose(rates, model(heldin)[:, : recording.n_window_bins], rtol=1e-5, atol=1e-6)
+    with pytest.raises(SearchError, match=r"8 trials x 9 held-in neurons, and the array has the shape \(3, 9\)"):
+        stream.step(heldin[:3, 0])
+
+
+def test_a_model_that_reads_later_bins_has_no_stream(folder: Path) -> None:
+    card = load_model(folder / "model").card
+    chain = "Conv -> FF -> exp"
+    network = Network(parse_chain(chain), card.sizes, Hyperparameters(), torch.ones(12))
+    with pytest.raises(SearchError, match=f"the chain {chain} cannot predict bin by bin: Conv reads later bins"):
+        Model((WeightedNetwork(network, {"architecture": chain}, 1.0),), card).stream()
