@@ -55,6 +55,9 @@ def export_best(
         Path | None,
         typer.Option(metavar="DIR", help="New folder for the networks, to be used with `predict` or load_model."),
     ] = None,
+    onnx: Annotated[
+        Path | None, typer.Option(metavar="FILE.onnx", help="ONNX file for the networks, for other programs.")
+    ] = None,
     phase: Annotated[
         Phases,
         typer.Option(
@@ -89,22 +92,24 @@ def export_best(
     from nlb_search.search.study.open_study import open_named_study
     from nlb_search.search.submission.export import export_best as export
     from nlb_search.search.submission.export import phases_of, submission_files
+    from nlb_search.search.submission.kept_model import Kept
     from nlb_search.search.submission.selection import Selection
 
     locations = options.locations(storage, data, artifacts)
-    if out is None and model is None:
-        raise UsageError("nothing to write: give --out FILE.h5, --model DIR or both")
+    if {out, model, onnx} == {None}:
+        raise UsageError("nothing to write: give --out FILE.h5, --model DIR or --onnx FILE.onnx")
     if trial is not None and (ensemble != "1" or arch or by != "val"):
         raise UsageError("--trial names one trial: remove --ensemble, --arch and --by")
     if seeds > 1 and phase == "val":
         raise UsageError("--seeds needs --phase test: in phase val, the networks of the search are used")
     selection = Selection(_ensemble_size(ensemble), options.chains(arch), by, trial)
-    export([open_named_study(locations, name) for name in study], out, phase, selection, seeds, model)
+    export([open_named_study(locations, name) for name in study], out, phase, selection, seeds, Kept(model, onnx))
     if out is not None:
         for each, file in submission_files(out, phases_of(phase)).items():
             typer.echo(f"wrote {file}, phase {each}, and checked all arrays; {file.name}.card.md says how it was made")
-    if model is not None:
-        typer.echo(f"wrote the model {model}")
+    for kept in (model, onnx):
+        if kept is not None:
+            typer.echo(f"wrote the model {kept}")
 
 
 def _ensemble_size(text: str) -> int | Literal["auto"]:

@@ -3,21 +3,22 @@
 import logging
 import threading
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from nlb_search.data.inspection.identities import Identities, identities_of
 from nlb_search.data.recording import Recording
-from nlb_search.search.errors import SearchError, UsageError
+from nlb_search.search.errors import SearchError
 from nlb_search.search.recording_tensors import heldin_of
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.submission.card import card_of, searched_networks
+from nlb_search.search.submission.kept_model import NOT_KEPT, Kept
 from nlb_search.search.submission.members import Member, select_members
 from nlb_search.search.submission.model import Model
-from nlb_search.search.submission.model_folder import save_model
 from nlb_search.search.submission.option_values import Phase, Phases
-from nlb_search.search.submission.output_paths import check_file, check_folder
+from nlb_search.search.submission.output_paths import check_file
 from nlb_search.search.submission.rebuild_command import rebuild_command
 from nlb_search.search.submission.refit import refit
 from nlb_search.search.submission.selection import Selection
@@ -43,21 +44,23 @@ def export_best(
     phase: Phases,
     selection: Selection,
     seeds: int = 1,
-    model: Path | None = None,
+    kept: Kept = NOT_KEPT,
 ) -> None:
     """Write the mean rates of the trials that ``selection`` selects in each study, the networks themselves, or both.
 
-    ``out`` is a submission file, ``model`` a folder for the networks of one study; one of them may be None. With
-    several trials, the rates are averaged, weighted if the selection is an ensemble chosen on val. In phase test, each
-    trial is first trained again on train + val, ``seeds`` times with different seeds. With both phases, ``model`` keeps
-    the networks of phase test, and each phase has a submission file (``submission_files``).
+    ``out`` is a submission file, or None; ``kept`` says where the networks of one study are kept. With several trials,
+    the rates are averaged, weighted if the selection is an ensemble chosen on val. In phase test, each trial is first
+    trained again on train + val, ``seeds`` times with different seeds. With both phases, the networks of phase test are
+    kept, and each phase has a submission file (``submission_files``).
 
-    Raises SearchError if two studies are of one dataset, if a study has too few complete trials, or if ``out`` or
-    ``model`` cannot be written. All of this is checked before training.
+    Raises SearchError if two studies are of one dataset, if a study has too few complete trials, or if a file or folder
+    cannot be written. All of this is checked before training.
     """
     phases = phases_of(phase)
     files = {} if out is None else submission_files(out, phases)
-    _check_paths(files, model, studies)
+    for file in files.values():
+        check_file(file, is_submission, "a submission")
+    kept.check(studies)
     exports = _exports(studies, tuple(files), selection)
     for each in phases:
         repeats = seeds if each == "test" else 1
@@ -66,11 +69,11 @@ def export_best(
             file = files[each]
             predictions = [_predict(export, each, made) for export, made in zip(exports, models, strict=True)]
             write_submission(file, predictions, {one.recording.group: _facts(one, selection) for one in exports})
-            command = rebuild_command(studies, ("--out", file), each, selection, repeats)
+            command = rebuild_command(studies, ("--out", file), phase=each, selection=selection, seeds=repeats)
             cards = tuple(made.card for made in models)
             write_card(file, SubmissionCard(phase=each, command=tuple(command), datasets=cards))
-        if model is not None and each == phases[-1]:
-            save_model(model, models[0], rebuild_command(studies, ("--model", model), each, selection, repeats))
+        if each == phases[-1]:
+            kept.write(models[0], partial(rebuild_command, studies, phase=each, selection=selection, seeds=repeats))
 
 
 def phases_of(phase: Phases) -> tuple[Phase, ...]:
@@ -177,13 +180,3 @@ def _names(known: Identities, phase: Phase) -> dict[str, Integers]:
         trained = known.trials["train"] if phase == "val" else known.train_val
         names |= {"train_trials": trained, "eval_trials": known.trials[phase]}
     return {name: np.array(numbers, dtype=np.int64) for name, numbers in names.items()}
-
-
-def _check_paths(files: dict[Phase, Path], model: Path | None, studies: list[OpenStudy]) -> None:
-    for file in files.values():
-        check_file(file, is_submission, "a submission")
-    if model is None:
-        return
-    if len(studies) > 1:
-        raise UsageError(f"--model keeps the model of one study, and {len(studies)} are given: export them one by one")
-    check_folder(model)

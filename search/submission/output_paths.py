@@ -7,17 +7,17 @@ from pathlib import Path
 from nlb_search.search.errors import SearchError
 
 
-def check_file(path: Path, is_replaceable: Callable[[Path], bool], what: str) -> None:
-    """Raise SearchError unless ``path``, given with --out, can be written.
+def check_file(path: Path, is_replaceable: Callable[[Path], bool], what: str, option: str = "--out") -> None:
+    """Raise SearchError unless ``path``, given with ``option``, can be written.
 
     An existing file is only replaced if it ``is_replaceable``, because it is itself ``what`` is to be written, such as
     "a submission".
     """
     if path.is_dir():
         raise SearchError(f"{path} is a folder: name a file, like {path / 'rates.h5'}")
-    _check_parent(path, "--out")
+    _check_parent(path, option)
     if path.exists() and not is_replaceable(path):
-        raise SearchError(f"{path} exists and is not {what}, so it is not replaced: name another file with --out")
+        raise SearchError(f"{path} exists and is not {what}, so it is not replaced: name another file with {option}")
 
 
 def check_folder(folder: Path) -> None:

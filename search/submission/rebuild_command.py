@@ -8,7 +8,7 @@ from nlb_search.search.submission.selection import Selection
 
 
 def rebuild_command(
-    studies: list[OpenStudy], target: tuple[str, Path], phase: Phase, selection: Selection, seeds: int
+    studies: list[OpenStudy], target: tuple[str, Path], *, phase: Phase, selection: Selection, seeds: int
 ) -> list[str]:
     """The words of the command, with all options and absolute paths. ``target`` is --out or --model with its path.
 

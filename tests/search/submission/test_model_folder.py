@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import h5py
@@ -215,3 +216,17 @@ def test_a_model_that_reads_later_bins_has_no_stream(folder: Path) -> None:
     network = Network(parse_chain(chain), card.sizes, Hyperparameters(), torch.ones(12))
     with pytest.raises(SearchError, match=f"the chain {chain} cannot predict bin by bin: Conv reads later bins"):
         Model((WeightedNetwork(network, {"architecture": chain}, 1.0),), card).stream()
+
+
+@pytest.mark.skipif(find_spec("onnxscript") is not None, reason="the extra onnx is installed")
+def test_onnx_without_its_packages_is_refused_before_anything_is_written(folder: Path) -> None:
+    refused = call("export-best", "study", "--onnx", "model.onnx", "--out", "too.h5", cwd=folder)
+    assert refused.code == 1
+    assert "pip install 'nlb-search[onnx]'" in refused.err
+    assert not (folder / "too.h5").exists()
+
+
+def test_an_export_needs_something_to_write(folder: Path) -> None:
+    refused = call("export-best", "study", cwd=folder)
+    assert refused.code == 2
+    assert "nothing to write: give --out FILE.h5, --model DIR or --onnx FILE.onnx" in refused.err

@@ -113,9 +113,9 @@ def test_a_command_names_trial_or_chains_and_no_password(folder: Path) -> None:
     url = parse_url("postgresql://lab:secret@host/nlb")
     away = OpenStudy(Locations(url, folder, folder), study.study, study.spec)
     chosen = Selection(2, ("FF -> exp", "GRU(2) -> FF -> exp"), "splits")
-    command = rebuild_command([away], ("--out", folder / "x.h5"), "val", chosen, 1)
+    command = rebuild_command([away], ("--out", folder / "x.h5"), phase="val", selection=chosen, seeds=1)
     assert "secret" not in " ".join(command)
     assert shlex.join(command).count("--arch 'FF -> exp' --arch 'GRU(2) -> FF -> exp' --by splits") == 1
-    one = rebuild_command([away], ("--out", folder / "x.h5"), "test", Selection(trial=7), 3)
+    one = rebuild_command([away], ("--out", folder / "x.h5"), phase="test", selection=Selection(trial=7), seeds=3)
     assert "--trial 7 --seeds 3" in " ".join(one)
     assert "--ensemble" not in one
