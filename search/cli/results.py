@@ -125,20 +125,33 @@ def evaluate(
     file: Annotated[Path, typer.Argument(metavar="FILE.h5", help="Submission file.")],
     dataset: Annotated[str, typer.Option(help="Dataset in the file to score.")],
     targets: Annotated[Path | None, typer.Option(help="File of test targets, such as eval_data_test.h5.")] = None,
+    detail: Annotated[
+        bool,
+        typer.Option(
+            "--detail", help="Also show the uncertainty of co-bps, co-bps of each held-out neuron, and few-shot co-bps."
+        ),
+    ] = False,
     as_json: options.Json = False,
     data: options.Data = options.DATA,
 ) -> None:
     """Score a submission with all metrics of the benchmark, computed by nlb_tools."""
+    from nlb_search.search.figures.detail_table import detail_tables
     from nlb_search.search.scoring.negative_scores import negative_score_warning
-    from nlb_search.search.submission.evaluation import evaluate_submission
+    from nlb_search.search.submission.detail import detail_of
+    from nlb_search.search.submission.evaluation import read_submission, scores_of
 
-    scores = evaluate_submission(file, dataset, data, targets)
+    submitted = read_submission(file, dataset, data, targets)
+    scores = {one.group: scores_of(one) for one in submitted}
+    details = {one.group: detail_of(one) for one in submitted} if detail else {}
     for name, metrics in scores.items():
         if (warning := negative_score_warning(metrics["co-bps"])) is not None:
             MESSAGES.print(f"{name}: {warning}", soft_wrap=True)
     if as_json:
-        print_json(scores)
+        detailed = {name: {"detail": found.as_json()} for name, found in details.items()}
+        print_json({name: metrics | detailed.get(name, {}) for name, metrics in scores.items()})
         return
     for name, metrics in scores.items():
         for metric, value in metrics.items():
             typer.echo(f"{name}  {metric:8} {value:8.4f}")
+    for name, found in details.items():
+        OUTPUT.print(detail_tables(name, found))

@@ -36,7 +36,7 @@ def predict_recording(
     check_file(out, _is_rates, "a file of rates")
     card = model.card
     name = dataset or card.dataset
-    own = None if name in DATASETS else settings or card.recording or RecordingSettings()
+    own = None if name in DATASETS else _without_behavior(settings or card.recording or RecordingSettings())
     recording = open_recording(name, data, card.bin_ms, settings=own or settings)
     identities = None if own is None else identities_of(recording, data, own)
     _check_same_neurons(card, recording, identities, data)
@@ -68,6 +68,11 @@ def _write(
         file.create_dataset(f"{name}/rates", data=rates, compression="gzip", shuffle=True)
         if identities is not None:
             file[f"{name}/trials"] = np.array(identities.trials[name], np.int64)
+
+
+def _without_behavior(settings: RecordingSettings) -> RecordingSettings:
+    """Settings for reading spikes only: a new session may lack the behaviour that the first one had."""
+    return settings.model_copy(update={"behavior": None, "lag_ms": 0})
 
 
 def _is_rates(path: Path) -> bool:

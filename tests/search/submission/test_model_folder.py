@@ -41,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a study, and its ensemble of two trials as a submission and as a model."""
     folder = tmp_path_factory.mktemp("kept")
     session(folder / "session.nwb")
-    (folder / "session.toml").write_text('heldout = "out"\n')
+    (folder / "session.toml").write_text('heldout = "out"\nbehavior = "paw"\n')
     (folder / "causal.toml").write_text("bidirectional = false\n")
     search(
         *("study", "--dataset", "rat-7", "--recording", "session.toml", "--bin-size", "20"),
