@@ -5,6 +5,10 @@ class ChainError(ValueError):
     """The text of an architecture is not a valid chain. The message marks the position of the error."""
 
 
+class NotCausalError(ValueError):
+    """A network reads later bins, so it cannot predict a bin before they are there. The message names the block."""
+
+
 class InterruptedTrainingError(Exception):
     """Training was interrupted in the middle of an epoch. Its state must not be used."""
 

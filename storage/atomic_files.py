@@ -2,6 +2,7 @@
 
 import filecmp
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,21 @@ def whole_file(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Write a new folder atomically: yield a temporary folder, which is renamed to ``path`` if the block ends without
+    an error. ``path`` must not exist, or be an empty folder.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
+    try:
+        yield part
+        part.chmod(0o777 & ~_umask())  # the mode of any new folder: mkdtemp makes folders that only the owner can read
+        part.replace(path)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def has_same_content(one: Path, other: Path) -> bool:

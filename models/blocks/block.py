@@ -1,7 +1,7 @@
 """The base class of all blocks."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -31,6 +31,11 @@ class Block(nn.Module, ABC):
 
     width: int
 
+    @property
+    def is_causal(self) -> bool:
+        """Whether the output of a bin depends on no later bin. A causal block also has ``step``."""
+        return False
+
     @abstractmethod
     def __init__(self, width_in: int, sizes: Sizes, hyper: Hyperparameters, layers: int) -> None:
         """``width_in`` is the number of input channels, ``layers`` the number in parentheses (1 if there is none)."""
@@ -39,3 +44,10 @@ class Block(nn.Module, ABC):
     @abstractmethod
     def forward(self, x_BTC: Tensor, bins_BT: Tensor) -> Tensor:
         """Return B x T x ``width``. ``bins_BT`` holds the index of each bin in the trial: training may read crops."""
+
+    def step(self, x_BC: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """The output of one bin, B x ``width``, and the state for the next one. ``state`` is None in the first bin.
+
+        Equals ``forward`` without dropout. Raises NotImplementedError if the block is not causal.
+        """
+        raise NotImplementedError(f"{self.name} reads later bins")

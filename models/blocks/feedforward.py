@@ -24,3 +24,11 @@ class FF(Block):
     def forward(self, x_BTC: Tensor, bins_BT: Tensor) -> Tensor:  # noqa: ARG002
         output_BTN: Tensor = self.linear(self.dropout(x_BTC))
         return output_BTN
+
+    @property
+    def is_causal(self) -> bool:
+        return True
+
+    def step(self, x_BC: Tensor, state: None) -> tuple[Tensor, None]:  # noqa: ARG002
+        output_BN: Tensor = self.linear(x_BC)
+        return output_BN, None

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from nlb_search.models.blocks.recurrent import Recurrent
-from nlb_search.models.recurrences.gated_recurrence import gated_recurrence
+from nlb_search.models.recurrences.gated_recurrence import CANDIDATE, gated_recurrence
 
 
 class GRU(Recurrent):
@@ -52,3 +52,14 @@ class _Layer(nn.Module):
         inputs_D3HTB = inputs.view(*self.bias_D3H.shape, n_bins, n_trials) + self.bias_D3H[..., None, None]
         states_HDTB = gated_recurrence(inputs_D3HTB, self.state_weight_D3HH, self.state_bias_DH)
         return states_HDTB.flatten(0, 1)
+
+    def step(self, x_BC: Tensor, state_BH: Tensor | None) -> tuple[Tensor, Tensor]:
+        [input_weight_3HC], [state_weight_3HH] = self.input_weight_D3HC, self.state_weight_D3HH
+        inputs_B3H = (x_BC @ input_weight_3HC.flatten(0, 1).T).unflatten(1, (3, -1)) + self.bias_D3H
+        before_BH = torch.zeros_like(inputs_B3H[:, 0]) if state_BH is None else state_BH
+        recurrent_B3H = (before_BH @ state_weight_3HH.flatten(0, 1).T).unflatten(1, (3, -1))
+        update_BH, reset_BH = torch.sigmoid((inputs_B3H + recurrent_B3H)[:, :CANDIDATE]).unbind(1)
+        recurrent_BH = recurrent_B3H[:, CANDIDATE] + self.state_bias_DH
+        candidate_BH = torch.tanh(inputs_B3H[:, CANDIDATE] + reset_BH * recurrent_BH)
+        after_BH = torch.lerp(candidate_BH, before_BH, update_BH)
+        return after_BH, after_BH

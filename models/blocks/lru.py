@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nlb_search.models.blocks.recurrent import Recurrent
+from nlb_search.models.blocks.recurrent import Recurrent, States
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.recurrences.scan import complex_scan
 from nlb_search.models.tensors import Sizes
@@ -50,6 +50,12 @@ class LRU(Recurrent):
             x_BTC = x_BTC + layer(dropout(x_BTC))
         return x_BTC
 
+    def step(self, x_BC: Tensor, state: States | None) -> tuple[Tensor, States]:
+        return super().step(self.encode(x_BC), state)
+
+    def joined(self, x_BC: Tensor, output_BC: Tensor) -> Tensor:
+        return x_BC + output_BC
+
 
 class _Layer(nn.Module):
     """One layer: h_t = lambda h_(t-1) + gamma B x_t, y_t = GELU(Re(C h_t) + D x_t), output y_t sigmoid(W y_t + b).
@@ -71,17 +77,36 @@ class _Layer(nn.Module):
         self.gate = nn.Linear(width, width)
 
     def forward(self, x_BTC: Tensor) -> Tensor:
-        radius_DH, phase_DH = torch.exp(-torch.exp(self.nu_DH)), torch.exp(self.theta_DH)
-        keep_DH2 = radius_DH.unsqueeze(-1) * torch.stack([phase_DH.cos(), phase_DH.sin()], dim=-1)
-        gamma_DH = torch.sqrt(-torch.expm1(-2 * torch.exp(self.nu_DH)))
-        weight_DCH2 = gamma_DH[:, None, :, None] * self.input_weight_DCH2
+        keep_DH2, weight_DCH2 = self._keep(), self._input_weight()
         # Trials and bins as one axis: a product per trial would need a copy of the weights for each.
         inputs_DNH = self._ways(x_BTC).flatten(1, 2) @ weight_DCH2.flatten(2)
         states_DBTH2 = complex_scan(keep_DH2, inputs_DNH.unflatten(-1, (-1, 2)).unflatten(1, x_BTC.shape[:2]))
         outputs_DNC = states_DBTH2.flatten(1, 2).flatten(2) @ self.output_weight_DH2C.flatten(1, 2)
         outputs_DBTC = outputs_DNC.unflatten(1, x_BTC.shape[:2])
-        y_BTC = functional.gelu(self._joined(outputs_DBTC) + self.direct_C * x_BTC)
-        return y_BTC * torch.sigmoid(self.gate(y_BTC))
+        return self._gated(self._joined(outputs_DBTC), x_BTC)
+
+    def step(self, x_BC: Tensor, state_BH2: Tensor | None) -> tuple[Tensor, Tensor]:
+        [keep_H2], [weight_CH2], [output_weight_H2C] = self._keep(), self._input_weight(), self.output_weight_DH2C
+        after_BH2 = (x_BC @ weight_CH2.flatten(1)).unflatten(1, (-1, 2))
+        if state_BH2 is not None:
+            kept_BH = torch.view_as_complex(keep_H2) * torch.view_as_complex(state_BH2)
+            after_BH2 = after_BH2 + torch.view_as_real(kept_BH)
+        return self._gated(after_BH2.flatten(1) @ output_weight_H2C.flatten(0, 1), x_BC), after_BH2
+
+    def _keep(self) -> Tensor:
+        """lambda, D x H x 2."""
+        radius_DH, phase_DH = torch.exp(-torch.exp(self.nu_DH)), torch.exp(self.theta_DH)
+        return radius_DH.unsqueeze(-1) * torch.stack([phase_DH.cos(), phase_DH.sin()], dim=-1)
+
+    def _input_weight(self) -> Tensor:
+        """gamma B, D x C x H x 2."""
+        gamma_DH = torch.sqrt(-torch.expm1(-2 * torch.exp(self.nu_DH)))
+        return gamma_DH[:, None, :, None] * self.input_weight_DCH2
+
+    def _gated(self, output: Tensor, x: Tensor) -> Tensor:
+        """The output of the layer, from that of the states and from its input; the last axis is that of channels."""
+        y = functional.gelu(output + self.direct_C * x)
+        return y * torch.sigmoid(self.gate(y))
 
     def _ways(self, x_BTC: Tensor) -> Tensor:
         """Each direction's input in the order in which it reads the bins."""

@@ -53,6 +53,12 @@ class _Layer(nn.Module):
         z_BTC = torch.sigmoid(gate_BTC)
         return functional.gelu(self._turned(scan(1 - z_BTC, z_BTC * candidate_BTC)))
 
+    def step(self, x_BC: Tensor, state_BC: Tensor | None) -> tuple[Tensor, Tensor]:
+        z_BC = torch.sigmoid(self.gate(x_BC))
+        new_BC = z_BC * self.candidate(x_BC)
+        after_BC = new_BC if state_BC is None else (1 - z_BC) * state_BC + new_BC
+        return functional.gelu(after_BC), after_BC
+
     def _turned(self, x_BTC: Tensor) -> Tensor:
         """Reverse the channels of the second direction in time, so that one scan runs both directions."""
         if self.n_directions == 1:

@@ -2,12 +2,15 @@
 
 from abc import abstractmethod
 
-from torch import nn
+from torch import Tensor, nn
 
 from nlb_search.models.blocks.block import Block
 from nlb_search.models.dropout import Dropout
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.tensors import Sizes
+
+States = tuple[Tensor, ...]
+"""The state of each layer after a bin."""
 
 
 class Recurrent(Block):
@@ -30,4 +33,24 @@ class Recurrent(Block):
 
     @abstractmethod
     def layer(self, width_in: int, hidden: int) -> nn.Module:
-        """Create a layer with ``width_in`` input channels and ``hidden`` channels per direction."""
+        """Create a layer with ``width_in`` input channels and ``hidden`` channels per direction.
+
+        Its method ``step`` is that of a block, for a layer in one direction.
+        """
+
+    @property
+    def is_causal(self) -> bool:
+        return self.n_directions == 1
+
+    def step(self, x_BC: Tensor, state: States | None) -> tuple[Tensor, States]:
+        before = state or (None,) * len(self.layers)
+        after = []
+        for number, (layer, of_layer) in enumerate(zip(self.layers, before, strict=True)):
+            output_BC, of_next_bin = layer.step(x_BC, of_layer)  # type: ignore[operator]
+            x_BC = self.joined(x_BC, output_BC) if number else output_BC
+            after.append(of_next_bin)
+        return x_BC, tuple(after)
+
+    def joined(self, x_BC: Tensor, output_BC: Tensor) -> Tensor:  # noqa: ARG002
+        """What ``step`` passes on from a layer after the first, given the layer's input and output."""
+        return output_BC

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
+from nlb_search.models.recurrences.exported import exported_gated_recurrence
 from nlb_search.models.recurrences.vmap_rules import merged
 
 UPDATE, RESET, CANDIDATE = range(3)
@@ -28,6 +29,8 @@ def gated_recurrence(inputs_D3HTB: Tensor, weights_D3HH: Tensor, bias_DH: Tensor
     term. The second direction, if there is one, runs backwards in time. As in ``nn.GRU``, the reset gate multiplies the
     candidate's recurrent term after its weights.
     """
+    if torch.compiler.is_exporting():
+        return exported_gated_recurrence(inputs_D3HTB, weights_D3HH, bias_DH)
     states_KHDTB: Tensor = _GatedRecurrence.apply(inputs_D3HTB[None], weights_D3HH[None], bias_DH[None])[0]
     return states_KHDTB[0]
 

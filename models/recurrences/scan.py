@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
+from nlb_search.models.recurrences.exported import exported_complex_scan, exported_scan
 from nlb_search.models.recurrences.vmap_rules import merged
 
 
@@ -18,6 +19,8 @@ def scan(keep_BTC: Tensor, new_BTC: Tensor) -> Tensor:
     training, Martin & Cundy 2018, https://arxiv.org/abs/1709.04057). This takes about 2 log2(T) operations on whole
     tensors; work and memory are linear in T. It does not synchronize with the device.
     """
+    if torch.compiler.is_exporting():
+        return exported_scan(keep_BTC, new_BTC)
     states_BTC: Tensor = _Scan.apply(keep_BTC, new_BTC)
     return states_BTC
 
@@ -79,6 +82,8 @@ def complex_scan(keep_DC2: Tensor, new_DBTC2: Tensor) -> Tensor:
     not between bins, as in linear state-space models. The algorithm is that of ``scan``. Complex numbers are pairs of
     real ones outside of this function, because optimizers, ``torch.vmap`` and padding then treat them as all others.
     """
+    if torch.compiler.is_exporting():
+        return exported_complex_scan(keep_DC2, new_DBTC2)
     states_DBTC2: Tensor = _ComplexScan.apply(keep_DC2, new_DBTC2)
     return states_DBTC2
 

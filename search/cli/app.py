@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nlb_search.search.cli import recordings, results, search, status, storage
+from nlb_search.search.cli import prediction, recordings, results, search, status, storage
 from nlb_search.search.cli.terminal import configure_logging, exit_code_of
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ for command in (
     status.dashboard,
     results.rescore,
     results.export_best,
+    prediction.predict,
     results.evaluate,
     status.plot,
     storage.copy,

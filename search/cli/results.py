@@ -9,7 +9,7 @@ from nlb_search.models.architecture.known_chains import KNOWN_MEANS
 from nlb_search.search.cli import options
 from nlb_search.search.cli.terminal import INTERRUPTED, MESSAGES, OUTPUT, print_json
 from nlb_search.search.errors import UsageError
-from nlb_search.search.submission.option_values import AUTO, Judge, Phase
+from nlb_search.search.submission.option_values import AUTO, Judge, Phases
 
 
 def rescore(
@@ -50,9 +50,20 @@ def rescore(
 
 def export_best(
     study: Annotated[list[str], typer.Argument(metavar="STUDY...", help="Studies, each of a different dataset.")],
-    out: Annotated[Path, typer.Option(help="Submission file to write.")],
+    out: Annotated[Path | None, typer.Option(metavar="FILE.h5", help="Submission file to write.")] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="New folder for the networks, to be used with `predict` or load_model."),
+    ] = None,
+    onnx: Annotated[
+        Path | None, typer.Option(metavar="FILE.onnx", help="ONNX file for the networks, for other programs.")
+    ] = None,
     phase: Annotated[
-        Phase, typer.Option(help="Split to predict. For test, the model is trained again on train + val.")
+        Phases,
+        typer.Option(
+            help="Split to predict. For test, the model is trained again on train + val. For both, two files are "
+            "written, FILE.val.h5 and FILE.test.h5."
+        ),
     ] = "val",
     ensemble: Annotated[
         str,
@@ -79,28 +90,38 @@ def export_best(
     data: options.StudyData = None,
     artifacts: options.Artifacts = None,
 ) -> None:
-    """Write the rates of the best trial, or of an ensemble, as a submission file."""
+    """Write the best trial, or an ensemble, as a submission file of its rates, as a model to use, or both."""
     from nlb_search.models.errors import InterruptedTrainingError
     from nlb_search.search.launching.slots import chosen_gpus, make_slots
     from nlb_search.search.study.open_study import open_named_study
     from nlb_search.search.submission.export import export_best as export
+    from nlb_search.search.submission.export import phases_of, submission_files
+    from nlb_search.search.submission.kept_model import Kept
     from nlb_search.search.submission.refit import RefitOptions
     from nlb_search.search.submission.selection import Selection
     from nlb_search.search.workers.shutdown import Stop
 
     locations = options.locations(storage, data, artifacts)
+    if {out, model, onnx} == {None}:
+        raise UsageError("nothing to write: give --out FILE.h5, --model DIR or --onnx FILE.onnx")
     if trial is not None and (ensemble != "1" or arch or by != "val"):
         raise UsageError("--trial names one trial: remove --ensemble, --arch and --by")
     if seeds > 1 and phase == "val":
         raise UsageError("--seeds needs --phase test: in phase val, the networks of the search are used")
     selection = Selection(_ensemble_size(ensemble), options.chains(arch), by, trial)
     refitting = RefitOptions(seeds, tuple(make_slots(chosen_gpus(gpus), 1, workers)), Stop().listen())
+    studies = [open_named_study(locations, name) for name in study]
     try:
-        export([open_named_study(locations, name) for name in study], out, phase, selection, refitting)
+        export(studies, out, phase, selection, refitting, Kept(model, onnx))
     except InterruptedTrainingError as error:
         typer.echo(str(error))
         raise typer.Exit(INTERRUPTED) from error
-    typer.echo(f"wrote {out}, phase {phase}, and checked all arrays")
+    if out is not None:
+        for each, file in submission_files(out, phases_of(phase)).items():
+            typer.echo(f"wrote {file}, phase {each}, and checked all arrays; {file.name}.card.md says how it was made")
+    for kept in (model, onnx):
+        if kept is not None:
+            typer.echo(f"wrote the model {kept}")
 
 
 def _ensemble_size(text: str) -> int | Literal["auto"]:
@@ -116,20 +137,33 @@ def evaluate(
     file: Annotated[Path, typer.Argument(metavar="FILE.h5", help="Submission file.")],
     dataset: Annotated[str, typer.Option(help="Dataset in the file to score.")],
     targets: Annotated[Path | None, typer.Option(help="File of test targets, such as eval_data_test.h5.")] = None,
+    detail: Annotated[
+        bool,
+        typer.Option(
+            "--detail", help="Also show the uncertainty of co-bps, co-bps of each held-out neuron, and few-shot co-bps."
+        ),
+    ] = False,
     as_json: options.Json = False,
     data: options.Data = options.DATA,
 ) -> None:
     """Score a submission with all metrics of the benchmark, computed by nlb_tools."""
+    from nlb_search.search.figures.detail_table import detail_tables
     from nlb_search.search.scoring.negative_scores import negative_score_warning
-    from nlb_search.search.submission.evaluation import evaluate_submission
+    from nlb_search.search.submission.detail import detail_of
+    from nlb_search.search.submission.evaluation import read_submission, scores_of
 
-    scores = evaluate_submission(file, dataset, data, targets)
+    submitted = read_submission(file, dataset, data, targets)
+    scores = {one.group: scores_of(one) for one in submitted}
+    details = {one.group: detail_of(one) for one in submitted} if detail else {}
     for name, metrics in scores.items():
         if (warning := negative_score_warning(metrics["co-bps"])) is not None:
             MESSAGES.print(f"{name}: {warning}", soft_wrap=True)
     if as_json:
-        print_json(scores)
+        detailed = {name: {"detail": found.as_json()} for name, found in details.items()}
+        print_json({name: metrics | detailed.get(name, {}) for name, metrics in scores.items()})
         return
     for name, metrics in scores.items():
         for metric, value in metrics.items():
             typer.echo(f"{name}  {metric:8} {value:8.4f}")
+    for name, found in details.items():
+        OUTPUT.print(detail_tables(name, found))

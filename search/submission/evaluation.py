@@ -37,8 +37,36 @@ class _Group:
     content_hash: str | None
 
 
+@dataclass(frozen=True, eq=False)
+class Submitted:
+    """A group of a submission: its arrays (``rates``), the recording, and the arrays to score it against."""
+
+    recording: Recording
+    phase: Phase
+    rates: Arrays
+    targets: Arrays
+
+    @property
+    def group(self) -> str:
+        return self.recording.group
+
+
 def evaluate_submission(file: Path, dataset: str, data: Path, targets: Path | None) -> Scores:
     """Score one dataset of a submission, in each bin width that the submission contains.
+
+    Raises the errors of ``read_submission``, and SearchError if the targets do not match the submission.
+    """
+    return {one.group: scores_of(one) for one in read_submission(file, dataset, data, targets)}
+
+
+def scores_of(submitted: Submitted) -> dict[str, float]:
+    """Every metric of the benchmark that the targets allow. Raises SearchError if they do not match the submission."""
+    metrics = score if submitted.recording.name in DATASETS else score_own
+    return metrics(submitted.group, submitted.rates, submitted.targets)
+
+
+def read_submission(file: Path, dataset: str, data: Path, targets: Path | None) -> list[Submitted]:
+    """Read and check one dataset of a submission, in each bin width that the submission contains, with its targets.
 
     A submission of phase val is scored against the recording's val split. A submission of phase test is scored
     against ``targets``, a file in the format of the benchmark's ``eval_data_test.h5``, or by default against the test
@@ -46,7 +74,7 @@ def evaluate_submission(file: Path, dataset: str, data: Path, targets: Path | No
 
     Raises SearchError if the submission is incomplete or no targets are found.
     """
-    scores: Scores = {}
+    found = []
     for submitted in _groups(file, dataset):
         recording = open_recording(dataset, data, submitted.bin_ms, settings=submitted.settings)
         phase = _phase(file, recording)
@@ -58,9 +86,8 @@ def evaluate_submission(file: Path, dataset: str, data: Path, targets: Path | No
         check_submission(file, recording, phase)
         known = targets or _known_targets(phase, data, recording)
         group = recording.group
-        metrics = score if dataset in DATASETS else score_own
-        scores[group] = metrics(group, read_group(file, group), read_group(known, group))
-    return scores
+        found.append(Submitted(recording, phase, read_group(file, group), read_group(known, group)))
+    return found
 
 
 def score(group: str, submitted: Arrays, targets: Arrays) -> dict[str, float]:

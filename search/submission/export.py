@@ -1,56 +1,115 @@
-"""Exports the best trials of studies to a submission file."""
+"""Exports the best trials of studies: as a submission file, and as a model to keep."""
 
 import logging
-import os
 import threading
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from nlb_search.data.inspection.identities import identities_of
+from nlb_search.data.inspection.identities import Identities, identities_of
 from nlb_search.data.recording import Recording
-from nlb_search.models.architecture.network import Network, predict
 from nlb_search.search.errors import SearchError
 from nlb_search.search.recording_tensors import heldin_of
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.specification import check_training
+from nlb_search.search.submission.card import card_of, searched_networks
+from nlb_search.search.submission.kept_model import NOT_KEPT, Kept
 from nlb_search.search.submission.members import Member, select_members
-from nlb_search.search.submission.option_values import Phase
+from nlb_search.search.submission.model import Model
+from nlb_search.search.submission.option_values import Phase, Phases
+from nlb_search.search.submission.output_paths import check_file
+from nlb_search.search.submission.rebuild_command import rebuild_command
 from nlb_search.search.submission.refit import RefitOptions, refit
 from nlb_search.search.submission.selection import Selection
+from nlb_search.search.submission.submission_card import SubmissionCard, write_card
 from nlb_search.search.submission.submission_file import (
     CONTENT,
     SETTINGS,
     Integers,
     Prediction,
-    Rates,
     is_submission,
     phase_splits,
     write_submission,
 )
-from nlb_search.search.workers.devices import training_device
+from nlb_search.search.submission.weighted_networks import WeightedNetwork, mean_rates
 from nlb_search.storage.database.retrying import DatabaseRetry
 
 _log = logging.getLogger(__name__)
 
 
 def export_best(
-    studies: list[OpenStudy], out: Path, phase: Phase, selection: Selection, refitting: RefitOptions | None = None
+    studies: list[OpenStudy],
+    out: Path | None,
+    phase: Phases,
+    selection: Selection,
+    refitting: RefitOptions | None = None,
+    kept: Kept = NOT_KEPT,
 ) -> None:
-    """Write a submission with the mean rates of the trials that ``selection`` selects in each study.
+    """Write the mean rates of the trials that ``selection`` selects in each study, the networks themselves, or both.
 
-    With several trials, the rates are averaged, weighted if the selection is an ensemble chosen on val. In phase test,
-    each trial is first trained again on train + val, as ``refitting`` says.
+    ``out`` is a submission file, or None; ``kept`` says where the networks of one study are kept. With several trials,
+    the rates are averaged, weighted if the selection is an ensemble chosen on val. In phase test, each trial is first
+    trained again on train + val, as ``refitting`` says. With both phases, the networks of phase test are kept, and each
+    phase has a submission file (``submission_files``).
 
-    Raises SearchError if two studies are of one dataset, if a study has too few complete trials, or if ``out`` cannot
-    be written. All of this is checked before training. Raises InterruptedTrainingError if training is stopped.
+    Raises SearchError if two studies are of one dataset, if a study has too few complete trials, or if a file or folder
+    cannot be written. All of this is checked before training. Raises InterruptedTrainingError if training is stopped.
     """
-    _check_path(out)
+    phases, refitting = phases_of(phase), refitting or RefitOptions()
+    files = {} if out is None else submission_files(out, phases)
+    for file in files.values():
+        check_file(file, is_submission, "a submission")
+    kept.check(studies)
+    exports = _exports(studies, phases, selection)
+    for each in phases:
+        models = [_model(export, each, refitting) for export in exports]
+        rebuilding = partial(rebuild_command, studies, phase=each, selection=selection, seeds=refitting.seeds)
+        if each in files:
+            file = files[each]
+            predictions = [_predict(export, each, made) for export, made in zip(exports, models, strict=True)]
+            write_submission(file, predictions, {one.recording.group: _facts(one, selection) for one in exports})
+            command = rebuilding(("--out", file))
+            cards = tuple(made.card for made in models)
+            write_card(file, SubmissionCard(phase=each, command=tuple(command), datasets=cards))
+        if each == phases[-1]:
+            kept.write(
+                models[0], partial(rebuild_command, studies, phase=each, selection=selection, seeds=refitting.seeds)
+            )
+
+
+def phases_of(phase: Phases) -> tuple[Phase, ...]:
+    """The phases that a value of --phase stands for, in order."""
+    return ("val", "test") if phase == "both" else (phase,)
+
+
+def submission_files(out: Path, phases: tuple[Phase, ...]) -> dict[Phase, Path]:
+    """The submission file of each phase: ``out``, or for several ``OUT.val.h5`` and ``OUT.test.h5``.
+
+    The format of the benchmark has one group per dataset and the same names of arrays in both phases, so that one file
+    cannot hold both.
+    """
+    if len(phases) == 1:
+        return {phases[0]: out}
+    return {phase: out.with_name(f"{out.stem}.{phase}{out.suffix}") for phase in phases}
+
+
+@dataclass(frozen=True)
+class _Export:
+    """What is exported of one study. ``identities`` are known for your own recording."""
+
+    study: OpenStudy
+    recording: Recording
+    members: list[Member]
+    identities: Identities | None
+
+
+def _exports(studies: list[OpenStudy], phases: tuple[Phase, ...], selection: Selection) -> list[_Export]:
+    """Open the recordings, check that they have the splits of the phases, and select the members of each study."""
     retry = DatabaseRetry(threading.Event())
-    for study in studies:
-        if phase == "test":
+    if "test" in phases:
+        for study in studies:
             check_training(study.spec)
     recordings = [study.recording() for study in studies]
     groups = [recording.group for recording in recordings]
@@ -58,40 +117,46 @@ def export_best(
     if repeated:
         raise SearchError(f"two studies are of {', '.join(repeated)}, and a submission contains each dataset once")
     for recording in recordings:
-        phase_splits(recording, phase)
+        for phase in phases:
+            phase_splits(recording, phase)
     exports = [
-        _Export(study, recording, select_members(study, recording, selection, retry), _names(study, recording, phase))
+        _Export(study, recording, select_members(study, recording, selection, retry), _identities(study, recording))
         for study, recording in zip(studies, recordings, strict=True)
     ]
-    predictions = [_predict(export, phase, refitting or RefitOptions()) for export in exports]
-    write_submission(out, predictions, {export.recording.group: _facts(export, selection) for export in exports})
+    for export in exports:
+        _log_members(export)
+    return exports
 
 
-@dataclass(frozen=True)
-class _Export:
-    """What is exported of one study; ``names`` are the ids of units and the rows of trials, if they are known."""
-
-    study: OpenStudy
-    recording: Recording
-    members: list[Member]
-    names: dict[str, Integers]
-
-
-def _predict(export: _Export, phase: Phase, refitting: RefitOptions) -> Prediction:
+def _log_members(export: _Export) -> None:
     for member in export.members:
         number, architecture = member.finalist.trial.number, member.finalist.architecture
         weight = "" if len(export.members) == 1 else f", weight {member.weight:.2f}"
         name, score = export.study.name, member.finalist.progress.co_bps
         _log.info("%s: trial %d, %s, co-bps %.4f on val%s", name, number, architecture, score, weight)
-    trained, evaluated = phase_splits(export.recording, phase)
-    networks = _networks(export.study, export.members, phase, refitting)
-    return Prediction(
-        export.recording,
-        phase,
-        train_rates=_mean_rates(networks, heldin_of(trained)),
-        eval_rates=_mean_rates(networks, heldin_of(evaluated)),
-        names=export.names,
+
+
+def _model(export: _Export, phase: Phase, refitting: RefitOptions) -> Model:
+    """The model to predict with: the networks of the search, or in phase test those trained again."""
+    members, seeds = export.members, refitting.seeds if phase == "test" else 1
+    card = card_of(export.study, export.recording, export.identities, members, phase, seeds)
+    if phase == "val":
+        return Model(searched_networks(members), card)
+    again = refit(export.study, [member.finalist for member in members], refitting)
+    networks = [
+        WeightedNetwork(network, member.finalist.settings, member.weight / seeds)
+        for member, of_member in zip(members, again, strict=True)
+        for network in of_member
+    ]
+    return Model(tuple(networks), card)
+
+
+def _predict(export: _Export, phase: Phase, model: Model) -> Prediction:
+    trained, evaluated = (
+        mean_rates(model.networks, heldin_of(split)) for split in phase_splits(export.recording, phase)
     )
+    names = {} if export.identities is None else _names(export.identities, phase)
+    return Prediction(export.recording, phase, train_rates=trained, eval_rates=evaluated, names=names)
 
 
 def _facts(export: _Export, selection: Selection) -> dict[str, str]:
@@ -110,47 +175,16 @@ def _facts(export: _Export, selection: Selection) -> dict[str, str]:
     return facts | {SETTINGS: settings.model_dump_json(), CONTENT: export.study.spec.content_hash}
 
 
-def _names(study: OpenStudy, recording: Recording, phase: Phase) -> dict[str, Integers]:
-    """The units of your own recording and, if it has a trial table, the rows of the trials, as the rates have them."""
+def _identities(study: OpenStudy, recording: Recording) -> Identities | None:
+    """The units and trials of your own recording, as its file calls them."""
     settings = study.spec.recording
-    if settings is None:
-        return {}
-    known = identities_of(recording, study.locations.data, settings)
+    return None if settings is None else identities_of(recording, study.locations.data, settings)
+
+
+def _names(known: Identities, phase: Phase) -> dict[str, Integers]:
+    """The units and, if there is a trial table, the rows of the trials, as the rates have them."""
     names = {"heldin_units": known.heldin, "heldout_units": known.heldout}
     if known.train_val:
         trained = known.trials["train"] if phase == "val" else known.train_val
         names |= {"train_trials": trained, "eval_trials": known.trials[phase]}
     return {name: np.array(numbers, dtype=np.int64) for name, numbers in names.items()}
-
-
-def _check_path(out: Path) -> None:
-    if out.is_dir():
-        raise SearchError(f"{out} is a folder: name a file, like {out / 'submission.h5'}")
-    if not out.parent.is_dir():
-        raise SearchError(f"the folder {out.parent} does not exist: create it, or name another file with --out")
-    if out.exists() and not is_submission(out):
-        raise SearchError(f"{out} exists and is not a submission, so it is not replaced: name another file with --out")
-    if not os.access(out.parent, os.W_OK):
-        raise SearchError(f"the folder {out.parent} cannot be written to: name another file with --out")
-
-
-def _networks(
-    study: OpenStudy, members: list[Member], phase: Phase, refitting: RefitOptions
-) -> list[tuple[Network, float]]:
-    """The networks to predict with, and their weights: those of the search, or in phase test those trained again."""
-    if phase == "val":
-        return [(member.finalist.network, member.weight) for member in members]
-    again = refit(study, [member.finalist for member in members], refitting)
-    return [
-        (network, member.weight / len(networks))
-        for member, networks in zip(members, again, strict=True)
-        for network in networks
-    ]
-
-
-def _mean_rates(networks: list[tuple[Network, float]], heldin: torch.Tensor) -> Rates:
-    heldin = heldin.to(training_device())
-    # A generator, because the rates of all networks together may take gigabytes.
-    weighted = (np.float32(weight) * predict(network, heldin).cpu().numpy() for network, weight in networks)
-    mean: Rates = sum(weighted, start=np.zeros(1, np.float32))
-    return mean

@@ -3,6 +3,8 @@
 from typing import Literal
 
 Phase = Literal["val", "test"]
+Phases = Literal["val", "test", "both"]
+"""Values of --phase."""
 
 AUTO: Literal["auto"] = "auto"
 """Value of --ensemble: trials and their weights are selected on val."""

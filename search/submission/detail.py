@@ -1,0 +1,81 @@
+"""Details of the co-bps of a submission: its uncertainty, each held-out neuron, and few-shot co-bps."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from nlb_search.data.recording import UNSEEN, Split
+from nlb_search.models.scoring.bits_per_spike import Scored, bits_per_spike
+from nlb_search.search.scoring.bootstrap import Range, range_of, resampled_co_bps
+from nlb_search.search.scoring.few_shot import FewShot, Readout, few_shot_co_bps
+from nlb_search.search.scoring.targets import Array
+from nlb_search.search.submission.evaluation import Submitted
+from nlb_search.search.submission.submission_file import phase_splits
+
+
+@dataclass(frozen=True)
+class NeuronScore:
+    """co-bps of one held-out neuron, NaN if it has no spikes. ``unit`` is its id, or its number from 0 if unknown."""
+
+    unit: int
+    spikes: int
+    co_bps: float
+
+
+@dataclass(frozen=True)
+class Detail:
+    """co-bps with its 95% bootstrap interval over trials, co-bps of each held-out neuron, and few-shot co-bps."""
+
+    co_bps: float
+    interval: Range
+    neurons: tuple[NeuronScore, ...]
+    few_shot: tuple[FewShot, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "co-bps": {"value": self.co_bps, "low": self.interval.low, "high": self.interval.high},
+            "neurons": [{"unit": one.unit, "spikes": one.spikes, "co-bps": one.co_bps} for one in self.neurons],
+            "few-shot co-bps": {str(one.trials): {"mean": one.mean, "sd": one.sd} for one in self.few_shot},
+        }
+
+
+def detail_of(submitted: Submitted) -> Detail:
+    """Compute the details of one group of a submission."""
+    rates_BWN = _tensor(submitted.rates["eval_rates_heldout"])
+    spikes_BWN = _tensor(submitted.targets["eval_spikes_heldout"])
+    gains = Scored(spikes_BWN).gains(rates_BWN)
+    units = submitted.rates.get("heldout_units", np.arange(rates_BWN.shape[2]))
+    trained, _ = phase_splits(submitted.recording, submitted.phase)
+    readout = Readout(
+        train_rates=submitted.rates["train_rates_heldin"].astype(float),
+        train_spikes=_heldout_spikes(trained),
+        eval_rates=submitted.rates["eval_rates_heldin"].astype(float),
+        eval_spikes=spikes_BWN.numpy(),
+    )
+    return Detail(
+        co_bps=gains.bits_per_spike.item(),
+        interval=range_of(resampled_co_bps(gains.gain_B.numpy(), gains.spikes_B.numpy())),
+        neurons=tuple(
+            _neuron(int(unit), rates_BWN[..., [index]], spikes_BWN[..., [index]]) for index, unit in enumerate(units)
+        ),
+        few_shot=tuple(few_shot_co_bps(readout)),
+    )
+
+
+def _neuron(unit: int, rates_BW1: torch.Tensor, spikes_BW1: torch.Tensor) -> NeuronScore:
+    n_spikes = int(torch.nansum(spikes_BW1).item())
+    return NeuronScore(unit, n_spikes, bits_per_spike(rates_BW1, spikes_BW1).item() if n_spikes else math.nan)
+
+
+def _heldout_spikes(split: Split) -> Array:
+    """Held-out counts in the window, NaN where they are unknown."""
+    heldout = split.heldout
+    assert heldout is not None
+    return np.where(heldout == UNSEEN, np.nan, heldout)
+
+
+def _tensor(array: Array) -> torch.Tensor:
+    return torch.from_numpy(array.astype(np.float64))

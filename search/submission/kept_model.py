@@ -1,0 +1,42 @@
+"""Where an export keeps the model itself: a folder for nlb-search, an ONNX file for other programs, or both."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from nlb_search.search.errors import UsageError
+from nlb_search.search.study.open_study import OpenStudy
+from nlb_search.search.submission.model import Model
+from nlb_search.search.submission.model_folder import save_model
+from nlb_search.search.submission.onnx_file import check_onnx_installed, save_onnx
+from nlb_search.search.submission.output_paths import check_file, check_folder
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The folder of a model and its ONNX file; None for those that are not written."""
+
+    folder: Path | None = None
+    onnx: Path | None = None
+
+    def check(self, studies: list[OpenStudy]) -> None:
+        """Raise SearchError, before anything is computed, if a model of these studies cannot be written."""
+        if self == NOT_KEPT:
+            return
+        if len(studies) > 1:
+            raise UsageError(f"a model is that of one study, and {len(studies)} are given: export them one by one")
+        if self.folder is not None:
+            check_folder(self.folder)
+        if self.onnx is not None:
+            check_onnx_installed()
+            check_file(self.onnx, lambda path: path.suffix == ".onnx", "an .onnx file", "--onnx")
+
+    def write(self, model: Model, command: Callable[[tuple[str, Path]], list[str]]) -> None:
+        """Write the model. ``command`` gives the command line that writes it again to an option and its path."""
+        if self.folder is not None:
+            save_model(self.folder, model, command(("--model", self.folder)))
+        if self.onnx is not None:
+            save_onnx(self.onnx, model)
+
+
+NOT_KEPT = Kept()

@@ -1,0 +1,100 @@
+"""Writes a model as ONNX, for programs without Python or torch.
+
+The input ``counts`` are held-in counts, trials x bins x neurons, as float32; the output ``rates`` are those of
+``Model``. The metadata has the card of the model, as JSON.
+"""
+
+import copy
+import importlib.util
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nlb_search.models.masking.crops import whole_bins
+from nlb_search.search.errors import SearchError
+from nlb_search.search.submission.model import Model
+from nlb_search.storage.atomic_files import whole_file
+
+CARD = "nlb-search card"
+"""Key of the card in the metadata."""
+
+PACKAGES = ("onnx", "onnxscript")
+"""What torch needs to export."""
+
+
+def check_onnx_installed() -> None:
+    """Raise SearchError unless the packages are installed that torch needs to write ONNX."""
+    missing = [package for package in PACKAGES if importlib.util.find_spec(package) is None]
+    if missing:
+        raise SearchError(f"--onnx needs {' and '.join(missing)}, not installed here: `pip install 'nlb-search[onnx]'`")
+
+
+def save_onnx(path: Path, model: Model) -> None:
+    """Write a model as an ONNX file, completely or not at all, for any number of trials.
+
+    Raises SearchError if a block has operations that ONNX lacks, or if the file cannot be written.
+    """
+    example = torch.zeros(2, model.sizes.n_window, model.sizes.n_heldin)
+    program = _exported(_MeanRates(model).eval(), example)
+    program.model.metadata_props[CARD] = model.card.model_dump_json()
+    try:
+        with whole_file(path) as part:
+            program.save(part, external_data=False)
+    except OSError as error:
+        raise SearchError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+class _MeanRates(nn.Module):
+    """``weighted_networks.mean_rates`` as a module, on the CPU."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self._sizes = model.sizes
+        self._heads = [member.network.head for member in model.networks]
+        self._weights = [member.weight for member in model.networks]
+        self.networks = nn.ModuleList(copy.deepcopy(member.network).cpu() for member in model.networks)
+
+    def forward(self, counts: Tensor) -> Tensor:
+        bins_BT = whole_bins(counts.shape[0], self._sizes, counts.device)
+        members = zip(self._heads, self._weights, self.networks, strict=True)
+        weighted = [weight * head.rates(network(counts, bins_BT)) for head, weight, network in members]
+        return torch.stack(weighted).sum(dim=0)
+
+
+def _exported(module: nn.Module, example: Tensor) -> Any:
+    try:
+        with _without_messages(), torch.no_grad():
+            return torch.onnx.export(
+                module,
+                (example,),
+                input_names=["counts"],
+                output_names=["rates"],
+                dynamic_shapes=({0: torch.export.Dim("trials")},),
+                verbose=False,
+            )
+    except torch.onnx.OnnxExporterError as error:
+        raise SearchError(
+            f"the model cannot be written as ONNX ({_first_line(error)}): keep it with --model instead"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error.__cause__ or error).strip().splitlines()[0]
+
+
+@contextmanager
+def _without_messages() -> Iterator[None]:
+    """Hide the messages of the exporter about its own parts."""
+    logging.disable(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
