@@ -62,7 +62,10 @@ def export_best(
     for file in files.values():
         check_file(file, is_submission, "a submission")
     kept.check(studies)
-    exports = _exports(studies, phases, selection)
+    if "test" in phases:
+        for study in studies:
+            check_training(study.spec)
+    exports = _exports(studies, tuple(files), selection)
     for each in phases:
         models = [_model(export, each, refitting) for export in exports]
         rebuilding = partial(rebuild_command, studies, phase=each, selection=selection, seeds=refitting.seeds)
@@ -74,9 +77,7 @@ def export_best(
             cards = tuple(made.card for made in models)
             write_card(file, SubmissionCard(phase=each, command=tuple(command), datasets=cards))
         if each == phases[-1]:
-            kept.write(
-                models[0], partial(rebuild_command, studies, phase=each, selection=selection, seeds=refitting.seeds)
-            )
+            kept.write(models[0], rebuilding)
 
 
 def phases_of(phase: Phases) -> tuple[Phase, ...]:
@@ -108,9 +109,6 @@ class _Export:
 def _exports(studies: list[OpenStudy], phases: tuple[Phase, ...], selection: Selection) -> list[_Export]:
     """Open the recordings, check that they have the splits of the phases, and select the members of each study."""
     retry = DatabaseRetry(threading.Event())
-    if "test" in phases:
-        for study in studies:
-            check_training(study.spec)
     recordings = [study.recording() for study in studies]
     groups = [recording.group for recording in recordings]
     repeated = {group for group in groups if groups.count(group) > 1}

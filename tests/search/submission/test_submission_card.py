@@ -111,7 +111,7 @@ def test_the_model_of_both_phases_is_that_of_test(folder: Path) -> None:
 def test_a_command_names_trial_or_chains_and_no_password(folder: Path) -> None:
     study = open_named_study(Locations(parse_url(f"sqlite:///{folder}/nlb-search.db"), folder, folder), "study")
     url = parse_url("postgresql://lab:secret@host/nlb")
-    away = OpenStudy(Locations(url, folder, folder), study.study, study.spec)
+    away = OpenStudy(Locations(url, folder, folder), study.study, study.spec, study.identity)
     chosen = Selection(2, ("FF -> exp", "GRU(2) -> FF -> exp"), "splits")
     command = rebuild_command([away], ("--out", folder / "x.h5"), phase="val", selection=chosen, seeds=1)
     assert "secret" not in " ".join(command)
