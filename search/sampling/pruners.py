@@ -7,8 +7,12 @@ from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner,
 from nlb_search.search.sampling.halving import HalvingPruner
 from nlb_search.search.sampling.sampling_settings import SamplingSettings
 
-REDUCTION = 3
-"""Reduction factor of successive halving and Hyperband: about one trial in this many continues at each rung."""
+HALVING_REDUCTION, HYPERBAND_REDUCTION = 2, 3
+"""About one trial in this many continues at each rung; rungs are this factor apart.
+
+With 3 instead of 2, halving stopped trials with a low learning rate that were the best of their searches without a
+pruner.
+"""
 
 LEAST_FIRST_RUNG = 3
 """No trial is pruned before so many epochs: during the warm-up, scores say little about the later ones."""
@@ -19,12 +23,14 @@ def make_pruner(settings: SamplingSettings) -> BasePruner:
 
     Resources are epochs, given as numbers because Optuna's 'auto' differs between workers.
     """
-    first_rung = min(settings.epochs, max(LEAST_FIRST_RUNG, settings.epochs // REDUCTION**2))
+    first_rung = min(settings.epochs, max(LEAST_FIRST_RUNG, settings.epochs // 9))
     match settings.pruner:
         case "halving":
-            return HalvingPruner(_rungs(first_rung, settings), REDUCTION)
+            return HalvingPruner(_rungs(first_rung, settings), HALVING_REDUCTION)
         case "hyperband":
-            return HyperbandPruner(min_resource=first_rung, max_resource=settings.epochs, reduction_factor=REDUCTION)
+            return HyperbandPruner(
+                min_resource=first_rung, max_resource=settings.epochs, reduction_factor=HYPERBAND_REDUCTION
+            )
         case "median":
             return MedianPruner(n_startup_trials=5, n_warmup_steps=first_rung)
         case "patient":
@@ -36,9 +42,12 @@ def make_pruner(settings: SamplingSettings) -> BasePruner:
 
 
 def _rungs(first_rung: int, settings: SamplingSettings) -> frozenset[int]:
-    """Epochs at which successive halving decides, each the first with an evaluation at or after the rung."""
-    rungs, rung = set(), first_rung
-    while rung < settings.epochs:
-        rungs.add(math.ceil(rung / settings.evaluate_every) * settings.evaluate_every)
-        rung *= REDUCTION
-    return frozenset(rungs)
+    """Epochs at which successive halving decides, each the first with an evaluation at or after the rung.
+
+    None is in the second half of the epochs, in which stopping a trial saves little.
+    """
+    rungs, rung = {first_rung}, first_rung * HALVING_REDUCTION
+    while rung <= settings.epochs / 2:
+        rungs.add(rung)
+        rung *= HALVING_REDUCTION
+    return frozenset(math.ceil(rung / settings.evaluate_every) * settings.evaluate_every for rung in rungs)
