@@ -44,10 +44,11 @@ def make_pruner(settings: SamplingSettings) -> BasePruner:
 def _rungs(first_rung: int, settings: SamplingSettings) -> frozenset[int]:
     """Epochs at which successive halving decides, each the first with an evaluation at or after the rung.
 
-    None is in the second half of the epochs, in which stopping a trial saves little.
+    After the first, none is in the second half of the epochs, in which stopping a trial saves little.
     """
     rungs, rung = {first_rung}, first_rung * HALVING_REDUCTION
     while rung <= settings.epochs / 2:
         rungs.add(rung)
         rung *= HALVING_REDUCTION
-    return frozenset(math.ceil(rung / settings.evaluate_every) * settings.evaluate_every for rung in rungs)
+    evaluated = {math.ceil(rung / settings.evaluate_every) * settings.evaluate_every for rung in rungs}
+    return frozenset(epoch for epoch in evaluated if epoch < settings.epochs)

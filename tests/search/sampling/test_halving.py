@@ -3,8 +3,10 @@
 import optuna
 import pytest
 from optuna.trial import TrialState
+from specifications import spec_of
 
 from nlb_search.search.sampling.halving import HalvingPruner
+from nlb_search.search.sampling.pruners import make_pruner
 
 RUNGS = frozenset({3, 9})
 
@@ -53,3 +55,24 @@ def test_epochs_between_rungs_do_not_prune(study: optuna.Study) -> None:
     for epoch in (1, 2, 4, 8):
         trial.report(0.0, epoch)
         assert not trial.should_prune()
+
+
+@pytest.mark.parametrize(
+    ("epochs", "evaluate_every", "rungs"),
+    [(62, 2, {6, 12, 24}), (300, 5, {35, 70, 135}), (40, 1, {4, 8, 16}), (6, 1, {3}), (3, 1, set())],
+)
+def test_trials_are_stopped_at_a_ninth_of_the_epochs_and_twice_as_many_until_the_half(
+    epochs: int, evaluate_every: int, rungs: set[int]
+) -> None:
+    settings = spec_of(pruner="halving", epochs=epochs, evaluate_every=evaluate_every).sampling
+    study = optuna.create_study(direction="maximize", pruner=make_pruner(settings))
+    for _ in range(3):
+        _run(study, [1.0] * epochs)
+    stops = set()
+    for epoch in range(evaluate_every, epochs + 1, evaluate_every):
+        trial = study.ask()
+        trial.report(0.0, epoch)
+        if trial.should_prune():
+            stops.add(epoch)
+        study.tell(trial, state=TrialState.FAIL)
+    assert stops == rungs
