@@ -39,7 +39,8 @@ def nwb_file(dataset: str, data: Path) -> Path | None:
     """
     if dataset in DATASETS:
         return find_files(DATASETS[dataset], data).train
-    from nlb_search.data.own.layout import layout_of, opened  # imports h5py
+    from nlb_search.data.hdf5_file import opened  # imports h5py
+    from nlb_search.data.own.layout import layout_of
 
     with opened(data) as file:
         return data if layout_of(data, file).kind == "nwb" else None

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import h5py
 import numpy as np
 
-from nlb_search.data.dataset_files import read_contents
-from nlb_search.data.own.heldout_units import heldout_units
-from nlb_search.data.own.layout import layout_of, opened
+from nlb_search.data.hdf5_file import opened
+from nlb_search.data.own.layout import layout_of
+from nlb_search.data.own.lfads_arrays import heldout_channels
 from nlb_search.data.own.recording_settings import RecordingSettings
-from nlb_search.data.own.splits import drawn_heldout
 from nlb_search.data.recording import Recording
 
 
@@ -31,7 +31,7 @@ class Identities:
     units: Literal["ids of the unit table", "channels of the arrays"]
     heldin: tuple[int, ...]
     heldout: tuple[int, ...]
-    rows: Literal["rows of the trial table", "indices in the arrays"]
+    rows: Literal["rows of the trial table", "windows by time", "indices in the arrays"]
     trials: dict[str, tuple[int, ...]]
     train_val: tuple[int, ...] = ()
 
@@ -43,15 +43,15 @@ def identities_of(recording: Recording, path: Path, settings: RecordingSettings)
     """
     with opened(path) as file:
         layout = layout_of(path, file)
+        if layout.kind == "nwb":
+            return _of_nwb(recording, path, file, settings)
         encoded = file[layout.group].get("train_encod_data") if layout.kind == "lfads" else None
         n_channels = None if encoded is None else int(encoded.shape[2])
-    if layout.kind == "nwb":
-        return _of_nwb(recording, path, settings)
     heldin, heldout = np.arange(recording.n_heldin), np.arange(recording.n_heldout)
     if n_channels is not None:
         heldout = recording.n_heldin + heldout
         if n_channels == recording.n_heldin + recording.n_heldout:  # no channels that only recon has: a random share
-            heldout = drawn_heldout(path, n_channels, float(settings.heldout))
+            heldout = heldout_channels(path, n_channels, settings)
             heldin = np.setdiff1d(np.arange(n_channels), heldout)
     splits = {"train": recording.train, "val": recording.val, "test": recording.test}
     return Identities(
@@ -63,18 +63,18 @@ def identities_of(recording: Recording, path: Path, settings: RecordingSettings)
     )
 
 
-def _of_nwb(recording: Recording, path: Path, settings: RecordingSettings) -> Identities:
+def _of_nwb(recording: Recording, path: Path, file: h5py.File, settings: RecordingSettings) -> Identities:
     # Imported here: importing pandas takes a second.
     from nlb_search.data.own.session import read_own_session
     from nlb_search.data.own.trials import plan_of
 
-    session = read_own_session(read_contents(path), settings, heldout_units(path, settings))
+    session = read_own_session(path, file, settings)
     plan = plan_of(session, settings, recording.bin_ms)
     return Identities(
         units="ids of the unit table",
         heldin=_numbers(session.heldin.ids),
         heldout=_numbers(session.heldout.ids),
-        rows="rows of the trial table",
+        rows="rows of the trial table" if settings.cut_ms is None else "windows by time",
         trials={name: _numbers(some) for name, some in plan.rows.items()},
         train_val=_numbers(np.concatenate([plan.rows["train"], plan.rows["val"]])[plan.train_val_order]),
     )

@@ -7,9 +7,12 @@ Mehta & Kleinfeld 2011, J Neurosci 31:8699). Binned counts hardly show this, so 
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import numpy as np
-import numpy.typing as npt
+
+from nlb_search.data.hdf5_file import opened
+from nlb_search.data.own.intervals import FloatArray
+from nlb_search.data.own.recording_settings import RecordingSettings
+from nlb_search.data.own.unit_table import read_units, unit_table
 
 REFRACTORY_S = 0.001
 _PRECISION = 7
@@ -30,21 +33,17 @@ class UnitIntervals:
     repeated: int
 
 
-def read_intervals(path: Path) -> tuple[UnitIntervals, ...] | None:
-    """Read the intervals of all units over the whole session, or None if the file has no unit table."""
-    with h5py.File(path, "r") as file:
-        if "units/spike_times_index" not in file:
-            return None
-        units = file["units"]
-        times, ends = units["spike_times"], units["spike_times_index"][()].astype(np.int64)
-        starts = np.append(0, ends[:-1])
-        return tuple(
-            unit_intervals(int(unit), times[start:end])
-            for unit, start, end in zip(units["id"][()], starts, ends, strict=True)
-        )
+def read_intervals(path: Path, settings: RecordingSettings) -> tuple[UnitIntervals, ...]:
+    """Read the intervals over the whole session, of the units of an NWB file that ``settings`` do not leave out.
+
+    Raises DataError if the file has no unit table.
+    """
+    with opened(path) as file:
+        units = read_units(path, file, unit_table(path, file, settings), settings)
+    return tuple(unit_intervals(int(unit), times_s) for unit, times_s in zip(units.ids, units.spikes_s, strict=True))
 
 
-def unit_intervals(unit: int, times_s: npt.NDArray[np.float64]) -> UnitIntervals:
+def unit_intervals(unit: int, times_s: FloatArray) -> UnitIntervals:
     """The intervals of a unit with these spike times, which need not be sorted."""
     intervals = np.round(np.diff(np.sort(times_s)), _PRECISION)
     short = (intervals > 0) & (intervals < REFRACTORY_S)

@@ -3,33 +3,32 @@
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 
-from nlb_search.data.dataset_files import Contents, read_contents
+from nlb_search.data.dataset_files import Contents, contents_of
 from nlb_search.data.errors import DataError
 from nlb_search.data.nwb.session import read_samples
 from nlb_search.data.own.behavior import behavior_from, check_orientation, series_path
 from nlb_search.data.own.event_bins import counts_from
-from nlb_search.data.own.heldout_units import heldout_units
 from nlb_search.data.own.intervals import NS_PER_MS
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.own.session import read_own_session
 from nlb_search.data.own.splits import joined, spike_targets
 from nlb_search.data.own.trials import Plan, plan_of
-from nlb_search.data.own.wording import names_in
 from nlb_search.data.recording import UNSEEN, Split
 from nlb_search.data.source import Array, Tensors
 
 
-def tensors_of_nwb(path: Path, settings: RecordingSettings, bin_ms: int) -> Tensors:
-    """Make the tensors, in bins of ``bin_ms``, from a file with a unit table and a trial table.
+def tensors_of_nwb(path: Path, file: h5py.File, settings: RecordingSettings, bin_ms: int) -> Tensors:
+    """Make the tensors, in bins of ``bin_ms``, from an open NWB file with a unit table.
 
     Raises DataError if the file does not have a table, column or series that is needed, or if trials are incomplete.
     """
-    contents = read_contents(path)
-    _check_there(contents, settings)
-    heldout = heldout_units(path, settings)
-    session = read_own_session(contents, settings, heldout)
+    contents = contents_of(path, file)
+    if settings.behavior is not None:
+        check_orientation(path, file, series_path(contents, settings.behavior))
+    session = read_own_session(path, file, settings)
     plan = plan_of(session, settings, bin_ms)
     n_bins = plan.n_window_bins + plan.n_forward_bins
     starts_ns = [plan.starts_ns[rows] for rows in plan.rows.values()]
@@ -40,10 +39,11 @@ def tensors_of_nwb(path: Path, settings: RecordingSettings, bin_ms: int) -> Tens
         name: Split(counts, plan.n_window_bins, len(session.heldin.ids))
         for name, counts in zip(plan.rows, counted, strict=True)
     }
-    behavior = _behavior(contents, plan, settings, bin_ms)
-    choices = [*plan.choices, *_without_effect(contents, settings)]
+    behavior = _behavior(contents, file, plan, settings, bin_ms)
+    choices = [*session.choices, *plan.choices, *_without_effect(contents, settings)]
     if isinstance(settings.heldout, float):
-        choices.append(f"held out a random {np.count_nonzero(heldout)} of the {len(heldout)} neurons")
+        n_heldin, n_heldout = len(session.heldin.ids), len(session.heldout.ids)
+        choices.append(f"held out a random {n_heldout} of the {n_heldin + n_heldout} neurons")
     if settings.behavior is None:
         choices.append("no behaviour is decoded")
     scored = {"train_behavior": behavior["train"], "eval_behavior": behavior["val"]} if behavior else {}
@@ -56,7 +56,9 @@ def _without_effect(contents: Contents, settings: RecordingSettings) -> list[str
     defaults = RecordingSettings()
     unused = {
         "the trial column 'split' is not used: set split to use it": settings.split is None
+        and settings.cut_ms is None
         and "split" in contents.trials,
+        "the trial table is not used, because cut_ms is set": settings.cut_ms is not None and bool(contents.trials),
         "val_share has no effect, because split is set": settings.split is not None
         and settings.val_share != defaults.val_share,
         "lag_ms has no effect, because no behavior is set": settings.behavior is None
@@ -65,32 +67,13 @@ def _without_effect(contents: Contents, settings: RecordingSettings) -> list[str
     return [what for what, holds in unused.items() if holds]
 
 
-def _check_there(contents: Contents, settings: RecordingSettings) -> None:
-    """Raises DataError unless the file has the tables, columns and series to read."""
-    for table, held, needed in (
-        ("unit", contents.units, {"spike_times", "spike_times_index"}),
-        ("trial", contents.trials, {"start_time", "stop_time"}),
-    ):
-        if not needed <= held:
-            raise DataError(
-                f"{contents.path} has no {table} table with {' and '.join(sorted(needed))}: "
-                f"{'its columns are ' + names_in(held) if held else 'it has no such table'}"
-            )
-    named = [("trial column", settings.align, contents.trials), ("trial column", settings.split, contents.trials)]
-    if settings.behavior is not None:
-        check_orientation(contents.path, series_path(contents, settings.behavior))
-    if isinstance(settings.heldout, str):
-        named.append(("unit column", settings.heldout, contents.units))
-    for what, name, held in named:
-        if name is not None and name not in held:
-            raise DataError(f"{contents.path} has no {what} '{name}': choose one of {names_in(held)}")
-
-
-def _behavior(contents: Contents, plan: Plan, settings: RecordingSettings, bin_ms: int) -> dict[str, Array]:
+def _behavior(
+    contents: Contents, file: h5py.File, plan: Plan, settings: RecordingSettings, bin_ms: int
+) -> dict[str, Array]:
     """Behaviour of each split, trials x bins of the window x columns; empty if ``settings`` name no behaviour."""
     if settings.behavior is None:
         return {}
-    samples = read_samples(contents.path, series_path(contents, settings.behavior))
+    samples = read_samples(file[series_path(contents, settings.behavior)])
     starts_ns = plan.starts_ns + settings.lag_ms * NS_PER_MS
     behavior = {
         name: behavior_from(samples, starts_ns[rows], plan.n_window_bins, bin_ms) for name, rows in plan.rows.items()

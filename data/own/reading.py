@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from nlb_search.data.errors import explained
-from nlb_search.data.own.layout import layout_of, opened
+from nlb_search.data.hdf5_file import opened
+from nlb_search.data.own.layout import layout_of
 from nlb_search.data.own.lfads_arrays import tensors_of_lfads
 from nlb_search.data.own.nlb_arrays import tensors_of_arrays
 from nlb_search.data.own.recording_settings import RecordingSettings
@@ -21,7 +22,7 @@ def read_tensors(path: Path, settings: RecordingSettings, bin_ms: int) -> Tensor
         if layout.kind == "nwb":
             from nlb_search.data.own.nwb_file import tensors_of_nwb  # imported here: importing pandas takes a second
 
-            return tensors_of_nwb(path, settings, bin_ms)
+            return tensors_of_nwb(path, file, settings, bin_ms)
         arrays = dict(file[layout.group].items())
         if layout.kind == "lfads":
             return tensors_of_lfads(path, arrays, settings)

@@ -40,7 +40,7 @@ class OwnRecording:
             raise DataError(f"bins of {self.bin_ms} ms are not supported: choose a bin width from {least} to {most} ms")
 
     def content_hash(self, memory: Path) -> str:
-        contents = {"file": file_hash(self.place, memory), "settings": self.settings.model_dump(mode="json")}
+        contents = {"file": file_hash(self.place, memory), "settings": self.settings.hashed()}
         return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
 
     def make(self) -> Tensors:

@@ -109,7 +109,7 @@ def inspect(
     spikes = nwb_file(dataset, data)
     found = inspection_of(
         survey,
-        intervals=None if spikes is None else read_intervals(spikes),
+        intervals=None if spikes is None else read_intervals(spikes, settings or RecordingSettings()),
         identities=None if dataset in DATASETS else identities_of(opened, data, settings or RecordingSettings()),
     )
     page = None if out is None else write_page(survey, found, out)
