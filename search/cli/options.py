@@ -45,18 +45,9 @@ DATASET_HELP = f"One of {', '.join(DATASETS)}; or a name for your own recording,
 BinSize = Annotated[
     int | None,
     typer.Option(
-        "--bin-size", min=1, show_default="5", help="Bin width in ms: 5 or 20; for your own recording, 1 to 100."
+        "--bin-size", min=1, show_default="5", help="Bin width in ms: 5 or 20; for your own recording, 1 to 1000."
     ),
 ]
-RecordingFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--recording",
-        metavar="FILE.toml",
-        help="Settings for reading your own recording, where the defaults do not fit.",
-    ),
-]
-
 Artifacts = Annotated[
     Path | None,
     typer.Option(
