@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nlb_search.data.dataset_files import read_contents
+from nlb_search.data.dataset_files import contents_of
+from nlb_search.data.errors import DataError
 from nlb_search.data.inspection.identities import Identities
+from nlb_search.data.own.recording_file import Tables, opened_recording
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.own.wording import names_in
 from nlb_search.data.recording import Recording
@@ -31,9 +33,12 @@ def decided_settings(recording: Recording, path: Path, settings: RecordingSettin
     """The text of a TOML file with which the recording is read as it was read with ``settings``.
 
     Defaults that depend on the file, such as the window, are written as they were decided. Settings that are not used
-    are comments.
+    are comments. Raises DataError if the recording consists of arrays.
     """
-    contents = read_contents(path)
+    with opened_recording(path, settings) as opened:
+        if not isinstance(opened, Tables):
+            raise DataError(f"{path} has arrays, whose windows, splits and neurons no settings change")
+        contents = contents_of(path, opened.file)
     # A path of time series is listed by its own name, without that of its container.
     series = names_in({found.rpartition("/")[2] for paths in contents.series_paths.values() for found in paths})
     columns = names_in(contents.trials)
@@ -48,7 +53,7 @@ def decided_settings(recording: Recording, path: Path, settings: RecordingSettin
         _Line("min_rate_hz", settings.min_rate_hz, None, "units with a lower mean rate are left out"),
         _Line("units_table", settings.units_table, "units", "path of the unit table, if the file has several"),
         *(
-            _trial_lines(recording, settings, columns)
+            _trial_lines(recording, path, settings, columns)
             if settings.cut_ms is None
             else _window_lines(settings, settings.cut_ms)
         ),
@@ -68,10 +73,11 @@ def decided_settings(recording: Recording, path: Path, settings: RecordingSettin
     return head + _joined(lines)
 
 
-def _trial_lines(recording: Recording, settings: RecordingSettings, columns: str) -> list[_Line]:
+def _trial_lines(recording: Recording, path: Path, settings: RecordingSettings, columns: str) -> list[_Line]:
     decided = settings.window_ms or (0, recording.n_window_bins * recording.bin_ms)
     comment = "trial column with train, val and test; without it, the last trials are val"
     return [
+        _Line("trial_table", settings.trial_table if path.is_dir() else None, "trials.csv", "of a folder of Kilosort"),
         _Line("align", settings.align, None, f"trial column with the time of the event; columns: {columns}"),
         _Line("window_ms", list(decided), None, "window of each trial, in ms from the event"),
         _Line("split", settings.split, "split", comment),

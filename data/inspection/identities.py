@@ -11,9 +11,8 @@ from typing import Any, Literal
 import h5py
 import numpy as np
 
-from nlb_search.data.hdf5_file import opened
-from nlb_search.data.own.layout import layout_of
 from nlb_search.data.own.lfads_arrays import heldout_channels
+from nlb_search.data.own.recording_file import Tables, opened_recording
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.recording import Recording
 
@@ -41,11 +40,10 @@ def identities_of(recording: Recording, path: Path, settings: RecordingSettings)
 
     Raises DataError if the file cannot be read.
     """
-    with opened(path) as file:
-        layout = layout_of(path, file)
-        if layout.kind == "nwb":
-            return _of_nwb(recording, path, file, settings)
-        encoded = file[layout.group].get("train_encod_data") if layout.kind == "lfads" else None
+    with opened_recording(path, settings) as opened:
+        if isinstance(opened, Tables):
+            return _of_tables(recording, path, opened.file, settings)
+        encoded = opened.arrays["train_encod_data"] if opened.kind == "lfads" else None
         n_channels = None if encoded is None else int(encoded.shape[2])
     heldin, heldout = np.arange(recording.n_heldin), np.arange(recording.n_heldout)
     if n_channels is not None:
@@ -63,7 +61,7 @@ def identities_of(recording: Recording, path: Path, settings: RecordingSettings)
     )
 
 
-def _of_nwb(recording: Recording, path: Path, file: h5py.File, settings: RecordingSettings) -> Identities:
+def _of_tables(recording: Recording, path: Path, file: h5py.File, settings: RecordingSettings) -> Identities:
     # Imported here: importing pandas takes a second.
     from nlb_search.data.own.session import read_own_session
     from nlb_search.data.own.trials import plan_of

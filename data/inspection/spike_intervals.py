@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nlb_search.data.hdf5_file import opened
 from nlb_search.data.own.intervals import FloatArray
+from nlb_search.data.own.recording_file import Tables, opened_recording
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.own.unit_table import read_units, unit_table
 
@@ -33,13 +33,15 @@ class UnitIntervals:
     repeated: int
 
 
-def read_intervals(path: Path, settings: RecordingSettings) -> tuple[UnitIntervals, ...]:
-    """Read the intervals over the whole session, of the units of an NWB file that ``settings`` do not leave out.
+def read_intervals(path: Path, settings: RecordingSettings) -> tuple[UnitIntervals, ...] | None:
+    """Read the intervals over the whole session, of the units that ``settings`` do not leave out.
 
-    Raises DataError if the file has no unit table.
+    Returns None if the recording consists of arrays. Raises DataError if it cannot be read.
     """
-    with opened(path) as file:
-        units = read_units(path, file, unit_table(path, file, settings), settings)
+    with opened_recording(path, settings) as opened:
+        if not isinstance(opened, Tables):
+            return None
+        units = read_units(path, opened.file, unit_table(path, opened.file, settings), settings)
     return tuple(unit_intervals(int(unit), times_s) for unit, times_s in zip(units.ids, units.spikes_s, strict=True))
 
 

@@ -1,5 +1,6 @@
 """Detecting the kind of a recording by the contents of its file."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +20,12 @@ Models read the ``encod`` arrays and predict the ``recon`` arrays.
 
 Kind = Literal["nwb", "nlb", "lfads"]
 
+_ARRAYS: dict[Kind, tuple[str, ...]] = {"nlb": NLB_SPIKES, "lfads": LFADS_SPIKES}
+_WANTED = (
+    f"give an NWB file, a file with the arrays {NLB_SPIKES[0]} and so on, or a file with the arrays {LFADS_SPIKES[0]} "
+    "and so on"
+)
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -28,23 +35,30 @@ class Layout:
     group: str
 
 
+def kind_of_arrays(path: Path, names: Iterable[str]) -> Kind:
+    """Detect the kind of arrays by their names. Raises DataError unless they are one recording."""
+    names = set(names)
+    found = [kind for kind, needed in _ARRAYS.items() if names.intersection(needed)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise DataError(f"{path} has arrays of two recordings ({', '.join(sorted(names))}): give one file for each")
+    raise DataError(f"{path} is not a recording (it has {', '.join(sorted(names)) or 'no arrays'}): {_WANTED}")
+
+
 def layout_of(path: Path, file: h5py.File) -> Layout:
     """Detect the layout of a file. Raises DataError, with the contents of the file, unless it has one recording."""
     if "nwb_version" in file.attrs:
         return Layout("nwb", "/")
     groups = ["/", *(name for name, item in file.items() if isinstance(item, h5py.Group))]
-    kinds: dict[Kind, tuple[str, ...]] = {"nlb": NLB_SPIKES, "lfads": LFADS_SPIKES}
-    found = [Layout(kind, group) for kind, names in kinds.items() for group in groups if _any(names, file[group])]
+    found = [Layout(kind, group) for kind, names in _ARRAYS.items() for group in groups if _any(names, file[group])]
     if len(found) > 1:
         raise DataError(
             f"{path} has several recordings, in the groups {', '.join(layout.group for layout in found)}: "
             "give one file per recording, with the arrays at its root or in one group"
         )
     if not found:
-        raise DataError(
-            f"{path} is not a recording ({_contents(file)}): give an NWB file, a file with the arrays {NLB_SPIKES[0]} "
-            f"and so on, or a file with the arrays {LFADS_SPIKES[0]} and so on"
-        )
+        raise DataError(f"{path} is not a recording ({_contents(file)}): {_WANTED}")
     [layout] = found
     return layout
 

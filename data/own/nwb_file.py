@@ -1,4 +1,4 @@
-"""Reading your own NWB file into tensors."""
+"""Reading your own recording with spike times into tensors, from the tables of an NWB file."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -61,6 +61,11 @@ def _without_effect(contents: Contents, settings: RecordingSettings) -> list[str
         "the trial table is not used, because cut_ms is set": settings.cut_ms is not None and bool(contents.trials),
         "val_share has no effect, because split is set": settings.split is not None
         and settings.val_share != defaults.val_share,
+        "the unit column 'group' is not used: set units to use it": contents.path.is_dir()
+        and settings.units is None
+        and "group" in contents.units,
+        "trial_table has no effect, because the file has its own": not contents.path.is_dir()
+        and settings.trial_table != defaults.trial_table,
         "lag_ms has no effect, because no behavior is set": settings.behavior is None
         and settings.lag_ms != defaults.lag_ms,
     }

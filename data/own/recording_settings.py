@@ -22,6 +22,8 @@ class RecordingSettings(BaseModel):
     ``units``, an expression over the columns of the unit table, and ``min_rate_hz`` say which units are used;
     ``units_table`` is the path of the table if the file has several.
 
+    ``trial_table`` is the CSV file with the trials in a folder of Kilosort or phy.
+
     ``window_ms`` is the trial window (start, end) relative to the time, in seconds, in the trial column ``align``. The
     ``forward_ms`` after the window are the forward bins. ``split`` is a trial column with the values train, val, test
     or none; without it, the last ``val_share`` of the trials are val. ``behavior`` is the time series to decode, read
@@ -38,6 +40,7 @@ class RecordingSettings(BaseModel):
     units: str | None = None
     min_rate_hz: float = Field(default=0.0, ge=0)
     units_table: str | None = None
+    trial_table: str = "trials.csv"
     align: str = "start_time"
     window_ms: tuple[int, int] | None = None
     forward_ms: int | None = Field(default=None, ge=0)
@@ -80,7 +83,7 @@ class RecordingSettings(BaseModel):
             for name in changed.intersection(("gap_ms", "within", "within_rows")):
                 raise ValueError(f"{name} has no effect without cut_ms: set cut_ms, or remove {name}")
             return self
-        for name in changed.intersection(("align", "window_ms", "split")):
+        for name in changed.intersection(("align", "window_ms", "split", "trial_table")):
             raise ValueError(f"{name} is for trials, and cut_ms for windows without trials: remove one of them")
         if self.within_rows is not None and self.within is None:
             raise ValueError("within_rows needs within, the table whose rows it selects")

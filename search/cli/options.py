@@ -21,12 +21,13 @@ Storage = Annotated[
 ]
 STORAGE = "sqlite:///nlb-search.db"
 
+_DATA_HELP = "Folder of the recordings, with DATASET/ or DANDI's layout inside; or the file, or phy folder, of your own recording."
 Data = Annotated[
     Path,
     typer.Option(
         "--data",
         envvar="NLB_SEARCH_DATA",
-        help="Folder of the recordings, with DATASET/ or DANDI's layout inside; or the file of your own recording.",
+        help=_DATA_HELP,
     ),
 ]
 DATA = Path("nlb-data")
@@ -36,7 +37,7 @@ StudyData = Annotated[
         "--data",
         envvar="NLB_SEARCH_DATA",
         show_default=f"{DATA}, or where this machine last read the study's recording",
-        help="Folder of the recordings, with DATASET/ or DANDI's layout inside; or the file of your own recording.",
+        help=_DATA_HELP,
     ),
 ]
 

@@ -29,6 +29,9 @@ _SETTINGS = {
     "units": _Setting("--units", str, "EXPRESSION", "all", "Units to use, as in \"quality == 'good'\"."),
     "min_rate_hz": _Setting("--min-rate", float, "HZ", "0", "Leave out units with a lower mean rate."),
     "units_table": _Setting("--units-table", str, "PATH", "the only one", "Path of the unit table in the file."),
+    "trial_table": _Setting(
+        "--trial-table", str, "FILE.csv", "trials.csv", "With a folder of Kilosort or phy: its file of trials."
+    ),
     "align": _Setting("--align", str, "COLUMN", "start_time", "Trial column with the time that --window refers to."),
     "window_ms": _Setting(
         "--window", tuple[int, int], "START END", "the shortest trial", "Window of each trial, in ms around --align."

@@ -109,7 +109,7 @@ def inspect(
     from nlb_search.data.inspection.identities import identities_of
     from nlb_search.data.inspection.spike_intervals import read_intervals
     from nlb_search.data.inspection.survey import survey_of
-    from nlb_search.data.opening import nwb_file, open_recording
+    from nlb_search.data.opening import file_with_spike_times, open_recording
     from nlb_search.data.own.recording_settings import RecordingSettings
     from nlb_search.search.figures.inspection_page import write_page
     from nlb_search.search.figures.inspection_table import heads_of, report
@@ -117,14 +117,13 @@ def inspect(
     from nlb_search.storage.atomic_files import whole_file
 
     if write_recording is not None:
-        _check_new(write_recording, dataset, data)
+        _check_new(write_recording, dataset)
     opened = open_recording(dataset, data, bin_size or 5, settings=settings)
     survey = survey_of(opened)
-    spikes = nwb_file(dataset, data)
     identities = None if dataset in DATASETS else identities_of(opened, data, settings or RecordingSettings())
     found = inspection_of(
         survey,
-        intervals=None if spikes is None else read_intervals(spikes, settings or RecordingSettings()),
+        intervals=read_intervals(file_with_spike_times(dataset, data), settings or RecordingSettings()),
         identities=identities,
     )
     if write_recording is not None and identities is not None:
@@ -145,12 +144,10 @@ def inspect(
     typer.echo("use --out DIR to write a page with figures" if page is None else f"wrote {page}")
 
 
-def _check_new(file: Path, dataset: str, data: Path) -> None:
+def _check_new(file: Path, dataset: str) -> None:
     """Raise UsageError if settings cannot be written to ``file``, or if the recording has none."""
-    from nlb_search.data.opening import has_recording, nwb_file
-
-    if dataset in DATASETS or (has_recording(dataset, data) and nwb_file(dataset, data) is None):
-        raise UsageError("--write-recording is for your own NWB file: other recordings have fixed windows and splits")
+    if dataset in DATASETS:
+        raise UsageError(f"--write-recording is for your own recording: {dataset} has a fixed window and splits")
     if file.exists():
         raise UsageError(f"{file} exists and is not replaced: name another file with --write-recording")
     if not file.absolute().parent.is_dir():

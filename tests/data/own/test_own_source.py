@@ -44,7 +44,7 @@ def test_unknown_name_without_file_is_refused(tmp_path: Path) -> None:
         with pytest.raises(DataError) as raised:
             open_recording("mine", data, 5, tmp_path)
         assert "unknown dataset 'mine': choose one of mc_maze, mc_rtt" in str(raised.value)
-        assert f"for your own recording, give its file with --data: {data} is not a file" in str(raised.value)
+        assert f"give its file, or its folder of phy, with --data: {data} is neither" in str(raised.value)
 
 
 def test_settings_are_refused_for_benchmark_datasets(tmp_path: Path) -> None:

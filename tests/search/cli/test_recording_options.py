@@ -74,7 +74,7 @@ def test_written_settings_give_the_same_recording(given: tuple[str, ...], folder
     # Every setting is in the file, as a value or as a comment, and every value that was found is written.
     names = {line.removeprefix("# ").partition(" = ")[0] for line in file.read_text().splitlines()[2:]}
     windows = {"cut_ms", "gap_ms", "within", "within_rows"}
-    trials = {"align", "window_ms", "split"}
+    trials = {"trial_table", "align", "window_ms", "split"}
     assert names == set(RecordingSettings.model_fields) - (trials if "--cut-ms" in given else windows)
     np.testing.assert_array_equal(sorted(settings.heldout), sorted(before["identities"]["heldout"]))
 
@@ -104,5 +104,5 @@ def test_options_that_do_not_fit_are_refused(given: tuple[str, ...], code: int, 
 def test_settings_of_the_benchmark_are_not_written(folder: Path) -> None:
     refused = call("inspect", "--dataset", "mc_rtt", "--write-recording", "new.toml", cwd=folder)
     assert refused.code == 2
-    assert "--write-recording is for your own NWB file" in refused.err
+    assert "--write-recording is for your own recording: mc_rtt has" in refused.err
     assert not (folder / "new.toml").exists()
