@@ -65,6 +65,12 @@ def decided_settings(recording: Recording, path: Path, settings: RecordingSettin
         ),
         _Line("behavior", settings.behavior, "NAME", f"time series to decode; the file has: {series}"),
         _Line("lag_ms", settings.lag_ms, None, "delay of behaviour after the spikes"),
+        _Line(
+            "more_sessions",
+            list(settings.more_sessions) or None,
+            ["NAME.nwb"],
+            "further sessions of the same units",
+        ),
     ]
     head = (
         f"# How {path.name} is read in bins of {recording.bin_ms} ms, written by `inspect --write-recording`.\n"

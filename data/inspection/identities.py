@@ -21,10 +21,11 @@ from nlb_search.data.recording import Recording
 class Identities:
     """The neurons and trials of a recording, as they are called in its file.
 
-    ``units`` says what ``heldin`` and ``heldout`` are: ids of the unit table of an NWB file, or indices from 0 of the
-    channels of an array (for arrays by nlb_tools' names, of the held-in or the held-out array). ``trials`` maps each
-    split to rows in the trial table, or to indices in the split's array. ``train_val`` has the rows of train and val
-    together, by time; it is empty for arrays. All are in the order of the tensors.
+    ``units`` says what ``heldin`` and ``heldout`` are: ids of the unit table of an NWB file, or indices from 0 of
+    the channels of an array (for arrays by nlb_tools' names, of the held-in or the held-out array). ``trials`` maps
+    each split to rows in the trial table (counted through the tables of all sessions, if there are several), or to
+    indices in the split's array. ``train_val`` has the rows of train and val together, by time; it is empty for
+    arrays. All are in the order of the tensors.
     """
 
     units: Literal["ids of the unit table", "channels of the arrays"]
@@ -63,18 +64,18 @@ def identities_of(recording: Recording, path: Path, settings: RecordingSettings)
 
 def _of_tables(recording: Recording, path: Path, file: h5py.File, settings: RecordingSettings) -> Identities:
     # Imported here: importing pandas takes a second.
-    from nlb_search.data.own.session import read_own_session
-    from nlb_search.data.own.trials import plan_of
+    from nlb_search.data.own.pooled_sessions import planned_sessions, rows_of, train_val_order
 
-    session = read_own_session(path, file, settings)
-    plan = plan_of(session, settings, recording.bin_ms)
+    sessions = list(planned_sessions(path, file, settings, recording.bin_ms))
+    rows, order = rows_of(sessions), train_val_order([one.plan for one in sessions])
+    session = sessions[0].session
     return Identities(
         units="ids of the unit table",
         heldin=_numbers(session.heldin.ids),
         heldout=_numbers(session.heldout.ids),
         rows="rows of the trial table" if settings.cut_ms is None else "windows by time",
-        trials={name: _numbers(some) for name, some in plan.rows.items()},
-        train_val=_numbers(np.concatenate([plan.rows["train"], plan.rows["val"]])[plan.train_val_order]),
+        trials={name: _numbers(some) for name, some in rows.items()},
+        train_val=_numbers(np.concatenate([rows["train"], rows["val"]])[order]),
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from nlb_search.data.own.intervals import FloatArray
 from nlb_search.data.own.recording_file import Tables, opened_recording
 from nlb_search.data.own.recording_settings import RecordingSettings
+from nlb_search.data.own.session_paths import session_paths
 from nlb_search.data.own.unit_table import read_units, unit_table
 
 REFRACTORY_S = 0.001
@@ -38,11 +39,17 @@ def read_intervals(path: Path, settings: RecordingSettings) -> tuple[UnitInterva
 
     Returns None if the recording consists of arrays. Raises DataError if it cannot be read.
     """
-    with opened_recording(path, settings) as opened:
-        if not isinstance(opened, Tables):
-            return None
-        units = read_units(path, opened.file, unit_table(path, opened.file, settings), settings)
-    return tuple(unit_intervals(int(unit), times_s) for unit, times_s in zip(units.ids, units.spikes_s, strict=True))
+    times_s: dict[int, list[FloatArray]] = {}
+    start_s = 0.0  # sessions are laid one after the other, so that no short interval comes from two of them
+    for session in session_paths(path, settings):
+        with opened_recording(session, settings) as opened:
+            if not isinstance(opened, Tables):
+                return None
+            units = read_units(session, opened.file, unit_table(session, opened.file, settings), settings)
+        for unit, spikes_s in zip(units.ids, units.spikes_s, strict=True):
+            times_s.setdefault(int(unit), []).append(start_s + spikes_s)
+        start_s += 1 + max((float(spikes_s[-1]) for spikes_s in units.spikes_s if len(spikes_s)), default=0.0)
+    return tuple(unit_intervals(unit, np.concatenate(spikes)) for unit, spikes in times_s.items())
 
 
 def unit_intervals(unit: int, times_s: FloatArray) -> UnitIntervals:

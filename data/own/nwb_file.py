@@ -11,12 +11,12 @@ from nlb_search.data.errors import DataError
 from nlb_search.data.nwb.session import read_samples
 from nlb_search.data.own.behavior import behavior_from, check_orientation, series_path
 from nlb_search.data.own.event_bins import counts_from
-from nlb_search.data.own.intervals import NS_PER_MS
+from nlb_search.data.own.intervals import NS_PER_MS, IntArray
+from nlb_search.data.own.pooled_sessions import PlannedSession, planned_sessions, train_val_order
 from nlb_search.data.own.recording_settings import RecordingSettings
-from nlb_search.data.own.session import read_own_session
 from nlb_search.data.own.splits import joined, spike_targets
-from nlb_search.data.own.trials import Plan, plan_of
-from nlb_search.data.recording import UNSEEN, Split
+from nlb_search.data.own.trials import Plan
+from nlb_search.data.recording import UNSEEN, Counts, Split
 from nlb_search.data.source import Array, Tensors
 
 
@@ -25,30 +25,48 @@ def tensors_of_nwb(path: Path, file: h5py.File, settings: RecordingSettings, bin
 
     Raises DataError if the file does not have a table, column or series that is needed, or if trials are incomplete.
     """
-    contents = contents_of(path, file)
     if settings.behavior is not None:
-        check_orientation(path, file, series_path(contents, settings.behavior))
-    session = read_own_session(path, file, settings)
-    plan = plan_of(session, settings, bin_ms)
-    n_bins = plan.n_window_bins + plan.n_forward_bins
-    starts_ns = [plan.starts_ns[rows] for rows in plan.rows.values()]
-    counted = counts_from(path, (session.heldin, session.heldout), starts_ns, n_bins, bin_ms)
-    for counts, rows in zip(counted, plan.rows.values(), strict=True):
-        counts[plan.forward_unseen[rows], plan.n_window_bins :] = UNSEEN
+        check_orientation(path, file, series_path(contents_of(path, file), settings.behavior))
+    sessions, counts, behavior, choices = [], [], [], []
+    for one in planned_sessions(path, file, settings, bin_ms):
+        contents = contents_of(one.session.path, one.file)
+        sessions.append(one)
+        counts.append(_counts(one, bin_ms))
+        behavior.append(_behavior(contents, one.file, one.plan, settings, bin_ms))
+        said = [*one.session.choices, *one.plan.choices, *_without_effect(contents, settings)]
+        choices += said if one is sessions[0] else [f"{one.session.path.name}: {what}" for what in said]
+    session, plan = sessions[0].session, sessions[0].plan
     splits = {
-        name: Split(counts, plan.n_window_bins, len(session.heldin.ids))
-        for name, counts in zip(plan.rows, counted, strict=True)
+        name: Split(pooled, plan.n_window_bins, len(session.heldin.ids)) for name, pooled in _pooled(counts).items()
     }
-    behavior = _behavior(contents, file, plan, settings, bin_ms)
-    choices = [*session.choices, *plan.choices, *_without_effect(contents, settings)]
+    moves = _pooled(behavior)
     if isinstance(settings.heldout, float):
         n_heldin, n_heldout = len(session.heldin.ids), len(session.heldout.ids)
         choices.append(f"held out a random {n_heldout} of the {n_heldin + n_heldout} neurons")
     if settings.behavior is None:
         choices.append("no behaviour is decoded")
-    scored = {"train_behavior": behavior["train"], "eval_behavior": behavior["val"]} if behavior else {}
-    tensors = _as_recorded(joined(path, splits["train"], splits["val"], scored, choices), plan)
-    return _with_test(tensors, splits["test"], behavior, plan) if "test" in splits else tensors
+    scored = {"train_behavior": moves["train"], "eval_behavior": moves["val"]} if moves else {}
+    order = train_val_order([one.plan for one in sessions])
+    tensors = _as_recorded(joined(path, splits["train"], splits["val"], scored, choices), order)
+    return _with_test(tensors, splits["test"], moves, order) if "test" in splits else tensors
+
+
+def _counts(one: PlannedSession, bin_ms: int) -> dict[str, Counts]:
+    """The counts of each split of one session."""
+    session, plan = one.session, one.plan
+    starts_ns = [plan.starts_ns[rows] for rows in plan.rows.values()]
+    n_bins = plan.n_window_bins + plan.n_forward_bins
+    counted = counts_from(session.path, (session.heldin, session.heldout), starts_ns, n_bins, bin_ms)
+    for counts, rows in zip(counted, plan.rows.values(), strict=True):
+        counts[plan.forward_unseen[rows], plan.n_window_bins :] = UNSEEN
+    return dict(zip(plan.rows, counted, strict=True))
+
+
+def _pooled(parts: list[dict[str, Array]]) -> dict[str, Array]:
+    """The arrays of all sessions, one after the other, by split."""
+    names = dict.fromkeys(name for part in parts for name in part)
+    found = {name: [part[name] for part in parts if name in part] for name in names}
+    return {name: arrays[0] if len(arrays) == 1 else np.concatenate(arrays) for name, arrays in found.items()}
 
 
 def _without_effect(contents: Contents, settings: RecordingSettings) -> list[str]:
@@ -92,19 +110,19 @@ def _behavior(
     return behavior
 
 
-def _as_recorded(tensors: Tensors, plan: Plan) -> Tensors:
+def _as_recorded(tensors: Tensors, order: IntArray) -> Tensors:
     """Sort the trials of ``train_val`` by time, as in the benchmark's recordings, so that drift can be detected."""
     both = tensors.splits["train_val"]
-    ordered = Split(both.counts[plan.train_val_order], both.n_window_bins, both.n_heldin)
+    ordered = Split(both.counts[order], both.n_window_bins, both.n_heldin)
     return replace(tensors, splits={**tensors.splits, "train_val": ordered})
 
 
-def _with_test(tensors: Tensors, test: Split, behavior: dict[str, Array], plan: Plan) -> Tensors:
+def _with_test(tensors: Tensors, test: Split, behavior: dict[str, Array], order: IntArray) -> Tensors:
     """Add the test trials. The split has only the counts that models read; all other counts are targets."""
     heldin = np.ascontiguousarray(test.heldin)
     splits = {**tensors.splits, "test": Split(heldin, test.n_window_bins, test.n_heldin)}
     targets = spike_targets(test)
     if behavior:
-        targets["train_behavior"] = np.concatenate([behavior["train"], behavior["val"]])[plan.train_val_order]
+        targets["train_behavior"] = np.concatenate([behavior["train"], behavior["val"]])[order]
         targets["eval_behavior"] = behavior["test"]
     return replace(tensors, splits=splits, test_targets=targets)

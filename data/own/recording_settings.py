@@ -32,6 +32,8 @@ class RecordingSettings(BaseModel):
     ``cut_ms`` cuts a continuous recording into windows of this length, ``gap_ms`` apart, instead of reading trials:
     from the whole recording, or from the intervals of the table ``within`` of which the expression ``within_rows``
     is true. ``val_share`` of the windows are then val, and as many test.
+
+    ``more_sessions`` are files with further sessions of the same units, beside the first; all trials are pooled.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,6 +54,7 @@ class RecordingSettings(BaseModel):
     gap_ms: int = Field(default=0, ge=0)
     within: str | None = None
     within_rows: str | None = None
+    more_sessions: tuple[str, ...] = ()
 
     @field_validator("heldout")
     @classmethod
@@ -75,6 +78,13 @@ class RecordingSettings(BaseModel):
         if expression is not None:
             parse_expression(expression)
         return expression
+
+    @field_validator("more_sessions")
+    @classmethod
+    def _different(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(names)) < len(names):
+            raise ValueError("each session must be named once")
+        return names
 
     @model_validator(mode="after")
     def _windows_or_trials(self) -> Self:

@@ -10,6 +10,7 @@ from nlb_search.data.errors import DataError
 from nlb_search.data.fingerprint import combined_hash, file_hash
 from nlb_search.data.own.phy_files import SPIKES, phy_files
 from nlb_search.data.own.recording_settings import RecordingSettings
+from nlb_search.data.own.session_paths import session_paths
 from nlb_search.data.source import Tensors
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}"
@@ -50,9 +51,13 @@ class OwnRecording:
         return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
 
     def _files_hash(self, memory: Path) -> str:
-        if not self.place.is_dir():
-            return file_hash(self.place, memory)
-        return combined_hash({file.name: file_hash(file, memory) for file in phy_files(self.place, self.settings)})
+        hashes = [self._session_hash(path, memory) for path in session_paths(self.place, self.settings)]
+        return hashes[0] if len(hashes) == 1 else combined_hash({str(n): one for n, one in enumerate(hashes)})
+
+    def _session_hash(self, path: Path, memory: Path) -> str:
+        if not path.is_dir():
+            return file_hash(path, memory)
+        return combined_hash({file.name: file_hash(file, memory) for file in phy_files(path, self.settings)})
 
     def make(self) -> Tensors:
         # Imported here: opening a prepared recording does not need the readers.

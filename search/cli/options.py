@@ -21,7 +21,7 @@ Storage = Annotated[
 ]
 STORAGE = "sqlite:///nlb-search.db"
 
-_DATA_HELP = "Folder of the recordings, with DATASET/ or DANDI's layout inside; or the file, or phy folder, of your own recording."
+_DATA_HELP = "Folder of the recordings, with DATASET/ or DANDI's layout inside; or your own file or phy folder."
 Data = Annotated[
     Path,
     typer.Option(

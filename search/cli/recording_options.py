@@ -45,6 +45,9 @@ _SETTINGS = {
     "gap_ms": _Setting("--gap-ms", int, "MS", "0", "With --cut-ms: time between windows."),
     "within": _Setting("--within", str, "TABLE", "whole recording", "With --cut-ms: interval table to stay within."),
     "within_rows": _Setting("--within-rows", str, "EXPRESSION", "all", "With --within: rows of the table to use."),
+    "more_sessions": _Setting(
+        "--more-sessions", str, "FILE,FILE", "none", "Files beside that of --data, with sessions of the same units."
+    ),
 }
 """The option for each setting of ``RecordingSettings``."""
 
@@ -53,7 +56,7 @@ _RecordingFile = Annotated[
     typer.Option(
         "--recording",
         metavar="FILE.toml",
-        help="Settings for reading your own recording. The options from --heldout to --within-rows override the file.",
+        help="Settings for reading your own recording. Options from --heldout to --more-sessions override it.",
     ),
 ]
 
@@ -104,6 +107,8 @@ def _settings(file: Path | None, chosen: dict[str, Any]) -> "RecordingSettings |
         return None
     if "heldout" in options:
         options["heldout"] = _heldout(options["heldout"])
+    if "more_sessions" in options:
+        options["more_sessions"] = tuple(name.strip() for name in options["more_sessions"].split(","))
     sources = [*([] if file is None else [str(file)]), *(_SETTINGS[name].option for name in options)]
     return checked_settings(({} if file is None else read_values(file)) | options, ", ".join(sources))
 
