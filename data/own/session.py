@@ -22,7 +22,7 @@ from nlb_search.data.own.intervals import (
     nanoseconds,
     without,
 )
-from nlb_search.data.own.plausible_times import check_clock, check_trial_times
+from nlb_search.data.own.plausible_times import check_clock, check_continuous_clock, check_trial_times
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.own.trial_table import Trials, read_trials
 from nlb_search.data.own.unit_table import Units, check_times, read_units, unit_table
@@ -78,12 +78,10 @@ def _continuous(path: Path, file: h5py.File, settings: RecordingSettings) -> Own
     times_s = np.concatenate(units.spikes_s)
     if not len(times_s):
         raise DataError(f"{path}: none of the {len(units.ids)} units has a spike")
-    begin_s, end_s = np.array([times_s.min()]), np.array([times_s.max()])
-    whole = Trials(begin_s, end_s, begin_s, split=None)
-    check_clock(path, whole, times_s, len(units.ids))
+    check_continuous_clock(path, times_s, len(units.ids))
     check_times(path, units)
     epochs = epochs_of(path, file, settings)
-    recorded = _recorded(units, float(begin_s[0]), float(end_s[0]))
+    recorded = _recorded(units, float(times_s.min()), float(times_s.max()))
     usable = without(recorded if epochs is None else common([recorded, epochs]), _invalid(file))
     windows = cut(path, usable, settings)
     kinds = _kinds(units, heldout_units(path, table, units, settings))
