@@ -3,10 +3,13 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nlb_search.data.datasets import DATASETS, Dataset, Layout
 from nlb_search.data.errors import DataError
+
+if TYPE_CHECKING:
+    import h5py
 
 PUBLIC_TARGETS = "eval_data_test.h5"
 """Name of the benchmark's file of test targets, in the ``--data`` folder."""
@@ -145,6 +148,23 @@ def read_contents(path: Path) -> Contents:
     # Imported here: opening a prepared recording imports this module, but does not need HDF5.
     import h5py
 
+    from nlb_search.data.hdf5_file import known_cause
+
+    try:
+        with h5py.File(path, "r") as file:
+            return contents_of(path, file)
+    except OSError as error:
+        raise DataError(
+            known_cause(path, error)
+            or f"{path} is not a complete NWB file ({str(error).splitlines()[0]})\n"
+            "it may be truncated or replaced: fetch it again"
+        ) from error
+
+
+def contents_of(path: Path, file: "h5py.File") -> Contents:
+    """The names of what an open NWB file contains."""
+    import h5py
+
     paths: dict[str, list[str]] = {}
 
     def note(name: str, item: Any) -> None:
@@ -154,16 +174,9 @@ def read_contents(path: Path) -> Contents:
             paths.setdefault(own, []).append(name)
             paths.setdefault(f"{container.rpartition('/')[2]}_{own}", []).append(name)
 
-    try:
-        with h5py.File(path, "r") as file:
-            file.visititems(note)
-            trials = frozenset(file.get("intervals/trials", ()))
-            units = frozenset(file.get("units", ()))
-            flagged = "heldout" in units and file["units/heldout"].dtype == bool
-    except OSError as error:
-        raise DataError(
-            f"{path} is not a complete NWB file ({str(error).splitlines()[0]})\n"
-            f"it may be truncated or replaced: fetch it again"
-        ) from error
+    file.visititems(note)
+    trials = frozenset(file.get("intervals/trials", ()))
+    units = frozenset(file.get("units", ()))
+    flagged = "heldout" in units and file["units/heldout"].dtype == bool
     series = {name: found[0] for name, found in paths.items()}
     return Contents(path, trials, units, series, {name: tuple(found) for name, found in paths.items()}, flagged)

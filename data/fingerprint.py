@@ -32,7 +32,7 @@ def recording_hash(files: RecordingFiles, memory: Path) -> str:
 
 
 def combined_hash(contents: dict[str, str]) -> str:
-    """Content hash of a recording, in hex. ``contents`` has the SHA-256 of its ``train`` and, if any, ``test`` file."""
+    """Content hash of several files, in hex. ``contents`` has the SHA-256 of each by its role, such as ``train``."""
     return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
 
 

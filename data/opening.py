@@ -7,7 +7,7 @@ from nlb_search.data.datasets import BIN_WIDTHS_MS, DATASETS
 from nlb_search.data.errors import DataError
 from nlb_search.data.nlb.source import BenchmarkRecording
 from nlb_search.data.own.recording_settings import RecordingSettings
-from nlb_search.data.own.source import OwnRecording
+from nlb_search.data.own.source import OwnRecording, is_recording
 from nlb_search.data.preparing.cache import cache_folder, open_source
 from nlb_search.data.recording import Recording
 
@@ -32,23 +32,18 @@ def open_recording(
     return open_source(source, cache or cache_folder())
 
 
-def nwb_file(dataset: str, data: Path) -> Path | None:
-    """The NWB file with the recording's train and val trials, or None if the recording consists of arrays.
+def file_with_spike_times(dataset: str, data: Path) -> Path:
+    """The file or folder that may have spike times: the benchmark's NWB file with train and val, or your own recording.
 
     Raises DataError if there is no such recording.
     """
-    if dataset in DATASETS:
-        return find_files(DATASETS[dataset], data).train
-    from nlb_search.data.own.layout import layout_of, opened  # imports h5py
-
-    with opened(data) as file:
-        return data if layout_of(data, file).kind == "nwb" else None
+    return find_files(DATASETS[dataset], data).train if dataset in DATASETS else data
 
 
 def has_recording(dataset: str, data: Path) -> bool:
-    """Whether ``data`` is the file of your own recording, or a folder with NWB files of the benchmark's dataset."""
+    """Whether ``data`` is your own recording, or a folder with NWB files of the benchmark's dataset."""
     if dataset not in DATASETS:
-        return data.is_file()
+        return is_recording(data)
     return has_files(DATASETS[dataset], data)
 
 
@@ -68,9 +63,9 @@ def _benchmarks(dataset: str, data: Path, bin_ms: int, settings: RecordingSettin
 
 
 def _own(dataset: str, data: Path, bin_ms: int, settings: RecordingSettings | None) -> OwnRecording:
-    if not data.is_file():
+    if not is_recording(data):
         raise DataError(
             f"unknown dataset '{dataset}': choose one of {', '.join(DATASETS)}\n"
-            f"for your own recording, give its file with --data: {data} is not a file"
+            f"for your own recording, give its file, or its folder of phy, with --data: {data} is neither"
         )
     return OwnRecording(dataset, data, bin_ms, settings or RecordingSettings())

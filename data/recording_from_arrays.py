@@ -64,7 +64,8 @@ def _array(path: Path, name: str, value: Any) -> npt.NDArray[Any]:
 
 def _check_replaceable(path: Path) -> None:
     """Raises DataError if the file exists and does not hold arrays by nlb_tools' names."""
-    from nlb_search.data.own.layout import layout_of, opened
+    from nlb_search.data.hdf5_file import opened
+    from nlb_search.data.own.layout import layout_of
 
     if path.exists():
         try:

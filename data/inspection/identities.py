@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import h5py
 import numpy as np
 
-from nlb_search.data.dataset_files import read_contents
-from nlb_search.data.own.heldout_units import heldout_units
-from nlb_search.data.own.layout import layout_of, opened
+from nlb_search.data.own.lfads_arrays import heldout_channels
+from nlb_search.data.own.recording_file import Tables, opened_recording
 from nlb_search.data.own.recording_settings import RecordingSettings
-from nlb_search.data.own.splits import drawn_heldout
 from nlb_search.data.recording import Recording
 
 
@@ -22,16 +21,17 @@ from nlb_search.data.recording import Recording
 class Identities:
     """The neurons and trials of a recording, as they are called in its file.
 
-    ``units`` says what ``heldin`` and ``heldout`` are: ids of the unit table of an NWB file, or indices from 0 of the
-    channels of an array (for arrays by nlb_tools' names, of the held-in or the held-out array). ``trials`` maps each
-    split to rows in the trial table, or to indices in the split's array. ``train_val`` has the rows of train and val
-    together, by time; it is empty for arrays. All are in the order of the tensors.
+    ``units`` says what ``heldin`` and ``heldout`` are: ids of the unit table of an NWB file, or indices from 0 of
+    the channels of an array (for arrays by nlb_tools' names, of the held-in or the held-out array). ``trials`` maps
+    each split to rows in the trial table (counted through the tables of all sessions, if there are several), or to
+    indices in the split's array. ``train_val`` has the rows of train and val together, by time; it is empty for
+    arrays. All are in the order of the tensors.
     """
 
     units: Literal["ids of the unit table", "channels of the arrays"]
     heldin: tuple[int, ...]
     heldout: tuple[int, ...]
-    rows: Literal["rows of the trial table", "indices in the arrays"]
+    rows: Literal["rows of the trial table", "windows by time", "indices in the arrays"]
     trials: dict[str, tuple[int, ...]]
     train_val: tuple[int, ...] = ()
 
@@ -41,17 +41,16 @@ def identities_of(recording: Recording, path: Path, settings: RecordingSettings)
 
     Raises DataError if the file cannot be read.
     """
-    with opened(path) as file:
-        layout = layout_of(path, file)
-        encoded = file[layout.group].get("train_encod_data") if layout.kind == "lfads" else None
+    with opened_recording(path, settings) as opened:
+        if isinstance(opened, Tables):
+            return _of_tables(recording, path, opened.file, settings)
+        encoded = opened.arrays["train_encod_data"] if opened.kind == "lfads" else None
         n_channels = None if encoded is None else int(encoded.shape[2])
-    if layout.kind == "nwb":
-        return _of_nwb(recording, path, settings)
     heldin, heldout = np.arange(recording.n_heldin), np.arange(recording.n_heldout)
     if n_channels is not None:
         heldout = recording.n_heldin + heldout
         if n_channels == recording.n_heldin + recording.n_heldout:  # no channels that only recon has: a random share
-            heldout = drawn_heldout(path, n_channels, float(settings.heldout))
+            heldout = heldout_channels(path, n_channels, settings)
             heldin = np.setdiff1d(np.arange(n_channels), heldout)
     splits = {"train": recording.train, "val": recording.val, "test": recording.test}
     return Identities(
@@ -63,20 +62,20 @@ def identities_of(recording: Recording, path: Path, settings: RecordingSettings)
     )
 
 
-def _of_nwb(recording: Recording, path: Path, settings: RecordingSettings) -> Identities:
+def _of_tables(recording: Recording, path: Path, file: h5py.File, settings: RecordingSettings) -> Identities:
     # Imported here: importing pandas takes a second.
-    from nlb_search.data.own.session import read_own_session
-    from nlb_search.data.own.trials import plan_of
+    from nlb_search.data.own.pooled_sessions import planned_sessions, rows_of, train_val_order
 
-    session = read_own_session(read_contents(path), settings, heldout_units(path, settings))
-    plan = plan_of(session, settings, recording.bin_ms)
+    sessions = list(planned_sessions(path, file, settings, recording.bin_ms))
+    rows, order = rows_of(sessions), train_val_order([one.plan for one in sessions])
+    session = sessions[0].session
     return Identities(
         units="ids of the unit table",
         heldin=_numbers(session.heldin.ids),
         heldout=_numbers(session.heldout.ids),
-        rows="rows of the trial table",
-        trials={name: _numbers(some) for name, some in plan.rows.items()},
-        train_val=_numbers(np.concatenate([plan.rows["train"], plan.rows["val"]])[plan.train_val_order]),
+        rows="rows of the trial table" if settings.cut_ms is None else "windows by time",
+        trials={name: _numbers(some) for name, some in rows.items()},
+        train_val=_numbers(np.concatenate([rows["train"], rows["val"]])[order]),
     )
 
 

@@ -7,9 +7,13 @@ Mehta & Kleinfeld 2011, J Neurosci 31:8699). Binned counts hardly show this, so 
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import numpy as np
-import numpy.typing as npt
+
+from nlb_search.data.own.intervals import FloatArray
+from nlb_search.data.own.recording_file import Tables, opened_recording
+from nlb_search.data.own.recording_settings import RecordingSettings
+from nlb_search.data.own.session_paths import session_paths
+from nlb_search.data.own.unit_table import read_units, unit_table
 
 REFRACTORY_S = 0.001
 _PRECISION = 7
@@ -30,21 +34,25 @@ class UnitIntervals:
     repeated: int
 
 
-def read_intervals(path: Path) -> tuple[UnitIntervals, ...] | None:
-    """Read the intervals of all units over the whole session, or None if the file has no unit table."""
-    with h5py.File(path, "r") as file:
-        if "units/spike_times_index" not in file:
-            return None
-        units = file["units"]
-        times, ends = units["spike_times"], units["spike_times_index"][()].astype(np.int64)
-        starts = np.append(0, ends[:-1])
-        return tuple(
-            unit_intervals(int(unit), times[start:end])
-            for unit, start, end in zip(units["id"][()], starts, ends, strict=True)
-        )
+def read_intervals(path: Path, settings: RecordingSettings) -> tuple[UnitIntervals, ...] | None:
+    """Read the intervals over the whole session, of the units that ``settings`` do not leave out.
+
+    Returns None if the recording consists of arrays. Raises DataError if it cannot be read.
+    """
+    times_s: dict[int, list[FloatArray]] = {}
+    start_s = 0.0  # sessions are laid one after the other, so that no short interval comes from two of them
+    for session in session_paths(path, settings):
+        with opened_recording(session, settings) as opened:
+            if not isinstance(opened, Tables):
+                return None
+            units = read_units(session, opened.file, unit_table(session, opened.file, settings), settings)
+        for unit, spikes_s in zip(units.ids, units.spikes_s, strict=True):
+            times_s.setdefault(int(unit), []).append(start_s + spikes_s)
+        start_s += 1 + max((float(spikes_s[-1]) for spikes_s in units.spikes_s if len(spikes_s)), default=0.0)
+    return tuple(unit_intervals(unit, np.concatenate(spikes)) for unit, spikes in times_s.items())
 
 
-def unit_intervals(unit: int, times_s: npt.NDArray[np.float64]) -> UnitIntervals:
+def unit_intervals(unit: int, times_s: FloatArray) -> UnitIntervals:
     """The intervals of a unit with these spike times, which need not be sorted."""
     intervals = np.round(np.diff(np.sort(times_s)), _PRECISION)
     short = (intervals > 0) & (intervals < REFRACTORY_S)

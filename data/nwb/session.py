@@ -101,10 +101,9 @@ def read_session(
     return Session(path, trials, heldin_units, heldout_units, series, length_ms)
 
 
-def read_samples(path: Path, series: str) -> Samples:
-    """Read the time series at an HDF5 path, at its own sample times."""
-    with h5py.File(path, "r") as file:
-        return _samples(file[series])
+def read_samples(series: h5py.Group) -> Samples:
+    """Read a time series at its own sample times."""
+    return _samples(series)
 
 
 def _trials(path: Path, table: h5py.Group, columns: list[str]) -> pd.DataFrame:

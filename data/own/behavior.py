@@ -46,13 +46,12 @@ def series_path(contents: Contents, series: str) -> str:
     return paths[0]
 
 
-def check_orientation(path: Path, series: str) -> None:
+def check_orientation(path: Path, file: h5py.File, series: str) -> None:
     """Raises DataError if the time series at this HDF5 path looks stored as dimensions x time, or has another length
     than its timestamps. Reads no samples.
     """
-    with h5py.File(path, "r") as file:
-        shape, stamps = file[series]["data"].shape, file[series].get("timestamps")
-        n_times = None if stamps is None else len(stamps)
+    shape, stamps = file[series]["data"].shape, file[series].get("timestamps")
+    n_times = None if stamps is None else len(stamps)
     n_samples, n_dimensions = (shape[0] if shape else 0), math.prod(shape[1:])
     advice = "store samples in rows (time x dimensions), as NWB requires"
     turned = f"; is it transposed? its transpose would be {n_dimensions} samples of {n_samples} dimensions"

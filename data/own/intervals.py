@@ -45,6 +45,15 @@ def common(sets: Iterable[IntArray]) -> IntArray:
     return spans[long]
 
 
+def without(spans: IntArray, holes: IntArray) -> IntArray:
+    """The time that is in one of ``spans`` and in none of ``holes``."""
+    if not len(spans) or not len(holes):
+        return merged(spans)
+    holes = merged(holes)
+    bounds = [min(spans.min(), holes.min()) - 1, *holes.ravel(), max(spans.max(), holes.max()) + 1]
+    return common([spans, np.array(bounds, dtype=np.int64).reshape(-1, 2)])
+
+
 def within(start: IntArray, length: int, spans: IntArray) -> BoolArray:
     """Whether the time from each start, for ``length``, lies in one of the intervals, which are apart and in order."""
     if not len(spans):

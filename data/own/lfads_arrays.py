@@ -24,7 +24,8 @@ TEST_ENCOD, TEST_RECON = "test_encod_data", "test_recon_data"
 
 
 def tensors_of_lfads(path: Path, arrays: Mapping[str, Any], settings: RecordingSettings) -> Tensors:
-    """Make the tensors from the four arrays. If recon and encod have the same neurons, a random share is held out.
+    """Make the tensors from the four arrays. If recon and encod have the same neurons, ``settings`` say which are
+    held out.
 
     Raises DataError, with the array and the value, if the arrays do not match each other or are not spike counts.
     """
@@ -39,8 +40,9 @@ def tensors_of_lfads(path: Path, arrays: Mapping[str, Any], settings: RecordingS
     choices = ["no forward bins"] if n_bins == n_window_bins else []
     heldout = None
     if n_neurons == n_read:
-        heldout = _drawn(path, n_neurons, settings)
-        choices.append(f"held out a random {len(heldout)} of the {n_neurons} neurons")
+        heldout = heldout_channels(path, n_neurons, settings)
+        if isinstance(settings.heldout, float):
+            choices.append(f"held out a random {len(heldout)} of the {n_neurons} neurons")
     else:
         settings.check_unused(frozenset(), path, "its recon arrays determine the held-out neurons")
     n_heldin = n_read if heldout is None else n_neurons - len(heldout)
@@ -78,14 +80,26 @@ def _test(
     return read, {}
 
 
-def _drawn(path: Path, n_neurons: int, settings: RecordingSettings) -> Array:
+def heldout_channels(path: Path, n_channels: int, settings: RecordingSettings) -> Array:
+    """The sorted indices of the channels that are held out if encod and recon have the same channels.
+
+    Raises DataError if ``settings`` name a column, which arrays do not have, or channels that do not exist.
+    """
     settings.check_unused(frozenset({"heldout"}), path, "it is not an NWB file")
+    if isinstance(settings.heldout, float):
+        return drawn_heldout(path, n_channels, settings.heldout)
     if isinstance(settings.heldout, str):
         raise DataError(
             f"{path} is not an NWB file and has no unit column '{settings.heldout}': set heldout to a share of the "
-            "neurons"
+            "neurons, or to a list of channels"
         )
-    return drawn_heldout(path, n_neurons, settings.heldout)
+    channels = np.sort(np.array(settings.heldout))
+    if channels[0] < 0 or channels[-1] >= n_channels or len(channels) == n_channels:
+        raise DataError(
+            f"{path}: heldout lists channels {', '.join(map(str, channels))}, but it must be some of the channels 0 "
+            f"to {n_channels - 1}, and not all"
+        )
+    return channels
 
 
 def _ordered(counts: Counts, heldout: Array | None) -> Counts:

@@ -1,54 +1,72 @@
-"""Reading your own NWB file into tensors."""
+"""Reading your own recording with spike times into tensors, from the tables of an NWB file."""
 
 from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 
-from nlb_search.data.dataset_files import Contents, read_contents
+from nlb_search.data.dataset_files import Contents, contents_of
 from nlb_search.data.errors import DataError
 from nlb_search.data.nwb.session import read_samples
 from nlb_search.data.own.behavior import behavior_from, check_orientation, series_path
 from nlb_search.data.own.event_bins import counts_from
-from nlb_search.data.own.heldout_units import heldout_units
-from nlb_search.data.own.intervals import NS_PER_MS
+from nlb_search.data.own.intervals import NS_PER_MS, IntArray
+from nlb_search.data.own.pooled_sessions import PlannedSession, planned_sessions, train_val_order
 from nlb_search.data.own.recording_settings import RecordingSettings
-from nlb_search.data.own.session import read_own_session
 from nlb_search.data.own.splits import joined, spike_targets
-from nlb_search.data.own.trials import Plan, plan_of
-from nlb_search.data.own.wording import names_in
-from nlb_search.data.recording import UNSEEN, Split
+from nlb_search.data.own.trials import Plan
+from nlb_search.data.recording import UNSEEN, Counts, Split
 from nlb_search.data.source import Array, Tensors
 
 
-def tensors_of_nwb(path: Path, settings: RecordingSettings, bin_ms: int) -> Tensors:
-    """Make the tensors, in bins of ``bin_ms``, from a file with a unit table and a trial table.
+def tensors_of_nwb(path: Path, file: h5py.File, settings: RecordingSettings, bin_ms: int) -> Tensors:
+    """Make the tensors, in bins of ``bin_ms``, from an open NWB file with a unit table.
 
     Raises DataError if the file does not have a table, column or series that is needed, or if trials are incomplete.
     """
-    contents = read_contents(path)
-    _check_there(contents, settings)
-    heldout = heldout_units(path, settings)
-    session = read_own_session(contents, settings, heldout)
-    plan = plan_of(session, settings, bin_ms)
-    n_bins = plan.n_window_bins + plan.n_forward_bins
-    starts_ns = [plan.starts_ns[rows] for rows in plan.rows.values()]
-    counted = counts_from(path, (session.heldin, session.heldout), starts_ns, n_bins, bin_ms)
-    for counts, rows in zip(counted, plan.rows.values(), strict=True):
-        counts[plan.forward_unseen[rows], plan.n_window_bins :] = UNSEEN
+    if settings.behavior is not None:
+        check_orientation(path, file, series_path(contents_of(path, file), settings.behavior))
+    sessions, counts, behavior, choices = [], [], [], []
+    for one in planned_sessions(path, file, settings, bin_ms):
+        contents = contents_of(one.session.path, one.file)
+        sessions.append(one)
+        counts.append(_counts(one, bin_ms))
+        behavior.append(_behavior(contents, one.file, one.plan, settings, bin_ms))
+        said = [*one.session.choices, *one.plan.choices, *_without_effect(contents, settings)]
+        choices += said if one is sessions[0] else [f"{one.session.path.name}: {what}" for what in said]
+    session, plan = sessions[0].session, sessions[0].plan
     splits = {
-        name: Split(counts, plan.n_window_bins, len(session.heldin.ids))
-        for name, counts in zip(plan.rows, counted, strict=True)
+        name: Split(pooled, plan.n_window_bins, len(session.heldin.ids)) for name, pooled in _pooled(counts).items()
     }
-    behavior = _behavior(contents, plan, settings, bin_ms)
-    choices = [*plan.choices, *_without_effect(contents, settings)]
+    moves = _pooled(behavior)
     if isinstance(settings.heldout, float):
-        choices.append(f"held out a random {np.count_nonzero(heldout)} of the {len(heldout)} neurons")
+        n_heldin, n_heldout = len(session.heldin.ids), len(session.heldout.ids)
+        choices.append(f"held out a random {n_heldout} of the {n_heldin + n_heldout} neurons")
     if settings.behavior is None:
         choices.append("no behaviour is decoded")
-    scored = {"train_behavior": behavior["train"], "eval_behavior": behavior["val"]} if behavior else {}
-    tensors = _as_recorded(joined(path, splits["train"], splits["val"], scored, choices), plan)
-    return _with_test(tensors, splits["test"], behavior, plan) if "test" in splits else tensors
+    scored = {"train_behavior": moves["train"], "eval_behavior": moves["val"]} if moves else {}
+    order = train_val_order([one.plan for one in sessions])
+    tensors = _as_recorded(joined(path, splits["train"], splits["val"], scored, choices), order)
+    return _with_test(tensors, splits["test"], moves, order) if "test" in splits else tensors
+
+
+def _counts(one: PlannedSession, bin_ms: int) -> dict[str, Counts]:
+    """The counts of each split of one session."""
+    session, plan = one.session, one.plan
+    starts_ns = [plan.starts_ns[rows] for rows in plan.rows.values()]
+    n_bins = plan.n_window_bins + plan.n_forward_bins
+    counted = counts_from(session.path, (session.heldin, session.heldout), starts_ns, n_bins, bin_ms)
+    for counts, rows in zip(counted, plan.rows.values(), strict=True):
+        counts[plan.forward_unseen[rows], plan.n_window_bins :] = UNSEEN
+    return dict(zip(plan.rows, counted, strict=True))
+
+
+def _pooled(parts: list[dict[str, Array]]) -> dict[str, Array]:
+    """The arrays of all sessions, one after the other, by split."""
+    names = dict.fromkeys(name for part in parts for name in part)
+    found = {name: [part[name] for part in parts if name in part] for name in names}
+    return {name: arrays[0] if len(arrays) == 1 else np.concatenate(arrays) for name, arrays in found.items()}
 
 
 def _without_effect(contents: Contents, settings: RecordingSettings) -> list[str]:
@@ -56,41 +74,29 @@ def _without_effect(contents: Contents, settings: RecordingSettings) -> list[str
     defaults = RecordingSettings()
     unused = {
         "the trial column 'split' is not used: set split to use it": settings.split is None
+        and settings.cut_ms is None
         and "split" in contents.trials,
+        "the trial table is not used, because cut_ms is set": settings.cut_ms is not None and bool(contents.trials),
         "val_share has no effect, because split is set": settings.split is not None
         and settings.val_share != defaults.val_share,
+        "the unit column 'group' is not used: set units to use it": contents.path.is_dir()
+        and settings.units is None
+        and "group" in contents.units,
+        "trial_table has no effect, because the file has its own": not contents.path.is_dir()
+        and settings.trial_table != defaults.trial_table,
         "lag_ms has no effect, because no behavior is set": settings.behavior is None
         and settings.lag_ms != defaults.lag_ms,
     }
     return [what for what, holds in unused.items() if holds]
 
 
-def _check_there(contents: Contents, settings: RecordingSettings) -> None:
-    """Raises DataError unless the file has the tables, columns and series to read."""
-    for table, held, needed in (
-        ("unit", contents.units, {"spike_times", "spike_times_index"}),
-        ("trial", contents.trials, {"start_time", "stop_time"}),
-    ):
-        if not needed <= held:
-            raise DataError(
-                f"{contents.path} has no {table} table with {' and '.join(sorted(needed))}: "
-                f"{'its columns are ' + names_in(held) if held else 'it has no such table'}"
-            )
-    named = [("trial column", settings.align, contents.trials), ("trial column", settings.split, contents.trials)]
-    if settings.behavior is not None:
-        check_orientation(contents.path, series_path(contents, settings.behavior))
-    if isinstance(settings.heldout, str):
-        named.append(("unit column", settings.heldout, contents.units))
-    for what, name, held in named:
-        if name is not None and name not in held:
-            raise DataError(f"{contents.path} has no {what} '{name}': choose one of {names_in(held)}")
-
-
-def _behavior(contents: Contents, plan: Plan, settings: RecordingSettings, bin_ms: int) -> dict[str, Array]:
+def _behavior(
+    contents: Contents, file: h5py.File, plan: Plan, settings: RecordingSettings, bin_ms: int
+) -> dict[str, Array]:
     """Behaviour of each split, trials x bins of the window x columns; empty if ``settings`` name no behaviour."""
     if settings.behavior is None:
         return {}
-    samples = read_samples(contents.path, series_path(contents, settings.behavior))
+    samples = read_samples(file[series_path(contents, settings.behavior)])
     starts_ns = plan.starts_ns + settings.lag_ms * NS_PER_MS
     behavior = {
         name: behavior_from(samples, starts_ns[rows], plan.n_window_bins, bin_ms) for name, rows in plan.rows.items()
@@ -104,19 +110,19 @@ def _behavior(contents: Contents, plan: Plan, settings: RecordingSettings, bin_m
     return behavior
 
 
-def _as_recorded(tensors: Tensors, plan: Plan) -> Tensors:
+def _as_recorded(tensors: Tensors, order: IntArray) -> Tensors:
     """Sort the trials of ``train_val`` by time, as in the benchmark's recordings, so that drift can be detected."""
     both = tensors.splits["train_val"]
-    ordered = Split(both.counts[plan.train_val_order], both.n_window_bins, both.n_heldin)
+    ordered = Split(both.counts[order], both.n_window_bins, both.n_heldin)
     return replace(tensors, splits={**tensors.splits, "train_val": ordered})
 
 
-def _with_test(tensors: Tensors, test: Split, behavior: dict[str, Array], plan: Plan) -> Tensors:
+def _with_test(tensors: Tensors, test: Split, behavior: dict[str, Array], order: IntArray) -> Tensors:
     """Add the test trials. The split has only the counts that models read; all other counts are targets."""
     heldin = np.ascontiguousarray(test.heldin)
     splits = {**tensors.splits, "test": Split(heldin, test.n_window_bins, test.n_heldin)}
     targets = spike_targets(test)
     if behavior:
-        targets["train_behavior"] = np.concatenate([behavior["train"], behavior["val"]])[plan.train_val_order]
+        targets["train_behavior"] = np.concatenate([behavior["train"], behavior["val"]])[order]
         targets["eval_behavior"] = behavior["test"]
     return replace(tensors, splits=splits, test_targets=targets)

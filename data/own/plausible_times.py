@@ -88,10 +88,32 @@ def check_clock(path: Path, trials: Trials, times_s: FloatArray, n_units: int) -
         usual_s=float(np.median(lengths_s)) if len(lengths_s) else 0.0,
         longest_s=float(lengths_s.max(initial=0.0)),
         rate_hz=len(times_s) / n_units / max(last_s - first_s, 1e-9),
-        whole_numbers=len(times_s) >= _FEW_TO_TELL and bool(np.ptp(times_s) > 0 and (times_s % 1 == 0).all()),
+        whole_numbers=_whole_numbers(times_s),
     )
     for what in _oddities(found):
         raise DataError(f"{path}: {what}; {_REMEDY}")
+
+
+def check_continuous_clock(path: Path, times_s: FloatArray, n_units: int) -> None:
+    """Raises DataError if the spikes of a recording without trials do not look like seconds of a session."""
+    first_s, last_s = float(times_s.min()), float(times_s.max())
+    spikes, length_s = f"spike times from {first_s:.3g} to {last_s:.3g} s", last_s - first_s
+    rate_hz = len(times_s) / n_units / max(length_s, 1e-9)
+    what = None
+    if first_s >= _UNIX_S:
+        what = f"spike times start at {first_s:.6g} s: are they on a Unix clock{_date(first_s)}? subtract the start"
+    elif _whole_numbers(times_s):
+        what = f"{spikes}, all whole numbers: are they sample numbers? divide them by the sampling rate"
+    elif length_s > _LONG_TRIAL_S and rate_hz < _VERY_SLOW_HZ:
+        what = (
+            f"{spikes}, and units fire {rate_hz:.2g} spikes/s on average: are they in milliseconds? divide them by 1000"
+        )
+    if what is not None:
+        raise DataError(f"{path}: {what}; {_REMEDY}")
+
+
+def _whole_numbers(times_s: FloatArray) -> bool:
+    return len(times_s) >= _FEW_TO_TELL and bool(np.ptp(times_s) > 0 and (times_s % 1 == 0).all())
 
 
 def _oddities(found: _Range) -> Iterator[str]:

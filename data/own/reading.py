@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from nlb_search.data.errors import explained
-from nlb_search.data.own.layout import layout_of, opened
 from nlb_search.data.own.lfads_arrays import tensors_of_lfads
 from nlb_search.data.own.nlb_arrays import tensors_of_arrays
+from nlb_search.data.own.recording_file import Tables, opened_recording
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.source import Tensors
 
@@ -16,14 +16,12 @@ def read_tensors(path: Path, settings: RecordingSettings, bin_ms: int) -> Tensor
     Raises DataError if the file is not a recording, or if ``settings`` do not apply to it.
     """
     remedy = "compare its tables or arrays with docs/recordings.md"
-    with explained(path, "a recording", remedy), opened(path) as file:
-        layout = layout_of(path, file)
-        if layout.kind == "nwb":
+    with explained(path, "a recording", remedy), opened_recording(path, settings) as recording:
+        if isinstance(recording, Tables):
             from nlb_search.data.own.nwb_file import tensors_of_nwb  # imported here: importing pandas takes a second
 
-            return tensors_of_nwb(path, settings, bin_ms)
-        arrays = dict(file[layout.group].items())
-        if layout.kind == "lfads":
-            return tensors_of_lfads(path, arrays, settings)
+            return tensors_of_nwb(path, recording.file, settings, bin_ms)
+        if recording.kind == "lfads":
+            return tensors_of_lfads(path, recording.arrays, settings)
         settings.check_unused(frozenset(), path, "it has arrays by nlb_tools' names")
-        return tensors_of_arrays(path, arrays)
+        return tensors_of_arrays(path, recording.arrays)

@@ -2,27 +2,47 @@
 
 import tomllib
 from pathlib import Path
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from nlb_search.data.errors import DataError
+from nlb_search.data.own.row_expression import parse_expression
+
+_ALWAYS_HASHED = ("heldout", "align", "window_ms", "forward_ms", "split", "val_share", "behavior", "lag_ms")
 
 
 class RecordingSettings(BaseModel):
     """Settings for reading your own recording. The defaults that are used are logged.
 
-    ``heldout`` is the share of neurons to hold out at random, or the name of a boolean column of the unit table. It
-    also applies to lfads-torch's arrays; all other settings are for NWB files only.
+    ``heldout`` is the share of neurons to hold out at random, the name of a boolean column of the unit table, or the
+    ids of the units to hold out. It also applies to lfads-torch's arrays, whose channels count as ids; all other
+    settings are for recordings with spike times only.
+
+    ``units``, an expression over the columns of the unit table, and ``min_rate_hz`` say which units are used;
+    ``units_table`` is the path of the table if the file has several.
+
+    ``trial_table`` is the CSV file with the trials in a folder of Kilosort or phy.
 
     ``window_ms`` is the trial window (start, end) relative to the time, in seconds, in the trial column ``align``. The
     ``forward_ms`` after the window are the forward bins. ``split`` is a trial column with the values train, val, test
     or none; without it, the last ``val_share`` of the trials are val. ``behavior`` is the time series to decode, read
     ``lag_ms`` after the spikes.
+
+    ``cut_ms`` cuts a continuous recording into windows of this length, ``gap_ms`` apart, instead of reading trials:
+    from the whole recording, or from the intervals of the table ``within`` of which the expression ``within_rows``
+    is true. ``val_share`` of the windows are then val, and as many test.
+
+    ``more_sessions`` are files with further sessions of the same units, beside the first; all trials are pooled.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    heldout: float | str = 0.25
+    heldout: float | str | tuple[int, ...] = 0.25
+    units: str | None = None
+    min_rate_hz: float = Field(default=0.0, ge=0)
+    units_table: str | None = None
+    trial_table: str = "trials.csv"
     align: str = "start_time"
     window_ms: tuple[int, int] | None = None
     forward_ms: int | None = Field(default=None, ge=0)
@@ -30,12 +50,19 @@ class RecordingSettings(BaseModel):
     val_share: float = Field(default=0.2, gt=0, lt=1)
     behavior: str | None = None
     lag_ms: int = 0
+    cut_ms: int | None = Field(default=None, gt=0)
+    gap_ms: int = Field(default=0, ge=0)
+    within: str | None = None
+    within_rows: str | None = None
+    more_sessions: tuple[str, ...] = ()
 
     @field_validator("heldout")
     @classmethod
-    def _share(cls, heldout: float | str) -> float | str:
+    def _share_or_ids(cls, heldout: float | str | tuple[int, ...]) -> float | str | tuple[int, ...]:
         if isinstance(heldout, float) and not 0 < heldout < 1:
             raise ValueError("a share of the neurons must be between 0 and 1")
+        if isinstance(heldout, tuple) and (not heldout or len(set(heldout)) < len(heldout)):
+            raise ValueError("a list of unit ids must have at least one id, and each id once")
         return heldout
 
     @field_validator("window_ms")
@@ -45,30 +72,88 @@ class RecordingSettings(BaseModel):
             raise ValueError("a window must end after it starts")
         return window_ms
 
+    @field_validator("units", "within_rows")
+    @classmethod
+    def _valid_expression(cls, expression: str | None) -> str | None:
+        if expression is not None:
+            parse_expression(expression)
+        return expression
+
+    @field_validator("more_sessions")
+    @classmethod
+    def _different(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(names)) < len(names):
+            raise ValueError("each session must be named once")
+        return names
+
+    @model_validator(mode="after")
+    def _windows_or_trials(self) -> Self:
+        changed = set(self.changed)
+        if self.cut_ms is None:
+            for name in changed.intersection(("gap_ms", "within", "within_rows")):
+                raise ValueError(f"{name} has no effect without cut_ms: set cut_ms, or remove {name}")
+            return self
+        for name in changed.intersection(("align", "window_ms", "split", "trial_table")):
+            raise ValueError(f"{name} is for trials, and cut_ms for windows without trials: remove one of them")
+        if self.within_rows is not None and self.within is None:
+            raise ValueError("within_rows needs within, the table whose rows it selects")
+        if self.val_share >= 0.5:
+            raise ValueError(
+                f"val_share is {self.val_share:g}, but with cut_ms, val and test must leave some for train"
+            )
+        return self
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """The names of the settings that differ from their defaults."""
+        return tuple(name for name, field in type(self).model_fields.items() if getattr(self, name) != field.default)
+
+    def hashed(self) -> dict[str, Any]:
+        """The part of the content hash of a recording that comes from its settings.
+
+        Settings that were added later are left out unless they are changed, so that a new version of the program
+        with more settings gives the same hash.
+        """
+        values = self.model_dump(mode="json")
+        return {name: value for name, value in values.items() if name in _ALWAYS_HASHED or name in self.changed}
+
     def check_unused(self, used: frozenset[str], path: Path, why: str) -> None:
         """Raises DataError if a setting that is not in ``used`` differs from its default."""
-        changed = (name for name, field in type(self).model_fields.items() if getattr(self, name) != field.default)
-        for name in changed:
+        for name in self.changed:
             if name not in used:
-                raise DataError(f"the setting {name} does not apply to {path}: {why}; remove it from --recording")
+                raise DataError(f"the setting {name} does not apply to {path}: {why}; remove it")
 
 
 def read_settings(path: Path) -> RecordingSettings:
     """Read settings from a TOML file. Raises DataError, with the key, if they are not valid."""
+    return checked_settings(read_values(path), str(path))
+
+
+def read_values(path: Path) -> dict[str, Any]:
+    """Read the values of a TOML file. Raises DataError if it is not valid TOML."""
     try:
-        return RecordingSettings.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise DataError(f"cannot read the settings {path}: {error.strerror}") from error
-    except ValidationError as error:
-        raise DataError(f"{path}: {_first(error)}") from error
     except ValueError as error:
         raise DataError(f"{path} is not a valid TOML file: {error}") from error
+
+
+def checked_settings(values: dict[str, Any], source: str) -> RecordingSettings:
+    """Make settings from ``values``. Raises DataError, which begins with ``source``, if they are not valid."""
+    try:
+        return RecordingSettings.model_validate(values)
+    except ValidationError as error:
+        raise DataError(f"{source}: {_first(error)}") from error
 
 
 def _first(error: ValidationError) -> str:
     """Describes the first error in the settings."""
     wrong = error.errors()[0]
+    why = wrong["msg"].removeprefix("Value error, ")
+    if not wrong["loc"]:
+        return why
     name = str(wrong["loc"][0])
     if wrong["type"] == "extra_forbidden":
         return f"unknown setting '{name}': choose one of {', '.join(RecordingSettings.model_fields)}"
-    return f"'{name}' cannot be {wrong['input']!r} ({wrong['msg'].removeprefix('Value error, ')})"
+    return f"'{name}' cannot be {wrong['input']!r} ({why})"

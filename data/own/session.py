@@ -1,4 +1,4 @@
-"""Reading a session of your own from its NWB file: the trial table, the spike times and the time that was recorded.
+"""Reading a session of your own: trials or windows, spike times and the time that was recorded.
 
 Unlike ``data.nwb.session``, which follows nlb_tools and rounds all times to milliseconds, this module keeps the times
 that are in the file.
@@ -10,13 +10,24 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from nlb_search.data.dataset_files import Contents
 from nlb_search.data.errors import DataError
-from nlb_search.data.own.intervals import BoolArray, FloatArray, IntArray, common, merged, nanoseconds
-from nlb_search.data.own.plausible_times import check_clock, check_trial_times
+from nlb_search.data.own.cutting import cut, epochs_of
+from nlb_search.data.own.heldout_units import heldout_units
+from nlb_search.data.own.intervals import (
+    BoolArray,
+    FloatArray,
+    IntArray,
+    common,
+    merged,
+    nanoseconds,
+    without,
+)
+from nlb_search.data.own.plausible_times import check_clock, check_continuous_clock, check_trial_times
 from nlb_search.data.own.recording_settings import RecordingSettings
-from nlb_search.data.own.spike_times import check_finite, check_forward
 from nlb_search.data.own.trial_table import Trials, read_trials
+from nlb_search.data.own.unit_table import Units, check_times, read_units, unit_table
+
+_NOTHING: IntArray = np.empty((0, 2), dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +41,7 @@ class Neurons:
 @dataclass(frozen=True, eq=False)
 class OwnSession:
     """One session. ``recorded`` and ``invalid`` are intervals: the time in which all neurons were recorded, and the
-    time that the file says must not be analysed.
+    time that the file says must not be analysed. ``choices`` says what was left out.
     """
 
     path: Path
@@ -39,64 +50,68 @@ class OwnSession:
     heldout: Neurons
     recorded: IntArray
     invalid: IntArray
+    choices: tuple[str, ...]
 
 
-def read_own_session(contents: Contents, settings: RecordingSettings, heldout: BoolArray) -> OwnSession:
-    """Read a session. ``heldout`` says for each row of the unit table whether the neuron is held out.
+def read_own_session(path: Path, file: h5py.File, settings: RecordingSettings) -> OwnSession:
+    """Read a session from its open NWB file. Raises DataError if tables or columns are missing, or times not valid."""
+    read = _continuous if settings.cut_ms is not None else _in_trials
+    return read(path, file, settings)
 
-    Raises DataError if times are not valid.
+
+def _in_trials(path: Path, file: h5py.File, settings: RecordingSettings) -> OwnSession:
+    table = unit_table(path, file, settings)
+    trials = read_trials(path, file, settings)
+    check_trial_times(path, settings.align, trials)
+    units = read_units(path, file, table, settings)
+    check_clock(path, trials, np.concatenate(units.spikes_s), len(units.ids))
+    check_times(path, units)
+    recorded = _recorded(units, 0.0, float(np.nanmax([0.0, *trials.stop_s])))
+    kinds = _kinds(units, heldout_units(path, table, units, settings))
+    return OwnSession(path, trials, *kinds, recorded, _invalid(file), units.choices)
+
+
+def _continuous(path: Path, file: h5py.File, settings: RecordingSettings) -> OwnSession:
+    """The windows become trials. Time that must not be used counts as not recorded, for forward bins too."""
+    table = unit_table(path, file, settings)
+    units = read_units(path, file, table, settings)
+    times_s = np.concatenate(units.spikes_s)
+    if not len(times_s):
+        raise DataError(f"{path}: none of the {len(units.ids)} units has a spike")
+    check_continuous_clock(path, times_s, len(units.ids))
+    check_times(path, units)
+    epochs = epochs_of(path, file, settings)
+    recorded = _recorded(units, float(times_s.min()), float(times_s.max()))
+    usable = without(recorded if epochs is None else common([recorded, epochs]), _invalid(file))
+    windows = cut(path, usable, settings)
+    kinds = _kinds(units, heldout_units(path, table, units, settings))
+    return OwnSession(path, windows.trials, *kinds, usable, _NOTHING, (*windows.choices, *units.choices))
+
+
+def _recorded(units: Units, begin_s: float, end_s: float) -> IntArray:
+    """The time in which all units were recorded: by default, from ``begin_s``, or the first spike if it is earlier, to
+    ``end_s``, or the last spike if it is later.
     """
-    path = contents.path
-    with h5py.File(path, "r") as file:
-        trials = read_trials(path, file["intervals/trials"], settings)
-        check_trial_times(path, settings.align, trials)
-        units = file["units"]
-        ids = units["id"][()].astype(np.int64)
-        times_s = units["spike_times"][()].astype(np.float64)
-        spikes_s = np.split(times_s, units["spike_times_index"][()][:-1])
-        check_finite(path, ids, spikes_s)
-        check_clock(path, trials, times_s, len(ids))
-        check_forward(path, ids, spikes_s)
-        recorded = _recorded(path, units, trials, spikes_s)
-        invalid = _invalid(file)
-    heldin_neurons, heldout_neurons = (_neurons(ids, spikes_s, np.flatnonzero(kind)) for kind in (~heldout, heldout))
-    return OwnSession(path, trials, heldin_neurons, heldout_neurons, recorded, invalid)
-
-
-def _recorded(path: Path, units: h5py.Group, trials: Trials, spikes_s: list[FloatArray]) -> IntArray:
-    """The time in which all units were recorded.
-
-    By default, from time 0, or the first spike if it is earlier, to the last spike or the end of the last trial.
-    """
-    if "obs_intervals" not in units:
-        spikes = [spikes for spikes in spikes_s if spikes.size]
-        begin_s = min([0.0, *(spikes.min() for spikes in spikes)])
-        end_s = np.nanmax([0.0, *trials.stop_s, *(spikes.max() for spikes in spikes)])
-        return nanoseconds(np.array([[begin_s, end_s]]))
-    spans = np.split(units["obs_intervals"][()], units["obs_intervals_index"][()][:-1])
-    for unit, observed in zip(units["id"][()], spans, strict=True):
-        if not observed.size:
-            raise DataError(
-                f"{path}: unit {unit} was never observed: give it an interval in 'obs_intervals', or leave it out"
-            )
-        if not np.isfinite(observed).all():
-            odd = observed[~np.isfinite(observed)][0]
-            raise DataError(
-                f"{path}: unit {unit} has {odd:g} s in its 'obs_intervals': write them in seconds from the start of "
-                "the session"
-            )
-    return common(nanoseconds(observed) for observed in spans)
+    if units.observed_s is None:
+        spikes = [spikes for spikes in units.spikes_s if spikes.size]
+        begin_s = min([begin_s, *(spikes.min() for spikes in spikes)])
+        return nanoseconds(np.array([[begin_s, max([end_s, *(spikes.max() for spikes in spikes)])]]))
+    return common(nanoseconds(observed) for observed in units.observed_s)
 
 
 def _invalid(file: h5py.File) -> IntArray:
     """The intervals that NWB's table ``invalid_times`` marks as not to be analysed."""
     if "intervals/invalid_times" not in file:
-        return np.empty((0, 2), dtype=np.int64)
+        return _NOTHING
     table = file["intervals/invalid_times"]
     spans = np.stack([table["start_time"][()], table["stop_time"][()]], axis=1)
     return merged(nanoseconds(spans[np.isfinite(spans).all(axis=1)]))
 
 
-def _neurons(ids: IntArray, spikes_s: list[FloatArray], rows: IntArray) -> Neurons:
-    rows = rows[np.argsort(ids[rows], kind="stable")]
-    return Neurons(ids[rows], [spikes_s[row] for row in rows])
+def _kinds(units: Units, heldout: BoolArray) -> tuple[Neurons, Neurons]:
+    """The held-in and the held-out neurons."""
+    heldin_rows, heldout_rows = np.flatnonzero(~heldout), np.flatnonzero(heldout)
+    heldin, held = (
+        Neurons(units.ids[rows], [units.spikes_s[row] for row in rows]) for rows in (heldin_rows, heldout_rows)
+    )
+    return heldin, held

@@ -7,13 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nlb_search.data.errors import DataError
-from nlb_search.data.fingerprint import file_hash
+from nlb_search.data.fingerprint import combined_hash, file_hash
+from nlb_search.data.own.phy_files import SPIKES, phy_files
 from nlb_search.data.own.recording_settings import RecordingSettings
+from nlb_search.data.own.session_paths import session_paths
 from nlb_search.data.source import Tensors
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}"
 
 BIN_WIDTHS_MS = range(1, 1001)
+
+
+def is_recording(place: Path) -> bool:
+    """Whether ``place`` is a file, or a folder of Kilosort or phy."""
+    return place.is_file() or (place / SPIKES).is_file()
 
 
 @dataclass(frozen=True)
@@ -40,8 +47,17 @@ class OwnRecording:
             raise DataError(f"bins of {self.bin_ms} ms are not supported: choose a bin width from {least} to {most} ms")
 
     def content_hash(self, memory: Path) -> str:
-        contents = {"file": file_hash(self.place, memory), "settings": self.settings.model_dump(mode="json")}
+        contents = {"file": self._files_hash(memory), "settings": self.settings.hashed()}
         return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
+
+    def _files_hash(self, memory: Path) -> str:
+        hashes = [self._session_hash(path, memory) for path in session_paths(self.place, self.settings)]
+        return hashes[0] if len(hashes) == 1 else combined_hash({str(n): one for n, one in enumerate(hashes)})
+
+    def _session_hash(self, path: Path, memory: Path) -> str:
+        if not path.is_dir():
+            return file_hash(path, memory)
+        return combined_hash({file.name: file_hash(file, memory) for file in phy_files(path, self.settings)})
 
     def make(self) -> Tensors:
         # Imported here: opening a prepared recording does not need the readers.

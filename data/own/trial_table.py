@@ -11,6 +11,7 @@ import numpy.typing as npt
 from nlb_search.data.errors import DataError
 from nlb_search.data.own.intervals import BoolArray, FloatArray
 from nlb_search.data.own.recording_settings import RecordingSettings
+from nlb_search.data.own.wording import names_in
 
 SPLITS = ("train", "val", "test")
 
@@ -38,11 +39,26 @@ class Trials:
         return ~np.isnan(self.align_s)
 
 
-def read_trials(path: Path, table: h5py.Group, settings: RecordingSettings) -> Trials:
-    """Read the columns that ``settings`` name. Raises DataError if columns of times do not have numbers."""
+def read_trials(path: Path, file: h5py.File, settings: RecordingSettings) -> Trials:
+    """Read the columns that ``settings`` name. Raises DataError if they are missing or do not have numbers."""
+    table = _table(path, file)
+    for name in (settings.align, settings.split):
+        if name is not None and name not in table:
+            raise DataError(f"{path} has no trial column '{name}': choose one of {names_in(table)}")
     start_s, stop_s, align_s = (_times(path, table, name) for name in ("start_time", "stop_time", settings.align))
     split = None if settings.split is None else _splits(_column(path, table, settings.split).astype(str))
     return Trials(start_s, stop_s, align_s, split)
+
+
+def _table(path: Path, file: h5py.File) -> h5py.Group:
+    table = file.get("intervals/trials", {})
+    if "start_time" in table and "stop_time" in table:
+        return table
+    raise DataError(
+        f"{path} has no trial table with start_time and stop_time: "
+        f"{'its columns are ' + names_in(table) if table else 'it has no such table'}; for a recording without "
+        "trials, set cut_ms to the length of the windows to cut it into"
+    )
 
 
 def _splits(words: npt.NDArray[np.str_]) -> npt.NDArray[np.str_]:

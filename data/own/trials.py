@@ -114,6 +114,8 @@ def plan_of(session: OwnSession, settings: RecordingSettings, bin_ms: int) -> Pl
 
 def _window(session: OwnSession, settings: RecordingSettings, included: IntArray) -> tuple[int, int, list[str]]:
     """Start and end of the window relative to the align time, in milliseconds, and the defaults that were used."""
+    if settings.cut_ms is not None:
+        return 0, settings.cut_ms, []
     if settings.window_ms is None:
         length_ms = _usual_length_ms(session, settings.align, included)
         said = f"the window is the {length_ms} ms after {settings.align}, the length of the shortest trial"

@@ -21,12 +21,13 @@ Storage = Annotated[
 ]
 STORAGE = "sqlite:///nlb-search.db"
 
+_DATA_HELP = "Folder of the recordings, with DATASET/ or DANDI's layout inside; or your own file or phy folder."
 Data = Annotated[
     Path,
     typer.Option(
         "--data",
         envvar="NLB_SEARCH_DATA",
-        help="Folder of the recordings, with DATASET/ or DANDI's layout inside; or the file of your own recording.",
+        help=_DATA_HELP,
     ),
 ]
 DATA = Path("nlb-data")
@@ -36,7 +37,7 @@ StudyData = Annotated[
         "--data",
         envvar="NLB_SEARCH_DATA",
         show_default=f"{DATA}, or where this machine last read the study's recording",
-        help="Folder of the recordings, with DATASET/ or DANDI's layout inside; or the file of your own recording.",
+        help=_DATA_HELP,
     ),
 ]
 
@@ -45,18 +46,9 @@ DATASET_HELP = f"One of {', '.join(DATASETS)}; or a name for your own recording,
 BinSize = Annotated[
     int | None,
     typer.Option(
-        "--bin-size", min=1, show_default="5", help="Bin width in ms: 5 or 20; for your own recording, 1 to 100."
+        "--bin-size", min=1, show_default="5", help="Bin width in ms: 5 or 20; for your own recording, 1 to 1000."
     ),
 ]
-RecordingFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--recording",
-        metavar="FILE.toml",
-        help="Settings for reading your own recording, where the defaults do not fit.",
-    ),
-]
-
 Artifacts = Annotated[
     Path | None,
     typer.Option(

@@ -1,15 +1,19 @@
 """Commands for recordings: fetch, inspect and synthesize."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nlb_search.data.dataset_files import PUBLIC_TARGETS
 from nlb_search.data.datasets import DATASETS, dataset_named
 from nlb_search.search.cli import options
+from nlb_search.search.cli.recording_options import with_recording_options
 from nlb_search.search.cli.terminal import MESSAGES, OUTPUT, print_json
 from nlb_search.search.errors import SearchError, UsageError
+
+if TYPE_CHECKING:
+    from nlb_search.data.own.recording_settings import RecordingSettings
 
 DANDI_URL = "https://api.dandiarchive.org/api"
 
@@ -84,34 +88,48 @@ def synthesize(
     typer.echo(f"wrote {folder}")
 
 
+@with_recording_options
 def inspect(
     dataset: Annotated[str, typer.Option(help=options.DATASET_HELP)],
     out: Annotated[Path | None, typer.Option(show_default="no page", help="Folder for a page with figures.")] = None,
     as_json: options.Json = False,
     bin_size: options.BinSize = None,
-    recording: options.RecordingFile = None,
+    settings: "RecordingSettings | None" = None,
+    write_recording: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.toml", show_default="no file", help="Write the settings that were used, for --recording."
+        ),
+    ] = None,
     data: options.Data = options.DATA,
 ) -> None:
     """Show what a recording contains, and possible problems to check before a search."""
+    from nlb_search.data.inspection.decided_settings import decided_settings
     from nlb_search.data.inspection.findings import inspection_of
     from nlb_search.data.inspection.identities import identities_of
     from nlb_search.data.inspection.spike_intervals import read_intervals
     from nlb_search.data.inspection.survey import survey_of
-    from nlb_search.data.opening import nwb_file, open_recording
-    from nlb_search.data.own.recording_settings import RecordingSettings, read_settings
+    from nlb_search.data.opening import file_with_spike_times, open_recording
+    from nlb_search.data.own.recording_settings import RecordingSettings
     from nlb_search.search.figures.inspection_page import write_page
     from nlb_search.search.figures.inspection_table import heads_of, report
     from nlb_search.search.figures.inspection_warnings import inspection_warnings
+    from nlb_search.storage.atomic_files import whole_file
 
-    settings = None if recording is None else read_settings(recording)
+    if write_recording is not None:
+        _check_new(write_recording, dataset)
     opened = open_recording(dataset, data, bin_size or 5, settings=settings)
     survey = survey_of(opened)
-    spikes = nwb_file(dataset, data)
+    identities = None if dataset in DATASETS else identities_of(opened, data, settings or RecordingSettings())
     found = inspection_of(
         survey,
-        intervals=None if spikes is None else read_intervals(spikes),
-        identities=None if dataset in DATASETS else identities_of(opened, data, settings or RecordingSettings()),
+        intervals=read_intervals(file_with_spike_times(dataset, data), settings or RecordingSettings()),
+        identities=identities,
     )
+    if write_recording is not None and identities is not None:
+        text = decided_settings(opened, data, settings or RecordingSettings(), identities)
+        with whole_file(write_recording) as part:
+            part.write_text(text, encoding="utf-8")
     page = None if out is None else write_page(survey, found, out)
     if as_json:
         print_json(found.as_json() | {"heads": heads_of(found), "warnings": inspection_warnings(found)})
@@ -121,4 +139,16 @@ def inspect(
         typer.echo(f"defaults used: {'; '.join(opened.choices)}")
     for line in [f"! {warning}" for warning in inspection_warnings(found)] or ["no problems found"]:
         typer.echo(line)
+    if write_recording is not None:
+        typer.echo(f"wrote {write_recording}: change it, and pass it with --recording")
     typer.echo("use --out DIR to write a page with figures" if page is None else f"wrote {page}")
+
+
+def _check_new(file: Path, dataset: str) -> None:
+    """Raise UsageError if settings cannot be written to ``file``, or if the recording has none."""
+    if dataset in DATASETS:
+        raise UsageError(f"--write-recording is for your own recording: {dataset} has a fixed window and splits")
+    if file.exists():
+        raise UsageError(f"{file} exists and is not replaced: name another file with --write-recording")
+    if not file.absolute().parent.is_dir():
+        raise UsageError(f"the folder of {file} does not exist: create it, or name another file with --write-recording")

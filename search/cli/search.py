@@ -7,18 +7,21 @@ import typer
 
 from nlb_search.models.architecture.known_chains import KNOWN_CHAINS, KNOWN_MEANS
 from nlb_search.search.cli import options
+from nlb_search.search.cli.recording_options import with_recording_options
 from nlb_search.search.cli.status import print_status
 from nlb_search.search.cli.terminal import INTERRUPTED, MESSAGES
 from nlb_search.search.errors import SearchError, UsageError
 from nlb_search.search.sampling.sampling_settings import PrunerName, SamplerName
 
 if TYPE_CHECKING:
+    from nlb_search.data.own.recording_settings import RecordingSettings
     from nlb_search.search.launching.slots import Slot
     from nlb_search.search.launching.slurm import Allocation
     from nlb_search.search.study.open_study import OpenStudy
     from nlb_search.storage.study_commands import StudyCommand
 
 
+@with_recording_options
 def launch(
     study: options.StudyName,
     dataset: Annotated[str | None, typer.Option(help=options.DATASET_HELP)] = None,
@@ -73,13 +76,12 @@ def launch(
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, show_default="0", help="Random seed.")] = None,
     bin_size: options.BinSize = None,
-    recording: options.RecordingFile = None,
+    settings: "RecordingSettings | None" = None,
     storage: options.Storage = options.STORAGE,
     data: options.StudyData = None,
     artifacts: options.Artifacts = None,
 ) -> None:
     """Create a study, or join an existing one, and run workers on this machine or in Slurm jobs."""
-    from nlb_search.data.own.recording_settings import read_settings
     from nlb_search.search.launching.slots import chosen_gpus, make_slots
     from nlb_search.search.launching.slurm import check_cluster
     from nlb_search.search.sampling.space_file import named_space
@@ -98,7 +100,7 @@ def launch(
         like=like,
         seed=seed,
         bin_ms=bin_size,
-        recording=None if recording is None else read_settings(recording),
+        recording=settings,
     )
     locations = options.locations(storage, data, artifacts)
     allocation = options.allocation(on, partition, nodes, gpus_per_node, time, workers, workers_per_gpu)

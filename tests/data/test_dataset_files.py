@@ -1,8 +1,11 @@
+import subprocess
+import sys
 from pathlib import Path
 
+import h5py
 import pytest
 
-from nlb_search.data.dataset_files import RecordingFiles, find_files
+from nlb_search.data.dataset_files import RecordingFiles, find_files, read_contents
 from nlb_search.data.datasets import dataset_named
 from nlb_search.data.errors import DataError
 
@@ -75,3 +78,17 @@ def test_ambiguous_files_are_refused(tmp_path, names, count):
     with pytest.raises(DataError, match=count) as raised:
         find_files(MC_RTT, tmp_path)
     assert all(name in str(raised.value) for name in names)
+
+
+def test_file_that_another_program_writes_is_not_called_incomplete(tmp_path):
+    path = tmp_path / "train.nwb"
+    h5py.File(path, "w").close()
+    hold = f"import h5py; file = h5py.File({str(path)!r}, 'a'); print('open', flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        with pytest.raises(DataError, match=r"train.nwb is open for writing in another program") as raised:
+            read_contents(path)
+        other.communicate(b"\n")
+    assert "complete NWB file" not in str(raised.value)
+    assert read_contents(path).series == {}

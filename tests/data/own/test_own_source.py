@@ -44,7 +44,7 @@ def test_unknown_name_without_file_is_refused(tmp_path: Path) -> None:
         with pytest.raises(DataError) as raised:
             open_recording("mine", data, 5, tmp_path)
         assert "unknown dataset 'mine': choose one of mc_maze, mc_rtt" in str(raised.value)
-        assert f"for your own recording, give its file with --data: {data} is not a file" in str(raised.value)
+        assert f"give its file, or its folder of phy, with --data: {data} is neither" in str(raised.value)
 
 
 def test_settings_are_refused_for_benchmark_datasets(tmp_path: Path) -> None:
@@ -86,19 +86,30 @@ def test_read_settings(tmp_path: Path) -> None:
     assert read_settings(path) == RecordingSettings(align="go_cue", window_ms=(-100, 450), heldout=0.3)
 
 
-def test_settings_example_in_docs(tmp_path: Path) -> None:
+def test_settings_examples_in_docs(tmp_path: Path) -> None:
     page = (Path(__file__).parents[3] / "docs" / "recordings.md").read_text()
+    examples = [part.partition("```")[0] for part in page.split("```toml\n")[1:]]
     path = tmp_path / "session.toml"
-    path.write_text(page.partition("```toml\n")[2].partition("```")[0])
-    assert set(tomllib.loads(path.read_text())) == set(RecordingSettings.model_fields)
-    assert read_settings(path).window_ms == (-100, 450)
+    described: set[str] = set()
+    for example in examples:
+        path.write_text(example)
+        read_settings(path)
+        described |= set(tomllib.loads(example))
+    assert described == set(RecordingSettings.model_fields)
+
+
+def test_settings_that_are_added_later_do_not_change_the_hash_of_a_recording() -> None:
+    """Studies of version 0.4.0 have stored hashes with exactly these settings."""
+    first = ("heldout", "align", "window_ms", "forward_ms", "split", "val_share", "behavior", "lag_ms")
+    assert tuple(RecordingSettings(window_ms=(0, 400)).hashed()) == first
+    assert RecordingSettings(min_rate_hz=1).hashed()["min_rate_hz"] == 1
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         ("align = ", " is not a valid TOML file"),
-        ("alignment = 'go'", ": unknown setting 'alignment': choose one of heldout, align"),
+        ("alignment = 'go'", ": unknown setting 'alignment': choose one of heldout, units"),
         ("heldout = 1", ": 'heldout' cannot be 1 (a share of the neurons must be between 0 and 1)"),
         ("heldout = 0.0", ": 'heldout' cannot be 0.0"),
         ("window_ms = [450, -100]", ": 'window_ms' cannot be [450, -100] (a window must end after it starts)"),
@@ -106,6 +117,16 @@ def test_settings_example_in_docs(tmp_path: Path) -> None:
         ("forward_ms = -5", ": 'forward_ms' cannot be -5"),
         ("val_share = 1.5", ": 'val_share' cannot be 1.5"),
         ("align = 3", ": 'align' cannot be 3"),
+        ("heldout = []", ": 'heldout' cannot be [] (a list of unit ids must have at least one id, and each id once)"),
+        ("heldout = [3, 3]", ": 'heldout' cannot be [3, 3]"),
+        ('units = "quality = 3"', ": 'units' cannot be 'quality = 3' (not a valid expression: compare columns"),
+        ("within = 'epochs'", ": within has no effect without cut_ms: set cut_ms, or remove within"),
+        ("cut_ms = 2000\nalign = 'go'", ": align is for trials, and cut_ms for windows without trials: remove one"),
+        ("cut_ms = 2000\nwithin_rows = 'a > 3'", ": within_rows needs within"),
+        (
+            "cut_ms = 2000\nval_share = 0.5",
+            ": val_share is 0.5, but with cut_ms, val and test must leave some for train",
+        ),
     ],
 )
 def test_invalid_settings_files_are_refused(text: str, says: str, tmp_path: Path) -> None:

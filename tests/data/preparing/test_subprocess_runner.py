@@ -130,7 +130,7 @@ def test_log_records_of_the_subprocess_are_forwarded(
     with pytest.raises(DataError, match="is not a complete HDF5 file"):
         open_recording("notes", tmp_path / "notes.h5", 5, cache)
     assert "traceback of the subprocess:\nTraceback" in caplog.text
-    assert "layout.py" in caplog.text
+    assert "hdf5_file.py" in caplog.text
 
 
 def test_script_without_main_guard(tmp_path: Path) -> None:

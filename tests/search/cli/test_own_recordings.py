@@ -9,6 +9,7 @@ import pytest
 from command import call, run, search
 from nlb_tools.evaluation import evaluate
 from own_nwb import OwnSession
+from phy_folder import write_phy_folder
 from toy_arrays import toy_arrays
 
 from nlb_search.data import from_arrays
@@ -141,6 +142,21 @@ def test_nwb_file_with_test_trials_is_scored_on_test(tmp_path: Path) -> None:
     told = " ".join(call(*inspect, cwd=tmp_path).out.split())
     assert f"held-out units ids of the unit table: {found['heldout'][0]}" in told
     assert "val trials rows of the trial table: 2, 6, 10, 14" in told
+
+
+def test_phy_folder_without_trials_from_inspect_to_evaluate(tmp_path: Path) -> None:
+    write_phy_folder(tmp_path / "sorted", OwnSession(n_trials=60), {10 + unit: "good" for unit in range(11)})
+    data = ("--dataset", "sleep", "--data", "sorted")
+    cut = ("--cut-ms", "500", "--units", "group == 'good'", "--bin-size", "20", "--write-recording", "cut.toml")
+    inspected = call("inspect", *data, *cut, cwd=tmp_path)
+    assert inspected.code == 0, inspected.err
+    assert "left out 1 of 12 units that do not match group == 'good' (ids 21)" in inspected.out
+    searched = ("--recording", "cut.toml", "--bin-size", "20", *SMALL, "--dataset", "sleep")
+    search("sleep", *searched, data="sorted", cwd=tmp_path)
+    exported = call("export-best", "sleep", "--phase", "test", "--out", "sleep.h5", cwd=tmp_path)
+    assert exported.code == 0, exported.err
+    evaluated = call("evaluate", "sleep.h5", *data, "--json", cwd=tmp_path)
+    assert set(evaluated.json["sleep_20"]) == {"co-bps", "fp-bps"}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,49 @@
+"""Opening your own recording, of any kind, as tables or as arrays."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from nlb_search.data.hdf5_file import opened
+from nlb_search.data.own.array_files import arrays_in
+from nlb_search.data.own.layout import Kind, kind_of_arrays, layout_of
+from nlb_search.data.own.phy_folder import as_tables
+from nlb_search.data.own.recording_settings import RecordingSettings
+
+
+@dataclass(frozen=True, eq=False)
+class Tables:
+    """A recording with spike times, as the tables of an open NWB file."""
+
+    file: h5py.File
+
+
+@dataclass(frozen=True, eq=False)
+class Arrays:
+    """A recording of binned spikes, as arrays or HDF5 datasets by name."""
+
+    kind: Kind
+    arrays: Mapping[str, Any]
+
+
+@contextmanager
+def opened_recording(path: Path, settings: RecordingSettings) -> Iterator[Tables | Arrays]:
+    """Open a recording: an NWB file, a folder of Kilosort or phy, or arrays in an HDF5, NumPy or MATLAB file.
+
+    Raises DataError if it cannot be read or is not a recording.
+    """
+    if path.is_dir():
+        with as_tables(path, settings) as file:
+            yield Tables(file)
+        return
+    arrays = arrays_in(path)
+    if arrays is not None:
+        yield Arrays(kind_of_arrays(path, arrays), arrays)
+        return
+    with opened(path) as file:
+        layout = layout_of(path, file)
+        yield Tables(file) if layout.kind == "nwb" else Arrays(layout.kind, dict(file[layout.group].items()))

@@ -1,0 +1,65 @@
+"""Reading columns of NWB's tables, as values that people know: text, numbers, and names of groups of electrodes."""
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from nlb_search.data.errors import DataError
+from nlb_search.data.own.intervals import BoolArray
+from nlb_search.data.own.nlb_arrays import ragged
+from nlb_search.data.own.row_expression import parse_expression
+from nlb_search.data.own.wording import names_in
+
+_ELECTRODES = "general/extracellular_ephys/electrodes"
+
+
+def rows_where(path: Path, file: h5py.File, table: h5py.Group, setting: str, expression: str) -> BoolArray:
+    """The rows of a table in which an expression over its columns is true.
+
+    The columns of the electrodes table also count as columns of the unit table: a unit has the values of its first
+    electrode. Raises DataError, with the name of the ``setting``, if a column does not exist or cannot be compared.
+    """
+    parsed = parse_expression(expression)
+    electrodes = file[_ELECTRODES] if "electrodes_index" in table and _ELECTRODES in file else {}
+    for name in parsed.names:
+        if name not in table and name not in electrodes:
+            raise DataError(
+                f"{path}: {setting} names a column '{name}', which {table.name.strip('/')} does not have: choose one "
+                f"of {names_in({*table, *electrodes})}"
+            )
+    columns = {
+        name: _values(file, table, name) if name in table else _of_electrodes(file, table, electrodes, name)
+        for name in parsed.names
+    }
+    try:
+        return parsed.rows(columns)
+    except ValueError as error:
+        raise DataError(f'{path}: {setting} = "{expression}" cannot be evaluated: {error}') from error
+
+
+def _of_electrodes(file: h5py.File, units: h5py.Group, electrodes: h5py.Group, name: str) -> npt.NDArray[Any]:
+    first = np.append(0, units["electrodes_index"][()][:-1]).astype(np.int64)
+    return np.asarray(_values(file, electrodes, name)[units["electrodes"][()][first]])
+
+
+def _values(file: h5py.File, table: h5py.Group, name: str) -> npt.NDArray[Any]:
+    """The values of a column; an object array of arrays if it has several values per row."""
+    values = _flat_values(file, table[name])
+    if f"{name}_index" not in table:
+        return values
+    return ragged(np.split(values, table[f"{name}_index"][()][:-1]))
+
+
+def _flat_values(file: h5py.File, column: h5py.Dataset) -> npt.NDArray[Any]:
+    if h5py.check_string_dtype(column.dtype):
+        return np.asarray(column.asstr()[()], dtype=str)
+    if h5py.check_ref_dtype(column.dtype):  # such as electrode_group: the name of the object
+        return np.array([file[reference].name.rpartition("/")[2] for reference in column[()]], dtype=str)
+    values: npt.NDArray[Any] = column[()]
+    if "elements" in column.attrs:  # an enumeration: the values are indices of its elements
+        names = np.asarray(file[column.attrs["elements"]].asstr()[()], dtype=str)
+        return np.asarray(names[values])
+    return values

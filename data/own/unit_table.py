@@ -1,0 +1,131 @@
+"""Reading the unit table of your own recording: which table, which of its units, and their spike times."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from nlb_search.data.errors import DataError
+from nlb_search.data.own.intervals import BoolArray, FloatArray, IntArray
+from nlb_search.data.own.recording_settings import RecordingSettings
+from nlb_search.data.own.spike_times import check_finite, check_forward
+from nlb_search.data.own.table_columns import rows_where
+from nlb_search.data.own.wording import listed, names_in
+
+SPIKES = ("spike_times", "spike_times_index")
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """The units that are used, sorted by id, and the rows of the table that they are in.
+
+    ``spikes_s`` has the spike times of each unit and ``observed_s`` the intervals in which it was recorded, or None if
+    the file does not say; both in seconds. ``choices`` says which units were left out.
+    """
+
+    ids: IntArray
+    rows: IntArray
+    spikes_s: list[FloatArray]
+    observed_s: list[FloatArray] | None
+    choices: tuple[str, ...]
+
+
+def unit_table(path: Path, file: h5py.File, settings: RecordingSettings) -> h5py.Group:
+    """The table with the units. Raises DataError if there is none, or several and ``settings`` name none of them."""
+    found: list[str] = []
+
+    def note(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Group) and all(column in item for column in SPIKES):
+            found.append(name)
+
+    file.visititems(note)
+    if settings.units_table is not None:
+        named = settings.units_table.strip("/")
+        if named not in found:
+            raise DataError(
+                f"{path} has no table of units with spike times at '{settings.units_table}': its tables are "
+                f"{', '.join(found) or 'none'}"
+            )
+        return file[named]
+    if len(found) > 1:
+        raise DataError(
+            f"{path} has {len(found)} tables of units, {' and '.join(found)}: set units_table to one of these paths"
+        )
+    if not found:
+        columns = list(file.get("units", ()))
+        raise DataError(
+            f"{path} has no unit table with {' and '.join(SPIKES)}: "
+            f"{'its columns are ' + names_in(columns) if columns else 'it has no such table'}"
+        )
+    return file[found[0]]
+
+
+def read_units(path: Path, file: h5py.File, table: h5py.Group, settings: RecordingSettings) -> Units:
+    """Read the units that ``settings`` do not leave out.
+
+    Raises DataError if columns cannot be read, if all units are left out, or if the times of a unit are not valid.
+    """
+    all_ids = table["id"][()].astype(np.int64)
+    rows, choices = np.arange(len(all_ids)), []
+
+    def leave_out(kept: BoolArray, why: str) -> None:
+        nonlocal rows
+        if not kept.any():
+            raise DataError(f"{path}: all {len(rows)} units {why}: change this setting, or the file")
+        if not kept.all():
+            out = np.sort(all_ids[rows[~kept]])
+            choices.append(f"left out {len(out)} of {len(all_ids)} units that {why} (ids {listed(out)})")
+        rows = rows[kept]
+
+    if settings.units is not None:
+        kept = rows_where(path, file, table, "units", settings.units)
+        leave_out(kept, f"do not match {settings.units}")
+    spikes_s = _ragged(table, "spike_times", rows)
+    check_finite(path, all_ids[rows], spikes_s)
+    observed_s = _ragged(table, "obs_intervals", rows) if "obs_intervals" in table else None
+    if settings.min_rate_hz:
+        fast = _rates_hz(spikes_s, observed_s) >= settings.min_rate_hz
+        leave_out(fast, f"fire less than {settings.min_rate_hz:g} spikes/s")
+        spikes_s = [spikes for spikes, kept in zip(spikes_s, fast, strict=True) if kept]
+        observed_s = observed_s and [spans for spans, kept in zip(observed_s, fast, strict=True) if kept]
+    order = np.argsort(all_ids[rows], kind="stable")
+    return Units(
+        ids=all_ids[rows[order]],
+        rows=rows[order],
+        spikes_s=[spikes_s[index] for index in order],
+        observed_s=observed_s and [observed_s[index] for index in order],
+        choices=tuple(choices),
+    )
+
+
+def check_times(path: Path, units: Units) -> None:
+    """Raises DataError, which names the units, if spike times go back or a unit was never observed."""
+    check_forward(path, units.ids, units.spikes_s)
+    for unit, observed in zip(units.ids, units.observed_s or (), strict=False):
+        if not observed.size:
+            raise DataError(
+                f"{path}: unit {unit} was never observed: give it an interval in 'obs_intervals', or leave it out"
+            )
+        if not np.isfinite(observed).all():
+            odd = observed[~np.isfinite(observed)][0]
+            raise DataError(
+                f"{path}: unit {unit} has {odd:g} s in its 'obs_intervals': write them in seconds from the start of "
+                "the session"
+            )
+
+
+def _ragged(table: h5py.Group, column: str, rows: IntArray) -> list[FloatArray]:
+    """The values of some rows of a column with several values per row."""
+    values = np.split(table[column][()].astype(np.float64), table[f"{column}_index"][()][:-1])
+    return [values[row] for row in rows]
+
+
+def _rates_hz(spikes_s: list[FloatArray], observed_s: list[FloatArray] | None) -> FloatArray:
+    """The mean rate of each unit while it was recorded, or from the first to the last spike of all."""
+    n_spikes = np.array([len(spikes) for spikes in spikes_s])
+    if observed_s is None:
+        times_s = np.concatenate(spikes_s)
+        return np.asarray(n_spikes / max(np.ptp(times_s) if len(times_s) else 0.0, 1e-9))
+    return np.asarray(n_spikes / [max(np.diff(spans, axis=1).sum(), 1e-9) for spans in observed_s])
