@@ -132,8 +132,7 @@ def _train(
     except InterruptedTrainingError:
         return Outcome.STOPPED
     except StorageError:
-        if progress is not None:
-            _save_running(training, progress, claim, context, identity)
+        if progress is not None and _save_running(training, progress, claim, context, identity):
             _log.warning("trial %d: its training is saved in %s", claim.number, context.checkpoints.folder)
         raise
     return Outcome.COMPLETE
@@ -220,14 +219,16 @@ def _is_same_trial(saved: dict[str, Any], identity: dict[str, Any]) -> bool:
 
 def _save_running(
     training: Training, progress: Progress, claim: Claim, context: TrialContext, identity: dict[str, Any]
-) -> None:
-    """Save a checkpoint of the training. If the disk is full, the trial continues without it."""
+) -> bool:
+    """Save a checkpoint of the training. If the disk is full, return False: the trial continues without it."""
     state = training.state()
     facts = {"identity": identity, "training": state.facts, "progress": dataclasses.asdict(progress)}
     try:
         save_checkpoint(context.checkpoints.running(claim.number), Checkpoint(state.tensors, facts))
     except StorageError as error:
         _log.warning("trial %d continues without a checkpoint: %s", claim.number, error)
+        return False
+    return True
 
 
 def _name(device: torch.device) -> str:

@@ -31,7 +31,7 @@ def test_full_disk_stops_worker_without_data_loss(
     disk: Path, begun: Callable[..., OpenStudy], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = begun(trials=3)
-    filler = disk / "study" / "filler"
+    filler = study.checkpoints.folder / "filler"
     with pytest.raises(OSError, match="No space left"):
         filler.write_bytes(bytes(2**20))
     monkeypatch.setenv("NLB_SEARCH_STORAGE", study.locations.url.with_password)
