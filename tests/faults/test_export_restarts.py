@@ -67,6 +67,7 @@ def test_export_survives_two_database_restarts(
     assert "the database is unreachable" in caplog.text
     assert caplog.messages.index("the database is reachable again") > 0
     assert is_submission(tmp_path / "test.h5")
-    assert violations(study, tmp_path, finished_trials, frozenset({"test.h5"})) == {}
+    cards = {"test.h5.card.json", "test.h5.card.md"}
+    assert violations(study, tmp_path, finished_trials, frozenset({"test.h5", *cards})) == {}
     export_best([study], tmp_path / "undisturbed.h5", "test", Selection(count=2))
     assert (tmp_path / "test.h5").read_bytes() == (tmp_path / "undisturbed.h5").read_bytes()
