@@ -20,7 +20,7 @@ from nlb_search.search.submission.card import Card
 from nlb_search.search.submission.model import Model
 from nlb_search.search.submission.weighted_networks import WeightedNetwork
 from nlb_search.search.workers.trial import settings_of
-from nlb_search.storage.atomic_files import whole_folder
+from nlb_search.storage.atomic_files import whole_file, whole_folder
 from nlb_search.storage.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 
 DESCRIPTION = "model.json"
@@ -61,7 +61,8 @@ def save_model(folder: Path, model: Model, command: list[str]) -> None:
             for index, one in enumerate(model.networks):
                 weights = {name: tensor.cpu().contiguous() for name, tensor in one.network.state_dict().items()}
                 save_checkpoint(_weights_file(part, index), Checkpoint(weights, {}))
-            (part / DESCRIPTION).write_text(description.model_dump_json(indent=1) + "\n")
+            with whole_file(part / DESCRIPTION) as file:
+                file.write_text(description.model_dump_json(indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise SearchError(f"cannot write the model {folder}: {error.strerror or error}") from error
 

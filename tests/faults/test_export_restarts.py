@@ -67,7 +67,8 @@ def test_export_survives_two_database_restarts(
     assert "the database is unreachable" in caplog.text
     assert caplog.messages.index("the database is reachable again") > 0
     assert is_submission(tmp_path / "test.h5")
-    assert violations(study, tmp_path, finished_trials, frozenset({"test.h5"})) == {}
+    cards = {"test.h5.card.json", "test.h5.card.md"}
+    assert violations(study, tmp_path, finished_trials, frozenset({"test.h5", *cards})) == {}
     for refit in study.checkpoints.folder.glob("*-refit-*"):
         refit.unlink()
     export_best([study], tmp_path / "undisturbed.h5", "test", Selection(count=2))
