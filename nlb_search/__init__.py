@@ -7,7 +7,7 @@ This way, an installation adds only one top-level package. ``nlb_search.load_mod
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nlb_search.search.submission.model_folder import load_model
+    from nlb_search.search.exported_models.model_folder import load_model
 
 __all__ = ["load_model"]
 
@@ -16,6 +16,6 @@ def __getattr__(name: str) -> object:
     """Import ``load_model`` when it is used: it imports torch, which takes seconds."""
     if name != "load_model":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from nlb_search.search.submission.model_folder import load_model
+    from nlb_search.search.exported_models.model_folder import load_model
 
     return load_model

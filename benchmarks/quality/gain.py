@@ -36,6 +36,7 @@ from benchmarks.shared.synthetic_searches import FOLDER, CpuTimeLimit
 from nlb_search.models.scoring.bits_per_spike import bits_per_spike
 from nlb_search.models.scoring.smoothing_baseline import smoothed_rates
 from nlb_search.models.tensors import with_nan
+from nlb_search.search.ensembles.selection import Selection
 from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.sampling.sampling_settings import PrunerName, SamplerName
 from nlb_search.search.study.creation import StudyRequest, create_or_open
@@ -43,7 +44,6 @@ from nlb_search.search.study.open_study import Locations
 from nlb_search.search.study.status import study_status
 from nlb_search.search.submission.evaluation import evaluate_submission
 from nlb_search.search.submission.export import export_best
-from nlb_search.search.submission.selection import Selection
 from nlb_search.search.workers.worker import work
 from nlb_search.storage.database.urls import parse_url
 

@@ -24,8 +24,8 @@ def predict(
 
     The recording is read like the one that the model was trained on, unless --recording or one of its options is given.
     """
-    from nlb_search.search.submission.model_folder import load_model
-    from nlb_search.search.submission.new_trials import predict_recording
+    from nlb_search.search.exported_models.model_folder import load_model
+    from nlb_search.search.exported_models.new_trials import predict_recording
     from nlb_search.search.workers.devices import training_device
 
     predict_recording(load_model(model, str(training_device())), data, out, dataset, settings)

@@ -9,7 +9,7 @@ from nlb_search.models.architecture.known_chains import KNOWN_MEANS
 from nlb_search.search.cli import options
 from nlb_search.search.cli.terminal import INTERRUPTED, MESSAGES, OUTPUT, print_json
 from nlb_search.search.errors import UsageError
-from nlb_search.search.submission.option_values import AUTO, Judge, Phases
+from nlb_search.search.export_options import AUTO, Judge, Phases
 
 
 def rescore(
@@ -92,13 +92,13 @@ def export_best(
 ) -> None:
     """Write the best trial, or an ensemble, as a submission file of its rates, as a model to use, or both."""
     from nlb_search.models.errors import InterruptedTrainingError
+    from nlb_search.search.ensembles.refit import RefitOptions
+    from nlb_search.search.ensembles.selection import Selection
+    from nlb_search.search.exported_models.kept_model import Kept
     from nlb_search.search.launching.slots import chosen_gpus, make_slots
     from nlb_search.search.study.open_study import open_named_study
     from nlb_search.search.submission.export import export_best as export
     from nlb_search.search.submission.export import phases_of, submission_files
-    from nlb_search.search.submission.kept_model import Kept
-    from nlb_search.search.submission.refit import RefitOptions
-    from nlb_search.search.submission.selection import Selection
     from nlb_search.search.workers.shutdown import Stop
 
     locations = options.locations(storage, data, artifacts)

@@ -1,4 +1,4 @@
-"""Submission files: selecting trials, writing and checking a file, and scoring it.
+"""Submission files: writing and checking a file and its card, and scoring it.
 
-It may import rescoring, launching, workers, scoring, study and sampling.
+It may import exported_models, ensembles, scoring, study and sampling.
 """

@@ -18,8 +18,8 @@ from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.own.source import BIN_WIDTHS_MS as OWN_BIN_WIDTHS_MS
 from nlb_search.data.recording import Recording
 from nlb_search.search.errors import SearchError
+from nlb_search.search.export_options import Phase
 from nlb_search.search.scoring.targets import Array, Arrays, read_group, scorable, why_unreadable
-from nlb_search.search.submission.option_values import Phase
 from nlb_search.search.submission.submission_file import CONTENT, SETTINGS, check_submission
 
 Scores = dict[str, dict[str, float]]

@@ -10,19 +10,20 @@ import numpy as np
 
 from nlb_search.data.inspection.identities import Identities, identities_of
 from nlb_search.data.recording import Recording
+from nlb_search.search.ensembles.members import Member, select_members
+from nlb_search.search.ensembles.refit import RefitOptions, refit
+from nlb_search.search.ensembles.selection import Selection
+from nlb_search.search.ensembles.weighted_networks import WeightedNetwork, mean_rates
 from nlb_search.search.errors import SearchError
+from nlb_search.search.export_options import Phase, Phases
+from nlb_search.search.exported_models.card import card_of, searched_networks
+from nlb_search.search.exported_models.kept_model import NOT_KEPT, Kept
+from nlb_search.search.exported_models.model import Model
+from nlb_search.search.output_paths import check_file
 from nlb_search.search.recording_tensors import heldin_of
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.specification import check_training
-from nlb_search.search.submission.card import card_of, searched_networks
-from nlb_search.search.submission.kept_model import NOT_KEPT, Kept
-from nlb_search.search.submission.members import Member, select_members
-from nlb_search.search.submission.model import Model
-from nlb_search.search.submission.option_values import Phase, Phases
-from nlb_search.search.submission.output_paths import check_file
 from nlb_search.search.submission.rebuild_command import rebuild_command
-from nlb_search.search.submission.refit import RefitOptions, refit
-from nlb_search.search.submission.selection import Selection
 from nlb_search.search.submission.submission_card import SubmissionCard, write_card
 from nlb_search.search.submission.submission_file import (
     CONTENT,
@@ -33,7 +34,6 @@ from nlb_search.search.submission.submission_file import (
     phase_splits,
     write_submission,
 )
-from nlb_search.search.submission.weighted_networks import WeightedNetwork, mean_rates
 from nlb_search.storage.database.retrying import DatabaseRetry
 
 _log = logging.getLogger(__name__)

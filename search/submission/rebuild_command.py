@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from nlb_search.search.ensembles.selection import Selection
+from nlb_search.search.export_options import Phase
 from nlb_search.search.study.open_study import OpenStudy
-from nlb_search.search.submission.option_values import Phase
-from nlb_search.search.submission.selection import Selection
 
 
 def rebuild_command(

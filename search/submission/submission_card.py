@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict
 
 from nlb_search.models.hyperparameters import shown
 from nlb_search.search.errors import SearchError
-from nlb_search.search.submission.card import Card, MemberCard
-from nlb_search.search.submission.option_values import Phase
+from nlb_search.search.export_options import Phase
+from nlb_search.search.exported_models.card import Card, MemberCard
 from nlb_search.storage.atomic_files import whole_file
 
 

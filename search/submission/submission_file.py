@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from nlb_search.data.recording import UNSEEN, Recording, Split
+from nlb_search.search.ensembles.weighted_networks import Rates
 from nlb_search.search.errors import SearchError
-from nlb_search.search.submission.option_values import Phase
+from nlb_search.search.export_options import Phase
 from nlb_search.storage.atomic_files import whole_file
 
-Rates = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
 
 SETTINGS, CONTENT = "recording", "content_hash"

@@ -9,10 +9,10 @@ import pytest
 import nlb_search.search.workers.trial
 from benchmarks.service.fault_checks import FinishedTrials, violations
 from nlb_search.data.preparing.cache import cache_folder
+from nlb_search.search.ensembles.selection import Selection
 from nlb_search.search.errors import SearchError
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.submission.export import export_best
-from nlb_search.search.submission.selection import Selection
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work
 from nlb_search.storage.claims.claim import Claim

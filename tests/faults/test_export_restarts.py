@@ -10,9 +10,9 @@ import pytest
 import sqlalchemy
 
 from benchmarks.service.fault_checks import FinishedTrials, violations
+from nlb_search.search.ensembles.selection import Selection
 from nlb_search.search.study.open_study import Locations, OpenStudy
 from nlb_search.search.submission.export import export_best
-from nlb_search.search.submission.selection import Selection
 from nlb_search.search.submission.submission_file import is_submission
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work

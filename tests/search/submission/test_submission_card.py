@@ -11,9 +11,9 @@ import pytest
 from command import call, search
 from own_nwb import OwnSession
 
+from nlb_search.search.ensembles.selection import Selection
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
 from nlb_search.search.submission.rebuild_command import rebuild_command
-from nlb_search.search.submission.selection import Selection
 from nlb_search.storage.database.urls import parse_url
 
 

@@ -6,12 +6,12 @@ from typing import Literal
 from optuna.trial import FrozenTrial
 
 from nlb_search.search.errors import SearchError
+from nlb_search.search.export_options import AUTO, Judge
 from nlb_search.search.rescoring.rescoring import ranked_by_splits
 from nlb_search.search.scoring.saved_networks import trials_with_networks
 from nlb_search.search.study.chain_trials import by_chain
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.trial_scores import complete_trials
-from nlb_search.search.submission.option_values import AUTO, Judge
 from nlb_search.storage.claims.trial_counts import finished_count
 
 CANDIDATES = 20

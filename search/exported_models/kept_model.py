@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nlb_search.search.errors import UsageError
+from nlb_search.search.exported_models.model import Model
+from nlb_search.search.exported_models.model_folder import save_model
+from nlb_search.search.exported_models.onnx_file import check_onnx_installed, save_onnx
+from nlb_search.search.output_paths import check_file, check_folder
 from nlb_search.search.study.open_study import OpenStudy
-from nlb_search.search.submission.model import Model
-from nlb_search.search.submission.model_folder import save_model
-from nlb_search.search.submission.onnx_file import check_onnx_installed, save_onnx
-from nlb_search.search.submission.output_paths import check_file, check_folder
 
 
 @dataclass(frozen=True)

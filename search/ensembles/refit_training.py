@@ -17,9 +17,9 @@ from nlb_search.models.scoring.bits_per_spike import co_bps
 from nlb_search.models.tensors import Counts
 from nlb_search.models.training.state import State, Training
 from nlb_search.models.training.trainer import train_through
+from nlb_search.search.ensembles.refit_job import RefitJob, stored
 from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.study.specification import SearchSpec
-from nlb_search.search.submission.refit_job import RefitJob, stored
 from nlb_search.search.workers.devices import training_device
 from nlb_search.search.workers.trial import CHECKPOINT_SECONDS, settings_of
 from nlb_search.storage.checkpoints import Checkpoint, save_checkpoint

@@ -17,10 +17,10 @@ from nlb_search.data.opening import open_recording
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.recording import Recording, Split
 from nlb_search.search.errors import SearchError
+from nlb_search.search.exported_models.card import Card
+from nlb_search.search.exported_models.model import Model
+from nlb_search.search.output_paths import check_file
 from nlb_search.search.recording_tensors import heldin_of
-from nlb_search.search.submission.card import Card
-from nlb_search.search.submission.model import Model
-from nlb_search.search.submission.output_paths import check_file
 from nlb_search.storage.atomic_files import whole_file
 
 

@@ -6,11 +6,10 @@ import torch
 
 from nlb_search.models.architecture.stream import Stream
 from nlb_search.models.errors import NotCausalError
+from nlb_search.search.ensembles.weighted_networks import Rates, WeightedNetwork
 from nlb_search.search.errors import SearchError
-from nlb_search.search.submission.card import Card
-from nlb_search.search.submission.counts import check_counts
-from nlb_search.search.submission.submission_file import Rates
-from nlb_search.search.submission.weighted_networks import WeightedNetwork
+from nlb_search.search.exported_models.card import Card
+from nlb_search.search.exported_models.counts import check_counts
 
 
 class ModelStream:

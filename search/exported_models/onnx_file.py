@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from nlb_search.models.masking.crops import whole_bins
 from nlb_search.search.errors import SearchError
-from nlb_search.search.submission.model import Model
+from nlb_search.search.exported_models.model import Model
 from nlb_search.storage.atomic_files import whole_file
 
 CARD = "nlb-search card"

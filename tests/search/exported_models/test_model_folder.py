@@ -21,10 +21,10 @@ from nlb_search.data.recording import Recording
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.architecture.network import Network
 from nlb_search.models.hyperparameters import Hyperparameters
+from nlb_search.search.ensembles.weighted_networks import WeightedNetwork
 from nlb_search.search.errors import SearchError
+from nlb_search.search.exported_models.model import Model
 from nlb_search.search.recording_tensors import heldin_of
-from nlb_search.search.submission.model import Model
-from nlb_search.search.submission.weighted_networks import WeightedNetwork
 
 HELDOUT = (2, 5, 11)
 

@@ -15,10 +15,10 @@ from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.architecture.network import Network
 from nlb_search.models.errors import ChainError
 from nlb_search.models.tensors import Sizes
+from nlb_search.search.ensembles.weighted_networks import WeightedNetwork
 from nlb_search.search.errors import SearchError
-from nlb_search.search.submission.card import Card
-from nlb_search.search.submission.model import Model
-from nlb_search.search.submission.weighted_networks import WeightedNetwork
+from nlb_search.search.exported_models.card import Card
+from nlb_search.search.exported_models.model import Model
 from nlb_search.search.workers.trial import settings_of
 from nlb_search.storage.atomic_files import whole_file, whole_folder
 from nlb_search.storage.checkpoints import Checkpoint, load_checkpoint, save_checkpoint

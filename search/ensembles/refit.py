@@ -8,14 +8,14 @@ from pathlib import Path
 
 from nlb_search.models.architecture.network import Network
 from nlb_search.models.errors import DivergedError, InterruptedTrainingError
+from nlb_search.search.ensembles.finalists import Finalist, network_of
+from nlb_search.search.ensembles.refit_job import RefitJob, stored
+from nlb_search.search.ensembles.refit_training import train_again
 from nlb_search.search.errors import SearchError
 from nlb_search.search.launching.process_pool import exit_requested, run_in_slots
 from nlb_search.search.launching.slots import Slot
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.specification import SearchSpec
-from nlb_search.search.submission.finalists import Finalist, network_of
-from nlb_search.search.submission.refit_job import RefitJob, stored
-from nlb_search.search.submission.refit_training import train_again
 from nlb_search.search.workers.memory import keep_freed_memory
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.storage.checkpoints import load_checkpoint

@@ -11,10 +11,10 @@ from nlb_search.models.architecture.network import Network
 from nlb_search.models.blocks import BLOCKS
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.tensors import Sizes
-from nlb_search.search.submission.card import Card
-from nlb_search.search.submission.model import Model
-from nlb_search.search.submission.onnx_file import CARD, save_onnx
-from nlb_search.search.submission.weighted_networks import WeightedNetwork
+from nlb_search.search.ensembles.weighted_networks import WeightedNetwork
+from nlb_search.search.exported_models.card import Card
+from nlb_search.search.exported_models.model import Model
+from nlb_search.search.exported_models.onnx_file import CARD, save_onnx
 
 pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
 onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")

@@ -10,13 +10,13 @@ from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.recording import Recording
 from nlb_search.models.scoring.bits_per_spike import gains_by_trial
 from nlb_search.models.tensors import Sizes
+from nlb_search.search.ensembles.members import Member
+from nlb_search.search.ensembles.weighted_networks import WeightedNetwork, mean_rates
+from nlb_search.search.export_options import Phase
 from nlb_search.search.recording_tensors import counts_of, heldin_of, sizes_of
 from nlb_search.search.scoring.bootstrap import range_of, resampled_co_bps
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.specification import versions_here
-from nlb_search.search.submission.members import Member
-from nlb_search.search.submission.option_values import Phase
-from nlb_search.search.submission.weighted_networks import WeightedNetwork, mean_rates
 
 
 class MemberCard(BaseModel):

@@ -10,12 +10,12 @@ from nlb_search.data.recording import Recording
 from nlb_search.models.architecture.network import predict
 from nlb_search.models.scoring.bits_per_spike import bits_per_spike
 from nlb_search.models.tensors import with_nan
+from nlb_search.search.ensembles.ensemble_selection import select_ensemble
+from nlb_search.search.ensembles.finalists import Finalist, load_finalist
+from nlb_search.search.ensembles.selection import Selection, select
+from nlb_search.search.export_options import AUTO
 from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.study.open_study import OpenStudy
-from nlb_search.search.submission.ensemble_selection import select_ensemble
-from nlb_search.search.submission.finalists import Finalist, load_finalist
-from nlb_search.search.submission.option_values import AUTO
-from nlb_search.search.submission.selection import Selection, select
 from nlb_search.search.workers.devices import training_device
 from nlb_search.storage.database.retrying import DatabaseRetry
 

@@ -7,12 +7,11 @@ import numpy.typing as npt
 import torch
 
 from nlb_search.models.tensors import Sizes
+from nlb_search.search.ensembles.weighted_networks import Rates, WeightedNetwork, mean_rates
 from nlb_search.search.errors import SearchError
-from nlb_search.search.submission.card import Card
-from nlb_search.search.submission.counts import check_counts
-from nlb_search.search.submission.model_stream import ModelStream
-from nlb_search.search.submission.submission_file import Rates
-from nlb_search.search.submission.weighted_networks import WeightedNetwork, mean_rates
+from nlb_search.search.exported_models.card import Card
+from nlb_search.search.exported_models.counts import check_counts
+from nlb_search.search.exported_models.model_stream import ModelStream
 
 
 @dataclass(frozen=True, eq=False)

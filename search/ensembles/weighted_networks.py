@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from nlb_search.models.architecture.network import Network, predict
-from nlb_search.search.submission.submission_file import Rates
+
+Rates = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from nlb_search.models.scoring.bits_per_spike import bits_per_spike
-from nlb_search.search.submission.ensemble_selection import select_ensemble
+from nlb_search.search.ensembles.ensemble_selection import select_ensemble
 
 N_TRIALS, N_BINS, N_NEURONS = 60, 30, 8
 
