@@ -65,14 +65,14 @@ def sample(trial: optuna.Trial, space: Space, architectures: tuple[str, ...]) ->
     return {ARCHITECTURE: architecture, **values}
 
 
-def start_parameters(space: Space, architectures: tuple[str, ...]) -> dict[str, Any]:
-    """The parameters of a study's first trial: the first chain with its default settings.
+def start_parameters(space: Space, architectures: tuple[str, ...], number: int = 0) -> dict[str, Any]:
+    """The parameters of a chain's first trial: its default settings. ``number`` is that of the chain.
 
     Defaults outside the space are left out, so the sampler suggests these parameters.
     """
-    chain = parse_chain(architectures[0])
+    chain = parse_chain(architectures[number])
     defaults = default_settings(chain)
-    parameters: dict[str, Any] = {ARCHITECTURE: architectures[0]} if len(architectures) > 1 else {}
+    parameters: dict[str, Any] = {ARCHITECTURE: architectures[number]} if len(architectures) > 1 else {}
     for name, range_ in space.items():
         if name in chain.hyperparameters:
             parameters |= range_.parameters(name, getattr(defaults, name)) or {}

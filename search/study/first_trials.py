@@ -1,4 +1,4 @@
-"""The parameters of a study's first trials: the default settings, then the best settings of a similar study."""
+"""The parameters of a study's first trials: each chain's default settings, then the best ones of a similar study."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def first_trials(spec: SearchSpec, like: OpenStudy | None) -> list[dict[str, Any
     """
     if spec.sampler == "grid":
         return []
-    starts = [start_parameters(spec.space, spec.architectures)]
+    starts = [start_parameters(spec.space, spec.architectures, number) for number in range(len(spec.architectures))]
     if like is not None:
         tried = [trial for trial in like.study.get_trials(deepcopy=False, states=FINISHED) if trial.intermediate_values]
         best = sorted(tried, key=lambda trial: -network_score(trial))
