@@ -28,7 +28,7 @@ def check_folder(folder: Path) -> None:
 
 
 def _check_parent(path: Path, option: str) -> None:
-    parent = path.absolute().parent
+    parent = path.parent
     if not parent.is_dir():
         raise SearchError(f"the folder {parent} does not exist: create it, or name another path with {option}")
     if not os.access(parent, os.W_OK):

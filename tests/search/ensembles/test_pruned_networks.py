@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-import h5py
 import pytest
 from command import call, search
 from optuna.trial import TrialState
 
+from nlb_search.search.ensembles.selection import Selection, select
+from nlb_search.search.export_options import AUTO
 from nlb_search.search.scoring.saved_networks import trials_with_networks
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
 from nlb_search.search.study.trial_scores import network_score
@@ -53,12 +54,10 @@ def test_a_pruned_trial_can_be_exported_and_scores_as_in_the_search(
     assert scores["mc_rtt"]["co-bps"] == pytest.approx(network_score(pruned), abs=1e-4)
 
 
-def test_an_ensemble_may_average_pruned_trials(folder: Path, study: OpenStudy, recordings: Path) -> None:
-    wrote = call(*("export-best", "study", "--out", "auto.h5", "--ensemble", "auto", "--data", recordings), cwd=folder)
-    assert wrote.code == 0, wrote.err
-    with h5py.File(folder / "auto.h5") as file:
-        numbers = {int(number) for number in file["mc_rtt"].attrs["trials"].split(", ")}
-    assert numbers & {trial.number for trial in study.study.trials if trial.state == TrialState.PRUNED}
+def test_an_ensemble_is_selected_from_pruned_trials_too(study: OpenStudy) -> None:
+    assert select(study, Selection(AUTO)) == trials_with_networks(study)
+    complete = select(study, Selection(2))
+    assert {trial.state for trial in complete} == {TrialState.COMPLETE}
 
 
 def test_a_pruned_trial_whose_network_is_gone_is_left_out(folder: Path, study: OpenStudy, recordings: Path) -> None:
