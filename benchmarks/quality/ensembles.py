@@ -110,7 +110,7 @@ def scores_of(scored: ScoredRecording, trials: int, search_seed: int, seeds: dic
         for count in seeds.get(method, []):
             again_BTN = sum(weights_M[member] * refitted(member, count) for member in members)
             tests[f"{method}, refit x {count}"] = again_BTN
-            tests[f"{method}, search and refit x {count}"] = (mean["test"] + again_BTN) / 2
+            tests[f"{method}, search and refit x {count}"] = (mean["test"] + count * again_BTN) / (1 + count)
         for name, rates_BTN in tests.items():
             score = bits_per_spike(rates_BTN, spikes["test"]).item()
             found.append(Score(scored.name, name, on_val if name == method else math.nan, score, len(members)))

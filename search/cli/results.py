@@ -61,21 +61,23 @@ def export_best(
     phase: Annotated[
         Phases,
         typer.Option(
-            help="Split to predict. For test, the model is trained again on train + val. For both, two files are "
+            help="Split to predict. For test, networks are also trained again on train + val. For both, two files are "
             "written, FILE.val.h5 and FILE.test.h5."
         ),
     ] = "val",
     ensemble: Annotated[
-        str,
+        str | None,
         typer.Option(
-            metavar="N|auto", help="Number of best trials to average, or auto: select trials and weights on val."
+            metavar="N|auto",
+            show_default="auto for test, else 1",
+            help="Number of best trials to average, or auto: select trials and weights on val.",
         ),
-    ] = "1",
+    ] = None,
     trial: Annotated[
         int | None, typer.Option(min=0, help="Number of the trial to export, instead of the best.")
     ] = None,
     seeds: Annotated[
-        int, typer.Option(min=1, help="For phase test: number of networks to train again for each trial.")
+        int, typer.Option(min=1, help="For phase test: number of networks of each trial to train again.")
     ] = 1,
     arch: Annotated[
         list[str] | None,
@@ -104,11 +106,13 @@ def export_best(
     locations = options.locations(storage, data, artifacts)
     if {out, model, onnx} == {None}:
         raise UsageError("nothing to write: give --out FILE.h5, --model DIR or --onnx FILE.onnx")
-    if trial is not None and (ensemble != "1" or arch or by != "val"):
+    if trial is not None and (ensemble not in (None, "1") or arch or by != "val"):
         raise UsageError("--trial names one trial: remove --ensemble, --arch and --by")
     if seeds > 1 and phase == "val":
         raise UsageError("--seeds needs --phase test: in phase val, the networks of the search are used")
-    selection = Selection(_ensemble_size(ensemble), options.chains(arch), by, trial)
+    # Means over chains and rescored trials are averaged as they are named.
+    chosen = AUTO if phase != "val" and trial is None and not arch and by == "val" else "1"
+    selection = Selection(_ensemble_size(ensemble or chosen), options.chains(arch), by, trial)
     refitting = RefitOptions(seeds, tuple(make_slots(chosen_gpus(gpus), 1, workers)), Stop().listen())
     studies = [open_named_study(locations, name) for name in study]
     try:
