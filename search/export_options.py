@@ -9,5 +9,8 @@ Phases = Literal["val", "test", "both"]
 AUTO: Literal["auto"] = "auto"
 """Value of --ensemble: trials and their weights are selected on val."""
 
+REFIT_SEEDS = 3
+"""Default number of networks that are trained again on train + val for each trial."""
+
 Judge = Literal["val", "splits"]
 """Score that ranks the trials: co-bps on val in the search, or the mean over the folds of ``rescore``."""

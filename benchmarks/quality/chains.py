@@ -19,6 +19,7 @@ from pathlib import Path
 from benchmarks.shared.synthetic_searches import FOLDER, Synthetic, search_for
 from nlb_search.models.scoring.bits_per_spike import bits_per_spike
 from nlb_search.models.scoring.smoothing_baseline import smoothed_rates
+from nlb_search.search.ensembles.refit import RefitOptions
 from nlb_search.search.ensembles.selection import Selection
 from nlb_search.search.export_options import Phase
 from nlb_search.search.recording_tensors import heldin_of
@@ -89,7 +90,7 @@ def search_chain(synthetic: Synthetic, chain: str, seconds: float) -> Row:
 def submission_scores(study: OpenStudy, phase: Phase) -> dict[str, float]:
     """All metrics of the submission of the best trial."""
     file = FOLDER / f"{study.name}-{phase}.h5"
-    export_best([study], file, phase, Selection())
+    export_best([study], file, phase, Selection(), RefitOptions(seeds=1))
     return evaluate_submission(file, study.spec.dataset, study.locations.data, None)[study.recording().group]
 
 

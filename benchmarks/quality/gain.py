@@ -1,8 +1,8 @@
 """``python -m benchmarks.quality.gain``: how much a search gains over its first trial, on test.
 
 Runs searches on recordings with known test spikes: real ones (``--real session.nwb:20``: the file and the bin width in
-ms, with ``session.toml`` beside it) and synthetic ones with hard dynamics. The best trial on val of each search is
-exported for the test trials, trained again on train + val as ``export-best`` does, and scored. The strategies are
+ms, with ``session.toml`` beside it) and synthetic ones. The best trial on val of each search is exported for the test
+trials, trained again once on train + val, without an ensemble, and scored. The strategies are
 
 - ``first trial``, ``16 trials``, ``64 trials`` and ``200 trials``, with the default settings of ``launch``;
 - ``16 trials, median`` and ``equal time, median``, with this pruner;
@@ -36,6 +36,7 @@ from benchmarks.shared.synthetic_searches import FOLDER, CpuTimeLimit
 from nlb_search.models.scoring.bits_per_spike import bits_per_spike
 from nlb_search.models.scoring.smoothing_baseline import smoothed_rates
 from nlb_search.models.tensors import with_nan
+from nlb_search.search.ensembles.refit import RefitOptions
 from nlb_search.search.ensembles.selection import Selection
 from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.sampling.sampling_settings import PrunerName, SamplerName
@@ -124,7 +125,7 @@ def search(recording: ScoredRecording, strategy: Strategy, label: str, seed: int
     if status.best is None:
         raise SystemExit(f"{name} has no complete trial after {seconds:.0f} s: give it more time")
     out = FOLDER / f"{name}.h5"
-    export_best([study], out, "test", Selection())
+    export_best([study], out, "test", Selection(), RefitOptions(seeds=1))
     [scores] = evaluate_submission(out, recording.dataset, recording.data, None).values()
     test, n_trials = scores["co-bps"], sum(status.states.values())
     return Result(label, recording.name, strategy.name, seed, status.best.value, test, taken, n_trials)

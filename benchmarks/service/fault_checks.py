@@ -18,6 +18,7 @@ from nlb_search.models.errors import DivergedError
 from nlb_search.models.training.state import Training
 from nlb_search.models.training.trainer import Trainer, Val
 from nlb_search.search.errors import SearchError
+from nlb_search.search.export_options import REFIT_SEEDS
 from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.sampling.space import sample
 from nlb_search.search.scoring.saved_networks import load_network
@@ -143,7 +144,7 @@ def _curve_violations(study: OpenStudy, trials: list[FrozenTrial]) -> Iterator[s
 
 def _checkpoint_violations(study: OpenStudy, trials: list[FrozenTrial]) -> Iterator[str]:
     scored = [trial for trial in trials if trial.state in FINISHED and trial.intermediate_values]
-    refits = {study.checkpoints.refit(trial.number, 0).name for trial in scored}
+    refits = {study.checkpoints.refit(trial.number, repeat).name for trial in scored for repeat in range(REFIT_SEEDS)}
     found = {path.name for path in study.checkpoints.folder.iterdir()} - refits
     expected = {study.checkpoints.best(trial.number).name for trial in scored}
     if found != expected:

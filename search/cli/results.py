@@ -9,7 +9,7 @@ from nlb_search.models.architecture.known_chains import KNOWN_MEANS
 from nlb_search.search.cli import options
 from nlb_search.search.cli.terminal import INTERRUPTED, MESSAGES, OUTPUT, print_json
 from nlb_search.search.errors import UsageError
-from nlb_search.search.export_options import AUTO, Judge, Phases
+from nlb_search.search.export_options import AUTO, REFIT_SEEDS, Judge, Phases
 
 
 def rescore(
@@ -61,7 +61,7 @@ def export_best(
     phase: Annotated[
         Phases,
         typer.Option(
-            help="Split to predict. For test, networks are also trained again on train + val. For both, two files are "
+            help="Split to predict. For test, the model is trained again on train + val. For both, two files are "
             "written, FILE.val.h5 and FILE.test.h5."
         ),
     ] = "val",
@@ -77,8 +77,13 @@ def export_best(
         int | None, typer.Option(min=0, help="Number of the trial to export, instead of the best.")
     ] = None,
     seeds: Annotated[
-        int, typer.Option(min=1, help="For phase test: number of networks of each trial to train again.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            min=1,
+            show_default=str(REFIT_SEEDS),
+            help="For phase test: number of networks to train again for each trial.",
+        ),
+    ] = None,
     arch: Annotated[
         list[str] | None,
         typer.Option(
@@ -108,12 +113,12 @@ def export_best(
         raise UsageError("nothing to write: give --out FILE.h5, --model DIR or --onnx FILE.onnx")
     if trial is not None and (ensemble not in (None, "1") or arch or by != "val"):
         raise UsageError("--trial names one trial: remove --ensemble, --arch and --by")
-    if seeds > 1 and phase == "val":
+    if seeds is not None and phase == "val":
         raise UsageError("--seeds needs --phase test: in phase val, the networks of the search are used")
     # Means over chains and rescored trials are averaged as they are named.
     chosen = AUTO if phase != "val" and trial is None and not arch and by == "val" else "1"
     selection = Selection(_ensemble_size(ensemble or chosen), options.chains(arch), by, trial)
-    refitting = RefitOptions(seeds, tuple(make_slots(chosen_gpus(gpus), 1, workers)), Stop().listen())
+    refitting = RefitOptions(seeds or REFIT_SEEDS, tuple(make_slots(chosen_gpus(gpus), 1, workers)), Stop().listen())
     studies = [open_named_study(locations, name) for name in study]
     try:
         export(studies, out, phase, selection, refitting, Kept(model, onnx))

@@ -12,6 +12,7 @@ from nlb_search.search.ensembles.finalists import Finalist, network_of
 from nlb_search.search.ensembles.refit_job import RefitJob, stored
 from nlb_search.search.ensembles.refit_training import train_again
 from nlb_search.search.errors import SearchError
+from nlb_search.search.export_options import REFIT_SEEDS
 from nlb_search.search.launching.process_pool import exit_requested, run_in_slots
 from nlb_search.search.launching.slots import Slot
 from nlb_search.search.study.open_study import OpenStudy
@@ -29,7 +30,7 @@ _log = logging.getLogger(__name__)
 class RefitOptions:
     """How trials are trained again: ``seeds`` networks of each trial, with one process per slot, until ``stop``."""
 
-    seeds: int = 1
+    seeds: int = REFIT_SEEDS
     slots: tuple[Slot, ...] = (Slot(0, None),)
     stop: Stop = field(default_factory=Stop)
 

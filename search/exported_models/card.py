@@ -40,7 +40,7 @@ class Card(BaseModel):
 
     ``content_hash`` and ``recording`` identify the recording and say how it is read. ``units`` says what the numbers of
     ``heldin_units`` and ``heldout_units`` are; all three are None for a dataset of the benchmark. Networks that are
-    ``trained_on`` train are those of the search; with train + val, each member has ``seeds`` more networks.
+    ``trained_on`` train are those of the search; on train + val, each member was trained again ``seeds`` times.
     ``co_bps`` and its 95% bootstrap interval over val trials are those of the members as the search trained them.
     ``versions`` are those that the study was created with, and the version of the dandiset if the recording was fetched
     from DANDI; ``exported_with`` are those of the export.
@@ -57,7 +57,7 @@ class Card(BaseModel):
     units: str | None
     heldin_units: tuple[int, ...] | None
     heldout_units: tuple[int, ...] | None
-    trained_on: Literal["train", "train and train + val"]
+    trained_on: Literal["train", "train + val"]
     seeds: int
     members: tuple[MemberCard, ...]
     co_bps: float
@@ -90,7 +90,7 @@ def card_of(
         units=None if identities is None else identities.units,
         heldin_units=None if identities is None else identities.heldin,
         heldout_units=None if identities is None else identities.heldout,
-        trained_on="train" if phase == "val" else "train and train + val",
+        trained_on="train" if phase == "val" else "train + val",
         seeds=seeds,
         members=tuple(_member_card(study, member) for member in members),
         co_bps=gains.bits_per_spike.item(),

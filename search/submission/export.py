@@ -50,9 +50,9 @@ def export_best(
     """Write the mean rates of the trials that ``selection`` selects in each study, the networks themselves, or both.
 
     ``out`` is a submission file, or None; ``kept`` says where the networks of one study are kept. With several trials,
-    the rates are averaged, weighted if the selection is an ensemble chosen on val. In phase test, each trial is also
-    trained again on train + val, as ``refitting`` says, and the rates of its networks are averaged. With both phases,
-    the networks of phase test are kept, and each phase has a submission file (``submission_files``).
+    the rates are averaged, weighted if the selection is an ensemble chosen on val. In phase test, each trial is first
+    trained again on train + val, as ``refitting`` says. With both phases, the networks of phase test are kept, and each
+    phase has a submission file (``submission_files``).
 
     Raises SearchError if two studies are of one dataset, if a study has too few complete trials, or if a file or folder
     cannot be written. All of this is checked before training. Raises InterruptedTrainingError if training is stopped.
@@ -135,19 +135,16 @@ def _log_members(export: _Export) -> None:
 
 
 def _model(export: _Export, phase: Phase, refitting: RefitOptions) -> Model:
-    """The model to predict with: the networks of the search, and in phase test also those trained again.
-
-    In phase test, all networks of a member have the same share of its weight.
-    """
+    """The model to predict with: the networks of the search, or in phase test those trained again."""
     members, seeds = export.members, refitting.seeds if phase == "test" else 1
     card = card_of(export.study, export.recording, export.identities, members, phase, seeds)
     if phase == "val":
         return Model(searched_networks(members), card)
     again = refit(export.study, [member.finalist for member in members], refitting)
     networks = [
-        WeightedNetwork(network, member.finalist.settings, member.weight / (1 + seeds))
+        WeightedNetwork(network, member.finalist.settings, member.weight / seeds)
         for member, refits in zip(members, again, strict=True)
-        for network in (member.finalist.network, *refits)
+        for network in refits
     ]
     return Model(tuple(networks), card)
 

@@ -48,11 +48,11 @@ def card_as_markdown(name: str, card: SubmissionCard) -> str:
 
 def _dataset(card: Card) -> str:
     sizes = card.sizes
-    again = f", and {card.seeds} more network{'s' if card.seeds > 1 else ''} per trial on train + val"
+    again = "" if card.trained_on == "train" else f", {card.seeds} network{'s' if card.seeds > 1 else ''} per trial"
     facts = {
         "study": card.study,
         "co-bps on val": f"{card.co_bps:.4f} (95% bootstrap interval {card.co_bps_low:.4f} to {card.co_bps_high:.4f})",
-        "trained on": f"train{'' if card.trained_on == 'train' else again}",
+        "trained on": f"{card.trained_on}{again}",
         "bins": f"{sizes.n_window} + {sizes.n_forward} forward, {card.bin_ms} ms each",
         "neurons": f"{sizes.n_heldin} held-in, {sizes.n_heldout} held-out",
         "held-out units": _numbers(card),

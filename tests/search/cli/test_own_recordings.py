@@ -153,7 +153,7 @@ def test_phy_folder_without_trials_from_inspect_to_evaluate(tmp_path: Path) -> N
     assert "left out 1 of 12 units that do not match group == 'good' (ids 21)" in inspected.out
     searched = ("--recording", "cut.toml", "--bin-size", "20", *SMALL, "--dataset", "sleep")
     search("sleep", *searched, data="sorted", cwd=tmp_path)
-    exported = call("export-best", "sleep", "--phase", "test", "--out", "sleep.h5", cwd=tmp_path)
+    exported = call("export-best", "sleep", "--phase", "test", "--workers", "1", "--out", "sleep.h5", cwd=tmp_path)
     assert exported.code == 0, exported.err
     evaluated = call("evaluate", "sleep.h5", *data, "--json", cwd=tmp_path)
     assert set(evaluated.json["sleep_20"]) == {"co-bps", "fp-bps"}

@@ -69,7 +69,7 @@ def test_the_command_of_the_card_gives_the_same_bytes(folder: Path, tmp_path: Pa
 
 
 def test_the_card_says_what_the_file_is(folder: Path) -> None:
-    for phase, trained_on, seeds in (("val", "train", 1), ("test", "train and train + val", 2)):
+    for phase, trained_on, seeds in (("val", "train", 1), ("test", "train + val", 2)):
         card = _card(folder, phase)
         [model] = card["datasets"]
         assert card["phase"] == phase
@@ -90,7 +90,7 @@ def test_the_card_says_what_the_file_is(folder: Path) -> None:
 
 def test_the_model_of_both_phases_is_that_of_test(folder: Path) -> None:
     described = json.loads((folder / "model" / "model.json").read_text())
-    assert described["card"]["trained_on"] == "train and train + val"
+    assert described["card"]["trained_on"] == "train + val"
     assert described["command"][:6] == [
         "nlb-search",
         "export-best",
