@@ -9,5 +9,8 @@ Phases = Literal["val", "test", "both"]
 AUTO: Literal["auto"] = "auto"
 """Value of --ensemble: trials and their weights are selected on val."""
 
+Scorer = Literal["nlb-search", "nlb_tools"]
+"""Program that computes the metrics of a submission."""
+
 Judge = Literal["val", "splits"]
 """Score that ranks the trials: co-bps on val in the search, or the mean over the folds of ``rescore``."""
