@@ -20,7 +20,7 @@ def nlb_tools_metrics(dataset: str, group: str, rates: Arrays, targets: Arrays) 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            from nlb_tools.evaluation import evaluate  # imported here, because importing takes a second
+            from nlb_tools.evaluation import evaluate  # noqa: TID251 (optional, and importing it takes a second)
         except ModuleNotFoundError as error:
             raise SearchError(f"--by nlb_tools needs nlb_tools ({error}): {INSTALL}") from error
         [result] = evaluate({group: scorable(targets)}, {group: rates})
