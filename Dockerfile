@@ -15,9 +15,7 @@ COPY search search
 COPY models models
 COPY data data
 COPY storage storage
-# nlb_tools requires a pandas version that has no build for this Python. It also runs with pandas 2.
-RUN pip install --no-cache-dir --constraint constraints.txt . \
-    && pip install --no-cache-dir --no-deps nlb_tools==0.0.4
+RUN pip install --no-cache-dir --constraint constraints.txt .
 
 # A new volume gets the owner of the folder that it is mounted on.
 RUN useradd --uid 1000 --no-create-home nlb \

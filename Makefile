@@ -34,7 +34,7 @@ $(INSTALLED): pyproject.toml constraints.txt Makefile
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "nlb-search needs Python 3.11 or newer, not %s: choose a version with `make PYTHON=python3.12 ...`" % sys.version.split()[0])'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test]'
-	# nlb_tools requires pandas <= 1.3.4, which has no build for current Python versions. It also runs with pandas 2.
+	# For the tests. nlb_tools requires pandas <= 1.3.4, which has no build for current Python versions, but runs with 2.
 	$(BIN)/pip install --quiet --no-deps nlb_tools==0.0.4
 	touch $@
 

@@ -7,7 +7,7 @@ The numbers of neurons and trials are those of the files on DANDI. Windows, lags
 from dataclasses import dataclass
 from typing import Literal
 
-from nlb_search.data.errors import DataError
+from nlb_search.data.errors import UnknownDatasetError
 
 FORWARD_MS = 200
 """Length of the forward bins in all datasets: rates are predicted for this long after the trial window."""
@@ -148,7 +148,7 @@ def group_name(dataset: str, bin_ms: int) -> str:
 
 
 def dataset_named(name: str) -> Dataset:
-    """Return the dataset with this name. Raises DataError, which lists the valid names, if there is none."""
+    """Return the dataset with this name. Raises UnknownDatasetError, which lists the valid names, if there is none."""
     if name not in DATASETS:
-        raise DataError(f"unknown dataset '{name}': choose one of {', '.join(DATASETS)}")
+        raise UnknownDatasetError(f"unknown dataset '{name}': choose one of {', '.join(DATASETS)}")
     return DATASETS[name]

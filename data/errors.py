@@ -12,6 +12,10 @@ class DataError(Exception):
     """
 
 
+class UnknownDatasetError(DataError):
+    """The name is not that of a dataset."""
+
+
 @contextmanager
 def explained(path: Path, what: str, remedy: str) -> Iterator[None]:
     """Turn any exception raised while ``path`` is read as ``what`` into a DataError that ends with ``remedy``.

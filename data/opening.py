@@ -4,7 +4,7 @@ from pathlib import Path
 
 from nlb_search.data.dataset_files import find_files, has_files
 from nlb_search.data.datasets import BIN_WIDTHS_MS, DATASETS
-from nlb_search.data.errors import DataError
+from nlb_search.data.errors import DataError, UnknownDatasetError
 from nlb_search.data.nlb.source import BenchmarkRecording
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.own.source import OwnRecording, is_recording
@@ -64,7 +64,7 @@ def _benchmarks(dataset: str, data: Path, bin_ms: int, settings: RecordingSettin
 
 def _own(dataset: str, data: Path, bin_ms: int, settings: RecordingSettings | None) -> OwnRecording:
     if not is_recording(data):
-        raise DataError(
+        raise UnknownDatasetError(
             f"unknown dataset '{dataset}': choose one of {', '.join(DATASETS)}\n"
             f"for your own recording, give its file, or its folder of phy, with --data: {data} is neither"
         )

@@ -12,5 +12,8 @@ AUTO: Literal["auto"] = "auto"
 REFIT_SEEDS = 3
 """Default number of networks that are trained again on train + val for each trial."""
 
+Scorer = Literal["nlb-search", "nlb_tools"]
+"""Program that computes the metrics of a submission."""
+
 Judge = Literal["val", "splits"]
 """Score that ranks the trials: co-bps on val in the search, or the mean over the folds of ``rescore``."""

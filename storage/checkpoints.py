@@ -46,6 +46,16 @@ class Checkpoints:
     def refit(self, number: int, repeat: int) -> Path:
         return self.folder / f"trial-{number:05d}-refit-{repeat}.safetensors"
 
+    @property
+    def ties(self) -> Path:
+        """The trials tied with the best one, as they were last determined."""
+        return self.folder / "ties.json"
+
+    def networks(self, number: int) -> list[Path]:
+        """The existing files of a finished trial: its best network, and those that were trained again."""
+        refits = self.folder.glob(f"trial-{number:05d}-refit-*.safetensors")
+        return [path for path in (self.best(number), *sorted(refits)) if path.exists()]
+
     def forget(self, number: int) -> None:
         """Delete all checkpoints of a trial that will not be completed."""
         self.forget_running(number)

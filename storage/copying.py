@@ -24,10 +24,10 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from nlb_search.storage.atomic_files import has_same_content, whole_file
 from nlb_search.storage.checkpoints import check_folder, study_folder
 from nlb_search.storage.claims.claim_lock import claim_lock
-from nlb_search.storage.claims.heartbeat import silent_trials
-from nlb_search.storage.claims.owner import OWNER_KEY, holder_of
+from nlb_search.storage.claims.owner import OWNER_KEY
+from nlb_search.storage.claims.running_workers import check_no_running_workers
 from nlb_search.storage.database.failures import reason_of
-from nlb_search.storage.database.opening import GRACE_SECONDS, engine_of, open_database
+from nlb_search.storage.database.opening import engine_of, open_database
 from nlb_search.storage.database.urls import StorageUrl
 from nlb_search.storage.errors import StorageError
 from nlb_search.storage.studies import open_study, study_names
@@ -86,7 +86,7 @@ def copy_study(name: str, source: StudyLocation, target: StudyLocation) -> Itera
     check_folder(new_folder)
     try:
         with claim_lock(source.url, name):
-            _check_no_running_workers(stored.study)
+            check_no_running_workers(stored.study)
             yield from _copy_files(folder, new_folder)
             # One transaction at the target: the study appears there only when it is complete.
             with engine_of(database).connect() as old, engine_of(new_database).begin() as new:
@@ -95,17 +95,6 @@ def copy_study(name: str, source: StudyLocation, target: StudyLocation) -> Itera
         raise _already_there(name, target) from error
     except (SQLAlchemyError, OSError) as error:
         raise StorageError(f"the copy was interrupted ({reason_of(error)}): run it again to complete it") from error
-
-
-def _check_no_running_workers(study: optuna.Study) -> None:
-    """Raises StorageError if a worker holds a trial of the study."""
-    silent = silent_trials(study)
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if holder := holder_of(trial, silent):
-            raise StorageError(
-                f"trial {trial.number} of the study '{study.study_name}' is held by {holder}: stop its workers "
-                f"with `nlb-search stop` first; a worker killed on another machine still counts for {GRACE_SECONDS} s"
-            )
 
 
 def _already_there(name: str, target: StudyLocation) -> StorageError:

@@ -8,6 +8,10 @@ class StorageError(Exception):
     """
 
 
+class InvalidNameError(StorageError):
+    """A text cannot be the name of a study."""
+
+
 class DeletedStudyError(StorageError):
     """The study was deleted, or replaced by another one of its name, while it was in use: there is nothing to save."""
 

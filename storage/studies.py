@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 
 from nlb_search.storage.database.locks import exclusive
 from nlb_search.storage.database.urls import StorageUrl
-from nlb_search.storage.errors import DeletedStudyError, StorageError
+from nlb_search.storage.errors import DeletedStudyError, InvalidNameError, StorageError
 from nlb_search.storage.study_identity import IDENTITY_KEY, new_identity, stored_identity
 
 SPEC_KEY = "spec"
@@ -34,9 +34,9 @@ class StoredStudy:
 
 
 def check_name(name: str) -> None:
-    """Raises StorageError if the name is not safe to use in a shell, a URL or a file name."""
+    """Raises InvalidNameError if the name is not safe to use in a shell, a URL or a file name."""
     if not _NAME.fullmatch(name):
-        raise StorageError(
+        raise InvalidNameError(
             f"{name!r} is not a valid study name: use at most 100 letters, digits, dots, dashes and underscores, "
             "starting with a letter or digit"
         )
@@ -83,11 +83,11 @@ def _is_unfinished(study: optuna.Study) -> bool:
 
 @contextmanager
 def explain_if_deleted(name: str) -> Iterator[None]:
-    """Turn Optuna's KeyError for a deleted study into a DeletedStudyError."""
+    """Turn the KeyError for a deleted or renamed study into a DeletedStudyError."""
     try:
         yield
     except KeyError as error:
-        raise DeletedStudyError(f"the study '{name}' was deleted while it was running") from error
+        raise DeletedStudyError(f"the study '{name}' was deleted or renamed while it was running") from error
 
 
 def open_study(database: BaseStorage, name: str) -> StoredStudy:

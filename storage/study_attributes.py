@@ -13,7 +13,7 @@ from optuna.storages._rdb.storage import _create_scoped_session
 def read_attributes(study: optuna.Study, *keys: str) -> dict[str, Any]:
     """The study's user attributes with these keys, without those that it does not have.
 
-    Raises KeyError if the study was deleted.
+    Raises KeyError if the study was deleted or renamed: processes that know it by its old name take other locks.
     """
     database: RDBStorage = study._storage._backend  # type: ignore[attr-defined]
     has_key = sqlalchemy.and_(
@@ -24,7 +24,7 @@ def read_attributes(study: optuna.Study, *keys: str) -> dict[str, Any]:
             session.query(StudyUserAttributeModel.key, StudyUserAttributeModel.value_json)
             .select_from(StudyModel)
             .outerjoin(StudyUserAttributeModel, has_key)
-            .filter(StudyModel.study_id == study._study_id)
+            .filter(StudyModel.study_id == study._study_id, StudyModel.study_name == study.study_name)
             .all()
         )
     if not found:

@@ -28,7 +28,8 @@ from nlb_search.data.nlb.source import BenchmarkRecording
 from nlb_search.data.own.source import OwnRecording
 from nlb_search.data.preparing.subprocess_runner import STUCK_SECONDS, Request, prepare_in_subprocess
 from nlb_search.data.recording import Recording, Split
-from nlb_search.data.source import Array, Source, Tensors
+from nlb_search.data.source import Source, Tensors
+from nlb_search.data.targets_file import write_targets
 
 _FORMAT = 7
 """Version in the names of entries: increase it whenever the same files give different tensors."""
@@ -187,9 +188,9 @@ def _write(entry: _Entry, tensors: Tensors) -> None:
         for name, split in tensors.splits.items():
             np.save(entry.partial / f"{name}.npy", split.counts)
         group = group_name(entry.name, entry.bin_ms)
-        _write_targets(entry.partial / _TARGETS, group, tensors.targets)
+        write_targets(entry.partial / _TARGETS, {group: tensors.targets})
         if tensors.test_targets is not None:
-            _write_targets(entry.partial / _TEST_TARGETS, group, tensors.test_targets)
+            write_targets(entry.partial / _TEST_TARGETS, {group: tensors.test_targets})
         sizes = {path.name: path.stat().st_size for path in sorted(entry.partial.iterdir())}
         train = tensors.splits["train"]
         sized = {"n_heldin": train.n_heldin, "n_window_bins": train.n_window_bins}
@@ -201,20 +202,6 @@ def _write(entry: _Entry, tensors: Tensors) -> None:
         _flush(entry.cache)
     finally:
         shutil.rmtree(entry.partial, ignore_errors=True)
-
-
-def _write_targets(path: Path, group: str, targets: dict[str, Array]) -> None:
-    """Write targets for ``nlb_tools.evaluation.evaluate``: one group, with ragged arrays as arrays of arrays."""
-    import h5py  # imported here: opening a prepared recording does not need it
-
-    with h5py.File(path, "w") as file:
-        for name, values in targets.items():
-            if values.dtype == object:
-                file.create_dataset(f"{group}/{name}", data=values, dtype=h5py.vlen_dtype(int))
-            else:
-                file.create_dataset(
-                    f"{group}/{name}", data=values, compression="gzip", compression_opts=1, shuffle=True
-                )
 
 
 def _flush(path: Path) -> None:

@@ -6,8 +6,6 @@ from typing import Any
 
 import h5py
 import numpy as np
-from nlb_tools.evaluation import bits_per_spike
-from nlb_tools.make_tensors import save_to_h5
 
 from nlb_search.data.dataset_files import RecordingFiles, read_contents, train_columns
 from nlb_search.data.datasets import BIN_WIDTHS_MS, FORWARD_MS, Dataset, group_name
@@ -16,10 +14,12 @@ from nlb_search.data.nlb.splits import splits_in, without_unscored
 from nlb_search.data.nlb.targets import make_targets
 from nlb_search.data.nlb.windows import whole_windows
 from nlb_search.data.nwb.session import read_session
+from nlb_search.data.synthesis.bits_per_spike import bits_per_spike
 from nlb_search.data.synthesis.joining import joined
 from nlb_search.data.synthesis.latents import BIN_MS
 from nlb_search.data.synthesis.observer import Templates, predict_rates
 from nlb_search.data.synthesis.session import Session
+from nlb_search.data.targets_file import write_targets
 
 GROUP = "truth"
 
@@ -57,7 +57,7 @@ def write_truth(
     first). The ceiling is in the attributes of this group.
     """
     dataset = train.task.dataset
-    save_to_h5(benchmark_targets(files, dataset), str(path))
+    write_targets(path, benchmark_targets(files, dataset))
     val_scores, test_scores = observer_scores(train, "val", rng), observer_scores(test, "test", rng)
     ceiling = Ceiling(val_scores.co_bps, test_scores.co_bps, val_scores.fp_bps, test_scores.fp_bps)
     with h5py.File(path, "a") as file:
@@ -108,7 +108,7 @@ class ObserverScores:
 
 
 def observer_scores(session: Session, split: str, rng: np.random.Generator) -> ObserverScores:
-    """Score the observer on a split as ``nlb_tools.evaluation`` does, without the bins that are not scored."""
+    """Score the observer on a split as the benchmark does, without the bins that are not scored."""
     task, population = session.task, session.population
     trials, spikes, rates = session.trials(split), session.spikes(split), session.rates(split)
     n_window = task.dataset.window_length_ms // BIN_MS
@@ -123,9 +123,9 @@ def observer_scores(session: Session, split: str, rng: np.random.Generator) -> O
     targets = spikes[heldout]
     targets[~task.scored(trials, task.window_times(trials)[:, :n_window])] = np.nan
     return ObserverScores(
-        co_bps=float(bits_per_spike(predicted[heldout], targets)),
-        fp_bps=float(bits_per_spike(predicted[forward], spikes[forward])),
-        oracle_co_bps=float(bits_per_spike(rates[heldout], targets)),
+        co_bps=bits_per_spike(predicted[heldout], targets),
+        fp_bps=bits_per_spike(predicted[forward], spikes[forward]),
+        oracle_co_bps=bits_per_spike(rates[heldout], targets),
     )
 
 

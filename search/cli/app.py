@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from nlb_search.search.cli import prediction, recordings, results, search, status, storage
+from nlb_search.search.cli import prediction, recordings, results, search, status, storage, studies, trials
 from nlb_search.search.cli.terminal import configure_logging, exit_code_of
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ for command in (
     search.resume,
     search.pause,
     search.stop,
+    trials.enqueue,
     status.status,
     status.studies,
     status.dashboard,
@@ -33,6 +34,9 @@ for command in (
     results.evaluate,
     status.plot,
     storage.copy,
+    studies.rename,
+    studies.delete,
+    studies.prune_checkpoints,
 ):
     app.command()(command)
 

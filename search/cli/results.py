@@ -9,7 +9,7 @@ from nlb_search.models.architecture.known_chains import KNOWN_MEANS
 from nlb_search.search.cli import options
 from nlb_search.search.cli.terminal import INTERRUPTED, MESSAGES, OUTPUT, print_json
 from nlb_search.search.errors import UsageError
-from nlb_search.search.export_options import AUTO, REFIT_SEEDS, Judge, Phases
+from nlb_search.search.export_options import AUTO, REFIT_SEEDS, Judge, Phases, Scorer
 
 
 def rescore(
@@ -152,17 +152,20 @@ def evaluate(
             "--detail", help="Also show the uncertainty of co-bps, co-bps of each held-out neuron, and few-shot co-bps."
         ),
     ] = False,
+    by: Annotated[
+        Scorer, typer.Option(help="Program that computes the metrics; the results agree. nlb_tools must be installed.")
+    ] = "nlb-search",
     as_json: options.Json = False,
     data: options.Data = options.DATA,
 ) -> None:
-    """Score a submission with all metrics of the benchmark, computed by nlb_tools."""
+    """Score a submission with all metrics of the benchmark."""
     from nlb_search.search.figures.detail_table import detail_tables
     from nlb_search.search.scoring.negative_scores import negative_score_warning
     from nlb_search.search.submission.detail import detail_of
     from nlb_search.search.submission.evaluation import read_submission, scores_of
 
     submitted = read_submission(file, dataset, data, targets)
-    scores = {one.group: scores_of(one) for one in submitted}
+    scores = {one.group: scores_of(one, by) for one in submitted}
     details = {one.group: detail_of(one) for one in submitted} if detail else {}
     for name, metrics in scores.items():
         if (warning := negative_score_warning(metrics["co-bps"])) is not None:

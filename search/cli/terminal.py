@@ -12,11 +12,11 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
-from nlb_search.data.errors import DataError
+from nlb_search.data.errors import DataError, UnknownDatasetError
 from nlb_search.models.errors import ChainError
 from nlb_search.search.errors import SearchError, UsageError
 from nlb_search.search.worker_protocol import ERROR, LAUNCHER_VARIABLE
-from nlb_search.storage.errors import StorageError
+from nlb_search.storage.errors import InvalidNameError, StorageError
 
 DONE, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -56,7 +56,7 @@ def exit_code_of(command: Callable[[], Any]) -> int:
         code = command()
     except typer.TyperException as error:
         return _report_error(error.format_message(), WRONG_USAGE)
-    except (UsageError, ChainError) as error:
+    except (UsageError, ChainError, UnknownDatasetError, InvalidNameError) as error:
         return _report_error(str(error), WRONG_USAGE)
     except (SearchError, StorageError, DataError) as error:
         return _report_error(str(error), FAILED)

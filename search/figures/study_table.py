@@ -49,9 +49,21 @@ def report(status: StudyStatus, ties: Ties) -> Table:
     for at in status.workers:
         score = "" if at.co_bps is None else f", co-bps {at.co_bps:.4f}"
         table.add_row(f"trial {at.trial}", f"{at.worker or 'no worker'}, epoch {at.epoch}{score}")
+    if status.waiting:
+        table.add_row("waiting", _waiting(status))
     for reason in status.failures:
         table.add_row("failed", reason)
     return table
+
+
+def _waiting(status: StudyStatus) -> str:
+    enqueued = f"{status.waiting} enqueued trial{'s' if status.waiting > 1 else ''}"
+    if status.budget_for_waiting <= status.budget:
+        return enqueued
+    return (
+        f"{enqueued}, more than the budget of {status.budget} trials allows: to run all, "
+        f"`nlb-search resume {status.study} --trials {status.budget_for_waiting}`"
+    )
 
 
 def _more_trials(status: StudyStatus, gain: float) -> str:

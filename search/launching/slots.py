@@ -1,10 +1,12 @@
 """Slots for workers on this machine: a GPU, or a CPU core."""
 
+import math
 import os
 import sys
 from dataclasses import dataclass
 
 from nlb_search.search.errors import UsageError
+from nlb_search.search.launching.cpu_quota import cpu_quota
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,10 @@ class Slot:
 
 
 def usable_cores() -> int:
-    """Number of CPU cores available to this process."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    """Number of CPU cores available to this process: its affinity, and whole cores of its container's quota."""
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    quota = cpu_quota()
+    return cores if quota is None else min(cores, max(1, math.floor(quota)))
 
 
 def visible_gpus() -> list[str]:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from nlb_search.models.scoring.bits_per_spike import Gains
 
+REMOVED_KEY = "removed-networks"
+"""User attribute of the study with the numbers of the trials whose networks were removed to save space."""
+
 _NETWORK, _VAL = "network.", "val."
 _GAIN, _SPIKES = f"{_VAL}gain_B", f"{_VAL}spikes_B"
 
@@ -37,7 +40,7 @@ def load_network(study: OpenStudy, trial: FrozenTrial) -> Checkpoint:
     try:
         checkpoint = load_checkpoint(path, _NETWORK)
     except FileNotFoundError:
-        raise _missing(trial, path) from None
+        raise _missing(study, trial, path) from None
     _check(study, trial, path, checkpoint.facts, checkpoint.tensors)
     return Checkpoint(
         {name.removeprefix(_NETWORK): tensor for name, tensor in checkpoint.tensors.items()}, facts=checkpoint.facts
@@ -53,12 +56,22 @@ def load_gains(study: OpenStudy, trial: FrozenTrial) -> tuple[Array, Array]:
     try:
         arrays, facts = load_arrays(path, _VAL)
     except FileNotFoundError:
-        raise _missing(trial, path) from None
+        raise _missing(study, trial, path) from None
     _check(study, trial, path, facts, arrays)
     return arrays[_GAIN], arrays[_SPIKES]
 
 
-def _missing(trial: FrozenTrial, path: Path) -> SearchError:
+def removed_networks(study: OpenStudy) -> frozenset[int]:
+    """Numbers of the trials whose networks were removed to save space."""
+    return frozenset(study.study.user_attrs.get(REMOVED_KEY, ()))
+
+
+def _missing(study: OpenStudy, trial: FrozenTrial, path: Path) -> SearchError:
+    if trial.number in removed_networks(study):
+        return SearchError(
+            f"the network of trial {trial.number} was removed by `nlb-search prune-checkpoints`: choose other trials, "
+            "or fewer"
+        )
     return SearchError(
         f"the checkpoint of trial {trial.number} is not at {path}: "
         "give the workers' folder of checkpoints with --artifacts"
@@ -95,11 +108,16 @@ def remove_unused_checkpoints(study: OpenStudy) -> None:
 
 
 def trials_with_networks(open_study: OpenStudy) -> list[FrozenTrial]:
-    """The complete trials, and the pruned ones whose best network was saved; highest score of a network first."""
+    """The complete trials, and the pruned ones whose best network was saved; highest score of a network first.
+
+    Trials whose networks were removed to save space are left out.
+    """
+    removed = removed_networks(open_study)
     trials = open_study.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
     saved = [
         trial
         for trial in trials
-        if trial.state == TrialState.COMPLETE or open_study.checkpoints.best(trial.number).exists()
+        if trial.number not in removed
+        and (trial.state == TrialState.COMPLETE or open_study.checkpoints.best(trial.number).exists())
     ]
     return sorted(saved, key=lambda trial: -network_score(trial))

@@ -32,7 +32,11 @@ class Targets:
 
 def targets_of(recording: Recording, device: torch.device) -> Targets:
     """Read the targets of the recording's val trials."""
-    arrays = scorable(read_group(recording.val_targets, recording.group))
+    return targets_from(scorable(read_group(recording.val_targets, recording.group)), device)
+
+
+def targets_from(arrays: Arrays, device: torch.device) -> Targets:
+    """The targets in the ``scorable`` arrays of a group."""
 
     def tensor(array: Array) -> torch.Tensor:
         return torch.from_numpy(array).to(device)

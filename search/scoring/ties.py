@@ -6,7 +6,8 @@ from optuna.trial import FrozenTrial
 
 from nlb_search.search.errors import SearchError
 from nlb_search.search.scoring.bootstrap import Array, differ_significantly, resampled_co_bps
-from nlb_search.search.scoring.saved_networks import load_gains
+from nlb_search.search.scoring.saved_networks import load_gains, removed_networks
+from nlb_search.search.scoring.ties_file import read_ties, write_ties
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.trial_scores import complete_trials
 from nlb_search.storage.errors import StorageError
@@ -53,10 +54,25 @@ class Ties:
 
 
 def find_ties(study: OpenStudy) -> Ties:
-    """Compare every complete trial with the best one on the same resamples of the val trials."""
-    trials = complete_trials(study.study)
+    """The trials tied with the best one. They are read from a file if no trial was completed since it was written.
+
+    Trials whose networks were removed are left out: they were not tied with the best.
+    """
+    removed = removed_networks(study)
+    trials = [trial for trial in complete_trials(study.study) if trial.number not in removed]
     if not trials:
         return Ties(())
+    known = read_ties(study.checkpoints.ties, trials)
+    if known is not None:
+        return Ties(known)
+    ties = _compared(study, trials)
+    if len(trials) > 1 and ties.trials is not None and not ties.note:
+        write_ties(study.checkpoints.ties, trials, ties.trials)
+    return ties
+
+
+def _compared(study: OpenStudy, trials: list[FrozenTrial]) -> Ties:
+    """Compare the first of the complete trials with every other one on the same resamples of the val trials."""
     best, *others = trials
     try:
         best_R = _resampled(study, best)

@@ -1,5 +1,6 @@
 """The parameters of a study's first trials: each chain's default settings, then the best ones of a similar study."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from nlb_search.models.architecture.chain import parse_chain
@@ -17,22 +18,32 @@ MOST_LIKE = 5
 def first_trials(spec: SearchSpec, like: OpenStudy | None) -> list[dict[str, Any]]:
     """The parameters of the first trials; a parameter that is left out is sampled.
 
-    Trials of ``like`` with a chain that the new study does not search are skipped, and their settings outside its space
-    are left out. With a grid, which tries all combinations anyway, there are none.
+    With a grid, which tries all combinations anyway, there are none.
     """
     if spec.sampler == "grid":
         return []
     starts = [start_parameters(spec.space, spec.architectures, number) for number in range(len(spec.architectures))]
     if like is not None:
-        tried = [trial for trial in like.study.get_trials(deepcopy=False, states=FINISHED) if trial.intermediate_values]
-        best = sorted(tried, key=lambda trial: -network_score(trial))
-        taken = [
-            _parameters(spec.space, spec.architectures, chain, settings_of_parameters(trial.params))
-            for trial in best
-            if (chain := like.spec.architecture_of(trial.params)) in spec.architectures
-        ]
-        starts += [start for number, start in enumerate(taken) if start not in [*starts, *taken[:number]]][:MOST_LIKE]
+        starts += best_parameters(spec, like, MOST_LIKE, known=starts)
     return [start for start in starts if start]
+
+
+def best_parameters(
+    spec: SearchSpec, other: OpenStudy, count: int, known: Sequence[dict[str, Any]] = ()
+) -> list[dict[str, Any]]:
+    """The parameters of the best ``count`` trials of another study, for trials of a study with ``spec``, best first.
+
+    Trials with a chain that the study does not search are skipped, as are those with the same parameters as a better
+    one or as one of ``known``. Settings outside the study's space are left out.
+    """
+    tried = [trial for trial in other.study.get_trials(deepcopy=False, states=FINISHED) if trial.intermediate_values]
+    found: list[dict[str, Any]] = []
+    for trial in sorted(tried, key=lambda trial: -network_score(trial)):
+        chain = other.spec.architecture_of(trial.params)
+        if chain in spec.architectures and len(found) < count:
+            start = _parameters(spec.space, spec.architectures, chain, settings_of_parameters(trial.params))
+            found += [start] if start and start not in (*known, *found) else []
+    return found
 
 
 def _parameters(space: Space, architectures: tuple[str, ...], chain: str, settings: dict[str, Any]) -> dict[str, Any]:

@@ -71,7 +71,17 @@ class StudyStatus:
     @property
     def is_finished(self) -> bool:
         """Whether the budget is met, or the search ended earlier because no more gain is expected."""
-        return self.finished >= self.budget or (self.is_flat and not self.states["running"])
+        return self.finished >= self.budget or (self.is_flat and not self.states["running"] and not self.waiting)
+
+    @property
+    def waiting(self) -> int:
+        """Number of enqueued trials that no worker has started."""
+        return self.states["waiting"]
+
+    @property
+    def budget_for_waiting(self) -> int:
+        """The smallest budget with which all enqueued trials run."""
+        return self.finished + self.states["running"] + self.waiting
 
     @property
     def best_near_last_epoch(self) -> bool:

@@ -1,14 +1,10 @@
-"""Scores submissions with ``nlb_tools.evaluation``, as the benchmark does."""
+"""Scores submissions with the metrics of the benchmark."""
 
 import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
-import numpy as np
 from pydantic import ValidationError
 
 from nlb_search.data.dataset_files import PUBLIC_TARGETS
@@ -18,8 +14,10 @@ from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.own.source import BIN_WIDTHS_MS as OWN_BIN_WIDTHS_MS
 from nlb_search.data.recording import Recording
 from nlb_search.search.errors import SearchError
-from nlb_search.search.export_options import Phase
-from nlb_search.search.scoring.targets import Array, Arrays, read_group, scorable, why_unreadable
+from nlb_search.search.export_options import Phase, Scorer
+from nlb_search.search.scoring.benchmark_metrics import benchmark_metrics
+from nlb_search.search.scoring.nlb_tools_metrics import nlb_tools_metrics
+from nlb_search.search.scoring.targets import Arrays, read_group, why_unreadable
 from nlb_search.search.submission.submission_file import CONTENT, SETTINGS, check_submission
 
 Scores = dict[str, dict[str, float]]
@@ -59,10 +57,17 @@ def evaluate_submission(file: Path, dataset: str, data: Path, targets: Path | No
     return {one.group: scores_of(one) for one in read_submission(file, dataset, data, targets)}
 
 
-def scores_of(submitted: Submitted) -> dict[str, float]:
-    """Every metric of the benchmark that the targets allow. Raises SearchError if they do not match the submission."""
-    metrics = score if submitted.recording.name in DATASETS else score_own
-    return metrics(submitted.group, submitted.rates, submitted.targets)
+def scores_of(submitted: Submitted, by: Scorer = "nlb-search") -> dict[str, float]:
+    """Every metric of the benchmark that the targets allow, computed here or by nlb_tools.
+
+    Raises SearchError if the targets do not match the submission, and the errors of ``nlb_tools_metrics``.
+    """
+    dataset, group = submitted.recording.name, submitted.group
+    behavior = ("train_behavior", "eval_behavior") if dataset in DATASETS else ()
+    _check_targets(group, submitted.rates, submitted.targets, ("eval_spikes_heldout", *behavior))
+    if by == "nlb_tools":
+        return nlb_tools_metrics(dataset, group, submitted.rates, submitted.targets)
+    return benchmark_metrics(submitted.rates, submitted.targets)
 
 
 def read_submission(file: Path, dataset: str, data: Path, targets: Path | None) -> list[Submitted]:
@@ -88,66 +93,6 @@ def read_submission(file: Path, dataset: str, data: Path, targets: Path | None) 
         group = recording.group
         found.append(Submitted(recording, phase, read_group(file, group), read_group(known, group)))
     return found
-
-
-def score(group: str, submitted: Arrays, targets: Arrays) -> dict[str, float]:
-    """Compute every metric that the targets allow with nlb_tools, from the arrays of one group.
-
-    Raises SearchError if the targets do not match the submission's trials.
-    """
-    _check_targets(group, submitted, targets, ("eval_spikes_heldout", "train_behavior", "eval_behavior"))
-    with _without_warnings():
-        from nlb_tools.evaluation import evaluate
-
-        [result] = evaluate({group: scorable(targets)}, {group: submitted})
-    [metrics] = result.values()
-    # Metrics of the three scaling datasets start with the number of trials, "[100] co-bps": remove it.
-    return {name.split("] ")[-1]: float(value) for name, value in metrics.items()}
-
-
-def score_own(group: str, submitted: Arrays, targets: Arrays) -> dict[str, float]:
-    """Like ``score``, for recordings that are not datasets of the benchmark.
-
-    Calls the same functions as ``nlb_tools.evaluation.evaluate``, which accepts only datasets of the benchmark.
-    Behaviour, trial averages and forward bins are scored if the targets contain them.
-    """
-    _check_targets(group, submitted, targets, ("eval_spikes_heldout",))
-    targets = scorable(targets)
-
-    def rates(name: str) -> Array:
-        parts = [submitted[name.format(kind)] for kind in ("heldin", "heldout")]
-        return np.concatenate(parts, axis=-1).astype(float)
-
-    with _without_warnings():
-        from nlb_tools.evaluation import bits_per_spike, eval_psth, velocity_decoding
-
-        val = rates("eval_rates_{}")
-        heldout = submitted["eval_rates_heldout"].astype(float)
-        metrics = {"co-bps": bits_per_spike(heldout, targets["eval_spikes_heldout"].astype(float))}
-        if "eval_behavior" in targets:
-            train = rates("train_rates_{}")
-            train_mask, eval_mask = (
-                targets.get(f"{prefix}_decode_mask", np.ones((len(array), 1), bool))
-                for prefix, array in (("train", train), ("eval", val))
-            )
-            behavior = targets["train_behavior"], targets["eval_behavior"]
-            metrics["vel R2"] = velocity_decoding(train, behavior[0], train_mask, val, behavior[1], eval_mask)
-        if "psth" in targets:
-            jitter = targets.get("eval_jitter")
-            metrics["psth R2"] = eval_psth(targets["psth"], val, targets["eval_cond_idx"], jitter)
-        if "eval_spikes_heldin_forward" in targets:
-            spikes = [targets[f"eval_spikes_{kind}_forward"] for kind in ("heldin", "heldout")]
-            forward = np.concatenate(spikes, axis=-1).astype(float)
-            metrics["fp-bps"] = bits_per_spike(rates("eval_rates_{}_forward"), forward)
-    return {name: float(value) for name, value in metrics.items()}
-
-
-@contextmanager
-def _without_warnings() -> Iterator[None]:
-    """Hide warnings of nlb_tools. It is imported inside this context too, because importing takes a second."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 def _check_targets(group: str, submitted: Arrays, targets: Arrays, needed: tuple[str, ...]) -> None:

@@ -19,7 +19,7 @@ from nlb_search.storage.claims.heartbeat import Heartbeat, beat
 from nlb_search.storage.claims.lost_workers import LostWorkers
 from nlb_search.storage.claims.owner import OWNER_KEY, Owner
 from nlb_search.storage.claims.take_over import take_over
-from nlb_search.storage.claims.trial_counts import FINISHED, finished_count, started_count
+from nlb_search.storage.claims.trial_counts import FINISHED, finished_count, started_count, waiting_count
 from nlb_search.storage.database.retrying import DatabaseRetry
 from nlb_search.storage.database.urls import StorageUrl
 from nlb_search.storage.studies import explain_if_deleted
@@ -64,6 +64,8 @@ class Claims:
         return finished == started_count(self.study) and self._has_enough()
 
     def _has_enough(self) -> bool:
+        if waiting_count(self.study):
+            return False  # the user asked for these trials
         return self.needs_no_more(self.study.get_trials(deepcopy=False, states=FINISHED))
 
     def next(self, in_hand: Collection[int] = ()) -> Claim | None:

@@ -29,7 +29,7 @@ def _refused(tmp_path: Path, *arguments: str | Path, code: int, says: str) -> No
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (("--dataset", "mc_maz", *NEW), 1, "unknown dataset 'mc_maz': choose one of mc_maze, mc_rtt"),
+        (("--dataset", "mc_maz", *NEW), 2, "unknown dataset 'mc_maz': choose one of mc_maze, mc_rtt"),
         (("--dataset", "mc_rtt", "--arch", "GRU(2) -> FG -> exp", "--trials", "1"), 2, "GRU(2) -> >>FG<< -> exp"),
         (("--dataset", "mc_rtt", "--arch", "GRU(2) -> exp", "--trials", "1"), 2, "insert FF before exp"),
         (("--dataset", "mc_rtt", "--arch", "FF -> Sigmoid", "--trials", "1"), 2, "'Sigmoid' supports at most 1 spike"),
@@ -62,7 +62,7 @@ def test_launch(arguments: tuple[str, ...], code: int, says: str, recordings: Pa
 
 def test_invalid_study_name_is_refused(recordings: Path, tmp_path: Path) -> None:
     arguments = ("launch", "a/b", "--dataset", "mc_rtt", *NEW, "--data", recordings)
-    _refused(tmp_path, *arguments, code=1, says="'a/b' is not a valid study name")
+    _refused(tmp_path, *arguments, code=2, says="'a/b' is not a valid study name")
 
 
 @pytest.mark.parametrize("kept", [0, 1000, 100_000])

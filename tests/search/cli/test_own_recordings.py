@@ -14,8 +14,8 @@ from toy_arrays import toy_arrays
 
 from nlb_search.data import from_arrays
 from nlb_search.data.opening import open_recording
+from nlb_search.search.scoring.benchmark_metrics import benchmark_metrics
 from nlb_search.search.scoring.targets import read_group
-from nlb_search.search.submission.evaluation import score, score_own
 
 SMALL = ("--arch", "rnnf", "--trials", "2", "--epochs", "6")
 
@@ -59,8 +59,14 @@ def test_scores_match_nlb_tools(searched: Path) -> None:
     recording = open_recording("all", searched / "all.h5")
     submitted, targets = read_group(searched / "all-val.h5", "all"), read_group(recording.val_targets, "all")
     [[expected]] = [list(split.values()) for split in evaluate({"area2_bump": targets}, {"area2_bump": submitted})]
-    assert score_own("all", submitted, targets) == pytest.approx(expected, abs=1e-9)
-    assert score("area2_bump", submitted, targets) == pytest.approx(expected, abs=1e-9)
+    assert benchmark_metrics(submitted, targets) == pytest.approx(expected, rel=1e-10)
+
+
+def test_nlb_tools_scores_only_the_benchmark(searched: Path) -> None:
+    command = ("evaluate", "all-val.h5", "--dataset", "all", "--data", "all.h5", "--by", "nlb_tools")
+    refused = call(*command, cwd=searched)
+    assert refused.code == 2
+    assert "only datasets of the benchmark, not all" in refused.err
 
 
 def test_invalid_settings_in_submission_are_refused(searched: Path, tmp_path: Path) -> None:

@@ -1,0 +1,52 @@
+"""Removing the networks of all but the best trials of a study, to save space."""
+
+from dataclasses import dataclass
+
+from optuna.trial import FrozenTrial
+
+from nlb_search.search.errors import SearchError
+from nlb_search.search.scoring.saved_networks import REMOVED_KEY, removed_networks, trials_with_networks
+from nlb_search.search.scoring.ties import find_ties
+from nlb_search.search.study.chain_trials import by_chain
+from nlb_search.search.study.open_study import OpenStudy
+
+
+@dataclass(frozen=True)
+class Removal:
+    """The trials whose networks were removed and kept, and the size of the removed files in bytes."""
+
+    removed: tuple[int, ...]
+    kept: tuple[int, ...]
+    size: int
+
+
+def keep_networks(study: OpenStudy, best: int) -> Removal:
+    """Remove the networks of finished trials, except of the ``best`` trials of each chain and those tied with the best.
+
+    Networks that were trained again for a submission are removed with those of their trials. Raises SearchError if the
+    ties cannot be determined, or if another study may use the same folder.
+    """
+    if not study.has_own_folder:
+        raise SearchError(
+            f"the study '{study.name}' was created by version 0.4.0, and another study of its name may use its "
+            f"checkpoints: delete files in {study.checkpoints.folder} by hand"
+        )
+    trials = trials_with_networks(study)
+    kept = _kept(study, trials, best)
+    removed = [trial.number for trial in trials if trial.number not in kept]
+    files = [path for number in removed for path in study.checkpoints.networks(number)]
+    size = sum(path.stat().st_size for path in files)
+    # Before the files: an interrupted removal leaves files without a trial, not trials without their files.
+    study.study.set_user_attr(REMOVED_KEY, sorted(removed_networks(study).union(removed)))
+    for path in files:
+        path.unlink(missing_ok=True)
+    return Removal(tuple(removed), tuple(sorted(kept)), size)
+
+
+def _kept(study: OpenStudy, trials: list[FrozenTrial], best: int) -> frozenset[int]:
+    """Numbers of the trials whose networks are kept."""
+    ties = find_ties(study)
+    if ties.trials is None:
+        raise SearchError(f"the trials tied with the best cannot be determined: {ties.note}")
+    top = [trial for _, of_chain in by_chain(study, trials, study.spec.architectures) for trial in of_chain[:best]]
+    return frozenset(trial.number for trial in (*top, *ties.trials))
