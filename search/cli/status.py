@@ -61,17 +61,18 @@ def dashboard(
         bool, typer.Option("--writable", help="Let anyone who can open the page change and delete studies.")
     ] = False,
     storage: options.Storage = options.STORAGE,
+    artifacts: options.Artifacts = None,
 ) -> None:
     """Open optuna-dashboard on a storage, read-only unless --writable is given."""
     from nlb_search.search.dashboard.server import make_server, serve
     from nlb_search.search.study.open_study import check_exists
     from nlb_search.storage.database.opening import open_for_editing, open_for_reading
 
-    locations = options.locations(storage, options.DATA)
+    locations = options.locations(storage, options.DATA, artifacts)
     check_exists(locations.url)
     database = open_for_editing(locations.url) if writable else open_for_reading(locations.url)
     names = frozenset(name.lower() for name in ("localhost", host, public_host) if name)
-    serve(make_server(database, host, port, names, writable))
+    serve(make_server(database, locations.artifacts, host, port, names, writable))
 
 
 def plot(

@@ -19,6 +19,7 @@ from nlb_search.models.scoring.bits_per_spike import Gains
 from nlb_search.models.tensors import Counts
 from nlb_search.models.training.state import Progress, State, Training
 from nlb_search.models.training.trainer import Val
+from nlb_search.search.publishing.trial_pictures import attach_pictures
 from nlb_search.search.sampling.ranges import ARCHITECTURE
 from nlb_search.search.sampling.space import sample
 from nlb_search.search.scoring.bootstrap import range_of, resampled_co_bps
@@ -157,12 +158,16 @@ def _complete(training: Training, claim: Claim, context: TrialContext, values: d
     training.network.load_state_dict(best.weights)
     rates_BTN = predict(training.network, context.val.heldin_BWI)
     sizes = context.train.sizes
-    gains = context.val.heldout.gains(rates_BTN[:, : sizes.n_window, sizes.n_heldin :])
+    heldout_BTN = rates_BTN[:, : sizes.n_window, sizes.n_heldin :]
+    gains = context.val.heldout.gains(heldout_BTN)
     save_network(context.checkpoints.best(claim.number), best.weights, gains, facts)
     forward = {} if best.progress.fp_bps is None else {"fp_bps": best.progress.fp_bps}
     claim.annotate(best_epoch=best.progress.epoch, **forward)
     claim.annotate(**metrics_of(training.network, context.train, rates_BTN, context.targets))
     claim.annotate(**_range_attributes(gains))
+    # Before the trial is complete: Optuna attaches no artifacts to finished trials.
+    folder, bin_ms = context.checkpoints.folder, context.spec.bin_ms
+    attach_pictures(claim.trial, folder, claim.scores, context.val.heldout.spikes, heldout_BTN, bin_ms)
     claim.complete(best.progress.co_bps)
 
 

@@ -4,6 +4,7 @@ import math
 import time
 
 from nlb_search.models.training.trainer import Val
+from nlb_search.search.publishing.study_note import StudyNote
 from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.scoring.saved_networks import remove_unused_checkpoints
 from nlb_search.search.scoring.targets import targets_of
@@ -52,7 +53,7 @@ def work(open_study: OpenStudy, stop: Stop, side_by_side: int | None = None) -> 
     with claims.heartbeat() as heartbeat:
         batch = TrialBatch(context, heartbeat)
         try:
-            _run_trials(batch, max_trials, claims, commands, stop)
+            _run_trials(batch, max_trials, claims, commands, stop, StudyNote(open_study))
         except DeletedStudyError:
             raise
         except StorageError as error:
@@ -60,7 +61,9 @@ def work(open_study: OpenStudy, stop: Stop, side_by_side: int | None = None) -> 
             raise
 
 
-def _run_trials(batch: TrialBatch, max_trials: int, claims: Claims, commands: StudyCommands, stop: Stop) -> None:
+def _run_trials(
+    batch: TrialBatch, max_trials: int, claims: Claims, commands: StudyCommands, stop: Stop, note: StudyNote
+) -> None:
     """Run trials, at most ``max_trials`` at once, until there is nothing left to do or the worker must exit."""
     next_claim_at = 0.0
     while True:
@@ -75,7 +78,10 @@ def _run_trials(batch: TrialBatch, max_trials: int, claims: Claims, commands: St
             # Other workers hold the last trials: do not ask for more at every evaluation.
             next_claim_at = time.monotonic() + IDLE_SECONDS
         if batch:
+            n_running = len(batch)
             batch.advance()
+            if len(batch) < n_running:
+                note.update()
         elif stop.is_set() or command.ends or claims.is_finished():
             return
         else:
