@@ -46,14 +46,14 @@ def spikes_and_rates(number: int, spikes_BTN: Array, rates_BTN: Array, bin_ms: i
         neuron = int(neurons[row])
         # One height for all panels of a row, so that trials can be compared.
         highest = max(float(hertz_BTN[trials][:, :, neuron].max()), 1e-3)
-        spiking = np.flatnonzero(spikes_BTN[trial, :, neuron])
+        spiking = _times(spikes_BTN[trial, :, neuron], bin_ms)
         below = np.full(len(spiking), -_EVENTS_BELOW * highest)
         named = bool(row == 0 and trial == trials[0])
         return Panel(
             (
                 Series("line", ms_T.tolist(), hertz_BTN[trial, :, neuron].tolist(), "predicted rate" * named, BLUE),
                 Series("line", ms_T[[0, -1]].tolist(), [highest, highest], color="none"),
-                Series("events", ms_T[spiking].tolist(), below.tolist(), "true spikes" * named, BLACK),
+                Series("events", spiking, below.tolist(), "true spikes" * named, BLACK),
             ),
             title=f"val trial {trial}" if row == 0 else "",
             x_label="time in the window (ms)" if row == len(neurons) - 1 else "",
@@ -62,3 +62,12 @@ def spikes_and_rates(number: int, spikes_BTN: Array, rates_BTN: Array, bin_ms: i
 
     grid = tuple(tuple(panel(row, int(trial)) for trial in trials) for row in range(len(neurons)))
     return Chart("rates", f"Trial {number}: spikes and predicted rates of held-out neurons", grid)
+
+
+def _times(spikes_T: Array, bin_ms: int) -> list[float]:
+    """Times of spikes in ms, spread evenly over their bins: a bin has no order of its own."""
+    return [
+        (bin_number + (spike + 0.5) / count) * bin_ms
+        for bin_number, count in enumerate(spikes_T.astype(int).tolist())
+        for spike in range(count)
+    ]

@@ -6,6 +6,8 @@ from itertools import accumulate
 from optuna.trial import FrozenTrial, TrialState
 
 from nlb_search.search.charts.chart import BLUE, GREY, PALETTE, VERMILLION, Chart, Panel, Series, single
+from nlb_search.search.sampling.ranges import settings_of_parameters
+from nlb_search.search.scoring.metric_names import metrics_as_text
 from nlb_search.search.study.open_study import OpenStudy
 
 CO_BPS = "co-bps on val"
@@ -20,6 +22,7 @@ def best_over_time(study: OpenStudy) -> Chart:
     points = [
         scatter([(x, trial) for x, trial in zip(minutes, trials, strict=True) if trial.state == state], name, color)
         for state, (name, color) in states.items()
+        if any(trial.state == state for trial in trials)
     ]
     complete = [
         (x, trial.value or 0.0) for x, trial in zip(minutes, trials, strict=True) if trial.state.name == "COMPLETE"
@@ -70,8 +73,16 @@ def scatter(points: Sequence[tuple[float, FrozenTrial]], name: str, color: str) 
         color=color,
         low=[trial.user_attrs.get("co_bps_low") for trial in trials],
         high=[trial.user_attrs.get("co_bps_high") for trial in trials],
-        text=[f"trial {trial.number}" for trial in trials],
+        text=[_facts(trial) for trial in trials],
     )
+
+
+def _facts(trial: FrozenTrial) -> str:
+    """A trial's number, metrics and settings, one a line of HTML."""
+    lines = [f"trial {trial.number}", *(f"{metric} {value}" for metric, value in metrics_as_text(trial.user_attrs))]
+    for name, value in settings_of_parameters(trial.params).items():
+        lines.append(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}")
+    return "<br>".join(lines)
 
 
 def finished_trials(study: OpenStudy) -> list[FrozenTrial]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import asdict, dataclass
+from itertools import accumulate
 from typing import Any
 
 import optuna
@@ -45,7 +46,8 @@ class StudyStatus:
     """Snapshot of a study.
 
     ``budget`` is the number of trials to finish. ``states`` is the number of trials by state, in lower case.
-    ``best_of_chains`` is the best complete trial of each chain, or None.
+    ``best_of_chains`` is the best complete trial of each chain, or None. ``best_scores`` are the best co-bps so far
+    after each complete trial.
     """
 
     study: str
@@ -54,6 +56,7 @@ class StudyStatus:
     states: dict[str, int]
     best: BestTrial | None
     best_of_chains: dict[str, BestTrial | None]
+    best_scores: tuple[float, ...]
     workers: tuple[WorkerAt, ...]
     failures: tuple[str, ...]
     command: StudyCommand
@@ -112,6 +115,7 @@ def study_status(open_study: OpenStudy) -> StudyStatus:
             chain: best_of([trial for trial in trials if open_study.spec.architecture_of(trial.params) == chain])
             for chain in open_study.spec.architectures
         },
+        best_scores=tuple(accumulate((_score(trial) for trial in trials if trial.state == TrialState.COMPLETE), max)),
         workers=tuple(_worker_at(trial, silent) for trial in running),
         failures=tuple(
             trial.user_attrs[FAILURE_KEY]

@@ -26,11 +26,14 @@ from nlb_search.search.scoring.bootstrap import range_of, resampled_co_bps
 from nlb_search.search.scoring.metrics import metrics_of
 from nlb_search.search.scoring.saved_networks import save_network
 from nlb_search.search.scoring.targets import Targets
-from nlb_search.search.study.specification import SearchSpec
+from nlb_search.search.study.specification import SearchSpec, versions_here
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.storage.checkpoints import Checkpoint, Checkpoints, load_checkpoint, save_checkpoint
 from nlb_search.storage.claims.claim import Claim
 from nlb_search.storage.errors import StorageError
+
+VERSION_KEY = "version"
+"""User attribute of the trial that stores the version of nlb-search that ran it."""
 
 CHECKPOINT_SECONDS = 15
 """Time between checkpoints. A checkpoint is written at the next evaluation, so a killed worker loses little more."""
@@ -87,7 +90,12 @@ def run_trial(claim: Claim, context: TrialContext) -> TrialRun:
     spec = context.spec.model_dump(mode="json", exclude={"versions", "definitions", "trials"})
     identity = {"settings": values, "seed": seed, "spec": spec}
     training, last = _restored(new_training, claim, context, identity) or (new_training(), None)
-    claim.annotate(architecture=architecture, n_parameters=training.network.n_parameters, device=_name(context.device))
+    claim.annotate(
+        architecture=architecture,
+        n_parameters=training.network.n_parameters,
+        device=_name(context.device),
+        **{VERSION_KEY: versions_here()["nlb-search"]},
+    )
     try:
         # The earlier worker may have died between saving and reporting. A score reported twice counts once.
         pruned = last is not None and claim.report(last.co_bps, last.epoch)

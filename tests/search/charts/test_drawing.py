@@ -27,7 +27,7 @@ def test_rates_show_the_busiest_neurons_in_spikes_per_second() -> None:
     assert [row[0].y_label.split()[1] for row in chart.panels] == ["2", "1", "3", "4"]
     rate, _, spikes = chart.panels[0][1].series
     assert rate.y == pytest.approx([20.0] * 50), "0.1 spikes per bin of 5 ms"
-    assert spikes.x == pytest.approx([2.5, 37.5, 52.5, 102.5, 152.5, 202.5])
+    assert spikes.x == pytest.approx([2.5, 35 + 5 / 6, 37.5, 40 - 5 / 6, 52.5, 102.5, 152.5, 202.5])
 
 
 @pytest.mark.parametrize("chart", [_rates(), learning_curve(7, {2: 0.1, 1: 0.3, 5: float("nan"), 9: 0.2})])
