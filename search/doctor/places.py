@@ -110,7 +110,11 @@ def check_workers(study: OpenStudy) -> Check:
     seen = "; ".join(f"{version} on {', '.join(sorted(names))}" for version, names in sorted(hosts.items()))
     same = hosts.keys() <= {here}
     advice = f"install one version on all machines: here it is {here}"
-    return Check("workers", f"nlb-search {seen}" if seen else "none has run a trial yet", "" if same else advice)
+    return Check(
+        "workers",
+        f"nlb-search {seen}" if seen else "not known: no trial says which version ran it",
+        "" if same else advice,
+    )
 
 
 def _file_system(folder: Path) -> str:

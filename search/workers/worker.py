@@ -1,6 +1,7 @@
 """A worker: runs trials, one or several at a time, until the budget is met."""
 
 import math
+import os
 import time
 
 from nlb_search.models.training.trainer import Val
@@ -10,6 +11,7 @@ from nlb_search.search.scoring.saved_networks import remove_unused_checkpoints
 from nlb_search.search.scoring.targets import targets_of
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.specification import check_continuation
+from nlb_search.search.worker_protocol import LAUNCHER_VARIABLE
 from nlb_search.search.workers.devices import training_device
 from nlb_search.search.workers.memory import keep_freed_memory
 from nlb_search.search.workers.shutdown import Stop
@@ -80,7 +82,7 @@ def _run_trials(
         if batch:
             n_running = len(batch)
             batch.advance()
-            if len(batch) < n_running:
+            if len(batch) < n_running and LAUNCHER_VARIABLE not in os.environ:
                 note.update()
         elif stop.is_set() or command.ends or claims.is_finished():
             return
