@@ -110,11 +110,8 @@ def check_workers(study: OpenStudy) -> Check:
     seen = "; ".join(f"{version} on {', '.join(sorted(names))}" for version, names in sorted(hosts.items()))
     same = hosts.keys() <= {here}
     advice = f"install one version on all machines: here it is {here}"
-    return Check(
-        "workers",
-        f"nlb-search {seen}" if seen else "not known: no trial says which version ran it",
-        "" if same else advice,
-    )
+    found = f"nlb-search {seen}" if seen else "not known: no trial says which version ran it"
+    return Check("workers", found, "" if same else advice)
 
 
 def _file_system(folder: Path) -> str:

@@ -124,7 +124,7 @@ def render(status: StudyStatus, pace: Pace) -> Group:
     for at in status.workers:
         score = "" if at.co_bps is None else f"{at.co_bps:.4f}"
         table.add_row(str(at.worker or "none"), str(at.trial), f"{at.epoch} of {status.spec.epochs}", score)
-    return Group(Text(headline(status), style="bold"), summary, table)
+    return Group(Text(headline(status), style="bold"), summary, *([table] if status.workers else []))
 
 
 def _rest(status: StudyStatus, pace: Pace) -> str:
