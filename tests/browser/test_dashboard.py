@@ -19,14 +19,15 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture
-def page(recordings: Path, tmp_path: Path) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def page(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a dashboard with one finished study."""
+    folder = tmp_path_factory.mktemp("dashboard")
     options = ("--dataset", "mc_rtt", "--arch", "FF -> exp", "--trials", "3", "--epochs", "2", "--pruner", "none")
-    launched = run("launch", "lab-study", *options, "--workers", "1", "--data", recordings, cwd=tmp_path)
+    launched = run("launch", "lab-study", *options, "--workers", "1", "--data", recordings, cwd=folder)
     assert launched.code == 0, launched.err
     port = _free_port()
-    dashboard = start("dashboard", "--port", str(port), cwd=tmp_path)
+    dashboard = start("dashboard", "--port", str(port), cwd=folder)
     address = f"http://127.0.0.1:{port}"
     for _ in range(100):
         try:
@@ -37,7 +38,7 @@ def page(recordings: Path, tmp_path: Path) -> Iterator[str]:
     yield address
     dashboard.send_signal(signal.SIGTERM)
     assert dashboard.wait(timeout=20) == 0, "it ends as well when a service manager ends it as by Ctrl-C"
-    assert "Traceback" not in (tmp_path / "log").read_text()
+    assert "Traceback" not in (folder / "log").read_text()
 
 
 @needs_chromium
