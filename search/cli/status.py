@@ -1,23 +1,30 @@
-"""Commands that show studies: status, studies, dashboard and plot."""
+"""Commands that show studies: status, studies, dashboard, plot and report."""
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nlb_search.search.cli import options
-from nlb_search.search.cli.terminal import OUTPUT, print_json
-from nlb_search.search.errors import SearchError
+from nlb_search.search.cli.terminal import MESSAGES, OUTPUT, print_json
+from nlb_search.search.errors import SearchError, UsageError
 from nlb_search.storage.errors import StorageError
 
 if TYPE_CHECKING:
     from nlb_search.search.scoring.ties import Ties
+    from nlb_search.search.study.open_study import OpenStudy
     from nlb_search.search.study.status import StudyStatus
+
+WATCH_SECONDS = 2.0
 
 
 def status(
     study: options.StudyName,
     as_json: options.Json = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Follow the study until its budget is met; Ctrl-C ends this.")
+    ] = False,
     storage: options.Storage = options.STORAGE,
     artifacts: options.Artifacts = None,
 ) -> None:
@@ -26,12 +33,30 @@ def status(
     from nlb_search.search.study.open_study import open_named_study
     from nlb_search.search.study.status import study_status
 
+    if watch and as_json:
+        raise UsageError("--watch shows the study to a person: remove it, or --json")
     open_study = open_named_study(options.locations(storage, options.DATA, artifacts), study)
+    if watch:
+        _watch(open_study)
     status, ties = study_status(open_study), find_ties(open_study)
     if as_json:
         print_json(status.as_json() | {"ties": ties.numbers})
     else:
         print_status(status, ties)
+
+
+def _watch(open_study: "OpenStudy") -> None:
+    """Show the progress of a study until its budget is met."""
+    from nlb_search.search.launching.progress import display_for
+    from nlb_search.search.study.status import study_status
+
+    with display_for(MESSAGES) as show:
+        while True:
+            now = study_status(open_study)
+            show.update(now)
+            if now.is_finished:
+                return
+            time.sleep(WATCH_SECONDS)
 
 
 def studies(storage: options.Storage = options.STORAGE) -> None:
@@ -61,31 +86,52 @@ def dashboard(
         bool, typer.Option("--writable", help="Let anyone who can open the page change and delete studies.")
     ] = False,
     storage: options.Storage = options.STORAGE,
+    artifacts: options.Artifacts = None,
 ) -> None:
     """Open optuna-dashboard on a storage, read-only unless --writable is given."""
     from nlb_search.search.dashboard.server import make_server, serve
     from nlb_search.search.study.open_study import check_exists
     from nlb_search.storage.database.opening import open_for_editing, open_for_reading
 
-    locations = options.locations(storage, options.DATA)
+    locations = options.locations(storage, options.DATA, artifacts)
     check_exists(locations.url)
     database = open_for_editing(locations.url) if writable else open_for_reading(locations.url)
     names = frozenset(name.lower() for name in ("localhost", host, public_host) if name)
-    serve(make_server(database, host, port, names, writable))
+    serve(make_server(database, locations.artifacts, host, port, names, writable))
 
 
 def plot(
     study: options.StudyName,
     out: Annotated[Path, typer.Option(help="Folder to write to.")],
+    formats: Annotated[
+        str, typer.Option("--format", metavar="html,png,svg", help="Pages, or images for papers; separated by commas.")
+    ] = "html",
     storage: options.Storage = options.STORAGE,
+    data: options.StudyData = None,
     artifacts: options.Artifacts = None,
 ) -> None:
-    """Write the figures of a study as HTML pages."""
-    from nlb_search.search.figures.study_figures import write_figures
+    """Write the figures of a study as pages or images."""
+    from nlb_search.search.figures.figure_files import formats_named, write_figures
     from nlb_search.search.study.open_study import open_named_study
 
-    for path in write_figures(open_named_study(options.locations(storage, options.DATA, artifacts), study), out):
+    wanted = formats_named(formats)
+    for path in write_figures(open_named_study(options.locations(storage, data, artifacts), study), out, wanted):
         typer.echo(f"wrote {path}")
+
+
+def report(
+    study: options.StudyName,
+    out: Annotated[Path, typer.Option(help="Page to write, such as report.html.")],
+    storage: options.Storage = options.STORAGE,
+    data: options.StudyData = None,
+    artifacts: options.Artifacts = None,
+) -> None:
+    """Write a report of a study as one page: what was searched, what was found, and how to reproduce it."""
+    from nlb_search.search.figures.report_page import write_report
+    from nlb_search.search.study.open_study import open_named_study
+
+    write_report(open_named_study(options.locations(storage, data, artifacts), study), out)
+    typer.echo(f"wrote {out}")
 
 
 def print_status(status: "StudyStatus", ties: "Ties") -> None:

@@ -4,6 +4,7 @@ import logging
 import signal
 import socket
 import sys
+from pathlib import Path
 from socketserver import ThreadingMixIn
 from types import FrameType
 from typing import Any
@@ -15,6 +16,7 @@ from optuna_dashboard import wsgi
 
 from nlb_search.search.dashboard.access_guard import Guarded
 from nlb_search.search.errors import SearchError
+from nlb_search.storage.pictures import PictureStore
 
 _log = logging.getLogger(__name__)
 
@@ -35,14 +37,17 @@ class _Server(ThreadingMixIn, WSGIServer):
             super().handle_error(request, client_address)
 
 
-def make_server(database: RDBStorage, host: str, port: int, names: frozenset[str], writable: bool) -> WSGIServer:
+def make_server(
+    database: RDBStorage, artifacts: Path, host: str, port: int, names: frozenset[str], writable: bool
+) -> WSGIServer:
     """Create the dashboard's server, which listens at once.
 
-    ``names`` are the host names that are accepted in addition to numeric addresses. Unless ``writable``, requests that
-    change the database are rejected. Raises SearchError if the port cannot be opened.
+    ``artifacts`` is the folder of all studies' checkpoints and pictures. ``names`` are the host names that are accepted
+    in addition to numeric addresses. Unless ``writable``, requests that change the database are rejected. Raises
+    SearchError if the port cannot be opened.
     """
     try:
-        return _Server(host, port, Guarded(wsgi(database), names, writable))
+        return _Server(host, port, Guarded(wsgi(database, PictureStore(artifacts)), names, writable))
     except OSError as error:
         raise SearchError(f"cannot listen on {host}:{port} ({error.strerror}): choose another --port") from error
 

@@ -6,19 +6,12 @@ from rich.table import Table
 
 from nlb_search.search.sampling.ranges import settings_of_parameters
 from nlb_search.search.scoring.bootstrap import SHARE
+from nlb_search.search.scoring.metric_names import METRICS, metrics_as_text
 from nlb_search.search.scoring.negative_scores import negative_score_warning
 from nlb_search.search.scoring.ties import Ties
 from nlb_search.search.study.status import StudyStatus
 
-METRICS = {"fp_bps": "fp-bps", "vel_r2": "vel R2", "psth_r2": "psth R2", "tp_corr": "tp corr"}
-"""The benchmark's names of the metrics other than co-bps, by user attribute of the trial."""
-
 _RANGE = ("co_bps_low", "co_bps_high")
-
-
-def metrics_as_text(attrs: dict[str, Any]) -> list[tuple[str, str]]:
-    """A trial's metrics as pairs of the benchmark's name and text."""
-    return [(metric, f"{attrs[name]:.4f}") for name, metric in METRICS.items() if name in attrs]
 
 
 def report(status: StudyStatus, ties: Ties) -> Table:

@@ -1,7 +1,9 @@
 """Progress of a search: a live table on a terminal, or lines in a log file."""
 
 import logging
+import math
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Protocol, Self
 
@@ -13,6 +15,8 @@ from rich.text import Text
 
 from nlb_search.search.study.status import StudyStatus
 from nlb_search.storage.study_commands import StudyCommand
+
+_BLOCKS = "▁▂▃▄▅▆▇█"
 
 LINE_SECONDS = 10.0
 """Minimum time between two lines without a terminal. A line is written when a trial finishes."""
@@ -109,14 +113,31 @@ def headline(status: StudyStatus) -> str:
 
 def render(status: StudyStatus, pace: Pace) -> Group:
     """The live table, for Rich."""
-    left = pace.left(status)
     summary = Table.grid(padding=(0, 2))
-    summary.add_row(
-        ProgressBar(total=status.budget, completed=status.finished, width=30),
-        Text(f"{pace.elapsed()} so far, {f'about {left} left' if left else 'estimating time left'}"),
-    )
+    bar = ProgressBar(total=status.budget, completed=status.finished, width=30)
+    summary.add_row(bar, Text(f"{pace.elapsed()} so far, {_rest(status, pace)}"))
+    if len(set(status.best_scores)) > 1:
+        summary.add_row(Text(sparkline(status.best_scores)), Text("best co-bps after each complete trial"))
+    if status.failures:
+        summary.add_row(Text("last failure", style="red"), Text(status.failures[-1]))
     table = Table("worker", "trial", "epoch", "co-bps", box=None, header_style="bold")
     for at in status.workers:
         score = "" if at.co_bps is None else f"{at.co_bps:.4f}"
         table.add_row(str(at.worker or "none"), str(at.trial), f"{at.epoch} of {status.spec.epochs}", score)
-    return Group(Text(headline(status), style="bold"), summary, table)
+    return Group(Text(headline(status), style="bold"), summary, *([table] if status.workers else []))
+
+
+def _rest(status: StudyStatus, pace: Pace) -> str:
+    if status.is_finished:
+        return "finished"
+    left = pace.left(status)
+    return "estimating time left" if left is None else f"about {left} left"
+
+
+def sparkline(values: Sequence[float], width: int = 30) -> str:
+    """The course of some values in one line of blocks; of more than ``width`` values, some are left out evenly."""
+    step = max(1, math.ceil(len(values) / width))
+    shown = values[::-1][::step][::-1]  # the last value is always shown
+    low, high = min(shown), max(shown)
+    scale = (len(_BLOCKS) - 1) / (high - low) if high > low else 0
+    return "".join(_BLOCKS[round((value - low) * scale)] for value in shown)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import asdict, dataclass
+from itertools import accumulate
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
@@ -46,9 +47,9 @@ class StudyStatus:
     """Snapshot of a study.
 
     ``budget`` is the number of trials to finish. ``states`` is the number of trials by state, in lower case.
-    ``best_of_chains`` is the best complete trial of each chain, or None. ``expected_gain`` is the expected increase of
-    the best co-bps by as many trials again, or None if there are too few to say; ``is_flat`` says whether it is below
-    the specification's ``until_flat``.
+    ``best_of_chains`` is the best complete trial of each chain, or None. ``best_scores`` are the best co-bps so far
+    after each complete trial. ``expected_gain`` is the expected increase of the best co-bps by as many trials again, or
+    None if there are too few to say; ``is_flat`` says whether it is below the specification's ``until_flat``.
     """
 
     study: str
@@ -57,6 +58,7 @@ class StudyStatus:
     states: dict[str, int]
     best: BestTrial | None
     best_of_chains: dict[str, BestTrial | None]
+    best_scores: tuple[float, ...]
     expected_gain: float | None
     is_flat: bool
     workers: tuple[WorkerAt, ...]
@@ -128,6 +130,7 @@ def study_status(open_study: OpenStudy) -> StudyStatus:
             chain: best_of([trial for trial in trials if open_study.spec.architecture_of(trial.params) == chain])
             for chain in open_study.spec.architectures
         },
+        best_scores=tuple(accumulate((score_of(trial) for trial in trials if trial.state == TrialState.COMPLETE), max)),
         expected_gain=expected_gain_of(trials),
         is_flat=is_flat(trials, open_study.spec.until_flat),
         workers=tuple(_worker_at(trial, silent) for trial in running),

@@ -20,17 +20,21 @@ from nlb_search.models.scoring.bits_per_spike import Gains
 from nlb_search.models.tensors import Counts
 from nlb_search.models.training.state import Best, Progress, State, Training
 from nlb_search.models.training.trainer import Val
+from nlb_search.search.publishing.trial_pictures import attach_pictures
 from nlb_search.search.sampling.ranges import ARCHITECTURE
 from nlb_search.search.sampling.space import sample
 from nlb_search.search.scoring.bootstrap import range_of, resampled_co_bps
 from nlb_search.search.scoring.metrics import metrics_of
 from nlb_search.search.scoring.saved_networks import save_network
 from nlb_search.search.scoring.targets import Targets
-from nlb_search.search.study.specification import SearchSpec
+from nlb_search.search.study.specification import SearchSpec, versions_here
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.storage.checkpoints import Checkpoint, Checkpoints, load_checkpoint, save_checkpoint
 from nlb_search.storage.claims.claim import Claim
 from nlb_search.storage.errors import StorageError
+
+VERSION_KEY = "version"
+"""User attribute of the trial that stores the version of nlb-search that ran it."""
 
 CHECKPOINT_SECONDS = 15
 """Time between checkpoints. A checkpoint is written at the next evaluation, so a killed worker loses little more."""
@@ -87,7 +91,12 @@ def run_trial(claim: Claim, context: TrialContext) -> TrialRun:
     spec = context.spec.model_dump(mode="json", exclude={"versions", "definitions", "trials"})
     identity = {"settings": values, "seed": seed, "spec": spec}
     training, last = _restored(new_training, claim, context, identity) or (new_training(), None)
-    claim.annotate(architecture=architecture, n_parameters=training.network.n_parameters, device=_name(context.device))
+    claim.annotate(
+        architecture=architecture,
+        n_parameters=training.network.n_parameters,
+        device=_name(context.device),
+        **{VERSION_KEY: versions_here()["nlb-search"]},
+    )
     try:
         # The earlier worker may have died between saving and reporting. A score reported twice counts once.
         pruned = last is not None and claim.report(last.co_bps, last.epoch)
@@ -148,6 +157,9 @@ def _complete(training: Training, claim: Claim, context: TrialContext, values: d
     claim.annotate(best_epoch=best.progress.epoch, **forward)
     claim.annotate(**metrics_of(training.network, context.train, rates_BTN, context.targets))
     claim.annotate(**_range_attributes(gains))
+    # Before the trial is complete: Optuna attaches no artifacts to finished trials.
+    folder, bin_ms = context.checkpoints.folder, context.spec.bin_ms
+    attach_pictures(claim.trial, folder, claim.scores, context.val.heldout.spikes, _heldout(rates_BTN, context), bin_ms)
     claim.complete(best.progress.co_bps)
     context.checkpoints.forget_running(claim.number)
 
@@ -175,10 +187,15 @@ def _save_best(
     claim.check_held()
     training.network.load_state_dict(best.weights)
     rates_BTN = predict(training.network, context.val.heldin_BWI)
-    sizes = context.train.sizes
-    gains = context.val.heldout.gains(rates_BTN[:, : sizes.n_window, sizes.n_heldin :])
+    gains = context.val.heldout.gains(_heldout(rates_BTN, context))
     save_network(context.checkpoints.best(claim.number), best.weights, gains, facts)
     return rates_BTN, gains
+
+
+def _heldout(rates_BTN: Tensor, context: TrialContext) -> Tensor:
+    """The rates of the held-out neurons in the window."""
+    sizes = context.train.sizes
+    return rates_BTN[:, : sizes.n_window, sizes.n_heldin :]
 
 
 def _range_attributes(gains: Gains) -> dict[str, float]:

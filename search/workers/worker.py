@@ -1,14 +1,17 @@
 """A worker: runs trials, one or several at a time, until the budget is met."""
 
 import math
+import os
 import time
 
 from nlb_search.models.training.trainer import Val
+from nlb_search.search.publishing.study_note import StudyNote
 from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.scoring.saved_networks import remove_unused_checkpoints
 from nlb_search.search.scoring.targets import targets_of
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.specification import check_continuation
+from nlb_search.search.worker_protocol import LAUNCHER_VARIABLE
 from nlb_search.search.workers.devices import training_device
 from nlb_search.search.workers.memory import keep_freed_memory
 from nlb_search.search.workers.shutdown import Stop
@@ -52,7 +55,7 @@ def work(open_study: OpenStudy, stop: Stop, side_by_side: int | None = None) -> 
     with claims.heartbeat() as heartbeat:
         batch = TrialBatch(context, heartbeat)
         try:
-            _run_trials(batch, max_trials, claims, commands, stop)
+            _run_trials(batch, max_trials, claims, commands, stop, StudyNote(open_study))
         except DeletedStudyError:
             raise
         except StorageError as error:
@@ -60,7 +63,9 @@ def work(open_study: OpenStudy, stop: Stop, side_by_side: int | None = None) -> 
             raise
 
 
-def _run_trials(batch: TrialBatch, max_trials: int, claims: Claims, commands: StudyCommands, stop: Stop) -> None:
+def _run_trials(
+    batch: TrialBatch, max_trials: int, claims: Claims, commands: StudyCommands, stop: Stop, note: StudyNote
+) -> None:
     """Run trials, at most ``max_trials`` at once, until there is nothing left to do or the worker must exit."""
     next_claim_at = 0.0
     while True:
@@ -75,7 +80,10 @@ def _run_trials(batch: TrialBatch, max_trials: int, claims: Claims, commands: St
             # Other workers hold the last trials: do not ask for more at every evaluation.
             next_claim_at = time.monotonic() + IDLE_SECONDS
         if batch:
+            n_running = len(batch)
             batch.advance()
+            if len(batch) < n_running and LAUNCHER_VARIABLE not in os.environ:
+                note.update()
         elif stop.is_set() or command.ends or claims.is_finished():
             return
         else:

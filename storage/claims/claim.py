@@ -41,6 +41,11 @@ class Claim:
     def number(self) -> int:
         return self.trial.number
 
+    @property
+    def scores(self) -> dict[int, float]:
+        """The trial's reported scores by step. Complete without reading them: only the holder of a trial reports."""
+        return self.trial._cached_frozen_trial.intermediate_values
+
     def kept_alive(self, heartbeat: Heartbeat) -> AbstractContextManager[None]:
         """A context in which the trial has a regular heartbeat."""
         return heartbeat.of(self.trial._trial_id)
@@ -57,15 +62,13 @@ class Claim:
 
     def report(self, value: float, step: int) -> bool:
         """Report a score of the running trial. Returns whether the pruner stops it."""
-        # The cached values are complete: only the holder of a trial reports scores.
-        scores = self.trial._cached_frozen_trial.intermediate_values
 
         def send() -> bool:
             with self._held() as trial:
                 # An earlier worker of this trial may have reported this step already.
-                if step not in scores:
+                if step not in self.scores:
                     trial.report(value, step)
-            scores.setdefault(step, value)
+            self.scores.setdefault(step, value)
             with cached_trials(self.study):
                 return self.trial.should_prune()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 from chromium import needs_chromium, opened
-from command import search, start
+from command import run, start
 
 
 def _free_port() -> int:
@@ -19,13 +19,15 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture
-def page(recordings: Path, tmp_path: Path) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def page(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a dashboard with one finished study."""
-    options = ("--dataset", "mc_rtt", "--arch", "FF -> exp", "--trials", "3", "--epochs", "2")
-    search("lab-study", *options, data=recordings, cwd=tmp_path)
+    folder = tmp_path_factory.mktemp("dashboard")
+    options = ("--dataset", "mc_rtt", "--arch", "FF -> exp", "--trials", "3", "--epochs", "2", "--pruner", "none")
+    launched = run("launch", "lab-study", *options, "--workers", "1", "--data", recordings, cwd=folder)
+    assert launched.code == 0, launched.err
     port = _free_port()
-    dashboard = start("dashboard", "--port", str(port), cwd=tmp_path)
+    dashboard = start("dashboard", "--port", str(port), cwd=folder)
     address = f"http://127.0.0.1:{port}"
     for _ in range(100):
         try:
@@ -36,7 +38,7 @@ def page(recordings: Path, tmp_path: Path) -> Iterator[str]:
     yield address
     dashboard.send_signal(signal.SIGTERM)
     assert dashboard.wait(timeout=20) == 0, "it ends as well when a service manager ends it as by Ctrl-C"
-    assert "Traceback" not in (tmp_path / "log").read_text()
+    assert "Traceback" not in (folder / "log").read_text()
 
 
 @needs_chromium
@@ -45,6 +47,17 @@ def test_page_shows_study_and_trials(page: str, tmp_path: Path) -> None:
     trials = opened(f"{page}/dashboard/studies/1/trials", tmp_path)
     assert "Complete" in trials
     assert "best_epoch" in trials
+    assert "trial-00000-curve.svg" in trials
+    assert "trial-00000-rates.svg" in trials
+
+
+@needs_chromium
+def test_page_shows_note_and_figures(page: str, tmp_path: Path) -> None:
+    note = opened(f"{page}/dashboard/studies/1/note", tmp_path)
+    assert "nlb-search resume lab-study" in note
+    assert "FF -&gt; exp" in note
+    study = opened(f"{page}/dashboard/studies/1", tmp_path)
+    assert "lab-study: best score over time" in study
 
 
 def test_dashboard_listens_on_loopback_only(page: str) -> None:

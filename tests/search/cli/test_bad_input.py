@@ -91,6 +91,7 @@ def test_recording_of_another_dataset_is_refused(recordings: Path, tmp_path: Pat
         ("studies",),
         ("dashboard",),
         ("plot", "study", "--out", "figures"),
+        ("report", "study", "--out", "report.html"),
         ("rescore", "study"),
         ("export-best", "study", "--out", "x.h5"),
     ],

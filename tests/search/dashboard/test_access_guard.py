@@ -27,7 +27,7 @@ def url(tmp_path: Path) -> StorageUrl:
 @contextmanager
 def _serving(url: StorageUrl, writable: bool) -> Iterator[int]:
     database = open_for_editing(url) if writable else open_for_reading(url)
-    server = make_server(database, "127.0.0.1", 0, frozenset({"localhost", "lab.example"}), writable)
+    server = make_server(database, Path("artifacts"), "127.0.0.1", 0, frozenset({"localhost", "lab.example"}), writable)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     yield server.server_port

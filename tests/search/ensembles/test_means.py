@@ -68,7 +68,7 @@ def test_status_and_plot_with_several_chains(folder: Path) -> None:
     assert max(one["value"] for one in whole["best_of_chains"].values() if one) == best["value"]
     plotted = call("plot", "study", "--out", "figures", cwd=folder)
     assert plotted.code == 0, plotted.err
-    assert "RoBERTa" in (folder / "figures" / "settings.html").read_text()
+    assert "RoBERTa" in (folder / "figures" / "chains.html").read_text()
 
 
 def test_mean_averages_rates_of_best_trials(folder: Path, recordings: Path) -> None:

@@ -17,7 +17,18 @@ def _printed(epochs: int, best_epoch: int) -> str:
     states = {"running": 0, "complete": 1, "pruned": 0, "fail": 0, "waiting": 0}
     spec = spec_of(epochs=epochs)
     status = StudyStatus(
-        "study", spec, spec.trials, states, best, {spec.architectures[0]: best}, None, False, (), (), StudyCommand.WORK
+        "study",
+        spec,
+        spec.trials,
+        states,
+        best,
+        {spec.architectures[0]: best},
+        (),
+        None,
+        False,
+        (),
+        (),
+        StudyCommand.WORK,
     )
     console = Console(file=io.StringIO(), width=300)
     console.print(report(status, Ties(())))

@@ -10,7 +10,8 @@ import torch
 
 from nlb_search.models.scoring.bits_per_spike import Gains
 from nlb_search.models.training.state import Progress
-from nlb_search.search.figures.study_figures import history
+from nlb_search.search.charts.plotly_drawing import draw
+from nlb_search.search.figures.study_charts import history
 from nlb_search.search.scoring.saved_networks import save_network
 from nlb_search.search.scoring.ties import find_ties
 from nlb_search.search.study.open_study import Locations, OpenStudy
@@ -100,10 +101,10 @@ def test_trial_without_checkpoint_is_reported(search: Search) -> None:
 
 def test_history_figure_shows_intervals_metrics_and_ties(search: Search) -> None:
     best, equal, worse = search.add(search.gain_B), search.add_equal(), search.add(search.gain_B - 0.2)
-    traces = {trace.name: trace for trace in history(search.study).data}
+    traces = {trace.name: trace for trace in draw(history(search.study)).data}
     assert traces["best"].x == (best,)
     assert traces["tied with the best"].x == (equal,)
     assert traces["complete"].x == (worse,)
     assert traces["complete"].error_y.array == pytest.approx((0.03,))
     assert traces["complete"].error_y.arrayminus == pytest.approx((0.02,))
-    assert "vel R2 0.2500" in traces["complete"].text[0]
+    assert "vel R2 0.2500" in traces["complete"].hovertext[0]

@@ -70,7 +70,7 @@ def _assert_same(trial: FrozenTrial, other: FrozenTrial) -> None:
 
 
 def _files(study: OpenStudy) -> set[str]:
-    return {path.name for path in study.checkpoints.folder.iterdir()}
+    return {path.name for path in study.checkpoints.folder.iterdir() if path.is_file()}
 
 
 def test_side_by_side_study_has_same_trials_and_exact_budget(

@@ -1,0 +1,63 @@
+"""A chart as data. What is shown is decided once; three modules draw it in their formats."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+# Okabe and Ito's palette for colour-blind readers (https://jfly.uni-koeln.de/color).
+BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
+BLACK, GREY = "#24292f", "#b0b0b0"
+PALETTE = (BLUE, ORANGE, GREEN, PURPLE, VERMILLION, SKY)
+
+Kind = Literal["line", "step", "scatter", "bar", "barh", "events"]
+
+
+@dataclass(frozen=True)
+class Series:
+    """Points of one kind and colour. Only named series appear in the legend.
+
+    ``bar`` has its heights in ``y``, ``barh`` its lengths in ``x``; ``events`` are short vertical lines around ``y``.
+    ``low`` and ``high`` are the ends of each point's interval, ``text`` what a page shows under the pointer.
+    """
+
+    kind: Kind
+    x: Sequence[float]
+    y: Sequence[float]
+    name: str = ""
+    color: str = BLUE
+    width: float = 1.5
+    low: Sequence[float | None] = ()
+    high: Sequence[float | None] = ()
+    text: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One pair of axes. ``categories`` name the positions 0, 1, ... of the y axis."""
+
+    series: tuple[Series, ...]
+    title: str = ""
+    x_label: str = ""
+    y_label: str = ""
+    log_x: bool = False
+    categories: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A grid of panels, row by row. ``name`` is the name of its file; ``note`` qualifies what is shown."""
+
+    name: str
+    title: str
+    panels: tuple[tuple[Panel, ...], ...]
+    note: str = ""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return len(self.panels), len(self.panels[0])
+
+
+def single(name: str, title: str, panel: Panel, note: str = "") -> Chart:
+    """A chart with one panel."""
+    return Chart(name, title, ((panel,),), note)

@@ -1,0 +1,74 @@
+"""Draws a chart with Plotly, for pages and for optuna-dashboard."""
+
+from typing import Any
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from nlb_search.search.charts.chart import Chart, Panel, Series
+
+_LAYOUT = {
+    "template": "simple_white",
+    "font": {"size": 14},
+    "margin": {"l": 70, "r": 20, "t": 90, "b": 60},
+    "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+    "title": {"x": 0, "xref": "paper", "font": {"size": 17}, "y": 0.98, "yanchor": "top"},
+}
+_SINGLE_HEIGHT, _ROW_HEIGHT = 480, 170
+
+
+def draw(chart: Chart) -> go.Figure:
+    """The chart as a Plotly figure."""
+    rows, columns = chart.shape
+    titles = [panel.title for row in chart.panels for panel in row]
+    figure = make_subplots(rows, columns, subplot_titles=titles, vertical_spacing=0.12 / rows)
+    for row, in_row in enumerate(chart.panels, start=1):
+        for column, panel in enumerate(in_row, start=1):
+            for series in panel.series:
+                figure.add_trace(_trace(series), row=row, col=column)
+            figure.update_xaxes(_x_axis(panel), row=row, col=column)
+            figure.update_yaxes(_y_axis(panel), row=row, col=column)
+    note = f"<br><sup>{chart.note}</sup>" if chart.note else ""
+    height = _SINGLE_HEIGHT if rows == 1 else 150 + rows * _ROW_HEIGHT
+    return figure.update_layout(_LAYOUT).update_layout(title_text=chart.title + note, height=height)
+
+
+def _x_axis(panel: Panel) -> dict[str, Any]:
+    return {"title": panel.x_label, "type": "log" if panel.log_x else "linear"}
+
+
+def _y_axis(panel: Panel) -> dict[str, Any]:
+    names = {"tickvals": list(range(len(panel.categories))), "ticktext": panel.categories} if panel.categories else {}
+    return {"title": panel.y_label.replace("\n", "<br>"), **names}
+
+
+def _trace(series: Series) -> Any:
+    usual = {
+        "x": list(series.x),
+        "y": list(series.y),
+        "name": series.name,
+        "showlegend": bool(series.name),
+        "hovertext": list(series.text) or None,
+    }
+    if series.kind in ("bar", "barh"):
+        return go.Bar(usual, marker_color=series.color, orientation="h" if series.kind == "barh" else "v")
+    if series.kind == "events":
+        marker = {"symbol": "line-ns", "size": 9, "line": {"color": series.color, "width": series.width}}
+        return go.Scatter(usual, mode="markers", marker=marker)
+    if series.kind == "scatter":
+        return go.Scatter(usual, mode="markers", marker={"color": series.color, "size": 8}, error_y=_intervals(series))
+    if series.color == "none":
+        return go.Scatter(usual, mode="lines", opacity=0, hoverinfo="skip")
+    line = {"color": series.color, "width": series.width, "shape": "hv" if series.kind == "step" else "linear"}
+    return go.Scatter(usual, mode="lines", line=line)
+
+
+def _intervals(series: Series) -> dict[str, Any] | None:
+    if not series.low:
+        return None
+    ends = list(zip(series.low, series.y, series.high, strict=True))
+    return {
+        "array": [None if high is None else high - y for _, y, high in ends],
+        "arrayminus": [None if low is None else y - low for low, y, _ in ends],
+        "thickness": 1,
+    }

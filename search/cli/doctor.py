@@ -1,0 +1,44 @@
+"""The command doctor, which checks this machine and a study's locations."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nlb_search.search.cli import options
+from nlb_search.search.cli.terminal import FAILED
+
+if TYPE_CHECKING:
+    from nlb_search.search.doctor.check import Check
+
+
+def doctor(
+    study: Annotated[
+        str | None, typer.Argument(metavar="[STUDY]", help="Also check the recording and workers of this study.")
+    ] = None,
+    storage: options.Storage = options.STORAGE,
+    data: options.StudyData = None,
+    artifacts: options.Artifacts = None,
+) -> None:
+    """Check this machine, the storage, the recordings and the workers; say how to fix what fails."""
+    from nlb_search.search.doctor.check import results
+    from nlb_search.search.doctor.machine import check_gpus, check_python, check_torch
+    from nlb_search.search.doctor.places import check_data, check_recording, check_workers, place_checks
+    from nlb_search.search.study.open_study import open_named_study
+
+    locations = options.locations(storage, data, artifacts)
+    machine: dict[str, Callable[[], Check]] = {"Python": check_python, "torch": check_torch, "GPUs": check_gpus}
+    checks = machine | place_checks(locations)
+    if study is None:
+        checks["recordings"] = lambda: check_data(locations.data)
+    else:
+        checks["recording"] = lambda: check_recording(open_named_study(locations, study))
+        checks["workers"] = lambda: check_workers(open_named_study(locations, study))
+    failed = 0
+    for check in results(checks):
+        typer.echo(f"{'ok  ' if check.is_ok else 'FAIL'} {check.name:12} {check.found}")
+        if not check.is_ok:
+            typer.echo(f"{'':17} -> {check.advice}")
+            failed += 1
+    if failed:
+        raise typer.Exit(FAILED)

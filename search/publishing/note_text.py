@@ -1,0 +1,62 @@
+"""The note of a study, in Markdown: what it searches, what it has found, and how to continue."""
+
+from optuna.trial import FrozenTrial, TrialState
+
+from nlb_search.search.sampling.ranges import settings_of_parameters
+from nlb_search.search.scoring.bootstrap import SHARE
+from nlb_search.search.study.status import BestTrial, StudyStatus
+
+
+def note_text(status: StudyStatus, first: FrozenTrial) -> str:
+    """The note of a study with this status, whose trial 0 is ``first``."""
+    spec, states = status.spec, status.states
+    rows = {
+        "dataset": f"{spec.dataset}, {spec.bin_ms} ms bins",
+        "chains": "; ".join(f"`{chain}`" for chain in spec.architectures),
+        "search": f"{spec.space_name} space, {spec.sampler} sampler, {spec.pruner} pruner, seed {spec.seed}",
+        "trial": f"up to {spec.epochs} epochs in batches of {spec.batch_size} trials",
+        "budget": f"{status.budget} trials: {states['complete']} complete, {states['pruned']} pruned, "
+        f"{states['fail']} failed when this note was written",
+        "best so far": "no complete trial yet" if status.best is None else _best(status.best),
+        "trial 0": _first(first, status.best, "" if spec.sampler == "grid" else " with the default settings"),
+    }
+    table = "\n".join(f"| {name} | {text} |" for name, text in rows.items())
+    found = [] if status.best is None else [_settings(status.best)]
+    return "\n\n".join([f"# {status.study}", f"| | |\n|---|---|\n{table}", *found, _commands(status.study)])
+
+
+def _best(best: BestTrial) -> str:
+    low, high = best.attrs.get("co_bps_low"), best.attrs.get("co_bps_high")
+    known = low is not None and high is not None
+    interval = f", {SHARE}% bootstrap interval {low:.4f} to {high:.4f}" if known else ""
+    return f"**co-bps {best.value:.4f}** on val (trial {best.number}{interval})"
+
+
+def _first(first: FrozenTrial, best: BestTrial | None, settings: str) -> str:
+    if first.state != TrialState.COMPLETE:
+        return f"{first.state.name.lower()}{settings}"
+    if best is None or best.number == first.number:
+        return f"co-bps {first.value:.4f}{settings}: no other trial is better"
+    return f"co-bps {first.value:.4f}{settings}: the best trial is {best.value - (first.value or 0.0):.4f} better"
+
+
+def _settings(best: BestTrial) -> str:
+    settings = settings_of_parameters(best.params).items()
+    listed = ", ".join(
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in settings
+    )
+    return f"Settings of trial {best.number}: {listed or 'the only ones in the space'}."
+
+
+def _commands(study: str) -> str:
+    return f"""## Commands
+
+With the study's `--storage` and `--artifacts`, unless they are the defaults:
+
+```
+nlb-search status {study}
+nlb-search resume {study}
+nlb-search plot {study} --out figures
+nlb-search report {study} --out report.html
+nlb-search export-best {study} --out submission.h5
+```"""

@@ -1,0 +1,40 @@
+"""Keeps the note of a study up to date while it runs."""
+
+import logging
+
+from nlb_search.search.publishing.note_text import note_text
+from nlb_search.search.study.open_study import OpenStudy
+from nlb_search.search.study.status import StudyStatus, study_status
+from nlb_search.storage.database.locks import exclusive
+
+_log = logging.getLogger(__name__)
+
+
+class StudyNote:
+    """The study's note in optuna-dashboard, written by a launcher, or by a worker without one."""
+
+    def __init__(self, study: OpenStudy) -> None:
+        self._study = study
+        self._written: tuple[int | None, bool] | None = None
+
+    def update(self, status: StudyStatus | None = None) -> None:
+        """Write the note if the best trial has changed or the study is finished. Failures are logged and ignored.
+
+        The status is read if it is not given.
+        """
+        try:
+            self._update(status or study_status(self._study))
+        except Exception as error:
+            _log.warning("the study's note is not updated: %s: %s", type(error).__name__, error)
+
+    def _update(self, status: StudyStatus) -> None:
+        now = (None if status.best is None else status.best.number, status.is_finished)
+        if now == self._written:
+            return
+        from optuna_dashboard import save_note  # takes more than a second: not in workers of a launcher
+
+        first = self._study.study.get_trials(deepcopy=False)[0]
+        # optuna-dashboard stores a note in parts: those of two writers must not mix.
+        with exclusive(self._study.locations.url, f"note:{self._study.name}"):
+            save_note(self._study.study, note_text(status, first))
+        self._written = now

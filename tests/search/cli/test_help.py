@@ -1,0 +1,23 @@
+"""Every command's help ends with an example that the command line accepts."""
+
+import shlex
+
+import pytest
+import typer
+from command import call
+
+from nlb_search.search.cli.app import EXAMPLES, app
+
+
+@pytest.mark.parametrize("example", EXAMPLES.values())
+def test_help_ends_with_a_valid_example(example: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    _program, name, *arguments = shlex.split(example)
+    command = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
+    command.make_context(name, arguments)  # raises for an unknown option or a missing argument
+    shown = call(name, "--help", cwd=tmp_path_factory.getbasetemp())
+    assert " ".join(shown.out.split()).endswith(f"Example: {example}")
+
+
+def test_version_is_printed(tmp_path_factory: pytest.TempPathFactory) -> None:
+    shown = call("--version", cwd=tmp_path_factory.getbasetemp())
+    assert (shown.code, shown.out.split()[0]) == (0, "nlb-search")

