@@ -11,14 +11,14 @@ import optuna
 from optuna.artifacts import FileSystemArtifactStore, upload_artifact
 from optuna.artifacts.exceptions import ArtifactNotFound
 
-_PICTURES = "pictures"
+PICTURES = "pictures"
 _UPLOADS = "_uploads"
 """Folder of files that users upload in the dashboard. No study has this name: names start with a letter or digit."""
 
 
 def attach_picture(trial: optuna.Trial, folder: Path, name: str, svg: str) -> None:
     """Store an SVG picture in a study's ``folder`` and attach it to a running trial, under the file name ``name``."""
-    pictures = folder / _PICTURES
+    pictures = folder / PICTURES
     pictures.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary:
         file = Path(temporary) / name
@@ -37,7 +37,7 @@ class PictureStore:
         return self._store_of(artifact_id).open_reader(artifact_id)
 
     def write(self, artifact_id: str, content_body: BinaryIO) -> None:
-        uploads = self._artifacts / _UPLOADS / _PICTURES
+        uploads = self._artifacts / _UPLOADS / PICTURES
         uploads.mkdir(parents=True, exist_ok=True)
         FileSystemArtifactStore(uploads).write(artifact_id, content_body)
 
@@ -45,7 +45,7 @@ class PictureStore:
         self._store_of(artifact_id).remove(artifact_id)
 
     def _store_of(self, artifact_id: str) -> FileSystemArtifactStore:
-        for pictures in self._artifacts.glob(f"*/{_PICTURES}"):
+        for pictures in self._artifacts.glob(f"*/{PICTURES}"):
             if (pictures / artifact_id).is_file():
                 return FileSystemArtifactStore(pictures)
         raise ArtifactNotFound(f"there is no artifact {artifact_id} in {self._artifacts}")

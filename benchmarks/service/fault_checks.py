@@ -27,6 +27,7 @@ from nlb_search.search.workers.trial import settings_of
 from nlb_search.storage.claims.claim import FAILURE_KEY
 from nlb_search.storage.claims.trial_counts import FINISHED
 from nlb_search.storage.errors import StorageError
+from nlb_search.storage.pictures import PICTURES
 
 LOG = frozenset({"log"})
 """Files that belong in the folder of a search that writes its output to ``log``."""
@@ -145,7 +146,8 @@ def _curve_violations(study: OpenStudy, trials: list[FrozenTrial]) -> Iterator[s
 def _checkpoint_violations(study: OpenStudy, trials: list[FrozenTrial]) -> Iterator[str]:
     scored = [trial for trial in trials if trial.state in FINISHED and trial.intermediate_values]
     refits = {study.checkpoints.refit(trial.number, repeat).name for trial in scored for repeat in range(REFIT_SEEDS)}
-    found = {path.name for path in study.checkpoints.folder.iterdir()} - refits
+    others = {*refits, study.checkpoints.ties.name, PICTURES}
+    found = {path.name for path in study.checkpoints.folder.iterdir()} - others
     expected = {study.checkpoints.best(trial.number).name for trial in scored}
     if found != expected:
         yield f"missing checkpoints: {sorted(expected - found)}, unexpected: {sorted(found - expected)}"

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from nlb_search.search.charts.chart import Chart, Panel, Series
 
-_STYLE: dict[str, Any] = {
+_STYLE: Any = {
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.spines.top": False,

@@ -77,7 +77,12 @@ def reason_and_advice(error: BaseException) -> str:
 
 
 def failure_of(error: BaseException) -> StorageError | None:
-    """The error for the user, if ``error`` is the database's fault; None for a rejected value or another exception."""
+    """The error for the user, if ``error`` is the database's fault; None for a rejected value or another exception.
+
+    Also None for a StorageError, which says it already.
+    """
+    if isinstance(error, StorageError):
+        return None
     cause = _cause(error)
     if not isinstance(cause, DBAPIError) or isinstance(cause, DataError | IntegrityError):
         return None

@@ -109,11 +109,11 @@ def test_conflicting_files_are_reported_before_fetching(dandi: DandiServer, reco
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["mc_rt"], 1, "unknown dataset 'mc_rt': choose one of mc_maze, mc_rtt"),
-        (["mc_rtt", "mc_rt"], 1, "unknown dataset 'mc_rt'"),
+        (["mc_rt"], 2, "unknown dataset 'mc_rt': choose one of mc_maze, mc_rtt"),
+        (["mc_rtt", "mc_rt"], 2, "unknown dataset 'mc_rt'"),
         (["area2_bump"], 1, "has no DANDI:000127"),
         (["mc_rtt", "--dandi-url", "nowhere"], 1, "nowhere is not a valid URL"),
-        ([""], 1, "unknown dataset ''"),
+        ([""], 2, "unknown dataset ''"),
     ],
 )
 @pytest.mark.usefixtures("dandi")

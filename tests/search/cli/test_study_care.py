@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from command import call, search
 
+from nlb_search.search.export_options import REFIT_SEEDS
 from nlb_search.search.scoring.ties import find_ties
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
 from nlb_search.search.study.trial_scores import complete_trials, network_score
@@ -89,7 +90,7 @@ def test_networks_of_the_best_trials_and_their_ties_are_kept(folder: Path, recor
     kept = {*ranked[:2], *ties}
     gone = sorted(set(ranked) - kept)
     assert gone
-    assert len(study.checkpoints.networks(ranked[-1])) == 2
+    assert len(study.checkpoints.networks(ranked[-1])) == 1 + REFIT_SEEDS
     pruned = call("prune-checkpoints", "s", "--keep", "2", cwd=folder)
     assert pruned.code == 0, pruned.err
     assert f"removed the networks of {len(gone)} trials" in pruned.out

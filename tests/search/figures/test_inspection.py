@@ -217,7 +217,7 @@ def test_missing_parts_are_reported(tmp_path: Path) -> None:
 def test_invalid_input_is_refused_in_one_line(recordings: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for arguments, code, says in (
-        (("--dataset", "mc_maz"), 1, "unknown dataset 'mc_maz'"),
+        (("--dataset", "mc_maz"), 2, "unknown dataset 'mc_maz'"),
         (("--dataset", "mc_rtt", "--bin-size", "7"), 1, "bins of 7 ms: choose 5 or 20"),
         (("--dataset", "mc_rtt", "--out", "file/page"), 1, "cannot write the page to file/page: Not a directory"),
         ((), 2, "--dataset"),

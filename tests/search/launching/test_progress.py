@@ -15,7 +15,9 @@ def _status(complete: int) -> StudyStatus:
     states = {"running": 0, "complete": complete, "pruned": 1, "fail": 2, "waiting": 0}
     best, scores = BestTrial(0, 0.25, {}, {}), (0.1, 0.1, 0.2, 0.25)
     spec = spec_of(trials=5)
-    return StudyStatus("study", spec, 5, states, best, {}, scores, (), ("out of memory " * 20,), StudyCommand.WORK)
+    return StudyStatus(
+        "study", spec, 5, states, best, {}, scores, None, False, (), ("out of memory " * 20,), StudyCommand.WORK
+    )
 
 
 def _lines(status: StudyStatus) -> list[str]:
