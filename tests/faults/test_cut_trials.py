@@ -50,7 +50,7 @@ def test_trial_interrupted_between_saving_and_reporting_can_be_pruned_on_resume(
     [trial] = study.study.trials
     assert trial.state == TrialState.PRUNED
     assert trial.last_step == 2, "it was trained no further than where the pruner ends it"
-    assert list(study.checkpoints.folder.iterdir()) == []
+    assert list(study.checkpoints.folder.iterdir()) == [study.checkpoints.best(0)], "its network is kept"
 
 
 def test_trial_failing_after_saving_leaves_no_checkpoint(study: OpenStudy, monkeypatch: pytest.MonkeyPatch) -> None:
