@@ -88,7 +88,8 @@ def run_trial(claim: Claim, context: TrialContext) -> TrialRun:
     def new_training() -> Training:
         return Training(parse_chain(architecture), hyper, context.spec.plan, context.train, seed, context.device)
 
-    spec = context.spec.model_dump(mode="json", exclude={"versions", "definitions", "trials"})
+    # The content hash covers the settings of the recording, of which a later version may have more.
+    spec = context.spec.model_dump(mode="json", exclude={"versions", "definitions", "trials", "recording"})
     identity = {"settings": values, "seed": seed, "spec": spec}
     training, last = _restored(new_training, claim, context, identity) or (new_training(), None)
     claim.annotate(
