@@ -1,7 +1,7 @@
 """``make demo``: runs all steps from a synthetic recording to scored submissions, in the folder ``demo``.
 
 Writes an mc_rtt recording with 80 neurons and 500 trials as NWB files, searches it with two workers, exports the best
-trial for val and for test, and scores both. Prints the scores and the ceiling: the co-bps of a Bayes observer that
+trial for val and an ensemble for test, and scores both. Prints the scores and the ceiling: the co-bps of a Bayes observer that
 knows how the recording was generated but sees only the held-in spikes. Each run deletes the folder first.
 """
 
@@ -59,7 +59,7 @@ def main() -> None:
     states = json.loads(nlb_search("status", STUDY, "--json"))["states"]
     ceiling = read_ceiling(FOLDER / "nlb-data" / "mc_rtt" / "mc_rtt_truth.h5")
 
-    table = Table("", "val", "test", title="\nBest trial and ceiling")
+    table = Table("", "val", "test", title="\nBest trial (val), ensemble (test) and ceiling")
     table.add_row("co-bps", f"{val['co-bps']:.4f}", f"{test['co-bps']:.4f}")
     table.add_row("ceiling", f"{ceiling.co_bps_val:.4f}", f"{ceiling.co_bps_test:.4f}")
     fractions = (val["co-bps"] / ceiling.co_bps_val, test["co-bps"] / ceiling.co_bps_test)
