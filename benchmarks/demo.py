@@ -1,8 +1,8 @@
 """``make demo``: runs all steps from a synthetic recording to scored submissions, in the folder ``demo``.
 
 Writes an mc_rtt recording with 80 neurons and 500 trials as NWB files, searches it with two workers, exports the best
-trial for val and an ensemble for test, and scores both. Prints the scores and the ceiling: the co-bps of a Bayes observer that
-knows how the recording was generated but sees only the held-in spikes. Each run deletes the folder first.
+trial for val and an ensemble for test, and scores both. Prints the scores and the ceiling: the co-bps of a Bayes
+observer that knows how the recording was generated but sees only the held-in spikes. Each run deletes the folder first.
 """
 
 import json
