@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from nlb_search.models.errors import NotCausalError
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.tensors import Sizes
 
@@ -45,9 +46,9 @@ class Block(nn.Module, ABC):
     def forward(self, x_BTC: Tensor, bins_BT: Tensor) -> Tensor:
         """Return B x T x ``width``. ``bins_BT`` holds the index of each bin in the trial: training may read crops."""
 
-    def step(self, x_BC: Tensor, state: Any) -> tuple[Tensor, Any]:
+    def step(self, x_BC: Tensor, state: Any) -> tuple[Tensor, Any]:  # noqa: ARG002 - causal blocks override it
         """The output of one bin, B x ``width``, and the state for the next one. ``state`` is None in the first bin.
 
-        Equals ``forward`` without dropout. Raises NotImplementedError if the block is not causal.
+        Equals ``forward`` without dropout. Raises NotCausalError if the block is not causal.
         """
-        raise NotImplementedError(f"{self.name} reads later bins")
+        raise NotCausalError(f"{self.name} reads later bins")

@@ -47,15 +47,16 @@ def train_again(spec: SearchSpec, data: Path, job: RefitJob, interrupted: Callab
         this = replace(job, seed=(job.seed + attempt * _ATTEMPT_STRIDE) % 2**32)
         try:
             network = _trained(spec, this, counts, interrupted).averaged_network()
+            score = _finite_score(network, val)
         except DivergedError as error:
             if attempt == ATTEMPTS - 1 and best is None:
                 raise
             _log.warning("trial %d diverged when trained again (%s): trying another seed", job.number, error)
             continue
-        score = co_bps(predict(network, val.heldin_BWI.to(training_device())), val.to(training_device())).item()
         if best is None or score > best[0]:
             best = score, network
-        if score >= LEAST_SHARE_OF_SCORE * job.co_bps:
+        # A negative score is missed by the same distance as a positive one.
+        if score >= job.co_bps - (1 - LEAST_SHARE_OF_SCORE) * abs(job.co_bps):
             break
         _log.warning(
             "trial %d, trained again, has co-bps %.4f on val, where its own network has %.4f: trying another seed",
@@ -69,6 +70,15 @@ def train_again(spec: SearchSpec, data: Path, job: RefitJob, interrupted: Callab
     facts = {"identity": job.identity(spec), "sizes": asdict(counts.sizes), "co_bps": score}
     save_checkpoint(job.path, Checkpoint(weights, facts))
     job.running.unlink(missing_ok=True)
+    return score
+
+
+def _finite_score(network: Network, val: Counts) -> float:
+    """co-bps on val. Raises DivergedError if it is not finite."""
+    val = val.to(training_device())
+    score = co_bps(predict(network, val.heldin_BWI), val).item()
+    if not math.isfinite(score):
+        raise DivergedError(f"co-bps on val is {score}")
     return score
 
 
