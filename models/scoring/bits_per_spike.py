@@ -46,6 +46,11 @@ class Scored:
         self.spikes_B = self.spikes.sum(dim=(1, 2), dtype=torch.float64)
         self.null_B = self._log_likelihood(null, slice(None))
 
+    @property
+    def observed(self) -> Tensor:
+        """The spikes, with NaN where they are unknown."""
+        return self.spikes.masked_fill(self.unknown, torch.nan)
+
     def gain(self, rates: Tensor, trials: slice) -> Tensor:
         """Gain of ``rates`` over the null model for the selected trials, in nats per trial, float64.
 

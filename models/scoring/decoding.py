@@ -62,6 +62,23 @@ class Timing:
 def velocity_r2(train_rates: Iterable[Tensor], train: Velocity, val_rates_BWN: Tensor, val: Velocity) -> float:
     """R2 on val of velocity decoded from rates with ridge regressions fitted on train, averaged over decoders.
 
+    Arguments and errors are those of ``velocity_errors``.
+    """
+    return velocity_r2_of(velocity_errors(train_rates, train, val_rates_BWN, val), val)
+
+
+def velocity_r2_of(errors_MBWC: Tensor, val: Velocity) -> float:
+    """R2 on val, averaged over decoders, from their ``velocity_errors``."""
+    scores = []
+    for errors_BWC, trials_B in zip(errors_MBWC, val.decoders_BM.T, strict=True):
+        known_BW = _known(val.velocity_BWC, trials_B)
+        scores.append(_r2(errors_BWC[known_BW].square().sum(dim=0), _spread(val.velocity_BWC[known_BW])))
+    return torch.stack(scores).mean().item()
+
+
+def velocity_errors(train_rates: Iterable[Tensor], train: Velocity, val_rates_BWN: Tensor, val: Velocity) -> Tensor:
+    """True minus decoded velocity of each decoder on val, M x B x W x C, NaN in bins that the decoder does not score.
+
     ``train_rates`` yields the rates of train in trial order, B x W x N for a part of the trials at a time, so that they
     need not all be in memory. Raises ValueError if rates and velocity differ in the number of trials.
     """
@@ -70,40 +87,42 @@ def velocity_r2(train_rates: Iterable[Tensor], train: Velocity, val_rates_BWN: T
     origin_Q = _columns(val_rates_BWN.mean(dim=(0, 1)), train.velocity_BWC.nanmean(dim=(0, 1)))
     origin_Q[-1] = 0
     products_MFQQ = _products(train_rates, train.velocity_BWC, folds_MBW, origin_Q)
-    scores = []
+    errors_MBWC = []
     for products_FQQ, fold_BW, trials_B in zip(products_MFQQ, folds_MBW, val.decoders_BM.T, strict=True):
         spread_FC = torch.stack([_spread(train.velocity_BWC[fold_BW == fold]) for fold in range(FOLDS)])
         errors_QC = _best_ridge(products_FQQ, spread_FC)
-        known_BW = _known(val.velocity_BWC, trials_B)
         runs = _runs([val_rates_BWN], val.velocity_BWC, origin_Q)
-        errors_SC = torch.cat([(columns_BWQ @ errors_QC)[known_BW[trials]] for trials, columns_BWQ in runs])
-        scores.append(_r2(errors_SC.square().sum(dim=0), _spread(val.velocity_BWC[known_BW])))
-    return torch.stack(scores).mean().item()
+        errors_BWC = torch.cat([columns_BWQ @ errors_QC for _, columns_BWQ in runs])
+        unknown_BW = ~_known(val.velocity_BWC, trials_B)
+        errors_MBWC.append(errors_BWC.masked_fill(unknown_BW[..., None], torch.nan))
+    return torch.stack(errors_MBWC)
 
 
 def psth_r2(rates_BWN: Tensor, averages: Averages) -> float:
     """R2 of the trial averages of rates, over all conditions with a trial, averaged over neurons."""
-    known_KW = ~torch.isnan(averages.psth_KWN[..., 0])
-    truth, predicted = [], []
-    for psth_WN, known_W, trials in zip(averages.psth_KWN, known_KW, averages.trials, strict=True):
+    has_trials_K = torch.tensor([len(trials) > 0 for trials in averages.trials], device=rates_BWN.device)
+    known_KW = ~torch.isnan(averages.psth_KWN[..., 0]) & has_trials_K[:, None]
+    truth_SN = averages.psth_KWN[known_KW].double()
+    predicted_SN = condition_averages(rates_BWN, averages)[known_KW]
+    return _r2((truth_SN - predicted_SN).square().sum(dim=0), _spread(truth_SN)).item()
+
+
+def condition_averages(rates_BWN: Tensor, averages: Averages) -> Tensor:
+    """Rates averaged over the trials of each condition, K x W x N in float64; NaN for conditions without trials, and in
+    bins that one of the trials does not have.
+    """
+    means_KWN = rates_BWN.new_full((len(averages.trials), *rates_BWN.shape[1:]), torch.nan, dtype=torch.float64)
+    for mean_WN, trials in zip(means_KWN, averages.trials, strict=True):
         if len(trials):
-            mean_WN = _aligned(rates_BWN[trials].double(), averages.jitter_B[trials]).mean(dim=0)
-            truth.append(psth_WN[known_W].double())
-            predicted.append(mean_WN[known_W])
-    truth_SN = torch.cat(truth)
-    return _r2((truth_SN - torch.cat(predicted)).square().sum(dim=0), _spread(truth_SN)).item()
+            mean_WN.copy_(_aligned(rates_BWN[trials].double(), averages.jitter_B[trials]).mean(dim=0))
+    return means_KWN
 
 
 def tp_correlation(rates_BWN: Tensor, timing: Timing) -> float:
     """Pearson's r between the speed of the rates from set to go and the produced interval tp, averaged over
     conditions.
     """
-    speed_B = torch.stack(
-        [
-            torch.diff(rates_WN[inside_W].double(), dim=0).norm(dim=1).mean()
-            for rates_WN, inside_W in zip(rates_BWN, timing.inside_BW, strict=True)
-        ]
-    )
+    speed_B = rate_speeds(rates_BWN, timing)
     known_B = ~torch.isnan(timing.condition_BC).any(dim=1)
     conditions, condition_B = torch.unique(timing.condition_BC[known_B], dim=0, return_inverse=True)
     speeds, intervals = speed_B[known_B], timing.interval_B[known_B].double()
@@ -112,6 +131,16 @@ def tp_correlation(rates_BWN: Tensor, timing: Timing) -> float:
         for k in range(len(conditions))
     ]
     return torch.tensor(correlations, dtype=torch.float64).mean().item()
+
+
+def rate_speeds(rates_BWN: Tensor, timing: Timing) -> Tensor:
+    """Mean speed of each trial's rates from set to go, in spikes per bin from one bin to the next."""
+    return torch.stack(
+        [
+            torch.diff(rates_WN[inside_W].double(), dim=0).norm(dim=1).mean()
+            for rates_WN, inside_W in zip(rates_BWN, timing.inside_BW, strict=True)
+        ]
+    )
 
 
 def _known(velocity_BWC: Tensor, trials_B: Tensor) -> Tensor:

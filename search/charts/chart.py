@@ -9,7 +9,7 @@ BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY = "#0072B2", "#E69F00", "#009E73", 
 BLACK, GREY = "#24292f", "#b0b0b0"
 PALETTE = (BLUE, ORANGE, GREEN, PURPLE, VERMILLION, SKY)
 
-Kind = Literal["line", "step", "scatter", "bar", "barh", "events"]
+Kind = Literal["line", "step", "scatter", "bar", "barh", "events", "text"]
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,8 @@ class Series:
     """Points of one kind and colour. Only named series appear in the legend.
 
     ``bar`` has its heights in ``y``, ``barh`` its lengths in ``x``; ``events`` are short vertical lines around ``y``.
-    ``low`` and ``high`` are the ends of each point's interval, ``text`` what a page shows under the pointer.
+    NaN in ``y`` interrupts a line. ``low`` and ``high`` are the ends of each point's interval, ``text`` what a page shows
+    under the pointer; of the kind ``text`` it is what is written at each point.
     """
 
     kind: Kind
@@ -56,6 +57,11 @@ class Chart:
     def shape(self) -> tuple[int, int]:
         """Rows and columns."""
         return len(self.panels), len(self.panels[0])
+
+    @property
+    def most_categories(self) -> int:
+        """The largest number of named positions of a panel, which need height."""
+        return max(len(panel.categories) for row in self.panels for panel in row)
 
 
 def single(name: str, title: str, panel: Panel, note: str = "") -> Chart:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from nlb_search.search.charts.chart import Chart, Panel, Series
 
@@ -19,15 +20,15 @@ _STYLE: Any = {
     "svg.hashsalt": "nlb-search",  # the same chart gives the same file
 }
 _DPI = 300
-_INCHES, _SINGLE_INCHES, _ROW_INCHES = 6.0, 3.4, 1.1
+_INCHES, _SINGLE_INCHES, _ROW_INCHES, _NAMED_INCHES = 6.0, 3.4, 1.1, 0.2
 
 
 def draw(chart: Chart, file_format: Literal["png", "svg"]) -> bytes:
     """The chart as an image, 6 inches wide: that of a page's text."""
     rows, columns = chart.shape
     with rc_context(_STYLE):
-        bars = max(len(panel.categories) for row in chart.panels for panel in row)
-        height = max(_SINGLE_INCHES, 0.8 + 0.18 * bars) if rows == 1 else 0.9 + _ROW_INCHES * rows
+        named = 0.8 + _NAMED_INCHES * chart.most_categories
+        height = max(_SINGLE_INCHES, named) if rows == 1 else 0.9 + _ROW_INCHES * rows
         figure = Figure(figsize=(_INCHES, height), layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.subplots(rows, columns, squeeze=False)
@@ -48,6 +49,9 @@ def _draw_panel(axes: Any, panel: Panel) -> None:
     axes.set(title=panel.title, xlabel=panel.x_label, ylabel=panel.y_label)
     if panel.log_x:
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
     if panel.categories:
         axes.set_yticks(range(len(panel.categories)), panel.categories)
 
@@ -64,7 +68,10 @@ def _draw_series(axes: Any, series: Series) -> None:
         case "barh":
             axes.barh(series.y, series.x, color=series.color, label=label)
         case "events":
-            axes.scatter(series.x, series.y, marker="|", s=16, color=series.color, linewidths=0.8, label=label)
+            axes.scatter(series.x, series.y, marker="|", s=16, color=series.color, linewidths=0.8, label=label, zorder=3)
+        case "text":
+            for x, y, text in zip(series.x, series.y, series.text, strict=True):
+                axes.text(x, y, text, color=series.color, fontsize=6, ha="center", va="center")
         case "scatter":
             axes.scatter(series.x, series.y, color=series.color, s=14, label=label, zorder=3)
             for x, low, high in zip(series.x, series.low, series.high, strict=True):

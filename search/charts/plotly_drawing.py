@@ -14,7 +14,7 @@ _LAYOUT = {
     "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
     "title": {"x": 0, "xref": "paper", "font": {"size": 17}, "y": 0.98, "yanchor": "top"},
 }
-_SINGLE_HEIGHT, _ROW_HEIGHT = 480, 170
+_SINGLE_HEIGHT, _ROW_HEIGHT, _NAMED_HEIGHT = 480, 170, 28
 
 
 def draw(chart: Chart) -> go.Figure:
@@ -29,12 +29,18 @@ def draw(chart: Chart) -> go.Figure:
             figure.update_xaxes(_x_axis(panel), row=row, col=column)
             figure.update_yaxes(_y_axis(panel), row=row, col=column)
     note = f"<br><sup>{chart.note}</sup>" if chart.note else ""
-    height = _SINGLE_HEIGHT if rows == 1 else 150 + rows * _ROW_HEIGHT
-    return figure.update_layout(_LAYOUT).update_layout(title_text=chart.title + note, height=height)
+    return figure.update_layout(_LAYOUT).update_layout(title_text=chart.title + note, height=height_of(chart))
+
+
+def height_of(chart: Chart) -> int:
+    """The height of the figure in pixels."""
+    rows, _ = chart.shape
+    return max(_SINGLE_HEIGHT, 150 + _NAMED_HEIGHT * chart.most_categories) if rows == 1 else 150 + rows * _ROW_HEIGHT
 
 
 def _x_axis(panel: Panel) -> dict[str, Any]:
-    return {"title": panel.x_label, "type": "log" if panel.log_x else "linear"}
+    scale = {"type": "log", "dtick": "D2", "tickformat": "~s"} if panel.log_x else {"type": "linear"}
+    return {"title": panel.x_label, **scale}
 
 
 def _y_axis(panel: Panel) -> dict[str, Any]:
@@ -55,6 +61,9 @@ def _trace(series: Series) -> Any:
     if series.kind == "events":
         marker = {"symbol": "line-ns", "size": 9, "line": {"color": series.color, "width": series.width}}
         return go.Scatter(usual, mode="markers", marker=marker)
+    if series.kind == "text":
+        font = {"color": series.color, "size": 10}
+        return go.Scatter(usual | {"hovertext": None}, mode="text", text=list(series.text), textfont=font)
     if series.kind == "scatter":
         return go.Scatter(usual, mode="markers", marker={"color": series.color, "size": 8}, error_y=_intervals(series))
     if series.color == "none":

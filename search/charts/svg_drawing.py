@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 
 from nlb_search.search.charts.chart import BLACK, Chart, Panel, Series
 
@@ -27,12 +28,15 @@ class _Box:
 
 
 def draw(chart: Chart) -> str:
-    """The chart as an SVG image on white, 720 pixels wide. Bars and logarithmic axes are not supported."""
+    """The chart as an SVG image on white, 720 pixels wide.
+
+    Horizontal bars, written text, categories and logarithmic axes are not supported.
+    """
     rows, columns = chart.shape
     height = _SINGLE_HEIGHT if rows == columns == 1 else _GRID_HEIGHT
     width = (_WIDTH - _LEFT - _RIGHT - (columns - 1) * _GAP) / columns
     total = _HEAD + rows * height + _BOTTOM
-    body = [_text(12, 22, chart.title, size=15), *_legend(chart)]
+    body = [_text(12, 22, chart.title, size=15), *_legend(chart), _text(_WIDTH - 12, 44, chart.note, "end")]
     for row, panels in enumerate(chart.panels):
         for column, panel in enumerate(panels):
             left, top = _LEFT + column * (width + _GAP), _HEAD + row * height
@@ -72,7 +76,18 @@ def _panel(panel: Panel, box: _Box, has_labels: bool) -> Iterator[str]:
         x = 16 + 15 * number
         yield _text(x, middle, line, "middle", f'transform="rotate(-90 {x} {middle:.1f})"')
     for series in panel.series:
-        yield _marks(series, [at(x, y) for x, y in zip(series.x, series.y, strict=True) if math.isfinite(y)])
+        points = [at(x, y) for x, y in zip(series.x, series.y, strict=True) if math.isfinite(y)]
+        yield _bars(series, points, at(0.0, 0.0)[1]) if series.kind == "bar" else _marks(series, points)
+
+
+def _bars(series: Series, points: list[tuple[float, float]], zero: float) -> str:
+    """Bars of equal width from the height ``zero``."""
+    width = 0.8 * min((abs(b[0] - a[0]) for a, b in pairwise(points)), default=40.0)
+    return "".join(
+        f'<rect x="{x - width / 2:.1f}" y="{min(y, zero):.1f}" width="{width:.1f}" height="{abs(y - zero):.1f}" '
+        f'fill="{series.color}"/>'
+        for x, y in points
+    )
 
 
 def _marks(series: Series, points: list[tuple[float, float]]) -> str:
@@ -96,6 +111,8 @@ def _legend(chart: Chart) -> Iterator[str]:
 def _range(panel: Panel, axis: str) -> tuple[float, float]:
     """The values that an axis covers: a little more than the data."""
     values = [value for series in panel.series for value in getattr(series, axis) if math.isfinite(value)] or [0.0]
+    if any(series.kind == "bar" for series in panel.series):
+        values += [0.0] if axis == "y" else [min(values) - 0.5, max(values) + 0.5]
     low, high = min(values), max(values)
     spare = 0.06 * (high - low) or 0.5
     return (low - spare if axis == "y" else low, high + spare if axis == "y" or high == low else high)

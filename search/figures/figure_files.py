@@ -11,8 +11,9 @@ from nlb_search.search.charts import matplotlib_drawing, plotly_drawing
 from nlb_search.search.charts.chart import Chart
 from nlb_search.search.errors import SearchError, UsageError
 from nlb_search.search.figures.network_charts import network_charts
+from nlb_search.search.figures.parallel_coordinates import parallel_coordinates
 from nlb_search.search.figures.study_charts import curves, history, importances
-from nlb_search.search.publishing.study_charts import best_over_time, chains_compared
+from nlb_search.search.publishing.study_figures import running_charts
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.storage.atomic_files import whole_file
 from nlb_search.storage.errors import StorageError
@@ -45,7 +46,7 @@ def all_charts(study: OpenStudy) -> list[Chart]:
     """
     if not any(trial.state.is_finished() for trial in study.study.get_trials(deepcopy=False)):
         raise SearchError(f"the study '{study.name}' has no finished trial yet: there is nothing to plot")
-    charts = [history(study), best_over_time(study), curves(study), chains_compared(study), *importances(study)]
+    charts = [history(study), curves(study), *running_charts(study), *importances(study), *parallel_coordinates(study)]
     try:
         return charts + network_charts(study, study.recording())
     except (SearchError, StorageError, DataError) as error:
@@ -81,7 +82,7 @@ def _write_index(study: OpenStudy, charts: list[Chart], out: Path) -> list[Path]
     sections = "".join(
         f"<h2><a href='{chart.name}.html'>{html.escape(chart.title)}</a></h2>"
         f"<iframe src='{chart.name}.html' loading='lazy' title='{html.escape(chart.title, quote=True)}' "
-        f"style='height: {520 if chart.shape[0] == 1 else 170 + 170 * chart.shape[0]}px'></iframe>"
+        f"style='height: {plotly_drawing.height_of(chart) + 40}px'></iframe>"
         for chart in charts
     )
     page = (

@@ -6,8 +6,7 @@ from nlb_search.search.errors import SearchError
 from nlb_search.search.launching.progress import ProgressDisplay
 from nlb_search.search.launching.slots import Slot
 from nlb_search.search.launching.worker_process import SHUTDOWN_SECONDS, WorkerProcess
-from nlb_search.search.publishing.study_figures import StudyFigures
-from nlb_search.search.publishing.study_note import StudyNote
+from nlb_search.search.publishing.publisher import Publisher
 from nlb_search.search.scoring.saved_networks import remove_unused_checkpoints
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.status import StudyStatus, study_status
@@ -30,15 +29,14 @@ def run_workers(
     workers = [WorkerProcess(slot, open_study.name, open_study.locations) for slot in slots]
     deadline = time.monotonic() + hours * 3600 if hours is not None else float("inf")
     retry = DatabaseRetry(stop)
-    note, figures = StudyNote(open_study), StudyFigures(open_study)
+    publisher = Publisher(open_study)
     try:
         while not (stop.is_set() or time.monotonic() >= deadline or all(worker.is_over for worker in workers)):
             for worker in workers:
                 worker.update()
             status = _read_status(open_study, retry)
             display.update(status)
-            note.update(status)
-            figures.update(status)
+            publisher.update(status)
             if status.is_finished and not any(worker.is_running for worker in workers):
                 break  # do not restart workers: there is nothing left to do
             stop.wait(POLL_SECONDS)
@@ -47,8 +45,7 @@ def run_workers(
     retry.call(lambda: remove_unused_checkpoints(open_study))
     status = _read_status(open_study, retry)
     display.update(status)
-    note.update(status)
-    figures.update(status, is_last=True)
+    publisher.update(status, is_last=True)
     reasons = [worker.failure for worker in workers if worker.failure is not None]
     if not status.is_finished and len(reasons) == len(workers):
         raise SearchError(f"all workers failed: {reasons[-1]}")

@@ -1,11 +1,11 @@
-"""Charts of a study that are kept up to date while it runs: its best score over time, and its chains compared."""
+"""Charts of a study's scores: its best score over time, and its chains compared."""
 
 from collections.abc import Sequence
 from itertools import accumulate
 
 from optuna.trial import FrozenTrial, TrialState
 
-from nlb_search.search.charts.chart import BLUE, GREY, PALETTE, VERMILLION, Chart, Panel, Series, single
+from nlb_search.search.charts.chart import BLACK, BLUE, GREY, PALETTE, VERMILLION, Chart, Panel, Series, single
 from nlb_search.search.sampling.ranges import settings_of_parameters
 from nlb_search.search.scoring.metric_names import metrics_as_text
 from nlb_search.search.study.open_study import OpenStudy
@@ -40,24 +40,31 @@ def best_over_time(study: OpenStudy) -> Chart:
 
 
 def chains_compared(study: OpenStudy) -> Chart:
-    """co-bps of every complete trial against its number of parameters, by chain, with confidence intervals."""
+    """co-bps of every complete trial against its number of parameters, by chain, with confidence intervals.
+
+    The line is the Pareto front: the best co-bps with at most so many parameters.
+    """
     complete = [
         trial
         for trial in finished_trials(study)
         if trial.state == TrialState.COMPLETE and "n_parameters" in trial.user_attrs
     ]
-    series = tuple(
+    complete.sort(key=lambda trial: trial.user_attrs["n_parameters"])
+    sizes = [trial.user_attrs["n_parameters"] for trial in complete]
+    front = list(accumulate((trial.value or 0.0 for trial in complete), max))
+    points = [
         scatter(
             [
-                (trial.user_attrs["n_parameters"], trial)
-                for trial in complete
+                (size, trial)
+                for size, trial in zip(sizes, complete, strict=True)
                 if study.spec.architecture_of(trial.params) == chain
             ],
             chain,
             PALETTE[number % len(PALETTE)],
         )
         for number, chain in enumerate(study.spec.architectures)
-    )
+    ]
+    series = (*(one for one in points if one.x), Series("step", sizes, front, "Pareto front", BLACK, 1))
     panel = Panel(series, "", "number of parameters", CO_BPS, log_x=True)
     return single("chains", f"{study.name}: chains, complete trials", panel)
 

@@ -2,20 +2,46 @@
 
 import logging
 import time
+from collections.abc import Iterator
 
-from nlb_search.search.publishing.study_charts import best_over_time, chains_compared
+from nlb_search.search.charts.chart import Chart
+from nlb_search.search.errors import SearchError
+from nlb_search.search.publishing.search_charts import pruning_depth, val_overestimates, workers_over_time
+from nlb_search.search.publishing.study_charts import best_over_time, chains_compared, finished_trials
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.status import StudyStatus
 from nlb_search.storage.database.locks import exclusive
+from nlb_search.storage.errors import StorageError
 
 INTERVAL_SECONDS = 60.0
 """Minimum time between two updates while trials run: the storage keeps a figure in many rows."""
 
+MAX_SHARE = 0.01
+"""Maximum share of a process's time that is spent on drawing."""
+
+_DRAWN_KEY = "nlb-search:figures"
+"""System attribute of the study with the number of finished trials and the time of the last update by any process."""
+
 _log = logging.getLogger(__name__)
 
 
+def running_charts(study: OpenStudy) -> Iterator[Chart]:
+    """The charts that are kept up to date while a study runs."""
+    yield best_over_time(study)
+    yield chains_compared(study)
+    yield pruning_depth(study, finished_trials(study))
+    yield workers_over_time(study)
+    try:
+        bias = val_overestimates(study)
+    except (SearchError, StorageError) as error:
+        _log.warning("without the figure of the selection bias: %s", error)
+        return
+    if bias is not None:
+        yield bias
+
+
 class StudyFigures:
-    """The figures that optuna-dashboard shows below its own. A launcher writes them, at the end in any case."""
+    """The figures that optuna-dashboard shows below its own. Several processes may keep those of one study."""
 
     def __init__(self, study: OpenStudy) -> None:
         self._study = study
@@ -23,22 +49,38 @@ class StudyFigures:
         self._next_at = 0.0
 
     def update(self, status: StudyStatus, is_last: bool = False) -> None:
-        """Draw the figures again if trials have finished. Failures are logged and ignored."""
-        if status.finished == self._drawn or (time.monotonic() < self._next_at and not is_last):
+        """Draw the figures again if trials have finished, in any case if ``is_last``.
+
+        Failures are logged and ignored.
+        """
+        started = time.monotonic()
+        if status.finished == self._drawn or (started < self._next_at and not is_last):
             return
-        self._drawn, self._next_at = status.finished, time.monotonic() + INTERVAL_SECONDS
         try:
-            self._save()
+            if self._is_due(status.finished, is_last):
+                self._draw()
         except Exception as error:
             _log.warning("the dashboard's figures are not updated: %s: %s", type(error).__name__, error)
+        seconds = time.monotonic() - started
+        self._drawn, self._next_at = status.finished, started + max(INTERVAL_SECONDS, seconds / MAX_SHARE)
 
-    def _save(self) -> None:
+    def _is_due(self, finished: int, is_last: bool) -> bool:
+        """Whether no other process has drawn these trials, or has drawn a short time ago; if due, tells the others."""
+        storage, study_id = self._study.study._storage, self._study.study._study_id
+        last = storage.get_study_system_attrs(study_id).get(_DRAWN_KEY, {"finished": 0, "at": 0.0})
+        is_recent = 0 <= time.time() - last["at"] < INTERVAL_SECONDS
+        if finished == last["finished"] or (is_recent and not is_last):
+            return False
+        storage.set_study_system_attr(study_id, _DRAWN_KEY, {"finished": finished, "at": time.time()})
+        return True
+
+    def _draw(self) -> None:
         from optuna_dashboard import save_plotly_graph_object
 
         from nlb_search.search.charts.plotly_drawing import draw  # imports plotly: only when there is something to draw
 
-        for chart in (best_over_time(self._study), chains_compared(self._study)):
+        for chart in running_charts(self._study):
             figure = draw(chart)
-            # optuna-dashboard stores a figure in parts: those of two launchers must not mix.
+            # optuna-dashboard stores a figure in parts: those of two processes must not mix.
             with exclusive(self._study.locations.url, f"note:{self._study.name}"):
                 save_plotly_graph_object(self._study.study, figure, graph_object_id=chart.name)

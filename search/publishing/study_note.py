@@ -4,26 +4,23 @@ import logging
 
 from nlb_search.search.publishing.note_text import note_text
 from nlb_search.search.study.open_study import OpenStudy
-from nlb_search.search.study.status import StudyStatus, study_status
+from nlb_search.search.study.status import StudyStatus
 from nlb_search.storage.database.locks import exclusive
 
 _log = logging.getLogger(__name__)
 
 
 class StudyNote:
-    """The study's note in optuna-dashboard, written by a launcher, or by a worker without one."""
+    """The study's note in optuna-dashboard."""
 
     def __init__(self, study: OpenStudy) -> None:
         self._study = study
         self._written: tuple[int | None, bool] | None = None
 
-    def update(self, status: StudyStatus | None = None) -> None:
-        """Write the note if the best trial has changed or the study is finished. Failures are logged and ignored.
-
-        The status is read if it is not given.
-        """
+    def update(self, status: StudyStatus) -> None:
+        """Write the note if the best trial has changed or the study is finished. Failures are logged and ignored."""
         try:
-            self._update(status or study_status(self._study))
+            self._update(status)
         except Exception as error:
             _log.warning("the study's note is not updated: %s: %s", type(error).__name__, error)
 

@@ -39,14 +39,14 @@ def _computable(
 ) -> Iterator[tuple[str, Callable[[], float]]]:
     velocities, averages, timing = targets.velocities, targets.averages, targets.timing
     if velocities is not None:
-        yield "vel_r2", lambda: velocity_r2(_window_rates(network, train), velocities[0], val_BWN, velocities[1])
+        yield "vel_r2", lambda: velocity_r2(window_rates(network, train), velocities[0], val_BWN, velocities[1])
     if averages is not None:
         yield "psth_r2", lambda: psth_r2(val_BWN, averages)
     if timing is not None:
         yield "tp_corr", lambda: tp_correlation(val_BWN, timing)
 
 
-def _window_rates(network: Network, counts: Counts) -> Iterator[torch.Tensor]:
+def window_rates(network: Network, counts: Counts) -> Iterator[torch.Tensor]:
     """Rates of all neurons in the window, a batch of trials at a time to save memory."""
     for heldin_BWI in torch.split(counts.heldin_BWI, trials_at_once(counts.counts_BTN.device)):
         yield predict(network, heldin_BWI)[:, : counts.sizes.n_window]

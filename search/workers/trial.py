@@ -20,11 +20,12 @@ from nlb_search.models.scoring.bits_per_spike import Gains
 from nlb_search.models.tensors import Counts
 from nlb_search.models.training.state import Best, Progress, State, Training
 from nlb_search.models.training.trainer import Val
+from nlb_search.search.publishing.predictions import Predictions
 from nlb_search.search.publishing.trial_pictures import attach_pictures
 from nlb_search.search.sampling.ranges import ARCHITECTURE
 from nlb_search.search.sampling.space import sample
 from nlb_search.search.scoring.bootstrap import range_of, resampled_co_bps
-from nlb_search.search.scoring.metrics import metrics_of
+from nlb_search.search.scoring.metrics import metrics_of, window_rates
 from nlb_search.search.scoring.saved_networks import save_network
 from nlb_search.search.scoring.targets import Targets
 from nlb_search.search.study.specification import SearchSpec, versions_here
@@ -159,8 +160,15 @@ def _complete(training: Training, claim: Claim, context: TrialContext, values: d
     claim.annotate(**metrics_of(training.network, context.train, rates_BTN, context.targets))
     claim.annotate(**_range_attributes(gains))
     # Before the trial is complete: Optuna attaches no artifacts to finished trials.
-    folder, bin_ms = context.checkpoints.folder, context.spec.bin_ms
-    attach_pictures(claim.trial, folder, claim.scores, context.val.heldout.spikes, _heldout(rates_BTN, context), bin_ms)
+    predictions = Predictions(
+        number=claim.number,
+        rates_BWN=rates_BTN[:, : context.train.sizes.n_window],
+        spikes_BWN=context.val.heldout.observed,
+        targets=context.targets,
+        train_rates=lambda: window_rates(training.network, context.train),
+        bin_ms=context.spec.bin_ms,
+    )
+    attach_pictures(claim, context.checkpoints.folder, best.progress.co_bps, predictions)
     claim.complete(best.progress.co_bps)
     context.checkpoints.forget_running(claim.number)
 

@@ -5,7 +5,7 @@ import os
 import time
 
 from nlb_search.models.training.trainer import Val
-from nlb_search.search.publishing.study_note import StudyNote
+from nlb_search.search.publishing.publisher import Publisher
 from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.scoring.saved_networks import remove_unused_checkpoints
 from nlb_search.search.scoring.targets import targets_of
@@ -52,10 +52,11 @@ def work(open_study: OpenStudy, stop: Stop, side_by_side: int | None = None) -> 
     )
     retry.call(lambda: remove_unused_checkpoints(open_study))
     commands = StudyCommands(open_study.study, open_study.identity, retry)
+    publisher = Publisher(open_study) if LAUNCHER_VARIABLE not in os.environ else None
     with claims.heartbeat() as heartbeat:
         batch = TrialBatch(context, heartbeat)
         try:
-            _run_trials(batch, max_trials, claims, commands, stop, StudyNote(open_study))
+            _run_trials(batch, max_trials, claims, commands, stop, publisher)
         except DeletedStudyError:
             raise
         except StorageError as error:
@@ -64,9 +65,17 @@ def work(open_study: OpenStudy, stop: Stop, side_by_side: int | None = None) -> 
 
 
 def _run_trials(
-    batch: TrialBatch, max_trials: int, claims: Claims, commands: StudyCommands, stop: Stop, note: StudyNote
+    batch: TrialBatch,
+    max_trials: int,
+    claims: Claims,
+    commands: StudyCommands,
+    stop: Stop,
+    publisher: Publisher | None,
 ) -> None:
-    """Run trials, at most ``max_trials`` at once, until there is nothing left to do or the worker must exit."""
+    """Run trials, at most ``max_trials`` at once, until there is nothing left to do or the worker must exit.
+
+    The ``publisher`` is None if the worker's launcher publishes.
+    """
     next_claim_at = 0.0
     while True:
         stop.check_launcher()
@@ -82,9 +91,11 @@ def _run_trials(
         if batch:
             n_running = len(batch)
             batch.advance()
-            if len(batch) < n_running and LAUNCHER_VARIABLE not in os.environ:
-                note.update()
+            if publisher is not None and len(batch) < n_running:
+                publisher.read_and_update()
         elif stop.is_set() or command.ends or claims.is_finished():
+            if publisher is not None and not stop.is_set():
+                publisher.read_and_update(is_last=True)
             return
         else:
             # One of the last trials may still fail or lose its worker.
