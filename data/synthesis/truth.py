@@ -46,6 +46,12 @@ def read_ceiling(truth_path: Path) -> Ceiling:
         ) from error
 
 
+def find_ceiling(dataset: str, data: Path) -> Ceiling | None:
+    """The ceiling of a synthetic recording in the folder ``data``; None if the recording is not synthetic."""
+    places = (data / dataset / f"{dataset}_truth.h5", data / f"{dataset}_truth.h5")
+    return next((read_ceiling(path) for path in places if path.is_file()), None)
+
+
 def write_truth(
     path: Path, seed: int, train: Session, test: Session, files: RecordingFiles, rng: np.random.Generator
 ) -> None:

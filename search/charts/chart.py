@@ -17,8 +17,8 @@ class Series:
     """Points of one kind and colour. Only named series appear in the legend.
 
     ``bar`` has its heights in ``y``, ``barh`` its lengths in ``x``; ``events`` are short vertical lines around ``y``.
-    NaN in ``y`` interrupts a line. ``low`` and ``high`` are the ends of each point's interval, ``text`` what a page shows
-    under the pointer; of the kind ``text`` it is what is written at each point.
+    NaN in ``y`` interrupts a line. ``low`` and ``high`` are the ends of each point's interval, ``text`` what a page
+    shows under the pointer; of the kind ``text`` it is what is written at each point.
     """
 
     kind: Kind

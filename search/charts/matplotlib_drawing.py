@@ -68,7 +68,9 @@ def _draw_series(axes: Any, series: Series) -> None:
         case "barh":
             axes.barh(series.y, series.x, color=series.color, label=label)
         case "events":
-            axes.scatter(series.x, series.y, marker="|", s=16, color=series.color, linewidths=0.8, label=label, zorder=3)
+            axes.scatter(
+                series.x, series.y, marker="|", s=16, color=series.color, linewidths=0.8, label=label, zorder=3
+            )
         case "text":
             for x, y, text in zip(series.x, series.y, series.text, strict=True):
                 axes.text(x, y, text, color=series.color, fontsize=6, ha="center", va="center")

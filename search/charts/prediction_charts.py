@@ -80,7 +80,9 @@ def decoded_velocity(number: int, true_BWC: Array, decoded_BWC: Array, r2: float
         return Panel(
             (
                 Series("line", ms_W, true_BWC[trial, :, direction].tolist(), "true velocity" * named, BLACK),
-                Series("line", ms_W, decoded_BWC[trial, :, direction].tolist(), "decoded from rates" * named, VERMILLION),
+                Series(
+                    "line", ms_W, decoded_BWC[trial, :, direction].tolist(), "decoded from rates" * named, VERMILLION
+                ),
                 Series("line", [ms_W[0], ms_W[-1]], [float(np.nanmin(shown)), float(np.nanmax(shown))], color="none"),
             ),
             title=f"val trial {trial}" if direction == 0 else "",
@@ -110,4 +112,6 @@ def speed_and_interval(number: int, speed_B: Array, interval_B: Array, condition
     )
     panel = Panel(series, "", "produced interval tp (ms)", "speed of the rates\n(spikes per bin, each bin)")
     title = f"Trial {number}: speed of the predicted rates and produced interval"
-    return single("interval", title, panel, f"tp corr, the mean over conditions: {correlation:.4f}; colours are conditions")
+    return single(
+        "interval", title, panel, f"tp corr, the mean over conditions: {correlation:.4f}; colours are conditions"
+    )

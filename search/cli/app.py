@@ -12,7 +12,6 @@ from nlb_search.search.cli.terminal import configure_logging, exit_code_of
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
 )
 

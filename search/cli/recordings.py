@@ -9,7 +9,7 @@ from nlb_search.data.dataset_files import PUBLIC_TARGETS
 from nlb_search.data.datasets import DATASETS, dataset_named
 from nlb_search.search.cli import options
 from nlb_search.search.cli.recording_options import with_recording_options
-from nlb_search.search.cli.terminal import MESSAGES, OUTPUT, print_json
+from nlb_search.search.cli.terminal import MESSAGES, OUTPUT, print_json, working
 from nlb_search.search.errors import SearchError, UsageError
 
 if TYPE_CHECKING:
@@ -84,7 +84,8 @@ def synthesize(
     from nlb_search.data.synthesis import SynthesisOptions
     from nlb_search.data.synthesis import synthesize as write
 
-    folder = write(dataset, data, SynthesisOptions(seed=seed, n_trials=trials, n_neurons=neurons, binary=binary))
+    with working(f"synthesizing {dataset}"):
+        folder = write(dataset, data, SynthesisOptions(seed=seed, n_trials=trials, n_neurons=neurons, binary=binary))
     typer.echo(f"wrote {folder}")
 
 
@@ -118,7 +119,8 @@ def inspect(
 
     if write_recording is not None:
         _check_new(write_recording, dataset)
-    opened = open_recording(dataset, data, bin_size or 5, settings=settings)
+    with working(f"reading {dataset}"):
+        opened = open_recording(dataset, data, bin_size or 5, settings=settings)
     survey = survey_of(opened)
     identities = None if dataset in DATASETS else identities_of(opened, data, settings or RecordingSettings())
     found = inspection_of(

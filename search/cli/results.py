@@ -7,7 +7,7 @@ import typer
 
 from nlb_search.models.architecture.known_chains import KNOWN_MEANS
 from nlb_search.search.cli import options
-from nlb_search.search.cli.terminal import INTERRUPTED, MESSAGES, OUTPUT, print_json
+from nlb_search.search.cli.terminal import INTERRUPTED, MESSAGES, OUTPUT, print_json, working
 from nlb_search.search.errors import UsageError
 from nlb_search.search.export_options import AUTO, REFIT_SEEDS, Judge, Phases, Scorer
 
@@ -38,7 +38,8 @@ def rescore(
     chosen = choose_finalists(open_study, finalists, options.chains(arch))
     slots = make_slots(chosen_gpus(gpus), workers_per_gpu, workers)
     stop = Stop().listen()
-    rescoring = run_rescoring(open_study, chosen, splits, slots, stop)
+    with working(f"rescoring {len(chosen)} trials on {splits} folds"):
+        rescoring = run_rescoring(open_study, chosen, splits, slots, stop)
     if as_json:
         print_json(rescoring.as_json())
     else:
@@ -121,7 +122,8 @@ def export_best(
     refitting = RefitOptions(seeds or REFIT_SEEDS, tuple(make_slots(chosen_gpus(gpus), 1, workers)), Stop().listen())
     studies = [open_named_study(locations, name) for name in study]
     try:
-        export(studies, out, phase, selection, refitting, Kept(model, onnx))
+        with working("exporting"):
+            export(studies, out, phase, selection, refitting, Kept(model, onnx))
     except InterruptedTrainingError as error:
         typer.echo(str(error))
         raise typer.Exit(INTERRUPTED) from error
@@ -164,9 +166,10 @@ def evaluate(
     from nlb_search.search.submission.detail import detail_of
     from nlb_search.search.submission.evaluation import read_submission, scores_of
 
-    submitted = read_submission(file, dataset, data, targets)
-    scores = {one.group: scores_of(one, by) for one in submitted}
-    details = {one.group: detail_of(one) for one in submitted} if detail else {}
+    with working(f"scoring {file}"):
+        submitted = read_submission(file, dataset, data, targets)
+        scores = {one.group: scores_of(one, by) for one in submitted}
+        details = {one.group: detail_of(one) for one in submitted} if detail else {}
     for name, metrics in scores.items():
         if (warning := negative_score_warning(metrics["co-bps"])) is not None:
             MESSAGES.print(f"{name}: {warning}", soft_wrap=True)

@@ -9,7 +9,7 @@ from nlb_search.models.architecture.known_chains import KNOWN_CHAINS, KNOWN_MEAN
 from nlb_search.search.cli import options
 from nlb_search.search.cli.recording_options import with_recording_options
 from nlb_search.search.cli.status import print_status
-from nlb_search.search.cli.terminal import INTERRUPTED, MESSAGES
+from nlb_search.search.cli.terminal import INTERRUPTED, MESSAGES, working
 from nlb_search.search.errors import SearchError, UsageError
 from nlb_search.search.sampling.sampling_settings import PrunerName, SamplerName
 
@@ -242,7 +242,8 @@ def _open_recording(open_study: "OpenStudy") -> None:
     """Prepare the recording once and report errors once, before workers start, and remember where it is."""
     from nlb_search.search.study.recording_place import remember_place
 
-    open_study.recording()
+    with working(f"reading {open_study.spec.dataset}"):
+        open_study.recording()
     remember_place(open_study.study, open_study.locations.data)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nlb_search.search.cli import options
-from nlb_search.search.cli.terminal import MESSAGES, OUTPUT, print_json
+from nlb_search.search.cli.terminal import MESSAGES, OUTPUT, print_json, working
 from nlb_search.search.errors import SearchError, UsageError
 from nlb_search.storage.errors import StorageError
 
@@ -115,7 +115,9 @@ def plot(
     from nlb_search.search.study.open_study import open_named_study
 
     wanted = formats_named(formats)
-    for path in write_figures(open_named_study(options.locations(storage, data, artifacts), study), out, wanted):
+    with working("drawing figures"):
+        paths = write_figures(open_named_study(options.locations(storage, data, artifacts), study), out, wanted)
+    for path in paths:
         typer.echo(f"wrote {path}")
 
 
@@ -130,7 +132,8 @@ def report(
     from nlb_search.search.figures.report_page import write_report
     from nlb_search.search.study.open_study import open_named_study
 
-    write_report(open_named_study(options.locations(storage, data, artifacts), study), out)
+    with working("writing the report"):
+        write_report(open_named_study(options.locations(storage, data, artifacts), study), out)
     typer.echo(f"wrote {out}")
 
 

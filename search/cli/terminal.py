@@ -6,6 +6,7 @@ import math
 import os
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import typer
@@ -35,6 +36,11 @@ def configure_logging(debug: bool) -> None:
         time = "" if LAUNCHER_VARIABLE in os.environ else "%(asctime)s "
         logging.basicConfig(level=logging.WARNING, format=f"{time}%(message)s", datefmt="%H:%M:%S")
     logging.getLogger("nlb_search").setLevel(level)
+
+
+def working(text: str) -> AbstractContextManager[object]:
+    """A context in which a terminal shows what a long command is doing. A pipe or a log file shows nothing."""
+    return MESSAGES.status(text) if MESSAGES.is_terminal else nullcontext()
 
 
 def print_json(value: Any) -> None:

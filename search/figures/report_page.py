@@ -2,23 +2,21 @@
 
 import base64
 import html
-from dataclasses import dataclass
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
-from optuna.trial import TrialState
-
-from nlb_search.data.errors import DataError
-from nlb_search.models.scoring.bits_per_spike import bits_per_spike
-from nlb_search.models.scoring.smoothing_baseline import smoothed_rates
+from nlb_search.search.charts.chart import Chart
 from nlb_search.search.charts.matplotlib_drawing import draw
 from nlb_search.search.errors import SearchError
 from nlb_search.search.figures.figure_files import all_charts
-from nlb_search.search.recording_tensors import counts_of
+from nlb_search.search.figures.next_steps import next_steps
+from nlb_search.search.figures.report_comparison import Rows, comparison, published_rows
+from nlb_search.search.rescoring.rescoring import rescoring_of
 from nlb_search.search.sampling.ranges import settings_of_parameters
 from nlb_search.search.scoring.bootstrap import SHARE
 from nlb_search.search.scoring.metric_names import metrics_as_text
-from nlb_search.search.scoring.ties import find_ties
+from nlb_search.search.scoring.ties import Ties, find_ties
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.status import StudyStatus, study_status
 from nlb_search.storage.atomic_files import whole_file
@@ -30,17 +28,11 @@ h1 { font-size: 25px; margin-bottom: 4px } h2 { font-size: 18px; margin: 30px 0 
 table { border-collapse: collapse } th { text-align: left; font-weight: 400; color: #57606a; white-space: nowrap }
 th, td { padding: 2px 18px 2px 0; vertical-align: top } img { width: 100%; margin: 10px 0; break-inside: avoid }
 pre { background: #f4f5f6; padding: 10px 14px; white-space: pre-wrap } .small { color: #57606a; font-size: 13px }
+code { background: #f4f5f6; padding: 1px 4px } li { margin: 4px 0 }
+h2 { break-after: avoid } tr, li { break-inside: avoid }
+@page { margin: 16mm }
+@media print { body { margin: 0; max-width: none; font-size: 10.5pt } img { width: 82%; margin: 8px 9% } }
 """
-
-Rows = list[tuple[str, str]]
-
-
-@dataclass(frozen=True)
-class _Baseline:
-    """co-bps of the smoothing baseline on val, or why it is not known."""
-
-    co_bps: float | None
-    reason: str = ""
 
 
 def write_report(study: OpenStudy, out: Path) -> None:
@@ -56,20 +48,17 @@ def write_report(study: OpenStudy, out: Path) -> None:
 
 
 def _page(study: OpenStudy) -> str:
-    charts, status = all_charts(study), study_status(study)
-    images = "".join(
-        f"<img alt='{html.escape(chart.title, quote=True)}' "
-        f"src='data:image/svg+xml;base64,{base64.b64encode(draw(chart, 'svg')).decode()}'>"
-        for chart in charts
-    )
+    charts, status, ties = all_charts(study), study_status(study), find_ties(study)
     sections = {
         "What was searched": _table(_searched(status)),
-        "What was found": _table(_found(study, status)),
-        "Compared with": _table(_compared(study, status)),
-        "Figures": images,
+        "What was found": _table(_found(study, status, ties)),
+        "Compared with": _table(comparison(study, status)),
+        "Published scores of the real recording": _published(study),
+        "What to try next": _list(next_steps(study, status, ties)),
+        "Figures": "".join(map(_image, charts)),
         "How to reproduce it": _reproduce(study, status),
     }
-    body = "".join(f"<h2>{title}</h2>{content}" for title, content in sections.items())
+    body = "".join(f"<h2>{title}</h2>{content}" for title, content in sections.items() if content)
     name, written = html.escape(study.name), datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     return (
         f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>{name}: report</title>"
@@ -95,7 +84,7 @@ def _searched(status: StudyStatus) -> Rows:
     ]
 
 
-def _found(study: OpenStudy, status: StudyStatus) -> Rows:
+def _found(study: OpenStudy, status: StudyStatus, ties: Ties) -> Rows:
     best = status.best
     if best is None:
         return [("best trial", "none: no trial is complete yet")]
@@ -106,41 +95,27 @@ def _found(study: OpenStudy, status: StudyStatus) -> Rows:
     return [
         ("best trial", f"{best.number}: co-bps {best.value:.4f}{interval}"),
         *metrics_as_text(best.attrs),
-        ("compared with the others", find_ties(study).as_text()),
+        ("compared with the others", ties.as_text()),
         (
             "settings",
             ", ".join(
                 f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in settings
             ),
         ),
-        ("caution", "the best of many trials overestimates itself on val: rescore it by cross-validation, or on test"),
+        ("rescored", _rescored(study)),
+        ("caution", "val overestimates the best of many trials: rescore it by cross-validation, or score it on test"),
     ]
 
 
-def _compared(study: OpenStudy, status: StudyStatus) -> Rows:
-    first = study.study.get_trials(deepcopy=False)[0]
-    settings = "" if status.spec.sampler == "grid" else " (default settings)"
-    is_complete = first.state == TrialState.COMPLETE
-    of_first = f"{first.value:.4f}" if is_complete else f"not complete: {first.state.name.lower()}"
-    baseline = _baseline(study)
-    smoothing = f"not known: {baseline.reason}" if baseline.co_bps is None else f"{baseline.co_bps:.4f}"
-    return [
-        ("best trial", "none" if status.best is None else f"{status.best.value:.4f}"),
-        (f"trial 0{settings}", of_first),
-        ("smoothing baseline (Pei et al. 2021)", smoothing),
-        ("each neuron's mean rate", "0"),
-    ]
-
-
-def _baseline(study: OpenStudy) -> _Baseline:
+def _rescored(study: OpenStudy) -> str:
     try:
-        recording = study.recording()
-    except (SearchError, DataError) as error:
-        return _Baseline(None, str(error))
-    train, val = counts_of(recording.train), counts_of(recording.val)
-    rates = smoothed_rates(train, val.heldin_BWI, recording.bin_ms)
-    spikes = val.target_BTN[:, : val.sizes.n_window, val.sizes.n_heldin :]
-    return _Baseline(bits_per_spike(rates, spikes).item())
+        rescoring = rescoring_of(study)
+    except SearchError:
+        return "not rescored by cross-validation"
+    return "; ".join(
+        f"trial {one.trial.number}: {one.mean:.4f}, standard deviation {one.spread:.4f} over {rescoring.splits} folds"
+        for one in rescoring.ranked
+    )
 
 
 def _reproduce(study: OpenStudy, status: StudyStatus) -> str:
@@ -158,6 +133,29 @@ def _reproduce(study: OpenStudy, status: StudyStatus) -> str:
     own = "" if spec.recording is None else " and the same --recording, if one was given"
     note = f"Give --data, the folder or file of the recording{own}. One worker on one machine gives the same trials."
     return f"<pre>{html.escape(commands)}</pre><p>{note}</p>{_table(facts)}"
+
+
+def _published(study: OpenStudy) -> str:
+    rows = published_rows(study)
+    if not rows:
+        return ""
+    head, *others = (
+        "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in row)
+        for row, tag in zip(rows, ["th", *["td"] * (len(rows) - 1)], strict=True)
+    )
+    table = "<tr>" + "</tr><tr>".join([head, *others]) + "</tr>"
+    source = "val: published table of chains; test: the benchmark's server. Both are listed in the project's design."
+    return f"<table>{table}</table><p class='small'>Sources: {source}</p>"
+
+
+def _list(sentences: list[str]) -> str:
+    items = (re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(sentence)) for sentence in sentences)
+    return "<ul>" + "".join(f"<li>{item}</li>" for item in items) + "</ul>"
+
+
+def _image(chart: Chart) -> str:
+    source = base64.b64encode(draw(chart, "svg")).decode()
+    return f"<img alt='{html.escape(chart.title, quote=True)}' src='data:image/svg+xml;base64,{source}'>"
 
 
 def _table(rows: Rows) -> str:

@@ -1,4 +1,4 @@
-"""Charts of how a search works: where trials end, what its workers do, and how much val overestimates the best trial."""
+"""Charts of how a search works: when trials end, what workers do, and how much val overestimates the best trial."""
 
 import math
 from collections.abc import Sequence
@@ -55,7 +55,9 @@ def workers_over_time(study: OpenStudy) -> Chart:
             series.append(Series("line", x, y, state.name.lower().replace("fail", "failed"), color, 7))
     starts = [(_seconds(trial)[0] - began) / 60 for _, trial in held]
     series.append(Series("events", starts, [workers.index(name) for name, _ in held], "start of a trial", BLACK, 1.5))
-    panel = Panel(tuple(series), "", "time since the first trial (minutes)", "worker (host:process)", categories=workers)
+    panel = Panel(
+        tuple(series), "", "time since the first trial (minutes)", "worker (host:process)", categories=workers
+    )
     return single("workers", f"{study.name}: workers over time", panel)
 
 

@@ -14,7 +14,10 @@ import numpy as np
 
 from nlb_search.search.scoring.bootstrap import Array
 
-RESAMPLES = 400
+RESAMPLES = 2000
+MOST_SCORES = 2_000_000
+"""Maximum number of scores in memory, resamples x trials; with more than 1,000 trials, there are fewer resamples."""
+
 SEED = 0
 
 
@@ -33,7 +36,8 @@ def selection_bias(gain_KB: Array, spikes_B: Array) -> SelectionBias:
     """The selection bias of searches of 1 to K trials, from each trial's gain in nats and spikes per val trial."""
     rng = np.random.default_rng(SEED)
     n_searched, n_val = gain_KB.shape
-    draws_RB = rng.multinomial(n_val, np.full(n_val, 1 / n_val), size=RESAMPLES).astype(float)
+    n_resamples = min(RESAMPLES, max(1, MOST_SCORES // n_searched))
+    draws_RB = rng.multinomial(n_val, np.full(n_val, 1 / n_val), size=n_resamples).astype(float)
     draws_RB = draws_RB[draws_RB @ spikes_B > 0]
     # Each resample searches the trials in another order: the best of its first n is the best of n random trials.
     order_RK = rng.permuted(np.tile(np.arange(n_searched), (len(draws_RB), 1)), axis=1)

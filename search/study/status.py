@@ -1,7 +1,9 @@
 """The status of a study: what ``status``, the live display and the figures show."""
 
+import heapq
 from collections import Counter
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from itertools import accumulate
 from typing import Any
 
@@ -17,6 +19,12 @@ from nlb_search.storage.claims.heartbeat import silent_trials
 from nlb_search.storage.claims.owner import OWNER_KEY, Owner, holder_of
 from nlb_search.storage.claims.trial_counts import FINISHED
 from nlb_search.storage.study_commands import StudyCommand, command_in
+
+DEVICE_KEY, MEMORY_KEY, DIVERGED_KEY = "device", "memory_mb", "diverged"
+"""User attributes of a trial: its worker's device and peak memory at its start, and the error if it diverged."""
+
+N_LAST = 4
+"""Number of trials in ``StudyStatus.last_ended``."""
 
 NEAR_END = 0.9
 """Share of a trial's epochs after which its best epoch counts as near the last one."""
@@ -34,11 +42,26 @@ class BestTrial:
 
 @dataclass(frozen=True)
 class WorkerAt:
-    """A running trial: its worker (None if it has none), its epoch, and its last co-bps."""
+    """A running trial: its worker (None if it has none), its epoch, and its last co-bps.
+
+    ``device`` and ``memory_mb`` are the worker's, the latter its peak when it started the trial; None if unknown.
+    """
 
     worker: Owner | None
     trial: int
     epoch: int
+    co_bps: float | None
+    architecture: str
+    device: str | None
+    memory_mb: int | None
+
+
+@dataclass(frozen=True)
+class EndedTrial:
+    """A trial that has ended, its state in lower case, and its co-bps, None if it failed before its first score."""
+
+    number: int
+    state: str
     co_bps: float | None
 
 
@@ -48,8 +71,10 @@ class StudyStatus:
 
     ``budget`` is the number of trials to finish. ``states`` is the number of trials by state, in lower case.
     ``best_of_chains`` is the best complete trial of each chain, or None. ``best_scores`` are the best co-bps so far
-    after each complete trial. ``expected_gain`` is the expected increase of the best co-bps by as many trials again, or
-    None if there are too few to say; ``is_flat`` says whether it is below the specification's ``until_flat``.
+    after each complete trial, ``best_found`` is the time at which the best trial completed. ``expected_gain`` is the
+    expected increase of the best co-bps by as many trials again, or None if there are too few to say; ``is_flat`` says
+    whether it is below the specification's ``until_flat``. ``n_diverged`` is the number of pruned trials whose training
+    diverged, and ``last_ended`` are the last trials to end, latest first.
     """
 
     study: str
@@ -64,6 +89,9 @@ class StudyStatus:
     workers: tuple[WorkerAt, ...]
     failures: tuple[str, ...]
     command: StudyCommand
+    best_found: datetime | None = None
+    n_diverged: int = 0
+    last_ended: tuple[EndedTrial, ...] = ()
 
     @property
     def finished(self) -> int:
@@ -120,12 +148,13 @@ def study_status(open_study: OpenStudy) -> StudyStatus:
     states = Counter(trial.state for trial in trials)
     running = [trial for trial in trials if trial.state == TrialState.RUNNING]
     silent = silent_trials(open_study.study) if running else frozenset()
+    best = best_of(trials)
     return StudyStatus(
         study=open_study.name,
         spec=open_study.spec,
         budget=budget_in(attributes, open_study.spec.trials),
         states={state.name.lower(): states[state] for state in TrialState},
-        best=best_of(trials),
+        best=best,
         best_of_chains={
             chain: best_of([trial for trial in trials if open_study.spec.architecture_of(trial.params) == chain])
             for chain in open_study.spec.architectures
@@ -133,13 +162,16 @@ def study_status(open_study: OpenStudy) -> StudyStatus:
         best_scores=tuple(accumulate((score_of(trial) for trial in trials if trial.state == TrialState.COMPLETE), max)),
         expected_gain=expected_gain_of(trials),
         is_flat=is_flat(trials, open_study.spec.until_flat),
-        workers=tuple(_worker_at(trial, silent) for trial in running),
+        workers=tuple(_worker_at(trial, open_study.spec, silent) for trial in running),
         failures=tuple(
             trial.user_attrs[FAILURE_KEY]
             for trial in trials
             if trial.state == TrialState.FAIL and FAILURE_KEY in trial.user_attrs
         ),
         command=command_in(attributes),
+        best_found=None if best is None else trials[best.number].datetime_complete,
+        n_diverged=sum(trial.state == TrialState.PRUNED and DIVERGED_KEY in trial.user_attrs for trial in trials),
+        last_ended=_last_ended(trials),
     )
 
 
@@ -153,11 +185,20 @@ def best_of(trials: list[FrozenTrial]) -> BestTrial | None:
     return BestTrial(best.number, score_of(best), best.params, attrs)
 
 
-def _worker_at(trial: FrozenTrial, silent: frozenset[int]) -> WorkerAt:
+def _worker_at(trial: FrozenTrial, spec: SearchSpec, silent: frozenset[int]) -> WorkerAt:
     epoch = trial.last_step or 0
     return WorkerAt(
         worker=holder_of(trial, silent),
         trial=trial.number,
         epoch=epoch,
         co_bps=trial.intermediate_values.get(epoch),
+        architecture=spec.architecture_of(trial.params),
+        device=trial.user_attrs.get(DEVICE_KEY),
+        memory_mb=trial.user_attrs.get(MEMORY_KEY),
     )
+
+
+def _last_ended(trials: list[FrozenTrial]) -> tuple[EndedTrial, ...]:
+    ended = [(trial.datetime_complete, trial) for trial in trials if trial.datetime_complete is not None]
+    latest = heapq.nlargest(N_LAST, ended, key=lambda pair: pair[0])
+    return tuple(EndedTrial(trial.number, trial.state.name.lower(), trial.value) for _, trial in latest)

@@ -1,7 +1,10 @@
-"""Memory allocation of training processes."""
+"""Memory of training processes: how it is allocated, and how much was used."""
 
 import ctypes
+import resource
 import sys
+
+import torch
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """Names of glibc's malloc.h."""
@@ -21,3 +24,11 @@ def keep_freed_memory() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None and mallopt(_M_MMAP_THRESHOLD, _THRESHOLD_BYTES):
         mallopt(_M_TRIM_THRESHOLD, _THRESHOLD_BYTES)
+
+
+def peak_memory_mb(device: torch.device) -> int:
+    """The most memory that this process has had so far, in MB: of the GPU if it trains on one, else of the system."""
+    if device.type == "cuda":
+        return round(torch.cuda.max_memory_reserved(device) / 1e6)
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes on macOS, KiB on Linux
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6)

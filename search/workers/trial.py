@@ -29,6 +29,8 @@ from nlb_search.search.scoring.metrics import metrics_of, window_rates
 from nlb_search.search.scoring.saved_networks import save_network
 from nlb_search.search.scoring.targets import Targets
 from nlb_search.search.study.specification import SearchSpec, versions_here
+from nlb_search.search.study.status import DEVICE_KEY, DIVERGED_KEY, MEMORY_KEY
+from nlb_search.search.workers.memory import peak_memory_mb
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.storage.checkpoints import Checkpoint, Checkpoints, load_checkpoint, save_checkpoint
 from nlb_search.storage.claims.claim import Claim
@@ -96,8 +98,11 @@ def run_trial(claim: Claim, context: TrialContext) -> TrialRun:
     claim.annotate(
         architecture=architecture,
         n_parameters=training.network.n_parameters,
-        device=_name(context.device),
-        **{VERSION_KEY: versions_here()["nlb-search"]},
+        **{
+            DEVICE_KEY: _name(context.device),
+            MEMORY_KEY: peak_memory_mb(context.device),
+            VERSION_KEY: versions_here()["nlb-search"],
+        },
     )
     try:
         # The earlier worker may have died between saving and reporting. A score reported twice counts once.
@@ -106,7 +111,7 @@ def run_trial(claim: Claim, context: TrialContext) -> TrialRun:
     except DivergedError as error:
         if training.best is None:
             raise
-        claim.annotate(diverged=str(error))
+        claim.annotate(**{DIVERGED_KEY: str(error)})
         outcome = Outcome.PRUNED
     match outcome:
         case Outcome.COMPLETE:

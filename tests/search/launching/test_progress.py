@@ -1,23 +1,28 @@
 """The live view of a search."""
 
 import io
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
+import pytest
 from rich.console import Console
 from specifications import spec_of
 
-from nlb_search.search.launching.progress import Pace, render, sparkline
-from nlb_search.search.study.status import BestTrial, StudyStatus
+from nlb_search.search.launching.live_view import render, sparkline
+from nlb_search.search.launching.pace import Pace, in_words, range_in_words
+from nlb_search.search.study.status import BestTrial, EndedTrial, StudyStatus, WorkerAt
+from nlb_search.storage.claims.owner import Owner
 from nlb_search.storage.study_commands import StudyCommand
 
+CHAIN = "GRU(2) -> FF -> RoBERTa(1) -> FF -> exp"
 
-def _status(complete: int) -> StudyStatus:
+
+def _status(complete: int, budget: int = 5) -> StudyStatus:
     states = {"running": 0, "complete": complete, "pruned": 1, "fail": 2, "waiting": 0}
     best, scores = BestTrial(0, 0.25, {}, {}), (0.1, 0.1, 0.2, 0.25)
-    spec = spec_of(trials=5)
-    return StudyStatus(
-        "study", spec, 5, states, best, {}, scores, None, False, (), ("out of memory " * 20,), StudyCommand.WORK
-    )
+    spec = spec_of(trials=budget)
+    failures = ("out of memory " * 20, "no space", "out of memory " * 20)
+    return StudyStatus("study", spec, budget, states, best, {}, scores, None, False, (), failures, StudyCommand.WORK)
 
 
 def _lines(status: StudyStatus) -> list[str]:
@@ -28,20 +33,66 @@ def _lines(status: StudyStatus) -> list[str]:
 
 
 def test_live_view_fits_80_columns_and_shows_best_scores_and_failures() -> None:
-    lines = _lines(_status(3))
+    found = datetime.now() - timedelta(minutes=12)
+    ended = (EndedTrial(9, "pruned", 0.1234), EndedTrial(8, "fail", None))
+    lines = _lines(replace(_status(3), best_found=found, n_diverged=1, last_ended=ended))
     text = " ".join(" ".join(lines).split())
     assert max(map(len, lines)) <= 80
-    assert "3 complete, 1 pruned, 2 failed" in text
+    assert "4 of 5 trials" in text
+    assert "co-bps 0.2500 (trial 0, found 12 min ago)" in text
+    assert "3 complete, 1 pruned (1 diverged), 2 failed" in text
     assert "estimating time left" in text
     assert "▁▁▆█" in text
-    assert "last failure out of memory" in text
+    assert "2 x out of memory" in text
+    assert "1 x no space" in text
+    assert "9 pruned 0.1234, 8 fail" in text
+
+
+def test_workers_fit_80_columns_with_their_chains() -> None:
+    worker = Owner("a-host-with-a-rather-long-name.example.org", "machine", 12345, 0.0, "id")
+    at = WorkerAt(worker, 12, 30, 0.21, CHAIN, "NVIDIA H200", 5210)
+    status = replace(_status(3), workers=(at,), spec=spec_of(trials=5, architectures=("FF -> exp", CHAIN)))
+    lines = _lines(status)
+    assert max(map(len, lines)) <= 80
+    *_, heads, row = lines
+    for name, value in {"device": "NVIDIA H200", "memory": "5.2 GB", "trial": "12", "co-bps": "0.2100"}.items():
+        assert row[heads.index(name) :].startswith(value), "every value is below its name"
+    assert "GRU(2)" in row
 
 
 def test_finished_search_does_not_estimate_the_time_left() -> None:
     text = " ".join(_lines(_status(4)))
     assert "finished" in text
     assert "left" not in text
-    assert Pace().elapsed() < timedelta(seconds=5)
+    assert Pace().elapsed() < 5
+
+
+def test_time_left_is_a_range_that_narrows_with_more_trials(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ratio(done: int) -> float:
+        pace = Pace()
+        pace.left(_status(complete=0, budget=1000))
+        monkeypatch.setattr(pace, "elapsed", lambda: 10.0 * done)
+        left = pace.left(_status(complete=done, budget=1000))
+        assert left is not None
+        low, high = left
+        assert low < 10.0 * (999 - done) < high
+        return high / low
+
+    assert ratio(1) > ratio(10) > ratio(100) > 1
+    assert ratio(100) < 1.4
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(40, "40 s"), (720, "12 min"), (18720, "5.2 h"), (200_000, "2.3 days"), (0, "0 s")]
+)
+def test_durations_have_one_unit(seconds: float, text: str) -> None:
+    assert in_words(seconds) == text
+
+
+def test_ranges_have_one_unit() -> None:
+    assert range_in_words((240, 420)) == "4 to 7 min"
+    assert range_in_words((40, 420)) == "0.7 to 7 min"
+    assert range_in_words((7200, 7210)) == "about 2 h"
 
 
 def test_sparkline_keeps_the_last_value_and_its_width() -> None:

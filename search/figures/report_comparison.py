@@ -1,0 +1,67 @@
+"""What the report compares the best trial with: trial 0, the ceiling, baselines, and published scores."""
+
+from optuna.trial import TrialState
+
+from nlb_search.data.errors import DataError
+from nlb_search.data.synthesis import Ceiling, find_ceiling
+from nlb_search.models.scoring.bits_per_spike import bits_per_spike
+from nlb_search.models.scoring.smoothing_baseline import smoothed_rates
+from nlb_search.search.errors import SearchError
+from nlb_search.search.figures.published_scores import published_scores
+from nlb_search.search.recording_tensors import counts_of
+from nlb_search.search.study.open_study import OpenStudy
+from nlb_search.search.study.status import StudyStatus
+
+Rows = list[tuple[str, ...]]
+
+CEILING_BIN_MS = 5
+"""Bin width at which the ceiling of a synthetic recording is computed."""
+
+
+def comparison(study: OpenStudy, status: StudyStatus) -> Rows:
+    """Pairs of what is compared and its co-bps on val."""
+    first = study.study.get_trials(deepcopy=False)[0]
+    settings = "" if status.spec.sampler == "grid" else " (default settings)"
+    is_complete = first.state == TrialState.COMPLETE
+    best = status.best
+    rows: Rows = [
+        ("best trial", "none" if best is None else f"{best.value:.4f}"),
+        (f"trial 0{settings}", f"{first.value:.4f}" if is_complete else f"not complete: {first.state.name.lower()}"),
+        ("smoothing baseline (Pei et al. 2021)", _smoothing(study)),
+        ("chance: each neuron's mean rate", "0"),
+    ]
+    ceiling = known_ceiling(study)
+    if ceiling is not None:
+        share = "" if best is None else f"; the best trial reaches {best.value / ceiling.co_bps_val:.0%} of it"
+        rows.insert(0, ("ceiling: the true model of this synthetic recording", f"{ceiling.co_bps_val:.4f}{share}"))
+    return rows
+
+
+def published_rows(study: OpenStudy) -> Rows:
+    """Published scores of the dataset, with a row of names first; empty if there are none, or for other recordings."""
+    spec = study.spec
+    scores = published_scores(spec.dataset, spec.bin_ms)
+    if not scores or find_ceiling(spec.dataset, study.locations.data) is not None:
+        return []
+    rows: Rows = [("chain", "split", "co-bps", "vel R2", "fp-bps")]
+    return rows + [
+        (one.chain, one.split, f"{one.co_bps:.4f}", f"{one.vel_r2:.4f}", f"{one.fp_bps:.4f}") for one in scores
+    ]
+
+
+def known_ceiling(study: OpenStudy) -> Ceiling | None:
+    """The ceiling of the study's recording, if it is synthetic and the study has the ceiling's bin width."""
+    if study.spec.bin_ms != CEILING_BIN_MS:
+        return None
+    return find_ceiling(study.spec.dataset, study.locations.data)
+
+
+def _smoothing(study: OpenStudy) -> str:
+    try:
+        recording = study.recording()
+    except (SearchError, DataError) as error:
+        return f"not known: {error}"
+    train, val = counts_of(recording.train), counts_of(recording.val)
+    rates = smoothed_rates(train, val.heldin_BWI, recording.bin_ms)
+    spikes = val.target_BTN[:, : val.sizes.n_window, val.sizes.n_heldin :]
+    return f"{bits_per_spike(rates, spikes).item():.4f}"
