@@ -3,15 +3,12 @@
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
 from command import call, search
 
-from nlb_search.search.figures.network_charts import neuron_scores
-
 OPTIONS = ("--dataset", "mc_rtt", "--arch", "FF -> exp", "--trials", "2", "--epochs", "2", "--pruner", "none")
-CHARTS = ("history", "time", "curves", "chains", "rates", "neurons")
+OF_TRIALS = ("history", "curves", "time", "chains", "pruning", "workers")
+CHARTS = (*OF_TRIALS, "rates", "neurons", "velocity")
 
 
 @pytest.fixture(scope="module")
@@ -47,18 +44,7 @@ def test_images_need_no_browser(searched: Path, monkeypatch: pytest.MonkeyPatch)
 def test_figures_of_trials_are_written_without_the_recording(searched: Path) -> None:
     plotted = call("plot", "study", "--out", "rest", "--format", "svg", "--data", "nowhere", cwd=searched)
     assert plotted.code == 0, plotted.err
-    assert {file.stem for file in (searched / "rest").iterdir()} == {"history", "time", "curves", "chains"}
-
-
-def test_score_of_each_neuron_is_zero_at_its_mean_rate() -> None:
-    spikes = torch.tensor(np.random.default_rng(0).poisson(0.4, (20, 30, 3))).float()
-    spikes[..., 2] = 0
-    rates = spikes.mean(dim=(0, 1)).expand_as(spikes).clone()
-    rates[..., 1] *= 2
-    bars = neuron_scores(4, rates, spikes).panels[0][0].series[0]
-    assert list(bars.text) == ["neuron 0", "neuron 1"], "a neuron that never spikes has no score"
-    assert bars.y[0] == pytest.approx(0, abs=1e-6)
-    assert bars.y[1] == pytest.approx((np.log(2) - 1) / np.log(2), abs=1e-5), "twice the mean rate"
+    assert {file.stem for file in (searched / "rest").iterdir()} == set(OF_TRIALS)
 
 
 def test_report_is_one_page_with_scores_baselines_and_figures(searched: Path) -> None:
@@ -69,6 +55,8 @@ def test_report_is_one_page_with_scores_baselines_and_figures(searched: Path) ->
     assert f"{best['number']}: co-bps {best['value']:.4f}, 95% bootstrap interval" in page
     assert re.search(r"smoothing baseline \(Pei et al. 2021\)</th><td>-?\d\.\d{4}<", page)
     assert "nlb-search launch study --dataset mc_rtt --arch &#x27;FF -&gt; exp&#x27; --trials 2 --epochs 2" in page
+    assert "2 finished trials are few" in page
+    assert "<td>neural-r-roberta</td><td>test</td><td>0.2168</td>" in page
     assert page.count("<img ") == len(CHARTS)
     assert "http" not in re.sub(r"base64,[^']+", "", page), "it opens without a network"
     assert len(page) < 6_000_000
