@@ -23,7 +23,7 @@ from nlb_search.storage.study_commands import StudyCommand, command_in
 DEVICE_KEY, MEMORY_KEY, DIVERGED_KEY = "device", "memory_mb", "diverged"
 """User attributes of a trial: its worker's device and peak memory at its start, and the error if it diverged."""
 
-N_LAST = 4
+N_LAST = 3
 """Number of trials in ``StudyStatus.last_ended``."""
 
 NEAR_END = 0.9
