@@ -6,6 +6,7 @@ bin width in ms, with ``session.toml`` beside it) and synthetic ones, then combi
 - ``best trial``, and plain means of the three and the five best complete trials;
 - ``auto, complete``: the ensemble that is selected on val from the complete trials alone;
 - ``auto``: the same from pruned trials too, as ``export-best --ensemble auto`` does;
+- ``auto, equal weights`` and ``auto, log-rates``: the members of ``auto``, with equal weights or averaged as log-rates;
 
 each with the networks of the search, which were trained on train. The best trial and ``auto`` are also trained again
 on train + val, with one, three and five networks per member, and averaged with the networks of the search. Prints two
@@ -116,6 +117,12 @@ def scores_of(scored: ScoredRecording, trials: int, search_seed: int, seeds: dic
         for name, rates_BTN in tests.items():
             score = bits_per_spike(rates_BTN, spikes["test"]).item()
             found.append(Score(scored.name, name, on_val if name == method else math.nan, score, len(members)))
+        if method == AUTO:
+            geometric = {
+                name: bits_per_spike(torch.einsum("m,mbtn->btn", weights_M, rates.log()).exp(), spikes[name]).item()
+                for name, rates in searched.items()
+            }
+            found.append(Score(scored.name, f"{AUTO}, log-rates", **geometric, n_members=len(members)))
     return found
 
 
@@ -129,6 +136,7 @@ def _weightings(rates_MBTN: Tensor, spikes_BTN: Tensor, n_complete: int) -> dict
     complete_M = select_ensemble(rates_MBTN[:n_complete], spikes_BTN)
     weightings[COMPLETE] = torch.nn.functional.pad(complete_M, (0, n_candidates - n_complete))
     weightings[AUTO] = select_ensemble(rates_MBTN, spikes_BTN)
+    weightings[f"{AUTO}, equal weights"] = (weightings[AUTO] > 0) / (weightings[AUTO] > 0).sum()
     return weightings
 
 

@@ -55,7 +55,7 @@ def _few_shot(detail: Detail, is_first: bool) -> Panel:
     )
     ends = [shots[0].trials, max(2 * shots[0].trials, shots[-1].trials)]
     lines = _all_neurons(detail, ends, is_first=False)
-    return Panel((*lines, readouts), "few-shot", "number of trials that the readout is fitted on", log_x=True)
+    return Panel((*lines, readouts), "few-shot", "trials that the readout is fitted on")
 
 
 def _all_neurons(detail: Detail, ends: list[int], is_first: bool) -> tuple[Series, ...]:

@@ -11,7 +11,7 @@ from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work
 
-SEEDS = 40
+SEEDS = 8
 
 
 def test_an_export_that_was_killed_continues_and_gives_the_same_file(

@@ -20,7 +20,7 @@ GROUP = "rat-7_20"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with studies of one recording: ``a`` and ``b`` of other chains, and with other bins or held-out units."""
+    """A folder with studies of one recording: ``a`` and ``b``, one in other bins, and one with other held-out units."""
     folder = tmp_path_factory.mktemp("several")
     OwnSession(n_trials=40).write(folder / "session.nwb")
     studies = {

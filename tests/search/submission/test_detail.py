@@ -79,7 +79,7 @@ def test_detail_as_a_figure(folder: Path, ending: str) -> None:
         assert drawn.startswith(b"\x89PNG")
         return
     assert b"sub.h5: co-bps of held-out neurons" in drawn
-    assert b"number of trials that the readout is fitted on" in drawn
+    assert b"trials that the readout is fitted on" in drawn
     assert (ending == "html") == (b"Plotly.newPlot" in drawn)
 
 
