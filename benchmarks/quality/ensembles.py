@@ -6,11 +6,13 @@ bin width in ms, with ``session.toml`` beside it) and synthetic ones, then combi
 - ``best trial``, and plain means of the three and the five best complete trials;
 - ``auto, complete``: the ensemble that is selected on val from the complete trials alone;
 - ``auto``: the same from pruned trials too, as ``export-best --ensemble auto`` does;
+- ``auto, equal weights`` and ``auto, log-rates``: the members of ``auto``, with equal weights or averaged as log-rates;
 
 each with the networks of the search, which were trained on train. The best trial and ``auto`` are also trained again
-on train + val, with one or several networks per member, and averaged with the networks of the search. Prints a Markdown
-table with co-bps on test, and means over recordings with their standard errors. ``--log`` keeps each recording's
-scores, so that an interrupted run can be continued.
+on train + val, with one, three and five networks per member, and averaged with the networks of the search. Prints two
+Markdown tables, with co-bps on val and on test, and means over recordings with their standard errors; networks that
+were trained again have seen the val trials and have no score on val. ``--log`` keeps each recording's scores, so that
+an interrupted run can be continued.
 """
 
 import argparse
@@ -23,6 +25,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -96,7 +99,7 @@ def scores_of(scored: ScoredRecording, trials: int, search_seed: int, seeds: dic
 
     def refitted(member: int, n_networks: int) -> Tensor:
         """Mean test rates of a member's networks that were trained again. Networks are stored and used again."""
-        [networks] = refit(study, [finalists[member]], RefitOptions(n_networks))
+        [networks] = refit([finalists[member]], RefitOptions(n_networks))
         heldin = splits["test"].heldin_BWI
         return torch.stack([_heldout(predict(one, heldin), splits["test"]) for one in networks]).mean(dim=0)
 
@@ -114,6 +117,12 @@ def scores_of(scored: ScoredRecording, trials: int, search_seed: int, seeds: dic
         for name, rates_BTN in tests.items():
             score = bits_per_spike(rates_BTN, spikes["test"]).item()
             found.append(Score(scored.name, name, on_val if name == method else math.nan, score, len(members)))
+        if method == AUTO:
+            geometric = {
+                name: bits_per_spike(torch.einsum("m,mbtn->btn", weights_M, rates.log()).exp(), spikes[name]).item()
+                for name, rates in searched.items()
+            }
+            found.append(Score(scored.name, f"{AUTO}, log-rates", **geometric, n_members=len(members)))
     return found
 
 
@@ -127,6 +136,7 @@ def _weightings(rates_MBTN: Tensor, spikes_BTN: Tensor, n_complete: int) -> dict
     complete_M = select_ensemble(rates_MBTN[:n_complete], spikes_BTN)
     weightings[COMPLETE] = torch.nn.functional.pad(complete_M, (0, n_candidates - n_complete))
     weightings[AUTO] = select_ensemble(rates_MBTN, spikes_BTN)
+    weightings[f"{AUTO}, equal weights"] = (weightings[AUTO] > 0) / (weightings[AUTO] > 0).sum()
     return weightings
 
 
@@ -134,23 +144,29 @@ def _heldout(rates_BTN: Tensor, counts: Counts) -> Tensor:
     return rates_BTN[:, : counts.sizes.n_window, counts.sizes.n_heldin :]
 
 
-def table(scores: Sequence[Score]) -> str:
-    """Test scores by recording and method; the last columns compare with the best trial of the search."""
+def table(scores: Sequence[Score], split: Literal["val", "test"]) -> str:
+    """Scores on a split by recording and method; the last columns compare with the best trial of the search.
+
+    Networks that were trained again are left out on val, and on test compared with the best trial trained again once.
+    """
     by_method: dict[str, dict[str, Score]] = defaultdict(dict)
     for score in scores:
         by_method[score.method][score.recording] = score
     recordings = list(by_method[BEST])
-    columns = ["method", *recordings, "mean gain", "wins", "worst"]
+    columns = [f"method, {split}", *recordings, "mean gain", "wins", "worst"]
     lines = [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
     for method, found in by_method.items():
-        # A refit has seen the val trials, so it is compared with the refit of the best trial.
         is_refit = any(math.isnan(score.val) for score in found.values())
+        if is_refit and split == "val":
+            continue
         reference = by_method[f"{BEST}, refit x 1" if is_refit else BEST]
-        gains = np.array([found[name].test - reference[name].test for name in recordings])
+        values, references = (
+            np.array([getattr(of_one[name], split) for name in recordings]) for of_one in (found, reference)
+        )
+        gains = values - references
         error = gains.std(ddof=1) / math.sqrt(len(gains)) if len(gains) > 1 else math.nan
-        cells = [f"{found[name].test:.4f}" for name in recordings]
         summary = [f"{gains.mean():+.4f} ± {error:.4f}", f"{(gains > 0).sum()} of {len(gains)}", f"{gains.min():+.4f}"]
-        lines.append(f"| {' | '.join([method, *cells, *summary])} |")
+        lines.append(f"| {' | '.join([method, *(f'{value:.4f}' for value in values), *summary])} |")
     lines.append(f"| members of {AUTO} | {' | '.join(str(by_method[AUTO][name].n_members) for name in recordings)} |")
     return "\n".join(lines)
 
@@ -163,10 +179,10 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=16, help="number of trials of each search")
     parser.add_argument("--search-seed", type=int, default=0, help="seed of the searches")
     parser.add_argument(
-        "--best-seeds", type=int, nargs="*", default=[1, 3], help="networks in refits of the best trial"
+        "--best-seeds", type=int, nargs="*", default=[1, 3, 5], help="networks in refits of the best trial"
     )
     parser.add_argument(
-        "--auto-seeds", type=int, nargs="*", default=[1, 3], help="networks per member in those of auto"
+        "--auto-seeds", type=int, nargs="*", default=[1, 3, 5], help="networks per member in those of auto"
     )
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--log", type=Path, required=True, help="file of scores, which are not computed again")
@@ -188,7 +204,9 @@ def main() -> None:
             with options.log.open("a") as log:
                 log.writelines(json.dumps(asdict(score)) + "\n" for score in future.result())
     order = [recording.name for recording in recordings]
-    print(table(sorted(scores, key=lambda score: order.index(score.recording))), flush=True)
+    scores = sorted((score for score in scores if score.recording in order), key=lambda one: order.index(one.recording))
+    for split in ("val", "test"):
+        print(table(scores, split), end="\n\n", flush=True)
 
 
 if __name__ == "__main__":

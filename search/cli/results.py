@@ -50,7 +50,9 @@ def rescore(
 
 
 def export_best(
-    study: Annotated[list[str], typer.Argument(metavar="STUDY...", help="Studies, each of a different dataset.")],
+    study: Annotated[
+        list[str], typer.Argument(metavar="STUDY...", help="Studies. Those of one dataset are exported as one.")
+    ],
     out: Annotated[Path | None, typer.Option(metavar="FILE.h5", help="Submission file to write.")] = None,
     model: Annotated[
         Path | None,
@@ -100,6 +102,7 @@ def export_best(
 ) -> None:
     """Write the best trial, or an ensemble, as a submission file of its rates, as a model to use, or both."""
     from nlb_search.models.errors import InterruptedTrainingError
+    from nlb_search.search.cli.refit_progress import shown_progress
     from nlb_search.search.ensembles.refit import RefitOptions
     from nlb_search.search.ensembles.selection import Selection
     from nlb_search.search.exported_models.kept_model import Kept
@@ -112,6 +115,8 @@ def export_best(
     locations = options.locations(storage, data, artifacts)
     if {out, model, onnx} == {None}:
         raise UsageError("nothing to write: give --out FILE.h5, --model DIR or --onnx FILE.onnx")
+    if trial is not None and len(study) > 1:
+        raise UsageError(f"--trial names a trial of one study, and {len(study)} are given: export them one by one")
     if trial is not None and (ensemble not in (None, "1") or arch or by != "val"):
         raise UsageError("--trial names one trial: remove --ensemble, --arch and --by")
     if seeds is not None and phase == "val":
@@ -119,10 +124,11 @@ def export_best(
     # Means over chains and rescored trials are averaged as they are named.
     chosen = AUTO if phase != "val" and trial is None and not arch and by == "val" else "1"
     selection = Selection(_ensemble_size(ensemble or chosen), options.chains(arch), by, trial)
-    refitting = RefitOptions(seeds or REFIT_SEEDS, tuple(make_slots(chosen_gpus(gpus), 1, workers)), Stop().listen())
+    slots, stop = tuple(make_slots(chosen_gpus(gpus), 1, workers)), Stop().listen()
     studies = [open_named_study(locations, name) for name in study]
     try:
-        with working("exporting"):
+        with shown_progress(MESSAGES) as progress:
+            refitting = RefitOptions(seeds or REFIT_SEEDS, slots, stop, progress)
             export(studies, out, phase, selection, refitting, Kept(model, onnx))
     except InterruptedTrainingError as error:
         typer.echo(str(error))
@@ -154,31 +160,44 @@ def evaluate(
             "--detail", help="Also show the uncertainty of co-bps, co-bps of each held-out neuron, and few-shot co-bps."
         ),
     ] = False,
+    figure: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.png|svg|html", help="Figure of what --detail shows, as an image or a page."),
+    ] = None,
     by: Annotated[
         Scorer, typer.Option(help="Program that computes the metrics; the results agree. nlb_tools must be installed.")
     ] = "nlb-search",
     as_json: options.Json = False,
     data: options.Data = options.DATA,
 ) -> None:
-    """Score a submission with all metrics of the benchmark."""
+    """Score a submission with all metrics of the benchmark, and add them to the card beside it, if it has one."""
+    from nlb_search.search.figures.detail_chart import detail_chart
     from nlb_search.search.figures.detail_table import detail_tables
+    from nlb_search.search.figures.figure_files import check_figure, write_figure
     from nlb_search.search.scoring.negative_scores import negative_score_warning
     from nlb_search.search.submission.detail import detail_of
     from nlb_search.search.submission.evaluation import read_submission, scores_of
+    from nlb_search.search.submission.submission_card import add_scores
 
+    if figure is not None:
+        check_figure(figure)
     with working(f"scoring {file}"):
         submitted = read_submission(file, dataset, data, targets)
         scores = {one.group: scores_of(one, by) for one in submitted}
-        details = {one.group: detail_of(one) for one in submitted} if detail else {}
+        details = {one.group: detail_of(one) for one in submitted} if detail or figure else {}
+    add_scores(file, scores)
+    if figure is not None:
+        write_figure(detail_chart(file.name, details), figure)
+        MESSAGES.print(f"wrote {figure}", soft_wrap=True, highlight=False)
     for name, metrics in scores.items():
         if (warning := negative_score_warning(metrics["co-bps"])) is not None:
             MESSAGES.print(f"{name}: {warning}", soft_wrap=True)
     if as_json:
-        detailed = {name: {"detail": found.as_json()} for name, found in details.items()}
+        detailed = {name: {"detail": found.as_json()} for name, found in details.items() if detail}
         print_json({name: metrics | detailed.get(name, {}) for name, metrics in scores.items()})
         return
     for name, metrics in scores.items():
         for metric, value in metrics.items():
             typer.echo(f"{name}  {metric:8} {value:8.4f}")
-    for name, found in details.items():
+    for name, found in details.items() if detail else ():
         OUTPUT.print(detail_tables(name, found))

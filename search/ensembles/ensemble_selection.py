@@ -48,6 +48,26 @@ def select_ensemble(rates_MBTN: Tensor, spikes_BTN: Tensor) -> Tensor:
     return weights_M
 
 
+def co_bps_added(weights_M: Tensor, rates_MBTN: Tensor, spikes_BTN: Tensor) -> Tensor:
+    """What each candidate adds to the co-bps of the weighted mean: its score minus that without the candidate.
+
+    Without it, the other weights are scaled to sum to 1. The only member adds the whole score, and candidates without
+    a weight add 0.
+    """
+    scored = Scored(spikes_BTN)
+
+    def score(weights_M: Tensor) -> Tensor:
+        mean_BTN = torch.einsum("m,mbtn->btn", weights_M / weights_M.sum(), rates_MBTN)
+        return scored.gains(mean_BTN).bits_per_spike
+
+    whole, added_M = score(weights_M), torch.zeros(len(weights_M), dtype=torch.float64)
+    for member in weights_M.nonzero().flatten().tolist():
+        others_M = weights_M.clone()
+        others_M[member] = 0
+        added_M[member] = whole - score(others_M) if others_M.any() else whole
+    return added_M
+
+
 def _picks(rates_MBTN: Tensor, spikes_BTN: Tensor) -> list[int]:
     """The candidates in the order in which they are added, with repetitions."""
     known = ~torch.isnan(spikes_BTN)

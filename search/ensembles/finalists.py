@@ -1,4 +1,4 @@
-"""Finalists: complete trials with their networks, which can be exported."""
+"""Finalists: finished trials with their networks, which can be exported."""
 
 from dataclasses import dataclass
 
@@ -19,8 +19,9 @@ from nlb_search.storage.checkpoints import Checkpoint
 
 @dataclass(frozen=True)
 class Finalist:
-    """A trial with its network, settings, and progress at its best evaluation on val."""
+    """A trial of a study with its network, settings, and progress at its best evaluation on val."""
 
+    study: OpenStudy
     trial: FrozenTrial
     network: Network
     settings: dict[str, object]
@@ -37,7 +38,7 @@ def load_finalist(study: OpenStudy, trial: FrozenTrial) -> Finalist:
     check_network(study.spec)
     checkpoint = load_network(study, trial)
     settings = checkpoint.facts["settings"]
-    return Finalist(trial, network_of(checkpoint, settings), settings, Progress(**checkpoint.facts["progress"]))
+    return Finalist(study, trial, network_of(checkpoint, settings), settings, Progress(**checkpoint.facts["progress"]))
 
 
 def network_of(checkpoint: Checkpoint, settings: dict[str, object]) -> Network:

@@ -3,20 +3,17 @@
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
 
 from nlb_search.models.architecture.network import Network
 from nlb_search.models.errors import DivergedError, InterruptedTrainingError
 from nlb_search.search.ensembles.finalists import Finalist, network_of
 from nlb_search.search.ensembles.refit_job import RefitJob, stored
-from nlb_search.search.ensembles.refit_training import train_again
+from nlb_search.search.ensembles.refit_progress import LoggedProgress, RefitProgress
+from nlb_search.search.ensembles.refit_training import Refitted, train_again
 from nlb_search.search.errors import SearchError
 from nlb_search.search.export_options import REFIT_SEEDS
 from nlb_search.search.launching.process_pool import exit_requested, run_in_slots
 from nlb_search.search.launching.slots import Slot
-from nlb_search.search.study.open_study import OpenStudy
-from nlb_search.search.study.specification import SearchSpec
 from nlb_search.search.workers.memory import keep_freed_memory
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.storage.checkpoints import load_checkpoint
@@ -33,27 +30,28 @@ class RefitOptions:
     seeds: int = REFIT_SEEDS
     slots: tuple[Slot, ...] = (Slot(0, None),)
     stop: Stop = field(default_factory=Stop)
+    progress: RefitProgress = field(default_factory=LoggedProgress)
 
 
-def refit(study: OpenStudy, finalists: Sequence[Finalist], options: RefitOptions) -> list[list[Network]]:
+def refit(finalists: Sequence[Finalist], options: RefitOptions) -> list[list[Network]]:
     """Train each finalist again on train + val, up to the epoch of its best evaluation in the search.
 
-    Networks are stored beside the study's checkpoints and used again; an interrupted training is resumed. Returns the
-    networks of each finalist. Raises SearchError if a training diverges with every seed that is tried, and
+    Networks are stored beside the checkpoints of the study and used again; an interrupted training is resumed. Returns
+    the networks of each finalist. Raises SearchError if a training diverges with every seed that is tried, and
     InterruptedTrainingError if it is stopped.
     """
-    jobs = [[_job(study, finalist, repeat) for repeat in range(options.seeds)] for finalist in finalists]
-    missing = [job for of_one in jobs for job in of_one if stored(job.path, job.identity(study.spec)) is None]
-    for done, (job, result) in enumerate(_results(study, missing, options), start=1):
+    jobs = [[_job(finalist, repeat) for repeat in range(options.seeds)] for finalist in finalists]
+    missing = [job for of_one in jobs for job in of_one if stored(job.path, job.identity) is None]
+    if missing:
+        options.progress(0, len(missing))
+    for done, (job, result) in enumerate(_results(missing, options), start=1):
         if isinstance(result, DivergedError):
-            raise SearchError(f"training trial {job.number} on train + val diverged: {result}") from result
-        _log.info(
-            "trained trial %d again on train + val, co-bps %.4f there (%d of %d)",
-            job.number,
-            result,
-            done,
-            len(missing),
-        )
+            raise SearchError(f"{job.name} diverged when trained again on train + val: {result}") from result
+        for reason in result.rejected:
+            _log.warning("%s: a network that was trained again %s", job.name, reason)
+        if result.rejected:
+            _log.warning("%s: the best of several seeds is used, with co-bps %.4f on val", job.name, result.co_bps)
+        options.progress(done, len(missing))
     if options.stop.is_set():
         raise InterruptedTrainingError("stopped: run the command again to continue")
     return [
@@ -62,9 +60,12 @@ def refit(study: OpenStudy, finalists: Sequence[Finalist], options: RefitOptions
     ]
 
 
-def _job(study: OpenStudy, finalist: Finalist, repeat: int) -> RefitJob:
-    number, progress = finalist.trial.number, finalist.progress
+def _job(finalist: Finalist, repeat: int) -> RefitJob:
+    study, number, progress = finalist.study, finalist.trial.number, finalist.progress
     return RefitJob(
+        study=study.name,
+        spec=study.spec,
+        data=study.locations.data,
         number=number,
         settings=finalist.settings,
         epochs=progress.epoch,
@@ -74,24 +75,21 @@ def _job(study: OpenStudy, finalist: Finalist, repeat: int) -> RefitJob:
     )
 
 
-def _results(
-    study: OpenStudy, jobs: list[RefitJob], options: RefitOptions
-) -> Iterator[tuple[RefitJob, float | DivergedError]]:
+def _results(jobs: list[RefitJob], options: RefitOptions) -> Iterator[tuple[RefitJob, Refitted | DivergedError]]:
     """Train the jobs, in this process if there is one job or one slot."""
     slots, stop = list(options.slots), options.stop
     if len(jobs) > 1 and len(slots) > 1:
-        run = partial(_train_in_pool, study.spec, study.locations.data)
-        yield from run_in_slots(run, jobs, slots, stop, group_of=lambda job: job.path)
+        yield from run_in_slots(_train_in_pool, jobs, slots, stop, group_of=lambda job: job.path)
         return
     keep_freed_memory()
     for job in jobs:
         try:
-            yield job, train_again(study.spec, study.locations.data, job, stop.is_set)
+            yield job, train_again(job, stop.is_set)
         except DivergedError as error:
             yield job, error
         except InterruptedTrainingError:
             return
 
 
-def _train_in_pool(spec: SearchSpec, data: Path, job: RefitJob) -> float:
-    return train_again(spec, data, job, exit_requested)
+def _train_in_pool(job: RefitJob) -> Refitted:
+    return train_again(job, exit_requested)

@@ -11,11 +11,15 @@ from nlb_search.storage.errors import StorageError
 
 @dataclass(frozen=True)
 class RefitJob:
-    """The settings of trial ``number``, to train for ``epochs`` epochs with ``seed``.
+    """The settings of trial ``number`` of a study, to train for ``epochs`` epochs with ``seed``.
 
-    ``co_bps`` is the score of the trial's own network on val. ``path`` is where the network is stored.
+    ``study`` is the study's name, ``spec`` its specification and ``data`` the place of its recording. ``co_bps`` is the
+    score of the trial's own network on val. ``path`` is where the network is stored.
     """
 
+    study: str
+    spec: SearchSpec
+    data: Path
     number: int
     settings: dict[str, Any]
     epochs: int
@@ -24,19 +28,25 @@ class RefitJob:
     path: Path
 
     @property
+    def name(self) -> str:
+        """The trial, for messages."""
+        return f"{self.study}: trial {self.number}"
+
+    @property
     def running(self) -> Path:
         """Where the training is stored until it is done."""
         return self.path.with_name(f"{self.path.stem}-running{self.path.suffix}")
 
-    def identity(self, spec: SearchSpec) -> dict[str, Any]:
+    @property
+    def identity(self) -> dict[str, Any]:
         """What the network depends on. A stored network of anything else is not used."""
         return {
             "settings": self.settings,
             "epochs": self.epochs,
             "seed": self.seed,
-            "batch_size": spec.batch_size,
-            "content_hash": spec.content_hash,
-            "versions": spec.versions,
+            "batch_size": self.spec.batch_size,
+            "content_hash": self.spec.content_hash,
+            "versions": self.spec.versions,
         }
 
 

@@ -4,7 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -19,7 +19,6 @@ from nlb_search.models.training.state import State, Training
 from nlb_search.models.training.trainer import train_through
 from nlb_search.search.ensembles.refit_job import RefitJob, stored
 from nlb_search.search.recording_tensors import counts_of
-from nlb_search.search.study.specification import SearchSpec
 from nlb_search.search.workers.devices import training_device
 from nlb_search.search.workers.trial import CHECKPOINT_SECONDS, settings_of
 from nlb_search.storage.checkpoints import Checkpoint, save_checkpoint
@@ -35,42 +34,49 @@ _ATTEMPT_STRIDE = 40_503
 _log = logging.getLogger(__name__)
 
 
-def train_again(spec: SearchSpec, data: Path, job: RefitJob, interrupted: Callable[[], bool]) -> float:
-    """Train and store the network of a job; returns its co-bps on the val trials, on which it was trained too.
-
-    If the training diverges, or the network is far worse than the trial's own, other seeds are tried. Raises
-    DivergedError if it diverges with the last of them, and InterruptedTrainingError if ``interrupted`` returns true.
+@dataclass(frozen=True)
+class Refitted:
+    """The co-bps of a stored network on val, on which it was trained too, and why networks of other seeds were not
+    accepted.
     """
-    counts, val = _splits(spec.dataset, data, spec.bin_ms, spec.recording)
+
+    co_bps: float
+    rejected: tuple[str, ...]
+
+
+def train_again(job: RefitJob, interrupted: Callable[[], bool]) -> Refitted:
+    """Train and store the network of a job.
+
+    If the training diverges, or the network is far worse than the trial's own, other seeds are tried, and the best
+    network is stored. Raises DivergedError if all of them diverge, and InterruptedTrainingError if ``interrupted``
+    returns true.
+    """
+    counts, val = _splits(job.spec.dataset, job.data, job.spec.bin_ms, job.spec.recording)
     best: tuple[float, Network] | None = None
+    rejected: list[str] = []
     for attempt in range(ATTEMPTS):
         this = replace(job, seed=(job.seed + attempt * _ATTEMPT_STRIDE) % 2**32)
         try:
-            network = _trained(spec, this, counts, interrupted).averaged_network()
+            network = _trained(this, counts, interrupted).averaged_network()
             score = _finite_score(network, val)
         except DivergedError as error:
             if attempt == ATTEMPTS - 1 and best is None:
                 raise
-            _log.warning("trial %d diverged when trained again (%s): trying another seed", job.number, error)
+            rejected.append(f"diverged ({error})")
             continue
         if best is None or score > best[0]:
             best = score, network
         # A negative score is missed by the same distance as a positive one.
         if score >= job.co_bps - (1 - LEAST_SHARE_OF_SCORE) * abs(job.co_bps):
             break
-        _log.warning(
-            "trial %d, trained again, has co-bps %.4f on val, where its own network has %.4f: trying another seed",
-            job.number,
-            score,
-            job.co_bps,
-        )
+        rejected.append(f"has co-bps {score:.4f} on val, where its own network has {job.co_bps:.4f}")
     assert best is not None
     score, network = best
     weights = {name: weight.detach().cpu() for name, weight in network.named_parameters()}
-    facts = {"identity": job.identity(spec), "sizes": asdict(counts.sizes), "co_bps": score}
+    facts = {"identity": job.identity, "sizes": asdict(counts.sizes), "co_bps": score}
     save_checkpoint(job.path, Checkpoint(weights, facts))
     job.running.unlink(missing_ok=True)
-    return score
+    return Refitted(score, tuple(rejected))
 
 
 def _finite_score(network: Network, val: Counts) -> float:
@@ -82,15 +88,14 @@ def _finite_score(network: Network, val: Counts) -> float:
     return score
 
 
-def _trained(spec: SearchSpec, job: RefitJob, counts: Counts, interrupted: Callable[[], bool]) -> Training:
+def _trained(job: RefitJob, counts: Counts, interrupted: Callable[[], bool]) -> Training:
     """A training of the job's settings after its last epoch. A checkpoint is written from time to time."""
     architecture, hyper = settings_of(job.settings)
-    training = Training(parse_chain(architecture), hyper, spec.plan, counts, job.seed, training_device())
-    identity = job.identity(spec)
-    checkpoint = stored(job.running, identity)
+    training = Training(parse_chain(architecture), hyper, job.spec.plan, counts, job.seed, training_device())
+    checkpoint = stored(job.running, job.identity)
     if checkpoint is not None:
         training.restore(State(checkpoint.tensors, checkpoint.facts["training"]))
-    _log.info("training trial %d again on train + val, from epoch %d to %d", job.number, training.epoch, job.epochs)
+        _log.info("%s: resuming training on train + val from epoch %d of %d", job.name, training.epoch, job.epochs)
     epochs = 1
     while training.epoch < job.epochs:
         began = time.monotonic()
@@ -98,7 +103,7 @@ def _trained(spec: SearchSpec, job: RefitJob, counts: Counts, interrupted: Calla
         epochs = max(1, math.floor(epochs * CHECKPOINT_SECONDS / (time.monotonic() - began)))
         if training.epoch < job.epochs:
             state = training.state()
-            save_checkpoint(job.running, Checkpoint(state.tensors, {"identity": identity, "training": state.facts}))
+            save_checkpoint(job.running, Checkpoint(state.tensors, {"identity": job.identity, "training": state.facts}))
     return training
 
 

@@ -1,5 +1,6 @@
-"""Selects the trials of a study for a submission."""
+"""Selects the trials of studies of one recording for a submission."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -7,11 +8,11 @@ from optuna.trial import FrozenTrial
 
 from nlb_search.search.errors import SearchError
 from nlb_search.search.export_options import AUTO, Judge
-from nlb_search.search.rescoring.rescoring import ranked_by_splits
+from nlb_search.search.rescoring.rescoring import finished_rescoring
 from nlb_search.search.scoring.saved_networks import trials_with_networks
-from nlb_search.search.study.chain_trials import by_chain
+from nlb_search.search.study.chain_trials import check_searched, named
 from nlb_search.search.study.open_study import OpenStudy
-from nlb_search.search.study.trial_scores import complete_trials
+from nlb_search.search.study.trial_scores import complete_trials, network_score
 from nlb_search.storage.claims.trial_counts import finished_count
 
 CANDIDATES = 20
@@ -20,10 +21,10 @@ CANDIDATES = 20
 
 @dataclass(frozen=True)
 class Selection:
-    """The ``count`` best trials of each of the ``architectures``, or of the whole study if there are none.
+    """The ``count`` best trials of each of the ``architectures``, or of all trials if there are none.
 
     If ``count`` is "auto", they are the up to ``CANDIDATES`` best trials, pruned ones included, from which an ensemble
-    is selected. If ``trial`` is given, it is the trial with this number instead.
+    is selected. If ``trial`` is given, it is the trial with this number of the only study instead.
     """
 
     count: int | Literal["auto"] = 1
@@ -32,33 +33,79 @@ class Selection:
     trial: int | None = None
 
 
-def select(study: OpenStudy, selection: Selection) -> list[FrozenTrial]:
-    """The selected trials of a study, best first. Raises SearchError if the study has too few, or not this one."""
+@dataclass(frozen=True)
+class StudyTrial:
+    """A trial, and the study that it belongs to."""
+
+    study: OpenStudy
+    trial: FrozenTrial
+
+    @property
+    def architecture(self) -> str:
+        return self.study.spec.architecture_of(self.trial.params)
+
+
+def select(studies: Sequence[OpenStudy], selection: Selection) -> list[StudyTrial]:
+    """The selected trials of the studies of one recording, best first.
+
+    Raises SearchError if there are too few, or if the study does not have the given one.
+    """
     if selection.trial is not None:
+        [study] = studies
         return [_trial_with_network(study, selection.trial)]
-    if selection.judge == "splits":
-        ranked, kind, remedy = ranked_by_splits(study), "rescored trials", _rescore_remedy
-    elif selection.count == AUTO:
-        ranked, kind, remedy = trials_with_networks(study), "trials with a network", _search_remedy
-    else:
-        ranked, kind, remedy = complete_trials(study.study), "complete trials", _search_remedy
-    chosen: list[FrozenTrial] = []
-    for name, trials in by_chain(study, ranked, selection.architectures):
+    check_searched(studies, selection.architectures)
+    kind, ranked = _ranked(studies, selection)
+    chosen: list[StudyTrial] = []
+    for architecture in selection.architectures or (None,):
+        found = [one for one in ranked if architecture in (None, one.architecture)]
         needed, wanted = (1, CANDIDATES) if selection.count == AUTO else (selection.count, selection.count)
-        if len(trials) < needed:
+        if len(found) < needed:
+            of_chain = "" if architecture is None else f" of '{architecture}'"
             raise SearchError(
-                f"the study '{study.name}' has {len(trials)} {kind}{name}, fewer than the {needed} requested: "
-                f"{remedy(study, selection)}"
+                f"{named(studies)} {'has' if len(studies) == 1 else 'have'} {len(found)} {kind}{of_chain}, fewer than "
+                f"the {needed} requested: {_remedy(studies, selection)}"
             )
-        chosen += trials[:wanted]
+        chosen += found[:wanted]
     return chosen
 
 
-def _trial_with_network(study: OpenStudy, number: int) -> FrozenTrial:
+def _ranked(studies: Sequence[OpenStudy], selection: Selection) -> tuple[str, list[StudyTrial]]:
+    """What is ranked, in words, and the trials of all studies, best first."""
+    if selection.judge == "splits":
+        return "rescored trials", _ranked_by_splits(studies)
+    if selection.count == AUTO:
+        return "trials with a network", _ranked_on_val(studies, trials_with_networks)
+    return "complete trials", _ranked_on_val(studies, lambda study: complete_trials(study.study))
+
+
+def _ranked_on_val(
+    studies: Sequence[OpenStudy], trials_of: Callable[[OpenStudy], list[FrozenTrial]]
+) -> list[StudyTrial]:
+    found = [StudyTrial(study, trial) for study in studies for trial in trials_of(study)]
+    return sorted(found, key=lambda one: -network_score(one.trial))
+
+
+def _ranked_by_splits(studies: Sequence[OpenStudy]) -> list[StudyTrial]:
+    rescorings = [finished_rescoring(study) for study in studies]
+    for study, rescoring in zip(studies, rescorings, strict=True):
+        if rescoring.splits != rescorings[0].splits:
+            raise SearchError(
+                f"the study '{studies[0].name}' was rescored on {rescorings[0].splits} folds, and '{study.name}' on "
+                f"{rescoring.splits}: run `nlb-search rescore` with the same --splits for both"
+            )
+    found = [
+        (one.mean, StudyTrial(study, one.trial))
+        for study, rescoring in zip(studies, rescorings, strict=True)
+        for one in rescoring.ranked
+    ]
+    return [one for _, one in sorted(found, key=lambda pair: -pair[0])]
+
+
+def _trial_with_network(study: OpenStudy, number: int) -> StudyTrial:
     trials = sorted(trials_with_networks(study), key=lambda trial: trial.number)
     for trial in trials:
         if trial.number == number:
-            return trial
+            return StudyTrial(study, trial)
     numbers = ", ".join(str(trial.number) for trial in trials)
     raise SearchError(
         f"the study '{study.name}' has no network of a trial {number}: choose one of {numbers or 'none, yet'}; trials "
@@ -66,13 +113,12 @@ def _trial_with_network(study: OpenStudy, number: int) -> FrozenTrial:
     )
 
 
-def _search_remedy(study: OpenStudy, selection: Selection) -> str:
-    if finished_count(study.study) < study.budget:
-        return f"continue it with `nlb-search resume {study.name}`"
+def _remedy(studies: Sequence[OpenStudy], selection: Selection) -> str:
+    if selection.judge == "splits":
+        each = "the same --arch and " if selection.architectures else ""
+        return f"run `nlb-search rescore {studies[0].name}` with {each}more --finalists"
+    for study in studies:
+        if finished_count(study.study) < study.budget:
+            return f"continue it with `nlb-search resume {study.name}`"
     alone = ", or only this chain" if selection.architectures else ""
     return f"search again with more trials, with --pruner none{alone}"
-
-
-def _rescore_remedy(study: OpenStudy, selection: Selection) -> str:
-    each = "the same --arch and " if selection.architectures else ""
-    return f"run `nlb-search rescore {study.name}` with {each}more --finalists"

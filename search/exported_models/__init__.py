@@ -1,4 +1,4 @@
 """Models that are kept after a search: on disk, as ONNX, predicting new trials or bin by bin.
 
-It may import ensembles, workers, scoring and study.
+It may import ensembles, rescoring, workers, scoring and study.
 """

@@ -2,32 +2,36 @@
 
 from typing import Any, Literal
 
-import torch
 from pydantic import BaseModel, ConfigDict
 
 from nlb_search.data.inspection.identities import Identities
 from nlb_search.data.own.recording_settings import RecordingSettings
-from nlb_search.data.recording import Recording
-from nlb_search.models.scoring.bits_per_spike import gains_by_trial
 from nlb_search.models.tensors import Sizes
-from nlb_search.search.ensembles.members import Member
-from nlb_search.search.ensembles.weighted_networks import WeightedNetwork, mean_rates
+from nlb_search.search.ensembles.members import Ensemble, Member
+from nlb_search.search.ensembles.searched_recording import SearchedRecording
+from nlb_search.search.ensembles.weighted_networks import WeightedNetwork
 from nlb_search.search.export_options import Phase
-from nlb_search.search.recording_tensors import counts_of, heldin_of, sizes_of
+from nlb_search.search.recording_tensors import sizes_of
 from nlb_search.search.scoring.bootstrap import range_of, resampled_co_bps
-from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.specification import versions_here
 
 
 class MemberCard(BaseModel):
-    """A trial in the mean of rates: its settings, its score on val in the search, and its random seed."""
+    """A trial in the mean of rates: its settings, its score on val in the search, and its random seed.
+
+    ``added`` is what the trial adds to the co-bps of the mean on val, and ``rescored`` its mean co-bps over the folds
+    of ``rescore``. ``study`` and ``added`` are None in files of version 0.5.0, which are of one study.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    study: str | None = None
     trial: int
     settings: dict[str, Any]
     weight: float
     co_bps: float
+    added: float | None = None
+    rescored: float | None = None
     seed: int
 
     @property
@@ -42,8 +46,9 @@ class Card(BaseModel):
     ``heldin_units`` and ``heldout_units`` are; all three are None for a dataset of the benchmark. Networks that are
     ``trained_on`` train are those of the search; on train + val, each member was trained again ``seeds`` times.
     ``co_bps`` and its 95% bootstrap interval over val trials are those of the members as the search trained them.
-    ``versions`` are those that the study was created with, and the version of the dandiset if the recording was fetched
-    from DANDI; ``exported_with`` are those of the export.
+    ``study`` is the name of the study, and ``versions`` are those that it was created with, and the version of the
+    dandiset if the recording was fetched from DANDI; of several studies, both are separated by commas where they
+    differ. ``exported_with`` are the versions of the export.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -68,50 +73,52 @@ class Card(BaseModel):
 
 
 def card_of(
-    study: OpenStudy,
-    recording: Recording,
-    identities: Identities | None,
-    members: list[Member],
-    phase: Phase,
-    seeds: int,
+    searched: SearchedRecording, identities: Identities | None, ensemble: Ensemble, phase: Phase, seeds: int
 ) -> Card:
-    """The card of the mean of these members, with its score on val."""
-    val = counts_of(recording.val)
-    rates_BTN = torch.from_numpy(mean_rates(searched_networks(members), heldin_of(recording.val)))
-    gains = gains_by_trial(rates_BTN, val)
+    """The card of the mean of an ensemble's rates, with its score on val."""
+    recording, gains = searched.recording, ensemble.gains
     interval = range_of(resampled_co_bps(gains.gain_B.numpy(), gains.spikes_B.numpy()))
     return Card(
-        study=study.name,
+        study=searched.study_names,
         dataset=recording.name,
         bin_ms=recording.bin_ms,
         content_hash=recording.content_hash,
-        recording=study.spec.recording,
+        recording=searched.settings,
         sizes=sizes_of(recording),
         units=None if identities is None else identities.units,
         heldin_units=None if identities is None else identities.heldin,
         heldout_units=None if identities is None else identities.heldout,
         trained_on="train" if phase == "val" else "train + val",
         seeds=seeds,
-        members=tuple(_member_card(study, member) for member in members),
-        co_bps=gains.bits_per_spike.item(),
+        members=tuple(_member_card(member) for member in ensemble.members),
+        co_bps=ensemble.co_bps,
         co_bps_low=interval.low,
         co_bps_high=interval.high,
-        versions=study.spec.versions,
+        versions=_joined([study.spec.versions for study in searched.studies]),
         exported_with=versions_here(),
     )
 
 
-def searched_networks(members: list[Member]) -> tuple[WeightedNetwork, ...]:
+def searched_networks(ensemble: Ensemble) -> tuple[WeightedNetwork, ...]:
     """The networks of the members as the search trained them."""
-    return tuple(WeightedNetwork(one.finalist.network, one.finalist.settings, one.weight) for one in members)
+    return tuple(WeightedNetwork(one.finalist.network, one.finalist.settings, one.weight) for one in ensemble.members)
 
 
-def _member_card(study: OpenStudy, member: Member) -> MemberCard:
+def _joined(versions: list[dict[str, str]]) -> dict[str, str]:
+    """The versions of several studies, separated by commas where they differ."""
+    names = dict.fromkeys(name for of_one in versions for name in of_one)
+    return {name: ", ".join(dict.fromkeys(one[name] for one in versions if name in one)) for name in names}
+
+
+def _member_card(member: Member) -> MemberCard:
     finalist = member.finalist
     return MemberCard(
+        study=finalist.study.name,
         trial=finalist.trial.number,
         settings=finalist.settings,
         weight=member.weight,
         co_bps=finalist.progress.co_bps,
-        seed=study.spec.trial_seed(finalist.trial.number),
+        added=member.added,
+        rescored=member.rescored,
+        seed=finalist.study.spec.trial_seed(finalist.trial.number),
     )

@@ -1,15 +1,15 @@
 """Where an export keeps the model itself: a folder for nlb-search, an ONNX file for other programs, or both."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from nlb_search.search.ensembles.searched_recording import SearchedRecording
 from nlb_search.search.errors import UsageError
 from nlb_search.search.exported_models.model import Model
 from nlb_search.search.exported_models.model_folder import save_model
 from nlb_search.search.exported_models.onnx_file import check_onnx_installed, save_onnx
 from nlb_search.search.output_paths import check_file, check_folder
-from nlb_search.search.study.open_study import OpenStudy
 
 
 @dataclass(frozen=True)
@@ -19,12 +19,15 @@ class Kept:
     folder: Path | None = None
     onnx: Path | None = None
 
-    def check(self, studies: list[OpenStudy]) -> None:
-        """Raise SearchError, before anything is computed, if a model of these studies cannot be written."""
+    def check(self, recordings: Sequence[SearchedRecording]) -> None:
+        """Raise SearchError, before anything is computed, if a model of these recordings cannot be written."""
         if self == NOT_KEPT:
             return
-        if len(studies) > 1:
-            raise UsageError(f"a model is that of one study, and {len(studies)} are given: export them one by one")
+        if len(recordings) > 1:
+            groups = ", ".join(one.recording.group for one in recordings)
+            raise UsageError(
+                f"a model is of one recording in one bin width, and the studies are of {groups}: export them one by one"
+            )
         if self.folder is not None:
             check_folder(self.folder)
         if self.onnx is not None:

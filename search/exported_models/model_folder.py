@@ -36,14 +36,15 @@ class _NetworkEntry(BaseModel):
 
 
 class _Description(BaseModel):
-    """The content of ``model.json``. ``format`` changes whenever older versions cannot read the folder.
+    """The content of ``model.json``. ``format`` changes whenever older versions cannot read the folder; version 0.5.0
+    wrote format 1, which has fewer fields.
 
     ``command`` is the command line that made the model.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: Literal[1] = 1
+    format: Literal[1, 2] = 2
     card: Card
     command: tuple[str, ...]
     networks: tuple[_NetworkEntry, ...]

@@ -30,7 +30,11 @@ def _scores(name: str, detail: Detail) -> Table:
 
 
 def _neurons(detail: Detail) -> Table:
-    table = Table("held-out neuron", "co-bps", "spikes", box=None, header_style="bold")
+    table = Table("held-out neuron", "co-bps", f"{SHARE}% interval", "spikes", box=None, header_style="bold")
     for one in sorted(detail.neurons, key=lambda one: -math.inf if math.isnan(one.co_bps) else one.co_bps)[::-1]:
-        table.add_row(str(one.unit), "no spikes" if math.isnan(one.co_bps) else f"{one.co_bps:.4f}", str(one.spikes))
+        if math.isnan(one.co_bps):
+            table.add_row(str(one.unit), "no spikes", "", str(one.spikes))
+        else:
+            interval = f"{one.interval.low:.4f} to {one.interval.high:.4f}"
+            table.add_row(str(one.unit), f"{one.co_bps:.4f}", interval, str(one.spikes))
     return table

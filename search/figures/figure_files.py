@@ -1,4 +1,4 @@
-"""Writes the figures of a study: pages that share one copy of Plotly, and images for papers."""
+"""Writes figures: those of a study, as pages that share one copy of Plotly or as images for papers, and single ones."""
 
 import html
 import logging
@@ -13,6 +13,7 @@ from nlb_search.search.errors import SearchError, UsageError
 from nlb_search.search.figures.network_charts import network_charts
 from nlb_search.search.figures.parallel_coordinates import parallel_coordinates
 from nlb_search.search.figures.study_charts import curves, history, importances
+from nlb_search.search.output_paths import check_file
 from nlb_search.search.publishing.study_figures import running_charts
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.storage.atomic_files import whole_file
@@ -37,6 +38,22 @@ def formats_named(text: str) -> tuple[Format, ...]:
         if name not in FORMATS:
             raise UsageError(f"--format {text}: there is no format '{name}': give one or more of {','.join(FORMATS)}")
     return tuple(cast(Format, name) for name in dict.fromkeys(names))
+
+
+def check_figure(path: Path) -> None:
+    """Raise UsageError unless a file's name ends with a format, and SearchError if it cannot be written."""
+    if path.suffix[1:].lower() not in FORMATS:
+        raise UsageError(f"--figure {path}: name a file that ends with {', '.join(f'.{one}' for one in FORMATS)}")
+    check_file(path, lambda _: True, "a figure", "--figure")
+
+
+def write_figure(chart: Chart, path: Path) -> None:
+    """Write a chart in the format of the file's name; a page has all that it needs. Raises SearchError if it cannot."""
+    file_format = cast(Format, path.suffix[1:].lower())
+    try:
+        _write(path, _image(chart, file_format, plotly=True))
+    except OSError as error:
+        raise SearchError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def all_charts(study: OpenStudy) -> list[Chart]:
@@ -68,10 +85,11 @@ def write_figures(study: OpenStudy, out: Path, formats: Sequence[Format]) -> lis
         raise SearchError(f"cannot write figures to {out}: {error.strerror or error}") from error
 
 
-def _image(chart: Chart, file_format: Format) -> bytes:
+def _image(chart: Chart, file_format: Format, plotly: str | Literal[True] = _PLOTLY) -> bytes:
+    """A chart in a format. A page loads Plotly from the file ``plotly`` beside it, or has it inside if it is true."""
     if file_format != "html":
         return matplotlib_drawing.draw(chart, file_format)
-    page: str = plotly_drawing.draw(chart).to_html(include_plotlyjs=_PLOTLY, config=_CONFIG)
+    page: str = plotly_drawing.draw(chart).to_html(include_plotlyjs=plotly, config=_CONFIG)
     return page.encode()
 
 

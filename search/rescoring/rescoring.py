@@ -119,15 +119,22 @@ def rescoring_of(study: OpenStudy) -> Rescoring:
     return Rescoring(study.name, splits, finalists)
 
 
-def ranked_by_splits(study: OpenStudy) -> list[FrozenTrial]:
-    """The finalists of the study's last rescoring, best first. Raises SearchError if it is not finished."""
+def finished_rescoring(study: OpenStudy) -> Rescoring:
+    """The study's last rescoring. Raises SearchError if there is none, or if it is not finished."""
     rescoring = rescoring_of(study)
     if not rescoring.is_over:
         raise SearchError(
             f"the rescoring of the study '{study.name}' is not finished: "
             f"continue with `nlb-search rescore {study.name}`"
         )
-    return [one.trial for one in rescoring.ranked]
+    return rescoring
+
+
+def rescored_means(study: OpenStudy) -> dict[int, float]:
+    """Mean co-bps over the folds of the study's last rescoring, by trial number, of the trials scored on every fold."""
+    if RESCORING_KEY not in study.study.user_attrs:
+        return {}
+    return {one.trial.number: one.mean for one in rescoring_of(study).ranked}
 
 
 def choose_finalists(study: OpenStudy, count: int, architectures: tuple[str, ...]) -> list[FrozenTrial]:

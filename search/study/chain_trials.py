@@ -1,5 +1,7 @@
 """Groups the trials of a study by chain."""
 
+from collections.abc import Sequence
+
 from optuna.trial import FrozenTrial
 
 from nlb_search.search.errors import SearchError
@@ -14,13 +16,7 @@ def by_chain(
     Without ``architectures``, all trials form one group with an empty phrase. Raises SearchError for an architecture
     that the study does not search.
     """
-    searched = study.spec.architectures
-    for architecture in architectures:
-        if architecture not in searched:
-            raise SearchError(
-                f"the study '{study.name}' does not search '{architecture}' (it searches {' and '.join(searched)}): "
-                "name one of its chains with --arch, or search it in another study with `nlb-search launch`"
-            )
+    check_searched([study], architectures)
     if not architectures:
         return [("", trials)]
     return [
@@ -30,3 +26,22 @@ def by_chain(
         )
         for architecture in architectures
     ]
+
+
+def check_searched(studies: Sequence[OpenStudy], architectures: tuple[str, ...]) -> None:
+    """Raise SearchError if none of the studies searches one of the architectures."""
+    searched = list(dict.fromkeys(chain for study in studies for chain in study.spec.architectures))
+    for architecture in architectures:
+        if architecture not in searched:
+            does = "does" if len(studies) == 1 else "do"
+            it = "it searches" if len(studies) == 1 else "they search"
+            raise SearchError(
+                f"{named(studies)} {does} not search '{architecture}' ({it} {' and '.join(searched)}): "
+                "name one of these chains with --arch, or search it in another study with `nlb-search launch`"
+            )
+
+
+def named(studies: Sequence[OpenStudy]) -> str:
+    """The studies as the subject of a sentence."""
+    names = " and ".join(f"'{study.name}'" for study in studies)
+    return f"the study {names}" if len(studies) == 1 else f"the studies {names}"

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from nlb_search.data.recording import UNSEEN, Split
-from nlb_search.models.scoring.bits_per_spike import Scored, bits_per_spike
+from nlb_search.models.scoring.bits_per_spike import Gains, Scored
 from nlb_search.search.scoring.bootstrap import Range, range_of, resampled_co_bps
 from nlb_search.search.scoring.few_shot import FewShot, Readout, few_shot_co_bps
 from nlb_search.search.scoring.targets import Array
@@ -18,16 +18,20 @@ from nlb_search.search.submission.submission_file import phase_splits
 
 @dataclass(frozen=True)
 class NeuronScore:
-    """co-bps of one held-out neuron, NaN if it has no spikes. ``unit`` is its id, or its number from 0 if unknown."""
+    """co-bps of one held-out neuron with its 95% bootstrap interval over trials, all NaN if it has no spikes.
+
+    ``unit`` is its id, or its number from 0 if unknown.
+    """
 
     unit: int
     spikes: int
     co_bps: float
+    interval: Range
 
 
 @dataclass(frozen=True)
 class Detail:
-    """co-bps with its 95% bootstrap interval over trials, co-bps of each held-out neuron, and few-shot co-bps."""
+    """co-bps with its 95% bootstrap interval over trials, the same of each held-out neuron, and few-shot co-bps."""
 
     co_bps: float
     interval: Range
@@ -37,7 +41,16 @@ class Detail:
     def as_json(self) -> dict[str, Any]:
         return {
             "co-bps": {"value": self.co_bps, "low": self.interval.low, "high": self.interval.high},
-            "neurons": [{"unit": one.unit, "spikes": one.spikes, "co-bps": one.co_bps} for one in self.neurons],
+            "neurons": [
+                {
+                    "unit": one.unit,
+                    "spikes": one.spikes,
+                    "co-bps": one.co_bps,
+                    "low": one.interval.low,
+                    "high": one.interval.high,
+                }
+                for one in self.neurons
+            ],
             "few-shot co-bps": {str(one.trials): {"mean": one.mean, "sd": one.sd} for one in self.few_shot},
         }
 
@@ -57,7 +70,7 @@ def detail_of(submitted: Submitted) -> Detail:
     )
     return Detail(
         co_bps=gains.bits_per_spike.item(),
-        interval=range_of(resampled_co_bps(gains.gain_B.numpy(), gains.spikes_B.numpy())),
+        interval=_interval(gains),
         neurons=tuple(
             _neuron(int(unit), rates_BWN[..., [index]], spikes_BWN[..., [index]]) for index, unit in enumerate(units)
         ),
@@ -67,7 +80,17 @@ def detail_of(submitted: Submitted) -> Detail:
 
 def _neuron(unit: int, rates_BW1: torch.Tensor, spikes_BW1: torch.Tensor) -> NeuronScore:
     n_spikes = int(torch.nansum(spikes_BW1).item())
-    return NeuronScore(unit, n_spikes, bits_per_spike(rates_BW1, spikes_BW1).item() if n_spikes else math.nan)
+    if not n_spikes:
+        return NeuronScore(unit, 0, math.nan, Range(math.nan, math.nan))
+    gains = Scored(spikes_BW1).gains(rates_BW1)
+    return NeuronScore(unit, n_spikes, gains.bits_per_spike.item(), _interval(gains))
+
+
+def _interval(gains: Gains) -> Range:
+    """The interval over resamples of the trials. Those without any spike, which have no score, are left out."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values_R = resampled_co_bps(gains.gain_B.numpy(), gains.spikes_B.numpy())
+    return range_of(values_R[np.isfinite(values_R)])
 
 
 def _heldout_spikes(split: Split) -> Array:

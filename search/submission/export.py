@@ -1,6 +1,5 @@
 """Exports the best trials of studies: as a submission file, and as a model to keep."""
 
-import logging
 import threading
 from dataclasses import dataclass
 from functools import partial
@@ -9,12 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from nlb_search.data.inspection.identities import Identities, identities_of
-from nlb_search.data.recording import Recording
-from nlb_search.search.ensembles.members import Member, select_members
+from nlb_search.search.ensembles.members import Ensemble, Member, ensemble_of
 from nlb_search.search.ensembles.refit import RefitOptions, refit
+from nlb_search.search.ensembles.searched_recording import SearchedRecording, by_recording
 from nlb_search.search.ensembles.selection import Selection
 from nlb_search.search.ensembles.weighted_networks import WeightedNetwork, mean_rates
-from nlb_search.search.errors import SearchError
 from nlb_search.search.export_options import Phase, Phases
 from nlb_search.search.exported_models.card import card_of, searched_networks
 from nlb_search.search.exported_models.kept_model import NOT_KEPT, Kept
@@ -36,8 +34,6 @@ from nlb_search.search.submission.submission_file import (
 )
 from nlb_search.storage.database.retrying import DatabaseRetry
 
-_log = logging.getLogger(__name__)
-
 
 def export_best(
     studies: list[OpenStudy],
@@ -47,32 +43,36 @@ def export_best(
     refitting: RefitOptions | None = None,
     kept: Kept = NOT_KEPT,
 ) -> None:
-    """Write the mean rates of the trials that ``selection`` selects in each study, the networks themselves, or both.
+    """Write the mean rates of the trials that ``selection`` selects for each recording, their networks, or both.
 
-    ``out`` is a submission file, or None; ``kept`` says where the networks of one study are kept. With several trials,
-    the rates are averaged, weighted if the selection is an ensemble chosen on val. In phase test, each trial is first
-    trained again on train + val, as ``refitting`` says. With both phases, the networks of phase test are kept, and each
-    phase has a submission file (``submission_files``).
+    The trials of a recording are selected from all of the ``studies`` that searched it in one bin width. ``out`` is a
+    submission file, or None; ``kept`` says where the networks of one recording are kept. With several trials, the rates
+    are averaged, weighted if the selection is an ensemble chosen on val. In phase test, each trial is first trained
+    again on train + val, as ``refitting`` says. With both phases, the networks of phase test are kept, and each phase
+    has a submission file (``submission_files``).
 
-    Raises SearchError if two studies are of one dataset, if a study has too few complete trials, or if a file or folder
-    cannot be written. All of this is checked before training. Raises InterruptedTrainingError if training is stopped.
+    Raises SearchError if studies of one dataset searched different recordings, if there are too few complete trials, or
+    if a file or folder cannot be written. All of this is checked before training. Raises InterruptedTrainingError if
+    training is stopped.
     """
     phases, refitting = phases_of(phase), refitting or RefitOptions()
     files = {} if out is None else submission_files(out, phases)
     for file in files.values():
         check_file(file, is_submission, "a submission")
-    kept.check(studies)
+    recordings = by_recording(studies)
+    kept.check(recordings)
     if "test" in phases:
         for study in studies:
             check_training(study.spec)
-    exports = _exports(studies, tuple(files), selection)
+    exports = _exports(recordings, tuple(files), selection)
     for each in phases:
         models = [_model(export, each, refitting) for export in exports]
         rebuilding = partial(rebuild_command, studies, phase=each, selection=selection, seeds=refitting.seeds)
         if each in files:
             file = files[each]
             predictions = [_predict(export, each, made) for export, made in zip(exports, models, strict=True)]
-            write_submission(file, predictions, {one.recording.group: _facts(one, selection) for one in exports})
+            facts = {export.searched.recording.group: _facts(export, selection) for export in exports}
+            write_submission(file, predictions, facts)
             command = rebuilding(("--out", file))
             cards = tuple(made.card for made in models)
             write_card(file, SubmissionCard(phase=each, command=tuple(command), datasets=cards))
@@ -98,85 +98,70 @@ def submission_files(out: Path, phases: tuple[Phase, ...]) -> dict[Phase, Path]:
 
 @dataclass(frozen=True)
 class _Export:
-    """What is exported of one study. ``identities`` are known for your own recording."""
+    """What is exported of one recording. ``identities`` are known for your own recording."""
 
-    study: OpenStudy
-    recording: Recording
-    members: list[Member]
+    searched: SearchedRecording
+    ensemble: Ensemble
     identities: Identities | None
 
 
-def _exports(studies: list[OpenStudy], phases: tuple[Phase, ...], selection: Selection) -> list[_Export]:
-    """Open the recordings, check that they have the splits of the phases, and select the members of each study."""
-    retry = DatabaseRetry(threading.Event())
-    recordings = [study.recording() for study in studies]
-    groups = [recording.group for recording in recordings]
-    repeated = {group for group in groups if groups.count(group) > 1}
-    if repeated:
-        raise SearchError(f"two studies are of {', '.join(repeated)}, and a submission contains each dataset once")
-    for recording in recordings:
+def _exports(recordings: list[SearchedRecording], phases: tuple[Phase, ...], selection: Selection) -> list[_Export]:
+    """Check that the recordings have the splits of the phases, and select the ensemble of each."""
+    for one in recordings:
         for phase in phases:
-            phase_splits(recording, phase)
-    exports = [
-        _Export(study, recording, select_members(study, recording, selection, retry), _identities(study, recording))
-        for study, recording in zip(studies, recordings, strict=True)
-    ]
-    for export in exports:
-        _log_members(export)
-    return exports
-
-
-def _log_members(export: _Export) -> None:
-    for member in export.members:
-        number, architecture = member.finalist.trial.number, member.finalist.architecture
-        weight = "" if len(export.members) == 1 else f", weight {member.weight:.2f}"
-        name, score = export.study.name, member.finalist.progress.co_bps
-        _log.info("%s: trial %d, %s, co-bps %.4f on val%s", name, number, architecture, score, weight)
+            phase_splits(one.recording, phase)
+    retry = DatabaseRetry(threading.Event())
+    return [_Export(one, ensemble_of(one, selection, retry), _identities(one)) for one in recordings]
 
 
 def _model(export: _Export, phase: Phase, refitting: RefitOptions) -> Model:
     """The model to predict with: the networks of the search, or in phase test those trained again."""
-    members, seeds = export.members, refitting.seeds if phase == "test" else 1
-    card = card_of(export.study, export.recording, export.identities, members, phase, seeds)
+    ensemble, seeds = export.ensemble, refitting.seeds if phase == "test" else 1
+    card = card_of(export.searched, export.identities, ensemble, phase, seeds)
     if phase == "val":
-        return Model(searched_networks(members), card)
-    again = refit(export.study, [member.finalist for member in members], refitting)
+        return Model(searched_networks(ensemble), card)
+    again = refit([member.finalist for member in ensemble.members], refitting)
     networks = [
         WeightedNetwork(network, member.finalist.settings, member.weight / seeds)
-        for member, refits in zip(members, again, strict=True)
+        for member, refits in zip(ensemble.members, again, strict=True)
         for network in refits
     ]
     return Model(tuple(networks), card)
 
 
 def _predict(export: _Export, phase: Phase, model: Model) -> Prediction:
-    trained, evaluated = (
-        mean_rates(model.networks, heldin_of(split)) for split in phase_splits(export.recording, phase)
-    )
+    recording = export.searched.recording
+    trained, evaluated = (mean_rates(model.networks, heldin_of(split)) for split in phase_splits(recording, phase))
     names = {} if export.identities is None else _names(export.identities, phase)
-    return Prediction(export.recording, phase, train_rates=trained, eval_rates=evaluated, names=names)
+    return Prediction(recording, phase, train_rates=trained, eval_rates=evaluated, names=names)
 
 
 def _facts(export: _Export, selection: Selection) -> dict[str, str]:
     """The attributes of the group; for your own recording also those needed to score it: settings and content hash."""
-    members, settings = export.members, export.study.spec.recording
+    searched, members = export.searched, export.ensemble.members
     facts = {
-        "dataset": export.recording.name,
-        "study": export.study.name,
-        "trials": ", ".join(str(member.finalist.trial.number) for member in members),
+        "dataset": searched.recording.name,
+        "study": searched.study_names,
+        "trials": ", ".join(_trial_name(member, searched) for member in members),
         "weights": ", ".join(f"{member.weight:.4g}" for member in members),
         "chosen_by": selection.judge,
         "architecture": "; ".join(member.finalist.architecture for member in members),
     }
-    if settings is None:
+    if searched.settings is None:
         return facts
-    return facts | {SETTINGS: settings.model_dump_json(), CONTENT: export.study.spec.content_hash}
+    return facts | {SETTINGS: searched.settings.model_dump_json(), CONTENT: searched.recording.content_hash}
 
 
-def _identities(study: OpenStudy, recording: Recording) -> Identities | None:
+def _trial_name(member: Member, searched: SearchedRecording) -> str:
+    """The number of the member's trial, after the name of its study if there are several."""
+    number = str(member.finalist.trial.number)
+    return number if len(searched.studies) == 1 else f"{member.finalist.study.name} {number}"
+
+
+def _identities(searched: SearchedRecording) -> Identities | None:
     """The units and trials of your own recording, as its file calls them."""
-    settings = study.spec.recording
-    return None if settings is None else identities_of(recording, study.locations.data, settings)
+    settings = searched.settings
+    return None if settings is None else identities_of(searched.recording, searched.data, settings)
 
 
 def _names(known: Identities, phase: Phase) -> dict[str, Integers]:

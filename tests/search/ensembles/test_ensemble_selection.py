@@ -1,10 +1,11 @@
 """Ensemble selection on rates whose truth is known."""
 
+import pytest
 import torch
 from torch import Tensor
 
 from nlb_search.models.scoring.bits_per_spike import bits_per_spike
-from nlb_search.search.ensembles.ensemble_selection import select_ensemble
+from nlb_search.search.ensembles.ensemble_selection import co_bps_added, select_ensemble
 
 N_TRIALS, N_BINS, N_NEURONS = 60, 30, 8
 
@@ -50,6 +51,18 @@ def test_the_mean_never_scores_lower_on_val_than_the_best_candidate() -> None:
         weights = select_ensemble(candidates, spikes)
         best_alone = max(bits_per_spike(alone, spikes).item() for alone in candidates)
         assert bits_per_spike(_mean(weights, candidates), spikes).item() >= best_alone - 1e-6
+
+
+def test_what_a_candidate_adds_is_missing_without_it() -> None:
+    rates, val, _ = _truth()
+    candidates = torch.stack([_noisy(rates, seed, 0.5) for seed in range(1, 4)])
+    weights = torch.tensor([0.5, 0.25, 0.25])
+    added = co_bps_added(weights, candidates, val)
+    whole = bits_per_spike(_mean(weights, candidates), val)
+    without_first = bits_per_spike((candidates[1] + candidates[2]) / 2, val)
+    torch.testing.assert_close(added[0], whole.double() - without_first.double(), atol=1e-5, rtol=0)
+    alone = co_bps_added(torch.tensor([0.0, 1.0, 0.0]), candidates, val)
+    assert alone.tolist() == pytest.approx([0, bits_per_spike(candidates[1], val).item(), 0], abs=1e-6)
 
 
 def test_entries_without_a_known_count_are_not_scored() -> None:

@@ -55,9 +55,9 @@ def test_a_pruned_trial_can_be_exported_and_scores_as_in_the_search(
 
 
 def test_an_ensemble_is_selected_from_pruned_trials_too(study: OpenStudy) -> None:
-    assert select(study, Selection(AUTO)) == trials_with_networks(study)
-    complete = select(study, Selection(2))
-    assert {trial.state for trial in complete} == {TrialState.COMPLETE}
+    assert [one.trial for one in select([study], Selection(AUTO))] == trials_with_networks(study)
+    complete = select([study], Selection(2))
+    assert {one.trial.state for one in complete} == {TrialState.COMPLETE}
 
 
 def test_a_pruned_trial_whose_network_is_gone_is_left_out(folder: Path, study: OpenStudy, recordings: Path) -> None:

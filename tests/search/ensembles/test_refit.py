@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,9 @@ def _stored(study: OpenStudy) -> list[Path]:
 
 def _job(study: OpenStudy, finalist: Finalist, **changed: object) -> RefitJob:
     values = {
+        "study": study.name,
+        "spec": study.spec,
+        "data": study.locations.data,
         "number": finalist.trial.number,
         "settings": finalist.settings,
         "epochs": 4,
@@ -63,14 +67,14 @@ def _job(study: OpenStudy, finalist: Finalist, **changed: object) -> RefitJob:
 
 def test_networks_trained_in_two_processes_are_those_of_one_and_are_trained_once(study: OpenStudy) -> None:
     finalists = _finalists(study)
-    parallel = _weights(refit(study, finalists, RefitOptions(seeds=2, slots=TWO_SLOTS)))
+    parallel = _weights(refit(finalists, RefitOptions(seeds=2, slots=TWO_SLOTS)))
     written = {path: path.stat().st_mtime_ns for path in _stored(study)}
     assert len(written) == 4
-    again = _weights(refit(study, finalists, RefitOptions(seeds=2)))
+    again = _weights(refit(finalists, RefitOptions(seeds=2)))
     assert {path: path.stat().st_mtime_ns for path in _stored(study)} == written
     for path in written:
         path.unlink()
-    alone = _weights(refit(study, finalists, RefitOptions(seeds=2)))
+    alone = _weights(refit(finalists, RefitOptions(seeds=2)))
     for one, other, third in zip(parallel, again, alone, strict=True):
         assert torch.equal(one, other)
         assert torch.equal(one, third)
@@ -86,18 +90,16 @@ def test_an_interrupted_training_continues_from_its_checkpoint(
         def is_set(self) -> bool:
             return job.running.exists()
 
-    data = study.locations.data
     with caplog.at_level(logging.INFO):
         with pytest.raises(InterruptedTrainingError):
-            train_again(study.spec, data, job, AtCheckpoint().is_set)
+            train_again(job, AtCheckpoint().is_set)
         assert not job.path.exists()
-        train_again(study.spec, data, job, threading.Event().is_set)
-    assert "from epoch 0 to 40" in caplog.messages[0]
-    assert "from epoch 1 to 40" in caplog.messages[1]
+        train_again(job, threading.Event().is_set)
+    assert caplog.messages == [f"{job.name}: resuming training on train + val from epoch 1 of 40"]
     assert not job.running.exists()
     resumed = load_checkpoint(job.path).tensors
     job.path.unlink()
-    train_again(study.spec, data, job, threading.Event().is_set)
+    train_again(job, threading.Event().is_set)
     for name, weight in load_checkpoint(job.path).tensors.items():
         assert torch.equal(weight, resumed[name])
 
@@ -106,23 +108,36 @@ def test_a_stopped_refit_raises_and_keeps_what_is_done(study: OpenStudy) -> None
     stop = Stop()
     stop.set()
     with pytest.raises(InterruptedTrainingError, match="run the command again to continue"):
-        refit(study, _finalists(study), RefitOptions(stop=stop))
+        refit(_finalists(study), RefitOptions(stop=stop))
 
 
-def test_a_network_far_worse_than_its_trial_is_trained_with_other_seeds(
-    study: OpenStudy, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_network_far_worse_than_its_trial_is_trained_with_other_seeds(study: OpenStudy) -> None:
     job = _job(study, _finalists(study)[0], co_bps=5.0)
-    score = train_again(study.spec, study.locations.data, job, threading.Event().is_set)
-    tried = [record.args[1] for record in caplog.records if "trying another seed" in record.getMessage()]
-    assert len(tried) == 3
+    refitted = train_again(job, threading.Event().is_set)
+    tried = [float(reason.split()[2]) for reason in refitted.rejected]
     assert len(set(tried)) == 3
-    assert score == max(tried)
+    assert refitted.co_bps == pytest.approx(max(tried), abs=1e-4)
+
+
+def test_what_was_not_accepted_is_logged_also_by_processes(study: OpenStudy, caplog: pytest.LogCaptureFixture) -> None:
+    finalists = [
+        replace(one, progress=replace(one.progress, co_bps=one.progress.co_bps + at * 5))
+        for at, one in enumerate(_finalists(study))
+    ]
+    with caplog.at_level(logging.INFO):
+        refit(finalists, RefitOptions(seeds=1, slots=TWO_SLOTS))
+    worse = f"study: trial {finalists[1].trial.number}: "
+    warned = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warned) == 4
+    assert all(message.startswith(f"{worse}a network that was trained again has co-bps") for message in warned[:3])
+    assert warned[3].startswith(f"{worse}the best of several seeds is used, with co-bps")
+    assert "training again on train + val: 0 of 2 networks done" in caplog.messages
+    assert "training again on train + val: 2 of 2 networks done" in caplog.messages
 
 
 def test_a_training_that_diverges_with_every_seed_is_an_error(study: OpenStudy) -> None:
     finalist = _finalists(study)[0]
     job = _job(study, finalist, settings=finalist.settings | {"lr": 1e30})
     with pytest.raises(DivergedError):
-        train_again(study.spec, study.locations.data, job, threading.Event().is_set)
+        train_again(job, threading.Event().is_set)
     assert not job.path.exists()

@@ -175,6 +175,18 @@ def test_a_moved_folder_can_be_loaded_and_an_incomplete_one_is_refused(folder: P
         load_model(tmp_path)
 
 
+def test_a_model_of_version_0_5_0_can_be_loaded(folder: Path, tmp_path: Path) -> None:
+    old = Path(shutil.copytree(folder / "model", tmp_path / "old"))
+    described = json.loads((old / "model.json").read_text())
+    described["format"] = 1
+    for member in described["card"]["members"]:
+        for name in ("study", "added", "rescored"):
+            del member[name]
+    (old / "model.json").write_text(json.dumps(described))
+    counts = np.zeros((1, 25, 9))
+    np.testing.assert_array_equal(load_model(old)(counts), load_model(folder / "model")(counts))
+
+
 def test_an_existing_folder_is_not_replaced(folder: Path) -> None:
     before = {path: path.read_bytes() for path in (folder / "model").iterdir()}
     refused = call("export-best", "study", "--model", "model", "--out", "new.h5", cwd=folder)

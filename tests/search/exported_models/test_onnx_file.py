@@ -4,14 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
+from random_models import CARD_OF_NONE, SIZES, random_network
 
-from nlb_search.models.architecture.chain import parse_chain
-from nlb_search.models.architecture.network import Network
 from nlb_search.models.blocks import BLOCKS
-from nlb_search.models.hyperparameters import Hyperparameters
-from nlb_search.models.tensors import Sizes
-from nlb_search.search.ensembles.weighted_networks import WeightedNetwork
 from nlb_search.search.exported_models.card import Card
 from nlb_search.search.exported_models.model import Model
 from nlb_search.search.exported_models.onnx_file import CARD, save_onnx
@@ -19,42 +14,15 @@ from nlb_search.search.exported_models.onnx_file import CARD, save_onnx
 pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
 onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
-SIZES = Sizes(n_heldin=6, n_heldout=3, n_window=12, n_forward=4)
-CARD_OF_NONE = Card(
-    study="study",
-    dataset="rat-7",
-    bin_ms=5,
-    content_hash="0",
-    recording=None,
-    sizes=SIZES,
-    units=None,
-    heldin_units=None,
-    heldout_units=None,
-    trained_on="train",
-    seeds=1,
-    members=(),
-    co_bps=0.0,
-    co_bps_low=0.0,
-    co_bps_high=0.0,
-    versions={},
-    exported_with={},
-)
 ALL_BLOCKS = " -> ".join([*(name for name in BLOCKS if name != "FF"), "FF", "exp"])
-
-
-def _network(chain: str, weight: float, bidirectional: bool) -> WeightedNetwork:
-    torch.manual_seed(0)
-    hyper = Hyperparameters(hidden=8, bidirectional=bidirectional)
-    network = Network(parse_chain(chain), SIZES, hyper, torch.full((SIZES.n_neurons,), 0.1)).eval()
-    return WeightedNetwork(network, {"architecture": chain}, weight)
 
 
 @pytest.fixture(scope="module")
 def model() -> Model:
     """All blocks in both directions, and one direction with the other head."""
     networks = (
-        _network(ALL_BLOCKS, 0.7, bidirectional=True),
-        _network("GRU -> FF -> Sigmoid", 0.3, bidirectional=False),
+        random_network(ALL_BLOCKS, 0.7, bidirectional=True),
+        random_network("GRU -> FF -> Sigmoid", 0.3, bidirectional=False),
     )
     return Model(networks, CARD_OF_NONE)
 

@@ -42,7 +42,9 @@ def test_scores_of_neurons_and_of_all_are_those_of_nlb_tools(folder: Path) -> No
     silent, *others = detail.neurons
     assert (silent.unit, silent.spikes) == (0, 0)
     assert math.isnan(silent.co_bps)
+    assert math.isnan(silent.interval.low)
     for one in others:
+        assert one.interval.low < one.co_bps < one.interval.high
         neuron = slice(one.unit, one.unit + 1)
         assert one.co_bps == pytest.approx(bits_per_spike(rates[..., neuron], spikes[..., neuron]), abs=1e-9)
         assert one.spikes == spikes[..., neuron].sum()
@@ -64,3 +66,25 @@ def test_detail_in_the_terminal_and_as_json(folder: Path) -> None:
     assert f"all held-out neurons {plain['co-bps']:.4f} {low:.4f} to {high:.4f} (95% bootstrap interval)" in words
     assert f"readout fitted on 30 trials {detail['few-shot co-bps']['30']['mean']:.4f}" in words
     assert "0 no spikes 0" in words
+
+
+@pytest.mark.parametrize("ending", ["svg", "png", "html"])
+def test_detail_as_a_figure(folder: Path, ending: str) -> None:
+    arguments = ("evaluate", "sub.h5", "--dataset", "toy", "--data", "toy.h5", "--json", "--figure")
+    scored = call(*arguments, f"detail.{ending}", cwd=folder)
+    assert scored.code == 0, scored.err
+    assert "detail" not in scored.json["toy"]
+    drawn = (folder / f"detail.{ending}").read_bytes()
+    if ending == "png":
+        assert drawn.startswith(b"\x89PNG")
+        return
+    assert b"sub.h5: co-bps of held-out neurons" in drawn
+    assert b"trials that the readout is fitted on" in drawn
+    assert (ending == "html") == (b"Plotly.newPlot" in drawn)
+
+
+def test_a_figure_of_an_unknown_format_is_refused_first(folder: Path) -> None:
+    refused = call("evaluate", "none.h5", "--dataset", "toy", "--data", "toy.h5", "--figure", "detail.pdf", cwd=folder)
+    assert refused.code == 2
+    assert "--figure detail.pdf: name a file that ends with .html, .png, .svg" in refused.err
+    assert not (folder / "detail.pdf").exists()

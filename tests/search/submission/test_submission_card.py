@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,43 @@ def test_the_card_says_what_the_file_is(folder: Path) -> None:
         assert f"| {model['members'][0]['trial']} | {model['members'][0]['weight']:.4g} |" in page
     scored = call("evaluate", "sub.val.h5", "--dataset", "rat-7", "--data", "session.nwb", "--json", cwd=folder).json
     assert _card(folder, "val")["datasets"][0]["co_bps"] == pytest.approx(scored["rat-7_20"]["co-bps"], abs=1e-4)
+
+
+def test_evaluate_adds_its_scores_to_the_card(folder: Path) -> None:
+    for phase in ("val", "test"):
+        arguments = ("evaluate", f"sub.{phase}.h5", "--dataset", "rat-7", "--data", "session.nwb", "--json")
+        scores = call(*arguments, cwd=folder).json["rat-7_20"]
+        assert _card(folder, phase)["scores"]["rat-7_20"] == scores
+        assert (
+            f"| scores on {phase} | co-bps {scores['co-bps']:.4f}" in (folder / f"sub.{phase}.h5.card.md").read_text()
+        )
+
+
+def test_a_card_of_another_version_stays_as_it_is(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("sub.val.h5", "session.nwb"):
+        shutil.copy(folder / name, tmp_path / name)
+    (tmp_path / "sub.val.h5.card.json").write_text('{"phase": "val", "another": 1}')
+    scored = call("evaluate", "sub.val.h5", "--dataset", "rat-7", "--data", "session.nwb", cwd=tmp_path)
+    assert scored.code == 0
+    assert "the scores are not added to sub.val.h5.card.json, which another version of nlb-search wrote" in caplog.text
+    assert (tmp_path / "sub.val.h5.card.json").read_text() == '{"phase": "val", "another": 1}'
+
+
+def test_the_card_has_the_scores_of_rescore(folder: Path) -> None:
+    assert "co-bps of `rescore`" not in (folder / "sub.val.h5.card.md").read_text()
+    rescored = call(
+        "rescore", "study", "--finalists", "1", "--splits", "2", "--workers", "1", "--json", cwd=folder
+    ).json
+    exported = call("export-best", "study", "--ensemble", "2", "--out", "rescored.h5", cwd=folder)
+    assert exported.code == 0, exported.err
+    card = json.loads((folder / "rescored.h5.card.json").read_text())
+    known = {member["trial"]: member["rescored"] for member in card["datasets"][0]["members"]}
+    [finalist] = rescored["finalists"]
+    assert known.pop(finalist["number"]) == pytest.approx(finalist["mean"])
+    assert list(known.values()) == [None]
+    assert f"| {finalist['mean']:.4f} |" in (folder / "rescored.h5.card.md").read_text()
 
 
 def test_the_model_of_both_phases_is_that_of_test(folder: Path) -> None:
