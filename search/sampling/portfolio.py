@@ -1,7 +1,7 @@
 """Settings that are tried before the sampler learns, because together they are good on many recordings.
 
-Chosen with ``benchmarks.quality.settings``: the first was the best of many settings on real recordings, and the second on
-recordings of few trials. Each loses on other recordings, so neither is the default.
+Chosen with ``benchmarks.quality.settings``: the first was the best of many settings on real recordings, and the second
+on recordings of few trials. Each loses on other recordings, so neither is the default.
 """
 
 from dataclasses import replace

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from specifications import spec_of, written
 
 from nlb_search.models.architecture.chain import parse_chain
-from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.search.sampling.ranges import settings_of_parameters
 from nlb_search.search.sampling.space import SPACES, default_settings, sample, start_parameters
 from nlb_search.search.workers.trial import settings_of
