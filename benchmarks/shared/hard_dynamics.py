@@ -96,13 +96,14 @@ def rotating_with_drift(n_trials: int, n_bins: int, rng: np.random.Generator) ->
 class HardRecording:
     """The parameters of a recording: dynamics and sizes. ``mean_rate`` is in spikes per bin and neuron."""
 
+    name: str
     dynamics: Callable[[int, int, np.random.Generator], Latents]
     n_trials: int
     sizes: Sizes
     mean_rate: float
 
     def __str__(self) -> str:
-        return f"{self.dynamics.__name__}, {self.sizes.n_neurons} neurons, {self.n_trials} trials"
+        return f"{self.name}, {self.sizes.n_neurons} neurons, {self.n_trials} trials"
 
     def splits(self, seed: int) -> tuple[Counts, Counts, Counts]:
         """Counts of train, val and test, generated from the random seed."""
@@ -122,9 +123,21 @@ class HardRecording:
 
 
 HARD_RECORDINGS = (
-    HardRecording(lorenz, 700, Sizes(n_heldin=40, n_heldout=12, n_window=70, n_forward=10), 0.2),
-    HardRecording(chaotic_network, 400, Sizes(n_heldin=60, n_heldout=20, n_window=100, n_forward=0), 0.15),
-    HardRecording(driven_network, 1200, Sizes(n_heldin=24, n_heldout=8, n_window=50, n_forward=10), 0.25),
-    HardRecording(switching, 300, Sizes(n_heldin=40, n_heldout=14, n_window=100, n_forward=20), 0.2),
-    HardRecording(rotating_with_drift, 120, Sizes(n_heldin=70, n_heldout=20, n_window=40, n_forward=0), 0.75),
+    HardRecording("lorenz", lorenz, 700, Sizes(n_heldin=40, n_heldout=12, n_window=70, n_forward=10), 0.2),
+    HardRecording(
+        "chaotic_network", chaotic_network, 400, Sizes(n_heldin=60, n_heldout=20, n_window=100, n_forward=0), 0.15
+    ),
+    HardRecording(
+        "driven_network", driven_network, 1200, Sizes(n_heldin=24, n_heldout=8, n_window=50, n_forward=10), 0.25
+    ),
+    HardRecording("switching", switching, 300, Sizes(n_heldin=40, n_heldout=14, n_window=100, n_forward=20), 0.2),
+    HardRecording(
+        "rotating_with_drift",
+        rotating_with_drift,
+        120,
+        Sizes(n_heldin=70, n_heldout=20, n_window=40, n_forward=0),
+        0.75,
+    ),
+    HardRecording("few_neurons", lorenz, 308, Sizes(n_heldin=12, n_heldout=3, n_window=80, n_forward=0), 0.2),
+    HardRecording("few_bins", chaotic_network, 94, Sizes(n_heldin=80, n_heldout=27, n_window=7, n_forward=0), 0.6),
 )

@@ -88,7 +88,7 @@ def _benchmark_recording(synthetic: Synthetic) -> ScoredRecording:
 
 
 def _written(hard: HardRecording, seed: int) -> ScoredRecording:
-    name = f"{hard.dynamics.__name__}-{seed}"
+    name = f"{hard.name}-{seed}"
     recording = ScoredRecording(name, name, FOLDER / f"{name}.h5", bin_ms=10)
     if not recording.data.exists():
         FOLDER.mkdir(exist_ok=True)

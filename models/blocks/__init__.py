@@ -11,11 +11,13 @@ from nlb_search.models.blocks.gru import GRU
 from nlb_search.models.blocks.lru import LRU
 from nlb_search.models.blocks.min_gru import MinGRU
 from nlb_search.models.blocks.roberta import RoBERTa
+from nlb_search.models.blocks.roformer import RoFormer
 from nlb_search.models.blocks.smooth_conv import SmoothConv
+from nlb_search.models.blocks.stndt import STNDT
 from nlb_search.models.blocks.trans import Trans
 
 BLOCKS: dict[str, type[Block]] = {
-    block.name: block for block in (GRU, MinGRU, LRU, FF, Conv, SmoothConv, Deconv, RoBERTa, Trans)
+    block.name: block for block in (GRU, MinGRU, LRU, FF, Conv, SmoothConv, Deconv, RoBERTa, Trans, RoFormer, STNDT)
 }
 
 __all__ = ["BLOCKS", "Block"]

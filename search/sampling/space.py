@@ -66,26 +66,33 @@ def sample(trial: optuna.Trial, space: Space, architectures: tuple[str, ...]) ->
 
 
 def start_parameters(space: Space, architectures: tuple[str, ...], number: int = 0) -> dict[str, Any]:
-    """The parameters of a chain's first trial: its default settings. ``number`` is that of the chain.
+    """The parameters of a chain's first trial: its default settings. ``number`` is that of the chain."""
+    return parameters_of(space, architectures, number, default_settings(parse_chain(architectures[number])))
 
-    Defaults outside the space are left out, so the sampler suggests these parameters.
+
+def parameters_of(
+    space: Space, architectures: tuple[str, ...], number: int, settings: Hyperparameters
+) -> dict[str, Any]:
+    """The parameters of a trial with these settings. ``number`` is that of the chain.
+
+    Settings outside the space are left out, so the sampler suggests these parameters.
     """
-    chain = parse_chain(architectures[number])
-    defaults = default_settings(chain)
     parameters: dict[str, Any] = {ARCHITECTURE: architectures[number]} if len(architectures) > 1 else {}
     for name, range_ in space.items():
-        if name in chain.hyperparameters:
-            parameters |= range_.parameters(name, getattr(defaults, name)) or {}
+        if name in parse_chain(architectures[number]).hyperparameters:
+            parameters |= range_.parameters(name, getattr(settings, name)) or {}
     return parameters
 
 
 def default_settings(chain: Chain) -> Hyperparameters:
-    """The default settings of a chain.
+    """The default settings of a chain, chosen on many recordings (benchmarks.quality.settings).
 
-    Chains with attention and without a recurrent layer have a lower learning rate: at the usual one, the score falls
-    again before the middle of the training.
+    Chains with attention and without a recurrent layer have a lower learning rate and dropout.
     """
     recurrent = [link for link in chain.links if issubclass(BLOCKS[link.name], Recurrent)]
-    if not recurrent and any(issubclass(BLOCKS[link.name], Attention) for link in chain.links):
+    if recurrent:
+        layers = next((link.layers for link in recurrent if link.layers), 1)
+        return Hyperparameters(lr=0.005, hidden=76, num_layers=layers)
+    if any(issubclass(BLOCKS[link.name], Attention) for link in chain.links):
         return Hyperparameters(lr=0.002, dropout=0.2)
-    return Hyperparameters(num_layers=next((link.layers for link in recurrent if link.layers), 1))
+    return Hyperparameters()

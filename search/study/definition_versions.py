@@ -14,7 +14,7 @@ NETWORK_VERSION = 1
 TRAINING_VERSION = 1
 """Raise it if the same settings, seed and counts give another trained network than before."""
 
-SAMPLING_VERSION = 2
+SAMPLING_VERSION = 3
 """Raise it if a study with the same trials is given other settings, or prunes other trials, than before. A study of
 another number continues with a warning.
 """

@@ -1,9 +1,12 @@
-"""The parameters of a study's first trials: each chain's default settings, then the best ones of a similar study."""
+"""The parameters of a study's first trials: each chain's default settings, then the best ones of a similar study, or
+settings that are good on many recordings.
+"""
 
 from collections.abc import Sequence
 from typing import Any
 
 from nlb_search.models.architecture.chain import parse_chain
+from nlb_search.search.sampling.portfolio import portfolio
 from nlb_search.search.sampling.ranges import ARCHITECTURE, Space, settings_of_parameters
 from nlb_search.search.sampling.space import start_parameters
 from nlb_search.search.study.open_study import OpenStudy
@@ -23,9 +26,11 @@ def first_trials(spec: SearchSpec, like: OpenStudy | None) -> list[dict[str, Any
     if spec.sampler == "grid":
         return []
     starts = [start_parameters(spec.space, spec.architectures, number) for number in range(len(spec.architectures))]
-    if like is not None:
+    if like is None:
+        starts += portfolio(spec.space, spec.architectures)
+    else:
         starts += best_parameters(spec, like, MOST_LIKE, known=starts)
-    return [start for start in starts if start]
+    return [start for index, start in enumerate(starts) if start and start not in starts[:index]]
 
 
 def best_parameters(

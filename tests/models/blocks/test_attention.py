@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from nlb_search.models.blocks import BLOCKS
-from nlb_search.models.blocks.attention import MAX_HEADS, Attention, heads_for
+from nlb_search.models.blocks.attention import AbsoluteAttention
+from nlb_search.models.blocks.encoder_layer import MAX_HEADS, heads_for
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.tensors import Sizes
 
@@ -18,22 +19,22 @@ WIDTH = 12
 both = pytest.mark.parametrize("name", ["RoBERTa", "Trans"])
 
 
-def _block(name: str) -> Attention:
+def _block(name: str) -> AbsoluteAttention:
     """A block whose positional embeddings are as large as its inputs."""
     torch.manual_seed(0)
     block = BLOCKS[name](WIDTH, SIZES, Hyperparameters(), 2).eval()
-    assert isinstance(block, Attention)
+    assert isinstance(block, AbsoluteAttention)
     torch.nn.init.normal_(block.position_TC)
     return block
 
 
 @torch.no_grad()
-def _output(block: Attention, x_TC: Tensor, bins_T: Tensor) -> Tensor:
+def _output(block: AbsoluteAttention, x_TC: Tensor, bins_T: Tensor) -> Tensor:
     output_BTC: Tensor = block(x_TC.unsqueeze(0), bins_T.unsqueeze(0))
     return output_BTC[0]
 
 
-def _of_torch(block: Attention) -> nn.TransformerEncoder:
+def _of_torch(block: AbsoluteAttention) -> nn.TransformerEncoder:
     """Torch's encoder with the same weights."""
     layer = nn.TransformerEncoderLayer(
         WIDTH, heads_for(WIDTH), 2 * WIDTH, activation="gelu", batch_first=True, norm_first=block.norm_first

@@ -93,7 +93,7 @@ def on_meta(trainings: list[Training]) -> SideBySide:
             steps, name, replace(values, **{field: tree_map(moved, value) for field, value in vars(values).items()})
         )
     steps.done_K = moved(steps.done_K)
-    steps.network.train()
+    steps.network.to(META).train()
     return steps
 
 

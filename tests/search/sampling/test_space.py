@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 from specifications import spec_of, written
 
 from nlb_search.models.architecture.chain import parse_chain
-from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.search.sampling.ranges import settings_of_parameters
-from nlb_search.search.sampling.space import SPACES, sample, start_parameters
+from nlb_search.search.sampling.space import SPACES, default_settings, sample, start_parameters
 from nlb_search.search.workers.trial import settings_of
 
 CHAINS = ("GRU(2) -> FF -> exp", "FF -> RoBERTa(1) -> FF -> exp")
@@ -59,10 +58,11 @@ def test_first_trial_has_default_hyperparameters(name: str) -> None:
     study.enqueue_trial(start_parameters(spec_of(name, CHAINS).space, CHAINS))
     architecture, hyper = settings_of(sample(study.ask(), spec_of(name, CHAINS).space, CHAINS))
     assert architecture == CHAINS[0]
-    usual = Hyperparameters(num_layers=2)
-    if name == "paper":  # which contains neither the default dropout nor the default mask variant
+    usual = default_settings(parse_chain(CHAINS[0]))
+    assert usual.num_layers == 2
+    if name == "paper":  # which contains neither the default dropout nor the default hidden and mask variant
         assert hyper.dropout in (0.46, 0.5, 0.6)
-        usual = replace(usual, dropout=hyper.dropout, mask_variant=hyper.mask_variant)
+        usual = replace(usual, dropout=hyper.dropout, hidden=hyper.hidden, mask_variant=hyper.mask_variant)
     assert hyper == usual
 
 
@@ -71,7 +71,7 @@ def test_first_trial_has_defaults_within_the_space() -> None:
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     study.enqueue_trial(start_parameters(spec.space, spec.architectures))
     values = sample(study.ask(), spec.space, spec.architectures)
-    usual = vars(Hyperparameters(num_layers=2))
+    usual = vars(default_settings(parse_chain(spec.architectures[0])))
     assert {name for name, value in values.items() if usual.get(name) != value} == {
         "architecture",
         "hidden",
@@ -88,10 +88,14 @@ def test_first_trial_has_num_layers_of_recurrent_block() -> None:
     assert start_parameters(spec.space, spec.architectures)["num_layers"] == 1
 
 
-def test_attention_chains_start_with_smaller_lr() -> None:
-    alone, after_gru = ("Conv -> Trans -> FF -> exp",), ("GRU(2) -> FF -> RoBERTa(1) -> FF -> exp",)
-    assert start_parameters(spec_of(written(""), alone).space, alone)["lr"] == 0.002
-    assert start_parameters(spec_of(written(""), after_gru).space, after_gru)["lr"] == 0.01
+@pytest.mark.parametrize("block", ["Trans", "RoBERTa", "RoFormer", "STNDT"])
+def test_attention_chains_start_with_smaller_lr_and_dropout_than_chains_of_convolutions(block: str) -> None:
+    attention, convolutions = (f"Conv -> {block} -> FF -> exp",), ("Conv -> FF -> exp",)
+    start, other = (
+        start_parameters(spec_of(written(""), chains).space, chains) for chains in (attention, convolutions)
+    )
+    assert start["lr"] < other["lr"]
+    assert start["dropout"] < other["dropout"]
 
 
 def test_zero_is_drawn_about_half_of_the_time() -> None:

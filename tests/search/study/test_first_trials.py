@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from nlb_search.search.sampling.portfolio import PORTFOLIO
 from nlb_search.search.sampling.space_file import parse_space
 from nlb_search.search.study.creation import StudyRequest, create_or_open
 from nlb_search.search.study.open_study import Locations, OpenStudy
@@ -65,3 +66,20 @@ def test_an_unknown_study_is_refused_before_anything_is_written(locations: Locat
     create_or_open(locations, "other", StudyRequest(dataset="mc_rtt", architectures=(FF,), trials=1))
     with pytest.raises(StorageError, match="there is no study 'old'"):
         _first(locations, architectures=(FF,))
+
+
+def test_settings_that_are_good_on_many_recordings_follow_the_default_ones(locations: Locations) -> None:
+    request = StudyRequest(dataset="mc_rtt", trials=10, architectures=("GRU(2) -> FF -> exp",))
+    first = [t.system_attrs["fixed_params"] for t in create_or_open(locations, "new", request).study.get_trials()]
+    assert len(first) == 1 + len(PORTFOLIO)
+    for start, changes in zip(first[1:], PORTFOLIO, strict=True):
+        assert {name for name, value in start.items() if first[0][name] != value} == changes.keys()
+        assert changes.items() <= start.items()
+
+
+def test_with_several_chains_each_is_tried_with_its_default_settings_before_others(locations: Locations) -> None:
+    chains = ("GRU(2) -> FF -> exp", "minGRU(2) -> FF -> exp")
+    request = StudyRequest(dataset="mc_rtt", trials=10, architectures=chains)
+    first = [t.system_attrs["fixed_params"] for t in create_or_open(locations, "new", request).study.get_trials()]
+    assert [start["architecture"] for start in first] == [*chains, *chains]
+    assert first[2] == {**first[0], "lr": 0.002, "mask_variant": "dot line"}

@@ -1,0 +1,28 @@
+"""Settings that are tried before the sampler learns, because together they are good on many recordings.
+
+Chosen with ``benchmarks.quality.settings``: the first was the best of many settings on real recordings, and the second
+on recordings of few trials. Each loses on other recordings, so neither is the default.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from nlb_search.models.architecture.chain import parse_chain
+from nlb_search.search.sampling.ranges import Space
+from nlb_search.search.sampling.space import default_settings, parameters_of
+
+PORTFOLIO: tuple[dict[str, Any], ...] = (
+    {"lr": 0.002, "mask_variant": "dot line"},
+    {"lr": 0.002, "hidden": 40},
+)
+"""What each differs in from the default settings of a chain."""
+
+
+def portfolio(space: Space, architectures: tuple[str, ...]) -> list[dict[str, Any]]:
+    """The parameters of the trials, each with another chain, in turn."""
+    starts = []
+    for index, changes in enumerate(PORTFOLIO):
+        number = index % len(architectures)
+        settings = replace(default_settings(parse_chain(architectures[number])), **changes)
+        starts.append(parameters_of(space, architectures, number, settings))
+    return starts
