@@ -56,6 +56,15 @@ def launch(
     epochs: Annotated[
         int | None, typer.Option(min=1, show_default="about 1,500 steps", help="Maximum number of epochs per trial.")
     ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="K",
+            show_default="1",
+            help="Number of networks per trial, with different seeds, which are compared by their mean score.",
+        ),
+    ] = None,
     space: Annotated[
         str | None,
         typer.Option(
@@ -94,6 +103,7 @@ def launch(
         trials=trials,
         until_flat=until_flat,
         epochs=epochs,
+        seeds=seeds,
         space=None if space is None else named_space(space),
         sampler=sampler,
         pruner=pruner,

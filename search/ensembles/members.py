@@ -7,7 +7,6 @@ from functools import partial
 import torch
 
 from nlb_search.data.recording import Recording
-from nlb_search.models.architecture.network import predict
 from nlb_search.models.scoring.bits_per_spike import bits_per_spike
 from nlb_search.models.tensors import with_nan
 from nlb_search.search.ensembles.ensemble_selection import select_ensemble
@@ -39,7 +38,7 @@ def select_members(study: OpenStudy, recording: Recording, selection: Selection,
     val = counts_of(recording.val)
     heldout = (slice(None), slice(val.sizes.n_window), slice(val.sizes.n_heldin, None))
     heldin = val.heldin_BWI.to(training_device())
-    rates_MBTN = torch.stack([predict(finalist.network, heldin).cpu()[heldout] for finalist in finalists])
+    rates_MBTN = torch.stack([finalist.rates(heldin).cpu()[heldout] for finalist in finalists])
     spikes_BTN = with_nan(val.counts_BTN[heldout])
     weights_M = select_ensemble(rates_MBTN, spikes_BTN)
     mean_BTN = torch.einsum("m,mbtn->btn", weights_M, rates_MBTN)

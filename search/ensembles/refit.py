@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nlb_search.models.architecture.network import Network
 from nlb_search.models.errors import DivergedError, InterruptedTrainingError
+from nlb_search.models.tensors import Sizes
 from nlb_search.search.ensembles.finalists import Finalist, network_of
 from nlb_search.search.ensembles.refit_job import RefitJob, stored
 from nlb_search.search.ensembles.refit_training import train_again
@@ -20,8 +21,6 @@ from nlb_search.search.study.specification import SearchSpec
 from nlb_search.search.workers.memory import keep_freed_memory
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.storage.checkpoints import load_checkpoint
-
-_REPEAT_STRIDE = 2_654_435_761
 
 _log = logging.getLogger(__name__)
 
@@ -57,7 +56,7 @@ def refit(study: OpenStudy, finalists: Sequence[Finalist], options: RefitOptions
     if options.stop.is_set():
         raise InterruptedTrainingError("stopped: run the command again to continue")
     return [
-        [network_of(load_checkpoint(job.path), finalist.settings) for job in of_one]
+        [_stored_network(job.path, finalist) for job in of_one]
         for finalist, of_one in zip(finalists, jobs, strict=True)
     ]
 
@@ -68,10 +67,15 @@ def _job(study: OpenStudy, finalist: Finalist, repeat: int) -> RefitJob:
         number=number,
         settings=finalist.settings,
         epochs=progress.epoch,
-        seed=(study.spec.trial_seed(number) + repeat * _REPEAT_STRIDE) % 2**32,
+        seed=study.spec.network_seed(number, repeat),
         co_bps=progress.co_bps,
         path=study.checkpoints.refit(number, repeat),
     )
+
+
+def _stored_network(path: Path, finalist: Finalist) -> Network:
+    checkpoint = load_checkpoint(path)
+    return network_of(checkpoint.tensors, Sizes(**checkpoint.facts["sizes"]), finalist.settings)
 
 
 def _results(

@@ -94,7 +94,7 @@ def _trained(spec: SearchSpec, job: RefitJob, counts: Counts, interrupted: Calla
     epochs = 1
     while training.epoch < job.epochs:
         began = time.monotonic()
-        train_through(training, min(training.epoch + epochs, job.epochs), interrupted)
+        train_through([training], min(training.epoch + epochs, job.epochs), interrupted)
         epochs = max(1, math.floor(epochs * CHECKPOINT_SECONDS / (time.monotonic() - began)))
         if training.epoch < job.epochs:
             state = training.state()

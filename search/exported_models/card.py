@@ -20,7 +20,7 @@ from nlb_search.search.study.specification import versions_here
 
 
 class MemberCard(BaseModel):
-    """A trial in the mean of rates: its settings, its score on val in the search, and its random seed."""
+    """A trial in the mean of rates: its settings, its score on val in the search, and the seed of its first network."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -40,7 +40,8 @@ class Card(BaseModel):
 
     ``content_hash`` and ``recording`` identify the recording and say how it is read. ``units`` says what the numbers of
     ``heldin_units`` and ``heldout_units`` are; all three are None for a dataset of the benchmark. Networks that are
-    ``trained_on`` train are those of the search; on train + val, each member was trained again ``seeds`` times.
+    ``trained_on`` train are those of the search; on train + val, each member was trained again. Each member has
+    ``seeds`` networks.
     ``co_bps`` and its 95% bootstrap interval over val trials are those of the members as the search trained them.
     ``versions`` are those that the study was created with, and the version of the dandiset if the recording was fetched
     from DANDI; ``exported_with`` are those of the export.
@@ -103,7 +104,11 @@ def card_of(
 
 def searched_networks(members: list[Member]) -> tuple[WeightedNetwork, ...]:
     """The networks of the members as the search trained them."""
-    return tuple(WeightedNetwork(one.finalist.network, one.finalist.settings, one.weight) for one in members)
+    return tuple(
+        WeightedNetwork(network, one.finalist.settings, one.weight / len(one.finalist.networks))
+        for one in members
+        for network in one.finalist.networks
+    )
 
 
 def _member_card(study: OpenStudy, member: Member) -> MemberCard:

@@ -1,10 +1,9 @@
-"""Charts of the best trial's network: predicted rates beside true spikes, and the score of each held-out neuron."""
+"""Charts of the best trial's networks: predicted rates beside true spikes, and the score of each held-out neuron."""
 
 import numpy as np
 import torch
 
 from nlb_search.data.recording import Recording
-from nlb_search.models.architecture.network import predict
 from nlb_search.models.scoring.bits_per_spike import bits_per_spike
 from nlb_search.search.charts.chart import BLUE, Chart, Panel, Series, single
 from nlb_search.search.charts.trial_charts import spikes_and_rates
@@ -17,17 +16,16 @@ from nlb_search.search.workers.devices import training_device
 
 
 def network_charts(study: OpenStudy, recording: Recording) -> list[Chart]:
-    """The charts of the best trial's network, none if no trial is complete.
+    """The charts of the best trial's networks, none if no trial is complete.
 
     Raises SearchError or StorageError if the trial's checkpoint cannot be read.
     """
     best = next(iter(complete_trials(study.study)), None)
     if best is None:
         return []
-    network = load_finalist(study, best).network
-    val = counts_of(recording.val)
+    finalist, val = load_finalist(study, best), counts_of(recording.val)
     heldout = (slice(None), slice(val.sizes.n_window), slice(val.sizes.n_heldin, None))
-    rates_BWN = predict(network, val.heldin_BWI.to(training_device())).cpu()[heldout]
+    rates_BWN = finalist.rates(val.heldin_BWI.to(training_device())).cpu()[heldout]
     spikes_BWN = val.target_BTN[heldout]
     return [
         spikes_and_rates(best.number, np.nan_to_num(spikes_BWN.numpy()), rates_BWN.numpy(), recording.bin_ms),

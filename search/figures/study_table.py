@@ -6,7 +6,7 @@ from rich.table import Table
 
 from nlb_search.search.sampling.ranges import settings_of_parameters
 from nlb_search.search.scoring.bootstrap import SHARE
-from nlb_search.search.scoring.metric_names import METRICS, metrics_as_text
+from nlb_search.search.scoring.metric_names import METRICS, SPREAD, metrics_as_text, spread_as_text
 from nlb_search.search.scoring.negative_scores import negative_score_warning
 from nlb_search.search.scoring.ties import Ties
 from nlb_search.search.study.status import StudyStatus
@@ -23,13 +23,15 @@ def report(status: StudyStatus, ties: Ties) -> Table:
         attrs = status.best.attrs
         table.add_row("best trial", str(status.best.number))
         table.add_row("co-bps", f"{status.best.value:.4f}{_range_as_text(attrs)}")
+        if spread := spread_as_text(attrs):
+            table.add_row("seeds", spread)
         if (warning := negative_score_warning(status.best.value)) is not None:
             table.add_row("warning", warning)
         for metric, value in metrics_as_text(attrs):
             table.add_row(metric, value)
         if status.states["complete"] > 1:
             table.add_row("ties", ties.as_text())
-        facts = {name: value for name, value in attrs.items() if name not in (*METRICS, *_RANGE)}
+        facts = {name: value for name, value in attrs.items() if name not in (*METRICS, *_RANGE, *SPREAD)}
         facts |= {"best_epoch": f"{attrs['best_epoch']} of {status.spec.epochs}"} if "best_epoch" in attrs else {}
         for name, value in (facts | settings_of_parameters(status.best.params)).items():
             table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))

@@ -4,17 +4,19 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nlb_search.search.sampling.ranges import settings_of_parameters
 from nlb_search.search.scoring.bootstrap import SHARE
+from nlb_search.search.scoring.metric_names import spread_as_text
 from nlb_search.search.study.status import BestTrial, StudyStatus
 
 
 def note_text(status: StudyStatus, first: FrozenTrial) -> str:
     """The note of a study with this status, whose trial 0 is ``first``."""
     spec, states = status.spec, status.states
+    seeds = f", {spec.seeds} networks with different seeds" if spec.seeds > 1 else ""
     rows = {
         "dataset": f"{spec.dataset}, {spec.bin_ms} ms bins",
         "chains": "; ".join(f"`{chain}`" for chain in spec.architectures),
         "search": f"{spec.space_name} space, {spec.sampler} sampler, {spec.pruner} pruner, seed {spec.seed}",
-        "trial": f"up to {spec.epochs} epochs in batches of {spec.batch_size} trials",
+        "trial": f"up to {spec.epochs} epochs in batches of {spec.batch_size} trials{seeds}",
         "budget": f"{status.budget} trials: {states['complete']} complete, {states['pruned']} pruned, "
         f"{states['fail']} failed when this note was written",
         "best so far": "no complete trial yet" if status.best is None else _best(status.best),
@@ -29,7 +31,8 @@ def _best(best: BestTrial) -> str:
     low, high = best.attrs.get("co_bps_low"), best.attrs.get("co_bps_high")
     known = low is not None and high is not None
     interval = f", {SHARE}% bootstrap interval {low:.4f} to {high:.4f}" if known else ""
-    return f"**co-bps {best.value:.4f}** on val (trial {best.number}{interval})"
+    spread = f"; {text}" if (text := spread_as_text(best.attrs)) else ""
+    return f"**co-bps {best.value:.4f}** on val (trial {best.number}{interval}{spread})"
 
 
 def _first(first: FrozenTrial, best: BestTrial | None, settings: str) -> str:

@@ -2,7 +2,8 @@
 
 import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from statistics import fmean
 
 import torch
 
@@ -32,6 +33,12 @@ def metrics_of(network: Network, train: Counts, val_rates_BTN: torch.Tensor, tar
         else:
             _log.warning("%s cannot be computed: its value is %s", name, value)
     return metrics
+
+
+def mean_metrics(metrics_K: Sequence[dict[str, float]]) -> dict[str, float]:
+    """The mean of each metric over several networks; a metric that one of them lacks is left out."""
+    shared = [name for name in metrics_K[0] if all(name in metrics for metrics in metrics_K)]
+    return {name: fmean(metrics[name] for metrics in metrics_K) for name in shared}
 
 
 def _computable(

@@ -47,6 +47,7 @@ class StudyRequest:
     trials: int | None = None
     until_flat: float | None = None
     epochs: int | None = None
+    seeds: int | None = None
     space: NamedSpace | None = None
     sampler: SamplerName | None = None
     pruner: PrunerName | None = None
@@ -99,6 +100,7 @@ def create_or_open(locations: Locations, name: str, request: StudyRequest) -> Op
         trials=request.trials,
         until_flat=request.until_flat,
         epochs=epochs,
+        seeds=request.seeds or 1,
         evaluate_every=math.ceil(epochs / EVALUATIONS),
         batch_size=BATCH_SIZE,
         seed=request.seed or 0,

@@ -18,6 +18,7 @@ OPTION_OF_FIELD: dict[str, str] = {
     "trials": "--trials",
     "until_flat": "--until-flat",
     "epochs": "--epochs",
+    "seeds": "--seeds",
     "seed": "--seed",
 }
 """Command-line options that are stored unchanged in a study, by field of its specification."""

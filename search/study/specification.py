@@ -19,6 +19,9 @@ from nlb_search.search.study.definition_versions import (
     versions_of_definitions,
 )
 
+_REPEAT_STRIDE = 2_654_435_761
+"""Difference between the seeds of a trial's networks: those of other trials have close numbers."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -30,7 +33,8 @@ class SearchSpec(BaseModel):
     the initial budget, the number of trials to finish; ``OpenStudy.budget`` is the present one. The search ends earlier
     if as many trials again are expected to increase the best co-bps by less than ``until_flat``. ``epochs`` is the
     maximum number of epochs per trial, in batches of ``batch_size`` trials, with an evaluation every ``evaluate_every``
-    epochs. ``seed`` is the random seed of sampler, masks and weights. ``versions`` are those of the packages that
+    epochs. Each trial trains ``seeds`` networks, as ``Replicates``. ``seed`` is the random seed of sampler, masks and
+    weights. ``versions`` are those of the packages that
     determine a score, and of the dandiset if the recording was fetched from DANDI; ``definitions`` decide which
     versions of the package can continue the study.
     """
@@ -50,6 +54,7 @@ class SearchSpec(BaseModel):
     trials: int = Field(gt=0)
     until_flat: float | None = Field(default=None, ge=0)
     epochs: int = Field(gt=0)
+    seeds: int = Field(default=1, gt=0)
     evaluate_every: int = Field(gt=0)
     batch_size: int = Field(gt=0)
     seed: int = Field(ge=0)
@@ -81,8 +86,12 @@ class SearchSpec(BaseModel):
         return str(params.get(ARCHITECTURE, self.architectures[0]))
 
     def trial_seed(self, number: int) -> int:
-        """Random seed of the sampling and training of trial ``number``, below 2**32."""
+        """Random seed of the sampling of trial ``number`` and of its first network, below 2**32."""
         return self.sampling.trial_seed(number)
+
+    def network_seed(self, number: int, repeat: int) -> int:
+        """Random seed of a network of trial ``number``, below 2**32. ``repeat`` counts its networks from 0."""
+        return (self.trial_seed(number) + repeat * _REPEAT_STRIDE) % 2**32
 
 
 def versions_here() -> dict[str, str]:

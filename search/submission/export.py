@@ -136,7 +136,7 @@ def _log_members(export: _Export) -> None:
 
 def _model(export: _Export, phase: Phase, refitting: RefitOptions) -> Model:
     """The model to predict with: the networks of the search, or in phase test those trained again."""
-    members, seeds = export.members, refitting.seeds if phase == "test" else 1
+    members, seeds = export.members, refitting.seeds if phase == "test" else export.study.spec.seeds
     card = card_of(export.study, export.recording, export.identities, members, phase, seeds)
     if phase == "val":
         return Model(searched_networks(members), card)

@@ -4,7 +4,8 @@ import logging
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
-from nlb_search.models.training.state import Progress, Training
+from nlb_search.models.training.replicates import Replicates
+from nlb_search.models.training.state import Progress
 from nlb_search.models.training.trainer import Trainer
 from nlb_search.search.errors import SearchError
 from nlb_search.search.workers.trial import TrialContext, TrialRun, run_trial
@@ -37,7 +38,7 @@ class TrialBatch:
     def __init__(self, context: TrialContext, heartbeat: Heartbeat) -> None:
         self._context, self._heartbeat = context, heartbeat
         self._trainer = Trainer(context.val)
-        self._trainings: dict[_Member, Training] = {}
+        self._trainings: dict[_Member, Replicates] = {}
         self._failures = 0
 
     def __len__(self) -> int:
@@ -68,9 +69,11 @@ class TrialBatch:
         Raises SearchError after ten failures in a row, with the last reason, and StorageError if the
         database stays unreachable.
         """
-        outcomes = self._trainer.advance(list(self._trainings.values()), self._interrupted)
+        networks = [training for replicates in self._trainings.values() for training in replicates.trainings]
+        outcomes = dict(zip(networks, self._trainer.advance(networks, self._interrupted), strict=True))
         first_error: Exception | None = None
-        for member, outcome in zip(list(self._trainings), outcomes, strict=True):
+        for member, replicates in list(self._trainings.items()):
+            outcome = replicates.evaluated([outcomes[training] for training in replicates.trainings])
             try:
                 self._resume(member, outcome)
             except Exception as error:  # every trial must get its result and save it before the worker exits

@@ -73,6 +73,8 @@ def _together(trainings: list[Training], *, fit_in_memory: bool = True) -> list[
         assert not fit_in_memory or steps.asked == sum(epochs.values()) * PLAN.steps_per_epoch(TRAIN.n_trials)
         for index, outcome in zip(going, outcomes, strict=True):
             seen[index].append(outcome)
+            if isinstance(outcome, Progress):
+                trainings[index].keep_if_best(outcome)
         going = [i for i in going if isinstance(seen[i][-1], Progress) and not trainings[i].is_done]
     return seen
 
