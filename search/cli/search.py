@@ -43,6 +43,7 @@ def launch(
             help="End the search before --trials if as many trials again are expected to gain less co-bps than this.",
         ),
     ] = None,
+    budget_hours: options.BudgetHours = None,
     hours: options.Hours = None,
     workers: options.LaunchWorkers = None,
     gpus: options.Gpus = "all",
@@ -94,13 +95,14 @@ def launch(
     from nlb_search.search.launching.slots import chosen_gpus, make_slots
     from nlb_search.search.launching.slurm import check_cluster
     from nlb_search.search.sampling.space_file import named_space
-    from nlb_search.search.study.creation import StudyRequest, create_or_open, raise_budget
+    from nlb_search.search.study.creation import StudyRequest, create_or_open, raise_budgets
     from nlb_search.storage.study_commands import command_of
 
     request = StudyRequest(
         dataset=dataset,
         architectures=options.chains(arch) or None,
         trials=trials,
+        budget_hours=budget_hours,
         until_flat=until_flat,
         epochs=epochs,
         seeds=seeds,
@@ -125,8 +127,7 @@ def launch(
         typer.echo(f"to average the chains of {mean}: `nlb-search export-best {study} --arch {mean} --out FILE.h5`")
     if command_of(open_study.study).ends:
         raise SearchError(f"the study '{study}' was stopped: continue with `nlb-search resume {study}`")
-    if trials is not None:
-        raise_budget(open_study, trials)
+    raise_budgets(open_study, trials, budget_hours)
     if workers == 0:
         typer.echo(f"the study '{study}' exists: run `nlb-search worker {study}` on any machine to run trials")
     elif allocation is not None:
@@ -141,6 +142,7 @@ def resume(
         int | None,
         typer.Option(min=1, show_default="unchanged", help="New number of trials to finish, for all workers."),
     ] = None,
+    budget_hours: options.BudgetHours = None,
     hours: options.Hours = None,
     workers: options.MoreWorkers = None,
     gpus: options.Gpus = "all",
@@ -161,6 +163,8 @@ def resume(
         open_study.recording()  # report problems with it before workers on other machines continue
     if trials is not None:
         open_study.change_budget(trials)
+    if budget_hours is not None:
+        open_study.change_budget_hours(budget_hours)
     send_command(open_study.study, StudyCommand.WORK)
     if slots:
         _search(open_study, slots, hours)

@@ -45,6 +45,7 @@ class StudyRequest:
     dataset: str | None = None
     architectures: tuple[str, ...] | None = None
     trials: int | None = None
+    budget_hours: float | None = None
     until_flat: float | None = None
     epochs: int | None = None
     seeds: int | None = None
@@ -66,7 +67,7 @@ class StudyRequest:
 def create_or_open(locations: Locations, name: str, request: StudyRequest) -> OpenStudy:
     """Create the study ``name`` from ``request``, or open it if it exists and agrees with ``request``.
 
-    The budget of an existing study may differ and is not changed: see ``raise_budget``.
+    The budgets of an existing study may differ and are not changed: see ``raise_budgets``.
 
     Nothing is written before everything is checked. Raises UsageError for a new study without dataset, architecture or
     budget, and SearchError if ``request`` differs from the existing study.
@@ -98,6 +99,7 @@ def create_or_open(locations: Locations, name: str, request: StudyRequest) -> Op
         pruner=request.pruner or "halving",
         like=request.like,
         trials=request.trials,
+        budget_hours=request.budget_hours,
         until_flat=request.until_flat,
         epochs=epochs,
         seeds=request.seeds or 1,
@@ -143,7 +145,7 @@ def _exists(locations: Locations, name: str) -> bool:
 
 def _join(locations: Locations, name: str, request: StudyRequest) -> OpenStudy:
     study = open_named_study(locations, name)
-    given = {field: value for field, value in request.given.items() if field != "trials"}
+    given = {field: value for field, value in request.given.items() if field not in ("trials", "budget_hours")}
     changed = differences(study.spec, given)
     if request.space is not None:
         changed += space_differences(study.spec, request.space)
@@ -156,11 +158,18 @@ def _join(locations: Locations, name: str, request: StudyRequest) -> OpenStudy:
     return study
 
 
-def raise_budget(study: OpenStudy, trials: int) -> None:
-    """Raise the budget of a study to ``trials``, if it is smaller. Raises SearchError if it is larger.
+def raise_budgets(study: OpenStudy, trials: int | None, hours: float | None) -> None:
+    """Raise the budgets of a study to those that are given, if they are smaller. Raises SearchError if one is larger.
 
-    The budget with which the study was created is always accepted: a cluster repeats the command that created it.
+    The budgets with which the study was created are always accepted: a cluster repeats the command that created it.
     """
+    if trials is not None:
+        _raise_trials(study, trials)
+    if hours is not None:
+        _raise_hours(study, hours)
+
+
+def _raise_trials(study: OpenStudy, trials: int) -> None:
     budget = study.budget
     if trials > budget:
         study.change_budget(trials)
@@ -168,4 +177,16 @@ def raise_budget(study: OpenStudy, trials: int) -> None:
         raise SearchError(
             f"the study '{study.name}' has a budget of {budget} trials, more than --trials {trials}: "
             f"remove the option, or lower the budget with `nlb-search resume {study.name} --trials {trials}`"
+        )
+
+
+def _raise_hours(study: OpenStudy, hours: float) -> None:
+    budget = study.budget_hours
+    if budget is not None and hours > budget:
+        study.change_budget_hours(hours)
+    elif hours not in (budget, study.spec.budget_hours):
+        present = "no budget of hours" if budget is None else f"a budget of {budget:g} hours"
+        raise SearchError(
+            f"the study '{study.name}' has {present}, not --budget-hours {hours:g}: remove the option, or set it with "
+            f"`nlb-search resume {study.name} --budget-hours {hours:g}`"
         )

@@ -16,6 +16,7 @@ OPTION_OF_FIELD: dict[str, str] = {
     "pruner": "--pruner",
     "like": "--like",
     "trials": "--trials",
+    "budget_hours": "--budget-hours",
     "until_flat": "--until-flat",
     "epochs": "--epochs",
     "seeds": "--seeds",

@@ -30,7 +30,8 @@ class SearchSpec(BaseModel):
 
     ``content_hash`` is that of the recording's files. ``recording`` holds the settings for reading your own recording
     and is None for a dataset of the benchmark. ``like`` is the study whose best settings are tried first. ``trials`` is
-    the initial budget, the number of trials to finish; ``OpenStudy.budget`` is the present one. The search ends earlier
+    the initial budget, the number of trials to finish, and ``budget_hours`` the initial budget of hours, if there is
+    one; ``OpenStudy.budget`` and ``OpenStudy.budget_hours`` are the present ones. The search ends earlier
     if as many trials again are expected to increase the best co-bps by less than ``until_flat``. ``epochs`` is the
     maximum number of epochs per trial, in batches of ``batch_size`` trials, with an evaluation every ``evaluate_every``
     epochs. Each trial trains ``seeds`` networks, as ``Replicates``. ``seed`` is the random seed of sampler, masks and
@@ -52,6 +53,7 @@ class SearchSpec(BaseModel):
     pruner: PrunerName
     like: str | None = None
     trials: int = Field(gt=0)
+    budget_hours: float | None = Field(default=None, ge=0)
     until_flat: float | None = Field(default=None, ge=0)
     epochs: int = Field(gt=0)
     seeds: int = Field(default=1, gt=0)

@@ -39,9 +39,9 @@ BUDGET_SHARE = 4
 def work(open_study: OpenStudy, stop: Stop, side_by_side: int | None = None) -> None:
     """Run trials, ``side_by_side`` at a time, until the budget is met, ``stop`` is set or the study is stopped.
 
-    The default of ``side_by_side`` is ``SIDE_BY_SIDE``, limited by ``BUDGET_SHARE``. While the study is paused, the
-    worker waits. Raises SearchError after ten failures in a row, with the last reason, and StorageError if the database
-    stays unreachable.
+    When the budget of hours is used, running trials are released. The default of ``side_by_side`` is ``SIDE_BY_SIDE``,
+    limited by ``BUDGET_SHARE``. While the study is paused, the worker waits. Raises SearchError after ten failures in a
+    row, with the last reason, and StorageError if the database stays unreachable.
     """
     keep_freed_memory()
     retry = DatabaseRetry(stop)
@@ -68,11 +68,11 @@ def _run_trials(
     batch: TrialBatch, max_trials: int, claims: Claims, commands: StudyCommands, stop: Stop, note: StudyNote
 ) -> None:
     """Run trials, at most ``max_trials`` at once, until there is nothing left to do or the worker must exit."""
-    next_claim_at = 0.0
+    next_claim_at, time_limit = 0.0, claims.time_limit()
     while True:
         stop.check_launcher()
         command = commands.now()
-        stop.set_paused(command.releases_trials)
+        stop.set_paused(command.releases_trials or time_limit.is_reached())
         if (
             command is StudyCommand.WORK
             and time.monotonic() >= next_claim_at
