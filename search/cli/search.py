@@ -84,6 +84,13 @@ def launch(
         str | None,
         typer.Option(metavar="STUDY", help="Study in the same storage whose best settings are tried first."),
     ] = None,
+    copy_of: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STUDY",
+            help="Study in the same storage with the values of all other options. Its valid trials are copied.",
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, show_default="0", help="Random seed.")] = None,
     bin_size: options.BinSize = None,
     settings: "RecordingSettings | None" = None,
@@ -110,6 +117,7 @@ def launch(
         sampler=sampler,
         pruner=pruner,
         like=like,
+        copy_of=copy_of,
         seed=seed,
         bin_ms=bin_size,
         recording=settings,

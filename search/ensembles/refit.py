@@ -67,7 +67,7 @@ def _job(study: OpenStudy, finalist: Finalist, repeat: int) -> RefitJob:
         number=number,
         settings=finalist.settings,
         epochs=progress.epoch,
-        seed=study.spec.network_seed(number, repeat),
+        seed=study.network_seed(finalist.trial, repeat),
         co_bps=progress.co_bps,
         path=study.checkpoints.refit(number, repeat),
     )

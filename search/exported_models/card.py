@@ -118,5 +118,5 @@ def _member_card(study: OpenStudy, member: Member) -> MemberCard:
         settings=finalist.settings,
         weight=member.weight,
         co_bps=finalist.progress.co_bps,
-        seed=study.spec.trial_seed(finalist.trial.number),
+        seed=study.network_seed(finalist.trial),
     )

@@ -19,6 +19,7 @@ from nlb_search.search.sampling.ranges import settings_of_parameters
 from nlb_search.search.scoring.bootstrap import SHARE
 from nlb_search.search.scoring.metric_names import metrics_as_text, spread_as_text
 from nlb_search.search.scoring.ties import find_ties
+from nlb_search.search.study.first_trials import first_settings
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.status import StudyStatus, study_status
 from nlb_search.storage.atomic_files import whole_file
@@ -121,7 +122,7 @@ def _found(study: OpenStudy, status: StudyStatus) -> Rows:
 
 def _compared(study: OpenStudy, status: StudyStatus) -> Rows:
     first = study.study.get_trials(deepcopy=False)[0]
-    settings = "" if status.spec.sampler == "grid" else " (default settings)"
+    settings = first_settings(first, status.spec.sampler)
     is_complete = first.state == TrialState.COMPLETE
     of_first = f"{first.value:.4f}" if is_complete else f"not complete: {first.state.name.lower()}"
     baseline = _baseline(study)

@@ -5,6 +5,7 @@ from optuna.trial import FrozenTrial, TrialState
 from nlb_search.search.sampling.ranges import settings_of_parameters
 from nlb_search.search.scoring.bootstrap import SHARE
 from nlb_search.search.scoring.metric_names import spread_as_text
+from nlb_search.search.study.first_trials import first_settings
 from nlb_search.search.study.status import BestTrial, StudyStatus
 
 
@@ -20,7 +21,7 @@ def note_text(status: StudyStatus, first: FrozenTrial) -> str:
         "budget": f"{status.budget} trials: {states['complete']} complete, {states['pruned']} pruned, "
         f"{states['fail']} failed when this note was written",
         "best so far": "no complete trial yet" if status.best is None else _best(status.best),
-        "trial 0": _first(first, status.best, "" if spec.sampler == "grid" else " with the default settings"),
+        "trial 0": _first(first, status.best, first_settings(first, spec.sampler)),
     }
     table = "\n".join(f"| {name} | {text} |" for name, text in rows.items())
     found = [] if status.best is None else [_settings(status.best)]

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from optuna.trial import FrozenTrial
 
 from nlb_search.search.errors import SearchError
-from nlb_search.search.scoring.saved_networks import REMOVED_KEY, removed_networks, trials_with_networks
+from nlb_search.search.scoring.saved_networks import trials_with_networks
 from nlb_search.search.scoring.ties import find_ties
 from nlb_search.search.study.chain_trials import by_chain
 from nlb_search.search.study.open_study import OpenStudy
+from nlb_search.search.study.removed_networks import REMOVED_KEY, removed_networks
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 from nlb_search.search.errors import SearchError
 from nlb_search.search.scoring.bootstrap import Array
 from nlb_search.search.study.open_study import OpenStudy
+from nlb_search.search.study.removed_networks import removed_networks
 from nlb_search.search.study.trial_scores import network_score
 from nlb_search.storage.checkpoints import Checkpoint, load_arrays, load_checkpoint, save_checkpoint
 
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from nlb_search.models.scoring.bits_per_spike import Gains
-
-REMOVED_KEY = "removed-networks"
-"""User attribute of the study with the numbers of the trials whose networks were removed to save space."""
 
 _NETWORK, _VAL = "network", "val."
 _GAIN, _SPIKES = f"{_VAL}gain_B", f"{_VAL}spikes_B"
@@ -79,11 +77,6 @@ def load_gains(study: OpenStudy, trial: FrozenTrial) -> tuple[Array, Array]:
         raise _missing(study, trial, path) from None
     _check(study, trial, path, facts, arrays)
     return arrays[_GAIN], arrays[_SPIKES]
-
-
-def removed_networks(study: OpenStudy) -> frozenset[int]:
-    """Numbers of the trials whose networks were removed to save space."""
-    return frozenset(study.study.user_attrs.get(REMOVED_KEY, ()))
 
 
 def _missing(study: OpenStudy, trial: FrozenTrial, path: Path) -> SearchError:

@@ -15,6 +15,7 @@ OPTION_OF_FIELD: dict[str, str] = {
     "sampler": "--sampler",
     "pruner": "--pruner",
     "like": "--like",
+    "copy_of": "--copy-of",
     "trials": "--trials",
     "budget_hours": "--budget-hours",
     "until_flat": "--until-flat",

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import optuna
+from optuna.trial import FrozenTrial
 from pydantic import ValidationError
 
 from nlb_search.search.errors import SearchError
 from nlb_search.search.sampling.pruners import make_pruner
 from nlb_search.search.study.expected_gain import is_flat
 from nlb_search.search.study.specification import SearchSpec, read_specification
+from nlb_search.search.study.trial_seeds import SEED_KEY, repeated_seed
 from nlb_search.storage.checkpoints import Checkpoints, study_folder
 from nlb_search.storage.claims.budget import budget_of, change_budget
 from nlb_search.storage.claims.claims import Claims
@@ -74,6 +76,11 @@ class OpenStudy:
     def budget(self) -> int:
         """The number of trials to finish now; reads it from the database."""
         return budget_of(self.study, self.spec.trials)
+
+    def network_seed(self, trial: FrozenTrial, repeat: int = 0) -> int:
+        """Random seed with which a network of a trial was trained. ``repeat`` counts its networks from 0."""
+        first = trial.user_attrs.get(SEED_KEY, self.spec.trial_seed(trial.number))
+        return repeated_seed(first, repeat)
 
     @property
     def budget_hours(self) -> float | None:
