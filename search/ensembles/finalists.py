@@ -10,6 +10,7 @@ from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.architecture.network import Network, predict
 from nlb_search.models.tensors import Sizes
 from nlb_search.models.training.state import Progress
+from nlb_search.search.sampling.space import trained_chain
 from nlb_search.search.scoring.saved_networks import load_networks
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.specification import check_network
@@ -28,7 +29,8 @@ class Finalist:
 
     @property
     def architecture(self) -> str:
-        return str(self.settings["architecture"])
+        """The chain that was trained."""
+        return trained_chain(self.settings)
 
     def rates(self, heldin_BWI: Tensor) -> Tensor:
         """The mean rates of its networks, B x T x N in spikes per bin, from held-in counts B x W x I."""

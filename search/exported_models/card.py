@@ -14,6 +14,7 @@ from nlb_search.search.ensembles.members import Member
 from nlb_search.search.ensembles.weighted_networks import WeightedNetwork, mean_rates
 from nlb_search.search.export_options import Phase
 from nlb_search.search.recording_tensors import counts_of, heldin_of, sizes_of
+from nlb_search.search.sampling.space import trained_chain
 from nlb_search.search.scoring.bootstrap import range_of, resampled_co_bps
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.specification import versions_here
@@ -32,7 +33,8 @@ class MemberCard(BaseModel):
 
     @property
     def chain(self) -> str:
-        return str(self.settings["architecture"])
+        """The chain that was trained."""
+        return trained_chain(self.settings)
 
 
 class Card(BaseModel):

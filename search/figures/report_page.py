@@ -15,7 +15,7 @@ from nlb_search.search.charts.matplotlib_drawing import draw
 from nlb_search.search.errors import SearchError
 from nlb_search.search.figures.figure_files import all_charts
 from nlb_search.search.recording_tensors import counts_of
-from nlb_search.search.sampling.ranges import settings_of_parameters
+from nlb_search.search.sampling.ranges import settings_to_show
 from nlb_search.search.scoring.bootstrap import SHARE
 from nlb_search.search.scoring.metric_names import metrics_as_text, spread_as_text
 from nlb_search.search.scoring.ties import find_ties
@@ -104,7 +104,7 @@ def _found(study: OpenStudy, status: StudyStatus) -> Rows:
     low, high = best.attrs.get("co_bps_low"), best.attrs.get("co_bps_high")
     known = low is not None and high is not None
     interval = f", {SHARE}% bootstrap interval over val trials {low:.4f} to {high:.4f}" if known else ""
-    settings = settings_of_parameters(best.params).items()
+    settings = settings_to_show(best.params, best.attrs).items()
     return [
         ("best trial", f"{best.number}: co-bps {best.value:.4f}{interval}"),
         *([("seeds", spread)] if (spread := spread_as_text(best.attrs)) else []),

@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.table import Table
 
-from nlb_search.search.sampling.ranges import settings_of_parameters
+from nlb_search.search.sampling.ranges import settings_to_show
 from nlb_search.search.scoring.bootstrap import SHARE
 from nlb_search.search.scoring.metric_names import METRICS, SPREAD, metrics_as_text, spread_as_text
 from nlb_search.search.scoring.negative_scores import negative_score_warning
@@ -38,7 +38,7 @@ def report(status: StudyStatus, ties: Ties) -> Table:
         if SECONDS_KEY in attrs:
             facts |= {"training time": timedelta(seconds=round(attrs[SECONDS_KEY]))}
         facts |= {"best_epoch": f"{attrs['best_epoch']} of {status.spec.epochs}"} if "best_epoch" in attrs else {}
-        for name, value in (facts | settings_of_parameters(status.best.params)).items():
+        for name, value in (facts | settings_to_show(status.best.params, attrs)).items():
             table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
         if status.expected_gain is not None:
             table.add_row("more trials", _more_trials(status, status.expected_gain))

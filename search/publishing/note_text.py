@@ -2,7 +2,7 @@
 
 from optuna.trial import FrozenTrial, TrialState
 
-from nlb_search.search.sampling.ranges import settings_of_parameters
+from nlb_search.search.sampling.ranges import settings_to_show
 from nlb_search.search.scoring.bootstrap import SHARE
 from nlb_search.search.scoring.metric_names import spread_as_text
 from nlb_search.search.study.first_trials import first_settings
@@ -45,7 +45,7 @@ def _first(first: FrozenTrial, best: BestTrial | None, settings: str) -> str:
 
 
 def _settings(best: BestTrial) -> str:
-    settings = settings_of_parameters(best.params).items()
+    settings = settings_to_show(best.params, best.attrs).items()
     listed = ", ".join(
         f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in settings
     )

@@ -24,7 +24,7 @@ from nlb_search.models.training.state import Progress, State, Training
 from nlb_search.models.training.trainer import Val
 from nlb_search.search.publishing.trial_pictures import attach_pictures
 from nlb_search.search.sampling.ranges import ARCHITECTURE
-from nlb_search.search.sampling.space import sample
+from nlb_search.search.sampling.space import sample, trained_chain
 from nlb_search.search.scoring.bootstrap import range_of, resampled_co_bps
 from nlb_search.search.scoring.metrics import mean_metrics, metrics_of
 from nlb_search.search.scoring.saved_networks import save_networks
@@ -103,7 +103,7 @@ def run_trial(claim: Claim, context: TrialContext) -> TrialRun:
     identity = {"settings": values, "seed": context.spec.trial_seed(claim.number), "spec": spec}
     replicates, last = _restored(new, claim, context, identity) or (new(), None)
     claim.annotate(
-        architecture=values[ARCHITECTURE],
+        architecture=trained_chain(values),
         n_parameters=replicates.trainings[0].network.n_parameters,
         device=_name(context.device),
         **{VERSION_KEY: versions_here()["nlb-search"]},
