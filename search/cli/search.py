@@ -66,6 +66,15 @@ def launch(
             help="Number of networks per trial, with different seeds, which are compared by their mean score.",
         ),
     ] = None,
+    keep: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="K",
+            show_default="all",
+            help="Number of best trials of each chain whose networks are kept, with those tied with the best.",
+        ),
+    ] = None,
     space: Annotated[
         str | None,
         typer.Option(
@@ -113,6 +122,7 @@ def launch(
         until_flat=until_flat,
         epochs=epochs,
         seeds=seeds,
+        keep=keep,
         space=None if space is None else named_space(space),
         sampler=sampler,
         pruner=pruner,

@@ -1,5 +1,6 @@
 """Removing the networks of all but the best trials of a study, to save space."""
 
+import logging
 from dataclasses import dataclass
 
 from optuna.trial import FrozenTrial
@@ -10,6 +11,9 @@ from nlb_search.search.scoring.ties import find_ties
 from nlb_search.search.study.chain_trials import by_chain
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.removed_networks import REMOVED_KEY, removed_networks
+from nlb_search.storage.database.locks import exclusive
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -32,16 +36,28 @@ def keep_networks(study: OpenStudy, best: int) -> Removal:
             f"the study '{study.name}' was created by version 0.4.0, and another study of its name may use its "
             f"checkpoints: delete files in {study.checkpoints.folder} by hand"
         )
-    trials = trials_with_networks(study)
-    kept = _kept(study, trials, best)
-    removed = [trial.number for trial in trials if trial.number not in kept]
-    files = [path for number in removed for path in study.checkpoints.networks(number)]
-    size = sum(path.stat().st_size for path in files)
-    # Before the files: an interrupted removal leaves files without a trial, not trials without their files.
-    study.study.set_user_attr(REMOVED_KEY, sorted(removed_networks(study).union(removed)))
-    for path in files:
-        path.unlink(missing_ok=True)
+    # Two removals at once would each store a list without the trials of the other.
+    with exclusive(study.locations.url, f"networks:{study.name}"):
+        trials = trials_with_networks(study)
+        kept = _kept(study, trials, best)
+        removed = [trial.number for trial in trials if trial.number not in kept]
+        files = [path for number in removed for path in study.checkpoints.networks(number)]
+        size = sum(path.stat().st_size for path in files)
+        # Before the files: an interrupted removal leaves files without a trial, not trials without their files.
+        study.study.set_user_attr(REMOVED_KEY, sorted(removed_networks(study).union(removed)))
+        for path in files:
+            path.unlink(missing_ok=True)
     return Removal(tuple(removed), tuple(sorted(kept)), size)
+
+
+def apply_keep(study: OpenStudy) -> None:
+    """Remove networks as the study's ``keep`` says, if it has one. What prevents it is logged."""
+    if study.spec.keep is None:
+        return
+    try:
+        keep_networks(study, study.spec.keep)
+    except SearchError as error:
+        _log.warning("no networks are removed: %s", error)
 
 
 def _kept(study: OpenStudy, trials: list[FrozenTrial], best: int) -> frozenset[int]:

@@ -50,6 +50,7 @@ class StudyRequest:
     until_flat: float | None = None
     epochs: int | None = None
     seeds: int | None = None
+    keep: int | None = None
     space: NamedSpace | None = None
     sampler: SamplerName | None = None
     pruner: PrunerName | None = None
@@ -110,6 +111,7 @@ def create_or_open(locations: Locations, name: str, request: StudyRequest) -> Op
         until_flat=request.until_flat,
         epochs=epochs,
         seeds=request.seeds or 1,
+        keep=request.keep,
         evaluate_every=math.ceil(epochs / EVALUATIONS),
         batch_size=BATCH_SIZE,
         seed=request.seed or 0,

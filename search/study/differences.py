@@ -21,6 +21,7 @@ OPTION_OF_FIELD: dict[str, str] = {
     "until_flat": "--until-flat",
     "epochs": "--epochs",
     "seeds": "--seeds",
+    "keep": "--keep",
     "seed": "--seed",
 }
 """Command-line options that are stored unchanged in a study, by field of its specification."""

@@ -34,6 +34,7 @@ class SearchSpec(BaseModel):
     again are expected to increase the best co-bps by less than ``until_flat``. ``epochs`` is the maximum number of
     epochs per trial, in batches of ``batch_size`` trials, with an evaluation every ``evaluate_every`` epochs. Each
     trial trains ``seeds`` networks, as ``Replicates``. ``seed`` is the random seed of sampler, masks and weights.
+    The networks of all but the ``keep`` best trials of each chain, and of those tied with the best, are removed.
     ``versions`` are those of the packages that determine a score, and of the dandiset if the recording was fetched from
     DANDI; ``definitions`` decide which versions of the package can continue the study.
     """
@@ -56,6 +57,7 @@ class SearchSpec(BaseModel):
     until_flat: float | None = Field(default=None, ge=0)
     epochs: int = Field(gt=0)
     seeds: int = Field(default=1, gt=0)
+    keep: int | None = Field(default=None, gt=0)
     evaluate_every: int = Field(gt=0)
     batch_size: int = Field(gt=0)
     seed: int = Field(ge=0)

@@ -98,7 +98,7 @@ def run_trial(claim: Claim, context: TrialContext) -> TrialRun:
         return replicates_of(values, claim.number, context.spec, context.train, context.device)
 
     # The content hash covers the settings of the recording, of which a later version may have more.
-    changeable = {"versions", "definitions", "trials", "budget_hours", "recording"}
+    changeable = {"versions", "definitions", "trials", "budget_hours", "keep", "recording"}
     spec = context.spec.model_dump(mode="json", exclude=changeable)
     identity = {"settings": values, "seed": context.spec.trial_seed(claim.number), "spec": spec}
     replicates, last = _restored(new, claim, context, identity) or (new(), None)

@@ -3,10 +3,12 @@
 import math
 import os
 import time
+from collections.abc import Callable
 
 from nlb_search.models.training.trainer import Val
 from nlb_search.search.publishing.study_note import StudyNote
 from nlb_search.search.recording_tensors import counts_of
+from nlb_search.search.scoring.network_removal import apply_keep
 from nlb_search.search.scoring.saved_networks import remove_unused_checkpoints
 from nlb_search.search.scoring.targets import targets_of
 from nlb_search.search.study.open_study import OpenStudy
@@ -56,7 +58,14 @@ def work(open_study: OpenStudy, stop: Stop, side_by_side: int | None = None) -> 
     with claims.heartbeat() as heartbeat:
         batch = TrialBatch(context, heartbeat)
         try:
-            _run_trials(batch, max_trials, claims, commands, stop, StudyNote(open_study))
+            note = StudyNote(open_study)
+
+            def after_trials() -> None:
+                retry.call(lambda: apply_keep(open_study))
+                if LAUNCHER_VARIABLE not in os.environ:
+                    note.update()
+
+            _run_trials(batch, max_trials, claims, commands, stop, after_trials)
         except DeletedStudyError:
             raise
         except StorageError as error:
@@ -65,9 +74,17 @@ def work(open_study: OpenStudy, stop: Stop, side_by_side: int | None = None) -> 
 
 
 def _run_trials(
-    batch: TrialBatch, max_trials: int, claims: Claims, commands: StudyCommands, stop: Stop, note: StudyNote
+    batch: TrialBatch,
+    max_trials: int,
+    claims: Claims,
+    commands: StudyCommands,
+    stop: Stop,
+    after_trials: Callable[[], None],
 ) -> None:
-    """Run trials, at most ``max_trials`` at once, until there is nothing left to do or the worker must exit."""
+    """Run trials, at most ``max_trials`` at once, until there is nothing left to do or the worker must exit.
+
+    ``after_trials`` is called when trials have ended.
+    """
     next_claim_at, time_limit = 0.0, claims.time_limit()
     while True:
         stop.check_launcher()
@@ -83,8 +100,8 @@ def _run_trials(
         if batch:
             n_running = len(batch)
             batch.advance()
-            if len(batch) < n_running and LAUNCHER_VARIABLE not in os.environ:
-                note.update()
+            if len(batch) < n_running:
+                after_trials()
         elif stop.is_set() or command.ends or claims.is_finished():
             return
         else:
