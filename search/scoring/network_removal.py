@@ -12,6 +12,8 @@ from nlb_search.search.study.chain_trials import by_chain
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.removed_networks import REMOVED_KEY, removed_networks
 from nlb_search.storage.database.locks import exclusive
+from nlb_search.storage.studies import explain_if_deleted
+from nlb_search.storage.study_identity import check_identity
 
 _log = logging.getLogger(__name__)
 
@@ -51,11 +53,16 @@ def keep_networks(study: OpenStudy, best: int) -> Removal:
 
 
 def apply_keep(study: OpenStudy) -> None:
-    """Remove networks as the study's ``keep`` says, if it has one. What prevents it is logged."""
+    """Remove networks as the study's ``keep`` says, if it has one. What prevents it is logged.
+
+    Raises StorageError if the study was deleted, or replaced by another one.
+    """
     if study.spec.keep is None:
         return
     try:
-        keep_networks(study, study.spec.keep)
+        with explain_if_deleted(study.name):
+            check_identity(study.study, study.identity)
+            keep_networks(study, study.spec.keep)
     except SearchError as error:
         _log.warning("no networks are removed: %s", error)
 
