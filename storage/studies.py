@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -12,10 +13,12 @@ from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
+from nlb_search.storage.checkpoints import Checkpoints, study_folder
 from nlb_search.storage.database.locks import exclusive
 from nlb_search.storage.database.urls import StorageUrl
 from nlb_search.storage.errors import DeletedStudyError, InvalidNameError, StorageError
 from nlb_search.storage.study_identity import IDENTITY_KEY, new_identity, stored_identity
+from nlb_search.storage.taken_trials import TakenTrials
 
 SPEC_KEY = "spec"
 """User attribute of the study that stores its specification, as JSON text."""
@@ -43,13 +46,20 @@ def check_name(name: str) -> None:
 
 
 def make_study(
-    url: StorageUrl, database: BaseStorage, name: str, spec: dict[str, Any], starts: Sequence[dict[str, Any]]
+    url: StorageUrl,
+    database: BaseStorage,
+    name: str,
+    spec: dict[str, Any],
+    starts: Sequence[dict[str, Any]],
+    taken: TakenTrials | None = None,
+    artifacts: Path = Path(),
 ) -> bool:
     """Create the study ``name`` with its specification unless it exists. Returns whether this call created it.
 
-    ``starts`` are the parameters of the first trials; the sampler chooses those of the others. If several processes
-    call this at once, one creates the study and the others wait until it is complete. Raises StorageError if the name
-    is not valid.
+    ``taken`` are finished trials of another study, whose networks are copied to the folder ``artifacts`` of all
+    studies. ``starts`` are the parameters of the next trials; the sampler chooses those of the others. If several
+    processes call this at once, one creates the study and the others wait until it is complete. Raises StorageError if
+    the name is not valid.
     """
     check_name(name)
     with exclusive(url, f"study:{name}"):
@@ -57,12 +67,15 @@ def make_study(
             study = optuna.load_study(study_name=name, storage=database)
             if not _is_unfinished(study):
                 return False
-        else:
-            study = optuna.create_study(study_name=name, storage=database, direction="maximize")
-            study.set_metric_names([SCORE])
-        for start in starts[len(study.get_trials(deepcopy=False)) :]:
+            optuna.delete_study(study_name=name, storage=database)
+        study = optuna.create_study(study_name=name, storage=database, direction="maximize")
+        identity = new_identity(name)
+        study.set_user_attr(IDENTITY_KEY, identity)  # first, because it tells an unfinished study from a foreign one
+        study.set_metric_names([SCORE])
+        if taken is not None:
+            taken.add_to(study, Checkpoints(study_folder(artifacts, identity)))
+        for start in starts:
             study.enqueue_trial(start)
-        study.set_user_attr(IDENTITY_KEY, new_identity(name))
         # Last, because it marks the study as complete: a process that finds no specification continues from here.
         study.set_user_attr(SPEC_KEY, json.dumps(spec))
         return True
@@ -76,9 +89,15 @@ def is_whole(database: BaseStorage, name: str) -> bool:
 
 
 def _is_unfinished(study: optuna.Study) -> bool:
-    """Whether the process that created the study died before it was complete: no specification, no started trial."""
+    """Whether the process that created the study died before it was complete: it has no specification.
+
+    A study of another program, which has trials, has no identity either.
+    """
+    attributes = study.user_attrs
+    if SPEC_KEY in attributes or study.direction != StudyDirection.MAXIMIZE:
+        return False
     begun = any(trial.state != TrialState.WAITING for trial in study.get_trials(deepcopy=False))
-    return SPEC_KEY not in study.user_attrs and not begun and study.direction == StudyDirection.MAXIMIZE
+    return IDENTITY_KEY in attributes or not begun
 
 
 @contextmanager

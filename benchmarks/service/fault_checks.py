@@ -13,17 +13,15 @@ import psutil
 import torch
 from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
-from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.errors import DivergedError
-from nlb_search.models.training.state import Training
 from nlb_search.models.training.trainer import Trainer, Val
 from nlb_search.search.errors import SearchError
 from nlb_search.search.export_options import REFIT_SEEDS
 from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.sampling.space import sample
-from nlb_search.search.scoring.saved_networks import load_network
+from nlb_search.search.scoring.saved_networks import load_networks
 from nlb_search.search.study.open_study import OpenStudy
-from nlb_search.search.workers.trial import settings_of
+from nlb_search.search.workers.trial import replicates_of
 from nlb_search.storage.claims.claim import FAILURE_KEY
 from nlb_search.storage.claims.trial_counts import FINISHED
 from nlb_search.storage.errors import StorageError
@@ -128,12 +126,10 @@ def _curve_violations(study: OpenStudy, trials: list[FrozenTrial]) -> Iterator[s
         if trial.state not in FINISHED:
             continue
         values = sample(FixedTrial(trial.params), study.spec.space, study.spec.architectures)
-        architecture, hyper = settings_of(values)
-        seed = study.spec.trial_seed(trial.number)
-        training = Training(parse_chain(architecture), hyper, study.spec.plan, train, seed, cpu)
+        replicates = replicates_of(values, trial.number, study.spec, train, cpu)
         trainer, curve = Trainer(val), {}
-        while training.epoch < (trial.last_step or 0):
-            (progress,) = trainer.advance([training])
+        while replicates.epoch < (trial.last_step or 0):
+            progress = replicates.evaluated(trainer.advance(replicates.trainings))
             if isinstance(progress, DivergedError):
                 break
             if isinstance(progress, Exception):
@@ -153,7 +149,7 @@ def _checkpoint_violations(study: OpenStudy, trials: list[FrozenTrial]) -> Itera
         yield f"missing checkpoints: {sorted(expected - found)}, unexpected: {sorted(found - expected)}"
     for trial in scored:
         try:
-            load_network(study, trial)
+            load_networks(study, trial)
         except (SearchError, StorageError) as error:
             yield str(error)
 

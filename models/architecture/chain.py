@@ -44,6 +44,13 @@ class Chain:
     def __str__(self) -> str:
         return " -> ".join([*map(str, self.links), self.head.name])
 
+    def with_layers(self, num_layers: int | None) -> "Chain":
+        """The chain as it is built with a value of ``num_layers``, which replaces the numbers of recurrent layers."""
+        if num_layers is None:
+            return self
+        links = (Link(link.name, num_layers) if "num_layers" in BLOCKS[link.name].uses else link for link in self.links)
+        return Chain(tuple(links), self.head)
+
     @property
     def hyperparameters(self) -> frozenset[str]:
         """Names of the hyperparameters that affect this chain or its training."""

@@ -5,6 +5,7 @@ predicted rates relative to each neuron's mean rate, in bits, divided by the num
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -30,6 +31,11 @@ class Gains:
     def bits_per_spike(self) -> Tensor:
         """The score of all trials, a scalar tensor. It is not finite if there are no spikes."""
         return self.gain_B.sum() / self.spikes_B.sum() / math.log(2)
+
+
+def mean_gains(gains_K: Sequence[Gains]) -> Gains:
+    """The mean gains of several networks on the same trials. Their score is the mean of the networks' scores."""
+    return Gains(torch.stack([gains.gain_B for gains in gains_K]).mean(dim=0), gains_K[0].spikes_B)
 
 
 class Scored:

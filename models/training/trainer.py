@@ -83,9 +83,10 @@ class Trainer:
     ) -> list[Progress | Exception]:
         """Train each to its next evaluation. Returns one result per training: its progress, or an exception.
 
-        The trainings must not be done. A training whose result is a DivergedError or another failure must not be used
-        again; the others are not affected. If ``interrupted`` returns true, the result of trainings that are not scored
-        yet is an InterruptedTrainingError; they are left at the end of an epoch.
+        The trainings must have epochs of their plans left. A training whose result is a DivergedError or another
+        failure must not be used again; the others are not affected. If ``interrupted`` returns true, the result of
+        trainings that are not scored yet is an InterruptedTrainingError; they are left at the end of an epoch. Which
+        networks are kept is up to the caller.
         """
         kinds: dict[Any, list[Training]] = {}
         for training in trainings:
@@ -118,7 +119,9 @@ class Trainer:
             if not parts:
                 return [error] * len(group)
             reason = f"{type(error).__name__}: {error}".splitlines()[0].partition(". ")[0]
-            _log.warning("%d trials cannot be trained side by side: trying %d (%s)", len(group), len(parts[0]), reason)
+            _log.warning(
+                "%d networks cannot be trained side by side: trying %d (%s)", len(group), len(parts[0]), reason
+            )
             # The error's frames hold references to the tensors of the failed step.
             traceback.clear_frames(error.__traceback__)
         return [outcome for part in parts for outcome in self._outcomes(part, losses, interrupted)]
@@ -185,18 +188,13 @@ def _epoch(side_by_side: SideBySide, interrupted: Callable[[], bool]) -> Tensor:
 def _evaluated(
     training: Training, losses: list[list[float]], co_bps: float, fp_bps: float | None = None
 ) -> Progress | DivergedError:
-    """The result of an evaluation, from the losses of each epoch's steps and the scores.
-
-    Stores the network in the training if it is the best so far.
-    """
+    """The result of an evaluation, from the losses of each epoch's steps and the scores."""
     if diverged := _diverged(losses, training.epoch):
         return diverged
     scored = [co_bps] if fp_bps is None else [co_bps, fp_bps]
     if not all(map(math.isfinite, scored)):
         return DivergedError(f"the scores became {', '.join(map(str, scored))} in epoch {training.epoch}")
-    progress = Progress(training.epoch, fmean(chain.from_iterable(losses)), co_bps, fp_bps)
-    training.keep_if_best(progress)
-    return progress
+    return Progress(training.epoch, fmean(chain.from_iterable(losses)), co_bps, fp_bps)
 
 
 def _diverged(losses: list[list[float]], last_epoch: int) -> DivergedError | None:
@@ -211,6 +209,8 @@ def _diverged(losses: list[list[float]], last_epoch: int) -> DivergedError | Non
 def fit(training: Training, val: Counts, interrupted: Callable[[], bool] = _never) -> Iterator[Progress]:
     """Train one network from its current epoch to the end of its plan, and yield every evaluation on ``val``.
 
+    The network of the best evaluation is kept.
+
     Raises DivergedError at the first evaluation after a loss or score that is not finite, InterruptedTrainingError if
     ``interrupted`` returns true.
     """
@@ -219,17 +219,18 @@ def fit(training: Training, val: Counts, interrupted: Callable[[], bool] = _neve
         (outcome,) = trainer.advance([training], interrupted)
         if isinstance(outcome, Exception):
             raise outcome
+        training.keep_if_best(outcome)
         yield outcome
 
 
-def train_through(training: Training, epochs: int, interrupted: Callable[[], bool] = _never) -> None:
-    """Train one network until it has done ``epochs`` epochs of its plan, without evaluations.
+def train_through(trainings: Sequence[Training], epochs: int, interrupted: Callable[[], bool] = _never) -> None:
+    """Train networks that can run side by side until they have done ``epochs`` epochs, without evaluations.
 
     Raises DivergedError at the first epoch with a loss that is not finite, InterruptedTrainingError if ``interrupted``
     returns true.
     """
-    side_by_side = SideBySide([training])
-    while training.epoch < epochs:
-        loss_SK = _epoch(side_by_side, interrupted)
-        if diverged := _diverged([loss_SK.flatten().tolist()], training.epoch):
-            raise diverged
+    side_by_side = SideBySide(trainings)
+    while trainings[0].epoch < epochs:
+        for training, loss_S in zip(trainings, _epoch(side_by_side, interrupted).unbind(1), strict=True):
+            if diverged := _diverged([loss_S.tolist()], training.epoch):
+                raise diverged

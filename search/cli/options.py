@@ -59,6 +59,16 @@ Artifacts = Annotated[
     ),
 ]
 
+BudgetHours = Annotated[
+    float | None,
+    typer.Option(
+        "--budget-hours",
+        min=0.0,
+        metavar="H",
+        show_default="unlimited, or unchanged",
+        help="Hours that all workers together may spend on the trials of the study, on all machines.",
+    ),
+]
 Hours = Annotated[
     float | None, typer.Option("--hours", min=0.0, help="Stop after this many hours; continue with `resume`.")
 ]

@@ -43,6 +43,7 @@ def launch(
             help="End the search before --trials if as many trials again are expected to gain less co-bps than this.",
         ),
     ] = None,
+    budget_hours: options.BudgetHours = None,
     hours: options.Hours = None,
     workers: options.LaunchWorkers = None,
     gpus: options.Gpus = "all",
@@ -55,6 +56,24 @@ def launch(
     time: options.Time = None,
     epochs: Annotated[
         int | None, typer.Option(min=1, show_default="about 1,500 steps", help="Maximum number of epochs per trial.")
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="K",
+            show_default="1",
+            help="Number of networks per trial, with different seeds, which are compared by their mean score.",
+        ),
+    ] = None,
+    keep: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="K",
+            show_default="all",
+            help="Number of best trials of each chain whose networks are kept, with those tied with the best.",
+        ),
     ] = None,
     space: Annotated[
         str | None,
@@ -74,6 +93,13 @@ def launch(
         str | None,
         typer.Option(metavar="STUDY", help="Study in the same storage whose best settings are tried first."),
     ] = None,
+    copy_of: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STUDY",
+            help="Study in the same storage with the values of all other options. Its valid trials are copied.",
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, show_default="0", help="Random seed.")] = None,
     bin_size: options.BinSize = None,
     settings: "RecordingSettings | None" = None,
@@ -85,19 +111,23 @@ def launch(
     from nlb_search.search.launching.slots import chosen_gpus, make_slots
     from nlb_search.search.launching.slurm import check_cluster
     from nlb_search.search.sampling.space_file import named_space
-    from nlb_search.search.study.creation import StudyRequest, create_or_open, raise_budget
+    from nlb_search.search.study.creation import StudyRequest, create_or_open, raise_budgets
     from nlb_search.storage.study_commands import command_of
 
     request = StudyRequest(
         dataset=dataset,
         architectures=options.chains(arch) or None,
         trials=trials,
+        budget_hours=budget_hours,
         until_flat=until_flat,
         epochs=epochs,
+        seeds=seeds,
+        keep=keep,
         space=None if space is None else named_space(space),
         sampler=sampler,
         pruner=pruner,
         like=like,
+        copy_of=copy_of,
         seed=seed,
         bin_ms=bin_size,
         recording=settings,
@@ -115,8 +145,7 @@ def launch(
         typer.echo(f"to average the chains of {mean}: `nlb-search export-best {study} --arch {mean} --out FILE.h5`")
     if command_of(open_study.study).ends:
         raise SearchError(f"the study '{study}' was stopped: continue with `nlb-search resume {study}`")
-    if trials is not None:
-        raise_budget(open_study, trials)
+    raise_budgets(open_study, trials, budget_hours)
     if workers == 0:
         typer.echo(f"the study '{study}' exists: run `nlb-search worker {study}` on any machine to run trials")
     elif allocation is not None:
@@ -131,6 +160,7 @@ def resume(
         int | None,
         typer.Option(min=1, show_default="unchanged", help="New number of trials to finish, for all workers."),
     ] = None,
+    budget_hours: options.BudgetHours = None,
     hours: options.Hours = None,
     workers: options.MoreWorkers = None,
     gpus: options.Gpus = "all",
@@ -151,6 +181,8 @@ def resume(
         open_study.recording()  # report problems with it before workers on other machines continue
     if trials is not None:
         open_study.change_budget(trials)
+    if budget_hours is not None:
+        open_study.change_budget_hours(budget_hours)
     send_command(open_study.study, StudyCommand.WORK)
     if slots:
         _search(open_study, slots, hours)

@@ -4,47 +4,53 @@ from dataclasses import dataclass
 
 import torch
 from optuna.trial import FrozenTrial
+from torch import Tensor
 
 from nlb_search.models.architecture.chain import parse_chain
-from nlb_search.models.architecture.network import Network
+from nlb_search.models.architecture.network import Network, predict
 from nlb_search.models.tensors import Sizes
 from nlb_search.models.training.state import Progress
-from nlb_search.search.scoring.saved_networks import load_network
+from nlb_search.search.sampling.space import trained_chain
+from nlb_search.search.scoring.saved_networks import load_networks
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.specification import check_network
 from nlb_search.search.workers.devices import training_device
 from nlb_search.search.workers.trial import settings_of
-from nlb_search.storage.checkpoints import Checkpoint
 
 
 @dataclass(frozen=True)
 class Finalist:
-    """A trial of a study with its network, settings, and progress at its best evaluation on val."""
+    """A trial of a study: its networks, one per seed, its settings, and its progress at its best evaluation on val."""
 
     study: OpenStudy
     trial: FrozenTrial
-    network: Network
+    networks: tuple[Network, ...]
     settings: dict[str, object]
     progress: Progress
 
     @property
     def architecture(self) -> str:
-        return str(self.settings["architecture"])
+        """The chain that was trained."""
+        return trained_chain(self.settings)
+
+    def rates(self, heldin_BWI: Tensor) -> Tensor:
+        """The mean rates of its networks, B x T x N in spikes per bin, from held-in counts B x W x I."""
+        return torch.stack([predict(network, heldin_BWI) for network in self.networks]).mean(dim=0)
 
 
 def load_finalist(study: OpenStudy, trial: FrozenTrial) -> Finalist:
-    """Load a trial. Raises SearchError if its network is missing or has another definition."""
+    """Load a trial. Raises SearchError if its networks are missing or have another definition."""
     # Another definition may use the same parameter names for different weights.
     check_network(study.spec)
-    checkpoint = load_network(study, trial)
-    settings = checkpoint.facts["settings"]
-    return Finalist(study, trial, network_of(checkpoint, settings), settings, Progress(**checkpoint.facts["progress"]))
+    saved = load_networks(study, trial)
+    settings, sizes = saved.facts["settings"], Sizes(**saved.facts["sizes"])
+    networks = tuple(network_of(weights, sizes, settings) for weights in saved.weights)
+    return Finalist(study, trial, networks, settings, Progress(**saved.facts["progress"]))
 
 
-def network_of(checkpoint: Checkpoint, settings: dict[str, object]) -> Network:
-    """The network with a checkpoint's weights, on the device for prediction."""
+def network_of(weights: dict[str, Tensor], sizes: Sizes, settings: dict[str, object]) -> Network:
+    """The network with these settings and weights, on the device for prediction."""
     architecture, hyper = settings_of(settings)
-    sizes = Sizes(**checkpoint.facts["sizes"])
     network = Network(parse_chain(architecture), sizes, hyper, torch.zeros(sizes.n_neurons))
-    network.load_state_dict(checkpoint.tensors)
+    network.load_state_dict(weights)
     return network.to(training_device())

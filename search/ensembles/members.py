@@ -7,7 +7,6 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from nlb_search.models.architecture.network import predict
 from nlb_search.models.scoring.bits_per_spike import Gains, Scored
 from nlb_search.models.tensors import with_nan
 from nlb_search.search.ensembles.ensemble_selection import co_bps_added, select_ensemble
@@ -83,7 +82,7 @@ def _heldout_on_val(searched: SearchedRecording, finalists: list[Finalist]) -> t
     val = counts_of(searched.recording.val)
     heldout = (slice(None), slice(val.sizes.n_window), slice(val.sizes.n_heldin, None))
     heldin = val.heldin_BWI.to(training_device())
-    rates_MBTN = torch.stack([predict(finalist.network, heldin).cpu()[heldout] for finalist in finalists])
+    rates_MBTN = torch.stack([finalist.rates(heldin).cpu()[heldout] for finalist in finalists])
     return rates_MBTN, with_nan(val.counts_BTN[heldout])
 
 

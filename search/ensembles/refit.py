@@ -3,9 +3,11 @@
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from nlb_search.models.architecture.network import Network
 from nlb_search.models.errors import DivergedError, InterruptedTrainingError
+from nlb_search.models.tensors import Sizes
 from nlb_search.search.ensembles.finalists import Finalist, network_of
 from nlb_search.search.ensembles.refit_job import RefitJob, stored
 from nlb_search.search.ensembles.refit_progress import LoggedProgress, RefitProgress
@@ -17,8 +19,6 @@ from nlb_search.search.launching.slots import Slot
 from nlb_search.search.workers.memory import keep_freed_memory
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.storage.checkpoints import load_checkpoint
-
-_REPEAT_STRIDE = 2_654_435_761
 
 _log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ def refit(finalists: Sequence[Finalist], options: RefitOptions) -> list[list[Net
     if options.stop.is_set():
         raise InterruptedTrainingError("stopped: run the command again to continue")
     return [
-        [network_of(load_checkpoint(job.path), finalist.settings) for job in of_one]
+        [_stored_network(job.path, finalist) for job in of_one]
         for finalist, of_one in zip(finalists, jobs, strict=True)
     ]
 
@@ -69,10 +69,15 @@ def _job(finalist: Finalist, repeat: int) -> RefitJob:
         number=number,
         settings=finalist.settings,
         epochs=progress.epoch,
-        seed=(study.spec.trial_seed(number) + repeat * _REPEAT_STRIDE) % 2**32,
+        seed=study.network_seed(finalist.trial, repeat),
         co_bps=progress.co_bps,
         path=study.checkpoints.refit(number, repeat),
     )
+
+
+def _stored_network(path: Path, finalist: Finalist) -> Network:
+    checkpoint = load_checkpoint(path)
+    return network_of(checkpoint.tensors, Sizes(**checkpoint.facts["sizes"]), finalist.settings)
 
 
 def _results(jobs: list[RefitJob], options: RefitOptions) -> Iterator[tuple[RefitJob, Refitted | DivergedError]]:

@@ -99,7 +99,7 @@ def _trained(job: RefitJob, counts: Counts, interrupted: Callable[[], bool]) -> 
     epochs = 1
     while training.epoch < job.epochs:
         began = time.monotonic()
-        train_through(training, min(training.epoch + epochs, job.epochs), interrupted)
+        train_through([training], min(training.epoch + epochs, job.epochs), interrupted)
         epochs = max(1, math.floor(epochs * CHECKPOINT_SECONDS / (time.monotonic() - began)))
         if training.epoch < job.epochs:
             state = training.state()

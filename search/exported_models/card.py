@@ -12,12 +12,13 @@ from nlb_search.search.ensembles.searched_recording import SearchedRecording
 from nlb_search.search.ensembles.weighted_networks import WeightedNetwork
 from nlb_search.search.export_options import Phase
 from nlb_search.search.recording_tensors import sizes_of
+from nlb_search.search.sampling.space import trained_chain
 from nlb_search.search.scoring.bootstrap import range_of, resampled_co_bps
 from nlb_search.search.study.specification import versions_here
 
 
 class MemberCard(BaseModel):
-    """A trial in the mean of rates: its settings, its score on val in the search, and its random seed.
+    """A trial in the mean of rates: its settings, its score on val in the search, and the seed of its first network.
 
     ``added`` is what the trial adds to the co-bps of the mean on val, and ``rescored`` its mean co-bps over the folds
     of ``rescore``. ``study`` and ``added`` are None in files of version 0.5.0, which are of one study.
@@ -36,7 +37,8 @@ class MemberCard(BaseModel):
 
     @property
     def chain(self) -> str:
-        return str(self.settings["architecture"])
+        """The chain that was trained."""
+        return trained_chain(self.settings)
 
 
 class Card(BaseModel):
@@ -44,7 +46,8 @@ class Card(BaseModel):
 
     ``content_hash`` and ``recording`` identify the recording and say how it is read. ``units`` says what the numbers of
     ``heldin_units`` and ``heldout_units`` are; all three are None for a dataset of the benchmark. Networks that are
-    ``trained_on`` train are those of the search; on train + val, each member was trained again ``seeds`` times.
+    ``trained_on`` train are those of the search; on train + val, each member was trained again. Each member has
+    ``seeds`` networks; if the search trained more in some studies than in others, this is the largest number.
     ``co_bps`` and its 95% bootstrap interval over val trials are those of the members as the search trained them.
     ``study`` is the name of the study, and ``versions`` are those that it was created with, and the version of the
     dandiset if the recording was fetched from DANDI; of several studies, both are separated by commas where they
@@ -101,7 +104,11 @@ def card_of(
 
 def searched_networks(ensemble: Ensemble) -> tuple[WeightedNetwork, ...]:
     """The networks of the members as the search trained them."""
-    return tuple(WeightedNetwork(one.finalist.network, one.finalist.settings, one.weight) for one in ensemble.members)
+    return tuple(
+        WeightedNetwork(network, one.finalist.settings, one.weight / len(one.finalist.networks))
+        for one in ensemble.members
+        for network in one.finalist.networks
+    )
 
 
 def _joined(versions: list[dict[str, str]]) -> dict[str, str]:
@@ -120,5 +127,5 @@ def _member_card(member: Member) -> MemberCard:
         co_bps=finalist.progress.co_bps,
         added=member.added,
         rescored=member.rescored,
-        seed=finalist.study.spec.trial_seed(finalist.trial.number),
+        seed=finalist.study.network_seed(finalist.trial),
     )

@@ -13,9 +13,9 @@ from nlb_search.search.figures.figure_files import all_charts
 from nlb_search.search.figures.next_steps import next_steps
 from nlb_search.search.figures.report_comparison import Rows, comparison, published_rows
 from nlb_search.search.rescoring.rescoring import rescoring_of
-from nlb_search.search.sampling.ranges import settings_of_parameters
+from nlb_search.search.sampling.ranges import settings_to_show
 from nlb_search.search.scoring.bootstrap import SHARE
-from nlb_search.search.scoring.metric_names import metrics_as_text
+from nlb_search.search.scoring.metric_names import metrics_as_text, spread_as_text
 from nlb_search.search.scoring.ties import Ties, find_ties
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.status import StudyStatus, study_status
@@ -70,12 +70,13 @@ def _page(study: OpenStudy) -> str:
 
 def _searched(status: StudyStatus) -> Rows:
     spec, states = status.spec, status.states
+    seeds = f", {spec.seeds} networks per trial" if spec.seeds > 1 else ""
     return [
         ("dataset", f"{spec.dataset}, {spec.bin_ms} ms bins"),
         ("chains", "; ".join(spec.architectures)),
         ("space", f"{spec.space_name}: " + "; ".join(f"{name} {values}" for name, values in spec.space.items())),
         ("sampler, pruner", f"{spec.sampler}, {spec.pruner}, seed {spec.seed}"),
-        ("training", f"up to {spec.epochs} epochs in batches of {spec.batch_size} trials"),
+        ("training", f"up to {spec.epochs} epochs in batches of {spec.batch_size} trials{seeds}"),
         (
             "trials",
             f"{status.finished} of {status.budget} finished: {states['complete']} complete, "
@@ -91,9 +92,10 @@ def _found(study: OpenStudy, status: StudyStatus, ties: Ties) -> Rows:
     low, high = best.attrs.get("co_bps_low"), best.attrs.get("co_bps_high")
     known = low is not None and high is not None
     interval = f", {SHARE}% bootstrap interval over val trials {low:.4f} to {high:.4f}" if known else ""
-    settings = settings_of_parameters(best.params).items()
+    settings = settings_to_show(best.params, best.attrs).items()
     return [
         ("best trial", f"{best.number}: co-bps {best.value:.4f}{interval}"),
+        *([("seeds", spread)] if (spread := spread_as_text(best.attrs)) else []),
         *metrics_as_text(best.attrs),
         ("compared with the others", ties.as_text()),
         (
@@ -124,8 +126,9 @@ def _reproduce(study: OpenStudy, status: StudyStatus) -> str:
     space = f"--space {spec.space_name if spec.space_name in ('paper', 'wide') else 'FILE.toml'}"
     size = "" if spec.bin_ms == 5 else f" --bin-size {spec.bin_ms}"
     commands = (
-        f"nlb-search launch {name} --dataset {spec.dataset} {chains} --trials {status.budget} --epochs {spec.epochs} "
-        f"{space} --sampler {spec.sampler} --pruner {spec.pruner} --seed {spec.seed}{size} --workers 1\n"
+        f"nlb-search launch {name} --dataset {spec.dataset} {chains} --trials {status.budget} "
+        f"--epochs {spec.epochs} --seeds {spec.seeds} {space} "
+        f"--sampler {spec.sampler} --pruner {spec.pruner} --seed {spec.seed}{size} --workers 1\n"
         f"nlb-search export-best {name} --out submission.h5"
     )
     versions = ", ".join(f"{package} {version}" for package, version in spec.versions.items())

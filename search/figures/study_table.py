@@ -1,15 +1,17 @@
 """Table of a study's status and its best trial for the terminal."""
 
+from datetime import timedelta
 from typing import Any
 
 from rich.table import Table
 
-from nlb_search.search.sampling.ranges import settings_of_parameters
+from nlb_search.search.sampling.ranges import settings_to_show
 from nlb_search.search.scoring.bootstrap import SHARE
-from nlb_search.search.scoring.metric_names import METRICS, metrics_as_text
+from nlb_search.search.scoring.metric_names import METRICS, SPREAD, metrics_as_text, spread_as_text
 from nlb_search.search.scoring.negative_scores import negative_score_warning
 from nlb_search.search.scoring.ties import Ties
 from nlb_search.search.study.status import StudyStatus
+from nlb_search.storage.claims.time_used import SECONDS_KEY
 
 _RANGE = ("co_bps_low", "co_bps_high")
 
@@ -23,20 +25,27 @@ def report(status: StudyStatus, ties: Ties) -> Table:
         attrs = status.best.attrs
         table.add_row("best trial", str(status.best.number))
         table.add_row("co-bps", f"{status.best.value:.4f}{_range_as_text(attrs)}")
+        if spread := spread_as_text(attrs):
+            table.add_row("seeds", spread)
         if (warning := negative_score_warning(status.best.value)) is not None:
             table.add_row("warning", warning)
         for metric, value in metrics_as_text(attrs):
             table.add_row(metric, value)
         if status.states["complete"] > 1:
             table.add_row("ties", ties.as_text())
-        facts = {name: value for name, value in attrs.items() if name not in (*METRICS, *_RANGE)}
+        shown = (*METRICS, *_RANGE, *SPREAD, SECONDS_KEY)
+        facts = {name: value for name, value in attrs.items() if name not in shown}
+        if SECONDS_KEY in attrs:
+            facts |= {"training time": timedelta(seconds=round(attrs[SECONDS_KEY]))}
         facts |= {"best_epoch": f"{attrs['best_epoch']} of {status.spec.epochs}"} if "best_epoch" in attrs else {}
-        for name, value in (facts | settings_of_parameters(status.best.params)).items():
+        for name, value in (facts | settings_to_show(status.best.params, attrs)).items():
             table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
         if status.expected_gain is not None:
             table.add_row("more trials", _more_trials(status, status.expected_gain))
         if status.best_near_last_epoch:
             table.add_row("training", _longer(status.spec.epochs))
+    if status.budget_hours is not None:
+        table.add_row("hours", _hours(status, status.budget_hours))
     for row in _chains_as_text(status):
         table.add_row("chain", row)
     for at in status.workers:
@@ -47,6 +56,18 @@ def report(status: StudyStatus, ties: Ties) -> Table:
     for reason in status.failures:
         table.add_row("failed", reason)
     return table
+
+
+def _hours(status: StudyStatus, budget: float) -> str:
+    used = f"{status.hours_used:.2f} of {budget:g} used"
+    if not status.is_time_used:
+        return f"{used}, {budget - status.hours_used:.2f} left"
+    released = status.states["running"]
+    trials = f", also the {released} that {'is' if released == 1 else 'are'} not finished" if released else ""
+    return (
+        f"{used}: the search ends; `nlb-search resume {status.study} --budget-hours {2 * budget:g}` continues its "
+        f"trials{trials}"
+    )
 
 
 def _waiting(status: StudyStatus) -> str:

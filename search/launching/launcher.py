@@ -1,5 +1,6 @@
 """The launcher: runs one worker process in every slot until the budget is met."""
 
+import logging
 import time
 
 from nlb_search.search.errors import SearchError
@@ -16,6 +17,8 @@ from nlb_search.storage.studies import explain_if_deleted
 from nlb_search.storage.study_identity import check_identity
 
 POLL_SECONDS = 1.0
+
+_log = logging.getLogger(__name__)
 
 
 def run_workers(
@@ -59,6 +62,11 @@ def _read_status(open_study: OpenStudy, retry: DatabaseRetry) -> StudyStatus:
 
 
 def _terminate(workers: list[WorkerProcess]) -> None:
+    running = [worker.name for worker in workers if worker.is_running]
+    if running:
+        _log.info(
+            "waiting for %s to save and release their trials, for %.0f s at most", ", ".join(running), SHUTDOWN_SECONDS
+        )
     for worker in workers:
         worker.terminate()
     kill_at = time.monotonic() + SHUTDOWN_SECONDS

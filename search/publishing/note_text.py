@@ -2,23 +2,26 @@
 
 from optuna.trial import FrozenTrial, TrialState
 
-from nlb_search.search.sampling.ranges import settings_of_parameters
+from nlb_search.search.sampling.ranges import settings_to_show
 from nlb_search.search.scoring.bootstrap import SHARE
+from nlb_search.search.scoring.metric_names import spread_as_text
+from nlb_search.search.study.first_trials import first_settings
 from nlb_search.search.study.status import BestTrial, StudyStatus
 
 
 def note_text(status: StudyStatus, first: FrozenTrial) -> str:
     """The note of a study with this status, whose trial 0 is ``first``."""
     spec, states = status.spec, status.states
+    seeds = f", {spec.seeds} networks with different seeds" if spec.seeds > 1 else ""
     rows = {
         "dataset": f"{spec.dataset}, {spec.bin_ms} ms bins",
         "chains": "; ".join(f"`{chain}`" for chain in spec.architectures),
         "search": f"{spec.space_name} space, {spec.sampler} sampler, {spec.pruner} pruner, seed {spec.seed}",
-        "trial": f"up to {spec.epochs} epochs in batches of {spec.batch_size} trials",
+        "trial": f"up to {spec.epochs} epochs in batches of {spec.batch_size} trials{seeds}",
         "budget": f"{status.budget} trials: {states['complete']} complete, {states['pruned']} pruned, "
         f"{states['fail']} failed when this note was written",
         "best so far": "no complete trial yet" if status.best is None else _best(status.best),
-        "trial 0": _first(first, status.best, "" if spec.sampler == "grid" else " with the default settings"),
+        "trial 0": _first(first, status.best, first_settings(first, spec.sampler)),
     }
     table = "\n".join(f"| {name} | {text} |" for name, text in rows.items())
     found = [] if status.best is None else [_settings(status.best)]
@@ -29,7 +32,8 @@ def _best(best: BestTrial) -> str:
     low, high = best.attrs.get("co_bps_low"), best.attrs.get("co_bps_high")
     known = low is not None and high is not None
     interval = f", {SHARE}% bootstrap interval {low:.4f} to {high:.4f}" if known else ""
-    return f"**co-bps {best.value:.4f}** on val (trial {best.number}{interval})"
+    spread = f"; {text}" if (text := spread_as_text(best.attrs)) else ""
+    return f"**co-bps {best.value:.4f}** on val (trial {best.number}{interval}{spread})"
 
 
 def _first(first: FrozenTrial, best: BestTrial | None, settings: str) -> str:
@@ -41,7 +45,7 @@ def _first(first: FrozenTrial, best: BestTrial | None, settings: str) -> str:
 
 
 def _settings(best: BestTrial) -> str:
-    settings = settings_of_parameters(best.params).items()
+    settings = settings_to_show(best.params, best.attrs).items()
     listed = ", ".join(
         f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in settings
     )

@@ -7,9 +7,10 @@ import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
 from nlb_search.search.charts.chart import BLACK, BLUE, GREY, PALETTE, VERMILLION, Chart, Panel, Series, single
-from nlb_search.search.scoring.saved_networks import load_gains, removed_networks
+from nlb_search.search.scoring.saved_networks import load_gains
 from nlb_search.search.scoring.selection_bias import selection_bias
 from nlb_search.search.study.open_study import OpenStudy
+from nlb_search.search.study.removed_networks import removed_networks
 from nlb_search.storage.claims.owner import OWNER_KEY, Owner
 
 FEWEST_TRIALS = 4

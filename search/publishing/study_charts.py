@@ -6,7 +6,7 @@ from itertools import accumulate
 from optuna.trial import FrozenTrial, TrialState
 
 from nlb_search.search.charts.chart import BLACK, BLUE, GREY, PALETTE, VERMILLION, Chart, Panel, Series, single
-from nlb_search.search.sampling.ranges import settings_of_parameters
+from nlb_search.search.sampling.ranges import settings_to_show
 from nlb_search.search.scoring.metric_names import metrics_as_text
 from nlb_search.search.study.open_study import OpenStudy
 
@@ -87,7 +87,7 @@ def scatter(points: Sequence[tuple[float, FrozenTrial]], name: str, color: str) 
 def _facts(trial: FrozenTrial) -> str:
     """A trial's number, metrics and settings, one a line of HTML."""
     lines = [f"trial {trial.number}", *(f"{metric} {value}" for metric, value in metrics_as_text(trial.user_attrs))]
-    for name, value in settings_of_parameters(trial.params).items():
+    for name, value in settings_to_show(trial.params, trial.user_attrs).items():
         lines.append(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}")
     return "<br>".join(lines)
 

@@ -9,18 +9,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
 
 from nlb_search.data.opening import open_recording
 from nlb_search.data.own.recording_settings import RecordingSettings
-from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.architecture.network import predict
 from nlb_search.models.errors import DivergedError
 from nlb_search.models.scoring.bits_per_spike import co_bps
 from nlb_search.models.tensors import Counts
-from nlb_search.models.training.state import Training
 from nlb_search.models.training.trainer import train_through
 from nlb_search.search.launching.process_pool import exit_requested, run_in_slots
 from nlb_search.search.launching.slots import Slot
@@ -28,7 +27,7 @@ from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.study.specification import SearchSpec
 from nlb_search.search.workers.devices import training_device
 from nlb_search.search.workers.shutdown import Stop
-from nlb_search.search.workers.trial import settings_of
+from nlb_search.search.workers.trial import replicates_of
 
 
 @dataclass(frozen=True)
@@ -61,19 +60,19 @@ def score_fold(
 ) -> float:
     """Train on all folds of ``counts`` (train + val) except the job's fold, and return co-bps on that fold.
 
-    The learning rate follows the schedule of the search, and training ends after the job's epochs: the fold influences
-    neither. The seed is that of the study's trial with the fold's number, for every finalist. Raises DivergedError if
-    the loss or the score is not finite, and InterruptedTrainingError if ``interrupted`` returns True.
+    It trains as many networks as a trial of the study, and their scores are averaged. The learning rate follows the
+    schedule of the search, and training ends after the job's epochs: the fold influences neither. The seeds are those
+    of the study's trial with the fold's number, for every finalist. Raises DivergedError if the loss or the score is
+    not finite, and InterruptedTrainingError if ``interrupted`` returns True.
     """
     spec = fold_settings.spec
     folds = fold_trials(counts.n_trials, fold_settings.splits, spec.seed)
     trained = torch.cat([trials for fold, trials in enumerate(folds) if fold != job.fold])
-    architecture, hyper = settings_of(job.settings)
-    seed = spec.trial_seed(job.fold)
-    training = Training(parse_chain(architecture), hyper, spec.plan, counts.of_trials(trained), seed, device)
-    train_through(training, job.epochs, interrupted)
+    trainings = replicates_of(job.settings, job.fold, spec, counts.of_trials(trained), device).trainings
+    train_through(trainings, job.epochs, interrupted)
     scored = counts.of_trials(folds[job.fold]).to(device)
-    score = co_bps(predict(training.averaged_network(), scored.heldin_BWI), scored).item()
+    rates = (predict(training.averaged_network(), scored.heldin_BWI) for training in trainings)
+    score = fmean(co_bps(rates_BTN, scored).item() for rates_BTN in rates)
     if not math.isfinite(score):
         raise DivergedError(f"co-bps is {score}")
     return score

@@ -17,7 +17,7 @@ from nlb_search.models.errors import DivergedError
 from nlb_search.search.errors import SearchError, UsageError
 from nlb_search.search.launching.slots import Slot
 from nlb_search.search.rescoring.cross_validation import FoldSettings, Job, run_jobs
-from nlb_search.search.sampling.space import sample
+from nlb_search.search.sampling.space import sample, trained_chain
 from nlb_search.search.study.chain_trials import by_chain
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.specification import check_training
@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Rescored:
-    """A finalist: its trial, its chain, and its co-bps on each fold, None for folds not scored yet.
+    """A finalist: its trial, the chain that was trained, and its co-bps on each fold, None for folds not scored yet.
 
     ``diverged`` is the error of a training that diverged; the finalist is then excluded.
     """
@@ -210,7 +210,8 @@ def _record(study: OpenStudy, splits: int, job: Job, result: float | DivergedErr
 
 def _recorded(study: OpenStudy, trial: FrozenTrial, splits: int, attributes: dict[str, Any]) -> Rescored:
     """The trial's scores on ``splits`` folds, from the study's user attributes."""
-    architecture = study.spec.architecture_of(trial.params)
+    # Suggesting from a finished trial returns its own parameters.
+    architecture = trained_chain(sample(cast(optuna.Trial, trial), study.spec.space, study.spec.architectures))
     folds = [attributes.get(_key(splits, trial.number, fold), {}) for fold in range(splits)]
     diverged = next((fold["diverged"] for fold in folds if "diverged" in fold), None)
     return Rescored(trial, architecture, tuple(fold.get("co_bps") for fold in folds), diverged)

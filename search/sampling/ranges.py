@@ -1,5 +1,6 @@
 """The ranges that make up a search space, and their representation as Optuna parameters."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -114,3 +115,9 @@ def settings_of_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
         name.removesuffix(_USE): 0.0 for name, value in parameters.items() if name.endswith(_USE) and value == NONE
     }
     return {name: value for name, value in parameters.items() if not name.endswith(_USE)} | zeros
+
+
+def settings_to_show(parameters: dict[str, Any], attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """A trial's settings, with the chain that was trained, which is one of its user attributes, if it is known."""
+    chain = {ARCHITECTURE: attributes[ARCHITECTURE]} if ARCHITECTURE in attributes else {}
+    return chain | {name: value for name, value in settings_of_parameters(parameters).items() if name not in chain}

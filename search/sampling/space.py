@@ -1,5 +1,6 @@
 """The predefined search spaces: the published grid, and a wider space around it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import optuna
@@ -63,6 +64,11 @@ def sample(trial: optuna.Trial, space: Space, architectures: tuple[str, ...]) ->
     used = parse_chain(architecture).hyperparameters
     values = {name: range_.suggest(trial, name) for name, range_ in space.items() if name in used}
     return {ARCHITECTURE: architecture, **values}
+
+
+def trained_chain(settings: Mapping[str, Any]) -> str:
+    """The chain that is trained with a trial's settings: the one of its study, with its own number of layers."""
+    return str(parse_chain(settings[ARCHITECTURE]).with_layers(settings.get("num_layers")))
 
 
 def start_parameters(space: Space, architectures: tuple[str, ...], number: int = 0) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from statistics import fmean
 
 import torch
 
@@ -34,19 +35,26 @@ def metrics_of(network: Network, train: Counts, val_rates_BTN: torch.Tensor, tar
     return metrics
 
 
+def mean_metrics(metrics_K: Sequence[dict[str, float]]) -> dict[str, float]:
+    """The mean of each metric over several networks; a metric that one of them lacks is left out."""
+    shared = [name for name in metrics_K[0] if all(name in metrics for metrics in metrics_K)]
+    return {name: fmean(metrics[name] for metrics in metrics_K) for name in shared}
+
+
 def _computable(
     network: Network, train: Counts, val_BWN: torch.Tensor, targets: Targets
 ) -> Iterator[tuple[str, Callable[[], float]]]:
     velocities, averages, timing = targets.velocities, targets.averages, targets.timing
     if velocities is not None:
-        yield "vel_r2", lambda: velocity_r2(window_rates(network, train), velocities[0], val_BWN, velocities[1])
+        yield "vel_r2", lambda: velocity_r2(window_rates([network], train), velocities[0], val_BWN, velocities[1])
     if averages is not None:
         yield "psth_r2", lambda: psth_r2(val_BWN, averages)
     if timing is not None:
         yield "tp_corr", lambda: tp_correlation(val_BWN, timing)
 
 
-def window_rates(network: Network, counts: Counts) -> Iterator[torch.Tensor]:
-    """Rates of all neurons in the window, a batch of trials at a time to save memory."""
+def window_rates(networks: Sequence[Network], counts: Counts) -> Iterator[torch.Tensor]:
+    """The mean rates of all neurons in the window, a batch of trials at a time to save memory."""
     for heldin_BWI in torch.split(counts.heldin_BWI, trials_at_once(counts.counts_BTN.device)):
-        yield predict(network, heldin_BWI)[:, : counts.sizes.n_window]
+        rates_KBTN = torch.stack([predict(network, heldin_BWI) for network in networks])
+        yield rates_KBTN.mean(dim=0)[:, : counts.sizes.n_window]

@@ -1,14 +1,21 @@
 """Removing the networks of all but the best trials of a study, to save space."""
 
+import logging
 from dataclasses import dataclass
 
 from optuna.trial import FrozenTrial
 
 from nlb_search.search.errors import SearchError
-from nlb_search.search.scoring.saved_networks import REMOVED_KEY, removed_networks, trials_with_networks
+from nlb_search.search.scoring.saved_networks import trials_with_networks
 from nlb_search.search.scoring.ties import find_ties
 from nlb_search.search.study.chain_trials import by_chain
 from nlb_search.search.study.open_study import OpenStudy
+from nlb_search.search.study.removed_networks import REMOVED_KEY, removed_networks
+from nlb_search.storage.database.locks import exclusive
+from nlb_search.storage.studies import explain_if_deleted
+from nlb_search.storage.study_identity import check_identity
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -31,16 +38,33 @@ def keep_networks(study: OpenStudy, best: int) -> Removal:
             f"the study '{study.name}' was created by version 0.4.0, and another study of its name may use its "
             f"checkpoints: delete files in {study.checkpoints.folder} by hand"
         )
-    trials = trials_with_networks(study)
-    kept = _kept(study, trials, best)
-    removed = [trial.number for trial in trials if trial.number not in kept]
-    files = [path for number in removed for path in study.checkpoints.networks(number)]
-    size = sum(path.stat().st_size for path in files)
-    # Before the files: an interrupted removal leaves files without a trial, not trials without their files.
-    study.study.set_user_attr(REMOVED_KEY, sorted(removed_networks(study).union(removed)))
-    for path in files:
-        path.unlink(missing_ok=True)
+    # Two removals at once would each store a list without the trials of the other.
+    with exclusive(study.locations.url, f"networks:{study.name}"):
+        trials = trials_with_networks(study)
+        kept = _kept(study, trials, best)
+        removed = [trial.number for trial in trials if trial.number not in kept]
+        files = [path for number in removed for path in study.checkpoints.networks(number)]
+        size = sum(path.stat().st_size for path in files)
+        # Before the files: an interrupted removal leaves files without a trial, not trials without their files.
+        study.study.set_user_attr(REMOVED_KEY, sorted(removed_networks(study).union(removed)))
+        for path in files:
+            path.unlink(missing_ok=True)
     return Removal(tuple(removed), tuple(sorted(kept)), size)
+
+
+def apply_keep(study: OpenStudy) -> None:
+    """Remove networks as the study's ``keep`` says, if it has one. What prevents it is logged.
+
+    Raises StorageError if the study was deleted, or replaced by another one.
+    """
+    if study.spec.keep is None:
+        return
+    try:
+        with explain_if_deleted(study.name):
+            check_identity(study.study, study.identity)
+            keep_networks(study, study.spec.keep)
+    except SearchError as error:
+        _log.warning("no networks are removed: %s", error)
 
 
 def _kept(study: OpenStudy, trials: list[FrozenTrial], best: int) -> frozenset[int]:

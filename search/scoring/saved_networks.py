@@ -1,6 +1,7 @@
-"""Checkpoint of a complete or pruned trial: its best network, and each val trial's contribution to its score."""
+"""Checkpoint of a complete or pruned trial: its best networks, and each val trial's contribution to its score."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 from nlb_search.search.errors import SearchError
 from nlb_search.search.scoring.bootstrap import Array
 from nlb_search.search.study.open_study import OpenStudy
+from nlb_search.search.study.removed_networks import removed_networks
 from nlb_search.search.study.trial_scores import network_score
 from nlb_search.storage.checkpoints import Checkpoint, load_arrays, load_checkpoint, save_checkpoint
 
@@ -17,22 +19,30 @@ if TYPE_CHECKING:
 
     from nlb_search.models.scoring.bits_per_spike import Gains
 
-REMOVED_KEY = "removed-networks"
-"""User attribute of the study with the numbers of the trials whose networks were removed to save space."""
-
-_NETWORK, _VAL = "network.", "val."
+_NETWORK, _VAL = "network", "val."
 _GAIN, _SPIKES = f"{_VAL}gain_B", f"{_VAL}spikes_B"
 
 
-def save_network(path: Path, weights: "dict[str, Tensor]", gains: "Gains", facts: dict[str, Any]) -> None:
-    """Write a finished trial's checkpoint: the weights of its best network, its gains on val, and metadata."""
-    tensors = {f"{_NETWORK}{name}": tensor for name, tensor in weights.items()}
+@dataclass(frozen=True)
+class SavedNetworks:
+    """The weights of each network of a trial, by parameter name, and metadata (``facts``)."""
+
+    weights: "tuple[dict[str, Tensor], ...]"
+    facts: dict[str, Any]
+
+
+def save_networks(path: Path, weights: "Sequence[dict[str, Tensor]]", gains: "Gains", facts: dict[str, Any]) -> None:
+    """Write a finished trial's checkpoint: the weights of its best networks, their gains on val, and metadata.
+
+    ``gains`` are the mean of those of the networks.
+    """
+    tensors = {_prefix(index) + name: tensor for index, one in enumerate(weights) for name, tensor in one.items()}
     tensors |= {_GAIN: gains.gain_B, _SPIKES: gains.spikes_B}
     save_checkpoint(path, Checkpoint({name: tensor.cpu() for name, tensor in tensors.items()}, facts))
 
 
-def load_network(study: OpenStudy, trial: FrozenTrial) -> Checkpoint:
-    """Load the weights of a trial's best network, by parameter name, and the metadata.
+def load_networks(study: OpenStudy, trial: FrozenTrial) -> SavedNetworks:
+    """Load the weights of a trial's best networks, and the metadata.
 
     Raises SearchError if the checkpoint is missing or belongs to another trial, and StorageError if it is damaged.
     """
@@ -42,15 +52,23 @@ def load_network(study: OpenStudy, trial: FrozenTrial) -> Checkpoint:
     except FileNotFoundError:
         raise _missing(study, trial, path) from None
     _check(study, trial, path, checkpoint.facts, checkpoint.tensors)
-    return Checkpoint(
-        {name.removeprefix(_NETWORK): tensor for name, tensor in checkpoint.tensors.items()}, facts=checkpoint.facts
-    )
+    weights = tuple(_with_prefix(checkpoint.tensors, _prefix(index)) for index in range(study.spec.seeds))
+    return SavedNetworks(weights, checkpoint.facts)
+
+
+def _prefix(index: int) -> str:
+    """Prefix of the parameter names of a trial's network. Before 0.6.0, every trial had one network."""
+    return f"{_NETWORK}-{index}." if index else f"{_NETWORK}."
+
+
+def _with_prefix(tensors: "Mapping[str, Tensor]", prefix: str) -> "dict[str, Tensor]":
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def load_gains(study: OpenStudy, trial: FrozenTrial) -> tuple[Array, Array]:
     """Load a trial's gain over the null model in nats and the number of spikes, both per val trial.
 
-    Does not import torch. Raises the same errors as ``load_network``.
+    Does not import torch. Raises the same errors as ``load_networks``.
     """
     path = study.checkpoints.best(trial.number)
     try:
@@ -59,11 +77,6 @@ def load_gains(study: OpenStudy, trial: FrozenTrial) -> tuple[Array, Array]:
         raise _missing(study, trial, path) from None
     _check(study, trial, path, facts, arrays)
     return arrays[_GAIN], arrays[_SPIKES]
-
-
-def removed_networks(study: OpenStudy) -> frozenset[int]:
-    """Numbers of the trials whose networks were removed to save space."""
-    return frozenset(study.study.user_attrs.get(REMOVED_KEY, ()))
 
 
 def _missing(study: OpenStudy, trial: FrozenTrial, path: Path) -> SearchError:

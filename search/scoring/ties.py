@@ -6,9 +6,10 @@ from optuna.trial import FrozenTrial
 
 from nlb_search.search.errors import SearchError
 from nlb_search.search.scoring.bootstrap import Array, differ_significantly, resampled_co_bps
-from nlb_search.search.scoring.saved_networks import load_gains, removed_networks
+from nlb_search.search.scoring.saved_networks import load_gains
 from nlb_search.search.scoring.ties_file import read_ties, write_ties
 from nlb_search.search.study.open_study import OpenStudy
+from nlb_search.search.study.removed_networks import removed_networks
 from nlb_search.search.study.trial_scores import complete_trials
 from nlb_search.storage.errors import StorageError
 

@@ -2,7 +2,7 @@
 
 import logging
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
@@ -22,6 +22,7 @@ from nlb_search.search.sampling.ranges import NamedSpace
 from nlb_search.search.sampling.samplers import check_sampler
 from nlb_search.search.sampling.sampling_settings import PrunerName, SamplerName
 from nlb_search.search.sampling.space import SPACES, space_for
+from nlb_search.search.study.copied_trials import valid_trials
 from nlb_search.search.study.differences import OPTION_OF_FIELD, differences, recording_differences, space_differences
 from nlb_search.search.study.first_trials import first_trials
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
@@ -39,18 +40,22 @@ _log = logging.getLogger(__name__)
 class StudyRequest:
     """The options of ``launch`` about the study; None for those not given. Architectures are canonical chains.
 
-    ``like`` is the name of a study in the same storage.
+    ``like`` and ``copy_of`` are names of studies in the same storage.
     """
 
     dataset: str | None = None
     architectures: tuple[str, ...] | None = None
     trials: int | None = None
+    budget_hours: float | None = None
     until_flat: float | None = None
     epochs: int | None = None
+    seeds: int | None = None
+    keep: int | None = None
     space: NamedSpace | None = None
     sampler: SamplerName | None = None
     pruner: PrunerName | None = None
     like: str | None = None
+    copy_of: str | None = None
     seed: int | None = None
     bin_ms: int | None = None
     recording: RecordingSettings | None = None
@@ -65,7 +70,7 @@ class StudyRequest:
 def create_or_open(locations: Locations, name: str, request: StudyRequest) -> OpenStudy:
     """Create the study ``name`` from ``request``, or open it if it exists and agrees with ``request``.
 
-    The budget of an existing study may differ and is not changed: see ``raise_budget``.
+    The budgets of an existing study may differ and are not changed: see ``raise_budgets``.
 
     Nothing is written before everything is checked. Raises UsageError for a new study without dataset, architecture or
     budget, and SearchError if ``request`` differs from the existing study.
@@ -73,6 +78,10 @@ def create_or_open(locations: Locations, name: str, request: StudyRequest) -> Op
     check_name(name)
     if _exists(locations, name):
         return _join(locations, name, request)
+    joined, base = request, None
+    if request.copy_of is not None:
+        base = open_named_study(locations, request.copy_of)
+        locations, request = base.locations, with_settings_of(base, request)
     if request.dataset is None or request.architectures is None or request.trials is None:
         missing = [
             OPTION_OF_FIELD[field] for field in ("dataset", "architectures", "trials") if field not in request.given
@@ -96,9 +105,13 @@ def create_or_open(locations: Locations, name: str, request: StudyRequest) -> Op
         sampler=request.sampler or "tpe",
         pruner=request.pruner or "halving",
         like=request.like,
+        copy_of=request.copy_of,
         trials=request.trials,
+        budget_hours=request.budget_hours,
         until_flat=request.until_flat,
         epochs=epochs,
+        seeds=request.seeds or 1,
+        keep=request.keep,
         evaluate_every=math.ceil(epochs / EVALUATIONS),
         batch_size=BATCH_SIZE,
         seed=request.seed or 0,
@@ -110,13 +123,34 @@ def create_or_open(locations: Locations, name: str, request: StudyRequest) -> Op
     if recording.test is None:
         _log.warning("there are no test trials: only --phase val can be exported")
     check_folder(locations.artifacts)
-    database = open_database(locations.url)
-    make_study(locations.url, database, name, spec.model_dump(mode="json"), first_trials(spec, like))
-    study = _join(locations, name, request)
+    database, stored, starts = open_database(locations.url), spec.model_dump(mode="json"), first_trials(spec, like)
+    if base is None:
+        make_study(locations.url, database, name, stored, starts)
+    else:
+        copied = valid_trials(base, spec)
+        starts = copied.without_known(starts)
+        if make_study(locations.url, database, name, stored, starts, copied.taken, locations.artifacts):
+            for line in copied.as_text():
+                _log.info("%s: %s", name, line)
+    study = _join(locations, name, joined)
     check_folder(study.checkpoints.folder)
     if study.spec.content_hash == recording.content_hash:  # another process may have created the study
         remember_place(study.study, locations.data)
     return study
+
+
+def with_settings_of(base: OpenStudy, request: StudyRequest) -> StudyRequest:
+    """The request with the settings of the study ``base`` where it has none.
+
+    Ranges of settings that the chains of ``base`` do not use are those of its space, if that is a predefined one.
+    """
+    spec = base.spec
+    space = NamedSpace(spec.space_name, SPACES.get(spec.space_name, {}) | spec.space)
+    settings: dict[str, Any] = {name: getattr(spec, name) for name in OPTION_OF_FIELD.keys() - {"like", "copy_of"}}
+    settings |= {"trials": base.budget, "budget_hours": base.budget_hours, "space": space}
+    if request.dataset in (None, spec.dataset):
+        settings["recording"] = spec.recording
+    return replace(request, **{name: value for name, value in settings.items() if getattr(request, name) is None})
 
 
 def check_chain(chain: Chain, recording: Recording) -> None:
@@ -141,7 +175,7 @@ def _exists(locations: Locations, name: str) -> bool:
 
 def _join(locations: Locations, name: str, request: StudyRequest) -> OpenStudy:
     study = open_named_study(locations, name)
-    given = {field: value for field, value in request.given.items() if field != "trials"}
+    given = {field: value for field, value in request.given.items() if field not in ("trials", "budget_hours")}
     changed = differences(study.spec, given)
     if request.space is not None:
         changed += space_differences(study.spec, request.space)
@@ -154,11 +188,18 @@ def _join(locations: Locations, name: str, request: StudyRequest) -> OpenStudy:
     return study
 
 
-def raise_budget(study: OpenStudy, trials: int) -> None:
-    """Raise the budget of a study to ``trials``, if it is smaller. Raises SearchError if it is larger.
+def raise_budgets(study: OpenStudy, trials: int | None, hours: float | None) -> None:
+    """Raise the budgets of a study to those that are given, if they are smaller. Raises SearchError if one is larger.
 
-    The budget with which the study was created is always accepted: a cluster repeats the command that created it.
+    The budgets with which the study was created are always accepted: a cluster repeats the command that created it.
     """
+    if trials is not None:
+        _raise_trials(study, trials)
+    if hours is not None:
+        _raise_hours(study, hours)
+
+
+def _raise_trials(study: OpenStudy, trials: int) -> None:
     budget = study.budget
     if trials > budget:
         study.change_budget(trials)
@@ -166,4 +207,16 @@ def raise_budget(study: OpenStudy, trials: int) -> None:
         raise SearchError(
             f"the study '{study.name}' has a budget of {budget} trials, more than --trials {trials}: "
             f"remove the option, or lower the budget with `nlb-search resume {study.name} --trials {trials}`"
+        )
+
+
+def _raise_hours(study: OpenStudy, hours: float) -> None:
+    budget = study.budget_hours
+    if budget is not None and hours > budget:
+        study.change_budget_hours(hours)
+    elif hours not in (budget, study.spec.budget_hours):
+        present = "no budget of hours" if budget is None else f"a budget of {budget:g} hours"
+        raise SearchError(
+            f"the study '{study.name}' has {present}, not --budget-hours {hours:g}: remove the option, or set it with "
+            f"`nlb-search resume {study.name} --budget-hours {hours:g}`"
         )

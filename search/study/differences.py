@@ -15,9 +15,13 @@ OPTION_OF_FIELD: dict[str, str] = {
     "sampler": "--sampler",
     "pruner": "--pruner",
     "like": "--like",
+    "copy_of": "--copy-of",
     "trials": "--trials",
+    "budget_hours": "--budget-hours",
     "until_flat": "--until-flat",
     "epochs": "--epochs",
+    "seeds": "--seeds",
+    "keep": "--keep",
     "seed": "--seed",
 }
 """Command-line options that are stored unchanged in a study, by field of its specification."""

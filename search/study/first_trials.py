@@ -5,10 +5,14 @@ settings that are good on many recordings.
 from collections.abc import Sequence
 from typing import Any
 
+from optuna.trial import FrozenTrial
+
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.search.sampling.portfolio import portfolio
 from nlb_search.search.sampling.ranges import ARCHITECTURE, Space, settings_of_parameters
+from nlb_search.search.sampling.sampling_settings import SamplerName
 from nlb_search.search.sampling.space import start_parameters
+from nlb_search.search.study.copied_trials import ORIGIN_KEY
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.specification import SearchSpec
 from nlb_search.search.study.trial_scores import network_score
@@ -31,6 +35,13 @@ def first_trials(spec: SearchSpec, like: OpenStudy | None) -> list[dict[str, Any
     else:
         starts += best_parameters(spec, like, MOST_LIKE, known=starts)
     return [start for index, start in enumerate(starts) if start and start not in starts[:index]]
+
+
+def first_settings(trial: FrozenTrial, sampler: SamplerName) -> str:
+    """What is known of the settings of a study's trial 0, for people: the end of a phrase."""
+    if ORIGIN_KEY in trial.user_attrs:
+        return f" ({trial.user_attrs[ORIGIN_KEY]})"
+    return "" if sampler == "grid" else " with the default settings"
 
 
 def best_parameters(

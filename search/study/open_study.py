@@ -6,15 +6,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import optuna
+from optuna.trial import FrozenTrial
 from pydantic import ValidationError
 
 from nlb_search.search.errors import SearchError
 from nlb_search.search.sampling.pruners import make_pruner
 from nlb_search.search.study.expected_gain import is_flat
 from nlb_search.search.study.specification import SearchSpec, read_specification
+from nlb_search.search.study.trial_seeds import SEED_KEY, repeated_seed
 from nlb_search.storage.checkpoints import Checkpoints, study_folder
 from nlb_search.storage.claims.budget import budget_of, change_budget
 from nlb_search.storage.claims.claims import Claims
+from nlb_search.storage.claims.time_used import budget_hours_in, change_budget_hours
 from nlb_search.storage.database.opening import open_database
 from nlb_search.storage.database.retrying import DatabaseRetry
 from nlb_search.storage.database.urls import StorageUrl
@@ -74,6 +77,20 @@ class OpenStudy:
         """The number of trials to finish now; reads it from the database."""
         return budget_of(self.study, self.spec.trials)
 
+    def network_seed(self, trial: FrozenTrial, repeat: int = 0) -> int:
+        """Random seed with which a network of a trial was trained. ``repeat`` counts its networks from 0."""
+        first = trial.user_attrs.get(SEED_KEY, self.spec.trial_seed(trial.number))
+        return repeated_seed(first, repeat)
+
+    @property
+    def budget_hours(self) -> float | None:
+        """The hours that workers may spend on the trials now, or None if they are not limited; reads the database."""
+        return budget_hours_in(self.study.user_attrs, self.spec.budget_hours)
+
+    def change_budget_hours(self, hours: float) -> None:
+        """Set the hours that workers may spend on the trials. Raises StorageError if more were spent."""
+        change_budget_hours(self.locations.url, self.study, hours)
+
     def change_budget(self, trials: int) -> None:
         """Set the number of trials to finish, also for workers that are running.
 
@@ -96,6 +113,7 @@ class OpenStudy:
             partial(make_sampler, self.spec.sampling),
             retry,
             partial(is_flat, threshold=self.spec.until_flat),
+            self.spec.budget_hours,
         )
 
     def recording(self) -> "Recording":

@@ -18,6 +18,7 @@ from nlb_search.search.study.definition_versions import (
     stored_definitions,
     versions_of_definitions,
 )
+from nlb_search.search.study.trial_seeds import repeated_seed
 
 _log = logging.getLogger(__name__)
 
@@ -26,13 +27,16 @@ class SearchSpec(BaseModel):
     """What a study searches, on which recording, and for how long. Stored as JSON when it is created; never changed.
 
     ``content_hash`` is that of the recording's files. ``recording`` holds the settings for reading your own recording
-    and is None for a dataset of the benchmark. ``like`` is the study whose best settings are tried first. ``trials`` is
-    the initial budget, the number of trials to finish; ``OpenStudy.budget`` is the present one. The search ends earlier
-    if as many trials again are expected to increase the best co-bps by less than ``until_flat``. ``epochs`` is the
-    maximum number of epochs per trial, in batches of ``batch_size`` trials, with an evaluation every ``evaluate_every``
-    epochs. ``seed`` is the random seed of sampler, masks and weights. ``versions`` are those of the packages that
-    determine a score, and of the dandiset if the recording was fetched from DANDI; ``definitions`` decide which
-    versions of the package can continue the study.
+    and is None for a dataset of the benchmark. ``like`` is the study whose best settings are tried first, and
+    ``copy_of`` the one whose settings were copied and whose valid trials were taken over. ``trials`` is the initial
+    budget, the number of trials to finish, and ``budget_hours`` the initial budget of hours, if there is one;
+    ``OpenStudy.budget`` and ``OpenStudy.budget_hours`` are the present ones. The search ends earlier if as many trials
+    again are expected to increase the best co-bps by less than ``until_flat``. ``epochs`` is the maximum number of
+    epochs per trial, in batches of ``batch_size`` trials, with an evaluation every ``evaluate_every`` epochs. Each
+    trial trains ``seeds`` networks, as ``Replicates``. ``seed`` is the random seed of sampler, masks and weights.
+    The networks of all but the ``keep`` best trials of each chain, and of those tied with the best, are removed.
+    ``versions`` are those of the packages that determine a score, and of the dandiset if the recording was fetched from
+    DANDI; ``definitions`` decide which versions of the package can continue the study.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,9 +51,13 @@ class SearchSpec(BaseModel):
     sampler: SamplerName
     pruner: PrunerName
     like: str | None = None
+    copy_of: str | None = None
     trials: int = Field(gt=0)
+    budget_hours: float | None = Field(default=None, ge=0)
     until_flat: float | None = Field(default=None, ge=0)
     epochs: int = Field(gt=0)
+    seeds: int = Field(default=1, gt=0)
+    keep: int | None = Field(default=None, gt=0)
     evaluate_every: int = Field(gt=0)
     batch_size: int = Field(gt=0)
     seed: int = Field(ge=0)
@@ -81,8 +89,12 @@ class SearchSpec(BaseModel):
         return str(params.get(ARCHITECTURE, self.architectures[0]))
 
     def trial_seed(self, number: int) -> int:
-        """Random seed of the sampling and training of trial ``number``, below 2**32."""
+        """Random seed of the sampling of trial ``number`` and of its first network, below 2**32."""
         return self.sampling.trial_seed(number)
+
+    def network_seed(self, number: int, repeat: int) -> int:
+        """Random seed of a network of trial ``number``, below 2**32. ``repeat`` counts its networks from 0."""
+        return repeated_seed(self.trial_seed(number), repeat)
 
 
 def versions_here() -> dict[str, str]:

@@ -17,6 +17,7 @@ from nlb_search.storage.claims.budget import budget_in
 from nlb_search.storage.claims.claim import FAILURE_KEY
 from nlb_search.storage.claims.heartbeat import silent_trials
 from nlb_search.storage.claims.owner import OWNER_KEY, Owner, holder_of
+from nlb_search.storage.claims.time_used import budget_hours_in, hours_of
 from nlb_search.storage.claims.trial_counts import FINISHED
 from nlb_search.storage.study_commands import StudyCommand, command_in
 
@@ -69,7 +70,8 @@ class EndedTrial:
 class StudyStatus:
     """Snapshot of a study.
 
-    ``budget`` is the number of trials to finish. ``states`` is the number of trials by state, in lower case.
+    ``budget`` is the number of trials to finish. ``hours_used`` are the hours that workers have spent on the trials, of
+    ``budget_hours``, or None if they are not limited. ``states`` is the number of trials by state, in lower case.
     ``best_of_chains`` is the best complete trial of each chain, or None. ``best_scores`` are the best co-bps so far
     after each complete trial, ``best_found`` is the time at which the best trial completed. ``expected_gain`` is the
     expected increase of the best co-bps by as many trials again, or None if there are too few to say; ``is_flat`` says
@@ -80,6 +82,8 @@ class StudyStatus:
     study: str
     spec: SearchSpec
     budget: int
+    hours_used: float
+    budget_hours: float | None
     states: dict[str, int]
     best: BestTrial | None
     best_of_chains: dict[str, BestTrial | None]
@@ -100,8 +104,15 @@ class StudyStatus:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the budget is met, or the search ended earlier because no more gain is expected."""
-        return self.finished >= self.budget or (self.is_flat and not self.states["running"] and not self.waiting)
+        """Whether the budget of trials or hours is met, or the search ended because no more gain is expected."""
+        if self.finished >= self.budget or self.is_time_used:
+            return True
+        return self.is_flat and not self.states["running"] and not self.waiting
+
+    @property
+    def is_time_used(self) -> bool:
+        """Whether the budget of hours is met, if there is one."""
+        return self.budget_hours is not None and self.hours_used >= self.budget_hours
 
     @property
     def waiting(self) -> int:
@@ -128,6 +139,8 @@ class StudyStatus:
             "study": self.study,
             "dataset": self.spec.dataset,
             "budget": self.budget,
+            "hours_used": round(self.hours_used, 4),
+            "budget_hours": self.budget_hours,
             "order": self.command,
             "states": self.states,
             "best": best and asdict(best),
@@ -153,6 +166,8 @@ def study_status(open_study: OpenStudy) -> StudyStatus:
         study=open_study.name,
         spec=open_study.spec,
         budget=budget_in(attributes, open_study.spec.trials),
+        hours_used=hours_of(trials),
+        budget_hours=budget_hours_in(attributes, open_study.spec.budget_hours),
         states={state.name.lower(): states[state] for state in TrialState},
         best=best,
         best_of_chains={

@@ -116,7 +116,8 @@ def _exports(recordings: list[SearchedRecording], phases: tuple[Phase, ...], sel
 
 def _model(export: _Export, phase: Phase, refitting: RefitOptions) -> Model:
     """The model to predict with: the networks of the search, or in phase test those trained again."""
-    ensemble, seeds = export.ensemble, refitting.seeds if phase == "test" else 1
+    ensemble = export.ensemble
+    seeds = refitting.seeds if phase == "test" else max(study.spec.seeds for study in export.searched.studies)
     card = card_of(export.searched, export.identities, ensemble, phase, seeds)
     if phase == "val":
         return Model(searched_networks(ensemble), card)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from enum import Enum
+from statistics import stdev
 from typing import Any
 
 import torch
@@ -16,17 +17,18 @@ from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.architecture.network import predict
 from nlb_search.models.errors import DivergedError, InterruptedTrainingError
 from nlb_search.models.hyperparameters import Hyperparameters
-from nlb_search.models.scoring.bits_per_spike import Gains
+from nlb_search.models.scoring.bits_per_spike import Gains, mean_gains
 from nlb_search.models.tensors import Counts
-from nlb_search.models.training.state import Best, Progress, State, Training
+from nlb_search.models.training.replicates import Replicates
+from nlb_search.models.training.state import Progress, State, Training
 from nlb_search.models.training.trainer import Val
 from nlb_search.search.publishing.predictions import Predictions
 from nlb_search.search.publishing.trial_pictures import attach_pictures
 from nlb_search.search.sampling.ranges import ARCHITECTURE
-from nlb_search.search.sampling.space import sample
+from nlb_search.search.sampling.space import sample, trained_chain
 from nlb_search.search.scoring.bootstrap import range_of, resampled_co_bps
-from nlb_search.search.scoring.metrics import metrics_of, window_rates
-from nlb_search.search.scoring.saved_networks import save_network
+from nlb_search.search.scoring.metrics import mean_metrics, metrics_of, window_rates
+from nlb_search.search.scoring.saved_networks import save_networks
 from nlb_search.search.scoring.targets import Targets
 from nlb_search.search.study.specification import SearchSpec, versions_here
 from nlb_search.search.study.status import DEVICE_KEY, DIVERGED_KEY, MEMORY_KEY
@@ -58,9 +60,9 @@ class TrialContext:
     stop: Stop = field(default_factory=Stop)
 
 
-TrialRun = Generator[Training, Progress, None]
-"""A running trial, as a generator: it yields its training to have it trained to the next evaluation, receives the
-resulting ``Progress``, and returns when the trial has finished. Errors of the training are thrown into it.
+TrialRun = Generator[Replicates, Progress, None]
+"""A running trial, as a generator: it yields its trainings to have them trained to the next evaluation, receives the
+resulting ``Progress``, and returns when the trial has finished. Errors of a training are thrown into it.
 """
 
 
@@ -77,6 +79,15 @@ def settings_of(values: dict[str, Any]) -> tuple[str, Hyperparameters]:
     return values[ARCHITECTURE], Hyperparameters(**{k: v for k, v in values.items() if k != ARCHITECTURE})
 
 
+def replicates_of(
+    values: dict[str, Any], number: int, spec: SearchSpec, train: Counts, device: torch.device
+) -> Replicates:
+    """The trainings of trial ``number`` of a study with these settings, one for each of the study's ``seeds``."""
+    architecture, hyper = settings_of(values)
+    seeds = [spec.network_seed(number, repeat) for repeat in range(spec.seeds)]
+    return Replicates([Training(parse_chain(architecture), hyper, spec.plan, train, seed, device) for seed in seeds])
+
+
 def run_trial(claim: Claim, context: TrialContext) -> TrialRun:
     """Run a trial: train it, report every score, and finish it as complete or pruned, or release it if asked to stop.
 
@@ -85,19 +96,18 @@ def run_trial(claim: Claim, context: TrialContext) -> TrialRun:
     still in the state RUNNING.
     """
     values = claim.sample(lambda trial: sample(trial, context.spec.space, context.spec.architectures))
-    architecture, hyper = settings_of(values)
-    seed = context.spec.trial_seed(claim.number)
 
-    def new_training() -> Training:
-        return Training(parse_chain(architecture), hyper, context.spec.plan, context.train, seed, context.device)
+    def new() -> Replicates:
+        return replicates_of(values, claim.number, context.spec, context.train, context.device)
 
     # The content hash covers the settings of the recording, of which a later version may have more.
-    spec = context.spec.model_dump(mode="json", exclude={"versions", "definitions", "trials", "recording"})
-    identity = {"settings": values, "seed": seed, "spec": spec}
-    training, last = _restored(new_training, claim, context, identity) or (new_training(), None)
+    changeable = {"versions", "definitions", "trials", "budget_hours", "keep", "recording"}
+    spec = context.spec.model_dump(mode="json", exclude=changeable)
+    identity = {"settings": values, "seed": context.spec.trial_seed(claim.number), "spec": spec}
+    replicates, last = _restored(new, claim, context, identity) or (new(), None)
     claim.annotate(
-        architecture=architecture,
-        n_parameters=training.network.n_parameters,
+        architecture=trained_chain(values),
+        n_parameters=replicates.trainings[0].network.n_parameters,
         **{
             DEVICE_KEY: _name(context.device),
             MEMORY_KEY: peak_memory_mb(context.device),
@@ -107,24 +117,24 @@ def run_trial(claim: Claim, context: TrialContext) -> TrialRun:
     try:
         # The earlier worker may have died between saving and reporting. A score reported twice counts once.
         pruned = last is not None and claim.report(last.co_bps, last.epoch)
-        outcome = Outcome.PRUNED if pruned else (yield from _train(training, claim, context, identity))
+        outcome = Outcome.PRUNED if pruned else (yield from _train(replicates, claim, context, identity))
     except DivergedError as error:
-        if training.best is None:
+        if not replicates.best:
             raise
         claim.annotate(**{DIVERGED_KEY: str(error)})
         outcome = Outcome.PRUNED
     match outcome:
         case Outcome.COMPLETE:
-            _complete(training, claim, context, values)
+            _complete(replicates, claim, context, values)
         case Outcome.PRUNED:
-            _prune(training, claim, context, values)
+            _prune(replicates, claim, context, values)
         case Outcome.STOPPED:
             claim.release()
 
 
 def _train(
-    training: Training, claim: Claim, context: TrialContext, identity: dict[str, Any]
-) -> Generator[Training, Progress, Outcome]:
+    replicates: Replicates, claim: Claim, context: TrialContext, identity: dict[str, Any]
+) -> Generator[Replicates, Progress, Outcome]:
     """Train until the plan is done, the pruner stops the trial, or the worker is asked to release it.
 
     A worker that is asked to release the trial saves a checkpoint at the next evaluation. If that takes too long, the
@@ -133,13 +143,13 @@ def _train(
     """
     saved, progress = time.monotonic(), None
     try:
-        while not training.is_done:
-            progress = yield training
+        while not replicates.is_done:
+            progress = yield replicates
             context.stop.check_launcher()
-            stopped = context.stop.releases_trials and not training.is_done
+            stopped = context.stop.releases_trials and not replicates.is_done
             # Save before reporting: if the database is unreachable, a stopped worker must not lose the evaluation.
             if stopped or time.monotonic() - saved > CHECKPOINT_SECONDS:
-                _save_running(training, progress, claim, context, identity)
+                _save_running(replicates, progress, claim, context, identity)
                 saved = time.monotonic()
             if claim.report(progress.co_bps, progress.epoch):
                 return Outcome.PRUNED
@@ -148,62 +158,69 @@ def _train(
     except InterruptedTrainingError:
         return Outcome.STOPPED
     except StorageError:
-        if progress is not None and _save_running(training, progress, claim, context, identity):
+        if progress is not None and _save_running(replicates, progress, claim, context, identity):
             _log.warning("trial %d: its training is saved in %s", claim.number, context.checkpoints.folder)
         raise
     return Outcome.COMPLETE
 
 
-def _complete(training: Training, claim: Claim, context: TrialContext, values: dict[str, Any]) -> None:
-    """Save the best network and then complete the trial, in this order: a complete trial must have its network."""
-    best = training.best
-    if best is None or not math.isfinite(best.progress.co_bps):
+def _complete(replicates: Replicates, claim: Claim, context: TrialContext, values: dict[str, Any]) -> None:
+    """Save the best networks and then complete the trial, in this order: a complete trial must have its networks."""
+    progress = replicates.best[0].progress if replicates.best else None
+    if progress is None or not math.isfinite(progress.co_bps):
         raise DivergedError("the training ended without a finite score")
-    rates_BTN, gains = _save_best(training, best, claim, context, values)
-    forward = {} if best.progress.fp_bps is None else {"fp_bps": best.progress.fp_bps}
-    claim.annotate(best_epoch=best.progress.epoch, **forward)
-    claim.annotate(**metrics_of(training.network, context.train, rates_BTN, context.targets))
-    claim.annotate(**_range_attributes(gains))
+    rates_KBTN, gains_K = _save_best(replicates, claim, context, values)
+    forward = {} if progress.fp_bps is None else {"fp_bps": progress.fp_bps}
+    claim.annotate(best_epoch=progress.epoch, **forward)
+    metrics_K = [
+        metrics_of(one.network, context.train, rates_BTN, context.targets)
+        for one, rates_BTN in zip(replicates.trainings, rates_KBTN, strict=True)
+    ]
+    claim.annotate(**mean_metrics(metrics_K))
+    claim.annotate(**_range_attributes(mean_gains(gains_K)), **_spread_attributes(gains_K))
     # Before the trial is complete: Optuna attaches no artifacts to finished trials.
+    networks = [one.network for one in replicates.trainings]
     predictions = Predictions(
         number=claim.number,
-        rates_BWN=rates_BTN[:, : context.train.sizes.n_window],
+        rates_BWN=rates_KBTN.mean(dim=0)[:, : context.train.sizes.n_window],
         spikes_BWN=context.val.heldout.observed,
         targets=context.targets,
-        train_rates=lambda: window_rates(training.network, context.train),
+        train_rates=lambda: window_rates(networks, context.train),
         bin_ms=context.spec.bin_ms,
     )
-    attach_pictures(claim, context.checkpoints.folder, best.progress.co_bps, predictions)
-    claim.complete(best.progress.co_bps)
+    attach_pictures(claim, context.checkpoints.folder, progress.co_bps, predictions)
+    claim.complete(progress.co_bps)
     context.checkpoints.forget_running(claim.number)
 
 
-def _prune(training: Training, claim: Claim, context: TrialContext, values: dict[str, Any]) -> None:
-    """Save the best network, which may be averaged with others, and prune the trial."""
-    if training.best is not None:
-        _save_best(training, training.best, claim, context, values)
+def _prune(replicates: Replicates, claim: Claim, context: TrialContext, values: dict[str, Any]) -> None:
+    """Save the best networks, which may be averaged with others, and prune the trial."""
+    if replicates.best:
+        _save_best(replicates, claim, context, values)
     claim.prune()
     context.checkpoints.forget_running(claim.number)
 
 
 def _save_best(
-    training: Training, best: Best, claim: Claim, context: TrialContext, values: dict[str, Any]
-) -> tuple[Tensor, Gains]:
-    """Save the best network; returns its rates on val and its gains over the null model there."""
+    replicates: Replicates, claim: Claim, context: TrialContext, values: dict[str, Any]
+) -> tuple[Tensor, list[Gains]]:
+    """Save the best networks; returns the rates on val of each, and its gains over the null model there."""
     facts = {
         "settings": values,
         "sizes": dataclasses.asdict(context.train.sizes),
         "dataset": context.spec.dataset,
         "bin_ms": context.spec.bin_ms,
         "content_hash": context.spec.content_hash,
-        "progress": dataclasses.asdict(best.progress),
+        "progress": dataclasses.asdict(replicates.best[0].progress),
     }
     claim.check_held()
-    training.network.load_state_dict(best.weights)
-    rates_BTN = predict(training.network, context.val.heldin_BWI)
-    gains = context.val.heldout.gains(_heldout(rates_BTN, context))
-    save_network(context.checkpoints.best(claim.number), best.weights, gains, facts)
-    return rates_BTN, gains
+    for one, best in zip(replicates.trainings, replicates.best, strict=True):
+        one.network.load_state_dict(best.weights)
+    rates_KBTN = torch.stack([predict(one.network, context.val.heldin_BWI) for one in replicates.trainings])
+    gains_K = [context.val.heldout.gains(_heldout(rates_BTN, context)) for rates_BTN in rates_KBTN]
+    weights_K = [best.weights for best in replicates.best]
+    save_networks(context.checkpoints.best(claim.number), weights_K, mean_gains(gains_K), facts)
+    return rates_KBTN, gains_K
 
 
 def _heldout(rates_BTN: Tensor, context: TrialContext) -> Tensor:
@@ -219,10 +236,16 @@ def _range_attributes(gains: Gains) -> dict[str, float]:
     return bounds if all(map(math.isfinite, bounds.values())) else {}
 
 
+def _spread_attributes(gains_K: list[Gains]) -> dict[str, Any]:
+    """co-bps of each network and their standard deviation as user attributes; empty for a single network."""
+    co_bps_K = [gains.bits_per_spike.item() for gains in gains_K]
+    return {"co_bps_seeds": co_bps_K, "co_bps_std": stdev(co_bps_K)} if len(co_bps_K) > 1 else {}
+
+
 def _restored(
-    new_training: Callable[[], Training], claim: Claim, context: TrialContext, identity: dict[str, Any]
-) -> tuple[Training, Progress] | None:
-    """Load the training and its last evaluation from an earlier worker's checkpoint; None without a usable checkpoint.
+    new: Callable[[], Replicates], claim: Claim, context: TrialContext, identity: dict[str, Any]
+) -> tuple[Replicates, Progress] | None:
+    """Load the trainings and their last evaluation from an earlier worker's checkpoint; None without a usable one.
 
     A checkpoint that is damaged or belongs to another study of the same name is ignored, and the trial starts from
     scratch.
@@ -231,28 +254,33 @@ def _restored(
         checkpoint = load_checkpoint(context.checkpoints.running(claim.number))
         if not _is_same_trial(checkpoint.facts["identity"], identity):
             raise StorageError("its checkpoint belongs to another study")
-        training = new_training()
-        training.restore(State(checkpoint.tensors, checkpoint.facts["training"]))
+        replicates = new()
+        replicates.restore(State(checkpoint.tensors, checkpoint.facts["training"]))
         progress = Progress(**checkpoint.facts["progress"])
     except FileNotFoundError:
         return None
     except (StorageError, KeyError, ValueError, RuntimeError) as error:
         _log.warning("trial %d starts from scratch: %s", claim.number, error)
         return None
-    _log.info("trial %d resumes from epoch %d", claim.number, training.epoch)
-    return training, progress
+    _log.info("trial %d resumes from epoch %d", claim.number, replicates.epoch)
+    return replicates, progress
 
 
 def _is_same_trial(saved: dict[str, Any], identity: dict[str, Any]) -> bool:
-    """Whether a checkpoint's identity is this one. Version 0.4.0 saved more of the specification, which is ignored."""
-    return saved | {"spec": {name: saved["spec"].get(name) for name in identity["spec"]}} == identity
+    """Whether a checkpoint's identity is this one.
+
+    Earlier versions saved other fields of the specification: more of them are ignored, and missing ones have their
+    default values.
+    """
+    defaults = {name: field.default for name, field in SearchSpec.model_fields.items()}
+    return saved | {"spec": {name: saved["spec"].get(name, defaults[name]) for name in identity["spec"]}} == identity
 
 
 def _save_running(
-    training: Training, progress: Progress, claim: Claim, context: TrialContext, identity: dict[str, Any]
+    replicates: Replicates, progress: Progress, claim: Claim, context: TrialContext, identity: dict[str, Any]
 ) -> bool:
-    """Save a checkpoint of the training. If the disk is full, return False: the trial continues without it."""
-    state = training.state()
+    """Save a checkpoint of the trainings. If the disk is full, return False: the trial continues without it."""
+    state = replicates.state()
     facts = {"identity": identity, "training": state.facts, "progress": dataclasses.asdict(progress)}
     try:
         save_checkpoint(context.checkpoints.running(claim.number), Checkpoint(state.tensors, facts))

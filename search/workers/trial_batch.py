@@ -1,10 +1,12 @@
 """A batch of trials that one worker trains together. Apart from that, the trials are independent."""
 
 import logging
+import time
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
-from nlb_search.models.training.state import Progress, Training
+from nlb_search.models.training.replicates import Replicates
+from nlb_search.models.training.state import Progress
 from nlb_search.models.training.trainer import Trainer
 from nlb_search.search.errors import SearchError
 from nlb_search.search.workers.trial import TrialContext, TrialRun, run_trial
@@ -37,8 +39,9 @@ class TrialBatch:
     def __init__(self, context: TrialContext, heartbeat: Heartbeat) -> None:
         self._context, self._heartbeat = context, heartbeat
         self._trainer = Trainer(context.val)
-        self._trainings: dict[_Member, Training] = {}
+        self._trainings: dict[_Member, Replicates] = {}
         self._failures = 0
+        self._counted_at = time.monotonic()
 
     def __len__(self) -> int:
         return len(self._trainings)
@@ -58,6 +61,8 @@ class TrialBatch:
 
     def start(self, claim: Claim) -> None:
         """Start a trial and add it to the batch. Raises the same errors as ``advance``."""
+        if not self._trainings:
+            self._counted_at = time.monotonic()
         alive = ExitStack()
         alive.enter_context(claim.kept_alive(self._heartbeat))
         self._resume(_Member(claim, run_trial(claim, self._context), alive), None)
@@ -68,9 +73,12 @@ class TrialBatch:
         Raises SearchError after ten failures in a row, with the last reason, and StorageError if the
         database stays unreachable.
         """
-        outcomes = self._trainer.advance(list(self._trainings.values()), self._interrupted)
+        networks = [training for replicates in self._trainings.values() for training in replicates.trainings]
+        outcomes = dict(zip(networks, self._trainer.advance(networks, self._interrupted), strict=True))
+        self._count_time()
         first_error: Exception | None = None
-        for member, outcome in zip(list(self._trainings), outcomes, strict=True):
+        for member, replicates in list(self._trainings.items()):
+            outcome = replicates.evaluated([outcomes[training] for training in replicates.trainings])
             try:
                 self._resume(member, outcome)
             except Exception as error:  # every trial must get its result and save it before the worker exits
@@ -83,6 +91,13 @@ class TrialBatch:
         for member in self._trainings:
             with suppress(StorageError):
                 member.run.throw(error)
+
+    def _count_time(self) -> None:
+        """Add the time since the last count to the trials, which share it equally."""
+        now = time.monotonic()
+        for member in self._trainings:
+            member.claim.spent.seconds += (now - self._counted_at) / len(self._trainings)
+        self._counted_at = now
 
     def _interrupted(self) -> bool:
         return self._context.stop.is_urgent()

@@ -3,10 +3,12 @@
 import math
 import os
 import time
+from collections.abc import Callable
 
 from nlb_search.models.training.trainer import Val
 from nlb_search.search.publishing.publisher import Publisher
 from nlb_search.search.recording_tensors import counts_of
+from nlb_search.search.scoring.network_removal import apply_keep
 from nlb_search.search.scoring.saved_networks import remove_unused_checkpoints
 from nlb_search.search.scoring.targets import targets_of
 from nlb_search.search.study.open_study import OpenStudy
@@ -26,10 +28,10 @@ from nlb_search.storage.study_commands import StudyCommand, StudyCommands
 IDLE_SECONDS = 1.0
 
 SIDE_BY_SIDE = {"cpu": 1, "cuda": 32}
-"""Default number of trials side by side, by device.
+"""Default number of networks side by side, by device; a trial with several seeds has several.
 
 On a CPU, more than one gains little and delays the results that the sampler learns from. On an H200, a step of 64
-trials takes 3.5 times as long as a step of one.
+networks takes 3.5 times as long as a step of one.
 """
 
 BUDGET_SHARE = 4
@@ -39,16 +41,17 @@ BUDGET_SHARE = 4
 def work(open_study: OpenStudy, stop: Stop, side_by_side: int | None = None) -> None:
     """Run trials, ``side_by_side`` at a time, until the budget is met, ``stop`` is set or the study is stopped.
 
-    The default of ``side_by_side`` is ``SIDE_BY_SIDE``, limited by ``BUDGET_SHARE``. While the study is paused, the
-    worker waits. Raises SearchError after ten failures in a row, with the last reason, and StorageError if the database
-    stays unreachable.
+    When the budget of hours is used, running trials are released. The default of ``side_by_side`` is ``SIDE_BY_SIDE``,
+    limited by ``BUDGET_SHARE``. While the study is paused, the worker waits. Raises SearchError after ten failures in a
+    row, with the last reason, and StorageError if the database stays unreachable.
     """
     keep_freed_memory()
     retry = DatabaseRetry(stop)
     claims = open_study.claims(retry)
     context = make_context(open_study, stop)
     max_trials = side_by_side or min(
-        SIDE_BY_SIDE[context.device.type], math.ceil(retry.call(lambda: open_study.budget) / BUDGET_SHARE)
+        math.ceil(SIDE_BY_SIDE[context.device.type] / open_study.spec.seeds),
+        math.ceil(retry.call(lambda: open_study.budget) / BUDGET_SHARE),
     )
     retry.call(lambda: remove_unused_checkpoints(open_study))
     commands = StudyCommands(open_study.study, open_study.identity, retry)
@@ -56,7 +59,13 @@ def work(open_study: OpenStudy, stop: Stop, side_by_side: int | None = None) -> 
     with claims.heartbeat() as heartbeat:
         batch = TrialBatch(context, heartbeat)
         try:
-            _run_trials(batch, max_trials, claims, commands, stop, publisher)
+
+            def after_trials(is_last: bool) -> None:
+                retry.call(lambda: apply_keep(open_study))
+                if publisher is not None:
+                    publisher.read_and_update(is_last)
+
+            _run_trials(batch, max_trials, claims, commands, stop, after_trials)
         except DeletedStudyError:
             raise
         except StorageError as error:
@@ -70,17 +79,17 @@ def _run_trials(
     claims: Claims,
     commands: StudyCommands,
     stop: Stop,
-    publisher: Publisher | None,
+    after_trials: Callable[[bool], None],
 ) -> None:
     """Run trials, at most ``max_trials`` at once, until there is nothing left to do or the worker must exit.
 
-    The ``publisher`` is None if the worker's launcher publishes.
+    ``after_trials`` is called when trials have ended, and with true when none is left.
     """
-    next_claim_at = 0.0
+    next_claim_at, time_limit = 0.0, claims.time_limit()
     while True:
         stop.check_launcher()
         command = commands.now()
-        stop.set_paused(command.releases_trials)
+        stop.set_paused(command.releases_trials or time_limit.is_reached())
         if (
             command is StudyCommand.WORK
             and time.monotonic() >= next_claim_at
@@ -91,11 +100,11 @@ def _run_trials(
         if batch:
             n_running = len(batch)
             batch.advance()
-            if publisher is not None and len(batch) < n_running:
-                publisher.read_and_update()
+            if len(batch) < n_running:
+                after_trials(False)
         elif stop.is_set() or command.ends or claims.is_finished():
-            if publisher is not None and not stop.is_set():
-                publisher.read_and_update(is_last=True)
+            if not stop.is_set():
+                after_trials(True)
             return
         else:
             # One of the last trials may still fail or lose its worker.

@@ -13,6 +13,7 @@ from nlb_search.storage.claims.heartbeat import Heartbeat
 from nlb_search.storage.claims.held_trial import HeldTrial, held
 from nlb_search.storage.claims.lost_workers import LostWorkers
 from nlb_search.storage.claims.owner import OWNER_KEY, Owner
+from nlb_search.storage.claims.time_used import SECONDS_KEY, TimeSpent
 from nlb_search.storage.database.retrying import DatabaseRetry
 from nlb_search.storage.database.trial_cache import cached_trials, fresh_trials
 from nlb_search.storage.errors import LostTrialError
@@ -36,6 +37,7 @@ class Claim:
     owner: Owner
     retry: DatabaseRetry
     lost_workers: LostWorkers
+    spent: TimeSpent
 
     @property
     def number(self) -> int:
@@ -61,13 +63,14 @@ class Claim:
         return self.retry.call(draw)
 
     def report(self, value: float, step: int) -> bool:
-        """Report a score of the running trial. Returns whether the pruner stops it."""
+        """Report a score of the running trial, and the time spent on it. Returns whether the pruner stops it."""
 
         def send() -> bool:
             with self._held() as trial:
                 # An earlier worker of this trial may have reported this step already.
                 if step not in self.scores:
                     trial.report(value, step)
+                trial.set_user_attr(SECONDS_KEY, round(self.spent.seconds, 3))
             self.scores.setdefault(step, value)
             with cached_trials(self.study):
                 return self.trial.should_prune()

@@ -12,13 +12,14 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial
 
-from nlb_search.storage.claims.budget import BUDGET_KEY, budget_in, budget_of
+from nlb_search.storage.claims.budget import BUDGET_KEY, budget_in
 from nlb_search.storage.claims.claim import Claim
 from nlb_search.storage.claims.claim_lock import claim_lock
 from nlb_search.storage.claims.heartbeat import Heartbeat, beat
 from nlb_search.storage.claims.lost_workers import LostWorkers
 from nlb_search.storage.claims.owner import OWNER_KEY, Owner
 from nlb_search.storage.claims.take_over import take_over
+from nlb_search.storage.claims.time_used import HOURS_KEY, TimeLimit, TimeSpent, is_time_used
 from nlb_search.storage.claims.trial_counts import FINISHED, finished_count, started_count, waiting_count
 from nlb_search.storage.database.retrying import DatabaseRetry
 from nlb_search.storage.database.urls import StorageUrl
@@ -31,7 +32,8 @@ from nlb_search.storage.study_identity import IDENTITY_KEY, check_attributes
 class Claims:
     """Claims on the trials of one study, for one worker.
 
-    ``budget`` is the number of trials to finish with which the study was created. ``needs_no_more`` says, from the
+    ``budget`` is the number of trials to finish with which the study was created, ``hours`` its budget of hours, if it
+    had one. ``needs_no_more`` says, from the
     finished trials, whether the search ends before the budget is met.
     """
 
@@ -43,6 +45,7 @@ class Claims:
     """Makes the sampler for a trial, seeded by the trial's number so that no two workers draw the same values."""
     retry: DatabaseRetry
     needs_no_more: Callable[[list[FrozenTrial]], bool] = lambda _finished: False
+    hours: float | None = None
     owner: Owner = field(default_factory=Owner.new)
 
     def heartbeat(self) -> Heartbeat:
@@ -50,7 +53,7 @@ class Claims:
         return Heartbeat(self.study)
 
     def is_finished(self) -> bool:
-        """Whether the budget is met, or no trial is running and no more are needed.
+        """Whether the budget of trials or hours is met, or no trial is running and no more are needed.
 
         Raises StorageError if the study was deleted.
         """
@@ -59,7 +62,8 @@ class Claims:
 
     def _is_finished(self) -> bool:
         finished = finished_count(self.study)
-        if finished >= budget_of(self.study, self.budget):
+        attributes = read_attributes(self.study, BUDGET_KEY, HOURS_KEY)
+        if finished >= budget_in(attributes, self.budget) or is_time_used(self.study, attributes, self.hours):
             return True
         return finished == started_count(self.study) and self._has_enough()
 
@@ -69,7 +73,7 @@ class Claims:
         return self.needs_no_more(self.study.get_trials(deepcopy=False, states=FINISHED))
 
     def next(self, in_hand: Collection[int] = ()) -> Claim | None:
-        """Claim a trial to run, or return None while other workers hold all that are left.
+        """Claim a trial to run, or return None while other workers hold all that are left, or if no hours are left.
 
         Trials whose worker has died come first; a new trial starts only while finished and running trials together are
         fewer than the budget. ``in_hand`` are the numbers of the trials that the worker is running: beside others, it
@@ -84,8 +88,10 @@ class Claims:
     def _next(self, in_hand: Collection[int]) -> Claim | None:
         with claim_lock(self.url, self.study.study_name):
             # Under the lock, which for SQLite also creating a study takes: only SQLite gives an id to a second study.
-            attributes = read_attributes(self.study, IDENTITY_KEY, BUDGET_KEY)
+            attributes = read_attributes(self.study, IDENTITY_KEY, BUDGET_KEY, HOURS_KEY)
             check_attributes(self.study, self.identity, attributes)
+            if is_time_used(self.study, attributes, self.hours):
+                return None
             budget = budget_in(attributes, self.budget)
             trial = take_over(self.study, self.owner, budget, in_hand) or self._new_trial(budget)
             if trial is None:
@@ -95,7 +101,14 @@ class Claims:
             trial = optuna.Trial(self.study, trial._trial_id)
             beat(self.study, trial._trial_id)
             trial.set_user_attr(OWNER_KEY, self.owner.as_attribute())
-            return Claim(self.study, trial, self.owner, self.retry, LostWorkers.of(trial.user_attrs))
+            attributes = trial.user_attrs
+            return Claim(
+                self.study, trial, self.owner, self.retry, LostWorkers.of(attributes), TimeSpent.of(attributes)
+            )
+
+    def time_limit(self) -> TimeLimit:
+        """Whether the study's budget of hours is used, for a worker that runs trials."""
+        return TimeLimit(self.study, self.hours, self.retry)
 
     def _new_trial(self, budget: int) -> optuna.Trial | None:
         """A new trial, if the budget allows one and more are needed."""

@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 import nlb_search.search.workers.worker
 from nlb_search.models.training.side_by_side import SideBySide
 from nlb_search.search.errors import SearchError
-from nlb_search.search.scoring.saved_networks import load_network
+from nlb_search.search.scoring.saved_networks import load_networks
 from nlb_search.search.study.creation import StudyRequest, create_or_open
 from nlb_search.search.study.open_study import Locations, OpenStudy
 from nlb_search.search.workers.shutdown import Stop
@@ -83,7 +83,7 @@ def test_studies_of_one_name_do_not_share_checkpoints(tiny: Path, tmp_path: Path
     assert first.checkpoints.running(0).exists()
     nlb_search.search.workers.worker.work(first, Stop())
     for study in first, second:
-        load_network(study, study.study.trials[0])
+        load_networks(study, study.study.trials[0])
 
 
 def test_same_seed_gives_same_trials_and_scores(tiny: Path, tmp_path: Path) -> None:

@@ -18,6 +18,12 @@ def test_chain_text_round_trip(links: list[str]) -> None:
     assert str(parse_chain(text)) == text
 
 
+def test_number_of_layers_replaces_that_of_recurrent_blocks_alone() -> None:
+    chain = parse_chain("minGRU -> GRU(2) -> FF -> RoBERTa(2) -> FF -> exp")
+    assert str(chain.with_layers(3)) == "minGRU(3) -> GRU(3) -> FF -> RoBERTa(2) -> FF -> exp"
+    assert chain.with_layers(None) == chain
+
+
 @given(CHAINS, st.sampled_from(["->", " ->", "  ->\t"]))
 def test_spaces_and_case_do_not_matter(links: list[str], arrow: str) -> None:
     assert parse_chain(arrow.join(links).upper()) == parse_chain(" -> ".join(links))

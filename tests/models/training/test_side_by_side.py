@@ -73,6 +73,8 @@ def _together(trainings: list[Training], *, fit_in_memory: bool = True) -> list[
         assert not fit_in_memory or steps.asked == sum(epochs.values()) * PLAN.steps_per_epoch(TRAIN.n_trials)
         for index, outcome in zip(going, outcomes, strict=True):
             seen[index].append(outcome)
+            if isinstance(outcome, Progress):
+                trainings[index].keep_if_best(outcome)
         going = [i for i in going if isinstance(seen[i][-1], Progress) and not trainings[i].is_done]
     return seen
 
@@ -157,7 +159,11 @@ def test_interrupted_trainings_resume_at_an_epoch_boundary() -> None:
     assert [training.epoch for training in ours] == [1, 1, 1]
     after = [trainer.advance(ours) for _ in range(3)]
     for index, training in enumerate(ours):
-        _assert_same(training, [before[index], *(o[index] for o in after)], alone[index], expected[index])
+        seen = [before[index], *(outcomes[index] for outcomes in after)]
+        for progress in seen:
+            assert isinstance(progress, Progress)
+            training.keep_if_best(progress)
+        _assert_same(training, seen, alone[index], expected[index])
 
 
 def test_trainings_of_several_kinds_advance_in_one_call() -> None:

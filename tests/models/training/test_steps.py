@@ -138,7 +138,7 @@ def test_dropout_masks_are_independent_across_layers_and_steps() -> None:
 
     for block in list(training.network.blocks)[1:]:
         block.get_submodule("dropout").register_forward_hook(look)
-    train_through(training, 2)
+    train_through([training], 2)
     kept = [scale > 0 for scale in seen]
     assert len(kept) == 4
     for scale, is_kept in zip(seen, kept, strict=True):

@@ -71,7 +71,7 @@ def _by_hand(study: OpenStudy, number: int, fold: int, splits: int) -> float:
     chain, hyper = settings_of(facts["settings"])
     train, test = (counts.of_trials(torch.tensor(trials)) for trials in (rest, held))
     training = Training(parse_chain(chain), hyper, study.spec.plan, train, study.spec.trial_seed(fold), CPU)
-    train_through(training, facts["progress"]["epoch"])
+    train_through([training], facts["progress"]["epoch"])
     return co_bps(predict(training.averaged_network(), test.heldin_BWI), test).item()
 
 

@@ -12,7 +12,7 @@ from nlb_search.models.scoring.bits_per_spike import Gains
 from nlb_search.models.training.state import Progress
 from nlb_search.search.charts.plotly_drawing import draw
 from nlb_search.search.figures.study_charts import history
-from nlb_search.search.scoring.saved_networks import save_network
+from nlb_search.search.scoring.saved_networks import save_networks
 from nlb_search.search.scoring.ties import find_ties
 from nlb_search.search.study.open_study import Locations, OpenStudy
 from nlb_search.search.study.specification import SearchSpec
@@ -39,7 +39,7 @@ class Search:
         self.study.study.add_trial(optuna.trial.create_trial(value=value, user_attrs=attrs))
         progress = dataclasses.asdict(Progress(epoch=1, loss=0.0, co_bps=value, fp_bps=0.0))
         facts = {"content_hash": SPEC.content_hash, "progress": progress}
-        save_network(self.study.checkpoints.best(number), {"offset_N": torch.zeros(3)}, gains, facts)
+        save_networks(self.study.checkpoints.best(number), [{"offset_N": torch.zeros(3)}], gains, facts)
         return number
 
     def add_equal(self) -> int:

@@ -1,0 +1,52 @@
+"""Finished trials of a study that another study takes over when it is created."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial
+
+from nlb_search.storage.atomic_files import whole_file
+from nlb_search.storage.checkpoints import Checkpoints
+from nlb_search.storage.errors import StorageError
+
+
+@dataclass(frozen=True)
+class TakenTrial:
+    """A trial as the new study has it, apart from its number, and the file of its networks, if it has one."""
+
+    trial: FrozenTrial
+    networks: Path | None
+
+
+@dataclass(frozen=True)
+class TakenTrials:
+    """The trials that a new study begins with, and user attributes of the study about them."""
+
+    trials: Sequence[TakenTrial] = ()
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+    def add_to(self, study: optuna.Study, checkpoints: Checkpoints) -> None:
+        """Add the trials to a study without trials. Each gets the file of its networks first.
+
+        Raises StorageError if a file cannot be copied.
+        """
+        for number, taken in enumerate(self.trials):
+            if taken.networks is not None:
+                _copy(taken.networks, checkpoints.best(number))
+            study.add_trial(taken.trial)
+        for key, value in self.attributes.items():
+            study.set_user_attr(key, value)
+
+
+def _copy(source: Path, target: Path) -> None:
+    try:
+        with whole_file(target) as part:
+            shutil.copyfile(source, part)
+    except OSError as error:
+        raise StorageError(
+            f"cannot copy {source} to {target} ({error.strerror}): run the command again when this is fixed"
+        ) from error
