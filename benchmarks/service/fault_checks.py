@@ -13,7 +13,6 @@ import psutil
 import torch
 from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
-from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.errors import DivergedError
 from nlb_search.models.training.state import Training
 from nlb_search.models.training.trainer import Trainer, Val
@@ -130,7 +129,7 @@ def _curve_violations(study: OpenStudy, trials: list[FrozenTrial]) -> Iterator[s
         values = sample(FixedTrial(trial.params), study.spec.space, study.spec.architectures)
         architecture, hyper = settings_of(values)
         seed = study.spec.trial_seed(trial.number)
-        training = Training(parse_chain(architecture), hyper, study.spec.plan, train, seed, cpu)
+        training = Training(architecture, hyper, study.spec.plan, train, seed, cpu)
         trainer, curve = Trainer(val), {}
         while training.epoch < (trial.last_step or 0):
             (progress,) = trainer.advance([training])

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from nlb_search.models.architecture.chain import parse_chain
-from nlb_search.models.architecture.network import Network
+from nlb_search.models.architecture.chain_network import ChainNetwork
 from nlb_search.models.architecture.stream import Stream
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.tensors import Sizes
@@ -28,7 +28,7 @@ TRIALS = 50
 def seconds_of_bins(chain: str) -> list[float]:
     """The time of each bin."""
     hyper = Hyperparameters(bidirectional=False)
-    network = Network(parse_chain(chain), MC_RTT, hyper, torch.full((MC_RTT.n_neurons,), MEAN_COUNT))
+    network = ChainNetwork(parse_chain(chain), MC_RTT, hyper, torch.full((MC_RTT.n_neurons,), MEAN_COUNT))
     seconds = []
     for _ in range(TRIALS + 1):
         stream = Stream(network)

@@ -5,21 +5,24 @@ with matching layers are therefore stacked, one row of parameters each, and ``to
 over all rows. The networks are independent: each has its own seed, hyperparameters and position in the schedule, and
 gets the same result as alone, up to rounding. Networks with fewer hidden channels are padded with zero weights, which
 stay zero and have no effect.
+
+A user's model that ``torch.vmap`` cannot run is trained alone, by the same code.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.func import functional_call, vmap
 
-from nlb_search.models.architecture.network import Network
+from nlb_search.models.architecture.network import Network, call_in_training
 from nlb_search.models.dropout import Dropout
 from nlb_search.models.masking import masks
 from nlb_search.models.masking.crops import draw_bins, whole_bins, window_bins
 from nlb_search.models.masking.variant_names import WHOLE
-from nlb_search.models.random_draws import draw, fold, key_of
+from nlb_search.models.random_draws import draw, fold, key_of, seeded
 from nlb_search.models.tensors import UNKNOWN
 from nlb_search.models.training.cuda_graphs import CapturedStep
 from nlb_search.models.training.optimizer import Rows, Settings, update
@@ -75,6 +78,21 @@ class Layout:
         ]
 
 
+def _alone(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Like ``vmap``, for one network whose code it cannot run."""
+
+    def of_one(*given: Tensor | dict[str, Tensor]) -> Tensor:
+        return function(*map(_only, given)).unsqueeze(0)
+
+    return of_one
+
+
+def _only(stacked: Tensor | dict[str, Tensor]) -> Any:
+    if isinstance(stacked, Tensor):
+        return stacked.squeeze(0)
+    return {name: tensor.squeeze(0) for name, tensor in stacked.items()}
+
+
 def _corner(shape: torch.Size) -> tuple[slice, ...]:
     return tuple(slice(length) for length in shape)
 
@@ -91,6 +109,10 @@ class _Draws:
     shown_K: Tensor
     hidden: dict[str, Tensor]
     dropped: dict[str, Tensor]
+
+
+def _call(step: Callable[[Tensor], Tensor], given: Tensor) -> Tensor:
+    return step(given)
 
 
 class SideBySide:
@@ -114,7 +136,8 @@ class SideBySide:
         )
         self.done_K = self._each(lambda training: training.epoch * self.plan.steps_per_epoch(self.train.n_trials))
         self.draws = self._draws()
-        self._repeated = CapturedStep()
+        self._map = vmap if self.network.runs_side_by_side else _alone
+        self._repeated = CapturedStep() if self.network.is_capturable else _call
 
     def _each(self, number: Callable[[Training], float]) -> Tensor:
         numbers = [number(training) for training in self.trainings]
@@ -136,14 +159,25 @@ class SideBySide:
                 for part in masks.PARTS
                 if any(probability[part] for probability in probabilities)
             },
-            dropped={name: self._each(lambda training: training.hyper.dropout).float() for name in dropouts},
+            dropped={name: self._rates_of_dropout(name) for name in dropouts},
         )
+
+    def _rates_of_dropout(self, name: str) -> Tensor:
+        return torch.stack([training.network.get_buffer(f"{name}.rate") for training in self.trainings])
 
     def train_epoch(self, interrupted: Callable[[], bool]) -> Tensor | None:
         """Train every network for one epoch. Returns the losses on the device, steps x K.
 
         Returns None if ``interrupted``, which is called before every step, returns true.
         """
+        if self.network.runs_side_by_side:
+            return self._train_epoch(interrupted)
+        # The model may draw from torch's generator: a resumed training draws the same numbers.
+        first = self.trainings[0]
+        with seeded(first.seed * 1_000_003 + first.epoch, self.device):
+            return self._train_epoch(interrupted)
+
+    def _train_epoch(self, interrupted: Callable[[], bool]) -> Tensor | None:
         self.network.train()
         n_trials = self.train.n_trials
         epoch_K = torch.tensor([training.epoch for training in self.trainings], dtype=torch.int32, device=self.device)
@@ -161,7 +195,7 @@ class SideBySide:
         weights_KP = self.rows.weights_KP.detach().requires_grad_()
         key_K = fold(fold(self.draws.key_K, _STEPS), self.done_K.to(torch.int32))
         draws = self.draws
-        loss_K = vmap(self._loss)(
+        loss_K = self._map(self._loss)(
             self.layout.named(weights_KP), draws.dropped, draws.hidden, draws.shown_K, key_K, trials_KB
         )
         (gradient_KP,) = torch.autograd.grad(loss_K.sum(), weights_KP)
@@ -178,7 +212,7 @@ class SideBySide:
         key: Tensor,
         trials_B: Tensor,
     ) -> Tensor:
-        """The mean loss of one network on a batch, in nats per scored entry."""
+        """The mean loss of one network on a batch, in nats per scored entry, and the loss that its model adds."""
         sizes = self.train.sizes
         n_window = window_bins(self.input_size, sizes)
         bins_BT = draw_bins(len(trials_B), self.input_size, sizes, fold(key, _CROPS))
@@ -194,11 +228,11 @@ class SideBySide:
         buffers = {f"{name}.rate": rate for name, rate in dropped.items()}
         for number, name in enumerate(dropped):
             buffers[f"{name}.key"] = fold(key, _DROPOUTS + number)
-        output_BTN = functional_call(self.network, (weights, buffers), (visible_BWI, bins_BT))
+        output_BTN, extra_loss = call_in_training(self.network, weights | buffers, visible_BWI, bins_BT)
         scored_BTN = known_BTN.float()
         scored_BTN[heldin] *= hidden_BWI
         losses_BTN = self.network.head.loss(output_BTN, counts_BTN.float())
-        return (losses_BTN * scored_BTN).sum() / scored_BTN.sum().clamp(min=1)
+        return (losses_BTN * scored_BTN).sum() / scored_BTN.sum().clamp(min=1) + extra_loss
 
     @torch.no_grad()
     def rates(self, heldin_BWI: Tensor) -> Tensor:
@@ -212,7 +246,7 @@ class SideBySide:
         def of_one(weights: dict[str, Tensor]) -> Tensor:
             return self.network.head.rates(functional_call(self.network, weights, (heldin_BWI.float(), bins_BT)))
 
-        rates_KBTN: Tensor = vmap(of_one)(self.layout.named(self.rows.average_KP))
+        rates_KBTN: Tensor = self._map(of_one)(self.layout.named(self.rows.average_KP))
         return rates_KBTN
 
     @torch.no_grad()

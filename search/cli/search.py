@@ -28,7 +28,8 @@ def launch(
     arch: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"A chain, or one of {', '.join([*KNOWN_CHAINS, *KNOWN_MEANS])}. Repeat for several in one study."
+            help=f"A chain, one of {', '.join([*KNOWN_CHAINS, *KNOWN_MEANS])}, or your own model as MODULE:CLASS. "
+            "Repeat for several in one study."
         ),
     ] = None,
     trials: Annotated[
@@ -90,7 +91,7 @@ def launch(
 
     request = StudyRequest(
         dataset=dataset,
-        architectures=options.chains(arch) or None,
+        architectures=options.architectures(arch) or None,
         trials=trials,
         until_flat=until_flat,
         epochs=epochs,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from optuna.trial import FrozenTrial
 
-from nlb_search.models.architecture.chain import parse_chain
+from nlb_search.models.architecture.architectures import build_network
 from nlb_search.models.architecture.network import Network
 from nlb_search.models.tensors import Sizes
 from nlb_search.models.training.state import Progress
@@ -44,6 +44,6 @@ def network_of(checkpoint: Checkpoint, settings: dict[str, object]) -> Network:
     """The network with a checkpoint's weights, on the device for prediction."""
     architecture, hyper = settings_of(settings)
     sizes = Sizes(**checkpoint.facts["sizes"])
-    network = Network(parse_chain(architecture), sizes, hyper, torch.zeros(sizes.n_neurons))
+    network = build_network(architecture, sizes, hyper, torch.zeros(sizes.n_neurons))
     network.load_state_dict(checkpoint.tensors)
     return network.to(training_device())

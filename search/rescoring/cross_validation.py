@@ -15,7 +15,6 @@ import torch
 
 from nlb_search.data.opening import open_recording
 from nlb_search.data.own.recording_settings import RecordingSettings
-from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.architecture.network import predict
 from nlb_search.models.errors import DivergedError
 from nlb_search.models.scoring.bits_per_spike import co_bps
@@ -70,7 +69,7 @@ def score_fold(
     trained = torch.cat([trials for fold, trials in enumerate(folds) if fold != job.fold])
     architecture, hyper = settings_of(job.settings)
     seed = spec.trial_seed(job.fold)
-    training = Training(parse_chain(architecture), hyper, spec.plan, counts.of_trials(trained), seed, device)
+    training = Training(architecture, hyper, spec.plan, counts.of_trials(trained), seed, device)
     train_through(training, job.epochs, interrupted)
     scored = counts.of_trials(folds[job.fold]).to(device)
     score = co_bps(predict(training.averaged_network(), scored.heldin_BWI), scored).item()

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from nlb_search.data.own.recording_settings import RecordingSettings
+from nlb_search.models.architecture.known_chains import SEPARATOR
 from nlb_search.models.training.training_plan import Plan
 from nlb_search.search.errors import SearchError
 from nlb_search.search.sampling.ranges import ARCHITECTURE, Space
@@ -30,9 +31,10 @@ class SearchSpec(BaseModel):
     the initial budget, the number of trials to finish; ``OpenStudy.budget`` is the present one. The search ends earlier
     if as many trials again are expected to increase the best co-bps by less than ``until_flat``. ``epochs`` is the
     maximum number of epochs per trial, in batches of ``batch_size`` trials, with an evaluation every ``evaluate_every``
-    epochs. ``seed`` is the random seed of sampler, masks and weights. ``versions`` are those of the packages that
-    determine a score, and of the dandiset if the recording was fetched from DANDI; ``definitions`` decide which
-    versions of the package can continue the study.
+    epochs; a batch size in ``space`` replaces it. ``seed`` is the random seed of sampler, masks and weights.
+    ``versions`` are those of the packages that determine a score, of the dandiset if the recording was fetched from
+    DANDI, and of the sources of users' models; ``definitions`` decide which versions of the package can continue the
+    study.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -125,9 +127,17 @@ def check_training(spec: SearchSpec) -> None:
 
 
 def check_network(spec: SearchSpec) -> None:
-    """Raise SearchError if the study's saved networks would give other rates in the installed version."""
+    """Raise SearchError if the study's saved networks would give other rates here: in the installed version of the
+    package, or with the source of a user's model.
+
+    Raises OwnModelError if the module of a model is not found.
+    """
     if spec.definitions.network != versions_of_definitions().network:
         raise _other_definition(spec, "networks", "")
+    if any(SEPARATOR in text for text in spec.architectures):
+        from nlb_search.search.study.own_sources import check_sources  # imports torch, which takes seconds
+
+        check_sources(spec.versions, spec.architectures)
 
 
 def _other_definition(spec: SearchSpec, what: str, possible: str) -> SearchError:

@@ -4,7 +4,7 @@ import dataclasses
 import logging
 import math
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -12,10 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nlb_search.models.architecture.chain import parse_chain
+from nlb_search.models.architecture.architectures import Architecture, parse_architecture
 from nlb_search.models.architecture.network import predict
+from nlb_search.models.architecture.own.model import OwnModel
 from nlb_search.models.errors import DivergedError, InterruptedTrainingError
-from nlb_search.models.hyperparameters import Hyperparameters
+from nlb_search.models.hyperparameters import TRAINING, Hyperparameters
 from nlb_search.models.scoring.bits_per_spike import Gains
 from nlb_search.models.tensors import Counts
 from nlb_search.models.training.state import Best, Progress, State, Training
@@ -69,9 +70,14 @@ class Outcome(Enum):
     STOPPED = "stopped"
 
 
-def settings_of(values: dict[str, Any]) -> tuple[str, Hyperparameters]:
-    """Split a trial's settings into the text of its chain and its hyperparameters."""
-    return values[ARCHITECTURE], Hyperparameters(**{k: v for k, v in values.items() if k != ARCHITECTURE})
+def settings_of(values: Mapping[str, Any]) -> tuple[Architecture, Hyperparameters]:
+    """Split a trial's settings into its architecture and its hyperparameters."""
+    architecture = parse_architecture(values[ARCHITECTURE])
+    others = {name: value for name, value in values.items() if name != ARCHITECTURE}
+    if not isinstance(architecture, OwnModel):
+        return architecture, Hyperparameters(**others)
+    own = {name.removeprefix(architecture.prefix): others.pop(name) for name in list(others) if name not in TRAINING}
+    return architecture, Hyperparameters(**others, own=own)
 
 
 def run_trial(claim: Claim, context: TrialContext) -> TrialRun:
@@ -86,14 +92,14 @@ def run_trial(claim: Claim, context: TrialContext) -> TrialRun:
     seed = context.spec.trial_seed(claim.number)
 
     def new_training() -> Training:
-        return Training(parse_chain(architecture), hyper, context.spec.plan, context.train, seed, context.device)
+        return Training(architecture, hyper, context.spec.plan, context.train, seed, context.device)
 
     # The content hash covers the settings of the recording, of which a later version may have more.
     spec = context.spec.model_dump(mode="json", exclude={"versions", "definitions", "trials", "recording"})
     identity = {"settings": values, "seed": seed, "spec": spec}
     training, last = _restored(new_training, claim, context, identity) or (new_training(), None)
     claim.annotate(
-        architecture=architecture,
+        architecture=str(architecture),
         n_parameters=training.network.n_parameters,
         device=_name(context.device),
         **{VERSION_KEY: versions_here()["nlb-search"]},

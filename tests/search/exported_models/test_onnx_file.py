@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from nlb_search.models.architecture.chain import parse_chain
-from nlb_search.models.architecture.network import Network
+from nlb_search.models.architecture.chain_network import ChainNetwork
 from nlb_search.models.blocks import BLOCKS
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.tensors import Sizes
@@ -45,7 +45,7 @@ ALL_BLOCKS = " -> ".join([*(name for name in BLOCKS if name != "FF"), "FF", "exp
 def _network(chain: str, weight: float, bidirectional: bool) -> WeightedNetwork:
     torch.manual_seed(0)
     hyper = Hyperparameters(hidden=8, bidirectional=bidirectional)
-    network = Network(parse_chain(chain), SIZES, hyper, torch.full((SIZES.n_neurons,), 0.1)).eval()
+    network = ChainNetwork(parse_chain(chain), SIZES, hyper, torch.full((SIZES.n_neurons,), 0.1)).eval()
     return WeightedNetwork(network, {"architecture": chain}, weight)
 
 
