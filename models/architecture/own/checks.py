@@ -90,7 +90,7 @@ def _check_training(model: OwnModel, network: OwnNetwork, sizes: Sizes, input_si
     heldin_BWI = _counts(sizes, input_size)
     network.train()
     buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
-    output, loss = _attempt(where, _in_training, network, heldin_BWI, where)
+    output, loss = _attempt(where, network.forward_in_training, heldin_BWI, torch.empty(0))
     _check_rates(where, output, heldin_BWI, sizes)
     if not isinstance(loss, Tensor) or loss.shape != () or not torch.isfinite(loss):
         raise OwnModelError(f"{where} returned the loss {loss}: it must be a finite tensor without axes")
@@ -107,13 +107,6 @@ def _check_training(model: OwnModel, network: OwnNetwork, sizes: Sizes, input_si
                 f"{where} changes the buffer {name.removeprefix('model.')}, and only parameters are averaged: "
                 "use LayerNorm or GroupNorm instead of BatchNorm"
             )
-
-
-def _in_training(network: OwnNetwork, heldin_BWI: Tensor, where: str) -> tuple[Any, Any]:
-    returned = network.forward_in_training(heldin_BWI, torch.empty(0))
-    if len(returned) != 2:
-        raise OwnModelError(f"{where} must return log-rates and a loss")
-    return returned
 
 
 def _gradients(total: Tensor, parameters: list[Tensor]) -> tuple[Tensor | None, ...]:

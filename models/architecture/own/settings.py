@@ -92,7 +92,7 @@ def _choices(field: FieldInfo) -> tuple[Any, ...] | None:
 
 def _validity(field: FieldInfo) -> Any:
     """A function that says whether a value is valid for the field."""
-    annotated: Any = Annotated[field.annotation, *field.metadata]
+    annotated: Any = Annotated[field.annotation, field]
     adapter = TypeAdapter(annotated)
 
     def holds(value: Any) -> bool:

@@ -59,7 +59,7 @@ def test_first_trial_has_default_hyperparameters(name: str) -> None:
     study.enqueue_trial(start_parameters(spec_of(name, CHAINS).space, CHAINS))
     architecture, hyper = settings_of(sample(study.ask(), spec_of(name, CHAINS).space, CHAINS))
     assert str(architecture) == CHAINS[0]
-    usual = Hyperparameters(num_layers=2)
+    usual = Hyperparameters(num_layers=2)  # without a batch size, which only a file can search
     if name == "paper":  # which contains neither the default dropout nor the default mask variant
         assert hyper.dropout in (0.46, 0.5, 0.6)
         usual = replace(usual, dropout=hyper.dropout, mask_variant=hyper.mask_variant)

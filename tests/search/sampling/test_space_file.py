@@ -208,7 +208,7 @@ REALS = {
 @st.composite
 def _narrowed(draw: st.DrawFn, setting: str) -> tuple[str, Any]:
     """TOML text for a hyperparameter, and whether a drawn value is allowed by it."""
-    if setting not in REALS and setting not in ("hidden", "num_layers"):
+    if setting not in REALS and setting not in ("hidden", "num_layers", "batch_size"):
         possible = {
             "bidirectional": [True, False],
             "input_size": list(INPUT_SIZES),
