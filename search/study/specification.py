@@ -64,6 +64,11 @@ class SearchSpec(BaseModel):
         return Plan(epochs=self.epochs, evaluate_every=self.evaluate_every, batch_size=self.batch_size)
 
     @property
+    def batch_sizes(self) -> str:
+        """The maximum number of trials per training step, or what is searched of it, as text."""
+        return str(self.space.get("batch_size", self.batch_size))
+
+    @property
     def sampling(self) -> SamplingSettings:
         """The settings of the sampler and pruner."""
         return SamplingSettings(

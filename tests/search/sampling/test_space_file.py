@@ -36,6 +36,7 @@ def test_example_in_docs() -> None:
         "lr": Real(low=0.001, high=0.02, log=True),
         "dropout": Real(low=0.3, high=0.6),
         "l2_weight": ZeroOrReal(low=1e-8, high=1e-5),
+        "batch_size": Choice(values=(16, 32, 64)),
     }
 
 
