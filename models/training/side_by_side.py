@@ -102,13 +102,12 @@ class _Draws:
     """The parameters of the random numbers, one value per network.
 
     ``shown_K`` is the share of held-in entries that are not masked; ``hidden`` holds the probability of each part of
-    the masks, ``dropped`` the rate of each dropout layer, both by name.
+    the masks, by name.
     """
 
     key_K: Tensor
     shown_K: Tensor
     hidden: dict[str, Tensor]
-    dropped: dict[str, Tensor]
 
 
 def _call(step: Callable[[Tensor], Tensor], given: Tensor) -> Tensor:
@@ -135,6 +134,12 @@ class SideBySide:
             l2_weight_K=self._each(lambda training: training.hyper.l2_weight).float(),
         )
         self.done_K = self._each(lambda training: training.epoch * self.plan.steps_per_epoch(self.train.n_trials))
+        # The rates of dropout layers, and the constants of a user's model, may differ.
+        self.buffers = {
+            name: torch.stack([training.network.get_buffer(name) for training in trainings])
+            for name, _ in self.network.named_buffers()
+        }
+        self.dropouts = [name for name, module in self.network.named_modules() if isinstance(module, Dropout)]
         self.draws = self._draws()
         self._map = vmap if self.network.runs_side_by_side else _alone
         self._repeated = CapturedStep() if self.network.is_capturable else _call
@@ -148,7 +153,6 @@ class SideBySide:
             masks.probabilities_of(training.hyper.mask_variant, training.hyper.mask_ratio)
             for training in self.trainings
         ]
-        dropouts = [name for name, module in self.network.named_modules() if isinstance(module, Dropout)]
         return _Draws(
             key_K=torch.stack([key_of(training.seed, self.device) for training in self.trainings]),
             shown_K=self._each(lambda training: 1 - training.hyper.mask_ratio).float(),
@@ -159,11 +163,7 @@ class SideBySide:
                 for part in masks.PARTS
                 if any(probability[part] for probability in probabilities)
             },
-            dropped={name: self._rates_of_dropout(name) for name in dropouts},
         )
-
-    def _rates_of_dropout(self, name: str) -> Tensor:
-        return torch.stack([training.network.get_buffer(f"{name}.rate") for training in self.trainings])
 
     def train_epoch(self, interrupted: Callable[[], bool]) -> Tensor | None:
         """Train every network for one epoch. Returns the losses on the device, steps x K.
@@ -196,7 +196,7 @@ class SideBySide:
         key_K = fold(fold(self.draws.key_K, _STEPS), self.done_K.to(torch.int32))
         draws = self.draws
         loss_K = self._map(self._loss)(
-            self.layout.named(weights_KP), draws.dropped, draws.hidden, draws.shown_K, key_K, trials_KB
+            self.layout.named(weights_KP) | self.buffers, draws.hidden, draws.shown_K, key_K, trials_KB
         )
         (gradient_KP,) = torch.autograd.grad(loss_K.sum(), weights_KP)
         update(self.rows, gradient_KP, self.settings, self.done_K)
@@ -205,14 +205,16 @@ class SideBySide:
 
     def _loss(
         self,
-        weights: dict[str, Tensor],
-        dropped: dict[str, Tensor],
+        tensors: dict[str, Tensor],
         hidden: dict[str, Tensor],
         shown: Tensor,
         key: Tensor,
         trials_B: Tensor,
     ) -> Tensor:
-        """The mean loss of one network on a batch, in nats per scored entry, and the loss that its model adds."""
+        """The mean loss of one network on a batch, in nats per scored entry, and the loss that its model adds.
+
+        ``tensors`` are its parameters and buffers, by name.
+        """
         sizes = self.train.sizes
         n_window = window_bins(self.input_size, sizes)
         bins_BT = draw_bins(len(trials_B), self.input_size, sizes, fold(key, _CROPS))
@@ -225,10 +227,8 @@ class SideBySide:
         hidden_BWI = masks.hide((len(trials_B), n_window, sizes.n_heldin), hidden, fold(key, _MASKS))
         # Scaled as in dropout, so that the expected input is the same with and without a mask.
         visible_BWI = counts_BTN[heldin].masked_fill(hidden_BWI | ~known_BWI, 0).float() / shown
-        buffers = {f"{name}.rate": rate for name, rate in dropped.items()}
-        for number, name in enumerate(dropped):
-            buffers[f"{name}.key"] = fold(key, _DROPOUTS + number)
-        output_BTN, extra_loss = call_in_training(self.network, weights | buffers, visible_BWI, bins_BT)
+        keys = {f"{name}.key": fold(key, _DROPOUTS + number) for number, name in enumerate(self.dropouts)}
+        output_BTN, extra_loss = call_in_training(self.network, tensors | keys, visible_BWI, bins_BT)
         scored_BTN = known_BTN.float()
         scored_BTN[heldin] *= hidden_BWI
         losses_BTN = self.network.head.loss(output_BTN, counts_BTN.float())
@@ -243,10 +243,10 @@ class SideBySide:
         self.network.eval()
         bins_BT = whole_bins(len(heldin_BWI), self.train.sizes, self.device)
 
-        def of_one(weights: dict[str, Tensor]) -> Tensor:
-            return self.network.head.rates(functional_call(self.network, weights, (heldin_BWI.float(), bins_BT)))
+        def of_one(tensors: dict[str, Tensor]) -> Tensor:
+            return self.network.head.rates(functional_call(self.network, tensors, (heldin_BWI.float(), bins_BT)))
 
-        rates_KBTN: Tensor = self._map(of_one)(self.layout.named(self.rows.average_KP))
+        rates_KBTN: Tensor = self._map(of_one)(self.layout.named(self.rows.average_KP) | self.buffers)
         return rates_KBTN
 
     @torch.no_grad()

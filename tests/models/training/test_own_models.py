@@ -64,6 +64,17 @@ def test_trials_of_one_model_train_side_by_side_as_alone() -> None:
         assert [one.loss for one in seen] == pytest.approx([one.loss for one in progress], abs=1e-4)
 
 
+def test_constants_of_each_network_are_its_own() -> None:
+    def make() -> list[Training]:
+        return [_training("own_nets:Remembering", seed) for seed in (0, 1)]
+
+    ours = make()
+    assert ours[0].kind == ours[1].kind
+    expected = [list(fit(training, VAL)) for training in make()]
+    for seen, progress in zip(_together(ours), expected, strict=True):
+        assert [one.co_bps for one in seen] == pytest.approx([one.co_bps for one in progress], abs=1e-4)
+
+
 def test_model_that_vmap_cannot_run_is_trained_alone() -> None:
     ours = [_training("lfads:LFADS", 0, LFADS) for _ in range(2)]
     assert ours[0].kind != ours[1].kind

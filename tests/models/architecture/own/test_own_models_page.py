@@ -4,6 +4,7 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
 from specifications import spec_of, written
 
 DOCS = Path(__file__).parents[4] / "docs"
@@ -15,7 +16,7 @@ def test_page_shows_the_example() -> None:
     assert shown == (DOCS / "examples" / "tcn.py").read_text()
 
 
-def test_space_of_the_page_is_valid(monkeypatch) -> None:  # type: ignore[no-untyped-def]
+def test_space_of_the_page_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(DOCS / "examples")
     [text] = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
     space = spec_of(written(text), ("tcn:TCN", "lfads:LFADS")).space
