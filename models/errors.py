@@ -1,8 +1,16 @@
 """Errors of a model or its training, with messages for the user who can fix them."""
 
 
-class ChainError(ValueError):
+class ArchitectureError(ValueError):
+    """An architecture cannot be used."""
+
+
+class ChainError(ArchitectureError):
     """The text of an architecture is not a valid chain. The message marks the position of the error."""
+
+
+class OwnModelError(ArchitectureError):
+    """A user's model cannot be imported, or does not do what models must do. The message names the class."""
 
 
 class NotCausalError(ValueError):

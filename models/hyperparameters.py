@@ -1,8 +1,8 @@
 """Hyperparameters of a network and its training, and their valid values."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from nlb_search.models.masking.variant_names import INPUT_SIZES, SHAPES, shapes_of
@@ -21,6 +21,8 @@ class Hyperparameters:
     - ``input_size``: how much of a trial a step reads, one of ``variants.INPUT_SIZES``.
     - ``mask_ratio``: share of held-in entries hidden in training.
     - ``mask_variant``: shapes of the mask, in the format of ``variants.shapes_of``.
+    - ``batch_size``: maximum number of trials per training step, or None for that of the plan.
+    - ``own``: hyperparameters of a user's model, by the names of its class; empty for a chain.
     """
 
     lr: float = 0.01
@@ -32,10 +34,12 @@ class Hyperparameters:
     input_size: str = "DT"
     mask_ratio: float = 0.27
     mask_variant: str = "dot"
+    batch_size: int | None = None
+    own: Mapping[str, bool | int | float | str] = field(default_factory=dict)
 
 
-TRAINING = frozenset({"lr", "l2_weight", "input_size", "mask_ratio", "mask_variant"})
-"""The hyperparameters of every chain, independent of its blocks."""
+TRAINING = frozenset({"lr", "l2_weight", "input_size", "mask_ratio", "mask_variant", "batch_size"})
+"""The hyperparameters of the training of every network, independent of its architecture."""
 
 
 @dataclass(frozen=True)
@@ -85,5 +89,6 @@ ALLOWED: dict[str, Allowed] = {
     "input_size": Allowed(str, " or ".join(INPUT_SIZES), lambda text: text in INPUT_SIZES),
     "mask_ratio": Allowed(float, "a number above 0 and below 1", lambda number: 0 < number < 1),
     "mask_variant": Allowed(str, f"one or more of {', '.join(SHAPES)}, each once, separated by spaces", _is_variant),
+    "batch_size": Allowed(int, "a whole number from 1 to 4096", lambda number: 1 <= number <= 4096),
 }
-"""All hyperparameters that can be searched, in the order in which they are suggested."""
+"""All hyperparameters of chains and training that can be searched, in the order in which they are suggested."""

@@ -9,6 +9,8 @@ Keys and hashes are int32 tensors that wrap around.
 """
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -66,3 +68,11 @@ def bernoulli(key: Tensor, probability: Tensor, shape: tuple[int, ...], steady: 
 def uniform(key: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Uniform float32 numbers in [0, 1)."""
     return (draw(key, shape) >> 8).bitwise_and_(0xFFFFFF).float().mul_(2**-24)
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed torch's generators of the CPU and ``device``, and restore their states afterwards."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield

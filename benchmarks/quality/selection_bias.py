@@ -78,13 +78,13 @@ def train(synthetic: Synthetic, number: int) -> TrainedSetting | None:
     torch.set_num_threads(1)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=number))
     space = space_for(named_space("wide"), [parse_chain(CHAIN)])
-    chain, hyper = settings_of(sample(study.ask(), space, (CHAIN,)))
+    architecture, hyper = settings_of(sample(study.ask(), space, (CHAIN,)))
     recording = synthetic.recording
     assert recording.test is not None
     train_val = counts_of(recording.train_val)
 
     def new_training(counts: Counts) -> Training:
-        return Training(parse_chain(chain), hyper, PLAN, counts, number, torch.device("cpu"))
+        return Training(architecture, hyper, PLAN, counts, number, torch.device("cpu"))
 
     try:
         training = new_training(synthetic.train)

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from nlb_search.models.architecture.chain import parse_chain
-from nlb_search.models.architecture.network import Network
+from nlb_search.models.architecture.chain_network import ChainNetwork
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.tensors import Sizes
 from nlb_search.search.ensembles.weighted_networks import WeightedNetwork
@@ -58,7 +58,7 @@ CARD = Card(
 
 def model_of(chain: str) -> Model:
     hyper = Hyperparameters(bidirectional=False)
-    network = Network(parse_chain(chain), MC_RTT, hyper, torch.full((MC_RTT.n_neurons,), MEAN_COUNT))
+    network = ChainNetwork(parse_chain(chain), MC_RTT, hyper, torch.full((MC_RTT.n_neurons,), MEAN_COUNT))
     return Model((WeightedNetwork(network, {"architecture": chain, "bidirectional": False}, 1.0),), CARD)
 
 

@@ -5,7 +5,6 @@ study, the figures and the submission; ``str(chain)`` returns it.
 """
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -56,14 +55,9 @@ class Chain:
         """Names of the hyperparameters that affect this chain or its training."""
         return TRAINING.union(*(BLOCKS[link.name].uses for link in self.links))
 
-
-def chains_named(texts: Iterable[str]) -> tuple[Chain, ...]:
-    """Parse several architectures. A known mean is expanded to its members; duplicates are removed.
-
-    Raises ChainError as ``parse_chain`` does.
-    """
-    members = (member for text in texts for member in KNOWN_MEANS.get(text.strip().lower(), (text,)))
-    return tuple(dict.fromkeys(map(parse_chain, members)))
+    def uses(self, hyperparameter: str) -> bool:
+        """Whether the hyperparameter affects this chain or its training."""
+        return hyperparameter in self.hyperparameters
 
 
 def parse_chain(text: str) -> Chain:

@@ -1,4 +1,7 @@
-"""Chains with a name in the literature. This module has no imports, so that ``--help`` is fast."""
+"""How architectures are written: the names of known chains, and models of the user.
+
+This module has no imports, so that ``--help`` is fast.
+"""
 
 KNOWN_CHAINS = {
     "rnnf": "GRU(2) -> FF -> exp",
@@ -8,3 +11,6 @@ KNOWN_CHAINS = {
 
 KNOWN_MEANS = {"neural-r-roberta": ("rnnf", "neural-roberta")}
 """Names of ensembles: the mean of the rates of several chains that are trained separately."""
+
+SEPARATOR = ":"
+"""Stands between module and class of a user's model, ``MODULE:CLASS``. No chain contains it."""

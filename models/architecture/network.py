@@ -1,64 +1,79 @@
-"""The PyTorch module built from a chain."""
+"""The PyTorch module of an architecture, and prediction with it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
+from torch.func import functional_call
 
-from nlb_search.models.architecture.chain import Chain
 from nlb_search.models.architecture.heads import Head
-from nlb_search.models.blocks import BLOCKS, Block
-from nlb_search.models.errors import ChainError
-from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.masking.crops import whole_bins
 from nlb_search.models.tensors import Sizes
 
 
-class Network(nn.Module):
+class Network(nn.Module, ABC):
     """Maps the held-in spikes of a window to an output for every neuron, in window and forward bins.
 
-    The input of the blocks is zero in the forward bins. A learned offset per neuron is added to the output. Its initial
-    value makes the head predict the mean counts, so that training starts at the score of the null model.
+    A learned offset per neuron is added to the output. Its initial value makes the head predict the mean counts, so
+    that training starts at the score of the null model.
     """
 
-    def __init__(self, chain: Chain, sizes: Sizes, hyper: Hyperparameters, mean_counts: Tensor) -> None:
-        """``mean_counts`` has N entries, in spikes per bin.
+    is_capturable: ClassVar[bool]
+    """Whether a CUDA graph can capture its training step."""
 
-        Raises ChainError if the width of the last block is not the number of neurons.
-        """
+    def __init__(self, head: Head, sizes: Sizes, mean_counts: Tensor) -> None:
+        """``mean_counts`` has N entries, in spikes per bin."""
         super().__init__()
-        self.head: Head = chain.head
+        self.head = head
         self.sizes = sizes
-        self.blocks = nn.ModuleList()
-        width = sizes.n_heldin
-        for link in chain.links:
-            block = BLOCKS[link.name](width, sizes, hyper, link.layers or 1)
-            self.blocks.append(block)
-            width = block.width
-        if width != sizes.n_neurons:
-            raise ChainError(
-                f"the chain '{chain}' ends with {width} channels, but the recording has {sizes.n_neurons} neurons: "
-                f"insert FF before {chain.head.name}"
-            )
-        self.offset_N = nn.Parameter(chain.head.start(mean_counts))
+        self.offset_N = nn.Parameter(head.start(mean_counts))
 
     @property
     def n_parameters(self) -> int:
         return sum(parameter.numel() for parameter in self.parameters())
 
     @property
-    def dependent_widths(self) -> tuple[int, ...]:
-        """The widths of the blocks with ``depends_on_width``, which cannot be padded."""
-        return tuple(block.width for block in self.blocks if isinstance(block, Block) and block.depends_on_width)
+    @abstractmethod
+    def structure(self) -> tuple[Hashable, ...]:
+        """What networks of one architecture, with the same names of parameters, must share to run side by side."""
 
+    @property
+    @abstractmethod
+    def runs_side_by_side(self) -> bool:
+        """Whether ``torch.vmap`` can run many networks at once."""
+
+    @abstractmethod
     def forward(self, heldin_BWI: Tensor, bins_BT: Tensor) -> Tensor:
         """The head's input, B x T x N, for held-in counts B x W x I.
 
         ``bins_BT`` holds the indices of the bins that are read and predicted, from ``crops.draw_bins``.
         """
-        x_BTC = functional.pad(heldin_BWI, (0, 0, 0, self.sizes.n_forward))
-        for block in self.blocks:
-            x_BTC = block(x_BTC, bins_BT)
-        return x_BTC + self.offset_N
+
+    def forward_in_training(self, heldin_BWI: Tensor, bins_BT: Tensor) -> tuple[Tensor, Tensor]:
+        """The head's input, and a term that is added to the loss in training, a scalar."""
+        return self(heldin_BWI, bins_BT), heldin_BWI.new_zeros(())
+
+
+class _InTraining(nn.Module):
+    """``forward_in_training`` as the forward of a module, as ``functional_call`` needs it."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, heldin_BWI: Tensor, bins_BT: Tensor) -> tuple[Tensor, Tensor]:
+        return self.network.forward_in_training(heldin_BWI, bins_BT)
+
+
+def call_in_training(
+    network: Network, tensors: Mapping[str, Tensor], heldin_BWI: Tensor, bins_BT: Tensor
+) -> tuple[Tensor, Tensor]:
+    """``network.forward_in_training`` with other parameters and buffers than its own, by name."""
+    named = {f"network.{name}": tensor for name, tensor in tensors.items()}
+    called: tuple[Tensor, Tensor] = functional_call(_InTraining(network), named, (heldin_BWI, bins_BT))
+    return called
 
 
 def trials_at_once(device: torch.device) -> int:

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nlb_search.models.architecture.chain_network import ChainNetwork
 from nlb_search.models.architecture.network import Network
 from nlb_search.models.blocks import Block
 from nlb_search.models.errors import NotCausalError
@@ -17,7 +18,9 @@ class Stream:
     """
 
     def __init__(self, network: Network) -> None:
-        """Raises NotCausalError if a block reads later bins."""
+        """Raises NotCausalError if a block reads later bins, or if the network is not that of a chain."""
+        if not isinstance(network, ChainNetwork):
+            raise NotCausalError("a model of your own reads whole windows")
         self._network = network.eval()
         self._blocks = [block for block in network.blocks if isinstance(block, Block)]
         for block in self._blocks:

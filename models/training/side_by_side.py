@@ -5,21 +5,24 @@ with matching layers are therefore stacked, one row of parameters each, and ``to
 over all rows. The networks are independent: each has its own seed, hyperparameters and position in the schedule, and
 gets the same result as alone, up to rounding. Networks with fewer hidden channels are padded with zero weights, which
 stay zero and have no effect.
+
+A user's model that ``torch.vmap`` cannot run is trained alone, by the same code.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.func import functional_call, vmap
 
-from nlb_search.models.architecture.network import Network
+from nlb_search.models.architecture.network import Network, call_in_training
 from nlb_search.models.dropout import Dropout
 from nlb_search.models.masking import masks
 from nlb_search.models.masking.crops import draw_bins, whole_bins, window_bins
 from nlb_search.models.masking.variant_names import WHOLE
-from nlb_search.models.random_draws import draw, fold, key_of
+from nlb_search.models.random_draws import draw, fold, key_of, seeded
 from nlb_search.models.tensors import UNKNOWN
 from nlb_search.models.training.cuda_graphs import CapturedStep
 from nlb_search.models.training.optimizer import Rows, Settings, update
@@ -75,6 +78,21 @@ class Layout:
         ]
 
 
+def _alone(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Like ``vmap``, for one network whose code it cannot run."""
+
+    def of_one(*given: Tensor | dict[str, Tensor]) -> Tensor:
+        return function(*map(_only, given)).unsqueeze(0)
+
+    return of_one
+
+
+def _only(stacked: Tensor | dict[str, Tensor]) -> Any:
+    if isinstance(stacked, Tensor):
+        return stacked.squeeze(0)
+    return {name: tensor.squeeze(0) for name, tensor in stacked.items()}
+
+
 def _corner(shape: torch.Size) -> tuple[slice, ...]:
     return tuple(slice(length) for length in shape)
 
@@ -84,13 +102,16 @@ class _Draws:
     """The parameters of the random numbers, one value per network.
 
     ``shown_K`` is the share of held-in entries that are not masked; ``hidden`` holds the probability of each part of
-    the masks, ``dropped`` the rate of each dropout layer, both by name.
+    the masks, by name.
     """
 
     key_K: Tensor
     shown_K: Tensor
     hidden: dict[str, Tensor]
-    dropped: dict[str, Tensor]
+
+
+def _call(step: Callable[[Tensor], Tensor], given: Tensor) -> Tensor:
+    return step(given)
 
 
 class SideBySide:
@@ -113,8 +134,15 @@ class SideBySide:
             l2_weight_K=self._each(lambda training: training.hyper.l2_weight).float(),
         )
         self.done_K = self._each(lambda training: training.epoch * self.plan.steps_per_epoch(self.train.n_trials))
+        # The rates of dropout layers, and the constants of a user's model, may differ.
+        self.buffers = {
+            name: torch.stack([training.network.get_buffer(name) for training in trainings])
+            for name, _ in self.network.named_buffers()
+        }
+        self.dropouts = [name for name, module in self.network.named_modules() if isinstance(module, Dropout)]
         self.draws = self._draws()
-        self._repeated = CapturedStep()
+        self._map = vmap if self.network.runs_side_by_side else _alone
+        self._repeated = CapturedStep() if self.network.is_capturable else _call
 
     def _each(self, number: Callable[[Training], float]) -> Tensor:
         numbers = [number(training) for training in self.trainings]
@@ -125,7 +153,6 @@ class SideBySide:
             masks.probabilities_of(training.hyper.mask_variant, training.hyper.mask_ratio)
             for training in self.trainings
         ]
-        dropouts = [name for name, module in self.network.named_modules() if isinstance(module, Dropout)]
         return _Draws(
             key_K=torch.stack([key_of(training.seed, self.device) for training in self.trainings]),
             shown_K=self._each(lambda training: 1 - training.hyper.mask_ratio).float(),
@@ -136,7 +163,6 @@ class SideBySide:
                 for part in masks.PARTS
                 if any(probability[part] for probability in probabilities)
             },
-            dropped={name: self._each(lambda training: training.hyper.dropout).float() for name in dropouts},
         )
 
     def train_epoch(self, interrupted: Callable[[], bool]) -> Tensor | None:
@@ -144,6 +170,14 @@ class SideBySide:
 
         Returns None if ``interrupted``, which is called before every step, returns true.
         """
+        if self.network.runs_side_by_side:
+            return self._train_epoch(interrupted)
+        # The model may draw from torch's generator: a resumed training draws the same numbers.
+        first = self.trainings[0]
+        with seeded(first.seed * 1_000_003 + first.epoch, self.device):
+            return self._train_epoch(interrupted)
+
+    def _train_epoch(self, interrupted: Callable[[], bool]) -> Tensor | None:
         self.network.train()
         n_trials = self.train.n_trials
         epoch_K = torch.tensor([training.epoch for training in self.trainings], dtype=torch.int32, device=self.device)
@@ -161,8 +195,8 @@ class SideBySide:
         weights_KP = self.rows.weights_KP.detach().requires_grad_()
         key_K = fold(fold(self.draws.key_K, _STEPS), self.done_K.to(torch.int32))
         draws = self.draws
-        loss_K = vmap(self._loss)(
-            self.layout.named(weights_KP), draws.dropped, draws.hidden, draws.shown_K, key_K, trials_KB
+        loss_K = self._map(self._loss)(
+            self.layout.named(weights_KP) | self.buffers, draws.hidden, draws.shown_K, key_K, trials_KB
         )
         (gradient_KP,) = torch.autograd.grad(loss_K.sum(), weights_KP)
         update(self.rows, gradient_KP, self.settings, self.done_K)
@@ -171,14 +205,16 @@ class SideBySide:
 
     def _loss(
         self,
-        weights: dict[str, Tensor],
-        dropped: dict[str, Tensor],
+        tensors: dict[str, Tensor],
         hidden: dict[str, Tensor],
         shown: Tensor,
         key: Tensor,
         trials_B: Tensor,
     ) -> Tensor:
-        """The mean loss of one network on a batch, in nats per scored entry."""
+        """The mean loss of one network on a batch, in nats per scored entry, and the loss that its model adds.
+
+        ``tensors`` are its parameters and buffers, by name.
+        """
         sizes = self.train.sizes
         n_window = window_bins(self.input_size, sizes)
         bins_BT = draw_bins(len(trials_B), self.input_size, sizes, fold(key, _CROPS))
@@ -191,14 +227,12 @@ class SideBySide:
         hidden_BWI = masks.hide((len(trials_B), n_window, sizes.n_heldin), hidden, fold(key, _MASKS))
         # Scaled as in dropout, so that the expected input is the same with and without a mask.
         visible_BWI = counts_BTN[heldin].masked_fill(hidden_BWI | ~known_BWI, 0).float() / shown
-        buffers = {f"{name}.rate": rate for name, rate in dropped.items()}
-        for number, name in enumerate(dropped):
-            buffers[f"{name}.key"] = fold(key, _DROPOUTS + number)
-        output_BTN = functional_call(self.network, (weights, buffers), (visible_BWI, bins_BT))
+        keys = {f"{name}.key": fold(key, _DROPOUTS + number) for number, name in enumerate(self.dropouts)}
+        output_BTN, extra_loss = call_in_training(self.network, tensors | keys, visible_BWI, bins_BT)
         scored_BTN = known_BTN.float()
         scored_BTN[heldin] *= hidden_BWI
         losses_BTN = self.network.head.loss(output_BTN, counts_BTN.float())
-        return (losses_BTN * scored_BTN).sum() / scored_BTN.sum().clamp(min=1)
+        return (losses_BTN * scored_BTN).sum() / scored_BTN.sum().clamp(min=1) + extra_loss
 
     @torch.no_grad()
     def rates(self, heldin_BWI: Tensor) -> Tensor:
@@ -209,10 +243,10 @@ class SideBySide:
         self.network.eval()
         bins_BT = whole_bins(len(heldin_BWI), self.train.sizes, self.device)
 
-        def of_one(weights: dict[str, Tensor]) -> Tensor:
-            return self.network.head.rates(functional_call(self.network, weights, (heldin_BWI.float(), bins_BT)))
+        def of_one(tensors: dict[str, Tensor]) -> Tensor:
+            return self.network.head.rates(functional_call(self.network, tensors, (heldin_BWI.float(), bins_BT)))
 
-        rates_KBTN: Tensor = vmap(of_one)(self.layout.named(self.rows.average_KP))
+        rates_KBTN: Tensor = self._map(of_one)(self.layout.named(self.rows.average_KP) | self.buffers)
         return rates_KBTN
 
     @torch.no_grad()

@@ -1,18 +1,17 @@
 """A network in training: its settings, its progress, and the state needed to resume it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from nlb_search.models.architecture.chain import Chain
+from nlb_search.models.architecture.architectures import Architecture, build_network
 from nlb_search.models.architecture.network import Network
 from nlb_search.models.hyperparameters import Hyperparameters
+from nlb_search.models.random_draws import seeded
 from nlb_search.models.tensors import Counts
 from nlb_search.models.training.training_plan import Plan
 
@@ -33,7 +32,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Best:
-    """The averaged weights with the best co-bps on val, and their evaluation."""
+    """The averaged weights with the best co-bps on val, with the network's buffers, and their evaluation."""
 
     progress: Progress
     weights: dict[str, Tensor]
@@ -59,14 +58,25 @@ class Training:
     """
 
     def __init__(
-        self, chain: Chain, hyper: Hyperparameters, plan: Plan, train: Counts, seed: int, device: torch.device
+        self,
+        architecture: Architecture,
+        hyper: Hyperparameters,
+        plan: Plan,
+        train: Counts,
+        seed: int,
+        device: torch.device,
     ) -> None:
-        self.chain, self.hyper, self.plan, self.seed, self.device = chain, hyper, plan, seed, device
+        """The batch size of ``hyper``, if there is one, replaces that of ``plan``.
+
+        Raises ChainError or OwnModelError if the network cannot be built.
+        """
+        self.architecture, self.hyper, self.seed, self.device = architecture, hyper, seed, device
+        self.plan = plan if hyper.batch_size is None else replace(plan, batch_size=hyper.batch_size)
         self.train = train.to(device)
         self.epoch = 0
         self.best: Best | None = None
-        with _seeded(seed):
-            self.network = Network(chain, train.sizes, hyper, train.mean_N.cpu()).to(device)
+        with seeded(seed, torch.device("cpu")):
+            self.network = build_network(architecture, train.sizes, hyper, train.mean_N.cpu()).to(device)
         self.mean, self.square = ({name: torch.zeros_like(w) for name, w in self.weights.items()} for _ in range(2))
         self.average = {name: weight.clone() for name, weight in self.weights.items()}
 
@@ -77,9 +87,15 @@ class Training:
 
     @cached_property
     def kind(self) -> tuple[Any, ...]:
-        """Trainings of the same recording and plan can run side by side if this is equal."""
-        hyper = self.hyper
-        return (str(self.chain), hyper.input_size, hyper.bidirectional, *self.weights, *self.network.dependent_widths)
+        """Trainings of the same recording can run side by side if this is equal."""
+        if not self.network.runs_side_by_side:
+            return (id(self),)
+        return (str(self.architecture), self.plan, self.hyper.input_size, *self.weights, *self.network.structure)
+
+    @property
+    def averaged_state(self) -> dict[str, Tensor]:
+        """The averaged weights, and the buffers that a network is stored with, by name."""
+        return {name: self.average.get(name, tensor) for name, tensor in self.network.state_dict().items()}
 
     @property
     def is_done(self) -> bool:
@@ -89,17 +105,22 @@ class Training:
     def averaged_network(self) -> Network:
         """A copy of the network with the averaged weights."""
         network = deepcopy(self.network)
-        network.load_state_dict(self.average)
+        network.load_state_dict(self.averaged_state)
         return network
 
     def keep_if_best(self, progress: Progress) -> None:
         """Store the averaged weights as ``best`` if co-bps on val is the highest so far."""
         if self.best is None or progress.co_bps > self.best.progress.co_bps:
-            self.best = Best(progress, {name: weight.clone() for name, weight in self.average.items()})
+            self.best = Best(progress, {name: tensor.clone() for name, tensor in self.averaged_state.items()})
 
     def state(self) -> State:
         """The state for ``restore``, on the CPU."""
-        parts = {"network.": self.weights, "mean.": self.mean, "square.": self.square, "average.": self.average}
+        parts = {
+            "network.": self.network.state_dict(),
+            "mean.": self.mean,
+            "square.": self.square,
+            "average.": self.average,
+        }
         tensors = {prefix + name: tensor for prefix, named in parts.items() for name, tensor in named.items()}
         facts: dict[str, Any] = {"epoch": self.epoch}
         if self.best is not None:
@@ -108,7 +129,7 @@ class Training:
         return State({name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}, facts)
 
     def restore(self, state: State) -> None:
-        """Resume from the ``state`` of a training with the same chain, hyperparameters, plan and data.
+        """Resume from the ``state`` of a training with the same architecture, hyperparameters, plan and data.
 
         Raises KeyError or RuntimeError if the state is incomplete.
         """
@@ -126,11 +147,3 @@ def _prefixed(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _named(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Seed torch's CPU generator, and restore its state afterwards."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        yield

@@ -3,6 +3,9 @@
 import math
 from dataclasses import dataclass
 
+BATCH_SIZE = 32
+"""Default maximum number of trials per training step."""
+
 PATIENCE = 0.5
 """A training stops when it has not improved for more epochs than it took to its best evaluation, times this.
 
@@ -21,7 +24,7 @@ class Plan:
 
     epochs: int
     evaluate_every: int = 1
-    batch_size: int = 32
+    batch_size: int = BATCH_SIZE
 
     def steps_per_epoch(self, n_trials: int) -> int:
         """Number of optimizer steps in one pass over ``n_trials`` trials."""

@@ -144,11 +144,11 @@ def locations(storage: str, data: Path | None, artifacts: Path | None = None) ->
     return Locations(url, (artifacts or default_artifacts(url)).absolute(), data or DATA, data is None)
 
 
-def chains(arch: list[str] | None) -> tuple[str, ...]:
-    """The chains that ``--arch`` stands for, in canonical form; empty if the option was not given."""
-    from nlb_search.models.architecture.chain import chains_named
+def architectures(arch: list[str] | None) -> tuple[str, ...]:
+    """The architectures that ``--arch`` stands for, in canonical form; empty if the option was not given."""
+    from nlb_search.models.architecture.architectures import architectures_named
 
-    return tuple(map(str, chains_named(arch or ())))
+    return tuple(map(str, architectures_named(arch or ())))
 
 
 def allocation(

@@ -35,7 +35,7 @@ def rescore(
     from nlb_search.search.workers.shutdown import Stop
 
     open_study = open_named_study(options.locations(storage, data), study)
-    chosen = choose_finalists(open_study, finalists, options.chains(arch))
+    chosen = choose_finalists(open_study, finalists, options.architectures(arch))
     slots = make_slots(chosen_gpus(gpus), workers_per_gpu, workers)
     stop = Stop().listen()
     with working(f"rescoring {len(chosen)} trials on {splits} folds"):
@@ -123,7 +123,7 @@ def export_best(
         raise UsageError("--seeds needs --phase test: in phase val, the networks of the search are used")
     # Means over chains and rescored trials are averaged as they are named.
     chosen = AUTO if phase != "val" and trial is None and not arch and by == "val" else "1"
-    selection = Selection(_ensemble_size(ensemble or chosen), options.chains(arch), by, trial)
+    selection = Selection(_ensemble_size(ensemble or chosen), options.architectures(arch), by, trial)
     slots, stop = tuple(make_slots(chosen_gpus(gpus), 1, workers)), Stop().listen()
     studies = [open_named_study(locations, name) for name in study]
     try:

@@ -28,7 +28,8 @@ def launch(
     arch: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"A chain, or one of {', '.join([*KNOWN_CHAINS, *KNOWN_MEANS])}. Repeat for several in one study."
+            help=f"A chain, one of {', '.join([*KNOWN_CHAINS, *KNOWN_MEANS])}, or your own model as MODULE:CLASS. "
+            "Repeat for several in one study."
         ),
     ] = None,
     trials: Annotated[
@@ -116,7 +117,7 @@ def launch(
 
     request = StudyRequest(
         dataset=dataset,
-        architectures=options.chains(arch) or None,
+        architectures=options.architectures(arch) or None,
         trials=trials,
         budget_hours=budget_hours,
         until_flat=until_flat,

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from nlb_search.data.errors import DataError, UnknownDatasetError
-from nlb_search.models.errors import ChainError
+from nlb_search.models.errors import ArchitectureError
 from nlb_search.search.errors import SearchError, UsageError
 from nlb_search.search.worker_protocol import ERROR, LAUNCHER_VARIABLE
 from nlb_search.storage.errors import InvalidNameError, StorageError
@@ -62,7 +62,7 @@ def exit_code_of(command: Callable[[], Any]) -> int:
         code = command()
     except typer.TyperException as error:
         return _report_error(error.format_message(), WRONG_USAGE)
-    except (UsageError, ChainError, UnknownDatasetError, InvalidNameError) as error:
+    except (UsageError, ArchitectureError, UnknownDatasetError, InvalidNameError) as error:
         return _report_error(str(error), WRONG_USAGE)
     except (SearchError, StorageError, DataError) as error:
         return _report_error(str(error), FAILED)

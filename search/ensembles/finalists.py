@@ -6,7 +6,7 @@ import torch
 from optuna.trial import FrozenTrial
 from torch import Tensor
 
-from nlb_search.models.architecture.chain import parse_chain
+from nlb_search.models.architecture.architectures import build_network
 from nlb_search.models.architecture.network import Network, predict
 from nlb_search.models.tensors import Sizes
 from nlb_search.models.training.state import Progress
@@ -51,6 +51,6 @@ def load_finalist(study: OpenStudy, trial: FrozenTrial) -> Finalist:
 def network_of(weights: dict[str, Tensor], sizes: Sizes, settings: dict[str, object]) -> Network:
     """The network with these settings and weights, on the device for prediction."""
     architecture, hyper = settings_of(settings)
-    network = Network(parse_chain(architecture), sizes, hyper, torch.zeros(sizes.n_neurons))
+    network = build_network(architecture, sizes, hyper, torch.zeros(sizes.n_neurons))
     network.load_state_dict(weights)
     return network.to(training_device())

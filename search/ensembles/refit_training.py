@@ -10,7 +10,6 @@ from pathlib import Path
 
 from nlb_search.data.opening import open_recording
 from nlb_search.data.own.recording_settings import RecordingSettings
-from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.architecture.network import Network, predict
 from nlb_search.models.errors import DivergedError
 from nlb_search.models.scoring.bits_per_spike import co_bps
@@ -72,7 +71,7 @@ def train_again(job: RefitJob, interrupted: Callable[[], bool]) -> Refitted:
         rejected.append(f"has co-bps {score:.4f} on val, where its own network has {job.co_bps:.4f}")
     assert best is not None
     score, network = best
-    weights = {name: weight.detach().cpu() for name, weight in network.named_parameters()}
+    weights = {name: tensor.cpu() for name, tensor in network.state_dict().items()}
     facts = {"identity": job.identity, "sizes": asdict(counts.sizes), "co_bps": score}
     save_checkpoint(job.path, Checkpoint(weights, facts))
     job.running.unlink(missing_ok=True)
@@ -91,7 +90,7 @@ def _finite_score(network: Network, val: Counts) -> float:
 def _trained(job: RefitJob, counts: Counts, interrupted: Callable[[], bool]) -> Training:
     """A training of the job's settings after its last epoch. A checkpoint is written from time to time."""
     architecture, hyper = settings_of(job.settings)
-    training = Training(parse_chain(architecture), hyper, job.spec.plan, counts, job.seed, training_device())
+    training = Training(architecture, hyper, job.spec.plan, counts, job.seed, training_device())
     checkpoint = stored(job.running, job.identity)
     if checkpoint is not None:
         training.restore(State(checkpoint.tensors, checkpoint.facts["training"]))

@@ -11,14 +11,14 @@ from typing import Any, Literal
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from nlb_search.models.architecture.chain import parse_chain
+from nlb_search.models.architecture.architectures import build_network
 from nlb_search.models.architecture.network import Network
 from nlb_search.models.errors import ChainError
-from nlb_search.models.tensors import Sizes
 from nlb_search.search.ensembles.weighted_networks import WeightedNetwork
 from nlb_search.search.errors import SearchError
 from nlb_search.search.exported_models.card import Card
 from nlb_search.search.exported_models.model import Model
+from nlb_search.search.study.own_sources import check_sources
 from nlb_search.search.workers.trial import settings_of
 from nlb_search.storage.atomic_files import whole_file, whole_folder
 from nlb_search.storage.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
@@ -71,12 +71,13 @@ def save_model(folder: Path, model: Model, command: list[str]) -> None:
 def load_model(folder: Path | str, device: str = "cpu") -> Model:
     """Load a model that ``export-best --model`` has written, to a device such as ``cpu`` or ``cuda``.
 
-    Raises SearchError if ``folder`` is not a model or was changed, and StorageError if weights are damaged.
+    Raises SearchError if ``folder`` is not a model or was changed, or if the source of a user's model was; StorageError
+    if weights are damaged; and OwnModelError if the module of a user's model is not found.
     """
     folder = Path(folder)
     description = _description(folder)
     networks = tuple(
-        WeightedNetwork(_network(folder, index, entry, description.card.sizes, device), entry.settings, entry.weight)
+        WeightedNetwork(_network(folder, index, entry, description.card, device), entry.settings, entry.weight)
         for index, entry in enumerate(description.networks)
     )
     return Model(networks, description.card)
@@ -97,11 +98,13 @@ def _description(folder: Path) -> _Description:
         ) from error
 
 
-def _network(folder: Path, index: int, entry: _NetworkEntry, sizes: Sizes, device: str) -> Network:
+def _network(folder: Path, index: int, entry: _NetworkEntry, card: Card, device: str) -> Network:
     path = _weights_file(folder, index)
     try:
-        chain, hyper = settings_of(entry.settings)
-        network = Network(parse_chain(chain), sizes, hyper, torch.zeros(sizes.n_neurons))
+        architecture, hyper = settings_of(entry.settings)
+        check_sources(card.versions, [str(architecture)])
+        sizes = card.sizes
+        network = build_network(architecture, sizes, hyper, torch.zeros(sizes.n_neurons))
         network.load_state_dict(load_checkpoint(path).tensors)
     except FileNotFoundError as error:
         raise SearchError(f"the model {folder} lacks {path.name}: copy the whole folder") from error

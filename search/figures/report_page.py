@@ -76,7 +76,7 @@ def _searched(status: StudyStatus) -> Rows:
         ("chains", "; ".join(spec.architectures)),
         ("space", f"{spec.space_name}: " + "; ".join(f"{name} {values}" for name, values in spec.space.items())),
         ("sampler, pruner", f"{spec.sampler}, {spec.pruner}, seed {spec.seed}"),
-        ("training", f"up to {spec.epochs} epochs in batches of {spec.batch_size} trials{seeds}"),
+        ("training", f"up to {spec.epochs} epochs in batches of {spec.batch_sizes} trials{seeds}"),
         (
             "trials",
             f"{status.finished} of {status.budget} finished: {states['complete']} complete, "

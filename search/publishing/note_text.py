@@ -17,7 +17,7 @@ def note_text(status: StudyStatus, first: FrozenTrial) -> str:
         "dataset": f"{spec.dataset}, {spec.bin_ms} ms bins",
         "chains": "; ".join(f"`{chain}`" for chain in spec.architectures),
         "search": f"{spec.space_name} space, {spec.sampler} sampler, {spec.pruner} pruner, seed {spec.seed}",
-        "trial": f"up to {spec.epochs} epochs in batches of {spec.batch_size} trials{seeds}",
+        "trial": f"up to {spec.epochs} epochs in batches of {spec.batch_sizes} trials{seeds}",
         "budget": f"{status.budget} trials: {states['complete']} complete, {states['pruned']} pruned, "
         f"{states['fail']} failed when this note was written",
         "best so far": "no complete trial yet" if status.best is None else _best(status.best),

@@ -11,7 +11,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from nlb_search.models.architecture.chain import parse_chain
+from nlb_search.models.architecture.architectures import parse_architecture
 from nlb_search.search.sampling.ranges import ARCHITECTURE, Choice, Space
 
 POSITION_KEY = "grid:place"
@@ -48,10 +48,10 @@ class Grid:
 def grid_of(space: Space, architectures: tuple[str, ...]) -> Grid:
     """The grid over a study's chains. Every range of ``space`` must be a ``Choice``."""
     choices = []
-    for architecture in dict.fromkeys(architectures):
-        used = parse_chain(architecture).hyperparameters
-        own = {name: range_.values for name, range_ in space.items() if name in used and isinstance(range_, Choice)}
-        choices.append({ARCHITECTURE: (architecture,), **own})
+    for text in dict.fromkeys(architectures):
+        uses = parse_architecture(text).uses
+        own = {name: range_.values for name, range_ in space.items() if uses(name) and isinstance(range_, Choice)}
+        choices.append({ARCHITECTURE: (text,), **own})
     return Grid(tuple(choices))
 
 

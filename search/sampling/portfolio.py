@@ -4,12 +4,11 @@ Chosen with ``benchmarks.quality.settings``: the first was the best of many sett
 on recordings of few trials. Each loses on other recordings, so neither is the default.
 """
 
-from dataclasses import replace
 from typing import Any
 
-from nlb_search.models.architecture.chain import parse_chain
+from nlb_search.models.architecture.architectures import parse_architecture
 from nlb_search.search.sampling.ranges import Space
-from nlb_search.search.sampling.space import default_settings, parameters_of
+from nlb_search.search.sampling.space import default_values, parameters_of
 
 PORTFOLIO: tuple[dict[str, Any], ...] = (
     {"lr": 0.002, "mask_variant": "dot line"},
@@ -19,10 +18,10 @@ PORTFOLIO: tuple[dict[str, Any], ...] = (
 
 
 def portfolio(space: Space, architectures: tuple[str, ...]) -> list[dict[str, Any]]:
-    """The parameters of the trials, each with another chain, in turn."""
+    """The parameters of the trials, each with another architecture, in turn."""
     starts = []
     for index, changes in enumerate(PORTFOLIO):
         number = index % len(architectures)
-        settings = replace(default_settings(parse_chain(architectures[number])), **changes)
-        starts.append(parameters_of(space, architectures, number, settings))
+        defaults = default_values(parse_architecture(architectures[number]))
+        starts.append(parameters_of(space, architectures, number, defaults | changes))
     return starts

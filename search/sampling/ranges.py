@@ -1,7 +1,7 @@
 """The ranges that make up a search space, and their representation as Optuna parameters."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 import optuna
@@ -13,7 +13,8 @@ ARCHITECTURE = "architecture"
 """Trial parameter that names the chain, in studies with several chains."""
 
 NONE, SOME = "none", "some"
-_USE = "_use"
+USE = "_use"
+"""Ending of the parameter that says whether a number is zero."""
 
 
 class _Frozen(BaseModel):
@@ -86,14 +87,14 @@ class ZeroOrReal(_Frozen):
         return f"0, or {shown(self.low)} to {shown(self.high)}, log-uniform"
 
     def suggest(self, trial: optuna.Trial, name: str) -> float:
-        if trial.suggest_categorical(name + _USE, (NONE, SOME)) == NONE:
+        if trial.suggest_categorical(name + USE, (NONE, SOME)) == NONE:
             return 0.0
         return trial.suggest_float(name, self.low, self.high, log=True)
 
     def parameters(self, name: str, value: Any) -> dict[str, Any] | None:
         if value == 0:
-            return {name + _USE: NONE}
-        return {name + _USE: SOME, name: value} if self.low <= value <= self.high else None
+            return {name + USE: NONE}
+        return {name + USE: SOME, name: value} if self.low <= value <= self.high else None
 
 
 Range = Annotated[Choice | Real | Whole | ZeroOrReal, Field(discriminator="kind")]
@@ -102,19 +103,21 @@ Space = dict[str, Range]
 
 @dataclass(frozen=True)
 class NamedSpace:
-    """A space given with ``--space``: its name, the range of every setting, and the names of those the user set."""
+    """A space given with ``--space``: its name, the range of every setting, and the names of those the user set.
+
+    ``tables`` are those of users' models as written in the file, by the name of the class.
+    """
 
     name: str
     ranges: Space
     written: frozenset[str] = frozenset()
+    tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def settings_of_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
     """Convert a trial's parameters to settings: ``NAME_use`` is dropped, and the setting is 0 where it is 'none'."""
-    zeros = {
-        name.removesuffix(_USE): 0.0 for name, value in parameters.items() if name.endswith(_USE) and value == NONE
-    }
-    return {name: value for name, value in parameters.items() if not name.endswith(_USE)} | zeros
+    zeros = {name.removesuffix(USE): 0.0 for name, value in parameters.items() if name.endswith(USE) and value == NONE}
+    return {name: value for name, value in parameters.items() if not name.endswith(USE)} | zeros
 
 
 def settings_to_show(parameters: dict[str, Any], attributes: Mapping[str, Any]) -> dict[str, Any]:

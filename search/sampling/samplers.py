@@ -4,7 +4,7 @@ import random
 
 from optuna.samplers import BaseSampler, GPSampler, PartialFixedSampler, RandomSampler, TPESampler
 
-from nlb_search.models.architecture.chain import parse_chain
+from nlb_search.models.architecture.architectures import parse_architecture
 from nlb_search.search.errors import UsageError
 from nlb_search.search.sampling.grid import GridSampler, grid_of
 from nlb_search.search.sampling.ranges import ARCHITECTURE, Choice, Real, Whole
@@ -85,5 +85,9 @@ def _check_grid(settings: SamplingSettings) -> None:
 
 def _shared_numeric_names(settings: SamplingSettings) -> frozenset[str]:
     """Names of the settings with a numeric range that all chains of the study have."""
-    numbers = frozenset(name for name, range_ in settings.space.items() if isinstance(range_, Real | Whole))
-    return numbers.intersection(*(parse_chain(text).hyperparameters for text in settings.architectures))
+    architectures = [parse_architecture(text) for text in settings.architectures]
+    return frozenset(
+        name
+        for name, range_ in settings.space.items()
+        if isinstance(range_, Real | Whole) and all(architecture.uses(name) for architecture in architectures)
+    )

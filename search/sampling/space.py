@@ -1,17 +1,22 @@
 """The predefined search spaces: the published grid, and a wider space around it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import optuna
 
-from nlb_search.models.architecture.chain import Chain, parse_chain
+from nlb_search.models.architecture.architectures import Architecture, parse_architecture
+from nlb_search.models.architecture.chain import Chain
+from nlb_search.models.architecture.own.model import OwnModel
 from nlb_search.models.blocks import BLOCKS
 from nlb_search.models.blocks.attention import Attention
 from nlb_search.models.blocks.recurrent import Recurrent
-from nlb_search.models.hyperparameters import Hyperparameters
+from nlb_search.models.hyperparameters import ALLOWED, Hyperparameters
 from nlb_search.models.masking.variant_names import INPUT_SIZES, PUBLISHED_VARIANTS, SHAPES
+from nlb_search.models.training.training_plan import BATCH_SIZE
 from nlb_search.search.errors import UsageError
+from nlb_search.search.sampling.own_ranges import own_ranges
 from nlb_search.search.sampling.ranges import ARCHITECTURE, Choice, NamedSpace, Real, Space, Whole, ZeroOrReal
 
 SPACES: dict[str, Space] = {
@@ -40,54 +45,77 @@ SPACES: dict[str, Space] = {
 }
 
 
-def space_for(named: NamedSpace, chains: list[Chain]) -> Space:
-    """The ranges of the settings that at least one of the chains uses.
+def space_for(named: NamedSpace, architectures: Sequence[Architecture]) -> Space:
+    """The ranges of the settings that at least one of the architectures uses.
 
-    Raises UsageError if the user set the range of a setting that no chain uses.
+    Raises UsageError if the user set the range of a setting that none uses, or one that a user's model does not have,
+    and OwnModelError if a model cannot be imported.
     """
-    used = frozenset[str]().union(*(chain.hyperparameters for chain in chains))
+    used = {name for name in ALLOWED if any(architecture.uses(name) for architecture in architectures)}
     unused = named.written - used
     if unused:
         are, them = ("is", "it") if len(unused) == 1 else ("are", "them")
         raise UsageError(
-            f"{named.name}: {', '.join(sorted(unused))} {are} not used by {' or '.join(map(str, chains))}: "
+            f"{named.name}: {', '.join(sorted(unused))} {are} not used by {' or '.join(map(str, architectures))}: "
             f"remove {them}, or add a chain that uses {them}"
         )
-    return {parameter: range_ for parameter, range_ in named.ranges.items() if parameter in used}
+    space = {parameter: range_ for parameter, range_ in named.ranges.items() if parameter in used}
+    models = {model.name: model for model in architectures if isinstance(model, OwnModel)}
+    for table in named.tables:
+        if table not in models:
+            raise UsageError(
+                f"{named.name}: '{table}' is neither a setting nor the class of a model with --arch MODULE:{table}: "
+                f"choose one of {', '.join([*ALLOWED, *models])}"
+            )
+    for name, model in models.items():
+        space |= own_ranges(model, named.name, named.tables.get(name, {}))
+    return space
 
 
 def sample(trial: optuna.Trial, space: Space, architectures: tuple[str, ...]) -> dict[str, Any]:
-    """Suggest a trial's settings: its ``architecture`` and every hyperparameter that this chain uses."""
+    """Suggest a trial's settings: its ``architecture`` and every hyperparameter that it uses."""
     architecture = architectures[0]
     if len(architectures) > 1:
         architecture = trial.suggest_categorical(ARCHITECTURE, architectures)
-    used = parse_chain(architecture).hyperparameters
-    values = {name: range_.suggest(trial, name) for name, range_ in space.items() if name in used}
+    uses = parse_architecture(architecture).uses
+    values = {name: range_.suggest(trial, name) for name, range_ in space.items() if uses(name)}
     return {ARCHITECTURE: architecture, **values}
 
 
 def trained_chain(settings: Mapping[str, Any]) -> str:
-    """The chain that is trained with a trial's settings: the one of its study, with its own number of layers."""
-    return str(parse_chain(settings[ARCHITECTURE]).with_layers(settings.get("num_layers")))
+    """The architecture that is trained with a trial's settings: a chain with the trial's own number of layers."""
+    architecture = parse_architecture(settings[ARCHITECTURE])
+    if isinstance(architecture, Chain):
+        architecture = architecture.with_layers(settings.get("num_layers"))
+    return str(architecture)
 
 
 def start_parameters(space: Space, architectures: tuple[str, ...], number: int = 0) -> dict[str, Any]:
-    """The parameters of a chain's first trial: its default settings. ``number`` is that of the chain."""
-    return parameters_of(space, architectures, number, default_settings(parse_chain(architectures[number])))
+    """The parameters of an architecture's first trial: its default settings. ``number`` is that of the architecture."""
+    return parameters_of(space, architectures, number, default_values(parse_architecture(architectures[number])))
 
 
 def parameters_of(
-    space: Space, architectures: tuple[str, ...], number: int, settings: Hyperparameters
+    space: Space, architectures: tuple[str, ...], number: int, settings: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The parameters of a trial with these settings. ``number`` is that of the chain.
+    """The parameters of a trial with these settings. ``number`` is that of the architecture.
 
     Settings outside the space are left out, so the sampler suggests these parameters.
     """
     parameters: dict[str, Any] = {ARCHITECTURE: architectures[number]} if len(architectures) > 1 else {}
+    uses = parse_architecture(architectures[number]).uses
     for name, range_ in space.items():
-        if name in parse_chain(architectures[number]).hyperparameters:
-            parameters |= range_.parameters(name, getattr(settings, name)) or {}
+        if uses(name):
+            parameters |= range_.parameters(name, settings[name]) or {}
     return parameters
+
+
+def default_values(architecture: Architecture) -> dict[str, Any]:
+    """The default of every setting by its name in the study. Raises OwnModelError if a model cannot be imported."""
+    if isinstance(architecture, OwnModel):
+        own = {name: setting.default for name, setting in architecture.settings().items()}
+        return asdict(Hyperparameters(batch_size=BATCH_SIZE)) | own
+    return asdict(default_settings(architecture))
 
 
 def default_settings(chain: Chain) -> Hyperparameters:
@@ -98,7 +126,7 @@ def default_settings(chain: Chain) -> Hyperparameters:
     recurrent = [link for link in chain.links if issubclass(BLOCKS[link.name], Recurrent)]
     if recurrent:
         layers = next((link.layers for link in recurrent if link.layers), 1)
-        return Hyperparameters(lr=0.005, hidden=76, num_layers=layers)
+        return Hyperparameters(lr=0.005, hidden=76, num_layers=layers, batch_size=BATCH_SIZE)
     if any(issubclass(BLOCKS[link.name], Attention) for link in chain.links):
-        return Hyperparameters(lr=0.002, dropout=0.2)
-    return Hyperparameters()
+        return Hyperparameters(lr=0.002, dropout=0.2, batch_size=BATCH_SIZE)
+    return Hyperparameters(batch_size=BATCH_SIZE)

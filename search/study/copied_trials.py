@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 import optuna
 from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
-from nlb_search.models.architecture.chain import parse_chain
+from nlb_search.models.architecture.architectures import parse_architecture
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.search.sampling.ranges import ARCHITECTURE
 from nlb_search.search.sampling.space import sample
@@ -119,10 +119,11 @@ def _parameters(settings: dict[str, Any], spec: SearchSpec) -> FixedTrial | str:
     architecture = settings[ARCHITECTURE]
     if architecture not in spec.architectures:
         return f"the study does not search {architecture}"
-    effective = Hyperparameters(**{name: value for name, value in settings.items() if name != ARCHITECTURE})
+    not_searched = asdict(Hyperparameters())
+    effective, uses = not_searched | settings, parse_architecture(architecture).uses
     parameters: dict[str, Any] = {ARCHITECTURE: architecture} if len(spec.architectures) > 1 else {}
-    for name in parse_chain(architecture).hyperparameters & spec.space.keys():
-        setting = getattr(effective, name)
+    for name in filter(uses, spec.space):
+        setting = effective.get(name)
         of_setting = None if setting is None else spec.space[name].parameters(name, setting)
         if of_setting is None:
             return f"{name} outside the space"
@@ -130,6 +131,6 @@ def _parameters(settings: dict[str, Any], spec: SearchSpec) -> FixedTrial | str:
     trial = FixedTrial(parameters)
     sampled = sample(cast(optuna.Trial, trial), spec.space, spec.architectures)
     for name in settings:
-        if name not in sampled and settings[name] != getattr(Hyperparameters(), name):
+        if name not in sampled and settings[name] != not_searched.get(name):
             return f"{name} is not searched, and its default is another"
     return trial

@@ -12,13 +12,17 @@ from nlb_search.data.datasets import DATASETS
 from nlb_search.data.opening import open_recording
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.recording import Recording
-from nlb_search.models.architecture.chain import Chain, parse_chain
-from nlb_search.models.architecture.network import Network
+from nlb_search.models.architecture.architectures import parse_architecture
+from nlb_search.models.architecture.chain import Chain
+from nlb_search.models.architecture.chain_network import ChainNetwork
+from nlb_search.models.architecture.own.checks import check_own_model
+from nlb_search.models.architecture.own.model import OwnModel
 from nlb_search.models.errors import ChainError
 from nlb_search.models.hyperparameters import Hyperparameters
+from nlb_search.models.training.training_plan import BATCH_SIZE
 from nlb_search.search.errors import SearchError, UsageError
 from nlb_search.search.recording_tensors import largest_count, sizes_of
-from nlb_search.search.sampling.ranges import NamedSpace
+from nlb_search.search.sampling.ranges import Choice, NamedSpace, Space
 from nlb_search.search.sampling.samplers import check_sampler
 from nlb_search.search.sampling.sampling_settings import PrunerName, SamplerName
 from nlb_search.search.sampling.space import SPACES, space_for
@@ -26,9 +30,10 @@ from nlb_search.search.study.copied_trials import valid_trials
 from nlb_search.search.study.differences import OPTION_OF_FIELD, differences, recording_differences, space_differences
 from nlb_search.search.study.first_trials import first_trials
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
+from nlb_search.search.study.own_sources import source_versions
 from nlb_search.search.study.recording_place import remember_place
 from nlb_search.search.study.specification import SearchSpec, versions_here
-from nlb_search.search.study.training_length import BATCH_SIZE, EVALUATIONS, default_epochs
+from nlb_search.search.study.training_length import EVALUATIONS, default_epochs
 from nlb_search.storage.checkpoints import check_folder
 from nlb_search.storage.database.opening import open_database
 from nlb_search.storage.studies import check_name, is_whole, make_study
@@ -38,7 +43,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class StudyRequest:
-    """The options of ``launch`` about the study; None for those not given. Architectures are canonical chains.
+    """The options of ``launch`` about the study; None for those not given. Architectures are in canonical form.
 
     ``like`` and ``copy_of`` are names of studies in the same storage.
     """
@@ -89,10 +94,14 @@ def create_or_open(locations: Locations, name: str, request: StudyRequest) -> Op
         raise UsageError(f"there is no study '{name}' yet: give {', '.join(missing)} to create it")
     like = None if request.like is None else open_named_study(locations, request.like)
     recording = open_recording(request.dataset, locations.data, request.bin_ms or 5, settings=request.recording)
-    chains = [parse_chain(text) for text in request.architectures]
-    for chain in chains:
-        check_chain(chain, recording)
-    space = request.space or NamedSpace("wide", SPACES["wide"])
+    named = request.space or NamedSpace("wide", SPACES["wide"])
+    architectures = [parse_architecture(text) for text in request.architectures]
+    space = space_for(named, architectures)
+    for architecture in architectures:
+        if isinstance(architecture, OwnModel):
+            check_own_model(architecture, sizes_of(recording), _input_sizes(space))
+        else:
+            check_chain(architecture, recording)
     epochs = request.epochs or default_epochs(recording.train.n_trials)
     spec = SearchSpec(
         dataset=request.dataset,
@@ -100,8 +109,8 @@ def create_or_open(locations: Locations, name: str, request: StudyRequest) -> Op
         content_hash=recording.content_hash,
         recording=None if request.dataset in DATASETS else request.recording or RecordingSettings(),
         architectures=request.architectures,
-        space_name=space.name,
-        space=space_for(space, chains),
+        space_name=named.name,
+        space=space,
         sampler=request.sampler or "tpe",
         pruner=request.pruner or "halving",
         like=request.like,
@@ -115,7 +124,9 @@ def create_or_open(locations: Locations, name: str, request: StudyRequest) -> Op
         evaluate_every=math.ceil(epochs / EVALUATIONS),
         batch_size=BATCH_SIZE,
         seed=request.seed or 0,
-        versions=versions_here() | origin(request.dataset, locations.data, recording.content_hash),
+        versions=versions_here()
+        | origin(request.dataset, locations.data, recording.content_hash)
+        | source_versions(architectures),
     )
     check_sampler(spec.sampling)
     if recording.choices:
@@ -156,7 +167,7 @@ def with_settings_of(base: OpenStudy, request: StudyRequest) -> StudyRequest:
 def check_chain(chain: Chain, recording: Recording) -> None:
     """Raise ChainError if the chain cannot be built for the recording, or if its head does not support its counts."""
     sizes = sizes_of(recording)
-    Network(chain, sizes, Hyperparameters(), torch.zeros(sizes.n_neurons))
+    ChainNetwork(chain, sizes, Hyperparameters(), torch.zeros(sizes.n_neurons))
     max_spikes = chain.head.max_spikes
     if max_spikes is None:
         return
@@ -166,6 +177,13 @@ def check_chain(chain: Chain, recording: Recording) -> None:
             f"'{chain.head.name}' supports at most {max_spikes} spike per bin, and {recording.name} has bins of "
             f"{recording.bin_ms} ms with {largest}: end the chain in exp"
         )
+
+
+def _input_sizes(space: Space) -> tuple[str, ...]:
+    """The values of ``input_size`` that are searched. Every space has a range for it, which is a choice."""
+    searched = space["input_size"]
+    assert isinstance(searched, Choice)
+    return tuple(map(str, searched.values))
 
 
 def _exists(locations: Locations, name: str) -> bool:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from nlb_search.data.own.recording_settings import RecordingSettings
-from nlb_search.models.architecture.chain import parse_chain
+from nlb_search.models.architecture.architectures import parse_architecture
 from nlb_search.search.sampling.ranges import NamedSpace
 from nlb_search.search.sampling.space import space_for
 from nlb_search.search.study.specification import SearchSpec
@@ -38,7 +38,7 @@ def differences(spec: SearchSpec, given: dict[str, Any]) -> list[str]:
 
 def space_differences(spec: SearchSpec, given: NamedSpace) -> list[str]:
     """Like ``differences``, for a space: compares ranges, not names, and reports only the first difference."""
-    ranges = space_for(given, [parse_chain(text) for text in spec.architectures])
+    ranges = space_for(given, [parse_architecture(text) for text in spec.architectures])
     changed = [setting for setting in spec.space | ranges if spec.space.get(setting) != ranges.get(setting)]
     stored, wanted = ({s: str(space.get(s, "left to the chain")) for s in changed} for space in (spec.space, ranges))
     return [

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nlb_search.models.architecture.chain import chains_named, parse_chain
-from nlb_search.models.hyperparameters import ALLOWED, shown
+from nlb_search.models.architecture.architectures import architectures_named, parse_architecture
+from nlb_search.models.architecture.own.model import OwnModel
+from nlb_search.models.hyperparameters import ALLOWED, Allowed, shown
 from nlb_search.search.errors import SearchError, UsageError
 from nlb_search.search.sampling.ranges import ARCHITECTURE
 from nlb_search.search.study.first_trials import best_parameters
@@ -63,7 +64,7 @@ def _chains(spec: SearchSpec, given: object) -> tuple[str, ...]:
     """The given chain, or all chains of the study."""
     if given is None:
         return spec.architectures
-    chains = tuple(map(str, chains_named([str(given)])))
+    chains = tuple(map(str, architectures_named([str(given)])))
     if len(chains) != 1 or chains[0] not in spec.architectures:
         raise UsageError(
             f"{ARCHITECTURE} = {given} is not a chain of the study: choose one of {'; '.join(spec.architectures)}"
@@ -77,17 +78,26 @@ def _parameters(spec: SearchSpec, chains: tuple[str, ...], name: str, value: Any
         searched = ", ".join([*spec.space, *([ARCHITECTURE] if len(spec.architectures) > 1 else [])])
         raise UsageError(f"the study does not search '{name}': choose from {searched}")
     for chain in chains:
-        if name not in parse_chain(chain).hyperparameters:
+        if not parse_architecture(chain).uses(name):
             others = "" if len(chains) == 1 else f", or choose another chain with {ARCHITECTURE}"
             raise UsageError(f"{name} is not used by {chain}: remove it{others}")
+    allowed = _allowed(chains[0], name)
     try:
-        setting = ALLOWED[name].read(_typed(ALLOWED[name].type, value))
+        setting = allowed.read(_typed(allowed.type, value))
     except ValueError as error:
         raise UsageError(f"{name} {error}") from error
     found = spec.space[name].parameters(name, setting)
     if found is None:
         raise UsageError(f"{name} = {shown(setting)} is outside the study's space: choose from {spec.space[name]}")
     return found
+
+
+def _allowed(architecture: str, name: str) -> Allowed:
+    """The valid values of a setting. Raises OwnModelError if it is that of a model that cannot be imported."""
+    model = parse_architecture(architecture)
+    if name in ALLOWED or not isinstance(model, OwnModel):
+        return ALLOWED[name]
+    return model.settings()[name].allowed
 
 
 def _typed(kind: type[bool | int | float | str], value: Any) -> Any:

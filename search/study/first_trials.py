@@ -7,7 +7,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
-from nlb_search.models.architecture.chain import parse_chain
+from nlb_search.models.architecture.architectures import parse_architecture
 from nlb_search.search.sampling.portfolio import portfolio
 from nlb_search.search.sampling.ranges import ARCHITECTURE, Space, settings_of_parameters
 from nlb_search.search.sampling.sampling_settings import SamplerName
@@ -65,6 +65,6 @@ def best_parameters(
 def _parameters(space: Space, architectures: tuple[str, ...], chain: str, settings: dict[str, Any]) -> dict[str, Any]:
     parameters: dict[str, Any] = {ARCHITECTURE: chain} if len(architectures) > 1 else {}
     for name, range_ in space.items():
-        if name in settings and name in parse_chain(chain).hyperparameters:
+        if name in settings and parse_architecture(chain).uses(name):
             parameters |= range_.parameters(name, settings[name]) or {}
     return parameters

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from nlb_search.data.own.recording_settings import RecordingSettings
+from nlb_search.models.architecture.known_chains import SEPARATOR
 from nlb_search.models.training.training_plan import Plan
 from nlb_search.search.errors import SearchError
 from nlb_search.search.sampling.ranges import ARCHITECTURE, Space
@@ -32,11 +33,12 @@ class SearchSpec(BaseModel):
     budget, the number of trials to finish, and ``budget_hours`` the initial budget of hours, if there is one;
     ``OpenStudy.budget`` and ``OpenStudy.budget_hours`` are the present ones. The search ends earlier if as many trials
     again are expected to increase the best co-bps by less than ``until_flat``. ``epochs`` is the maximum number of
-    epochs per trial, in batches of ``batch_size`` trials, with an evaluation every ``evaluate_every`` epochs. Each
-    trial trains ``seeds`` networks, as ``Replicates``. ``seed`` is the random seed of sampler, masks and weights.
-    The networks of all but the ``keep`` best trials of each chain, and of those tied with the best, are removed.
-    ``versions`` are those of the packages that determine a score, and of the dandiset if the recording was fetched from
-    DANDI; ``definitions`` decide which versions of the package can continue the study.
+    epochs per trial, in batches of ``batch_size`` trials, with an evaluation every ``evaluate_every`` epochs; a batch
+    size in ``space`` replaces it. Each trial trains ``seeds`` networks, as ``Replicates``. ``seed`` is the random seed
+    of sampler, masks and weights. The networks of all but the ``keep`` best trials of each chain, and of those tied
+    with the best, are removed. ``versions`` are those of the packages that determine a score, of the dandiset if the
+    recording was fetched from DANDI, and of the sources of users' models; ``definitions`` decide which versions of the
+    package can continue the study.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -68,6 +70,11 @@ class SearchSpec(BaseModel):
     def plan(self) -> Plan:
         """The training plan of each trial."""
         return Plan(epochs=self.epochs, evaluate_every=self.evaluate_every, batch_size=self.batch_size)
+
+    @property
+    def batch_sizes(self) -> str:
+        """The maximum number of trials per training step, or what is searched of it, as text."""
+        return str(self.space.get("batch_size", self.batch_size))
 
     @property
     def sampling(self) -> SamplingSettings:
@@ -137,9 +144,17 @@ def check_training(spec: SearchSpec) -> None:
 
 
 def check_network(spec: SearchSpec) -> None:
-    """Raise SearchError if the study's saved networks would give other rates in the installed version."""
+    """Raise SearchError if the study's saved networks would give other rates here: in the installed version of the
+    package, or with the source of a user's model.
+
+    Raises OwnModelError if the module of a model is not found.
+    """
     if spec.definitions.network != versions_of_definitions().network:
         raise _other_definition(spec, "networks", "")
+    if any(SEPARATOR in text for text in spec.architectures):
+        from nlb_search.search.study.own_sources import check_sources  # imports torch, which takes seconds
+
+        check_sources(spec.versions, spec.architectures)
 
 
 def _other_definition(spec: SearchSpec, what: str, possible: str) -> SearchError:

@@ -2,7 +2,8 @@
 
 import math
 
-BATCH_SIZE = 32
+from nlb_search.models.training.training_plan import BATCH_SIZE
+
 MAX_STEPS = 1500
 """Default maximum number of optimizer steps per trial. Most trials stop before, when val has stopped improving."""
 

@@ -4,7 +4,7 @@ import dataclasses
 import logging
 import math
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from statistics import stdev
@@ -13,10 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nlb_search.models.architecture.chain import parse_chain
+from nlb_search.models.architecture.architectures import Architecture, parse_architecture
 from nlb_search.models.architecture.network import predict
+from nlb_search.models.architecture.own.model import OwnModel
 from nlb_search.models.errors import DivergedError, InterruptedTrainingError
-from nlb_search.models.hyperparameters import Hyperparameters
+from nlb_search.models.hyperparameters import TRAINING, Hyperparameters
 from nlb_search.models.scoring.bits_per_spike import Gains, mean_gains
 from nlb_search.models.tensors import Counts
 from nlb_search.models.training.replicates import Replicates
@@ -74,18 +75,23 @@ class Outcome(Enum):
     STOPPED = "stopped"
 
 
-def settings_of(values: dict[str, Any]) -> tuple[str, Hyperparameters]:
-    """Split a trial's settings into the text of its chain and its hyperparameters."""
-    return values[ARCHITECTURE], Hyperparameters(**{k: v for k, v in values.items() if k != ARCHITECTURE})
+def settings_of(values: Mapping[str, Any]) -> tuple[Architecture, Hyperparameters]:
+    """Split a trial's settings into its architecture and its hyperparameters."""
+    architecture = parse_architecture(values[ARCHITECTURE])
+    others = {name: value for name, value in values.items() if name != ARCHITECTURE}
+    if not isinstance(architecture, OwnModel):
+        return architecture, Hyperparameters(**others)
+    own = {name.removeprefix(architecture.prefix): others.pop(name) for name in list(others) if name not in TRAINING}
+    return architecture, Hyperparameters(**others, own=own)
 
 
 def replicates_of(
-    values: dict[str, Any], number: int, spec: SearchSpec, train: Counts, device: torch.device
+    values: Mapping[str, Any], number: int, spec: SearchSpec, train: Counts, device: torch.device
 ) -> Replicates:
     """The trainings of trial ``number`` of a study with these settings, one for each of the study's ``seeds``."""
     architecture, hyper = settings_of(values)
     seeds = [spec.network_seed(number, repeat) for repeat in range(spec.seeds)]
-    return Replicates([Training(parse_chain(architecture), hyper, spec.plan, train, seed, device) for seed in seeds])
+    return Replicates([Training(architecture, hyper, spec.plan, train, seed, device) for seed in seeds])
 
 
 def run_trial(claim: Claim, context: TrialContext) -> TrialRun:

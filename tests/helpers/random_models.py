@@ -3,7 +3,7 @@
 import torch
 
 from nlb_search.models.architecture.chain import parse_chain
-from nlb_search.models.architecture.network import Network
+from nlb_search.models.architecture.chain_network import ChainNetwork
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.tensors import Sizes
 from nlb_search.search.ensembles.weighted_networks import WeightedNetwork
@@ -35,6 +35,6 @@ def random_network(chain: str, weight: float, bidirectional: bool) -> WeightedNe
     """A network of the size ``SIZES`` with 8 channels."""
     torch.manual_seed(0)
     hyper = Hyperparameters(hidden=8, bidirectional=bidirectional)
-    network = Network(parse_chain(chain), SIZES, hyper, torch.full((SIZES.n_neurons,), 0.1)).eval()
+    network = ChainNetwork(parse_chain(chain), SIZES, hyper, torch.full((SIZES.n_neurons,), 0.1)).eval()
     settings = {"architecture": chain, "hidden": 8, "bidirectional": bidirectional}
     return WeightedNetwork(network, settings, weight)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from nlb_search.models.architecture.chain import parse_chain
+from nlb_search.models.architecture.architectures import parse_architecture
 from nlb_search.search.sampling.ranges import NamedSpace
 from nlb_search.search.sampling.space import space_for
 from nlb_search.search.sampling.space_file import named_space, parse_space
@@ -27,7 +27,7 @@ def spec_of(space: str | NamedSpace = "wide", architectures: tuple[str, ...] = (
         "seed": 0,
         "versions": versions_here(),
     }
-    ranges = space_for(named, [parse_chain(text) for text in architectures])
+    ranges = space_for(named, [parse_architecture(text) for text in architectures])
     return SearchSpec(architectures=architectures, space_name=named.name, space=ranges, **usual | fields)
 
 

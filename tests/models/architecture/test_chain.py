@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlb_search.models.architecture.chain import chains_named, parse_chain
+from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.architecture.known_chains import KNOWN_CHAINS
 from nlb_search.models.errors import ChainError
 
@@ -33,16 +33,6 @@ def test_spaces_and_case_do_not_matter(links: list[str], arrow: str) -> None:
 def test_named_chains(name: str) -> None:
     assert str(parse_chain(name)) == KNOWN_CHAINS[name]
     assert parse_chain(f" {name.upper()} ") == parse_chain(KNOWN_CHAINS[name])
-
-
-def test_named_mean_expands_to_unique_chains() -> None:
-    chains = chains_named(["FF -> exp", "Neural-R-RoBERTa", "ff->exp", "rnnf"])
-    assert list(map(str, chains)) == ["FF -> exp", KNOWN_CHAINS["rnnf"], KNOWN_CHAINS["neural-roberta"]]
-
-
-def test_unknown_name_error_suggests_means() -> None:
-    with pytest.raises(ChainError, match="write one of rnnf, neural-roberta, neural-r-roberta, or blocks"):
-        chains_named(["neural-s-roberta"])
 
 
 @pytest.mark.parametrize(

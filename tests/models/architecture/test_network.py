@@ -3,8 +3,9 @@ import torch
 from torch.testing import assert_close
 
 from nlb_search.models.architecture.chain import parse_chain
+from nlb_search.models.architecture.chain_network import ChainNetwork
 from nlb_search.models.architecture.known_chains import KNOWN_CHAINS
-from nlb_search.models.architecture.network import Network, predict
+from nlb_search.models.architecture.network import predict
 from nlb_search.models.errors import ChainError
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.tensors import Sizes
@@ -19,9 +20,9 @@ CHAINS = [
 ]
 
 
-def _network(chain: str, hyper: Hyperparameters | None = None, mean: float = 0.1) -> Network:
+def _network(chain: str, hyper: Hyperparameters | None = None, mean: float = 0.1) -> ChainNetwork:
     torch.manual_seed(0)
-    return Network(parse_chain(chain), SIZES, hyper or Hyperparameters(), torch.full((9,), mean))
+    return ChainNetwork(parse_chain(chain), SIZES, hyper or Hyperparameters(), torch.full((9,), mean))
 
 
 @pytest.mark.parametrize("chain", CHAINS)
@@ -60,7 +61,7 @@ def test_num_layers_overrides_the_number_in_the_chain() -> None:
 def test_published_parameter_counts(chain: str, published: float) -> None:
     """On mc_rtt with hidden 64, in millions: within a tenth, for the published work does not give every width."""
     sizes = Sizes(n_heldin=98, n_heldout=32, n_window=120, n_forward=40)
-    network = Network(parse_chain(chain), sizes, Hyperparameters(hidden=64), torch.ones(sizes.n_neurons))
+    network = ChainNetwork(parse_chain(chain), sizes, Hyperparameters(hidden=64), torch.ones(sizes.n_neurons))
     assert sum(parameter.numel() for parameter in network.parameters()) / 1e6 == pytest.approx(published, rel=0.1)
 
 

@@ -5,7 +5,8 @@ import torch
 from population import swinging
 
 from nlb_search.models.architecture.chain import parse_chain
-from nlb_search.models.architecture.network import Network, predict
+from nlb_search.models.architecture.chain_network import ChainNetwork
+from nlb_search.models.architecture.network import predict
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.tensors import Sizes
 from nlb_search.models.training.state import Training
@@ -43,7 +44,7 @@ def test_published_chain_text_round_trip(text: str) -> None:
 @pytest.mark.parametrize("text", CHAINS)
 def test_published_chain_predicts_positive_rates(text: str) -> None:
     torch.manual_seed(0)
-    network = Network(parse_chain(text), MC_RTT, Hyperparameters(), torch.full((MC_RTT.n_neurons,), 0.05))
+    network = ChainNetwork(parse_chain(text), MC_RTT, Hyperparameters(), torch.full((MC_RTT.n_neurons,), 0.05))
     rates_BTN = predict(network, torch.poisson(torch.full((2, MC_RTT.n_window, MC_RTT.n_heldin), 0.05)))
     assert rates_BTN.shape == (2, MC_RTT.n_bins, MC_RTT.n_neurons)
     assert torch.isfinite(rates_BTN).all()

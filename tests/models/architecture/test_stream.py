@@ -5,7 +5,8 @@ import torch
 from torch.testing import assert_close
 
 from nlb_search.models.architecture.chain import parse_chain
-from nlb_search.models.architecture.network import Network, predict
+from nlb_search.models.architecture.chain_network import ChainNetwork
+from nlb_search.models.architecture.network import predict
 from nlb_search.models.architecture.stream import Stream
 from nlb_search.models.blocks import BLOCKS, Block
 from nlb_search.models.errors import NotCausalError
@@ -16,10 +17,10 @@ SIZES = Sizes(n_heldin=6, n_heldout=3, n_window=12, n_forward=4)
 CAUSAL = {"GRU", "minGRU", "LRU", "FF"}
 
 
-def _network(chain: str, bidirectional: bool = False, num_layers: int | None = None) -> Network:
+def _network(chain: str, bidirectional: bool = False, num_layers: int | None = None) -> ChainNetwork:
     torch.manual_seed(0)
     hyper = Hyperparameters(hidden=7, bidirectional=bidirectional, num_layers=num_layers)
-    return Network(parse_chain(chain), SIZES, hyper, torch.full((9,), 0.1))
+    return ChainNetwork(parse_chain(chain), SIZES, hyper, torch.full((9,), 0.1))
 
 
 @pytest.mark.parametrize("chain", [*(f"{name} -> FF -> exp" for name in sorted(CAUSAL)), "FF -> GRU -> FF -> Sigmoid"])

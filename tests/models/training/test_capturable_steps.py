@@ -92,6 +92,7 @@ def on_meta(trainings: list[Training]) -> SideBySide:
         setattr(
             steps, name, replace(values, **{field: tree_map(moved, value) for field, value in vars(values).items()})
         )
+    steps.buffers = tree_map(moved, steps.buffers)
     steps.done_K = moved(steps.done_K)
     steps.network.to(META).train()
     return steps

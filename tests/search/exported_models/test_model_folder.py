@@ -19,7 +19,7 @@ from nlb_search.data.opening import open_recording
 from nlb_search.data.own.recording_settings import read_settings
 from nlb_search.data.recording import Recording
 from nlb_search.models.architecture.chain import parse_chain
-from nlb_search.models.architecture.network import Network
+from nlb_search.models.architecture.chain_network import ChainNetwork
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.search.ensembles.weighted_networks import WeightedNetwork
 from nlb_search.search.errors import SearchError
@@ -225,7 +225,7 @@ def test_a_stream_gives_the_rates_of_whole_trials(folder: Path, recording: Recor
 def test_a_model_that_reads_later_bins_has_no_stream(folder: Path) -> None:
     card = load_model(folder / "model").card
     chain = "Conv -> FF -> exp"
-    network = Network(parse_chain(chain), card.sizes, Hyperparameters(), torch.ones(12))
+    network = ChainNetwork(parse_chain(chain), card.sizes, Hyperparameters(), torch.ones(12))
     with pytest.raises(SearchError, match=f"the chain {chain} cannot predict bin by bin: Conv reads later bins"):
         Model((WeightedNetwork(network, {"architecture": chain}, 1.0),), card).stream()
 

@@ -12,7 +12,6 @@ from command import call, start
 from optuna.distributions import FloatDistribution
 from optuna.trial import create_trial
 
-from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.architecture.network import predict
 from nlb_search.models.scoring.bits_per_spike import co_bps
 from nlb_search.models.training.state import Training
@@ -68,9 +67,9 @@ def _by_hand(study: OpenStudy, number: int, fold: int, splits: int) -> float:
     held = order[first : first + sizes[fold]]
     rest = [trial for trial in order if trial not in held]
     facts = load_checkpoint(study.checkpoints.best(number)).facts
-    chain, hyper = settings_of(facts["settings"])
+    architecture, hyper = settings_of(facts["settings"])
     train, test = (counts.of_trials(torch.tensor(trials)) for trials in (rest, held))
-    training = Training(parse_chain(chain), hyper, study.spec.plan, train, study.spec.trial_seed(fold), CPU)
+    training = Training(architecture, hyper, study.spec.plan, train, study.spec.trial_seed(fold), CPU)
     train_through([training], facts["progress"]["epoch"])
     return co_bps(predict(training.averaged_network(), test.heldin_BWI), test).item()
 

@@ -36,13 +36,14 @@ def test_example_in_docs() -> None:
         "lr": Real(low=0.001, high=0.02, log=True),
         "dropout": Real(low=0.3, high=0.6),
         "l2_weight": ZeroOrReal(low=1e-8, high=1e-5),
+        "batch_size": Choice(values=(16, 32, 64)),
     }
 
 
 def test_tables_in_docs_match_spaces() -> None:
     table = PAGE.partition("## Your own space")[0]
     rows = {row[0]: row[1:] for row in (line.strip("| ").split(" | ") for line in table.splitlines() if "|" in line)}
-    for setting in ALLOWED:
+    for setting in SPACES["paper"]:
         assert rows[setting][0] == str(SPACES["paper"][setting])
         if setting != "mask_variant":
             assert rows[setting][1] == str(SPACES["wide"][setting])
@@ -50,8 +51,9 @@ def test_tables_in_docs_match_spaces() -> None:
 
 
 def test_every_hyperparameter_default_is_allowed() -> None:
-    usual = Hyperparameters(num_layers=2)
-    assert set(ALLOWED) == set(SPACES["paper"]) == set(SPACES["wide"]) == set(vars(usual))
+    usual = Hyperparameters(num_layers=2, batch_size=32)
+    assert set(ALLOWED) == {*SPACES["paper"], "batch_size"} == set(vars(usual)) - {"own"}
+    assert set(SPACES["paper"]) == set(SPACES["wide"])
     for setting, allowed in ALLOWED.items():
         assert allowed.read(getattr(usual, setting)) == getattr(usual, setting)
 
@@ -207,7 +209,7 @@ REALS = {
 @st.composite
 def _narrowed(draw: st.DrawFn, setting: str) -> tuple[str, Any]:
     """TOML text for a hyperparameter, and whether a drawn value is allowed by it."""
-    if setting not in REALS and setting not in ("hidden", "num_layers"):
+    if setting not in REALS and setting not in ("hidden", "num_layers", "batch_size"):
         possible = {
             "bidirectional": [True, False],
             "input_size": list(INPUT_SIZES),

@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from nlb_search.models.architecture.chain import parse_chain
-from nlb_search.models.architecture.network import Network, predict
+from nlb_search.models.architecture.chain_network import ChainNetwork
+from nlb_search.models.architecture.network import predict
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.scoring.decoding import Averages, Velocity
 from nlb_search.models.tensors import Counts, Sizes
@@ -23,7 +24,7 @@ def _velocity(n_trials: int) -> Velocity:
 def test_undefined_metric_is_omitted(broken: str, caplog: pytest.LogCaptureFixture) -> None:
     torch.manual_seed(0)
     train, val = _counts(20), _counts(8)
-    network = Network(parse_chain("FF -> exp"), train.sizes, Hyperparameters(), torch.full((5,), 0.5))
+    network = ChainNetwork(parse_chain("FF -> exp"), train.sizes, Hyperparameters(), torch.full((5,), 0.5))
     averages = Averages(torch.randn(1, 10, 5), (torch.arange(8),), torch.zeros(8, dtype=torch.long))
     rates_BTN = predict(network, val.heldin_BWI)
     whole = Targets((_velocity(20), _velocity(8)), averages)
