@@ -1,6 +1,11 @@
 """Fixtures for all tests: a PostgreSQL server, storages of both kinds and small recordings."""
 
 import os
+
+# Small networks gain nothing from a second thread, and workers started by tests would fight over the cores. Torch and
+# numpy read this as they are imported: threads of numpy that wait for a busy core use many times its time.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -12,10 +17,6 @@ from dandi_server import DandiServer, dandi_server
 from foreign_nwb import write_recording
 
 from nlb_search.storage.database.urls import StorageUrl, parse_url
-
-# Small networks gain nothing from a second thread, and workers started by tests would fight over the cores. Torch
-# reads this as it is imported, which is after this line.
-os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(scope="session")

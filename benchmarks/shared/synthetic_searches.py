@@ -19,7 +19,6 @@ import torch
 
 from nlb_search.data.opening import open_recording
 from nlb_search.data.recording import Recording
-from nlb_search.data.synthesis import SynthesisOptions, read_ceiling, synthesize
 from nlb_search.models.scoring.bits_per_spike import bits_per_spike
 from nlb_search.models.tensors import Counts, Sizes
 from nlb_search.search.recording_tensors import counts_of
@@ -64,6 +63,8 @@ class Synthetic:
     @cached_property
     def recording(self) -> Recording:
         if not self.truth.exists():
+            from nlb_search.data.synthesis import SynthesisOptions, synthesize  # takes seconds: not in every process
+
             options = SynthesisOptions(self.seed, self.trials, self.neurons, self.binary)
             synthesize(self.dataset, self.data, options)
         return open_recording(self.dataset, self.data, self.bin_ms)
@@ -79,6 +80,8 @@ class Synthetic:
     @property
     def ceilings(self) -> tuple[float, float]:
         """co-bps of the Bayes observer on val and on test, in 5 ms bins."""
+        from nlb_search.data.synthesis import read_ceiling  # takes seconds: not in every process
+
         ceiling = read_ceiling(self.truth)
         return ceiling.co_bps_val, ceiling.co_bps_test
 

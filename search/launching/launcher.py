@@ -35,13 +35,13 @@ def run_workers(
     publisher = Publisher(open_study)
     try:
         while not (stop.is_set() or time.monotonic() >= deadline or all(worker.is_over for worker in workers)):
+            status = _read_status(open_study, retry)
+            if status.is_finished and not any(worker.is_running for worker in workers):
+                break  # neither start nor restart workers: there is nothing left to do
             for worker in workers:
                 worker.update()
-            status = _read_status(open_study, retry)
             display.update(status)
             publisher.update(status)
-            if status.is_finished and not any(worker.is_running for worker in workers):
-                break  # do not restart workers: there is nothing left to do
             stop.wait(POLL_SECONDS)
     finally:
         _terminate(workers)

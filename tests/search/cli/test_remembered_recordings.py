@@ -36,7 +36,7 @@ def study(tmp_path: Path) -> Path:
 
 
 def test_whole_search_needs_only_the_name(study: Path) -> None:
-    """Real processes, started in another folder: the path is stored as an absolute one."""
+    """Called in another folder, also by a real process and its worker: the path is stored as an absolute one."""
     elsewhere = study / "elsewhere"
     elsewhere.mkdir()
     storage = ("--storage", f"sqlite:///{study}/nlb-search.db")
@@ -49,7 +49,7 @@ def test_whole_search_needs_only_the_name(study: Path) -> None:
         ("rescore", "own", "--finalists", "1", "--splits", "2", "--workers", "1"),
         ("launch", "own", "--workers", "1"),
     ):
-        done = run(*command, *storage, cwd=elsewhere)
+        done = call(*command, *storage, cwd=elsewhere)
         assert done.code == 0, done.err
     assert stored(study, "own").user_attrs[HERE] == str(study / "far" / "session.h5")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from command import call, run, search
+from command import call, search
 
 from nlb_search.data.opening import open_recording
 
@@ -112,7 +112,7 @@ def test_test_submission_is_scored_with_benchmark_targets(recordings: Path, tmp_
 
 def test_launch_export_and_evaluate_20_ms_ensemble(recordings: Path, tmp_path: Path) -> None:
     data = ("--data", recordings)
-    launched = run(
+    launched = call(
         *("launch", "study", "--dataset", "mc_maze_small", "--arch", "rnnf", "--trials", "3", "--workers", "2"),
         *("--epochs", "3", "--pruner", "none", "--bin-size", "20", *data),
         cwd=tmp_path,

@@ -65,24 +65,32 @@ def test_failure_reason_is_first_line_of_error(
         run_workers(study, [Slot(0, None)], Stop(), None, LineDisplay())
 
 
-def test_killed_worker_is_restarted(study: OpenStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    once = tmp_path / "died"
-    code = f"import os; os.path.exists('{once}') or (open('{once}', 'w').close(), os.kill(os.getpid(), 9))"
+def test_killed_worker_is_restarted_until_the_budget_is_met(
+    study: OpenStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first worker is killed as it starts, and the second after its last trial."""
+    starts = tmp_path / "starts"
+    code = f"""
+import atexit, os
+kill = lambda: os.kill(os.getpid(), 9)
+with open({str(starts)!r}, "a") as file:
+    first = file.tell() == 0
+    file.write("started ")
+kill() if first else atexit.register(kill)
+"""
     _as_python_starts(code, tmp_path, monkeypatch)
     status = run_workers(study, [Slot(0, None)], Stop(), None, LineDisplay())
-    assert once.exists()
     assert status.finished == 1
+    assert starts.read_text() == "started " * 2
 
 
-def test_no_restart_after_budget_is_met(study: OpenStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_worker_is_started_for_a_finished_study(
+    study: OpenStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     work(study, Stop())
     study.checkpoints.running(0).touch()
-    starts = tmp_path / "starts"
-    monkeypatch.setattr(nlb_search.search.launching.worker_process, "FIRST_DELAY_SECONDS", 60)
-    code = f"import os; open('{starts}', 'a').write('started '); os.kill(os.getpid(), 9)"
-    _as_python_starts(code, tmp_path, monkeypatch)
+    _as_python_starts(f"open({str(tmp_path / 'started')!r}, 'w').close()", tmp_path, monkeypatch)
     status = run_workers(study, [Slot(0, None)], Stop(), None, LineDisplay())
     assert status.finished == 1
-    # The launcher may end the process before its first line.
-    assert not starts.exists() or starts.read_text() == "started "
+    assert not (tmp_path / "started").exists()
     assert list(study.checkpoints.folder.glob("trial-*")) == [study.checkpoints.best(0)]
