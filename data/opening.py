@@ -49,7 +49,10 @@ def has_recording(dataset: str, data: Path) -> bool:
 
 def _benchmarks(dataset: str, data: Path, bin_ms: int, settings: RecordingSettings | None) -> BenchmarkRecording:
     if settings is not None:
-        raise DataError(f"{dataset} is a dataset of the benchmark, with fixed window and splits: remove --recording")
+        raise DataError(
+            f"{dataset} is a dataset of the benchmark, with fixed window and splits: remove --recording and its "
+            "options, and give one --data"
+        )
     if bin_ms not in BIN_WIDTHS_MS:
         widths = " or ".join(str(width) for width in BIN_WIDTHS_MS)
         raise DataError(f"the benchmark does not score bins of {bin_ms} ms: choose {widths}")

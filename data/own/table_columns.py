@@ -31,7 +31,7 @@ def rows_where(path: Path, file: h5py.File, table: h5py.Group, setting: str, exp
                 f"of {names_in({*table, *electrodes})}"
             )
     columns = {
-        name: _values(file, table, name) if name in table else _of_electrodes(file, table, electrodes, name)
+        name: column_values(file, table, name) if name in table else _of_electrodes(file, table, electrodes, name)
         for name in parsed.names
     }
     try:
@@ -42,10 +42,10 @@ def rows_where(path: Path, file: h5py.File, table: h5py.Group, setting: str, exp
 
 def _of_electrodes(file: h5py.File, units: h5py.Group, electrodes: h5py.Group, name: str) -> npt.NDArray[Any]:
     first = np.append(0, units["electrodes_index"][()][:-1]).astype(np.int64)
-    return np.asarray(_values(file, electrodes, name)[units["electrodes"][()][first]])
+    return np.asarray(column_values(file, electrodes, name)[units["electrodes"][()][first]])
 
 
-def _values(file: h5py.File, table: h5py.Group, name: str) -> npt.NDArray[Any]:
+def column_values(file: h5py.File, table: h5py.Group, name: str) -> npt.NDArray[Any]:
     """The values of a column; an object array of arrays if it has several values per row."""
     values = _flat_values(file, table[name])
     if f"{name}_index" not in table:

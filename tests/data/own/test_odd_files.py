@@ -294,6 +294,21 @@ def test_splits_are_read_in_other_words(file: Path) -> None:
     assert (recording.train.n_trials, recording.val.n_trials, recording.test.n_trials) == (12, 12, 8)
 
 
+@pytest.mark.parametrize("bin_ms", [5, 20, 50, 100])
+def test_neurons_that_fire_only_after_the_event_have_one_rate_in_all_bins(bin_ms: int, file: Path) -> None:
+    """Two spikes per trial, 10 to 13 ms after an event between the bins of the session, and none in forward bins."""
+    session = OwnSession()
+    session.start += 0.0037 * np.arange(40) % 0.05
+    session.spikes = [np.sort(np.append(session.start + 0.010, session.start + 0.013)) for _ in range(12)]
+    recording = opened(session.write(file), bin_ms, window_ms=(0, 300))
+    assert recording.n_forward_bins == 0
+    assert "the forward bins of a split have no spikes, so there are no forward bins" in recording.choices
+    assert recording.train_val.counts.sum() == 2 * 12 * 40
+    assert "the heldin_forward counts of train have no spikes" in refusal(
+        file, bin_ms, window_ms=(0, 300), forward_ms=200
+    )
+
+
 def test_what_has_no_effect_is_said(file: Path) -> None:
     session = OwnSession()
     session.columns["split"] = ["train"] * 30 + ["val"] * 10
