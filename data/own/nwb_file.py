@@ -9,7 +9,7 @@ import numpy as np
 from nlb_search.data.dataset_files import Contents, contents_of
 from nlb_search.data.errors import DataError
 from nlb_search.data.nwb.session import read_samples
-from nlb_search.data.own.behavior import behavior_from, check_orientation, series_path
+from nlb_search.data.own.behavior import behavior_from, check_samples, check_series, series_path
 from nlb_search.data.own.event_bins import counts_from
 from nlb_search.data.own.intervals import NS_PER_MS, IntArray
 from nlb_search.data.own.pooled_sessions import PlannedSession, planned_sessions, train_val_order
@@ -26,14 +26,12 @@ def tensors_of_nwb(path: Path, file: h5py.File, settings: RecordingSettings, bin
 
     Raises DataError if the file does not have a table, column or series that is needed, or if trials are incomplete.
     """
-    if settings.behavior is not None:
-        check_orientation(path, file, series_path(contents_of(path, file), settings.behavior))
     sessions, counts, behavior, choices = [], [], [], []
     for one in planned_sessions(path, file, settings, bin_ms):
         contents = contents_of(one.session.path, one.file)
         sessions.append(one)
-        counts.append(_counts(one, bin_ms))
         behavior.append(_behavior(contents, one.file, one.plan, settings, bin_ms))
+        counts.append(_counts(one, bin_ms))
         said = [*one.session.choices, *one.plan.choices, *_without_effect(contents, settings)]
         choices += said if one is sessions[0] else [f"{one.session.path.name}: {what}" for what in said]
     session, plan = sessions[0].session, sessions[0].plan
@@ -114,7 +112,11 @@ def _behavior(
     """Behaviour of each split, trials x bins of the window x columns; empty if ``settings`` name no behaviour."""
     if settings.behavior is None:
         return {}
-    samples = read_samples(file[series_path(contents, settings.behavior)])
+    series = series_path(contents, settings.behavior)
+    check_series(contents.path, file, series)
+    samples = read_samples(file[series])
+    last_ns = max(plan.starts_ns[rows].max() for rows in plan.rows.values())
+    check_samples(contents.path, settings.behavior, samples, last_ns / 1e9)
     starts_ns = plan.starts_ns + settings.lag_ms * NS_PER_MS
     behavior = {
         name: behavior_from(samples, starts_ns[rows], plan.n_window_bins, bin_ms) for name, rows in plan.rows.items()

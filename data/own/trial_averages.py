@@ -89,7 +89,9 @@ def _in_same_stretch(one: PlannedSession, starts_ns: IntArray, reach_ns: IntArra
 
 
 def _check_repeated(path: Path, n_trials: Counter[Condition]) -> None:
-    if n_trials.total() < _FEWEST * len(n_trials) or not n_trials:
+    if not n_trials:
+        raise DataError(f"{path}: no trial has a condition: set condition to trial columns with values in every trial")
+    if n_trials.total() < _FEWEST * len(n_trials):
         raise DataError(
             f"{path}: the {n_trials.total()} trials with a condition have {len(n_trials)} different ones, so there are "
             "no trial averages: set condition to trial columns with few values, each in several trials"

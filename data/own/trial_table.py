@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nlb_search.data.errors import DataError
+from nlb_search.data.hdf5_file import check_in_file
 from nlb_search.data.own.intervals import BoolArray, FloatArray
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.own.table_columns import column_values
@@ -49,6 +50,7 @@ class Trials:
 
 def read_trials(path: Path, file: h5py.File, settings: RecordingSettings) -> Trials:
     """Read the columns that ``settings`` name. Raises DataError if they are missing or do not have numbers."""
+    check_in_file(path, file, "intervals/trials")
     table = _table(path, file)
     for name in (settings.align, settings.split, *settings.condition):
         if name is not None and name not in table:
@@ -98,6 +100,6 @@ def _times(path: Path, table: h5py.Group, name: str) -> FloatArray:
     values = _column(path, table, name)
     if values.dtype.kind not in "iuf":
         first = values[0] if len(values) else "missing"
-        raise DataError(f"{path}: trial column '{name}' does not have times; its first value is {first!r}")
+        raise DataError(f"{path}: trial column '{name}' does not have times; its first value is '{first}'")
     values = values.astype(np.float64)
     return np.asarray(np.where(np.isfinite(values), values, np.nan))

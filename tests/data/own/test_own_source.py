@@ -67,7 +67,7 @@ def test_files_that_are_not_recordings_are_refused(file: Path, tmp_path: Path) -
     for path, says in (
         (tmp_path / "submission.h5", "is not a recording (it is a submission with the rates of toy)"),
         (cached, "lacks train_spikes_heldin, train_spikes_heldout, eval_spikes_heldin"),
-        (cached.parent / "train.npy", "is not a complete HDF5 file"),
+        (cached.parent / "train.npy", "is a single array of NumPy: write all arrays by their names to one .npz file"),
         (tmp_path / "two.h5", "has several recordings, in the groups a, b"),
         (tmp_path / "empty.h5", "is not a recording (it is empty): give an NWB file"),
         (tmp_path / "notes.txt", "is not a complete HDF5 file"),
