@@ -1,4 +1,4 @@
-"""Reading columns of NWB's tables, as values that people know: text, numbers, and names of groups of electrodes."""
+"""Columns of NWB's tables, as values that people know: text, numbers, and names of groups of electrodes."""
 
 from pathlib import Path
 from typing import Any
@@ -63,3 +63,15 @@ def _flat_values(file: h5py.File, column: h5py.Dataset) -> npt.NDArray[Any]:
         names = np.asarray(file[column.attrs["elements"]].asstr()[()], dtype=str)
         return np.asarray(names[values])
     return values
+
+
+def add_columns(table: h5py.Group, columns: dict[Any, Any]) -> None:
+    """Add columns of a pandas data frame that the table lacks, as text unless they are numbers or booleans."""
+    for name, column in columns.items():
+        if str(name) in table:
+            continue
+        if column.dtype.kind in "biuf":
+            table[str(name)] = column.to_numpy()
+        else:
+            texts = column.fillna("").astype(str).to_numpy(dtype=object)
+            table.create_dataset(str(name), data=texts, dtype=h5py.string_dtype())

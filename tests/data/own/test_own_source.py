@@ -40,11 +40,11 @@ def test_invalid_names_and_bin_widths_are_refused(
 
 
 def test_unknown_name_without_file_is_refused(tmp_path: Path) -> None:
-    for data in (tmp_path, tmp_path / "typo.h5"):
+    for data, what in ((tmp_path, "is neither"), (tmp_path / "typo.h5", "does not exist")):
         with pytest.raises(DataError) as raised:
             open_recording("mine", data, 5, tmp_path)
         assert "unknown dataset 'mine': choose one of mc_maze, mc_rtt" in str(raised.value)
-        assert f"give its file, or its folder of phy, with --data: {data} is neither" in str(raised.value)
+        assert f"give its file, or its folder of phy, with --data: {data} {what}" in str(raised.value)
 
 
 def test_settings_are_refused_for_benchmark_datasets(tmp_path: Path) -> None:
