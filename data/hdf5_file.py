@@ -64,12 +64,9 @@ def known_cause(path: Path, error: OSError) -> str | None:
             f"{path} is open for writing in another program, or was not closed by one that ended: close it there, or "
             f"copy the file and give the copy ({reason})"
         )
-    start = _start(path)
-    for beginning, what in _OTHER_FILES.items():
-        if start.startswith(beginning):
-            return f"{path} {what}"
-    if not start:
-        return f"{path} is empty: copy or download it again"
+    other = _other_file(path)
+    if other is not None:
+        return f"{path} {other}"
     missing = _missing_filters(path)
     if missing:
         return (
@@ -79,9 +76,16 @@ def known_cause(path: Path, error: OSError) -> str | None:
     return None
 
 
-def _start(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(64)
+def _other_file(path: Path) -> str | None:
+    """What a file is that is not an HDF5 file, and what to do; None if its beginning does not tell."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(64)
+    except OSError:
+        return None
+    if not start:
+        return "is empty: copy or download it again"
+    return next((what for beginning, what in _OTHER_FILES.items() if start.startswith(beginning)), None)
 
 
 def _missing_filters(path: Path) -> list[str]:

@@ -46,7 +46,9 @@ def trial_averages(
             n_trials[condition] += len(rows)
     _check_repeated(sessions[0].session.path, n_trials)
     conditions = sorted(sums)
-    scored_conditions = [one.session.trials.conditions[row] for one in sessions for row in one.plan.rows[scored]]
+    scored_conditions = [
+        one.session.trials.conditions[row] for one in sessions for row in one.plan.rows.get(scored, ())
+    ]
     members = [
         np.array([trial for trial, found in enumerate(scored_conditions) if found == condition], dtype=int)
         for condition in conditions

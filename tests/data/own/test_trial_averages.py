@@ -70,18 +70,23 @@ def test_averages_equal_those_of_nlb_tools(tmp_path: Path) -> None:
 
 
 def test_averages_are_over_the_trials_of_all_sessions(tmp_path: Path) -> None:
-    """Those of one session, weighted by the trials of each condition."""
+    """Those of one session, weighted by the trials of each condition. Only the second session has test trials."""
     settings = {"forward_ms": 0, "condition": "side"}
-    paths = [session_with_conditions(day).write(tmp_path / f"{day}.nwb") for day in (1, 2)]
-    pooled = targets(opened(paths[0], more_sessions=("2.nwb",), **settings).val_targets)
+    sessions = [session_with_conditions(day) for day in (1, 2)]
+    sessions[0].columns["split"] = [split.replace("test", "none") for split in sessions[0].columns["split"]]
+    paths = [session.write(tmp_path / f"{day}.nwb") for day, session in enumerate(sessions, start=1)]
+    recording = opened(paths[0], more_sessions=("2.nwb",), **settings)
+    pooled = targets(recording.val_targets)
     each = [targets(opened(path, **settings).val_targets) for path in paths]
-    known = [np.array(session_with_conditions(day).columns["side"])[np.arange(60) % 4 < 3] for day in (1, 2)]
+    known = [np.array(session.columns["side"])[np.arange(60) % 4 < 3] for session in sessions]
     for number, side in enumerate(("left", "right")):
         weights = [np.count_nonzero(sides == side) for sides in known]
         expected = np.average([one["psth"][number] for one in each], axis=0, weights=weights)
         np.testing.assert_allclose(pooled["psth"][number], expected)
         trials = [*each[0]["eval_cond_idx"][number], *(15 + each[1]["eval_cond_idx"][number])]
         assert pooled["eval_cond_idx"][number].tolist() == trials
+        of_test = np.flatnonzero(np.array(sessions[1].columns["side"])[3::4] == side)
+        assert targets(recording.test_targets)["eval_cond_idx"][number].tolist() == of_test.tolist()
 
 
 def test_conditions_can_be_vectors_and_booleans(tmp_path: Path) -> None:
