@@ -12,6 +12,15 @@ from nlb_search.data.errors import DataError
 _FILTERS = {32001: "blosc", 32004: "lz4", 32008: "bitshuffle", 32015: "zstd", 32026: "blosc2"}
 """Registered numbers of the HDF5 filters that are in use for neural data."""
 
+_OTHER_FILES = {
+    b"version https://git-lfs": "is a pointer of Git LFS, not the file itself: get it with `git lfs pull`",
+    b"/annex/objects/": "is a pointer of git-annex, not the file itself: get it with `git annex get` or `datalad get`",
+    b"<": "is a web page, not a recording: download the file itself",
+    b"\x1f\x8b": "is compressed with gzip: unpack it first",
+    b"\x93NUMPY": "is a single array of NumPy: write all arrays by their names to one .npz file",
+}
+"""What other files begin with that are given instead of a recording, and what to do."""
+
 
 @contextmanager
 def opened(path: Path) -> Iterator[h5py.File]:
@@ -31,6 +40,22 @@ def opened(path: Path) -> Iterator[h5py.File]:
         ) from error
 
 
+def check_in_file(path: Path, file: h5py.File, group: str) -> None:
+    """Raises DataError if a group, or an item in it, is a link to another file.
+
+    The content hash of a recording does not contain the other file, so a change of it would not be noticed.
+    """
+    parts = group.split("/")
+    names = ["/".join(parts[: depth + 1]) for depth in range(len(parts))]
+    for name in (*names, *(f"{group}/{item}" for item in file.get(group, ()))):
+        link = file.get(name, getlink=True)
+        if isinstance(link, h5py.ExternalLink):
+            raise DataError(
+                f"{path}: {name} is a link to the file {link.filename}, which may change without notice: write all to "
+                "one file, for instance with NWBHDF5IO.export of pynwb"
+            )
+
+
 def known_cause(path: Path, error: OSError) -> str | None:
     """Says why HDF5 cannot read a file that may be sound, and what to do; None if the file must be damaged."""
     reason = str(error).splitlines()[0]
@@ -39,6 +64,9 @@ def known_cause(path: Path, error: OSError) -> str | None:
             f"{path} is open for writing in another program, or was not closed by one that ended: close it there, or "
             f"copy the file and give the copy ({reason})"
         )
+    other = _other_file(path)
+    if other is not None:
+        return f"{path} {other}"
     missing = _missing_filters(path)
     if missing:
         return (
@@ -46,6 +74,18 @@ def known_cause(path: Path, error: OSError) -> str | None:
             "(h5repack -f GZIP=4), or install hdf5plugin and set HDF5_PLUGIN_PATH to its folder of plugins"
         )
     return None
+
+
+def _other_file(path: Path) -> str | None:
+    """What a file is that is not an HDF5 file, and what to do; None if its beginning does not tell."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(64)
+    except OSError:
+        return None
+    if not start:
+        return "is empty: copy or download it again"
+    return next((what for beginning, what in _OTHER_FILES.items() if start.startswith(beginning)), None)
 
 
 def _missing_filters(path: Path) -> list[str]:

@@ -49,7 +49,10 @@ def has_recording(dataset: str, data: Path) -> bool:
 
 def _benchmarks(dataset: str, data: Path, bin_ms: int, settings: RecordingSettings | None) -> BenchmarkRecording:
     if settings is not None:
-        raise DataError(f"{dataset} is a dataset of the benchmark, with fixed window and splits: remove --recording")
+        raise DataError(
+            f"{dataset} is a dataset of the benchmark, with fixed window and splits: remove --recording and its "
+            "options, and give one --data"
+        )
     if bin_ms not in BIN_WIDTHS_MS:
         widths = " or ".join(str(width) for width in BIN_WIDTHS_MS)
         raise DataError(f"the benchmark does not score bins of {bin_ms} ms: choose {widths}")
@@ -66,6 +69,16 @@ def _own(dataset: str, data: Path, bin_ms: int, settings: RecordingSettings | No
     if not is_recording(data):
         raise UnknownDatasetError(
             f"unknown dataset '{dataset}': choose one of {', '.join(DATASETS)}\n"
-            f"for your own recording, give its file, or its folder of phy, with --data: {data} is neither"
+            f"for your own recording, give its file, or its folder of phy, with --data: {data} {_what_is(data)}"
         )
     return OwnRecording(dataset, data, bin_ms, settings or RecordingSettings())
+
+
+def _what_is(data: Path) -> str:
+    """Why ``data`` is not your own recording."""
+    if not data.exists():
+        return "does not exist"
+    if any((data / name).exists() for name in (".zgroup", "zarr.json")):
+        return "is a Zarr folder, which is not read: export it to an HDF5 file with pynwb"
+    files = sorted(path.name for path in data.glob("*.nwb"))
+    return f"is a folder with {', '.join(files[:3])}: give one file" if files else "is neither"

@@ -86,6 +86,12 @@ def _trial_lines(recording: Recording, path: Path, settings: RecordingSettings, 
         _Line("trial_table", settings.trial_table if path.is_dir() else None, "trials.csv", "of a folder of Kilosort"),
         _Line("align", settings.align, None, f"trial column with the time of the event; columns: {columns}"),
         _Line("window_ms", list(decided), None, "window of each trial, in ms from the event"),
+        _Line(
+            "condition",
+            list(settings.condition) or None,
+            "NAME",
+            "trial column, or list of columns, with conditions for psth R2",
+        ),
         _Line("split", settings.split, "split", comment),
         _Line("val_share", None if settings.split else settings.val_share, 0.2, "share of val, without split"),
     ]

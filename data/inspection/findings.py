@@ -11,7 +11,7 @@ from nlb_search.data.inspection.count_values import Multiple, multiples
 from nlb_search.data.inspection.identities import Identities
 from nlb_search.data.inspection.scored_targets import Behavior, Conditions, read_scored
 from nlb_search.data.inspection.spike_intervals import UnitIntervals
-from nlb_search.data.inspection.stability import Change, Silence, change, drift, silences
+from nlb_search.data.inspection.stability import Change, Silence, change, drift, session_changes, silences
 from nlb_search.data.inspection.survey import Floats, Survey
 from nlb_search.data.recording import UNSEEN, Split
 
@@ -83,7 +83,8 @@ class Inspection:
     train and val to the number of bins in which at least half of the neurons fire although few fire on average.
     ``multiples`` has the neurons of which all counts are multiples of a number above 1. ``dominant`` is None unless one
     of several held-out neurons has more than half of ``heldout_spikes_in_val``. ``intervals`` describes the intervals
-    between the spikes of each unit of an NWB file; it is None for arrays, which have no spike times. ``identities`` has
+    between the spikes of each unit of an NWB file; it is None for arrays, which have no spike times. ``sessions``
+    compares each session but the first with the first, if several are pooled. ``identities`` has
     the ids of the neurons and the rows of the trials in the file of your own recording.
     """
 
@@ -110,6 +111,7 @@ class Inspection:
     coincidences: Coincidences
     synchronous: dict[int, int]
     drift: Change | None
+    sessions: dict[str, Change]
     silences: tuple[Silence, ...]
     shared_trials: tuple[int, ...]
     behavior: Behavior | None
@@ -170,6 +172,9 @@ def inspection_of(
         coincidences=coincidences(recording.train.counts, recording.bin_ms),
         synchronous=_synchronous(survey.train_val),
         drift=drift(survey.rates_B(survey.train_val)),
+        sessions=session_changes(survey.rates_B(survey.train_val), identities.sessions)
+        if identities and identities.sessions
+        else {},
         silences=silences(survey.train_val.spikes_BN, survey.train_val.seen_BN),
         shared_trials=survey.order.shared,
         behavior=behavior,

@@ -4,7 +4,7 @@ A recording numbers neurons held-in first and trials by split. Here are the ids 
 them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,7 +25,8 @@ class Identities:
     the channels of an array (for arrays by nlb_tools' names, of the held-in or the held-out array). ``trials`` maps
     each split to rows in the trial table (counted through the tables of all sessions, if there are several), or to
     indices in the split's array. ``train_val`` has the rows of train and val together, by time; it is empty for
-    arrays. All are in the order of the tensors.
+    arrays. All are in the order of the tensors. ``sessions`` has the number of trials of train and val in each session,
+    by the name of its file, if there are several.
     """
 
     units: Literal["ids of the unit table", "channels of the arrays"]
@@ -34,6 +35,7 @@ class Identities:
     rows: Literal["rows of the trial table", "windows by time", "indices in the arrays"]
     trials: dict[str, tuple[int, ...]]
     train_val: tuple[int, ...] = ()
+    sessions: dict[str, int] = field(default_factory=dict)
 
 
 def identities_of(recording: Recording, path: Path, settings: RecordingSettings) -> Identities:
@@ -68,7 +70,8 @@ def _of_tables(recording: Recording, path: Path, file: h5py.File, settings: Reco
 
     sessions = list(planned_sessions(path, file, settings, recording.bin_ms))
     rows, order = rows_of(sessions), train_val_order([one.plan for one in sessions])
-    session = sessions[0].session
+    session, names = sessions[0].session, (path.name, *settings.more_sessions)
+    n_trials = [len(one.plan.rows["train"]) + len(one.plan.rows["val"]) for one in sessions]
     return Identities(
         units="ids of the unit table",
         heldin=_numbers(session.heldin.ids),
@@ -76,6 +79,7 @@ def _of_tables(recording: Recording, path: Path, file: h5py.File, settings: Reco
         rows="rows of the trial table" if settings.cut_ms is None else "windows by time",
         trials={name: _numbers(some) for name, some in rows.items()},
         train_val=_numbers(np.concatenate([rows["train"], rows["val"]])[order]),
+        sessions=dict(zip(names, n_trials, strict=True)) if len(sessions) > 1 else {},
     )
 
 

@@ -1,6 +1,7 @@
 """Stability of a recording over trials: drift of the mean rate, and neurons that were lost."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,6 +57,17 @@ def drift(rates_B: Floats) -> Change | None:
     """Compare the mean rates of the first and the last fifth of trials. Returns None for fewer than 20 trials."""
     part = len(rates_B) // ENDS
     return change(rates_B[:part], rates_B[-part:]) if len(rates_B) >= _MIN_TRIALS else None
+
+
+def session_changes(rates_B: Floats, sessions: Mapping[str, int]) -> dict[str, Change]:
+    """Compare the mean rates of each session but the first with those of the first.
+
+    ``sessions`` has the number of trials of each, in the order of ``rates_B``. Sessions of fewer than two trials are
+    left out.
+    """
+    first, *others = np.split(rates_B, np.cumsum(list(sessions.values()))[:-1])
+    changes = zip(list(sessions)[1:], (change(first, other) for other in others), strict=True)
+    return {name: found for name, found in changes if found is not None}
 
 
 def silences(spikes_BN: npt.NDArray[np.int64], seen_BN: npt.NDArray[np.int64]) -> tuple[Silence, ...]:

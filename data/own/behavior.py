@@ -8,6 +8,7 @@ import numpy as np
 
 from nlb_search.data.dataset_files import Contents
 from nlb_search.data.errors import DataError
+from nlb_search.data.hdf5_file import check_in_file
 from nlb_search.data.nwb.behavior import REACH_MS, low_pass, weighting
 from nlb_search.data.nwb.session import Samples
 from nlb_search.data.own.intervals import BoolArray, FloatArray, IntArray
@@ -15,6 +16,9 @@ from nlb_search.data.own.wording import names_in
 
 _GAP = 2.5
 """If two samples are further apart than this many median sampling intervals, behaviour is unknown between them."""
+
+_OTHER_UNIT = 100
+"""Samples that end so many times later than the trials are not in the same unit of time."""
 
 _REACH_BINS = 2.5
 """Half-width of the anti-aliasing filter in bins, for bins so wide that the benchmark's filter is too short."""
@@ -46,11 +50,19 @@ def series_path(contents: Contents, series: str) -> str:
     return paths[0]
 
 
-def check_orientation(path: Path, file: h5py.File, series: str) -> None:
-    """Raises DataError if the time series at this HDF5 path looks stored as dimensions x time, or has another length
-    than its timestamps. Reads no samples.
+def check_series(path: Path, file: h5py.File, series: str) -> None:
+    """Raises DataError if the time series at this HDF5 path has no numbers or no rate, looks stored as dimensions x
+    time, or has another length than its timestamps. Reads no samples.
     """
-    shape, stamps = file[series]["data"].shape, file[series].get("timestamps")
+    check_in_file(path, file, series)
+    data, start = file[series]["data"], file[series].get("starting_time")
+    if data.dtype.kind not in "biuf":
+        raise DataError(
+            f"{path}: time series '{series}' has values of the type {data.dtype}, not numbers: name another"
+        )
+    if start is not None and not start.attrs.get("rate", 0) > 0:
+        raise DataError(f"{path}: time series '{series}' has no positive rate: correct it, or write timestamps")
+    shape, stamps = data.shape, file[series].get("timestamps")
     n_times = None if stamps is None else len(stamps)
     n_samples, n_dimensions = (shape[0] if shape else 0), math.prod(shape[1:])
     advice = "store samples in rows (time x dimensions), as NWB requires"
@@ -65,6 +77,26 @@ def check_orientation(path: Path, file: h5py.File, series: str) -> None:
         raise DataError(
             f"{path}: time series '{series}' has the shape {shape}, so {n_samples} samples of {n_dimensions} dimensions"
             f"{turned}: {advice}"
+        )
+
+
+def check_samples(path: Path, series: str, samples: Samples, last_s: float) -> None:
+    """Raises DataError if the times of the samples go back, or are in another unit than ``last_s``, the last window."""
+    time_s = samples.time_s[np.isfinite(samples.time_s)]
+    if not len(time_s):
+        raise DataError(f"{path}: time series '{series}' has no times: check its rate and timestamps")
+    back = np.flatnonzero(np.diff(time_s) < 0)
+    if len(back):
+        at = int(back[0])
+        raise DataError(
+            f"{path}: the timestamps of time series '{series}' go back (from {time_s[at]:g} s to {time_s[at + 1]:g} s "
+            f"after sample {at}, from 0): if the clock restarted there, correct the times after it; if only the order "
+            "is wrong, sort the samples"
+        )
+    if time_s[-1] > _OTHER_UNIT * last_s:
+        raise DataError(
+            f"{path}: the timestamps of time series '{series}' go up to {time_s[-1]:.3g} s, but trials end at "
+            f"{last_s:.3g} s: are they in milliseconds, or sample numbers? NWB stores seconds"
         )
 
 

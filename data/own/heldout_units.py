@@ -32,7 +32,7 @@ def _flagged(path: Path, table: h5py.Group, units: Units, name: str) -> BoolArra
     if name not in table:
         raise DataError(f"{path} has no unit column '{name}': choose one of {names_in(table)}")
     column = table[name]
-    flags = column[()][units.rows] if column.shape == table["id"].shape else None
+    flags = column[()][units.rows] if column.shape == table["spike_times_index"].shape else None
     if flags is None or not np.isin(flags, (0, 1)).all() or len(np.unique(flags)) != 2:
         raise DataError(
             f"{path}: unit column '{name}' must be boolean, True for the neurons to hold out, with both values"

@@ -50,6 +50,11 @@ def layout_of(path: Path, file: h5py.File) -> Layout:
     """Detect the layout of a file. Raises DataError, with the contents of the file, unless it has one recording."""
     if "nwb_version" in file.attrs:
         return Layout("nwb", "/")
+    if "nwb_version" in file:
+        raise DataError(
+            f"{path} is an NWB 1 file, which is not read: convert it to NWB 2, or write its spike times and trials "
+            "with pynwb"
+        )
     groups = ["/", *(name for name, item in file.items() if isinstance(item, h5py.Group))]
     found = [Layout(kind, group) for kind, names in _ARRAYS.items() for group in groups if _any(names, file[group])]
     if len(found) > 1:

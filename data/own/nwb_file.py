@@ -9,12 +9,13 @@ import numpy as np
 from nlb_search.data.dataset_files import Contents, contents_of
 from nlb_search.data.errors import DataError
 from nlb_search.data.nwb.session import read_samples
-from nlb_search.data.own.behavior import behavior_from, check_orientation, series_path
+from nlb_search.data.own.behavior import behavior_from, check_samples, check_series, series_path
 from nlb_search.data.own.event_bins import counts_from
 from nlb_search.data.own.intervals import NS_PER_MS, IntArray
 from nlb_search.data.own.pooled_sessions import PlannedSession, planned_sessions, train_val_order
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.own.splits import joined, spike_targets
+from nlb_search.data.own.trial_averages import trial_averages
 from nlb_search.data.own.trials import Plan
 from nlb_search.data.recording import UNSEEN, Counts, Split
 from nlb_search.data.source import Array, Tensors
@@ -25,30 +26,35 @@ def tensors_of_nwb(path: Path, file: h5py.File, settings: RecordingSettings, bin
 
     Raises DataError if the file does not have a table, column or series that is needed, or if trials are incomplete.
     """
-    if settings.behavior is not None:
-        check_orientation(path, file, series_path(contents_of(path, file), settings.behavior))
     sessions, counts, behavior, choices = [], [], [], []
     for one in planned_sessions(path, file, settings, bin_ms):
         contents = contents_of(one.session.path, one.file)
         sessions.append(one)
-        counts.append(_counts(one, bin_ms))
         behavior.append(_behavior(contents, one.file, one.plan, settings, bin_ms))
+        counts.append(_counts(one, bin_ms))
         said = [*one.session.choices, *one.plan.choices, *_without_effect(contents, settings)]
         choices += said if one is sessions[0] else [f"{one.session.path.name}: {what}" for what in said]
     session, plan = sessions[0].session, sessions[0].plan
-    splits = {
-        name: Split(pooled, plan.n_window_bins, len(session.heldin.ids)) for name, pooled in _pooled(counts).items()
-    }
+    n_heldin = len(session.heldin.ids)
+    splits = {name: Split(pooled, plan.n_window_bins, n_heldin) for name, pooled in _pooled(counts).items()}
+    if settings.forward_ms is None and any(_has_silent_forward(split) for split in splits.values()):
+        splits = {name: _window_only(split) for name, split in splits.items()}
+        choices.append("the forward bins of a split have no spikes, so there are no forward bins")
     moves = _pooled(behavior)
     if isinstance(settings.heldout, float):
-        n_heldin, n_heldout = len(session.heldin.ids), len(session.heldout.ids)
+        n_heldout = len(session.heldout.ids)
         choices.append(f"held out a random {n_heldout} of the {n_heldin + n_heldout} neurons")
     if settings.behavior is None:
         choices.append("no behaviour is decoded")
     scored = {"train_behavior": moves["train"], "eval_behavior": moves["val"]} if moves else {}
+    if settings.condition:
+        scored |= trial_averages(sessions, ("train", "val"), "val", bin_ms)
     order = train_val_order([one.plan for one in sessions])
     tensors = _as_recorded(joined(path, splits["train"], splits["val"], scored, choices), order)
-    return _with_test(tensors, splits["test"], moves, order) if "test" in splits else tensors
+    if "test" not in splits:
+        return tensors
+    averages = trial_averages(sessions, ("train", "val", "test"), "test", bin_ms) if settings.condition else {}
+    return _with_test(tensors, splits["test"], moves, averages, order)
 
 
 def _counts(one: PlannedSession, bin_ms: int) -> dict[str, Counts]:
@@ -67,6 +73,16 @@ def _pooled(parts: list[dict[str, Array]]) -> dict[str, Array]:
     names = dict.fromkeys(name for part in parts for name in part)
     found = {name: [part[name] for part in parts if name in part] for name in names}
     return {name: arrays[0] if len(arrays) == 1 else np.concatenate(arrays) for name, arrays in found.items()}
+
+
+def _has_silent_forward(split: Split) -> bool:
+    """Whether the split has forward bins, without spikes of the held-in or of the held-out neurons."""
+    parts = (split.heldin_forward, split.heldout_forward)
+    return any(part is not None and part.size > 0 and not part.any(where=part != UNSEEN) for part in parts)
+
+
+def _window_only(split: Split) -> Split:
+    return Split(np.ascontiguousarray(split.counts[:, : split.n_window_bins]), split.n_window_bins, split.n_heldin)
 
 
 def _without_effect(contents: Contents, settings: RecordingSettings) -> list[str]:
@@ -96,7 +112,11 @@ def _behavior(
     """Behaviour of each split, trials x bins of the window x columns; empty if ``settings`` name no behaviour."""
     if settings.behavior is None:
         return {}
-    samples = read_samples(file[series_path(contents, settings.behavior)])
+    series = series_path(contents, settings.behavior)
+    check_series(contents.path, file, series)
+    samples = read_samples(file[series])
+    last_ns = max(plan.starts_ns[rows].max() for rows in plan.rows.values())
+    check_samples(contents.path, settings.behavior, samples, last_ns / 1e9)
     starts_ns = plan.starts_ns + settings.lag_ms * NS_PER_MS
     behavior = {
         name: behavior_from(samples, starts_ns[rows], plan.n_window_bins, bin_ms) for name, rows in plan.rows.items()
@@ -117,11 +137,13 @@ def _as_recorded(tensors: Tensors, order: IntArray) -> Tensors:
     return replace(tensors, splits={**tensors.splits, "train_val": ordered})
 
 
-def _with_test(tensors: Tensors, test: Split, behavior: dict[str, Array], order: IntArray) -> Tensors:
+def _with_test(
+    tensors: Tensors, test: Split, behavior: dict[str, Array], averages: dict[str, Array], order: IntArray
+) -> Tensors:
     """Add the test trials. The split has only the counts that models read; all other counts are targets."""
     heldin = np.ascontiguousarray(test.heldin)
     splits = {**tensors.splits, "test": Split(heldin, test.n_window_bins, test.n_heldin)}
-    targets = spike_targets(test)
+    targets = spike_targets(test) | averages
     if behavior:
         targets["train_behavior"] = np.concatenate([behavior["train"], behavior["val"]])[order]
         targets["eval_behavior"] = behavior["test"]

@@ -8,7 +8,6 @@ import ast
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -16,6 +15,7 @@ import numpy as np
 from nlb_search.data.errors import DataError
 from nlb_search.data.own.phy_files import CLUSTER_TABLES, CLUSTERS, PARAMETERS, SPIKES, phy_files
 from nlb_search.data.own.recording_settings import RecordingSettings
+from nlb_search.data.own.table_columns import add_columns
 from nlb_search.data.source import Array
 
 
@@ -45,10 +45,11 @@ def as_tables(folder: Path, settings: RecordingSettings) -> Iterator[h5py.File]:
                 raise DataError(f"{table} has no column cluster_id: export it from phy again, or remove it")
             columns = columns.set_index("cluster_id")
             columns = columns.loc[~columns.index.duplicated()].reindex(ids)
-            _add(units, {name: columns[name] for name in columns if name not in units})
+            add_columns(units, dict(columns.items()))
         if settings.cut_ms is None:
             trials = pd.read_csv(folder / settings.trial_table)
-            _add(file.create_group("intervals/trials"), {"id": pd.Series(range(len(trials)))} | dict(trials.items()))
+            columns = {"id": pd.Series(range(len(trials)))} | dict(trials.items())
+            add_columns(file.create_group("intervals/trials"), columns)
         yield file
 
 
@@ -81,13 +82,3 @@ def _vector(file: Path) -> Array:
             "spike"
         )
     return np.asarray(values.astype(np.int64))
-
-
-def _add(table: h5py.Group, columns: dict[Any, Any]) -> None:
-    """Add columns of a data frame, as text unless they are numbers or booleans."""
-    for name, column in columns.items():
-        if column.dtype.kind in "biuf":
-            table[str(name)] = column.to_numpy()
-        else:
-            texts = column.fillna("").astype(str).to_numpy(dtype=object)
-            table.create_dataset(str(name), data=texts, dtype=h5py.string_dtype())

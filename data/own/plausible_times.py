@@ -27,11 +27,17 @@ _FEW_TO_TELL = 20
 _OTHER_UNIT = 100
 """Spikes and trials that end at times so many times apart are not in the same unit."""
 _MS_RATIO = (300.0, 3000.0)
+_US_RATIO = (3e5, 3e6)
+_SAME_UNIT = (0.1, 10.0)
 
 _SLOW_HZ = 0.1
 """Neurons that fire more slowly than this, on average, in a recording that seems much longer than the trials."""
 _VERY_SLOW_HZ = 0.03
 _LONG_TRIAL_S = 100.0
+
+_FAR_LENGTHS = 3
+_MOSTLY = 0.5
+"""An event further from its trial than so many lengths of the longest one, in this share of trials, is not in it."""
 
 _TRIAL_LENGTHS = (0.25, 3)
 """The last of the times that are relative to trials, in lengths of a trial."""
@@ -67,6 +73,20 @@ def check_trial_times(path: Path, align: str, trials: Trials) -> None:
             f"{path}: trials in rows {listed(backward)} of the trial table (from 0) have a stop_time before their "
             f"start_time (row {row}: from {trials.start_s[row]:g} s to {trials.stop_s[row]:g} s): {swapped}correct the "
             "table, or set their split to 'none'"
+        )
+
+
+def check_align_times(path: Path, align: str, trials: Trials) -> None:
+    """Raises DataError if the times to align by look relative to each trial: near 0, mostly far from it."""
+    rows = np.flatnonzero(trials.wanted & trials.timed)
+    align_s, start_s, stop_s = (values[rows] for values in (trials.align_s, trials.start_s, trials.stop_s))
+    reach_s = _FAR_LENGTHS * float(np.nanmax(stop_s - start_s, initial=0.0))
+    far = (align_s < start_s - reach_s) | (align_s > stop_s + reach_s)
+    if len(rows) and (np.abs(align_s) <= reach_s).all() and far.mean() > _MOSTLY:
+        row = np.flatnonzero(far)[0]
+        raise DataError(
+            f"{path}: '{align}' is {align_s[row]:g} s in row {rows[row]}, whose trial is from {start_s[row]:g} s to "
+            f"{stop_s[row]:g} s, so it looks relative to each trial: add the start of the trial to its times; {_REMEDY}"
         )
 
 
@@ -142,9 +162,12 @@ def _oddities(found: _Range) -> Iterator[str]:
 
 
 def _unit(ratio: float) -> str:
-    least, most = _MS_RATIO
-    if least < ratio < most:
+    if _MS_RATIO[0] < ratio < _MS_RATIO[1]:
         return "are they in milliseconds? divide them by 1000"
+    if _US_RATIO[0] < ratio < _US_RATIO[1]:
+        return "are they in microseconds? divide them by 1e6"
+    if _SAME_UNIT[0] < ratio < _SAME_UNIT[1]:
+        return "are all times sample numbers, milliseconds or microseconds? divide both by the number per second"
     return "are they sample numbers? divide them by the sampling rate"
 
 

@@ -27,7 +27,8 @@ class RecordingSettings(BaseModel):
     ``window_ms`` is the trial window (start, end) relative to the time, in seconds, in the trial column ``align``. The
     ``forward_ms`` after the window are the forward bins. ``split`` is a trial column with the values train, val, test
     or none; without it, the last ``val_share`` of the trials are val. ``behavior`` is the time series to decode, read
-    ``lag_ms`` after the spikes.
+    ``lag_ms`` after the spikes. ``condition`` has the trial columns whose values are the conditions of the trial
+    averages; one column may be given without a list.
 
     ``cut_ms`` cuts a continuous recording into windows of this length, ``gap_ms`` apart, instead of reading trials:
     from the whole recording, or from the intervals of the table ``within`` of which the expression ``within_rows``
@@ -50,6 +51,7 @@ class RecordingSettings(BaseModel):
     val_share: float = Field(default=0.2, gt=0, lt=1)
     behavior: str | None = None
     lag_ms: int = 0
+    condition: tuple[str, ...] = ()
     cut_ms: int | None = Field(default=None, gt=0)
     gap_ms: int = Field(default=0, ge=0)
     within: str | None = None
@@ -72,6 +74,11 @@ class RecordingSettings(BaseModel):
             raise ValueError("a window must end after it starts")
         return window_ms
 
+    @field_validator("condition", mode="before")
+    @classmethod
+    def _as_list(cls, condition: Any) -> Any:
+        return (condition,) if isinstance(condition, str) else condition
+
     @field_validator("units", "within_rows")
     @classmethod
     def _valid_expression(cls, expression: str | None) -> str | None:
@@ -79,11 +86,11 @@ class RecordingSettings(BaseModel):
             parse_expression(expression)
         return expression
 
-    @field_validator("more_sessions")
+    @field_validator("condition", "more_sessions")
     @classmethod
     def _different(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(names)) < len(names):
-            raise ValueError("each session must be named once")
+            raise ValueError("each name must be given once")
         return names
 
     @model_validator(mode="after")
@@ -93,7 +100,7 @@ class RecordingSettings(BaseModel):
             for name in changed.intersection(("gap_ms", "within", "within_rows")):
                 raise ValueError(f"{name} has no effect without cut_ms: set cut_ms, or remove {name}")
             return self
-        for name in changed.intersection(("align", "window_ms", "split", "trial_table")):
+        for name in changed.intersection(("align", "window_ms", "split", "trial_table", "condition")):
             raise ValueError(f"{name} is for trials, and cut_ms for windows without trials: remove one of them")
         if self.within_rows is not None and self.within is None:
             raise ValueError("within_rows needs within, the table whose rows it selects")

@@ -22,7 +22,12 @@ from nlb_search.data.own.intervals import (
     nanoseconds,
     without,
 )
-from nlb_search.data.own.plausible_times import check_clock, check_continuous_clock, check_trial_times
+from nlb_search.data.own.plausible_times import (
+    check_align_times,
+    check_clock,
+    check_continuous_clock,
+    check_trial_times,
+)
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.own.trial_table import Trials, read_trials
 from nlb_search.data.own.unit_table import Units, check_times, read_units, unit_table
@@ -65,6 +70,7 @@ def _in_trials(path: Path, file: h5py.File, settings: RecordingSettings) -> OwnS
     check_trial_times(path, settings.align, trials)
     units = read_units(path, file, table, settings)
     check_clock(path, trials, np.concatenate(units.spikes_s), len(units.ids))
+    check_align_times(path, settings.align, trials)
     check_times(path, units)
     recorded = _recorded(units, 0.0, float(np.nanmax([0.0, *trials.stop_s])))
     kinds = _kinds(units, heldout_units(path, table, units, settings))

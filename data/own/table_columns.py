@@ -1,4 +1,4 @@
-"""Reading columns of NWB's tables, as values that people know: text, numbers, and names of groups of electrodes."""
+"""Columns of NWB's tables, as values that people know: text, numbers, and names of groups of electrodes."""
 
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ def rows_where(path: Path, file: h5py.File, table: h5py.Group, setting: str, exp
                 f"of {names_in({*table, *electrodes})}"
             )
     columns = {
-        name: _values(file, table, name) if name in table else _of_electrodes(file, table, electrodes, name)
+        name: column_values(file, table, name) if name in table else _of_electrodes(file, table, electrodes, name)
         for name in parsed.names
     }
     try:
@@ -42,10 +42,10 @@ def rows_where(path: Path, file: h5py.File, table: h5py.Group, setting: str, exp
 
 def _of_electrodes(file: h5py.File, units: h5py.Group, electrodes: h5py.Group, name: str) -> npt.NDArray[Any]:
     first = np.append(0, units["electrodes_index"][()][:-1]).astype(np.int64)
-    return np.asarray(_values(file, electrodes, name)[units["electrodes"][()][first]])
+    return np.asarray(column_values(file, electrodes, name)[units["electrodes"][()][first]])
 
 
-def _values(file: h5py.File, table: h5py.Group, name: str) -> npt.NDArray[Any]:
+def column_values(file: h5py.File, table: h5py.Group, name: str) -> npt.NDArray[Any]:
     """The values of a column; an object array of arrays if it has several values per row."""
     values = _flat_values(file, table[name])
     if f"{name}_index" not in table:
@@ -63,3 +63,15 @@ def _flat_values(file: h5py.File, column: h5py.Dataset) -> npt.NDArray[Any]:
         names = np.asarray(file[column.attrs["elements"]].asstr()[()], dtype=str)
         return np.asarray(names[values])
     return values
+
+
+def add_columns(table: h5py.Group, columns: dict[Any, Any]) -> None:
+    """Add columns of a pandas data frame that the table lacks, as text unless they are numbers or booleans."""
+    for name, column in columns.items():
+        if str(name) in table:
+            continue
+        if column.dtype.kind in "biuf":
+            table[str(name)] = column.to_numpy()
+        else:
+            texts = column.fillna("").astype(str).to_numpy(dtype=object)
+            table.create_dataset(str(name), data=texts, dtype=h5py.string_dtype())

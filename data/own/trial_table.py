@@ -9,9 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from nlb_search.data.errors import DataError
+from nlb_search.data.hdf5_file import check_in_file
 from nlb_search.data.own.intervals import BoolArray, FloatArray
 from nlb_search.data.own.recording_settings import RecordingSettings
+from nlb_search.data.own.table_columns import column_values
 from nlb_search.data.own.wording import names_in
+
+Condition = tuple[str | float, ...]
+"""The values of one or several columns of the trial table."""
 
 SPLITS = ("train", "val", "test")
 
@@ -21,12 +26,16 @@ _WORDS = {"training": "train", "valid": "val", "validation": "val", "testing": "
 
 @dataclass(frozen=True, eq=False)
 class Trials:
-    """The columns of the trial table that are read, one value per row; times are in seconds, NaN where missing."""
+    """The columns of the trial table that are read, one value per row; times are in seconds, NaN where missing.
+
+    ``conditions`` is empty if no columns of conditions are read; a row without a condition has None.
+    """
 
     start_s: FloatArray
     stop_s: FloatArray
     align_s: FloatArray
     split: npt.NDArray[np.str_] | None
+    conditions: tuple[Condition | None, ...] = ()
 
     @property
     def wanted(self) -> BoolArray:
@@ -41,13 +50,15 @@ class Trials:
 
 def read_trials(path: Path, file: h5py.File, settings: RecordingSettings) -> Trials:
     """Read the columns that ``settings`` name. Raises DataError if they are missing or do not have numbers."""
+    check_in_file(path, file, "intervals/trials")
     table = _table(path, file)
-    for name in (settings.align, settings.split):
+    for name in (settings.align, settings.split, *settings.condition):
         if name is not None and name not in table:
             raise DataError(f"{path} has no trial column '{name}': choose one of {names_in(table)}")
     start_s, stop_s, align_s = (_times(path, table, name) for name in ("start_time", "stop_time", settings.align))
     split = None if settings.split is None else _splits(_column(path, table, settings.split).astype(str))
-    return Trials(start_s, stop_s, align_s, split)
+    columns = [column_values(file, table, name) for name in settings.condition]
+    return Trials(start_s, stop_s, align_s, split, tuple(_condition(values) for values in zip(*columns, strict=True)))
 
 
 def _table(path: Path, file: h5py.File) -> h5py.Group:
@@ -68,6 +79,12 @@ def _splits(words: npt.NDArray[np.str_]) -> npt.NDArray[np.str_]:
     return np.array([name if name in SPLITS else word for name, word in zip(names, words, strict=True)], dtype=str)
 
 
+def _condition(values: tuple[Any, ...]) -> Condition | None:
+    """The condition of a trial, whose columns have these values; None if one is missing."""
+    condition = tuple(part for value in values for part in np.ravel(value).tolist())
+    return None if any(part in ("", None) or part != part for part in condition) else condition
+
+
 def _column(path: Path, table: h5py.Group, name: str) -> npt.NDArray[Any]:
     column, expected = table[name], table["start_time"].shape
     values: npt.NDArray[Any] = column.asstr()[()] if h5py.check_string_dtype(column.dtype) else column[()]
@@ -83,6 +100,6 @@ def _times(path: Path, table: h5py.Group, name: str) -> FloatArray:
     values = _column(path, table, name)
     if values.dtype.kind not in "iuf":
         first = values[0] if len(values) else "missing"
-        raise DataError(f"{path}: trial column '{name}' does not have times; its first value is {first!r}")
+        raise DataError(f"{path}: trial column '{name}' does not have times; its first value is '{first}'")
     values = values.astype(np.float64)
     return np.asarray(np.where(np.isfinite(values), values, np.nan))

@@ -93,7 +93,8 @@ def plan_of(session: OwnSession, settings: RecordingSettings, bin_ms: int) -> Pl
     _refuse(
         session.path,
         included[lacking[included]],
-        "have windows that extend into time that was not recorded: shorten window_ms, or set their split to 'none'",
+        "have windows that extend into time that was not recorded from all units: shorten window_ms, leave out units "
+        "that were lost, or set the split of these trials to 'none'",
     )
     forward = _forward(session, settings, rows, starts_ns, n_bins * bin_ms, forward_ms, bin_ms)
     left_out = [

@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 
 from nlb_search.data.errors import DataError
+from nlb_search.data.hdf5_file import check_in_file
 from nlb_search.data.own.intervals import BoolArray, FloatArray, IntArray
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.own.spike_times import check_finite, check_forward
@@ -34,6 +35,7 @@ class Units:
 
 def unit_table(path: Path, file: h5py.File, settings: RecordingSettings) -> h5py.Group:
     """The table with the units. Raises DataError if there is none, or several and ``settings`` name none of them."""
+    check_in_file(path, file, "units")
     found: list[str] = []
 
     def note(name: str, item: Any) -> None:
@@ -57,7 +59,8 @@ def unit_table(path: Path, file: h5py.File, settings: RecordingSettings) -> h5py
         columns = list(file.get("units", ()))
         raise DataError(
             f"{path} has no unit table with {' and '.join(SPIKES)}: "
-            f"{'its columns are ' + names_in(columns) if columns else 'it has no such table'}"
+            f"{'its columns are ' + names_in(columns) if columns else 'it has no such table'}; give a file with the "
+            "spike times of sorted units"
         )
     return file[found[0]]
 
@@ -67,8 +70,8 @@ def read_units(path: Path, file: h5py.File, table: h5py.Group, settings: Recordi
 
     Raises DataError if columns cannot be read, if all units are left out, or if the times of a unit are not valid.
     """
-    all_ids = table["id"][()].astype(np.int64)
-    rows, choices = np.arange(len(all_ids)), []
+    all_ids, choices = _ids(table)
+    rows = np.arange(len(all_ids))
 
     def leave_out(kept: BoolArray, why: str) -> None:
         nonlocal rows
@@ -114,6 +117,22 @@ def check_times(path: Path, units: Units) -> None:
                 f"{path}: unit {unit} has {odd:g} s in its 'obs_intervals': write them in seconds from the start of "
                 "the session"
             )
+
+
+def _ids(table: h5py.Group) -> tuple[IntArray, list[str]]:
+    """The id of each unit, which is the number of its row if the table has no ids that tell the units apart."""
+    rows = np.arange(len(table["spike_times_index"]))
+    ids = table["id"][()] if "id" in table else None
+    if ids is not None and ids.dtype.kind in "iu" and len(np.unique(ids)) == len(rows):
+        return ids.astype(np.int64), []
+    why = (
+        "it has no ids"
+        if ids is None
+        else "its ids repeat"
+        if ids.dtype.kind in "iu"
+        else "its ids are no whole numbers"
+    )
+    return rows, [f"units are numbered by their rows in the unit table, because {why}"]
 
 
 def _ragged(table: h5py.Group, column: str, rows: IntArray) -> list[FloatArray]:

@@ -1,7 +1,8 @@
-"""The options of `inspect` and `launch` for reading your own recording: a file of settings, and each setting."""
+"""The options of `inspect` and `launch` for reading your own recording: its files, a file of settings, each setting."""
 
 import functools
 import inspect
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,13 +42,17 @@ _SETTINGS = {
     "val_share": _Setting("--val-share", float, "SHARE", "0.2", "Without --split-column: share of val."),
     "behavior": _Setting("--behavior", str, "SERIES", "none", "Time series to decode."),
     "lag_ms": _Setting("--lag-ms", int, "MS", "0", "Delay of behaviour after the spikes."),
+    "condition": _Setting(
+        "--condition",
+        str,
+        "COLUMN,COLUMN",
+        "none",
+        "Trial columns with the conditions to average trials by, for psth R2.",
+    ),
     "cut_ms": _Setting("--cut-ms", int, "MS", "use trials", "Cut a recording without trials into such windows."),
     "gap_ms": _Setting("--gap-ms", int, "MS", "0", "With --cut-ms: time between windows."),
     "within": _Setting("--within", str, "TABLE", "whole recording", "With --cut-ms: interval table to stay within."),
     "within_rows": _Setting("--within-rows", str, "EXPRESSION", "all", "With --within: rows of the table to use."),
-    "more_sessions": _Setting(
-        "--more-sessions", str, "FILE,FILE", "none", "Files beside that of --data, with sessions of the same units."
-    ),
 }
 """The option for each setting of ``RecordingSettings``."""
 
@@ -56,7 +61,7 @@ _RecordingFile = Annotated[
     typer.Option(
         "--recording",
         metavar="FILE.toml",
-        help="Settings for reading your own recording. Options from --heldout to --more-sessions override it.",
+        help="Settings for reading your own recording. Options from --heldout to --within-rows override it.",
     ),
 ]
 
@@ -64,21 +69,48 @@ _RecordingFile = Annotated[
 def with_recording_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options for reading your own recording, in place of its parameter ``settings``.
 
-    The command receives the settings, or None if none of the options is given.
+    Its option ``--data`` can be repeated: the files after the first are further sessions. The command receives the
+    first, and the settings, or None if none of the options is given.
     """
     parameters: list[inspect.Parameter] = []
     for parameter in inspect.signature(command).parameters.values():
-        parameters += _parameters() if parameter.name == "settings" else [parameter]
+        match parameter.name:
+            case "settings":
+                parameters += _parameters()
+            case "data":
+                parameters.append(_repeated(parameter))
+                default, variable = parameter.default, _option_of(parameter).envvar
+            case _:
+                parameters.append(parameter)
 
     @functools.wraps(command)
-    def run(recording: Path | None = None, **given: Any) -> None:
+    def run(recording: Path | None = None, data: list[Path] | None = None, **given: Any) -> None:
         chosen = {name: given.pop(name) for name in _SETTINGS}
-        command(settings=_settings(recording, chosen), **given)
+        # Typer would split the variable at colons, which may be in a path.
+        first, *others = data or [Path(os.environ[variable]) if os.environ.get(variable) else default]
+        command(settings=_settings(recording, chosen, first, others), data=first, **given)
 
     # Typer reads the options of a command from its signature and its annotations.
     vars(run)["__signature__"] = inspect.Signature(parameters)
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
+
+
+def _repeated(data: inspect.Parameter) -> inspect.Parameter:
+    """The parameter for ``--data``, as one that can be given several times."""
+    option = _option_of(data)
+    default = option.show_default if data.default is None else data.default
+    repeated = typer.Option(
+        "--data",
+        show_default=f"${option.envvar}, or {default}",
+        help=f"{option.help} Repeat it for further sessions of the same units.",
+    )
+    return data.replace(default=None, annotation=Annotated[list[Path] | None, repeated])
+
+
+def _option_of(parameter: inspect.Parameter) -> Any:
+    [option] = parameter.annotation.__metadata__
+    return option
 
 
 def _parameters() -> list[inspect.Parameter]:
@@ -98,18 +130,25 @@ def _parameters() -> list[inspect.Parameter]:
     return [inspect.Parameter("recording", kind, default=None, annotation=_RecordingFile), *options]
 
 
-def _settings(file: Path | None, chosen: dict[str, Any]) -> "RecordingSettings | None":
-    """The settings in ``file``, with those ``chosen`` by options in their place. Raises DataError if they are wrong."""
+def _settings(file: Path | None, chosen: dict[str, Any], first: Path, others: list[Path]) -> "RecordingSettings | None":
+    """The settings in ``file``, with those ``chosen`` by options in their place, and the sessions ``others``.
+
+    Raises DataError if they are wrong.
+    """
     from nlb_search.data.own.recording_settings import checked_settings, read_values
+    from nlb_search.data.own.session_paths import beside
 
     options = {name: value for name, value in chosen.items() if value is not None}
+    if others:
+        options["more_sessions"] = beside(first, others)
     if file is None and not options:
         return None
     if "heldout" in options:
         options["heldout"] = _heldout(options["heldout"])
-    if "more_sessions" in options:
-        options["more_sessions"] = tuple(name.strip() for name in options["more_sessions"].split(","))
-    sources = [*([] if file is None else [str(file)]), *(_SETTINGS[name].option for name in options)]
+    if "condition" in options:
+        options["condition"] = tuple(name.strip() for name in options["condition"].split(","))
+    names = (_SETTINGS[name].option if name in _SETTINGS else "--data" for name in options)
+    sources = [*([] if file is None else [str(file)]), *names]
     return checked_settings(({} if file is None else read_values(file)) | options, ", ".join(sources))
 
 

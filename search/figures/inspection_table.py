@@ -145,7 +145,13 @@ def _identities(found: Inspection) -> list[tuple[str, str]]:
     if known is None:
         return []
     units = ("held-out units", f"{known.units}: {_ranges(known.heldout)}")
-    return [units, *((f"{name} trials", f"{known.rows}: {_ranges(rows)}") for name, rows in known.trials.items())]
+    sessions = ", ".join(f"{n_trials} trials of {name}" for name, n_trials in known.sessions.items())
+    pooled = [("sessions", f"train and val: {sessions}")] if sessions else []
+    return [
+        units,
+        *pooled,
+        *((f"{name} trials", f"{known.rows}: {_ranges(rows)}") for name, rows in known.trials.items()),
+    ]
 
 
 def _ranges(numbers: tuple[int, ...]) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from nlb_search.data.inspection.findings import Inspection, SplitFacts
+from nlb_search.data.inspection.stability import Change
 
 SHOWN = 6
 """Maximum number of neurons, pairs or trials listed in a warning; the others are counted."""
@@ -135,19 +136,29 @@ def _time(found: Inspection) -> Iterator[str]:
             )
         yield from _unseen(name, split)
     drift = found.drift
-    if drift and abs(drift.share) > _CHANGE and drift.deviations > _DEVIATIONS:
+    if drift and _is_large(drift):
         yield (
             f"the mean rate of held-in neurons drifts from {drift.before_hz:.1f} to {drift.after_hz:.1f} spikes/s "
             f"between the first and the last fifth of the trials: draw splits from the whole session, or leave out "
             f"the part that differs"
         )
+    for name, other in found.sessions.items():
+        if _is_large(other):
+            yield (
+                f"held-in neurons fire {other.after_hz:.1f} spikes/s in {name} and {other.before_hz:.1f} in the "
+                f"first session: units may have been lost or are not the same; leave out such units or the session"
+            )
     for name, split in found.splits.items():
         change = split.change
-        if change and abs(change.share) > _CHANGE and change.deviations > _DEVIATIONS:
+        if change and _is_large(change):
             yield (
                 f"held-in neurons fire {change.after_hz:.1f} spikes/s in {name} and {change.before_hz:.1f} in train: "
                 f"a model of train may not fit {name}; check how trials were split"
             )
+
+
+def _is_large(change: Change) -> bool:
+    return abs(change.share) > _CHANGE and change.deviations > _DEVIATIONS
 
 
 def _unseen(name: str, split: SplitFacts) -> Iterator[str]:

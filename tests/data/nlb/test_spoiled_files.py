@@ -68,9 +68,9 @@ def none_for(split: bytes) -> Callable[[np.ndarray], np.ndarray]:
 
 TRIALS = "intervals/trials"
 SPOILED_TRAINING_FILES = {
-    "empty": ("mc_rtt", lambda path: path.write_bytes(b""), "not a complete NWB file"),
+    "empty": ("mc_rtt", lambda path: path.write_bytes(b""), "is empty: copy or download it again"),
     "cut off": ("mc_rtt", cut_off, "not a complete NWB file"),
-    "text": ("mc_rtt", lambda path: path.write_text("version https://git-lfs"), "not a complete NWB file"),
+    "text": ("mc_rtt", lambda path: path.write_text("version https://git-lfs"), "is a pointer of Git LFS"),
     "no trial table": ("mc_rtt", without(TRIALS), "no trial column 'split', no trial column 'start_time'"),
     "no flags": ("mc_rtt", without("units/heldout"), "no unit column 'heldout'"),
     "flags as numbers": ("mc_rtt", as_numbers, "no boolean values in unit column 'heldout'"),

@@ -294,6 +294,102 @@ def test_splits_are_read_in_other_words(file: Path) -> None:
     assert (recording.train.n_trials, recording.val.n_trials, recording.test.n_trials) == (12, 12, 8)
 
 
+def in_microseconds(session: OwnSession) -> None:
+    session.spikes = [np.round(1e6 * spikes) for spikes in session.spikes]
+
+
+def all_in_microseconds(session: OwnSession) -> None:
+    in_microseconds(session)
+    session.start, session.stop = np.round(1e6 * session.start), np.round(1e6 * session.stop)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (in_microseconds, "all spike times are whole numbers: are they in microseconds? divide them by 1e6"),
+        (all_in_microseconds, "are all times sample numbers, milliseconds or microseconds? divide both by"),
+    ],
+)
+def test_whole_numbers_are_recognized_as_another_unit(
+    change: Callable[[OwnSession], None], says: str, file: Path
+) -> None:
+    session = OwnSession()
+    change(session)
+    assert says in refusal(session.write(file))
+
+
+def test_events_relative_to_each_trial_are_refused(file: Path) -> None:
+    session = OwnSession()
+    session.columns["go"] = np.linspace(0.05, 0.2, 40).tolist()
+    said = refusal(session.write(file), align="go", window_ms=(0, 300))
+    assert "'go' is 0.0615385 s in row 3, whose trial is from " in said
+    assert "so it looks relative to each trial: add the start of the trial to its times" in said
+
+
+def test_events_after_trials_are_read(file: Path) -> None:
+    """Trials may be intervals much shorter than the time to their events, such as cues."""
+    session = OwnSession()
+    session.stop = session.start + 0.02
+    session.columns["reward"] = (session.start + 0.3).tolist()
+    assert opened(session.write(file), align="reward", window_ms=(-200, 100)).train_val.n_trials == 40
+
+
+def shifted_back(series: h5py.Group) -> None:
+    times = np.arange(len(series["data"])) / 100
+    times[1000:] -= 5
+    series["timestamps"] = times
+
+
+def without_rate(series: h5py.Group) -> None:
+    series["starting_time"] = 0.0
+    series["starting_time"].attrs["rate"] = 0.0
+
+
+def in_text(series: h5py.Group) -> None:
+    del series["data"]
+    series["data"] = np.array([b"left"] * 3000)
+    series["timestamps"] = np.arange(3000) / 100
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (shifted_back, "the timestamps of time series 'paw' go back (from 9.99 s to 5 s after sample 999, from 0): if"),
+        (
+            lambda series: series.create_dataset("timestamps", data=10.0 * np.arange(len(series["data"]))),
+            "the timestamps of time series 'paw' go up to 3.62e+04 s, but trials end at ",
+        ),
+        (without_rate, "time series 'acquisition/paw' has no positive rate: correct it, or write timestamps"),
+        (in_text, "time series 'acquisition/paw' has values of the type |S4, not numbers: name another"),
+    ],
+)
+def test_behaviour_that_cannot_be_placed_in_time_is_refused(
+    change: Callable[[h5py.Group], None], says: str, file: Path
+) -> None:
+    path = OwnSession().write(file)
+    with h5py.File(path, "a") as nwb:
+        del nwb["acquisition/paw/starting_time"]
+        change(nwb["acquisition/paw"])
+    assert says in refusal(path, behavior="paw")
+
+
+@pytest.mark.parametrize("bin_ms", [5, 20, 50, 100])
+def test_neurons_that_fire_only_after_the_event_have_one_rate_in_all_bins(bin_ms: int, file: Path) -> None:
+    """Spikes 10 to 13 ms after an event that is between the bins of the session, and none in forward bins."""
+    session = OwnSession()
+    session.start += 0.0037 * np.arange(40) % 0.05
+    rng = np.random.default_rng(0)
+    numbers = rng.poisson(2, (12, 40))
+    session.spikes = [np.sort(np.repeat(session.start, n) + rng.uniform(0.010, 0.013, n.sum())) for n in numbers]
+    recording = opened(session.write(file), bin_ms, window_ms=(0, 300))
+    assert recording.n_forward_bins == 0
+    assert "the forward bins of a split have no spikes, so there are no forward bins" in recording.choices
+    assert recording.train_val.counts.sum() == numbers.sum()
+    assert "the heldin_forward counts of train have no spikes" in refusal(
+        file, bin_ms, window_ms=(0, 300), forward_ms=200
+    )
+
+
 def test_what_has_no_effect_is_said(file: Path) -> None:
     session = OwnSession()
     session.columns["split"] = ["train"] * 30 + ["val"] * 10

@@ -40,11 +40,11 @@ def test_invalid_names_and_bin_widths_are_refused(
 
 
 def test_unknown_name_without_file_is_refused(tmp_path: Path) -> None:
-    for data in (tmp_path, tmp_path / "typo.h5"):
+    for data, what in ((tmp_path, "is neither"), (tmp_path / "typo.h5", "does not exist")):
         with pytest.raises(DataError) as raised:
             open_recording("mine", data, 5, tmp_path)
         assert "unknown dataset 'mine': choose one of mc_maze, mc_rtt" in str(raised.value)
-        assert f"give its file, or its folder of phy, with --data: {data} is neither" in str(raised.value)
+        assert f"give its file, or its folder of phy, with --data: {data} {what}" in str(raised.value)
 
 
 def test_settings_are_refused_for_benchmark_datasets(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_files_that_are_not_recordings_are_refused(file: Path, tmp_path: Path) -
     for path, says in (
         (tmp_path / "submission.h5", "is not a recording (it is a submission with the rates of toy)"),
         (cached, "lacks train_spikes_heldin, train_spikes_heldout, eval_spikes_heldin"),
-        (cached.parent / "train.npy", "is not a complete HDF5 file"),
+        (cached.parent / "train.npy", "is a single array of NumPy: write all arrays by their names to one .npz file"),
         (tmp_path / "two.h5", "has several recordings, in the groups a, b"),
         (tmp_path / "empty.h5", "is not a recording (it is empty): give an NWB file"),
         (tmp_path / "notes.txt", "is not a complete HDF5 file"),

@@ -10,10 +10,13 @@ from in_process import open_in_process
 from own_nwb import OwnSession
 
 from nlb_search.data.errors import DataError
+from nlb_search.data.inspection.findings import inspection_of
 from nlb_search.data.inspection.identities import Identities, identities_of
 from nlb_search.data.inspection.spike_intervals import read_intervals
+from nlb_search.data.inspection.survey import survey_of
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.recording import Recording
+from nlb_search.search.figures.inspection_warnings import inspection_warnings
 
 WINDOW: dict[str, Any] = {"window_ms": (0, 400), "forward_ms": 100, "behavior": "paw"}
 
@@ -77,6 +80,19 @@ def test_intervals_are_those_of_all_sessions(days: list[Path]) -> None:
         assert unit.repeated == first.repeated + second.repeated
 
 
+def test_rate_of_another_session_is_compared_with_the_first(days: list[Path]) -> None:
+    second = OwnSession(seed=1, n_trials=30)
+    second.spikes = [spikes[::2] for spikes in second.spikes]
+    second.write(days[1])
+    recording, known = opened(days[0], more_sessions=("tuesday.nwb",), **WINDOW)
+    found = inspection_of(survey_of(recording), identities=known)
+    assert known.sessions == {"monday.nwb": 40, "tuesday.nwb": 30}
+    halved = found.sessions["tuesday.nwb"]
+    expected = [100 * counts.mean() for counts in np.split(recording.train_val.heldin, [40])]
+    assert [halved.before_hz, halved.after_hz] == pytest.approx(expected)
+    assert any("spikes/s in tuesday.nwb and" in warning for warning in inspection_warnings(found))
+
+
 def test_sessions_of_other_units_are_refused(days: list[Path]) -> None:
     with h5py.File(days[1], "a") as file:
         file["units/id"][...] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 20, 21]
@@ -92,7 +108,8 @@ def test_sessions_of_other_units_are_refused(days: list[Path]) -> None:
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"more_sessions": ("wednesday.nwb",)}, "wednesday.nwb: more_sessions names files in the folder of monday.nwb"),
+        ({"more_sessions": ("monday.nwb",)}, "monday.nwb is given twice, but val must not have training trials"),
+        ({"more_sessions": ("wednesday.nwb",)}, "wednesday.nwb: more_sessions names files relative to the folder of"),
         (
             {"more_sessions": ("tuesday.nwb",), "forward_ms": 0},
             "set window_ms and forward_ms to what all",

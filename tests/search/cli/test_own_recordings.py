@@ -117,8 +117,10 @@ def test_other_commands_need_only_study_and_file(searched: Path) -> None:
 def test_nwb_file_with_test_trials_is_scored_on_test(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     session = OwnSession(n_trials=60)
     session.columns["part"] = [("train", "train", "val", "test")[row % 4] for row in range(60)]
+    session.columns["side"] = ["left", "right", "right"] * 20
     session.write(tmp_path / "session.nwb")
-    (tmp_path / "session.toml").write_text('split = "part"\nbehavior = "paw"\nlag_ms = 40\n')
+    settings = 'split = "part"\nbehavior = "paw"\nlag_ms = 40\ncondition = "side"\n'
+    (tmp_path / "session.toml").write_text(settings)
     data = ("--data", "session.nwb")
     options = ("--dataset", "rat-7", *SMALL, "--recording", "session.toml", "--bin-size", "20")
     search("study", *options, data="session.nwb", cwd=tmp_path)
@@ -130,8 +132,11 @@ def test_nwb_file_with_test_trials_is_scored_on_test(tmp_path: Path, caplog: pyt
         evaluated = call("evaluate", out, "--dataset", "rat-7", "--json", *data, cwd=tmp_path)
         assert evaluated.code == 0, evaluated.err
         scores = evaluated.json["rat-7_20"]
-        assert set(scores) == {"co-bps", "fp-bps", "vel R2"}
+        assert set(scores) == {"co-bps", "fp-bps", "vel R2", "psth R2"}
         assert scores["co-bps"] > 0
+        if phase == "val":
+            best = call("status", "study", "--json", cwd=tmp_path).json["best"]["attrs"]
+            assert scores["psth R2"] == pytest.approx(best["psth_r2"], abs=1e-4)
     inspect = ("inspect", "--dataset", "rat-7", "--recording", "session.toml", "--bin-size", "20", *data)
     found = call(*inspect, "--json", cwd=tmp_path).json["identities"]
     parts = {

@@ -74,7 +74,7 @@ def test_written_settings_give_the_same_recording(given: tuple[str, ...], folder
     # Every setting is in the file, as a value or as a comment, and every value that was found is written.
     names = {line.removeprefix("# ").partition(" = ")[0] for line in file.read_text().splitlines()[2:]}
     windows = {"cut_ms", "gap_ms", "within", "within_rows"}
-    trials = {"trial_table", "align", "window_ms", "split"}
+    trials = {"trial_table", "align", "window_ms", "split", "condition"}
     assert names == set(RecordingSettings.model_fields) - (trials if "--cut-ms" in given else windows)
     np.testing.assert_array_equal(sorted(settings.heldout), sorted(before["identities"]["heldout"]))
 
@@ -99,6 +99,38 @@ def test_options_that_do_not_fit_are_refused(given: tuple[str, ...], code: int, 
     assert refused.code == code
     assert says in refused.err
     assert len(refused.err.strip().splitlines()) <= 3
+
+
+def test_further_sessions_are_given_by_repeating_data(folder: Path, tmp_path: Path) -> None:
+    """In any folder; the study stores them relative to the first file, as settings do."""
+    (tmp_path / "other").mkdir()
+    for seed, name in enumerate(("monday.nwb", "other/tuesday.nwb")):
+        OwnSession(seed=seed).write(tmp_path / name)
+    (tmp_path / "week.toml").write_text('more_sessions = ["other/tuesday.nwb"]\n')
+    options = ("--dataset", "week", "--bin-size", "20", "--window", "0", "400")
+    both = ("--data", "monday.nwb", "--data", "other/tuesday.nwb")
+    found = call("inspect", *options, *both, "--json", cwd=tmp_path).json
+    assert found["identities"]["sessions"] == {"monday.nwb": 40, "other/tuesday.nwb": 40}
+    named = ("--data", "monday.nwb", "--recording", "week.toml")
+    assert call("inspect", *options, *named, "--json", cwd=tmp_path).json["content_hash"] == found["content_hash"]
+    launched = call(
+        "launch", "week", *options, *both, "--arch", "rnnf", "--trials", "1", "--workers", "0", cwd=tmp_path
+    )
+    assert launched.code == 0, launched.err
+    again = call("launch", "week", *options, *named, "--workers", "0", cwd=tmp_path)
+    assert again.code == 0, again.err
+    alone = call("launch", "week", *options, "--data", "monday.nwb", "--workers", "0", cwd=tmp_path)
+    assert "with more_sessions ['other/tuesday.nwb'], not []" in alone.err
+    assert call("inspect", "--dataset", "mc_rtt", *both, cwd=folder).code == 1
+
+
+def test_place_in_the_environment_is_one_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "day 1: noon").mkdir()
+    path = OwnSession().write(tmp_path / "day 1: noon" / "session.nwb")
+    monkeypatch.setenv("NLB_SEARCH_DATA", str(path))
+    found = call("inspect", "--dataset", "mine", "--bin-size", "20", "--json", cwd=tmp_path)
+    assert found.code == 0, found.err
+    assert found.json["identities"]["sessions"] == {}
 
 
 def test_settings_of_the_benchmark_are_not_written(folder: Path) -> None:
