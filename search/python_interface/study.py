@@ -12,12 +12,13 @@ from nlb_search.search.default_locations import STORAGE, STORAGE_VARIABLE
 from nlb_search.search.ensembles.refit import refit_options
 from nlb_search.search.ensembles.selection import selection_of
 from nlb_search.search.errors import SearchError, UsageError
-from nlb_search.search.export_options import Phases
+from nlb_search.search.export_options import AUTO, Phases
 from nlb_search.search.exported_models.kept_model import Kept
 from nlb_search.search.figures.figure_files import all_charts, formats_named, write_figures
 from nlb_search.search.launching.launcher import run_workers
 from nlb_search.search.launching.progress import headline
 from nlb_search.search.launching.slots import chosen_gpus, make_slots
+from nlb_search.search.python_interface.arguments import check_at_least, check_choice
 from nlb_search.search.python_interface.notebook_progress import progress_display
 from nlb_search.search.python_interface.recordings import OpenedRecording
 from nlb_search.search.python_interface.trials_table import trials_table
@@ -78,9 +79,9 @@ class Study:
         Raises UsageError if a GPU or budget is not possible, and SearchError if the recording has changed or all
         workers fail.
         """
+        check_at_least(1, trials=trials, workers=workers, side_by_side=side_by_side)
+        check_at_least(0, hours=hours)
         slots = make_slots(chosen_gpus(gpus), 1, workers, side_by_side)
-        if not slots:
-            raise UsageError("workers=0 runs no trials: give at least 1")
         self._open.recording()  # report errors once, before workers start
         remember_place(self._open.study, self._open.locations.data)
         if trials is not None:
@@ -128,11 +129,14 @@ class Study:
         ``test``: trials and weights are selected on val. The submission has rates in spikes per bin and a card that
         says how it was made. ``nlb_search.load_model`` loads the folder ``model``.
 
-        In a program, call it below ``if __name__ == "__main__":``, because it starts processes.
+        In a program, call it for phase ``test`` below ``if __name__ == "__main__":``, because it starts processes.
 
         Returns the paths. Raises UsageError if options exclude each other, and SearchError if there are too few trials
         or a file cannot be written; nothing is trained before all is checked.
         """
+        check_choice("phase", phase, Phases)
+        check_at_least(1, ensemble=None if ensemble == AUTO else ensemble, seeds=seeds, workers=workers)
+        check_at_least(0, trial=trial)
         submission, kept = _path(out), Kept(_path(model), _path(onnx))
         if {submission, kept.folder, kept.onnx} == {None}:
             raise UsageError("nothing to write: give out, model or onnx")
@@ -172,6 +176,10 @@ def create_study(
     if a study of this name differs, and StorageError if the storage cannot be used. Nothing is written before
     everything is checked.
     """
+    check_at_least(1, trials=trials, epochs=epochs)
+    check_at_least(0, until_flat=until_flat, seed=seed)
+    check_choice("sampler", sampler, SamplerName)
+    check_choice("pruner", pruner, PrunerName)
     request = StudyRequest(
         dataset=recording.name,
         architectures=tuple(map(str, chains_named(architectures))) or None,

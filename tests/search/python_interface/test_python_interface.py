@@ -104,8 +104,24 @@ def test_existing_study_is_opened_only_for_its_own_recording(folder: Path, study
     other = nlb.from_arrays(folder / "other" / "toy.h5", toy_arrays(seed=1), bin_ms=20)
     with pytest.raises(SearchError, match="choose another name"):
         nlb.create_study("toy", other, CHAINS, trials=4, storage=storage)
-    with pytest.raises(UsageError, match="at least 1"):
+    assert study.trials().shape[0] == 4
+
+
+def test_arguments_out_of_range_are_refused_before_anything_is_written(folder: Path, study: nlb.Study) -> None:
+    recording = nlb.open_recording("toy", folder / "toy.h5", bin_ms=20)
+    storage = f"sqlite:///{folder}/none.db"
+    for wrong, said in (
+        ({"trials": 0}, "trials=0: give a number from 1"),
+        ({"trials": 4, "seed": -1}, "seed=-1: give a number from 0"),
+        ({"trials": 4, "sampler": "tpee"}, "sampler='tpee': choose one of tpe"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            nlb.create_study("none", recording, CHAINS, storage=storage, **wrong)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="workers=0"):
         study.run(workers=0)
+    with pytest.raises(UsageError, match="phase='tset': choose one of val, test, both"):
+        study.export(folder / "no.h5", phase="tset")  # type: ignore[arg-type]
+    assert not (folder / "none.db").exists()
 
 
 def test_settings_of_a_recording_are_those_of_a_settings_file(tmp_path: Path, recordings: Path) -> None:
