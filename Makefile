@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo bench gpu test lint audit clean
+.PHONY: demo bench gpu docs tutorial test lint audit clean
 
 demo: $(INSTALLED)
 	$(BIN)/python -m benchmarks.demo
@@ -15,6 +15,15 @@ bench: $(INSTALLED)
 
 gpu: $(INSTALLED)
 	$(BIN)/python benchmarks/gpu.py --minutes 8 --out bench/gpu
+
+docs: $(INSTALLED)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -c docs/site . site
+	@echo 'built the documentation: open site/docs/index.html'
+
+tutorial: $(INSTALLED)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	$(BIN)/python docs/site/execute_tutorial.py
 
 test: lint
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
@@ -39,4 +48,4 @@ $(INSTALLED): pyproject.toml constraints.txt Makefile
 	touch $@
 
 clean:
-	rm -rf .venv demo
+	rm -rf .venv demo site

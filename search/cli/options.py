@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from nlb_search.data.datasets import DATASETS
+from nlb_search.search.default_locations import DATA as DATA
+from nlb_search.search.default_locations import DATA_VARIABLE, STORAGE_VARIABLE
+from nlb_search.search.default_locations import STORAGE as STORAGE
 from nlb_search.search.errors import UsageError
 
 StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="Name of the study.")]
@@ -14,28 +17,26 @@ Storage = Annotated[
     str,
     typer.Option(
         "--storage",
-        envvar="NLB_SEARCH_STORAGE",
+        envvar=STORAGE_VARIABLE,
         show_envvar=True,
         help="Storage of the studies: sqlite:///FILE.db, postgres-local:DIR or postgresql://USER@HOST/DATABASE.",
     ),
 ]
-STORAGE = "sqlite:///nlb-search.db"
 
 _DATA_HELP = "Folder of the recordings, with DATASET/ or DANDI's layout inside; or your own file or phy folder."
 Data = Annotated[
     Path,
     typer.Option(
         "--data",
-        envvar="NLB_SEARCH_DATA",
+        envvar=DATA_VARIABLE,
         help=_DATA_HELP,
     ),
 ]
-DATA = Path("nlb-data")
 StudyData = Annotated[
     Path | None,
     typer.Option(
         "--data",
-        envvar="NLB_SEARCH_DATA",
+        envvar=DATA_VARIABLE,
         show_default=f"{DATA}, or where this machine last read the study's recording",
         help=_DATA_HELP,
     ),
@@ -136,12 +137,9 @@ if TYPE_CHECKING:
 
 def locations(storage: str, data: Path | None, artifacts: Path | None = None) -> "Locations":
     """The storage, checkpoint folder and recordings that the options name; ``data`` is None if it was not given."""
-    from nlb_search.search.study.open_study import Locations
-    from nlb_search.storage.checkpoints import default_artifacts
-    from nlb_search.storage.database.urls import parse_url
+    from nlb_search.search.study.open_study import locations_of
 
-    url = parse_url(storage)
-    return Locations(url, (artifacts or default_artifacts(url)).absolute(), data or DATA, data is None)
+    return locations_of(storage, data, artifacts)
 
 
 def architectures(arch: list[str] | None) -> tuple[str, ...]:

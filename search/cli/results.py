@@ -103,8 +103,8 @@ def export_best(
     """Write the best trial, or an ensemble, as a submission file of its rates, as a model to use, or both."""
     from nlb_search.models.errors import InterruptedTrainingError
     from nlb_search.search.cli.refit_progress import shown_progress
-    from nlb_search.search.ensembles.refit import RefitOptions
-    from nlb_search.search.ensembles.selection import Selection
+    from nlb_search.search.ensembles.refit import refit_options
+    from nlb_search.search.ensembles.selection import selection_of
     from nlb_search.search.exported_models.kept_model import Kept
     from nlb_search.search.launching.slots import chosen_gpus, make_slots
     from nlb_search.search.study.open_study import open_named_study
@@ -117,18 +117,12 @@ def export_best(
         raise UsageError("nothing to write: give --out FILE.h5, --model DIR or --onnx FILE.onnx")
     if trial is not None and len(study) > 1:
         raise UsageError(f"--trial names a trial of one study, and {len(study)} are given: export them one by one")
-    if trial is not None and (ensemble not in (None, "1") or arch or by != "val"):
-        raise UsageError("--trial names one trial: remove --ensemble, --arch and --by")
-    if seeds is not None and phase == "val":
-        raise UsageError("--seeds needs --phase test: in phase val, the networks of the search are used")
-    # Means over chains and rescored trials are averaged as they are named.
-    chosen = AUTO if phase != "val" and trial is None and not arch and by == "val" else "1"
-    selection = Selection(_ensemble_size(ensemble or chosen), options.architectures(arch), by, trial)
-    slots, stop = tuple(make_slots(chosen_gpus(gpus), 1, workers)), Stop().listen()
+    selection = selection_of(phase, _ensemble_size(ensemble), options.architectures(arch), by, trial)
+    slots, stop = make_slots(chosen_gpus(gpus), 1, workers), Stop().listen()
     studies = [open_named_study(locations, name) for name in study]
     try:
         with shown_progress(MESSAGES) as progress:
-            refitting = RefitOptions(seeds or REFIT_SEEDS, slots, stop, progress)
+            refitting = refit_options(phase, seeds, slots, stop, progress)
             export(studies, out, phase, selection, refitting, Kept(model, onnx))
     except InterruptedTrainingError as error:
         typer.echo(str(error))
@@ -141,10 +135,10 @@ def export_best(
             typer.echo(f"wrote the model {kept}")
 
 
-def _ensemble_size(text: str) -> int | Literal["auto"]:
-    """The value of --ensemble. Raises UsageError unless it is a positive whole number or auto."""
-    if text == AUTO:
-        return AUTO
+def _ensemble_size(text: str | None) -> int | Literal["auto"] | None:
+    """The value of --ensemble. Raises UsageError unless it is a positive whole number or auto, or was not given."""
+    if text is None or text == AUTO:
+        return text
     if not text.isdecimal() or int(text) < 1:
         raise UsageError(f"--ensemble {text}: give a number of trials from 1, or auto")
     return int(text)

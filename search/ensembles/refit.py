@@ -12,8 +12,8 @@ from nlb_search.search.ensembles.finalists import Finalist, network_of
 from nlb_search.search.ensembles.refit_job import RefitJob, stored
 from nlb_search.search.ensembles.refit_progress import LoggedProgress, RefitProgress
 from nlb_search.search.ensembles.refit_training import Refitted, train_again
-from nlb_search.search.errors import SearchError
-from nlb_search.search.export_options import REFIT_SEEDS
+from nlb_search.search.errors import SearchError, UsageError
+from nlb_search.search.export_options import REFIT_SEEDS, Phases
 from nlb_search.search.launching.process_pool import exit_requested, run_in_slots
 from nlb_search.search.launching.slots import Slot
 from nlb_search.search.workers.memory import keep_freed_memory
@@ -31,6 +31,15 @@ class RefitOptions:
     slots: tuple[Slot, ...] = (Slot(0, None),)
     stop: Stop = field(default_factory=Stop)
     progress: RefitProgress = field(default_factory=LoggedProgress)
+
+
+def refit_options(
+    phase: Phases, seeds: int | None, slots: Sequence[Slot], stop: Stop, progress: RefitProgress
+) -> RefitOptions:
+    """How an export trains again; ``seeds`` is None for the default. Raises UsageError if the phase trains nothing."""
+    if seeds is not None and phase == "val":
+        raise UsageError("--seeds needs --phase test: in phase val, the networks of the search are used")
+    return RefitOptions(seeds or REFIT_SEEDS, tuple(slots), stop, progress)
 
 
 def refit(finalists: Sequence[Finalist], options: RefitOptions) -> list[list[Network]]:

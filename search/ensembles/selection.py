@@ -6,8 +6,8 @@ from typing import Literal
 
 from optuna.trial import FrozenTrial
 
-from nlb_search.search.errors import SearchError
-from nlb_search.search.export_options import AUTO, Judge
+from nlb_search.search.errors import SearchError, UsageError
+from nlb_search.search.export_options import AUTO, Judge, Phases
 from nlb_search.search.rescoring.rescoring import finished_rescoring
 from nlb_search.search.scoring.saved_networks import trials_with_networks
 from nlb_search.search.study.chain_trials import check_searched, named
@@ -43,6 +43,24 @@ class StudyTrial:
     @property
     def architecture(self) -> str:
         return self.study.spec.architecture_of(self.trial.params)
+
+
+def selection_of(
+    phase: Phases,
+    ensemble: int | Literal["auto"] | None = None,
+    architectures: tuple[str, ...] = (),
+    judge: Judge = "val",
+    trial: int | None = None,
+) -> Selection:
+    """The selection that options of an export ask for; ``ensemble`` is None if the user did not choose.
+
+    Raises UsageError if they exclude each other.
+    """
+    if trial is not None and (ensemble not in (None, 1) or architectures or judge != "val"):
+        raise UsageError("--trial names one trial: remove --ensemble, --arch and --by")
+    # Means over chains and rescored trials are averaged as they are named.
+    default = AUTO if phase != "val" and trial is None and not architectures and judge == "val" else 1
+    return Selection(default if ensemble is None else ensemble, architectures, judge, trial)
 
 
 def select(studies: Sequence[OpenStudy], selection: Selection) -> list[StudyTrial]:

@@ -23,7 +23,7 @@ MOST_LIKE = 5
 
 
 def first_trials(spec: SearchSpec, like: OpenStudy | None) -> list[dict[str, Any]]:
-    """The parameters of the first trials; a parameter that is left out is sampled.
+    """The parameters of the first trials, at most as many as the budget has; a parameter that is left out is sampled.
 
     With a grid, which tries all combinations anyway, there are none.
     """
@@ -34,7 +34,8 @@ def first_trials(spec: SearchSpec, like: OpenStudy | None) -> list[dict[str, Any
         starts += portfolio(spec.space, spec.architectures)
     else:
         starts += best_parameters(spec, like, MOST_LIKE, known=starts)
-    return [start for index, start in enumerate(starts) if start and start not in starts[:index]]
+    different = [start for index, start in enumerate(starts) if start and start not in starts[:index]]
+    return different[: spec.trials]
 
 
 def first_settings(trial: FrozenTrial, sampler: SamplerName) -> str:

@@ -9,18 +9,19 @@ import optuna
 from optuna.trial import FrozenTrial
 from pydantic import ValidationError
 
+from nlb_search.search.default_locations import DATA, DATA_VARIABLE, STORAGE_VARIABLE
 from nlb_search.search.errors import SearchError
 from nlb_search.search.sampling.pruners import make_pruner
 from nlb_search.search.study.expected_gain import is_flat
 from nlb_search.search.study.specification import SearchSpec, read_specification
 from nlb_search.search.study.trial_seeds import SEED_KEY, repeated_seed
-from nlb_search.storage.checkpoints import Checkpoints, study_folder
+from nlb_search.storage.checkpoints import Checkpoints, default_artifacts, study_folder
 from nlb_search.storage.claims.budget import budget_of, change_budget
 from nlb_search.storage.claims.claims import Claims
 from nlb_search.storage.claims.time_used import budget_hours_in, change_budget_hours
 from nlb_search.storage.database.opening import open_database
 from nlb_search.storage.database.retrying import DatabaseRetry
-from nlb_search.storage.database.urls import StorageUrl
+from nlb_search.storage.database.urls import StorageUrl, parse_url
 from nlb_search.storage.errors import StorageError
 from nlb_search.storage.studies import open_study
 
@@ -44,9 +45,9 @@ class Locations:
     def environment(self) -> dict[str, str]:
         """Environment variables that pass these to another process: a command line would show the password."""
         return {
-            "NLB_SEARCH_STORAGE": self.url.with_password,
+            STORAGE_VARIABLE: self.url.with_password,
             "NLB_SEARCH_ARTIFACTS": str(self.artifacts.absolute()),
-            "NLB_SEARCH_DATA": str(self.data.absolute()),
+            DATA_VARIABLE: str(self.data.absolute()),
         }
 
 
@@ -132,6 +133,12 @@ class OpenStudy:
                 f"{recording.content_hash[:12]}: give the same files with --data{elsewhere}"
             )
         return recording
+
+
+def locations_of(storage: str, data: Path | None, artifacts: Path | None) -> Locations:
+    """The locations that the user gave, or their defaults. Raises StorageError if the URL ``storage`` is not valid."""
+    url = parse_url(storage)
+    return Locations(url, (artifacts or default_artifacts(url)).absolute(), data or DATA, data is None)
 
 
 def existing_database(url: StorageUrl) -> optuna.storages.BaseStorage:

@@ -17,18 +17,20 @@ def _printed(epochs: int, best_epoch: int) -> str:
     states = {"running": 0, "complete": 1, "pruned": 0, "fail": 0, "waiting": 0}
     spec = spec_of(epochs=epochs)
     status = StudyStatus(
-        "study",
-        spec,
-        spec.trials,
-        states,
-        best,
-        {spec.architectures[0]: best},
-        (),
-        None,
-        False,
-        (),
-        (),
-        StudyCommand.WORK,
+        study="study",
+        spec=spec,
+        budget=spec.trials,
+        hours_used=0.0,
+        budget_hours=None,
+        states=states,
+        best=best,
+        best_of_chains={spec.architectures[0]: best},
+        best_scores=(),
+        expected_gain=None,
+        is_flat=False,
+        workers=(),
+        failures=(),
+        command=StudyCommand.WORK,
     )
     console = Console(file=io.StringIO(), width=300)
     console.print(report(status, Ties(())))
