@@ -1,15 +1,16 @@
 """``python -m benchmarks.quality.settings``: which settings and chains are good on many recordings.
 
-Trains ``rnnf`` with its default settings and with others, and other chains with theirs (``CANDIDATES``), with several
-seeds, on real recordings (``--real session.nwb:20``: the file and the bin width in ms, with ``session.toml`` beside it)
-and on synthetic ones. The checkpoint that is best on val is scored on test, without a refit on train + val.
+Trains ``rnnf`` with the default settings of 0.5.0 and with others, and other chains with their present ones
+(``CANDIDATES``), with several seeds, on real recordings (``--real session.nwb:20``: the file and the bin width in ms,
+with ``session.toml`` beside it) and on synthetic ones. The checkpoint that is best on val is scored on test, without a
+refit on train + val.
 
-Prints two Markdown tables. The first has the test co-bps of the default settings, and the difference of each candidate.
-The second has portfolios, in the order in which a greedy choice adds candidates: each time the one that increases the
-most, on average over recordings, the val co-bps of the best candidate chosen so far. Each portfolio is scored on
-recordings that it was not chosen on: for each recording, it is chosen on the others, its best candidate on val is
-taken, and its test co-bps is compared with that of the default settings. ``--log`` keeps each result, so that an
-interrupted run can be continued.
+Prints two Markdown tables. The first has the test co-bps of these default settings, and the difference of each
+candidate. The second has portfolios, in the order in which a greedy choice adds candidates: each time the one that
+increases the most, on average over recordings, the val co-bps of the best candidate chosen so far. Each portfolio is
+scored on recordings that it was not chosen on: for each recording, it is chosen on the others, its best candidate on
+val is taken, and its test co-bps is compared with that of the default settings. ``--log`` keeps each result, so that
+an interrupted run can be continued.
 """
 
 import argparse
@@ -41,7 +42,8 @@ from nlb_search.search.sampling.space import default_settings
 from nlb_search.search.study.training_length import BATCH_SIZE, EVALUATIONS, default_epochs
 
 RNNF = "GRU(2) -> FF -> exp"
-DEFAULT = "default"
+DEFAULT = "default of 0.5.0"
+_DEFAULT_SETTINGS = {"lr": 0.01, "hidden": 40}
 _SETTINGS: dict[str, dict[str, Any]] = {
     DEFAULT: {},
     "lr 0.005": {"lr": 0.005},
@@ -78,7 +80,7 @@ _CHAINS = (
     "Conv -> RoFormer(2) -> FF -> exp",
     "Conv -> STNDT(2) -> FF -> exp",
 )
-CANDIDATES = {name: (RNNF, settings) for name, settings in _SETTINGS.items()} | {
+CANDIDATES = {name: (RNNF, _DEFAULT_SETTINGS | settings) for name, settings in _SETTINGS.items()} | {
     chain: (chain, {}) for chain in _CHAINS
 }
 """A chain by name, and the settings that differ from its default ones."""
@@ -113,7 +115,10 @@ def train(recording: ScoredRecording, settings: str, seeds: int) -> list[Result]
     trainings = [Training(chain, hyper, plan, counts, seed, torch.device("cpu")) for seed in range(seeds)]
     trainer = Trainer(Val(val))
     while running := [training for training in trainings if not training.is_done]:
-        trainer.advance(running)
+        for training, evaluated in zip(running, trainer.advance(running), strict=True):
+            if isinstance(evaluated, Exception):
+                raise evaluated
+            training.keep_if_best(evaluated)
     seconds = (time.process_time() - start) / seeds
     return [
         Result(recording.name, settings, training.seed, *_scores(training, test), seconds) for training in trainings
