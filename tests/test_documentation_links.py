@@ -51,7 +51,7 @@ def test_links_lead_to_files_and_headings(page: Path) -> None:
 
 def test_anchors_are_those_of_github() -> None:
     assert "a-private-postgresql-server-postgres-localdir" in anchors(ROOT / "docs" / "storage.md")
-    assert "the-budget-and-what-happens-in-a-crash" in anchors(ROOT / "docs" / "guide.md")
+    assert "a-study-with-other-settings" in anchors(ROOT / "docs" / "guide.md")
 
 
 def test_every_page_is_in_the_contents() -> None:

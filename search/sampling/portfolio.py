@@ -4,6 +4,7 @@ Chosen with ``benchmarks.quality.settings``: the first was the best of many sett
 on recordings of few trials. Each loses on other recordings, so neither is the default.
 """
 
+from itertools import cycle
 from typing import Any
 
 from nlb_search.models.architecture.architectures import parse_architecture
@@ -14,14 +15,14 @@ PORTFOLIO: tuple[dict[str, Any], ...] = (
     {"lr": 0.002, "mask_variant": "dot line"},
     {"lr": 0.002, "hidden": 40},
 )
-"""What each differs in from the default settings of a chain."""
+"""What each differs in from the default settings of a recurrent chain."""
 
 
 def portfolio(space: Space, architectures: tuple[str, ...]) -> list[dict[str, Any]]:
-    """The parameters of the trials, each with another architecture, in turn."""
+    """The parameters of the trials, each with another recurrent chain, in turn."""
+    recurrent = [number for number, text in enumerate(architectures) if parse_architecture(text).uses("hidden")]
     starts = []
-    for index, changes in enumerate(PORTFOLIO):
-        number = index % len(architectures)
+    for number, changes in zip(cycle(recurrent), PORTFOLIO, strict=False):
         defaults = default_values(parse_architecture(architectures[number]))
         starts.append(parameters_of(space, architectures, number, defaults | changes))
     return starts

@@ -127,7 +127,6 @@ def searched(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
             ("evaluate", "val.h5", "--dataset", "mc_rtt", "--targets", "val.h5"),
             "lack eval_spikes_heldout",
         ),
-        (("export-best", "study", "study", "--out", "x.h5"), "two studies are of mc_rtt"),
         (("export-best", "study", "--out", "x.h5", "--artifacts", "elsewhere"), "give the workers' folder"),
         (("evaluate", "none.h5", "--dataset", "mc_rtt"), "cannot read none.h5 as a submission: No such file"),
         (("evaluate", "val.h5", "--dataset", "mc_maze"), "val.h5 has no group 'mc_maze' (it has mc_rtt)"),

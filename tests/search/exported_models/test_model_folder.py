@@ -197,7 +197,8 @@ def test_an_existing_folder_is_not_replaced(folder: Path) -> None:
 
 
 def test_a_model_trained_on_train_and_val_needs_no_test_trials(folder: Path, recording: Recording) -> None:
-    exported = call("export-best", "study", "--phase", "test", "--seeds", "2", "--model", "refit", cwd=folder)
+    options = ("--phase", "test", "--ensemble", "1", "--seeds", "2")
+    exported = call("export-best", "study", *options, "--model", "refit", cwd=folder)
     assert exported.code == 0, exported.err
     refit = load_model(folder / "refit")
     assert refit.card.trained_on == "train + val"

@@ -22,7 +22,22 @@ def _status(complete: int, budget: int = 5) -> StudyStatus:
     best, scores = BestTrial(0, 0.25, {}, {}), (0.1, 0.1, 0.2, 0.25)
     spec = spec_of(trials=budget)
     failures = ("out of memory " * 20, "no space", "out of memory " * 20)
-    return StudyStatus("study", spec, budget, states, best, {}, scores, None, False, (), failures, StudyCommand.WORK)
+    return StudyStatus(
+        study="study",
+        spec=spec,
+        budget=budget,
+        hours_used=0.0,
+        budget_hours=None,
+        states=states,
+        best=best,
+        best_of_chains={},
+        best_scores=scores,
+        expected_gain=None,
+        is_flat=False,
+        workers=(),
+        failures=failures,
+        command=StudyCommand.WORK,
+    )
 
 
 def _lines(status: StudyStatus) -> list[str]:

@@ -78,7 +78,7 @@ def test_requeued_slurm_job_meets_the_budget(locations: Locations, tmp_path: Pat
     assert not any(PASSWORD in command for command in shown)
 
     _run("scancel", "--signal=USR2", "1")  # what Slurm sends a minute before the end of a job's time
-    _wait_until(lambda: all(trial.user_attrs[OWNER_KEY] is None for trial in _trials(study)))
+    _wait_until(lambda: all(trial.user_attrs.get(OWNER_KEY) is None for trial in _trials(study)))
     (handed_back,) = _trials(study)
     assert handed_back.state == TrialState.RUNNING
     _wait_until(lambda: not _run("squeue", "--noheader"))

@@ -31,7 +31,7 @@ def study(recordings: Path, tmp_path: Path) -> OpenStudy:
         trials=2,
         budget_hours=SECONDS / HOUR,
         epochs=400,
-        space=written("hidden = 6\ninput_size = 'DT'\nbidirectional = false\nnum_layers = 1"),
+        space=written("hidden = 6\ninput_size = 'DT'\nbidirectional = false\nnum_layers = 1\nlr = 0.0005"),
         pruner="none",
     )
     return create_or_open(locations, "study", request)

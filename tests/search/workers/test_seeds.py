@@ -13,7 +13,6 @@ from command import call
 from optuna.trial import FixedTrial, FrozenTrial, TrialState
 from specifications import written
 
-from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.architecture.network import predict
 from nlb_search.models.scoring.bits_per_spike import co_bps
 from nlb_search.models.training.state import Training
@@ -64,7 +63,7 @@ def _alone(study: OpenStudy, trial: FrozenTrial) -> list[list[float]]:
     train, val = counts_of(recording.train), counts_of(recording.val)
     chain, hyper = settings_of(sample(FixedTrial(trial.params), study.spec.space, study.spec.architectures))
     seeds = [study.spec.network_seed(trial.number, repeat) for repeat in range(SEEDS)]
-    trainings = [Training(parse_chain(chain), hyper, study.spec.plan, train, seed, CPU) for seed in seeds]
+    trainings = [Training(chain, hyper, study.spec.plan, train, seed, CPU) for seed in seeds]
     return [[progress.co_bps for progress in fit(training, val)] for training in trainings]
 
 
@@ -118,7 +117,7 @@ def test_rescoring_averages_the_scores_of_as_many_networks(study: OpenStudy) -> 
     each = []
     for repeat in range(SEEDS):
         chain, hyper = settings_of(settings)
-        training = Training(parse_chain(chain), hyper, spec.plan, rest, spec.network_seed(fold, repeat), CPU)
+        training = Training(chain, hyper, spec.plan, rest, spec.network_seed(fold, repeat), CPU)
         train_through([training], 2)
         each.append(co_bps(predict(training.averaged_network(), scored.heldin_BWI), scored).item())
     job = Job(number=0, fold=fold, settings=settings, epochs=2)

