@@ -16,8 +16,8 @@ SMALL = ("--dataset", "mc_rtt", "--epochs", "1", "--pruner", "none")
 
 @pytest.fixture
 def folder(recordings: Path, tmp_path: Path) -> Path:
-    """A folder with a study of two chains without workers, and a budget of three trials."""
-    made = call("launch", "s", *SMALL, *CHAINS, "--trials", "3", "--workers", "0", "--data", recordings, cwd=tmp_path)
+    """A folder with a study of two chains without workers, and a budget of five trials, four of which are first trials."""
+    made = call("launch", "s", *SMALL, *CHAINS, "--trials", "5", "--workers", "0", "--data", recordings, cwd=tmp_path)
     assert made.code == 0, made.err
     return tmp_path
 
@@ -35,17 +35,17 @@ def test_enqueued_trials_run_next_with_their_settings(folder: Path, recordings: 
     (folder / "more.csv").write_text("lr,l2_weight,mask_variant\n0.02,0,dot line\n0.001,,strip\n")
     added = call("enqueue", "s", "--file", "more.csv", cwd=folder)
     assert "enqueued 2 trials" in added.out
-    assert "`nlb-search resume s --trials 5`" in added.out
+    assert "`nlb-search resume s --trials 7`" in added.out
 
     assert call("worker", "s", "--data", recordings, cwd=folder).code == 0
     status = " ".join(call("status", "s", cwd=folder).out.split())
-    assert "2 enqueued trials, more than the budget of 3 trials allows" in status
-    assert "`nlb-search resume s --trials 5`" in status
-    assert call("resume", "s", "--trials", "5", "--workers", "0", cwd=folder).code == 0
+    assert "2 enqueued trials, more than the budget of 5 trials allows" in status
+    assert "`nlb-search resume s --trials 7`" in status
+    assert call("resume", "s", "--trials", "7", "--workers", "0", cwd=folder).code == 0
     assert call("worker", "s", "--data", recordings, cwd=folder).code == 0
     assert "waiting" not in call("status", "s", cwd=folder).out
 
-    _, _, first, second, third = _trials(folder)
+    first, second, third = _trials(folder)[4:]
     chain = {"architecture": "GRU(2) -> FF -> exp"}
     assert first.params.items() >= (chain | {"lr": 0.011, "hidden": 64, "bidirectional": False}).items()
     assert second.params.items() >= {"lr": 0.02, "l2_weight_use": "none", "mask_variant": "dot line"}.items()
@@ -59,7 +59,7 @@ def test_best_settings_of_another_study(folder: Path, recordings: Path) -> None:
     assert done.code == 0, done.err
     best = sorted(_trials(folder, "old"), key=lambda trial: -trial.value)[:2]
     expected = [{"architecture": "FF -> exp"} | trial.params for trial in best]
-    assert [trial.system_attrs["fixed_params"] for trial in _trials(folder)[2:]] == expected
+    assert [trial.system_attrs["fixed_params"] for trial in _trials(folder)[4:]] == expected
 
 
 @pytest.mark.parametrize(
