@@ -64,8 +64,10 @@ def _trials(study: OpenStudy) -> list[FrozenTrial]:
 @pytest.mark.skipif(not slurm_cluster.can_run(), reason="needs root, and the daemons of Slurm and munge")
 def test_requeued_slurm_job_meets_the_budget(locations: Locations, tmp_path: Path) -> None:
     """The job releases its trial, is requeued by Slurm, and resumes the trial."""
+    (tmp_path / "small.toml").write_text("hidden = 16\n")
     launched = call(
         *("launch", "study", "--dataset", "mc_rtt", "--arch", "GRU(1) -> FF -> exp", "--pruner", "none"),
+        *("--space", "small.toml"),
         *("--trials", str(BUDGET), "--epochs", str(EPOCHS), "--on", "slurm", "--partition", "cpu", "--time", "0:30:00"),
         cwd=tmp_path,
     )
@@ -79,7 +81,7 @@ def test_requeued_slurm_job_meets_the_budget(locations: Locations, tmp_path: Pat
 
     _run("scancel", "--signal=USR2", "1")  # what Slurm sends a minute before the end of a job's time
     _wait_until(lambda: all(trial.user_attrs.get(OWNER_KEY) is None for trial in _trials(study)))
-    (handed_back,) = _trials(study)
+    (handed_back,) = (trial for trial in _trials(study) if trial.state != TrialState.WAITING)
     assert handed_back.state == TrialState.RUNNING
     _wait_until(lambda: not _run("squeue", "--noheader"))
 
