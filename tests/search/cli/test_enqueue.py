@@ -16,7 +16,7 @@ SMALL = ("--dataset", "mc_rtt", "--epochs", "1", "--pruner", "none")
 
 @pytest.fixture
 def folder(recordings: Path, tmp_path: Path) -> Path:
-    """A folder with a study of two chains without workers, and a budget of five trials, four of which are first trials."""
+    """A folder with a study of two chains without workers. Of its five trials, four have the settings to begin with."""
     made = call("launch", "s", *SMALL, *CHAINS, "--trials", "5", "--workers", "0", "--data", recordings, cwd=tmp_path)
     assert made.code == 0, made.err
     return tmp_path
