@@ -26,7 +26,7 @@ tutorial: $(INSTALLED)
 	$(BIN)/python docs/site/execute_tutorial.py
 
 test: lint
-	$(BIN)/pytest --numprocesses 3 --dist loadfile
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

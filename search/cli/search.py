@@ -1,5 +1,6 @@
 """Commands that run a search and control its workers: launch, resume, worker, pause and stop."""
 
+import os
 import signal
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from nlb_search.search.cli.status import print_status
 from nlb_search.search.cli.terminal import INTERRUPTED, MESSAGES, working
 from nlb_search.search.errors import SearchError, UsageError
 from nlb_search.search.sampling.sampling_settings import PrunerName, SamplerName
+from nlb_search.search.worker_protocol import LAUNCHER_VARIABLE
 
 if TYPE_CHECKING:
     from nlb_search.data.own.recording_settings import RecordingSettings
@@ -238,6 +240,7 @@ def worker(
     artifacts: options.Artifacts = None,
 ) -> None:
     """Run one worker in the foreground, for Slurm, Kubernetes or compose."""
+    from nlb_search.search.publishing.publisher import Publisher
     from nlb_search.search.study.open_study import open_named_study
     from nlb_search.search.workers.shutdown import Stop
     from nlb_search.search.workers.worker import work
@@ -247,7 +250,8 @@ def worker(
     locations = options.locations(storage, data, artifacts)
     # Retry: a cluster may start workers before the database, and the database may be unreachable at the moment.
     open_study = DatabaseRetry(stop).call(lambda: open_named_study(locations, study))
-    work(open_study, stop, side_by_side)
+    publisher = None if LAUNCHER_VARIABLE in os.environ else Publisher(open_study)
+    work(open_study, stop, side_by_side, publisher)
     if stop.is_set():
         raise typer.Exit(INTERRUPTED)
 

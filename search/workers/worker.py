@@ -1,7 +1,6 @@
 """A worker: runs trials, one or several at a time, until the budget is met."""
 
 import math
-import os
 import time
 from collections.abc import Callable
 
@@ -13,7 +12,6 @@ from nlb_search.search.scoring.saved_networks import remove_unused_checkpoints
 from nlb_search.search.scoring.targets import targets_of
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.specification import check_continuation
-from nlb_search.search.worker_protocol import LAUNCHER_VARIABLE
 from nlb_search.search.workers.devices import training_device
 from nlb_search.search.workers.memory import keep_freed_memory
 from nlb_search.search.workers.shutdown import Stop
@@ -38,12 +36,15 @@ BUDGET_SHARE = 4
 """By default, a worker runs at most the study's trials divided by this at once, because the sampler needs results."""
 
 
-def work(open_study: OpenStudy, stop: Stop, side_by_side: int | None = None) -> None:
+def work(
+    open_study: OpenStudy, stop: Stop, side_by_side: int | None = None, publisher: Publisher | None = None
+) -> None:
     """Run trials, ``side_by_side`` at a time, until the budget is met, ``stop`` is set or the study is stopped.
 
     When the budget of hours is used, running trials are released. The default of ``side_by_side`` is ``SIDE_BY_SIDE``,
-    limited by ``BUDGET_SHARE``. While the study is paused, the worker waits. Raises SearchError after ten failures in a
-    row, with the last reason, and StorageError if the database stays unreachable.
+    limited by ``BUDGET_SHARE``. While the study is paused, the worker waits. A ``publisher`` is for a worker without a
+    launcher, which would publish. Raises SearchError after ten failures in a row, with the last reason, and
+    StorageError if the database stays unreachable.
     """
     keep_freed_memory()
     retry = DatabaseRetry(stop)
@@ -55,7 +56,6 @@ def work(open_study: OpenStudy, stop: Stop, side_by_side: int | None = None) -> 
     )
     retry.call(lambda: remove_unused_checkpoints(open_study))
     commands = StudyCommands(open_study.study, open_study.identity, retry)
-    publisher = Publisher(open_study) if LAUNCHER_VARIABLE not in os.environ else None
     with claims.heartbeat() as heartbeat:
         batch = TrialBatch(context, heartbeat)
         try:
