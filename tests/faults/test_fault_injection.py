@@ -42,7 +42,7 @@ def _check_whole(fault_injection: FaultInjection) -> None:
 def test_killed_workers_of_two_concurrent_launches(
     fault_injection: Callable[..., FaultInjection],
 ) -> None:
-    search = fault_injection(trials=44, workers=2)
+    search = fault_injection(trials=60, workers=2)
     search.start_launches(2)
     search.run_with_faults(Killer(search, trials=10).look)
     assert search.events["SIGKILL"] >= 4
