@@ -114,7 +114,7 @@ def _gradients(total: Tensor, parameters: list[Tensor]) -> tuple[Tensor | None, 
 
 
 def _check_reloading(model: OwnModel, network: OwnNetwork, other: OwnNetwork, sizes: Sizes) -> None:
-    """Raise OwnModelError unless a network that was built anew predicts the same with the parameters and buffers."""
+    """Raise OwnModelError unless a second network predicts the same with the parameters and buffers."""
     heldin_BWI = _counts(sizes, WHOLE)
     other.load_state_dict(network.state_dict())
     if not torch.equal(predict(other, heldin_BWI), predict(network, heldin_BWI)):

@@ -1,0 +1,101 @@
+"""Behaviour that is transposed, ambiguous or without times is refused for its cause."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from own_nwb import OwnSession
+from own_recordings import opened, refusal
+from pynwb import NWBHDF5IO, TimeSeries
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "session.nwb"
+
+
+def add_series(path: Path, **series: Any) -> Path:
+    """Add time series to the processing module of behaviour."""
+    with NWBHDF5IO(path, "a") as io:
+        nwb = io.read()
+        module = nwb.create_processing_module("behavior", "behaviour")
+        for name, values in series.items():
+            module.add(TimeSeries(name=name, unit="m", **values))
+        io.write(nwb)
+    return path
+
+
+@pytest.mark.parametrize("name", ["processing/behavior/paw", "/processing/behavior/paw", "behavior_paw"])
+def test_time_series_of_one_name_are_told_apart_by_path(name: str, file: Path) -> None:
+    path = add_series(OwnSession().write(file), paw={"data": np.full(4000, 7.0), "rate": 100.0})
+    said = refusal(path, behavior="paw")
+    assert "has 2 time series 'paw', acquisition/paw and processing/behavior/paw: set behavior to one of these" in said
+    with h5py.File(opened(path, behavior=name).val_targets) as targets:
+        np.testing.assert_allclose(targets["mine_10/eval_behavior"], 7.0)
+
+
+@pytest.mark.parametrize(
+    ("times", "says"),
+    [
+        (
+            None,
+            "so 2 samples of 4000 dimensions; is it transposed? its transpose would be 4000 samples of 2",
+        ),
+        (
+            np.arange(4000) / 100,
+            "so 2 samples, but 4000 timestamps; is it transposed? its transpose would be 4000 samples of 2 dimensions",
+        ),
+        (np.arange(3000) / 100, "so 2 samples, but 3000 timestamps: store samples in rows"),
+    ],
+)
+def test_transposed_behaviour_is_refused(times: Any, says: str, file: Path) -> None:
+    path = add_series(OwnSession().write(file), vel={"data": np.zeros((2, 4000)), "rate": 100.0})
+    if times is not None:  # pynwb does not write them
+        with h5py.File(path, "a") as nwb:
+            del nwb["processing/behavior/vel/starting_time"]
+            nwb["processing/behavior/vel/timestamps"] = times
+    said = refusal(path, behavior="vel")
+    assert "time series 'processing/behavior/vel' has the shape (2, 4000), " in said
+    assert says in said
+
+
+def shifted_back(series: h5py.Group) -> None:
+    times = np.arange(len(series["data"])) / 100
+    times[1000:] -= 5
+    series["timestamps"] = times
+
+
+def without_rate(series: h5py.Group) -> None:
+    series["starting_time"] = 0.0
+    series["starting_time"].attrs["rate"] = 0.0
+
+
+def in_text(series: h5py.Group) -> None:
+    del series["data"]
+    series["data"] = np.array([b"left"] * 3000)
+    series["timestamps"] = np.arange(3000) / 100
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (shifted_back, "the timestamps of time series 'paw' go back (from 9.99 s to 5 s after sample 999, from 0): if"),
+        (
+            lambda series: series.create_dataset("timestamps", data=10.0 * np.arange(len(series["data"]))),
+            "the timestamps of time series 'paw' go up to 3.62e+04 s, but trials end at ",
+        ),
+        (without_rate, "time series 'acquisition/paw' has no positive rate: correct it, or write timestamps"),
+        (in_text, "time series 'acquisition/paw' has values of the type |S4, not numbers: name another"),
+    ],
+)
+def test_behaviour_that_cannot_be_placed_in_time_is_refused(
+    change: Callable[[h5py.Group], None], says: str, file: Path
+) -> None:
+    path = OwnSession().write(file)
+    with h5py.File(path, "a") as nwb:
+        del nwb["acquisition/paw/starting_time"]
+        change(nwb["acquisition/paw"])
+    assert says in refusal(path, behavior="paw")
