@@ -21,7 +21,7 @@ from nlb_search.data.synthesis import read_ceiling
 from nlb_search.search.launching.worker_process import MODULE
 
 FOLDER = Path("demo")
-STUDY, TRIALS, EPOCHS = "demo", 16, 12
+STUDY, TRIALS, EPOCHS = "demo", 8, 12
 
 
 def nlb_search(*arguments: str) -> str:
@@ -53,7 +53,7 @@ def main() -> None:
     launch = ("launch", STUDY, "--dataset", "mc_rtt", "--arch", "rnnf", "--trials", str(TRIALS), "--workers", "2")
     nlb_search(*launch, "--epochs", str(EPOCHS))
     nlb_search("export-best", STUDY, "--out", "val.h5")
-    nlb_search("export-best", STUDY, "--out", "test.h5", "--phase", "test")
+    nlb_search("export-best", STUDY, "--out", "test.h5", "--phase", "test", "--seeds", "1")
     val, test = scores_of("val.h5"), scores_of("test.h5")
     nlb_search("plot", STUDY, "--out", "figures")
     states = json.loads(nlb_search("status", STUDY, "--json"))["states"]
