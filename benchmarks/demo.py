@@ -1,7 +1,7 @@
 """``make demo``: runs all steps from a synthetic recording to scored submissions, in the folder ``demo``.
 
 Writes an mc_rtt recording with 80 neurons and 500 trials as NWB files, searches it with two workers, exports the best
-trial for val and the mean of two for test, and scores both. Prints the scores and the ceiling: the co-bps of a Bayes
+trial for val and an ensemble for test, and scores both. Prints the scores and the ceiling: the co-bps of a Bayes
 observer that knows how the recording was generated but sees only the held-in spikes. Each run deletes the folder first.
 """
 
@@ -53,13 +53,13 @@ def main() -> None:
     launch = ("launch", STUDY, "--dataset", "mc_rtt", "--arch", "rnnf", "--trials", str(TRIALS), "--workers", "2")
     nlb_search(*launch, "--epochs", str(EPOCHS))
     nlb_search("export-best", STUDY, "--out", "val.h5")
-    nlb_search("export-best", STUDY, "--out", "test.h5", "--phase", "test", "--ensemble", "2", "--seeds", "1")
+    nlb_search("export-best", STUDY, "--out", "test.h5", "--phase", "test", "--seeds", "1")
     val, test = scores_of("val.h5"), scores_of("test.h5")
     nlb_search("plot", STUDY, "--out", "figures")
     states = json.loads(nlb_search("status", STUDY, "--json"))["states"]
     ceiling = read_ceiling(FOLDER / "nlb-data" / "mc_rtt" / "mc_rtt_truth.h5")
 
-    table = Table("", "val", "test", title="\nBest trial (val), mean of two trials (test) and ceiling")
+    table = Table("", "val", "test", title="\nBest trial (val), ensemble (test) and ceiling")
     table.add_row("co-bps", f"{val['co-bps']:.4f}", f"{test['co-bps']:.4f}")
     table.add_row("ceiling", f"{ceiling.co_bps_val:.4f}", f"{ceiling.co_bps_test:.4f}")
     fractions = (val["co-bps"] / ceiling.co_bps_val, test["co-bps"] / ceiling.co_bps_test)
