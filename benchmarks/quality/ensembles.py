@@ -7,12 +7,13 @@ bin width in ms, with ``session.toml`` beside it) and synthetic ones, then combi
 - ``auto, complete``: the ensemble that is selected on val from the complete trials alone;
 - ``auto``: the same from pruned trials too, as ``export-best --ensemble auto`` does;
 - ``auto, equal weights`` and ``auto, log-rates``: the members of ``auto``, with equal weights or averaged as log-rates;
+- ``auto, large weights``: the members of ``auto`` whose weight is at least 0.1;
 
-each with the networks of the search, which were trained on train. The best trial and ``auto`` are also trained again
-on train + val, with one, three and five networks per member, and averaged with the networks of the search. Prints two
-Markdown tables, with co-bps on val and on test, and means over recordings with their standard errors; networks that
-were trained again have seen the val trials and have no score on val. ``--log`` keeps each recording's scores, so that
-an interrupted run can be continued.
+each with the networks of the search, which were trained on train. The best trial, ``auto`` and ``auto, large weights``
+are also trained again on train + val, with one, three and five networks per member, and averaged with the networks of
+the search. Prints two Markdown tables, with co-bps on val and on test, and means over recordings with their standard
+errors; networks that were trained again have seen the val trials and have no score on val. ``--log`` keeps each
+recording's scores, so that an interrupted run can be continued.
 """
 
 import argparse
@@ -50,7 +51,8 @@ from nlb_search.search.workers.worker import work
 from nlb_search.storage.database.urls import parse_url
 
 CHAINS = ("GRU(2) -> FF -> exp", "minGRU(2) -> FF -> exp", "GRU(2) -> FF -> Conv -> FF -> exp")
-BEST, COMPLETE, AUTO = "best trial", "auto, complete", "auto"
+BEST, COMPLETE, AUTO, LARGE = "best trial", "auto, complete", "auto", "auto, large weights"
+LEAST_LARGE_WEIGHT = 0.1
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,8 @@ def _weightings(rates_MBTN: Tensor, spikes_BTN: Tensor, n_complete: int) -> dict
     complete_M = select_ensemble(rates_MBTN[:n_complete], spikes_BTN)
     weightings[COMPLETE] = torch.nn.functional.pad(complete_M, (0, n_candidates - n_complete))
     weightings[AUTO] = select_ensemble(rates_MBTN, spikes_BTN)
+    large_M = weightings[AUTO] * (weightings[AUTO] >= min(LEAST_LARGE_WEIGHT, weightings[AUTO].max()))
+    weightings[LARGE] = large_M / large_M.sum()
     weightings[f"{AUTO}, equal weights"] = (weightings[AUTO] > 0) / (weightings[AUTO] > 0).sum()
     return weightings
 
@@ -190,7 +194,7 @@ def main() -> None:
     scores = (
         [Score(**json.loads(line)) for line in options.log.read_text().splitlines()] if options.log.exists() else []
     )
-    seeds = {BEST: options.best_seeds, AUTO: options.auto_seeds}
+    seeds = {BEST: options.best_seeds, AUTO: options.auto_seeds, LARGE: options.auto_seeds}
     done = {score.recording for score in scores}
     recordings = scored_recordings(options.real, options.only, options.draws)
     with ProcessPoolExecutor(options.workers, get_context("spawn"), max_tasks_per_child=1) as pool:

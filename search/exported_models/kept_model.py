@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nlb_search.search.ensembles.searched_recording import SearchedRecording
+from nlb_search.search.ensembles.weighted_networks import WeightedNetwork
 from nlb_search.search.errors import UsageError
 from nlb_search.search.exported_models.model import Model
 from nlb_search.search.exported_models.model_folder import save_model
-from nlb_search.search.exported_models.onnx_file import check_onnx_installed, save_onnx
+from nlb_search.search.exported_models.onnx_file import check_convertible, check_onnx_installed, save_onnx
 from nlb_search.search.output_paths import check_file, check_folder
 
 
@@ -33,6 +34,11 @@ class Kept:
         if self.onnx is not None:
             check_onnx_installed()
             check_file(self.onnx, lambda path: path.suffix == ".onnx", "an .onnx file", "--onnx")
+
+    def check_networks(self, networks: Sequence[WeightedNetwork]) -> None:
+        """Raise SearchError, before anything is trained again, if networks of this kind cannot be written."""
+        if self.onnx is not None:
+            check_convertible(networks)
 
     def write(self, model: Model, command: Callable[[tuple[str, Path]], list[str]]) -> None:
         """Write the model. ``command`` gives the command line that writes it again to an option and its path."""

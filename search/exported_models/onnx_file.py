@@ -8,7 +8,7 @@ import copy
 import importlib.util
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nlb_search.models.architecture.own.network import OwnNetwork
 from nlb_search.models.masking.crops import whole_bins
+from nlb_search.search.ensembles.weighted_networks import WeightedNetwork
 from nlb_search.search.errors import SearchError
 from nlb_search.search.exported_models.model import Model
 from nlb_search.storage.atomic_files import whole_file
@@ -35,13 +37,19 @@ def check_onnx_installed() -> None:
         raise SearchError(f"--onnx needs {' and '.join(missing)}, not installed here: `pip install 'nlb-search[onnx]'`")
 
 
+def check_convertible(networks: Sequence[WeightedNetwork]) -> None:
+    """Raise SearchError if a user's model has operations that ONNX lacks. Every block of a chain can be converted."""
+    own = [member for member in networks if isinstance(member.network, OwnNetwork)]
+    if own:
+        _exported(own)
+
+
 def save_onnx(path: Path, model: Model) -> None:
     """Write a model as an ONNX file, completely or not at all, for any number of trials.
 
-    Raises SearchError if a block has operations that ONNX lacks, or if the file cannot be written.
+    Raises SearchError if a model has operations that ONNX lacks, or if the file cannot be written.
     """
-    example = torch.zeros(2, model.sizes.n_window, model.sizes.n_heldin)
-    program = _exported(_MeanRates(model).eval(), example)
+    program = _exported(model.networks)
     program.model.metadata_props[CARD] = model.card.model_dump_json()
     try:
         with whole_file(path) as part:
@@ -53,21 +61,23 @@ def save_onnx(path: Path, model: Model) -> None:
 class _MeanRates(nn.Module):
     """``weighted_networks.mean_rates`` as a module, on the CPU."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, networks: Sequence[WeightedNetwork]) -> None:
         super().__init__()
-        self._sizes = model.sizes
-        self._heads = [member.network.head for member in model.networks]
-        self._weights = [member.weight for member in model.networks]
-        self.networks = nn.ModuleList(copy.deepcopy(member.network).cpu() for member in model.networks)
+        self.sizes = networks[0].network.sizes
+        self._heads = [member.network.head for member in networks]
+        self._weights = [member.weight for member in networks]
+        self.networks = nn.ModuleList(copy.deepcopy(member.network).cpu() for member in networks)
 
     def forward(self, counts: Tensor) -> Tensor:
-        bins_BT = whole_bins(counts.shape[0], self._sizes, counts.device)
+        bins_BT = whole_bins(counts.shape[0], self.sizes, counts.device)
         members = zip(self._heads, self._weights, self.networks, strict=True)
         weighted = [weight * head.rates(network(counts, bins_BT)) for head, weight, network in members]
         return torch.stack(weighted).sum(dim=0)
 
 
-def _exported(module: nn.Module, example: Tensor) -> Any:
+def _exported(networks: Sequence[WeightedNetwork]) -> Any:
+    module = _MeanRates(networks).eval()
+    example = torch.zeros(2, module.sizes.n_window, module.sizes.n_heldin)
     try:
         with _without_messages(), torch.no_grad():
             return torch.onnx.export(

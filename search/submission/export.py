@@ -65,6 +65,7 @@ def export_best(
         for study in studies:
             check_training(study.spec)
     exports = _exports(recordings, tuple(files), selection)
+    kept.check_networks(searched_networks(exports[0].ensemble))
     for each in phases:
         models = [_model(export, each, refitting) for export in exports]
         rebuilding = partial(rebuild_command, studies, phase=each, selection=selection, seeds=refitting.seeds)

@@ -53,6 +53,13 @@ class NotFinite(Good):
         return super().forward(heldin) * math.inf
 
 
+class Branching(Good):
+    """Runs, but its operations depend on the values of the counts."""
+
+    def forward(self, heldin: Tensor) -> Tensor:
+        return super().forward(heldin if heldin.sum().item() > 10 else heldin * 2)
+
+
 class NoGradient(Good):
     def forward(self, heldin: Tensor) -> Tensor:
         """The gradient of the root at 0 is infinite."""

@@ -4,12 +4,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from random_models import CARD_OF_NONE, SIZES, random_network
 
+from nlb_search.models.architecture.own.model import parse_own_model
+from nlb_search.models.architecture.own.network import OwnNetwork
 from nlb_search.models.blocks import BLOCKS
+from nlb_search.models.hyperparameters import Hyperparameters
+from nlb_search.search.ensembles.weighted_networks import WeightedNetwork
+from nlb_search.search.errors import SearchError
 from nlb_search.search.exported_models.card import Card
 from nlb_search.search.exported_models.model import Model
-from nlb_search.search.exported_models.onnx_file import CARD, save_onnx
+from nlb_search.search.exported_models.onnx_file import CARD, check_convertible, save_onnx
 
 pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
 onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
@@ -44,3 +50,13 @@ def test_every_block_gives_the_rates_of_torch(n_trials: int, model: Model, sessi
 
 def test_the_file_has_the_card(session: Any) -> None:
     assert Card.model_validate_json(session.get_modelmeta().custom_metadata_map[CARD]) == CARD_OF_NONE
+
+
+def test_model_of_the_user_that_onnx_lacks_is_refused_before_training() -> None:
+    def network(name: str) -> WeightedNetwork:
+        built = OwnNetwork(parse_own_model(f"own_nets:{name}"), SIZES, Hyperparameters(), torch.full((9,), 0.1))
+        return WeightedNetwork(built, {}, 1.0)
+
+    check_convertible([network("Good"), random_network("GRU -> FF -> exp", 0.3, bidirectional=False)])
+    with pytest.raises(SearchError, match=r"cannot be written as ONNX .*: keep it with --model instead"):
+        check_convertible([network("Branching")])
