@@ -6,7 +6,7 @@ from torch import Tensor
 
 from nlb_search.models.architecture.chain import Chain, parse_chain
 from nlb_search.models.architecture.chain_network import ChainNetwork
-from nlb_search.models.architecture.known_chains import KNOWN_MEANS, SEPARATOR
+from nlb_search.models.architecture.known_chains import GROUPS, SEPARATOR
 from nlb_search.models.architecture.network import Network
 from nlb_search.models.architecture.own.model import OwnModel, parse_own_model
 from nlb_search.models.architecture.own.network import OwnNetwork
@@ -23,11 +23,11 @@ def parse_architecture(text: str) -> Architecture:
 
 
 def architectures_named(texts: Iterable[str]) -> tuple[Architecture, ...]:
-    """Parse several architectures. A known mean is expanded to its members; duplicates are removed.
+    """Parse several architectures. The name of a group is expanded to its members; duplicates are removed.
 
     Raises ChainError or OwnModelError as ``parse_architecture`` does, and OwnModelError if two classes share a name.
     """
-    members = (member for text in texts for member in KNOWN_MEANS.get(text.strip().lower(), (text,)))
+    members = (member for text in texts for member in GROUPS.get(text.strip().lower(), (text,)))
     architectures = tuple(dict.fromkeys(map(parse_architecture, members)))
     models: dict[str, OwnModel] = {}
     for model in architectures:

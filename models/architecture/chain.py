@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from nlb_search.models.architecture.heads import HEADS, Head
-from nlb_search.models.architecture.known_chains import KNOWN_CHAINS, KNOWN_MEANS
+from nlb_search.models.architecture.known_chains import GROUPS, KNOWN_CHAINS
 from nlb_search.models.blocks import BLOCKS
 from nlb_search.models.errors import ChainError
 from nlb_search.models.hyperparameters import TRAINING
@@ -75,7 +75,7 @@ def parse_chain(text: str) -> Chain:
                 text,
                 start,
                 last,
-                f"is not a known chain; write one of {', '.join([*KNOWN_CHAINS, *KNOWN_MEANS])}, or blocks and a head",
+                f"is not a known chain; write one of {', '.join([*KNOWN_CHAINS, *GROUPS])}, or blocks and a head",
             )
         _refuse(text, start, last, f"cannot end a chain; end it in {' or '.join(HEADS)}")
     if not links:

@@ -12,5 +12,14 @@ KNOWN_CHAINS = {
 KNOWN_MEANS = {"neural-r-roberta": ("rnnf", "neural-roberta")}
 """Names of ensembles: the mean of the rates of several chains that are trained separately."""
 
+AUTO = "auto"
+"""Stands for ``PORTFOLIO``."""
+
+PORTFOLIO = ("GRU(2) -> FF -> exp", "minGRU(2) -> FF -> exp", "LRU(2) -> FF -> exp", "Conv -> GRU(2) -> FF -> exp")
+"""Chains of which, on every measured recording, one was the best or nearly so (benchmarks.quality.settings)."""
+
+GROUPS = KNOWN_MEANS | {AUTO: PORTFOLIO}
+"""Names that stand for several chains."""
+
 SEPARATOR = ":"
 """Stands between module and class of a user's model, ``MODULE:CLASS``. No chain contains it."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nlb_search.models.architecture.known_chains import KNOWN_CHAINS, KNOWN_MEANS
+from nlb_search.models.architecture.known_chains import AUTO, KNOWN_CHAINS, KNOWN_MEANS
 from nlb_search.search.cli import options
 from nlb_search.search.cli.recording_options import with_recording_options
 from nlb_search.search.cli.status import print_status
@@ -30,8 +30,8 @@ def launch(
     arch: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"A chain, one of {', '.join([*KNOWN_CHAINS, *KNOWN_MEANS])}, or your own model as MODULE:CLASS. "
-            "Repeat for several in one study."
+            help=f"A chain, one of {', '.join([*KNOWN_CHAINS, *KNOWN_MEANS])}, {AUTO} (several good chains), or your "
+            "own model as MODULE:CLASS. Repeat for several in one study."
         ),
     ] = None,
     trials: Annotated[

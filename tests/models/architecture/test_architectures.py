@@ -10,8 +10,15 @@ def test_named_mean_expands_to_unique_chains() -> None:
     assert list(map(str, chains)) == ["FF -> exp", KNOWN_CHAINS["rnnf"], KNOWN_CHAINS["neural-roberta"]]
 
 
+def test_auto_stands_for_several_chains() -> None:
+    chains = list(map(str, architectures_named(["auto", "rnnf", "FF -> exp"])))
+    assert chains[0] == KNOWN_CHAINS["rnnf"]
+    assert chains[-1] == "FF -> exp"
+    assert len(chains) == len(set(chains)) > 4
+
+
 def test_unknown_name_error_suggests_means() -> None:
-    with pytest.raises(ChainError, match="write one of rnnf, neural-roberta, neural-r-roberta, or blocks"):
+    with pytest.raises(ChainError, match="write one of rnnf, neural-roberta, neural-r-roberta, auto, or blocks"):
         architectures_named(["neural-s-roberta"])
 
 

@@ -1,6 +1,8 @@
 import logging
 import math
 import warnings
+from collections import Counter
+from collections.abc import Callable
 from statistics import mean
 from typing import Any, get_args
 
@@ -9,6 +11,7 @@ import pytest
 from optuna.trial import TrialState
 from specifications import RNNF, spec_of, written
 
+from nlb_search.models.architecture.architectures import architectures_named
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.search.errors import UsageError
 from nlb_search.search.sampling.pruners import make_pruner
@@ -28,7 +31,12 @@ def _score(values: dict[str, Any]) -> float:
     return float(-abs(math.log(values["lr"] / 0.004)) - 5 * abs(values["mask_ratio"] - 0.2))
 
 
-def _drive(spec: SearchSpec, n_trials: int, first: tuple[dict[str, Any], ...] = ()) -> optuna.Study:
+def _drive(
+    spec: SearchSpec,
+    n_trials: int,
+    first: tuple[dict[str, Any], ...] = (),
+    score_of: Callable[[dict[str, Any]], float] = _score,
+) -> optuna.Study:
     """Sequential trials, each with a new sampler as in the worker; ``first`` are enqueued."""
     study = optuna.create_study(direction="maximize", pruner=make_pruner(spec.sampling))
     for parameters in first:
@@ -37,7 +45,7 @@ def _drive(spec: SearchSpec, n_trials: int, first: tuple[dict[str, Any], ...] = 
         number = study.ask().number
         study.sampler = make_sampler(spec.sampling, number)
         trial = optuna.Trial(study, number)
-        score = _score(sample(trial, spec.space, spec.architectures))
+        score = score_of(sample(trial, spec.space, spec.architectures))
         state = TrialState.COMPLETE
         for epoch in range(spec.evaluate_every, spec.epochs + 1, spec.evaluate_every):
             trial.report(score - 1 / epoch, epoch)
@@ -90,6 +98,20 @@ def test_adaptive_samplers_outperform_random(sampler: SamplerName, n_trials: int
         for name in ("random", sampler)
     }
     assert best[sampler] > best["random"]
+
+
+def test_architectures_that_do_better_have_more_trials() -> None:
+    architectures = tuple(map(str, architectures_named(["auto"])))
+    lower = dict(zip(architectures, (1, 0, 2, 4), strict=True))
+    counts: Counter[str] = Counter()
+    for seed in range(3):
+        spec = spec_of(PLAIN, architectures, seed=seed, pruner="none")
+        first = tuple({"architecture": architecture} for architecture in architectures)
+        study = _drive(spec, 40, first, lambda values: _score(values) - lower[values["architecture"]])
+        counts.update(trial.params["architecture"] for trial in study.trials)
+    best, second, third, worst = (counts[name] for name in sorted(architectures, key=lower.__getitem__))
+    assert best > second > worst
+    assert best > 2 * third
 
 
 def test_cmaes_generations_with_missing_hyperparameters() -> None:
