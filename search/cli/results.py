@@ -105,7 +105,7 @@ def export_best(
     from nlb_search.search.cli.refit_progress import shown_progress
     from nlb_search.search.ensembles.refit import refit_options
     from nlb_search.search.ensembles.selection import selection_of
-    from nlb_search.search.exported_models.kept_model import Kept
+    from nlb_search.search.exported_models.model_files import ModelFiles
     from nlb_search.search.launching.slots import chosen_gpus, make_slots
     from nlb_search.search.study.open_study import open_named_study
     from nlb_search.search.submission.export import export_best as export
@@ -123,16 +123,16 @@ def export_best(
     try:
         with shown_progress(MESSAGES) as progress:
             refitting = refit_options(phase, seeds, slots, stop, progress)
-            export(studies, out, phase, selection, refitting, Kept(model, onnx))
+            export(studies, out, phase, selection, refitting, ModelFiles(model, onnx))
     except InterruptedTrainingError as error:
         typer.echo(str(error))
         raise typer.Exit(INTERRUPTED) from error
     if out is not None:
         for each, file in submission_files(out, phases_of(phase)).items():
             typer.echo(f"wrote {file}, phase {each}, and checked all arrays; {file.name}.card.md says how it was made")
-    for kept in (model, onnx):
-        if kept is not None:
-            typer.echo(f"wrote the model {kept}")
+    for path in (model, onnx):
+        if path is not None:
+            typer.echo(f"wrote the model {path}")
 
 
 def _ensemble_size(text: str | None) -> int | Literal["auto"] | None:

@@ -14,7 +14,7 @@ from nlb_search.search.ensembles.refit_progress import LoggedProgress
 from nlb_search.search.ensembles.selection import selection_of
 from nlb_search.search.errors import SearchError, UsageError
 from nlb_search.search.export_options import AUTO, Phases
-from nlb_search.search.exported_models.kept_model import Kept
+from nlb_search.search.exported_models.model_files import ModelFiles
 from nlb_search.search.figures.figure_files import all_charts, formats_named, write_figures
 from nlb_search.search.launching.launcher import run_workers
 from nlb_search.search.launching.progress import headline
@@ -138,14 +138,14 @@ class Study:
         check_choice("phase", phase, Phases)
         check_at_least(1, ensemble=None if ensemble == AUTO else ensemble, seeds=seeds, workers=workers)
         check_at_least(0, trial=trial)
-        submission, kept = _path(out), Kept(_path(model), _path(onnx))
-        if {submission, kept.folder, kept.onnx} == {None}:
+        submission, model_files = _path(out), ModelFiles(_path(model), _path(onnx))
+        if {submission, model_files.folder, model_files.onnx} == {None}:
             raise UsageError("nothing to write: give out, model or onnx")
         selection = selection_of(phase, ensemble=ensemble, trial=trial)
         refitting = refit_options(phase, seeds, make_slots(chosen_gpus("all"), 1, workers), Stop(), LoggedProgress())
-        export_best([self._open], submission, phase, selection, refitting, kept)
+        export_best([self._open], submission, phase, selection, refitting, model_files)
         files = [] if submission is None else list(submission_files(submission, phases_of(phase)).values())
-        return files + [path for path in (kept.folder, kept.onnx) if path is not None]
+        return files + [path for path in (model_files.folder, model_files.onnx) if path is not None]
 
 
 def create_study(

@@ -15,8 +15,8 @@ from nlb_search.search.ensembles.selection import Selection
 from nlb_search.search.ensembles.weighted_networks import WeightedNetwork, mean_rates
 from nlb_search.search.export_options import Phase, Phases
 from nlb_search.search.exported_models.card import card_of, searched_networks
-from nlb_search.search.exported_models.kept_model import NOT_KEPT, Kept
 from nlb_search.search.exported_models.model import Model
+from nlb_search.search.exported_models.model_files import NO_MODEL_FILES, ModelFiles
 from nlb_search.search.output_paths import check_file
 from nlb_search.search.recording_tensors import heldin_of
 from nlb_search.search.study.open_study import OpenStudy
@@ -41,14 +41,14 @@ def export_best(
     phase: Phases,
     selection: Selection,
     refitting: RefitOptions | None = None,
-    kept: Kept = NOT_KEPT,
+    model_files: ModelFiles = NO_MODEL_FILES,
 ) -> None:
     """Write the mean rates of the trials that ``selection`` selects for each recording, their networks, or both.
 
     The trials of a recording are selected from all of the ``studies`` that searched it in one bin width. ``out`` is a
-    submission file, or None; ``kept`` says where the networks of one recording are kept. With several trials, the rates
+    submission file, or None; ``model_files`` are those of the networks of one recording. With several trials, the rates
     are averaged, weighted if the selection is an ensemble chosen on val. In phase test, each trial is first trained
-    again on train + val, as ``refitting`` says. With both phases, the networks of phase test are kept, and each phase
+    again on train + val, as ``refitting`` says. With both phases, the model is that of phase test, and each phase
     has a submission file (``submission_files``).
 
     Raises SearchError if studies of one dataset searched different recordings, if there are too few complete trials, or
@@ -60,12 +60,12 @@ def export_best(
     for file in files.values():
         check_file(file, is_submission, "a submission")
     recordings = by_recording(studies)
-    kept.check(recordings)
+    model_files.check(recordings)
     if "test" in phases:
         for study in studies:
             check_training(study.spec)
     exports = _exports(recordings, tuple(files), selection)
-    kept.check_networks(searched_networks(exports[0].ensemble))
+    model_files.check_networks(searched_networks(exports[0].ensemble))
     for each in phases:
         models = [_model(export, each, refitting) for export in exports]
         rebuilding = partial(rebuild_command, studies, phase=each, selection=selection, seeds=refitting.seeds)
@@ -78,7 +78,7 @@ def export_best(
             cards = tuple(made.card for made in models)
             write_card(file, SubmissionCard(phase=each, command=tuple(command), datasets=cards))
         if each == phases[-1]:
-            kept.write(models[0], rebuilding)
+            model_files.write(models[0], rebuilding)
 
 
 def phases_of(phase: Phases) -> tuple[Phase, ...]:

@@ -1,4 +1,4 @@
-"""Where an export keeps the model itself: a folder for nlb-search, an ONNX file for other programs, or both."""
+"""The files that an export writes of the model itself: a folder for nlb-search, an ONNX file for other programs."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from nlb_search.search.output_paths import check_file, check_folder
 
 
 @dataclass(frozen=True)
-class Kept:
+class ModelFiles:
     """The folder of a model and its ONNX file; None for those that are not written."""
 
     folder: Path | None = None
@@ -22,7 +22,7 @@ class Kept:
 
     def check(self, recordings: Sequence[SearchedRecording]) -> None:
         """Raise SearchError, before anything is computed, if a model of these recordings cannot be written."""
-        if self == NOT_KEPT:
+        if self == NO_MODEL_FILES:
             return
         if len(recordings) > 1:
             groups = ", ".join(one.recording.group for one in recordings)
@@ -48,4 +48,4 @@ class Kept:
             save_onnx(self.onnx, model)
 
 
-NOT_KEPT = Kept()
+NO_MODEL_FILES = ModelFiles()
