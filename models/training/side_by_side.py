@@ -196,7 +196,7 @@ class SideBySide:
         key_K = fold(fold(self.draws.key_K, _STEPS), self.done_K.to(torch.int32))
         draws = self.draws
         loss_K = self._map(self._loss)(
-            self.layout.named(weights_KP) | self.buffers, draws.hidden, draws.shown_K, key_K, trials_KB
+            self.layout.named(weights_KP) | self.buffers, draws.hidden, draws.shown_K, key_K, self.done_K, trials_KB
         )
         (gradient_KP,) = torch.autograd.grad(loss_K.sum(), weights_KP)
         update(self.rows, gradient_KP, self.settings, self.done_K)
@@ -209,11 +209,12 @@ class SideBySide:
         hidden: dict[str, Tensor],
         shown: Tensor,
         key: Tensor,
+        done: Tensor,
         trials_B: Tensor,
     ) -> Tensor:
         """The mean loss of one network on a batch, in nats per scored entry, and the loss that its model adds.
 
-        ``tensors`` are its parameters and buffers, by name.
+        ``tensors`` are its parameters and buffers, by name, and ``done`` is the number of steps it has done.
         """
         sizes = self.train.sizes
         n_window = window_bins(self.input_size, sizes)
@@ -224,7 +225,7 @@ class SideBySide:
         known_BTN = counts_BTN != UNKNOWN
         heldin = (slice(None), slice(n_window), slice(sizes.n_heldin))
         known_BWI = known_BTN[heldin]
-        hidden_BWI = masks.hide((len(trials_B), n_window, sizes.n_heldin), hidden, fold(key, _MASKS))
+        hidden_BWI = masks.hide((len(trials_B), n_window, sizes.n_heldin), hidden, fold(key, _MASKS), done)
         # Scaled as in dropout, so that the expected input is the same with and without a mask.
         visible_BWI = counts_BTN[heldin].masked_fill(hidden_BWI | ~known_BWI, 0).float() / shown
         keys = {f"{name}.key": fold(key, _DROPOUTS + number) for number, name in enumerate(self.dropouts)}

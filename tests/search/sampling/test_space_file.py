@@ -13,7 +13,7 @@ from specifications import RNNF, spec_of, written
 
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.hyperparameters import ALLOWED, Hyperparameters
-from nlb_search.models.masking.variant_names import INPUT_SIZES, SHAPES
+from nlb_search.models.masking.variant_names import INPUT_SIZES, PUBLISHED_SHAPES, SHAPES
 from nlb_search.search.errors import UsageError
 from nlb_search.search.sampling.ranges import Choice, Real, Whole, ZeroOrReal
 from nlb_search.search.sampling.space import SPACES, sample, space_for
@@ -47,7 +47,7 @@ def test_tables_in_docs_match_spaces() -> None:
         assert rows[setting][0] == str(SPACES["paper"][setting])
         if setting != "mask_variant":
             assert rows[setting][1] == str(SPACES["wide"][setting])
-    assert str(SPACES["wide"]["mask_variant"]) == f"{SPACES['paper']['mask_variant']}, {', '.join(SHAPES)}"
+    assert str(SPACES["wide"]["mask_variant"]) == f"{SPACES['paper']['mask_variant']}, {', '.join(PUBLISHED_SHAPES)}"
 
 
 def test_every_hyperparameter_default_is_allowed() -> None:
@@ -123,10 +123,10 @@ REFUSED = [
     ("input_size = 'dt'", "'input_size' must be DT or dT, not 'dt'"),
     ("mask_ratio = [0.3, 1]", "'mask_ratio' must be a number above 0 and below 1, not 1"),
     ("mask_variant = ['dot line', 'line dot']", "'mask_variant' contains 'line dot' more than once"),
-    ("mask_variant = ['dot', 'blob']", "'mask_variant' must be one or more of dot, strip, line, L, each once"),
+    ("mask_variant = ['dot', 'blob']", "'mask_variant' must be one or more of dot, strip, line, L, span, each once"),
     (
         "mask_variant = 'dot dot'",
-        "'mask_variant' must be one or more of dot, strip, line, L, each once, separated by spaces, not 'dot dot'",
+        "'mask_variant' must be one or more of dot, strip, line, L, span, each once, separated by spaces, not",
     ),
     ("lr = 0.1\nlr 0.2", "this is not TOML: Expected '=' after a key in a key/value pair (at line 2"),
     ("lr = 0.1\nlr = 0.2\n", "this is not TOML: Cannot overwrite a value (at line 2"),
