@@ -62,9 +62,9 @@ def last_bins(shape_BWI: _Shape, probability: Tensor, key: Tensor, _done: Tensor
 
 
 def span(shape_BWI: _Shape, probability: Tensor, key: Tensor, done: Tensor) -> Tensor:
-    """Runs of consecutive bins of all neurons, all of one length in a trial: 1 bin early in training, then 1 to MAX_SPAN.
+    """Runs of consecutive bins of all neurons: single bins early in training, later of 1 to MAX_SPAN bins.
 
-    The masks of whole time steps of the neural data transformer (Ye & Pandarinath 2021,
+    They are the masks of whole time steps of the neural data transformer (Ye & Pandarinath 2021,
     https://doi.org/10.1101/2021.01.16.426955), whose spans become longer with a probability that rises in training.
     Differences: the length is drawn for each trial, not for each step, and the hidden share does not depend on it.
     """

@@ -114,6 +114,25 @@ def test_trainings_with_any_settings_and_epochs_equal_single_trainings(chain: st
     _assert_same(older, [*before, *seen[2]], alone[2], expected[2])
 
 
+def test_contrastive_trainings_equal_single_trainings() -> None:
+    """Those without the loss are trained apart, because it needs a second pass."""
+    chain = "FF -> STNDT(1) -> FF -> exp"
+
+    def make() -> list[Training]:
+        weights = (0.3, 0.1, 0.0)
+        return [_training(chain, seed, contrastive_weight=weight) for seed, weight in enumerate(weights)]
+
+    alone, ours, cut, plain = make(), make(), make()[1], _training(chain, 0)
+    expected = [list(fit(training, VAL)) for training in alone]
+    before = list(islice(fit(cut, VAL), 2))
+    ours[1].restore(cut.state())
+    seen = _together(ours)
+    _assert_same(ours[0], seen[0], alone[0], expected[0])
+    _assert_same(ours[1], [*before, *seen[1]], alone[1], expected[1])
+    _assert_same(ours[2], seen[2], alone[2], expected[2])
+    assert expected[0][0].loss > next(fit(plain, VAL)).loss + 0.1
+
+
 def test_spans_become_longer_with_the_steps_of_each_training(monkeypatch: pytest.MonkeyPatch) -> None:
     """The restored training is in its seventh step when the other is in its first."""
     monkeypatch.setattr(masks, "RAMP_START", 1)

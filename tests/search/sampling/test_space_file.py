@@ -16,11 +16,14 @@ from nlb_search.models.hyperparameters import ALLOWED, Hyperparameters
 from nlb_search.models.masking.variant_names import INPUT_SIZES, PUBLISHED_SHAPES, SHAPES
 from nlb_search.search.errors import UsageError
 from nlb_search.search.sampling.ranges import Choice, Real, Whole, ZeroOrReal
-from nlb_search.search.sampling.space import SPACES, sample, space_for
+from nlb_search.search.sampling.space import SPACES, sample, space_for, start_parameters
 from nlb_search.search.sampling.space_file import named_space, parse_space
 from nlb_search.search.study.differences import space_differences
 from nlb_search.search.study.specification import SearchSpec
 from nlb_search.search.workers.trial import settings_of
+
+EVERY_SETTING = "GRU(2) -> FF -> RoBERTa(1) -> FF -> exp"
+"""A chain that uses every hyperparameter."""
 
 PAGE = (Path(__file__).parents[3] / "docs" / "spaces.md").read_text()
 
@@ -52,7 +55,7 @@ def test_tables_in_docs_match_spaces() -> None:
 
 def test_every_hyperparameter_default_is_allowed() -> None:
     usual = Hyperparameters(num_layers=2, batch_size=32)
-    assert set(ALLOWED) == {*SPACES["paper"], "batch_size"} == set(vars(usual)) - {"own"}
+    assert set(ALLOWED) == {*SPACES["paper"], "contrastive_weight", "batch_size"} == set(vars(usual)) - {"own"}
     assert set(SPACES["paper"]) == set(SPACES["wide"])
     for setting, allowed in ALLOWED.items():
         assert allowed.read(getattr(usual, setting)) == getattr(usual, setting)
@@ -149,6 +152,17 @@ def test_hyperparameter_unused_by_all_chains_is_refused() -> None:
     assert spec_of(written("hidden = 64"), ("FF -> exp", RNNF)).space["hidden"] == Choice(values=(64,))
 
 
+def test_contrastive_weight_is_searched_for_chains_with_attention() -> None:
+    weighted = written("contrastive_weight = { low = 0.001, high = 0.1, zero = true }")
+    with pytest.raises(UsageError, match=r"contrastive_weight is not used by .*: remove it, or add a chain"):
+        spec_of(weighted, (RNNF,))
+    spec = spec_of(weighted, (RNNF, "FF -> STNDT(1) -> FF -> exp"))
+    assert spec.space["contrastive_weight"] == ZeroOrReal(low=0.001, high=0.1)
+    recurrent, attentive = (start_parameters(spec.space, spec.architectures, number) for number in range(2))
+    assert "contrastive_weight_use" not in recurrent
+    assert attentive["contrastive_weight_use"] == "none"
+
+
 def _stored(spec: SearchSpec) -> SearchSpec:
     """The space as restored from a study."""
     return SearchSpec.model_validate_json(spec.model_dump_json())
@@ -203,6 +217,7 @@ REALS = {
     "dropout": (0.0, 0.99),
     "l2_weight": (0.0, 1.0),
     "mask_ratio": (0.01, 0.99),
+    "contrastive_weight": (0.0, 10.0),
 }
 
 
@@ -237,10 +252,10 @@ def test_draws_lie_in_any_narrowed_space(data: st.DataObject, changed: set[str],
     narrowed = {setting: data.draw(_narrowed(setting), label=setting) for setting in sorted(changed)}
     text = "\n".join([f"base = '{base}'", *(f"{setting} = {toml}" for setting, (toml, _) in narrowed.items())])
     assert tomllib.loads(text)
-    space = space_for(written(text), [parse_chain(RNNF)])
+    space = space_for(written(text), [parse_chain(EVERY_SETTING)])
     study = optuna.create_study(sampler=RandomSampler(seed=data.draw(st.integers(0, 99), label="seed")))
     for _ in range(3):
-        values = sample(study.ask(), space, (RNNF,))
+        values = sample(study.ask(), space, (EVERY_SETTING,))
         settings_of(values)
         for setting, value in values.items():
             if setting in narrowed:
