@@ -60,7 +60,8 @@ def open_database(url: StorageUrl) -> BaseStorage:
     """Open the Optuna storage at ``url`` and create its tables if they do not exist.
 
     A private server is started if it is not running; it runs at least until this process ends. Raises StorageError
-    if the database is unreachable, was created by an incompatible version of Optuna, or is a pooler in transaction mode.
+    if the database is unreachable, was created by an incompatible version of Optuna, or is behind a pooler in
+    transaction mode.
     """
     _start_private_server(url)
     # If two processes created the tables of an empty database at the same time, both would fail.

@@ -14,7 +14,9 @@ import pytest
 from postgres_server import free_port
 
 PGBOUNCER = shutil.which("pgbouncer")
-needs_pgbouncer = pytest.mark.skipif(PGBOUNCER is None, reason="PgBouncer is not installed (Debian's package pgbouncer)")
+needs_pgbouncer = pytest.mark.skipif(
+    PGBOUNCER is None, reason="PgBouncer is not installed (Debian's package pgbouncer)"
+)
 
 
 @contextmanager
@@ -35,7 +37,12 @@ def pooling(server_url: str, pool_mode: str, ignored: str = "") -> Iterator[str]
     }
     with tempfile.TemporaryDirectory(prefix="nlb-search-") as folder:
         file = Path(folder) / "pgbouncer.ini"
-        lines = ["[databases]", f"studies = {database}", "[pgbouncer]", *(f"{key} = {settings[key]}" for key in settings)]
+        lines = [
+            "[databases]",
+            f"studies = {database}",
+            "[pgbouncer]",
+            *(f"{key} = {settings[key]}" for key in settings),
+        ]
         file.write_text("\n".join(lines) + "\n")
         # PgBouncer refuses to run as root.
         Path(folder).chmod(0o755)
