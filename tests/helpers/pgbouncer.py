@@ -37,13 +37,8 @@ def pooling(server_url: str, pool_mode: str, ignored: str = "") -> Iterator[str]
     }
     with tempfile.TemporaryDirectory(prefix="nlb-search-") as folder:
         file = Path(folder) / "pgbouncer.ini"
-        lines = [
-            "[databases]",
-            f"studies = {database}",
-            "[pgbouncer]",
-            *(f"{key} = {settings[key]}" for key in settings),
-        ]
-        file.write_text("\n".join(lines) + "\n")
+        lines = "\n".join(f"{key} = {value}" for key, value in settings.items())
+        file.write_text(f"[databases]\nstudies = {database}\n[pgbouncer]\n{lines}\n")
         # PgBouncer refuses to run as root.
         Path(folder).chmod(0o755)
         user = "nobody" if os.geteuid() == 0 else None
