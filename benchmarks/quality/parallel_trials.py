@@ -1,11 +1,13 @@
 """``python -m benchmarks.quality.parallel_trials``: the constant liar of tpe with 1, 4 and 16 trials at once.
 
-With several workers, the sampler suggests a trial while others have no result yet. The constant liar counts these as bad
-ones, so that workers do not try the same settings. Searches of the wide space are simulated, with it and without it: the
-score of a trial is an analytic function of its settings, drawn with ``--functions`` seeds, plus noise, and each trial
-takes a random time. Prints a Markdown table: the mean distance between the best possible score and that of the best
-trial, without noise, after a third of the trials and after all, with the standard error; how far apart the trials that
-run at the same time are; and the time of a search in mean durations of a trial.
+With several workers, the sampler suggests a trial while others have no result yet. The constant liar counts these as
+bad ones, so that workers do not try the same settings. Searches of the wide space are simulated, with it and without
+it: the score of a trial is an analytic function of its settings, drawn at random for each of ``--functions`` seeds,
+plus noise, and each trial takes a random time. No network is trained.
+
+Prints a Markdown table with means over functions and their standard errors: how much less than the best possible score
+the best trial has, without noise, after a third of the trials and after all; the distance between a new trial and the
+nearest of those that run at the same time; and the time of a search, in mean durations of a trial.
 """
 
 import argparse
