@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from nlb_search.models.masking.crops import draw_bins, window_bins
-from nlb_search.models.masking.masks import hide, probabilities_of
-from nlb_search.models.masking.variant_names import CROP, PUBLISHED_VARIANTS, SHAPES, WHOLE
+from nlb_search.models.masking.masks import MAX_SPAN, RAMP_END, RAMP_START, hide, probabilities_of
+from nlb_search.models.masking.variant_names import CROP, PUBLISHED_SHAPES, PUBLISHED_VARIANTS, WHOLE
 from nlb_search.models.random_draws import fold, key_of
 from nlb_search.models.tensors import Sizes
 
@@ -26,12 +26,15 @@ SIZES = Sizes(n_heldin=30, n_heldout=10, n_window=45, n_forward=15)
 RATIO = 0.27
 CROPPED_VARIANT = "dot line"
 N_CROPS = 4
+SPAN = "span"
+SPAN_TRIALS = {0: 1, RAMP_END: 3}
+"""Number of trials drawn with a mask of spans, by step: one before the ramp, and some after it."""
 
 CELL = 3.4
 PANEL_WIDTH, PANEL_HEIGHT = CELL * SIZES.n_bins, CELL * SIZES.n_neurons
 MARGIN, GAP, FIRST_ROW, ROW = 40, 28, 196, PANEL_HEIGHT + 96
 WIDTH = 2 * MARGIN + 5 * PANEL_WIDTH + 4 * GAP
-HEIGHT = FIRST_ROW + 2 * ROW + PANEL_HEIGHT + 30
+HEIGHT = FIRST_ROW + 3 * ROW + PANEL_HEIGHT + 30
 HIDDEN_HEIGHT = 0.8
 """Height of hidden entries as a fraction of the row, so that the rows of neighbouring neurons stay distinct."""
 
@@ -81,19 +84,24 @@ def everything_visible() -> Trial:
     return trial(torch.zeros(SIZES.n_window, SIZES.n_heldin), torch.arange(SIZES.n_bins))
 
 
-def masks(n_trials: int, input_size: str, variant: str) -> Tensor:
-    """Masks of some trials, boolean, B x W x I. Their random key differs from that of the crops."""
+def masks(n_trials: int, input_size: str, variant: str, done: int = 0) -> Tensor:
+    """Masks of some trials in step ``done``, boolean, B x W x I. Their random key differs from that of the crops."""
     probabilities = {
         part: torch.tensor(probability) for part, probability in probabilities_of(variant, RATIO).items() if probability
     }
-    return hide((n_trials, window_bins(input_size, SIZES), SIZES.n_heldin), probabilities, fold(KEY, 1))
+    shape_BWI = (n_trials, window_bins(input_size, SIZES), SIZES.n_heldin)
+    return hide(shape_BWI, probabilities, fold(KEY, 1), torch.tensor(done))
 
 
-def whole(variant: str) -> Trial:
-    """One trial with whole windows and a mask."""
-    (bins_T,) = draw_bins(1, WHOLE, SIZES, KEY)
-    (hidden_WI,) = masks(1, WHOLE, variant)
-    return trial(hidden_WI, bins_T)
+def whole(variant: str, n_trials: int = 1, done: int = 0) -> list[Trial]:
+    """Trials of step ``done`` with whole windows and a mask."""
+    bins_BT = draw_bins(n_trials, WHOLE, SIZES, KEY)
+    return [trial(*step) for step in zip(masks(n_trials, WHOLE, variant, done), bins_BT, strict=True)]
+
+
+def spans() -> list[tuple[int, Trial]]:
+    """Trials with masks of spans, and the step of each."""
+    return [(done, parts) for done, n_trials in SPAN_TRIALS.items() for parts in whole(SPAN, n_trials, done)]
 
 
 def crops() -> list[tuple[int, Trial]]:
@@ -185,11 +193,19 @@ def picture() -> str:
             "Input sizes",
             f"DT reads whole windows, dT reads crops: four trials of one step, mask_variant {CROPPED_VARIANT}",
         ),
-        *panel(2, 0, WHOLE, "", whole(CROPPED_VARIANT)),
+        *panel(2, 0, WHOLE, "", *whole(CROPPED_VARIANT)),
+        *heading(
+            3,
+            "Spans",
+            f"mask_variant {SPAN}: of 1 bin until step {RAMP_START}, of 1 to {MAX_SPAN} bins from step {RAMP_END} on; "
+            "three trials of one step",
+        ),
     ]
-    for row, first, variants in ((0, 1, SHAPES), (1, 0, PUBLISHED_VARIANTS)):
+    for column, (done, parts) in enumerate(spans()):
+        lines += panel(3, column, f"{SPAN}, step {done}", hidden_share(parts), parts)
+    for row, first, variants in ((0, 1, PUBLISHED_SHAPES), (1, 0, PUBLISHED_VARIANTS)):
         for column, variant in enumerate(variants, first):
-            parts = whole(variant)
+            (parts,) = whole(variant)
             lines += panel(row, column, variant, hidden_share(parts), parts)
     for column, (first, parts) in enumerate(crops(), 1):
         last = first + window_bins(CROP, SIZES)

@@ -21,6 +21,7 @@ class Hyperparameters:
     - ``input_size``: how much of a trial a step reads, one of ``variants.INPUT_SIZES``.
     - ``mask_ratio``: share of held-in entries hidden in training.
     - ``mask_variant``: shapes of the mask, in the format of ``variants.shapes_of``.
+    - ``contrastive_weight``: weight of the contrastive loss (``training.contrastive``), for chains with attention.
     - ``batch_size``: maximum number of trials per training step, or None for that of the plan.
     - ``own``: hyperparameters of a user's model, by the names of its class; empty for a chain.
     """
@@ -34,6 +35,7 @@ class Hyperparameters:
     input_size: str = "DT"
     mask_ratio: float = 0.27
     mask_variant: str = "dot"
+    contrastive_weight: float = 0.0
     batch_size: int | None = None
     own: Mapping[str, bool | int | float | str] = field(default_factory=dict)
 
@@ -89,6 +91,7 @@ ALLOWED: dict[str, Allowed] = {
     "input_size": Allowed(str, " or ".join(INPUT_SIZES), lambda text: text in INPUT_SIZES),
     "mask_ratio": Allowed(float, "a number above 0 and below 1", lambda number: 0 < number < 1),
     "mask_variant": Allowed(str, f"one or more of {', '.join(SHAPES)}, each once, separated by spaces", _is_variant),
+    "contrastive_weight": Allowed(float, "0 or a number above 0", lambda number: 0 <= number < math.inf),
     "batch_size": Allowed(int, "a whole number from 1 to 4096", lambda number: 1 <= number <= 4096),
 }
 """All hyperparameters of chains and training that can be searched, in the order in which they are suggested."""

@@ -61,7 +61,7 @@ def _column(key: Tensor, shape: list[int]) -> Tensor:
 
 
 def bernoulli(key: Tensor, probability: Tensor, shape: tuple[int, ...], steady: int = -1) -> Tensor:
-    """Booleans of shape ``shape``, each true with ``probability``, a scalar tensor. ``steady`` as in ``draw``."""
+    """Booleans of shape ``shape``, each true with ``probability``, which is broadcast. ``steady`` as in ``draw``."""
     return draw(key, shape, steady) < (probability.double() * 2**32 - 2**31).clamp(max=2**31 - 1).to(torch.int32)
 
 

@@ -62,6 +62,9 @@ _SETTINGS: dict[str, dict[str, Any]] = {
     "mask L": {"mask_variant": "L"},
     "mask line, lr 0.002, hidden 76": {"mask_variant": "line", "lr": 0.002, "hidden": 76},
     "mask dot line, lr 0.002, hidden 76": {"mask_variant": "dot line", "lr": 0.002, "hidden": 76},
+    "mask span, lr 0.005, hidden 76": {"mask_variant": "span", "lr": 0.005, "hidden": 76},
+    "mask dot span, lr 0.005, hidden 76": {"mask_variant": "dot span", "lr": 0.005, "hidden": 76},
+    "mask line span, lr 0.005, hidden 76": {"mask_variant": "line span", "lr": 0.005, "hidden": 76},
     "crops, lr 0.005": {"input_size": "dT", "lr": 0.005},
     "1 layer": {"num_layers": 1},
     "3 layers": {"num_layers": 3},
@@ -80,8 +83,11 @@ _CHAINS = (
     "Conv -> RoFormer(2) -> FF -> exp",
     "Conv -> STNDT(2) -> FF -> exp",
 )
-CANDIDATES = {name: (RNNF, _DEFAULT_SETTINGS | settings) for name, settings in _SETTINGS.items()} | {
-    chain: (chain, {}) for chain in _CHAINS
+_CONTRASTIVE_WEIGHTS = (0.003, 0.01, 0.1)
+CANDIDATES: dict[str, tuple[str, dict[str, Any]]] = {
+    **{name: (RNNF, _DEFAULT_SETTINGS | settings) for name, settings in _SETTINGS.items()},
+    **{chain: (chain, {}) for chain in _CHAINS},
+    **{f"{_CHAINS[-1]}, contrastive {w}": (_CHAINS[-1], {"contrastive_weight": w}) for w in _CONTRASTIVE_WEIGHTS},
 }
 """A chain by name, and the settings that differ from its default ones."""
 
@@ -219,7 +225,9 @@ def main() -> None:
                 log.writelines(json.dumps(asdict(result)) + "\n" for result in future.result())
     names = [recording.name for recording in recordings]
     chosen = [result for result in results if result.recording in names]
-    print("\n".join([*difference_rows(chosen, names), "", *portfolio_rows(chosen)]), flush=True)
+    print("\n".join(difference_rows(chosen, names)), flush=True)
+    if len(names) > 1:  # a portfolio is scored on a recording that it was not chosen on
+        print("\n".join(["", *portfolio_rows(chosen)]), flush=True)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ class Attention(Block):
     """Encoder layers over the bins of a trial, which a subclass adds to ``layers``. The width does not change."""
 
     takes_layers = True
-    uses = frozenset({"dropout"})
+    uses = frozenset({"dropout", "contrastive_weight"})
     depends_on_width = True
 
     def __init__(self, width_in: int, sizes: Sizes, hyper: Hyperparameters, layers: int) -> None:

@@ -21,7 +21,7 @@ class STNDT(Attention):
 
     Behind ``FF``, channels are neurons: each layer first mixes neurons by attention between their courses over the
     trial, then bins. Differences from the paper: attention over bins uses relative positions (``RelativeAttention``),
-    norms are before the sublayers, and there is no contrastive loss.
+    norms are before the sublayers, and the contrastive loss is an option of training (``contrastive_weight``).
     """
 
     name = "STNDT"

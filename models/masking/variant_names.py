@@ -12,10 +12,14 @@ SHAPES: dict[str, tuple[str, ...]] = {
     "line": ("line",),
     # Whole rows and the last bins, as the benchmark hides held-out neurons and forward bins.
     "L": ("line", "last_bins"),
+    "span": ("span",),
 }
 """The parts of each shape."""
 
 PUBLISHED_VARIANTS = ("dot line", "dot strip line", "strip line", "dot L", "strip L")
+
+PUBLISHED_SHAPES = ("dot", "strip", "line", "L")
+"""The shapes of the published variants."""
 
 
 def shapes_of(variant: str) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from nlb_search.models.masking.crops import draw_bins, whole_bins, window_bins
 from nlb_search.models.masking.variant_names import WHOLE
 from nlb_search.models.random_draws import draw, fold, key_of, seeded
 from nlb_search.models.tensors import UNKNOWN
+from nlb_search.models.training.contrastive import contrastive_loss
 from nlb_search.models.training.cuda_graphs import CapturedStep
 from nlb_search.models.training.optimizer import Rows, Settings, update
 from nlb_search.models.training.state import Training
@@ -33,6 +34,9 @@ _ORDER, _STEPS = range(2)
 
 _CROPS, _MASKS, _DROPOUTS = range(3)
 """Numbers to derive keys from the key of a step. The last is the number of the first dropout layer."""
+
+_SECOND_VIEW = -1
+"""Number to derive, from the key of a step, that of the second view of its trials in the contrastive loss."""
 
 _STACKED: tuple[Callable[[Training], dict[str, Tensor]], ...] = (
     lambda training: training.weights,
@@ -124,7 +128,7 @@ class SideBySide:
         self.trainings = trainings
         first = trainings[0]
         self.train, self.plan, self.device = first.train, first.plan, first.device
-        self.input_size = first.hyper.input_size
+        self.input_size, self.is_contrastive = first.hyper.input_size, first.is_contrastive
         self.layout = Layout([training.network for training in trainings])
         # Rows have the size of the widest network, so all networks run through its module.
         self.network = max((training.network for training in trainings), key=lambda network: network.n_parameters)
@@ -133,6 +137,7 @@ class SideBySide:
             lr_K=self._each(lambda training: training.hyper.lr),
             l2_weight_K=self._each(lambda training: training.hyper.l2_weight).float(),
         )
+        self.contrast_K = self._each(lambda training: training.hyper.contrastive_weight).float()
         self.done_K = self._each(lambda training: training.epoch * self.plan.steps_per_epoch(self.train.n_trials))
         # The rates of dropout layers, and the constants of a user's model, may differ.
         self.buffers = {
@@ -196,7 +201,13 @@ class SideBySide:
         key_K = fold(fold(self.draws.key_K, _STEPS), self.done_K.to(torch.int32))
         draws = self.draws
         loss_K = self._map(self._loss)(
-            self.layout.named(weights_KP) | self.buffers, draws.hidden, draws.shown_K, key_K, trials_KB
+            self.layout.named(weights_KP) | self.buffers,
+            draws.hidden,
+            draws.shown_K,
+            self.contrast_K,
+            key_K,
+            self.done_K,
+            trials_KB,
         )
         (gradient_KP,) = torch.autograd.grad(loss_K.sum(), weights_KP)
         update(self.rows, gradient_KP, self.settings, self.done_K)
@@ -208,12 +219,15 @@ class SideBySide:
         tensors: dict[str, Tensor],
         hidden: dict[str, Tensor],
         shown: Tensor,
+        contrast: Tensor,
         key: Tensor,
+        done: Tensor,
         trials_B: Tensor,
     ) -> Tensor:
-        """The mean loss of one network on a batch, in nats per scored entry, and the loss that its model adds.
+        """The mean loss of one network on a batch, in nats per scored entry, and the losses that are added to it.
 
-        ``tensors`` are its parameters and buffers, by name.
+        ``tensors`` are its parameters and buffers, by name, ``contrast`` is the weight of the contrastive loss, and
+        ``done`` the number of steps it has done.
         """
         sizes = self.train.sizes
         n_window = window_bins(self.input_size, sizes)
@@ -223,16 +237,27 @@ class SideBySide:
         counts_BTN = self.train.counts_BTN[picked]
         known_BTN = counts_BTN != UNKNOWN
         heldin = (slice(None), slice(n_window), slice(sizes.n_heldin))
-        known_BWI = known_BTN[heldin]
-        hidden_BWI = masks.hide((len(trials_B), n_window, sizes.n_heldin), hidden, fold(key, _MASKS))
-        # Scaled as in dropout, so that the expected input is the same with and without a mask.
-        visible_BWI = counts_BTN[heldin].masked_fill(hidden_BWI | ~known_BWI, 0).float() / shown
-        keys = {f"{name}.key": fold(key, _DROPOUTS + number) for number, name in enumerate(self.dropouts)}
-        output_BTN, extra_loss = call_in_training(self.network, tensors | keys, visible_BWI, bins_BT)
+        heldin_BWI = counts_BTN[heldin].masked_fill(~known_BTN[heldin], 0)
+
+        def view(key: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            """Entries to hide, the network's output without them, and the loss that its model adds."""
+            hidden_BWI = masks.hide((len(trials_B), n_window, sizes.n_heldin), hidden, fold(key, _MASKS), done)
+            # Scaled as in dropout, so that the expected input is the same with and without a mask.
+            visible_BWI = heldin_BWI.masked_fill(hidden_BWI, 0).float() / shown
+            keys = {f"{name}.key": fold(key, _DROPOUTS + number) for number, name in enumerate(self.dropouts)}
+            return hidden_BWI, *call_in_training(self.network, tensors | keys, visible_BWI, bins_BT)
+
+        hidden_BWI, output_BTN, extra_loss = view(key)
         scored_BTN = known_BTN.float()
         scored_BTN[heldin] *= hidden_BWI
         losses_BTN = self.network.head.loss(output_BTN, counts_BTN.float())
-        return (losses_BTN * scored_BTN).sum() / scored_BTN.sum().clamp(min=1) + extra_loss
+        loss = (losses_BTN * scored_BTN).sum() / scored_BTN.sum().clamp(min=1) + extra_loss
+        if not self.is_contrastive:
+            return loss
+        _, second_BTN, _ = view(fold(key, _SECOND_VIEW))
+        # Without the offsets, which are the same in all trials.
+        offset_N = tensors["offset_N"]
+        return loss + contrast * contrastive_loss(output_BTN - offset_N, second_BTN - offset_N)
 
     @torch.no_grad()
     def rates(self, heldin_BWI: Tensor) -> Tensor:

@@ -90,7 +90,13 @@ class Training:
         """Trainings of the same recording can run side by side if this is equal."""
         if not self.network.runs_side_by_side:
             return (id(self),)
-        return (str(self.architecture), self.plan, self.hyper.input_size, *self.weights, *self.network.structure)
+        settings = (self.plan, self.hyper.input_size, self.is_contrastive)
+        return (str(self.architecture), *settings, *self.weights, *self.network.structure)
+
+    @property
+    def is_contrastive(self) -> bool:
+        """Whether the contrastive loss is added, which needs a second pass through the network in each step."""
+        return self.hyper.contrastive_weight > 0
 
     @property
     def averaged_state(self) -> dict[str, Tensor]:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 def doctor(
     study: Annotated[
-        str | None, typer.Argument(metavar="[STUDY]", help="Also check the recording and workers of this study.")
+        str | None,
+        typer.Argument(metavar="[STUDY]", help="Also check this study's recording, models and workers."),
     ] = None,
     storage: options.Storage = options.STORAGE,
     data: options.StudyData = None,
@@ -23,7 +24,13 @@ def doctor(
     """Check this machine, the storage, the recordings and the workers; say how to fix what fails."""
     from nlb_search.search.doctor.check import results
     from nlb_search.search.doctor.machine import check_gpus, check_python, check_torch
-    from nlb_search.search.doctor.places import check_data, check_recording, check_workers, place_checks
+    from nlb_search.search.doctor.places import (
+        check_data,
+        check_models,
+        check_recording,
+        check_workers,
+        place_checks,
+    )
     from nlb_search.search.study.open_study import open_named_study
 
     locations = options.locations(storage, data, artifacts)
@@ -33,6 +40,7 @@ def doctor(
         checks["recordings"] = lambda: check_data(locations.data)
     else:
         checks["recording"] = lambda: check_recording(open_named_study(locations, study))
+        checks["models"] = lambda: check_models(open_named_study(locations, study))
         checks["workers"] = lambda: check_workers(open_named_study(locations, study))
     failed = 0
     for check in results(checks):

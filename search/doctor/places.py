@@ -99,6 +99,21 @@ def check_recording(study: OpenStudy) -> Check:
     )
 
 
+def check_models(study: OpenStudy) -> Check:
+    """Whether users' models can be imported here, from the sources with which the study was created."""
+    from nlb_search.models.architecture.architectures import parse_architecture
+    from nlb_search.models.architecture.own.model import OwnModel
+    from nlb_search.search.study.own_sources import check_sources
+
+    models = [model for model in map(parse_architecture, study.spec.architectures) if isinstance(model, OwnModel)]
+    # Before the import, which executes the source.
+    check_sources(study.spec.versions, study.spec.architectures)
+    for model in models:
+        model.imported()
+    names = ", ".join(map(str, models))
+    return Check("models", f"{names} imported, sources as expected" if models else "chains only, nothing to import")
+
+
 def check_workers(study: OpenStudy) -> Check:
     """The versions of nlb-search that ran the study's trials, and their machines."""
     hosts: dict[str, set[str]] = defaultdict(set)

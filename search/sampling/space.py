@@ -13,7 +13,7 @@ from nlb_search.models.blocks import BLOCKS
 from nlb_search.models.blocks.attention import Attention
 from nlb_search.models.blocks.recurrent import Recurrent
 from nlb_search.models.hyperparameters import ALLOWED, Hyperparameters
-from nlb_search.models.masking.variant_names import INPUT_SIZES, PUBLISHED_VARIANTS, SHAPES
+from nlb_search.models.masking.variant_names import INPUT_SIZES, PUBLISHED_SHAPES, PUBLISHED_VARIANTS
 from nlb_search.models.training.training_plan import BATCH_SIZE
 from nlb_search.search.errors import UsageError
 from nlb_search.search.sampling.own_ranges import own_ranges
@@ -40,7 +40,7 @@ SPACES: dict[str, Space] = {
         "bidirectional": Choice(values=(True, False)),
         "input_size": Choice(values=INPUT_SIZES),
         "mask_ratio": Real(low=0.1, high=0.6),
-        "mask_variant": Choice(values=(*PUBLISHED_VARIANTS, *SHAPES)),
+        "mask_variant": Choice(values=(*PUBLISHED_VARIANTS, *PUBLISHED_SHAPES)),
     },
 }
 

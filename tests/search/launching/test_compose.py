@@ -20,6 +20,7 @@ import yaml
 from command import COMMAND
 from postgres_server import free_port, serving
 
+from nlb_search.search.cli.terminal import INTERRUPTED, WRONG_USAGE
 from nlb_search.search.study.open_study import Locations, open_named_study
 from nlb_search.search.study.status import study_status
 from nlb_search.storage.database.urls import parse_url
@@ -98,9 +99,32 @@ def test_services_have_least_privilege_and_stop_grace_period() -> None:
     assert re.findall(r"^USER (.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE) == ["1000"]
 
 
+def _kubernetes() -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all((ROOT / "kubernetes.yaml").read_text()))
+
+
+def test_kubernetes_file_matches_schema() -> None:
+    validator = pytest.importorskip("kubernetes_validate", reason="kubernetes-validate is not installed")
+    for document in _kubernetes():
+        validator.validate(document, "1.31", strict=True)
+
+
+def test_kubernetes_job_is_a_work_queue() -> None:
+    """A Job without completions starts no pod after one has succeeded. Pods that were asked to end are replaced and are
+    no failures; a wrong command line is not tried again.
+    """
+    job = _kubernetes()[0]["spec"]
+    assert "completions" not in job
+    assert job["template"]["spec"]["restartPolicy"] == "Never"
+    wrong, asked, disrupted = job["podFailurePolicy"]["rules"]
+    assert (wrong["action"], wrong["onExitCodes"]["values"]) == ("FailJob", [WRONG_USAGE])
+    assert (asked["action"], asked["onExitCodes"]["values"]) == ("Ignore", [INTERRUPTED])
+    assert (disrupted["action"], disrupted["onPodConditions"][0]["type"]) == ("Ignore", "DisruptionTarget")
+
+
 def test_kubernetes_worker_equals_compose_worker() -> None:
-    documents = list(yaml.safe_load_all((ROOT / "kubernetes.yaml").read_text()))
-    assert [document["kind"] for document in documents] == ["Deployment"] + ["PersistentVolumeClaim"] * 2
+    documents = _kubernetes()
+    assert [document["kind"] for document in documents] == ["Job"] + ["PersistentVolumeClaim"] * 2
     pod = documents[0]["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     worker = _services(_example() | {"POSTGRES_PASSWORD": PASSWORD})["worker"]

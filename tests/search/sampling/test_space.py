@@ -11,6 +11,7 @@ from nlb_search.search.sampling.ranges import settings_of_parameters
 from nlb_search.search.sampling.space import SPACES, default_settings, sample, start_parameters
 from nlb_search.search.workers.trial import settings_of
 
+ONLY_IN_FILES = {"batch_size", "contrastive_weight"}
 CHAINS = ("GRU(2) -> FF -> exp", "FF -> RoBERTa(1) -> FF -> exp")
 
 
@@ -45,7 +46,7 @@ def test_draws_contain_only_hyperparameters_of_the_chain(name: str, seed: int) -
     values = sample(trial, space, CHAINS)
     assert settings_of_parameters(trial.params) == values
     chain = parse_chain(values["architecture"])
-    assert set(values) == {"architecture", *chain.hyperparameters} - {"batch_size"}
+    assert set(values) == {"architecture", *chain.hyperparameters} - ONLY_IN_FILES
     for parameter, value in values.items():
         if parameter != "architecture":
             assert space[parameter].parameters(parameter, value) is not None

@@ -13,14 +13,17 @@ from specifications import RNNF, spec_of, written
 
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.hyperparameters import ALLOWED, Hyperparameters
-from nlb_search.models.masking.variant_names import INPUT_SIZES, SHAPES
+from nlb_search.models.masking.variant_names import INPUT_SIZES, PUBLISHED_SHAPES, SHAPES
 from nlb_search.search.errors import UsageError
 from nlb_search.search.sampling.ranges import Choice, Real, Whole, ZeroOrReal
-from nlb_search.search.sampling.space import SPACES, sample, space_for
+from nlb_search.search.sampling.space import SPACES, sample, space_for, start_parameters
 from nlb_search.search.sampling.space_file import named_space, parse_space
 from nlb_search.search.study.differences import space_differences
 from nlb_search.search.study.specification import SearchSpec
 from nlb_search.search.workers.trial import settings_of
+
+EVERY_SETTING = "GRU(2) -> FF -> RoBERTa(1) -> FF -> exp"
+"""A chain that uses every hyperparameter."""
 
 PAGE = (Path(__file__).parents[3] / "docs" / "spaces.md").read_text()
 
@@ -47,12 +50,12 @@ def test_tables_in_docs_match_spaces() -> None:
         assert rows[setting][0] == str(SPACES["paper"][setting])
         if setting != "mask_variant":
             assert rows[setting][1] == str(SPACES["wide"][setting])
-    assert str(SPACES["wide"]["mask_variant"]) == f"{SPACES['paper']['mask_variant']}, {', '.join(SHAPES)}"
+    assert str(SPACES["wide"]["mask_variant"]) == f"{SPACES['paper']['mask_variant']}, {', '.join(PUBLISHED_SHAPES)}"
 
 
 def test_every_hyperparameter_default_is_allowed() -> None:
     usual = Hyperparameters(num_layers=2, batch_size=32)
-    assert set(ALLOWED) == {*SPACES["paper"], "batch_size"} == set(vars(usual)) - {"own"}
+    assert set(ALLOWED) == {*SPACES["paper"], "contrastive_weight", "batch_size"} == set(vars(usual)) - {"own"}
     assert set(SPACES["paper"]) == set(SPACES["wide"])
     for setting, allowed in ALLOWED.items():
         assert allowed.read(getattr(usual, setting)) == getattr(usual, setting)
@@ -123,10 +126,10 @@ REFUSED = [
     ("input_size = 'dt'", "'input_size' must be DT or dT, not 'dt'"),
     ("mask_ratio = [0.3, 1]", "'mask_ratio' must be a number above 0 and below 1, not 1"),
     ("mask_variant = ['dot line', 'line dot']", "'mask_variant' contains 'line dot' more than once"),
-    ("mask_variant = ['dot', 'blob']", "'mask_variant' must be one or more of dot, strip, line, L, each once"),
+    ("mask_variant = ['dot', 'blob']", "'mask_variant' must be one or more of dot, strip, line, L, span, each once"),
     (
         "mask_variant = 'dot dot'",
-        "'mask_variant' must be one or more of dot, strip, line, L, each once, separated by spaces, not 'dot dot'",
+        "'mask_variant' must be one or more of dot, strip, line, L, span, each once, separated by spaces, not",
     ),
     ("lr = 0.1\nlr 0.2", "this is not TOML: Expected '=' after a key in a key/value pair (at line 2"),
     ("lr = 0.1\nlr = 0.2\n", "this is not TOML: Cannot overwrite a value (at line 2"),
@@ -147,6 +150,17 @@ def test_hyperparameter_unused_by_all_chains_is_refused() -> None:
     with pytest.raises(UsageError, match=r"space.toml: hidden, num_layers are not used by FF -> exp:"):
         spec_of(written("lr = 0.1\nhidden = 64\nnum_layers = 1"), ("FF -> exp",))
     assert spec_of(written("hidden = 64"), ("FF -> exp", RNNF)).space["hidden"] == Choice(values=(64,))
+
+
+def test_contrastive_weight_is_searched_for_chains_with_attention() -> None:
+    weighted = written("contrastive_weight = { low = 0.001, high = 0.1, zero = true }")
+    with pytest.raises(UsageError, match=r"contrastive_weight is not used by .*: remove it, or add a chain"):
+        spec_of(weighted, (RNNF,))
+    spec = spec_of(weighted, (RNNF, "FF -> STNDT(1) -> FF -> exp"))
+    assert spec.space["contrastive_weight"] == ZeroOrReal(low=0.001, high=0.1)
+    recurrent, attentive = (start_parameters(spec.space, spec.architectures, number) for number in range(2))
+    assert "contrastive_weight_use" not in recurrent
+    assert attentive["contrastive_weight_use"] == "none"
 
 
 def _stored(spec: SearchSpec) -> SearchSpec:
@@ -203,6 +217,7 @@ REALS = {
     "dropout": (0.0, 0.99),
     "l2_weight": (0.0, 1.0),
     "mask_ratio": (0.01, 0.99),
+    "contrastive_weight": (0.0, 10.0),
 }
 
 
@@ -237,10 +252,10 @@ def test_draws_lie_in_any_narrowed_space(data: st.DataObject, changed: set[str],
     narrowed = {setting: data.draw(_narrowed(setting), label=setting) for setting in sorted(changed)}
     text = "\n".join([f"base = '{base}'", *(f"{setting} = {toml}" for setting, (toml, _) in narrowed.items())])
     assert tomllib.loads(text)
-    space = space_for(written(text), [parse_chain(RNNF)])
+    space = space_for(written(text), [parse_chain(EVERY_SETTING)])
     study = optuna.create_study(sampler=RandomSampler(seed=data.draw(st.integers(0, 99), label="seed")))
     for _ in range(3):
-        values = sample(study.ask(), space, (RNNF,))
+        values = sample(study.ask(), space, (EVERY_SETTING,))
         settings_of(values)
         for setting, value in values.items():
             if setting in narrowed:
