@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from optuna.trial import FrozenTrial, TrialState
 
-from nlb_search.search.charts.chart import BLACK, GREY, VERMILLION, Chart, Panel, Series, single
+from nlb_search.search.charts.chart import BLACK, GREY, VERMILLION, Chart, Kind, Panel, Series, single
 from nlb_search.search.objectives import ObjectiveName, is_minimized
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.pareto_front import pareto_front
@@ -34,21 +34,21 @@ def _plane(objectives: Sequence[ObjectiveName], front: list[FrozenTrial], others
     """The first objective against the second."""
     y_name, x_name = objectives
 
-    def points(trials: list[FrozenTrial], name: str, color: str) -> Series:
+    def series(kind: Kind, trials: list[FrozenTrial], name: str, color: str, width: float = 1.5) -> Series:
         y, x = ([trial.values[axis] for trial in trials] for axis in (0, 1))
-        return Series("scatter", x, y, name, color, text=[f"trial {trial.number}" for trial in trials])
+        return Series(kind, x, y, name, color, width, text=[f"trial {trial.number}" for trial in trials])
 
-    ordered = sorted(front, key=lambda trial: trial.values[1])
-    line = Series("line", [trial.values[1] for trial in ordered], [trial.values[0] for trial in ordered], color=BLACK)
-    shown = [points(others, "other complete trials", GREY)] if others else []
-    series = (*shown, line, points(front, "Pareto front", VERMILLION))
-    return Panel(series, "", x_name, y_name, log_x=x_name == "n-parameters")
+    shown = [series("scatter", others, "other complete trials", GREY)] if others else []
+    # The front is in the order of the first objective, and so in that of the second.
+    shown += [series("line", front, "", BLACK, 1), series("scatter", front, "Pareto front", VERMILLION)]
+    return Panel(tuple(shown), "", x_name, y_name, log_x=x_name == "n-parameters")
 
 
 def _parallel(objectives: Sequence[ObjectiveName], front: list[FrozenTrial], others: list[FrozenTrial]) -> Panel:
     """A line for each trial through its values; the first objective is the axis at the top."""
     names = tuple(objectives[::-1])
-    columns = list(zip(*(trial.values for trial in (*others, *front)), strict=True))[::-1]
+    trials = [*others, *front]
+    columns = list(zip(*(trial.values for trial in trials), strict=True))[::-1]
     ends = [_worst_and_best(column, name) for column, name in zip(columns, names, strict=True)]
     positions = [
         [(value - worst) / ((best - worst) or 1.0) for value in column]
@@ -56,12 +56,14 @@ def _parallel(objectives: Sequence[ObjectiveName], front: list[FrozenTrial], oth
     ]
     heights, legend = range(len(names)), {0: "other complete trials", len(others): "Pareto front"}
     series = []
-    for rank, x in enumerate(zip(*positions, strict=True)):
+    for rank, (trial, x) in enumerate(zip(trials, zip(*positions, strict=True), strict=True)):
         color, width = (VERMILLION, 1.8) if rank >= len(others) else (GREY, 0.7)
-        series.append(Series("line", x, heights, legend.get(rank, ""), color, width))
-    for height, (worst, best) in enumerate(ends):
-        y = [height + _ABOVE] * 2
-        series.append(Series("text", [0.0, 1.0], y, color=BLACK, text=[f"{worst:.4g}", f"{best:.4g}"]))
+        text = [f"trial {trial.number}"] * len(names)
+        series.append(Series("line", x, heights, legend.get(rank, ""), color, width, text=text))
+    for height, (name, worst_and_best) in enumerate(zip(names, ends, strict=True)):
+        form = ",.0f" if name == "n-parameters" else ".4g"
+        text = [f"{value:{form}}" for value in worst_and_best]
+        series.append(Series("text", [0.0, 1.0], [height + _ABOVE] * 2, color=BLACK, text=text))
     return Panel(tuple(series), "", "position between the worst and the best value", categories=names)
 
 

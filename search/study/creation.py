@@ -175,10 +175,10 @@ def with_settings_of(base: OpenStudy, request: StudyRequest) -> StudyRequest:
 
 def _check_until_flat(spec: SearchSpec) -> None:
     """The expected gain is that of co-bps: other objectives may still gain."""
-    if spec.until_flat is not None and spec.has_own_objectives:
+    if spec.until_flat and spec.has_own_objectives:
         raise UsageError(
             f"--until-flat {spec.until_flat:g} ends a search by its gain of co-bps alone, and the study optimizes "
-            f"{' and '.join(spec.objectives)}: remove --until-flat, or --objective"
+            f"{' and '.join(spec.objectives)}: remove --until-flat, or give 0 if --copy-of has it"
         )
 
 

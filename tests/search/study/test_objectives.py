@@ -14,7 +14,12 @@ from toy_arrays import toy_arrays
 
 import nlb_search as nlb
 from nlb_search.models.training.side_by_side import SideBySide
-from nlb_search.search.python_interface.study import Study
+from nlb_search.search.charts import matplotlib_drawing
+from nlb_search.search.charts.chart import VERMILLION
+from nlb_search.search.errors import SearchError
+from nlb_search.search.figures.rescoring_table import finalists_table
+from nlb_search.search.publishing.pareto_charts import pareto_charts
+from nlb_search.search.rescoring.rescoring import Rescored, Rescoring, choose_finalists
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
 from nlb_search.search.study.status import study_status
 from nlb_search.search.study.trial_scores import score_of
@@ -25,7 +30,9 @@ from nlb_search.storage.database.urls import parse_url
 TRIALS = 14
 CHAINS = ("FF -> exp", "GRU(1) -> FF -> exp")
 NAMES = ("co-bps", "vel-r2", "n-parameters")
-ON_TOY = ("--dataset", "toy", "--bin-size", "20", "--epochs", "2", "--arch", CHAINS[0])
+ON_TOY = ("--dataset", "toy", "--bin-size", "20", "--epochs", "1", "--arch", CHAINS[0])
+
+ON_TOY_LONGER = (*ON_TOY[:4], "--epochs", "2", "--arch", CHAINS[0])
 
 
 @pytest.fixture(scope="module")
@@ -116,19 +123,19 @@ def test_export_takes_the_best_of_the_front_in_the_named_objective(folder: Path,
 
 def test_figures_report_and_note_show_the_front(folder: Path, study: OpenStudy) -> None:
     front = study_status(study).front
-    figures = Study(study).figures()
-    lines = [trace for trace in figures["front"].data if trace.mode == "lines"]
-    assert len([trace for trace in lines if trace.line.color == "#D55E00"]) == len(front)
+    [chart] = pareto_charts(study)
+    lines = [series for series in chart.panels[0][0].series if series.kind == "line"]
     assert len(lines) == TRIALS
-    plotted = call("plot", "three", "--out", "figures", "--format", "svg", "--data", "toy.h5", cwd=folder)
-    assert plotted.code == 0, plotted.err
-    assert (folder / "figures" / "front.svg").exists()
-    note = get_note(study.study)
-    assert f"trials {', '.join(str(one.number) for one in front)}: no trial is better in one objective" in note
+    assert len([line for line in lines if line.color == VERMILLION]) == len(front)
+    for line in lines:
+        assert 0 <= min(line.x) <= max(line.x) <= 1
     assert call("report", "three", "--out", "report.html", "--data", "toy.h5", cwd=folder).code == 0
     page = (folder / "report.html").read_text()
     assert "<h2>Pareto front</h2>" in page
+    assert "alt='three: Pareto front'" in page
     assert "--objective co-bps,vel-r2,n-parameters" in page
+    note = get_note(study.study)
+    assert f"trials {', '.join(str(one.number) for one in front)}: no trial is better in one objective" in note
 
 
 def test_two_objectives_are_drawn_in_a_plane_and_copied_studies_keep_them(folder: Path) -> None:
@@ -138,16 +145,20 @@ def test_two_objectives_are_drawn_in_a_plane_and_copied_studies_keep_them(folder
     for trial in trials:
         assert trial.values == [trial.user_attrs["fp_bps"], trial.user_attrs["psth_r2"]]
     front = study_status(two).front
-    drawn = Study(two).figures()["front"].data[-1]
+    [chart] = pareto_charts(two)
+    drawn = chart.panels[0][0].series[-1]
     assert sorted(zip(drawn.y, drawn.x, strict=True)) == sorted(tuple(one.values.values()) for one in front)
+    assert matplotlib_drawing.draw(chart, "png").startswith(b"\x89PNG")
     assert call("copy", "two", "--to", "sqlite:///there.db", cwd=folder).code == 0
     there = call("status", "two", "--json", "--storage", "sqlite:///there.db", cwd=folder).json
     assert [one["number"] for one in there["front"]] == [one.number for one in front]
     ensemble = call("export-best", "two", "--ensemble", "auto", "--out", "e.h5", "--data", "toy.h5", cwd=folder)
     assert ensemble.code == 0, ensemble.err
-    rescored = call("rescore", "two", "--finalists", "1", "--splits", "2", "--workers", "1", cwd=folder)
-    assert rescored.code == 0, rescored.err
-    assert f"{max(map(score_of, trials)):.4f}" in rescored.out
+    [finalist] = choose_finalists(two, 1, ())
+    assert score_of(finalist) == max(map(score_of, trials))
+    rescoring = Rescoring("two", 2, (Rescored(finalist, CHAINS[0], (0.1, 0.2)),))
+    assert rescoring.as_json()["finalists"][0]["val"] == score_of(finalist)
+    assert list(finalists_table(rescoring).columns[1].cells) == [f"{score_of(finalist):.4f}"]
 
 
 def test_one_objective_may_be_another_score(folder: Path) -> None:
@@ -194,7 +205,7 @@ def test_diverged_trial_is_complete_with_its_best_network(folder: Path, monkeypa
         return real(side_by_side, interrupted)
 
     monkeypatch.setattr(SideBySide, "train_epoch", diverging)
-    assert _launch(folder, "diverged", "--trials", "12", "--objective", "co-bps,fp-bps").code == 0
+    assert _launch(folder, "diverged", "--trials", "12", "--objective", "co-bps,fp-bps", on=ON_TOY_LONGER).code == 0
     diverged = _open(folder, "diverged")
     work(diverged, Stop())
     for trial in diverged.study.get_trials():
@@ -242,7 +253,7 @@ def test_recording_without_targets_is_named(tmp_path: Path) -> None:
         ("vel-r2", "velocity or other behaviour in every bin"),
         ("psth-r2", "trial averages of conditions"),
     ):
-        with pytest.raises(nlb.search.errors.SearchError, match=f"{objective} needs {missing}, and toy has none"):
+        with pytest.raises(SearchError, match=f"{objective} needs {missing}, and toy has none"):
             nlb.create_study(
                 "toy",
                 recording,
