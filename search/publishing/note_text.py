@@ -40,12 +40,10 @@ def _best(best: BestTrial) -> str:
 
 
 def _front(status: StudyStatus) -> str:
+    if not status.front:
+        return "no complete trial yet"
     trials = ", ".join(str(trial.number) for trial in status.front)
-    return (
-        f"trials {trials}: no trial is better in one objective without being worse in another"
-        if trials
-        else "no complete trial yet"
-    )
+    return f"trials {trials}: no trial is better in one objective without being worse in another"
 
 
 def _first(first: FrozenTrial, best: BestTrial | None, settings: str) -> str:
