@@ -1,6 +1,8 @@
-"""Values of options about submissions. This module imports nothing else, so that ``--help`` is fast."""
+"""Values of options about submissions. This module imports little, so that ``--help`` is fast."""
 
 from typing import Literal
+
+from nlb_search.search.objectives import ObjectiveName
 
 Phase = Literal["val", "test"]
 Phases = Literal["val", "test", "both"]
@@ -15,5 +17,6 @@ REFIT_SEEDS = 3
 Scorer = Literal["nlb-search", "nlb_tools"]
 """Program that computes the metrics of a submission."""
 
-Judge = Literal["val", "splits"]
-"""Score that ranks the trials: co-bps on val in the search, or the mean over the folds of ``rescore``."""
+Judge = Literal["val", "splits", ObjectiveName]
+"""What ranks the trials: the first objective of the study, on val; the mean co-bps over the folds of ``rescore``; or
+another objective of the study."""

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,9 @@ from nlb_search.storage.taken_trials import TakenTrials
 SPEC_KEY = "spec"
 """User attribute of the study that stores its specification, as JSON text."""
 
-SCORE = "co-bps"
+CO_BPS = {"co-bps": StudyDirection.MAXIMIZE}
+"""Name and direction of the only objective of most studies."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -53,13 +55,14 @@ def make_study(
     starts: Sequence[dict[str, Any]],
     taken: TakenTrials | None = None,
     artifacts: Path = Path(),
+    objectives: Mapping[str, StudyDirection] = CO_BPS,
 ) -> bool:
     """Create the study ``name`` with its specification unless it exists. Returns whether this call created it.
 
     ``taken`` are finished trials of another study, whose networks are copied to the folder ``artifacts`` of all
-    studies. ``starts`` are the parameters of the next trials; the sampler chooses those of the others. If several
-    processes call this at once, one creates the study and the others wait until it is complete. Raises StorageError if
-    the name is not valid.
+    studies. ``starts`` are the parameters of the next trials; the sampler chooses those of the others. ``objectives``
+    are the names and directions of the trials' values; the first is maximized. If several processes call this at once,
+    one creates the study and the others wait until it is complete. Raises StorageError if the name is not valid.
     """
     check_name(name)
     with exclusive(url, f"study:{name}"):
@@ -68,10 +71,10 @@ def make_study(
             if not _is_unfinished(study):
                 return False
             optuna.delete_study(study_name=name, storage=database)
-        study = optuna.create_study(study_name=name, storage=database, direction="maximize")
+        study = optuna.create_study(study_name=name, storage=database, directions=list(objectives.values()))
         identity = new_identity(name)
         study.set_user_attr(IDENTITY_KEY, identity)  # first, because it tells an unfinished study from a foreign one
-        study.set_metric_names([SCORE])
+        study.set_metric_names(list(objectives))
         if taken is not None:
             taken.add_to(study, Checkpoints(study_folder(artifacts, identity)))
         for start in starts:
@@ -94,7 +97,7 @@ def _is_unfinished(study: optuna.Study) -> bool:
     A study of another program, which has trials, has no identity either.
     """
     attributes = study.user_attrs
-    if SPEC_KEY in attributes or study.direction != StudyDirection.MAXIMIZE:
+    if SPEC_KEY in attributes or study.directions[0] != StudyDirection.MAXIMIZE:
         return False
     begun = any(trial.state != TrialState.WAITING for trial in study.get_trials(deepcopy=False))
     return IDENTITY_KEY in attributes or not begun
@@ -121,7 +124,7 @@ def open_study(database: BaseStorage, name: str) -> StoredStudy:
     study = optuna.load_study(study_name=name, storage=database)
     # The name is checked again because one with a slash could lead out of the checkpoint folder.
     attributes = study.user_attrs
-    if not _NAME.fullmatch(name) or SPEC_KEY not in attributes or study.direction != StudyDirection.MAXIMIZE:
+    if not _NAME.fullmatch(name) or SPEC_KEY not in attributes or study.directions[0] != StudyDirection.MAXIMIZE:
         raise StorageError(f"the study {name!r} was not created by nlb-search: choose another name")
     return StoredStudy(study, json.loads(attributes[SPEC_KEY]), stored_identity(name, attributes))
 

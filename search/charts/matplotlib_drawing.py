@@ -76,6 +76,6 @@ def _draw_series(axes: Any, series: Series) -> None:
                 axes.text(x, y, text, color=series.color, fontsize=6, ha="center", va="center")
         case "scatter":
             axes.scatter(series.x, series.y, color=series.color, s=14, label=label, zorder=3)
-            for x, low, high in zip(series.x, series.low, series.high, strict=True):
+            for x, low, high in zip(series.x, series.low, series.high, strict=True) if series.low else ():
                 if low is not None and high is not None:
                     axes.vlines(x, low, high, color=series.color, linewidth=0.8)

@@ -10,6 +10,7 @@ from nlb_search.search.default_locations import DATA as DATA
 from nlb_search.search.default_locations import DATA_VARIABLE, STORAGE_VARIABLE
 from nlb_search.search.default_locations import STORAGE as STORAGE
 from nlb_search.search.errors import UsageError
+from nlb_search.search.objectives import OBJECTIVES
 
 StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="Name of the study.")]
 
@@ -126,6 +127,16 @@ Time = Annotated[
         "--time",
         metavar="H:MM:SS",
         help="Time limit of a Slurm job; it is then requeued until the study is finished.",
+    ),
+]
+Objectives = Annotated[
+    str | None,
+    typer.Option(
+        "--objective",
+        metavar="NAME,...",
+        show_default="co-bps",
+        help=f"What the sampler optimizes: one or several of {', '.join(OBJECTIVES)}, separated by commas. Trials are "
+        "pruned only if it is co-bps alone.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]

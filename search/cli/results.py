@@ -93,7 +93,13 @@ def export_best(
             help=f"Use only trials of this chain. Repeat, or give {' or '.join(KNOWN_MEANS)}, to average over chains."
         ),
     ] = None,
-    by: Annotated[Judge, typer.Option(help="Select the best trial by its score on val, or by `rescore`.")] = "val",
+    by: Annotated[
+        Judge,
+        typer.Option(
+            help="What selects the best trial: val, the first objective of the study on val; splits, the scores of "
+            "`rescore`; or another objective of the study, for a trial of its Pareto front."
+        ),
+    ] = "val",
     workers: options.Workers = None,
     gpus: options.Gpus = "all",
     storage: options.Storage = options.STORAGE,

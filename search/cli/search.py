@@ -12,6 +12,7 @@ from nlb_search.search.cli.recording_options import with_recording_options
 from nlb_search.search.cli.status import print_status
 from nlb_search.search.cli.terminal import INTERRUPTED, MESSAGES, working
 from nlb_search.search.errors import SearchError, UsageError
+from nlb_search.search.objectives import objectives_named
 from nlb_search.search.sampling.sampling_settings import PrunerName, SamplerName
 from nlb_search.search.worker_protocol import LAUNCHER_VARIABLE
 
@@ -90,8 +91,12 @@ def launch(
         SamplerName | None, typer.Option(show_default="tpe", help="Sampler that suggests hyperparameters.")
     ] = None,
     pruner: Annotated[
-        PrunerName | None, typer.Option(show_default="halving", help="Pruner that stops unpromising trials.")
+        PrunerName | None,
+        typer.Option(
+            show_default="halving, or none with another --objective", help="Pruner that stops unpromising trials."
+        ),
     ] = None,
+    objective: options.Objectives = None,
     like: Annotated[
         str | None,
         typer.Option(metavar="STUDY", help="Study in the same storage whose best settings are tried first."),
@@ -129,6 +134,7 @@ def launch(
         space=None if space is None else named_space(space),
         sampler=sampler,
         pruner=pruner,
+        objectives=None if objective is None else objectives_named(objective.split(",")),
         like=like,
         copy_of=copy_of,
         seed=seed,

@@ -28,7 +28,7 @@ def status(
     storage: options.Storage = options.STORAGE,
     artifacts: options.Artifacts = None,
 ) -> None:
-    """Show the status of a study, its best trial, and the trials statistically tied with it."""
+    """Show the status of a study, its best trial, the trials statistically tied with it, and its Pareto front."""
     from nlb_search.search.scoring.ties import find_ties
     from nlb_search.search.study.open_study import open_named_study
     from nlb_search.search.study.status import study_status
@@ -139,8 +139,11 @@ def report(
 
 def print_status(status: "StudyStatus", ties: "Ties") -> None:
     """Print the status of a study as text."""
+    from nlb_search.search.figures.front_table import front_table
     from nlb_search.search.figures.study_table import report
     from nlb_search.search.launching.progress import headline
 
     typer.echo(headline(status))
     OUTPUT.print(report(status, ties))
+    if status.spec.has_own_objectives and status.front:
+        OUTPUT.print(front_table(status))

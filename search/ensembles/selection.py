@@ -1,6 +1,6 @@
 """Selects the trials of studies of one recording for a submission."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,10 +8,12 @@ from optuna.trial import FrozenTrial
 
 from nlb_search.search.errors import SearchError, UsageError
 from nlb_search.search.export_options import AUTO, Judge, Phases
+from nlb_search.search.objectives import ObjectiveName
 from nlb_search.search.rescoring.rescoring import finished_rescoring
 from nlb_search.search.scoring.saved_networks import trials_with_networks
 from nlb_search.search.study.chain_trials import check_searched, named
 from nlb_search.search.study.open_study import OpenStudy
+from nlb_search.search.study.pareto_front import merit
 from nlb_search.search.study.trial_scores import complete_trials, network_score
 from nlb_search.storage.claims.trial_counts import finished_count
 
@@ -23,8 +25,9 @@ CANDIDATES = 20
 class Selection:
     """The ``count`` best trials of each of the ``architectures``, or of all trials if there are none.
 
-    If ``count`` is "auto", they are the up to ``CANDIDATES`` best trials, pruned ones included, from which an ensemble
-    is selected. If ``trial`` is given, it is the trial with this number of the only study instead.
+    ``judge`` says which are the best. If ``count`` is "auto", they are the up to ``CANDIDATES`` best trials, from which
+    an ensemble is selected; for the judge "val", they are the best by co-bps, pruned ones included. If ``trial`` is
+    given, it is the trial with this number of the only study instead.
     """
 
     count: int | Literal["auto"] = 1
@@ -89,18 +92,36 @@ def select(studies: Sequence[OpenStudy], selection: Selection) -> list[StudyTria
 
 def _ranked(studies: Sequence[OpenStudy], selection: Selection) -> tuple[str, list[StudyTrial]]:
     """What is ranked, in words, and the trials of all studies, best first."""
-    if selection.judge == "splits":
-        return "rescored trials", _ranked_by_splits(studies)
-    if selection.count == AUTO:
-        return "trials with a network", _ranked_on_val(studies, trials_with_networks)
-    return "complete trials", _ranked_on_val(studies, lambda study: complete_trials(study.study))
+    match selection.judge:
+        case "splits":
+            return "rescored trials", _ranked_by_splits(studies)
+        case "val" if selection.count == AUTO:
+            found = [StudyTrial(study, trial) for study in studies for trial in trials_with_networks(study)]
+            return "trials with a network", sorted(found, key=lambda one: -network_score(one.trial))
+        case "val":
+            return "complete trials", _ranked_by(_first_objective(studies), studies)
+        case objective:
+            return "complete trials", _ranked_by(objective, studies)
 
 
-def _ranked_on_val(
-    studies: Sequence[OpenStudy], trials_of: Callable[[OpenStudy], list[FrozenTrial]]
-) -> list[StudyTrial]:
-    found = [StudyTrial(study, trial) for study in studies for trial in trials_of(study)]
-    return sorted(found, key=lambda one: -network_score(one.trial))
+def _first_objective(studies: Sequence[OpenStudy]) -> ObjectiveName:
+    first = {study.spec.objectives[0]: study.name for study in studies}
+    if len(first) > 1:
+        each = " and ".join(f"{objective} (the study '{name}')" for objective, name in first.items())
+        raise UsageError(f"the studies have different first objectives, {each}: choose one that all have with --by")
+    return next(iter(first))
+
+
+def _ranked_by(objective: ObjectiveName, studies: Sequence[OpenStudy]) -> list[StudyTrial]:
+    """The complete trials, best in the objective first. Of equally good ones, the front has the first."""
+    for study in studies:
+        if objective not in study.spec.objectives:
+            raise UsageError(
+                f"--by {objective}: it is not an objective of the study '{study.name}', which optimizes "
+                f"{' and '.join(study.spec.objectives)}: choose one of them"
+            )
+    found = [StudyTrial(study, trial) for study in studies for trial in complete_trials(study.study)]
+    return sorted(found, key=lambda one: merit(one.trial, one.study.spec.objectives, objective), reverse=True)
 
 
 def _ranked_by_splits(studies: Sequence[OpenStudy]) -> list[StudyTrial]:

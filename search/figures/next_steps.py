@@ -103,6 +103,11 @@ def _choose(study: OpenStudy, status: StudyStatus, ties: Ties) -> Iterator[str]:
             f"{len(ties.trials)} trials are statistically tied with the best: compare them by cross-validation with "
             f"`nlb-search rescore {name}`."
         )
+    if status.spec.has_own_objectives and len(status.front) > 1:
+        yield (
+            f"{len(status.front)} trials are in the Pareto front: export the best in an objective, for example with "
+            f"`nlb-search export-best {name} --by {status.spec.objectives[-1]} --out submission.h5`."
+        )
     has_refits = any(study.checkpoints.folder.glob("trial-*-refit-*.safetensors"))
     if status.states["complete"] > 1 and not has_refits:
         yield (

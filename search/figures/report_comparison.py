@@ -11,6 +11,7 @@ from nlb_search.search.figures.published_scores import published_scores
 from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.status import StudyStatus
+from nlb_search.search.study.trial_scores import score_of
 
 Rows = list[tuple[str, ...]]
 
@@ -26,7 +27,10 @@ def comparison(study: OpenStudy, status: StudyStatus) -> Rows:
     best = status.best
     rows: Rows = [
         ("best trial", "none" if best is None else f"{best.value:.4f}"),
-        (f"trial 0{settings}", f"{first.value:.4f}" if is_complete else f"not complete: {first.state.name.lower()}"),
+        (
+            f"trial 0{settings}",
+            f"{score_of(first):.4f}" if is_complete else f"not complete: {first.state.name.lower()}",
+        ),
         ("smoothing baseline (Pei et al. 2021)", _smoothing(study)),
         ("chance: each neuron's mean rate", "0"),
     ]

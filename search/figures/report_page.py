@@ -10,6 +10,7 @@ from nlb_search.search.charts.chart import Chart
 from nlb_search.search.charts.matplotlib_drawing import draw
 from nlb_search.search.errors import SearchError
 from nlb_search.search.figures.figure_files import all_charts
+from nlb_search.search.figures.front_table import front_rows
 from nlb_search.search.figures.next_steps import next_steps
 from nlb_search.search.figures.report_comparison import Rows, comparison, published_rows
 from nlb_search.search.rescoring.rescoring import rescoring_of
@@ -52,6 +53,7 @@ def _page(study: OpenStudy) -> str:
     sections = {
         "What was searched": _table(_searched(status)),
         "What was found": _table(_found(study, status, ties)),
+        "Pareto front": _front(status),
         "Compared with": _table(comparison(study, status)),
         "Published scores of the real recording": _published(study),
         "What to try next": _list(next_steps(study, status, ties)),
@@ -75,6 +77,7 @@ def _searched(status: StudyStatus) -> Rows:
         ("dataset", f"{spec.dataset}, {spec.bin_ms} ms bins"),
         ("chains", "; ".join(spec.architectures)),
         ("space", f"{spec.space_name}: " + "; ".join(f"{name} {values}" for name, values in spec.space.items())),
+        *([("objectives", ", ".join(spec.objectives))] if spec.has_own_objectives else []),
         ("sampler, pruner", f"{spec.sampler}, {spec.pruner}, seed {spec.seed}"),
         ("training", f"up to {spec.epochs} epochs in batches of {spec.batch_sizes} trials{seeds}"),
         (
@@ -125,10 +128,11 @@ def _reproduce(study: OpenStudy, status: StudyStatus) -> str:
     chains = " ".join(f"--arch '{chain}'" for chain in spec.architectures)
     space = f"--space {spec.space_name if spec.space_name in ('paper', 'wide') else 'FILE.toml'}"
     size = "" if spec.bin_ms == 5 else f" --bin-size {spec.bin_ms}"
+    objective = f"--objective {','.join(spec.objectives)} " if spec.has_own_objectives else ""
     commands = (
         f"nlb-search launch {name} --dataset {spec.dataset} {chains} --trials {status.budget} "
         f"--epochs {spec.epochs} --seeds {spec.seeds} {space} "
-        f"--sampler {spec.sampler} --pruner {spec.pruner} --seed {spec.seed}{size} --workers 1\n"
+        f"{objective}--sampler {spec.sampler} --pruner {spec.pruner} --seed {spec.seed}{size} --workers 1\n"
         f"nlb-search export-best {name} --out submission.h5"
     )
     versions = ", ".join(f"{package} {version}" for package, version in spec.versions.items())
@@ -142,13 +146,21 @@ def _published(study: OpenStudy) -> str:
     rows = published_rows(study)
     if not rows:
         return ""
+    source = "val: published table of chains; test: the benchmark's server. Both are listed in the project's design."
+    return f"{_table_with_head(rows)}<p class='small'>Sources: {source}</p>"
+
+
+def _front(status: StudyStatus) -> str:
+    return _table_with_head(front_rows(status)) if status.spec.has_own_objectives and status.front else ""
+
+
+def _table_with_head(rows: Rows) -> str:
+    """A table whose first row has the names of its columns."""
     head, *others = (
         "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in row)
         for row, tag in zip(rows, ["th", *["td"] * (len(rows) - 1)], strict=True)
     )
-    table = "<tr>" + "</tr><tr>".join([head, *others]) + "</tr>"
-    source = "val: published table of chains; test: the benchmark's server. Both are listed in the project's design."
-    return f"<table>{table}</table><p class='small'>Sources: {source}</p>"
+    return "<table><tr>" + "</tr><tr>".join([head, *others]) + "</tr></table>"
 
 
 def _list(sentences: list[str]) -> str:

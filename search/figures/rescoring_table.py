@@ -3,13 +3,14 @@
 from rich.table import Table
 
 from nlb_search.search.rescoring.rescoring import Rescored, Rescoring
+from nlb_search.search.study.trial_scores import score_of
 
 
 def finalists_table(rescoring: Rescoring) -> Table:
     """The finalists, best first; those without a score on every fold are last."""
     table = Table("trial", "co-bps on val", "rescored", "sd of folds", "chain", box=None, header_style="bold")
     for one in [*rescoring.ranked, *(one for one in rescoring.finalists if not one.is_scored)]:
-        table.add_row(str(one.trial.number), f"{one.trial.value:.4f}", *_scores(one), one.architecture)
+        table.add_row(str(one.trial.number), f"{score_of(one.trial):.4f}", *_scores(one), one.architecture)
     return table
 
 

@@ -11,7 +11,7 @@ from nlb_search.search.publishing.study_charts import CO_BPS, finished_trials, s
 from nlb_search.search.sampling.ranges import ARCHITECTURE
 from nlb_search.search.scoring.ties import find_ties
 from nlb_search.search.study.open_study import OpenStudy
-from nlb_search.search.study.trial_scores import complete_trials
+from nlb_search.search.study.trial_scores import complete_trials, score_of
 
 FEWEST_TRIALS = 10
 """Number of complete trials of a chain below which the importance of its settings is not estimated."""
@@ -33,7 +33,7 @@ def history(study: OpenStudy) -> Chart:
     best_so_far = Series(
         "step",
         [trial.number for trial in complete],
-        list(accumulate((trial.value or 0.0 for trial in complete), max)),
+        list(accumulate(map(score_of, complete), max)),
         name="best so far",
         color=VERMILLION,
     )
@@ -73,7 +73,7 @@ def importances(study: OpenStudy) -> list[Chart]:
     charts = []
     for number, chain in enumerate(study.spec.architectures):
         of_chain = [trial for trial in complete if study.spec.architecture_of(trial.params) == chain]
-        if len(of_chain) >= FEWEST_TRIALS and len({trial.value for trial in of_chain}) > 1:
+        if len(of_chain) >= FEWEST_TRIALS and len(set(map(score_of, of_chain))) > 1:
             charts.append(_importance(f"importance-{number}", chain, of_chain))
     return charts
 
@@ -85,7 +85,7 @@ def _importance(name: str, chain: str, trials: list[FrozenTrial]) -> Chart:
         for trial in trials:
             settings = {key: value for key, value in trial.params.items() if key != ARCHITECTURE}
             ranges = {key: trial.distributions[key] for key in settings}
-            within.add_trial(optuna.create_trial(value=trial.value, params=settings, distributions=ranges))
+            within.add_trial(optuna.create_trial(value=score_of(trial), params=settings, distributions=ranges))
         shares = optuna.importance.get_param_importances(within)
     ascending = sorted(shares.items(), key=lambda item: item[1])
     bars = Series("barh", [share for _, share in ascending], list(range(len(ascending))))

@@ -11,6 +11,7 @@ from nlb_search.search.scoring.metric_names import METRICS, SPREAD, metrics_as_t
 from nlb_search.search.scoring.negative_scores import negative_score_warning
 from nlb_search.search.scoring.ties import Ties
 from nlb_search.search.study.status import StudyStatus
+from nlb_search.search.study.trial_scores import SCORE_KEY
 from nlb_search.storage.claims.time_used import SECONDS_KEY
 
 _RANGE = ("co_bps_low", "co_bps_high")
@@ -21,6 +22,8 @@ def report(status: StudyStatus, ties: Ties) -> Table:
     table = Table(box=None, show_header=False)
     table.add_row("dataset", f"{status.spec.dataset}, {status.spec.bin_ms} ms bins")
     table.add_row("search", f"{status.spec.space_name} space, {status.spec.sampler}, {status.spec.pruner}")
+    if status.spec.has_own_objectives:
+        table.add_row("objectives", ", ".join(status.spec.objectives))
     if status.best:
         attrs = status.best.attrs
         table.add_row("best trial", str(status.best.number))
@@ -33,7 +36,7 @@ def report(status: StudyStatus, ties: Ties) -> Table:
             table.add_row(metric, value)
         if status.states["complete"] > 1:
             table.add_row("ties", ties.as_text())
-        shown = (*METRICS, *_RANGE, *SPREAD, SECONDS_KEY)
+        shown = (*METRICS, *_RANGE, *SPREAD, SCORE_KEY, SECONDS_KEY)
         facts = {name: value for name, value in attrs.items() if name not in shown}
         if SECONDS_KEY in attrs:
             facts |= {"training time": timedelta(seconds=round(attrs[SECONDS_KEY]))}

@@ -7,6 +7,7 @@ from nlb_search.search.scoring.bootstrap import SHARE
 from nlb_search.search.scoring.metric_names import spread_as_text
 from nlb_search.search.study.first_trials import first_settings
 from nlb_search.search.study.status import BestTrial, StudyStatus
+from nlb_search.search.study.trial_scores import score_of
 
 
 def note_text(status: StudyStatus, first: FrozenTrial) -> str:
@@ -23,6 +24,8 @@ def note_text(status: StudyStatus, first: FrozenTrial) -> str:
         "best so far": "no complete trial yet" if status.best is None else _best(status.best),
         "trial 0": _first(first, status.best, first_settings(first, spec.sampler)),
     }
+    if spec.has_own_objectives:
+        rows |= {"objectives": ", ".join(spec.objectives), "Pareto front": _front(status)}
     table = "\n".join(f"| {name} | {text} |" for name, text in rows.items())
     found = [] if status.best is None else [_settings(status.best)]
     return "\n\n".join([f"# {status.study}", f"| | |\n|---|---|\n{table}", *found, _commands(status.study)])
@@ -36,12 +39,19 @@ def _best(best: BestTrial) -> str:
     return f"**co-bps {best.value:.4f}** on val (trial {best.number}{interval}{spread})"
 
 
+def _front(status: StudyStatus) -> str:
+    if not status.front:
+        return "no complete trial yet"
+    trials = ", ".join(str(trial.number) for trial in status.front)
+    return f"trials {trials}: no trial is better in one objective without being worse in another"
+
+
 def _first(first: FrozenTrial, best: BestTrial | None, settings: str) -> str:
     if first.state != TrialState.COMPLETE:
         return f"{first.state.name.lower()}{settings}"
     if best is None or best.number == first.number:
-        return f"co-bps {first.value:.4f}{settings}: no other trial is better"
-    return f"co-bps {first.value:.4f}{settings}: the best trial is {best.value - (first.value or 0.0):.4f} better"
+        return f"co-bps {score_of(first):.4f}{settings}: no other trial is better"
+    return f"co-bps {score_of(first):.4f}{settings}: the best trial is {best.value - score_of(first):.4f} better"
 
 
 def _settings(best: BestTrial) -> str:

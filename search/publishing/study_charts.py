@@ -9,6 +9,7 @@ from nlb_search.search.charts.chart import BLACK, BLUE, GREY, PALETTE, VERMILLIO
 from nlb_search.search.sampling.ranges import settings_to_show
 from nlb_search.search.scoring.metric_names import metrics_as_text
 from nlb_search.search.study.open_study import OpenStudy
+from nlb_search.search.study.trial_scores import final_score, score_of
 
 CO_BPS = "co-bps on val"
 
@@ -25,7 +26,7 @@ def best_over_time(study: OpenStudy) -> Chart:
         if any(trial.state == state for trial in trials)
     ]
     complete = [
-        (x, trial.value or 0.0) for x, trial in zip(minutes, trials, strict=True) if trial.state.name == "COMPLETE"
+        (x, score_of(trial)) for x, trial in zip(minutes, trials, strict=True) if trial.state == TrialState.COMPLETE
     ]
     best = Series(
         "step",
@@ -51,7 +52,7 @@ def chains_compared(study: OpenStudy) -> Chart:
     ]
     complete.sort(key=lambda trial: trial.user_attrs["n_parameters"])
     sizes = [trial.user_attrs["n_parameters"] for trial in complete]
-    front = list(accumulate((trial.value or 0.0 for trial in complete), max))
+    front = list(accumulate(map(score_of, complete), max))
     points = [
         scatter(
             [
@@ -75,7 +76,7 @@ def scatter(points: Sequence[tuple[float, FrozenTrial]], name: str, color: str) 
     return Series(
         "scatter",
         [x for x, _ in points],
-        [trial.value or 0.0 for trial in trials],
+        [final_score(trial) or 0.0 for trial in trials],
         name=name,
         color=color,
         low=[trial.user_attrs.get("co_bps_low") for trial in trials],
@@ -95,7 +96,7 @@ def _facts(trial: FrozenTrial) -> str:
 def finished_trials(study: OpenStudy) -> list[FrozenTrial]:
     """Complete and pruned trials that have a score, in order of their numbers."""
     states = (TrialState.COMPLETE, TrialState.PRUNED)
-    return [trial for trial in study.study.get_trials(deepcopy=False, states=states) if trial.value is not None]
+    return [trial for trial in study.study.get_trials(deepcopy=False, states=states) if final_score(trial) is not None]
 
 
 def _ended(trial: FrozenTrial) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from nlb_search.search.charts.chart import Chart
 from nlb_search.search.errors import SearchError
+from nlb_search.search.publishing.pareto_charts import pareto_charts
 from nlb_search.search.publishing.search_charts import pruning_depth, val_overestimates, workers_over_time
 from nlb_search.search.publishing.study_charts import best_over_time, chains_compared, finished_trials
 from nlb_search.search.study.open_study import OpenStudy
@@ -29,6 +30,7 @@ def running_charts(study: OpenStudy) -> Iterator[Chart]:
     """The charts that are kept up to date while a study runs."""
     yield best_over_time(study)
     yield chains_compared(study)
+    yield from pareto_charts(study)
     yield pruning_depth(study, finished_trials(study))
     yield workers_over_time(study)
     try:

@@ -4,6 +4,7 @@ import logging
 
 from nlb_search.search.publishing.note_text import note_text
 from nlb_search.search.study.open_study import OpenStudy
+from nlb_search.search.study.pareto_front import FrontTrial
 from nlb_search.search.study.status import StudyStatus
 from nlb_search.storage.database.locks import exclusive
 
@@ -15,17 +16,17 @@ class StudyNote:
 
     def __init__(self, study: OpenStudy) -> None:
         self._study = study
-        self._written: tuple[int | None, bool] | None = None
+        self._written: tuple[int | None, tuple[FrontTrial, ...], bool] | None = None
 
     def update(self, status: StudyStatus) -> None:
-        """Write the note if the best trial has changed or the study is finished. Failures are logged and ignored."""
+        """Write the note if the best trials have changed or the study is finished. Failures are logged and ignored."""
         try:
             self._update(status)
         except Exception as error:
             _log.warning("the study's note is not updated: %s: %s", type(error).__name__, error)
 
     def _update(self, status: StudyStatus) -> None:
-        now = (None if status.best is None else status.best.number, status.is_finished)
+        now = (None if status.best is None else status.best.number, status.front, status.is_finished)
         if now == self._written:
             return
         from optuna_dashboard import save_note  # takes more than a second: not in workers of a launcher

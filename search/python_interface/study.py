@@ -13,12 +13,13 @@ from nlb_search.search.ensembles.refit import refit_options
 from nlb_search.search.ensembles.refit_progress import LoggedProgress
 from nlb_search.search.ensembles.selection import selection_of
 from nlb_search.search.errors import SearchError, UsageError
-from nlb_search.search.export_options import AUTO, Phases
+from nlb_search.search.export_options import AUTO, Judge, Phases
 from nlb_search.search.exported_models.model_files import ModelFiles
 from nlb_search.search.figures.figure_files import all_charts, formats_named, write_figures
 from nlb_search.search.launching.launcher import run_workers
 from nlb_search.search.launching.progress import headline
 from nlb_search.search.launching.slots import chosen_gpus, make_slots
+from nlb_search.search.objectives import objectives_named
 from nlb_search.search.python_interface.arguments import check_at_least, check_choice
 from nlb_search.search.python_interface.notebook_progress import progress_display
 from nlb_search.search.python_interface.recordings import OpenedRecording
@@ -119,6 +120,7 @@ class Study:
         phase: Phases = "val",
         trial: int | None = None,
         ensemble: int | Literal["auto"] | None = None,
+        by: Judge = "val",
         seeds: int | None = None,
         workers: int | None = None,
     ) -> list[Path]:
@@ -127,8 +129,9 @@ class Study:
         For phase ``test``, the networks are trained again on train + val, ``seeds`` times each (by default 3), in
         ``workers`` processes; ``both`` writes two submission files. ``trial`` is the number of a trial to export
         instead of the best; ``ensemble`` is the number of best trials to average, or ``auto``, the default of phase
-        ``test``: trials and weights are selected on val. The submission has rates in spikes per bin and a card that
-        says how it was made. ``nlb_search.load_model`` loads the folder ``model``.
+        ``test``: trials and weights are selected on val. ``by`` says what selects the best trial: the first objective
+        on ``val``, the scores of ``rescore`` (``splits``), or another objective of the study. The submission has rates
+        in spikes per bin and a card that says how it was made. ``nlb_search.load_model`` loads the folder ``model``.
 
         In a program, call it for phase ``test`` below ``if __name__ == "__main__":``, because it starts processes.
 
@@ -136,12 +139,13 @@ class Study:
         or a file cannot be written; nothing is trained before all is checked.
         """
         check_choice("phase", phase, Phases)
+        check_choice("by", by, Judge)
         check_at_least(1, ensemble=None if ensemble == AUTO else ensemble, seeds=seeds, workers=workers)
         check_at_least(0, trial=trial)
         submission, model_files = _path(out), ModelFiles(_path(model), _path(onnx))
         if {submission, model_files.folder, model_files.onnx} == {None}:
             raise UsageError("nothing to write: give out, model or onnx")
-        selection = selection_of(phase, ensemble=ensemble, trial=trial)
+        selection = selection_of(phase, ensemble=ensemble, judge=by, trial=trial)
         refitting = refit_options(phase, seeds, make_slots(chosen_gpus("all"), 1, workers), Stop(), LoggedProgress())
         export_best([self._open], submission, phase, selection, refitting, model_files)
         files = [] if submission is None else list(submission_files(submission, phases_of(phase)).values())
@@ -159,6 +163,7 @@ def create_study(
     space: str | None = None,
     sampler: SamplerName | None = None,
     pruner: PrunerName | None = None,
+    objectives: Sequence[str] | None = None,
     epochs: int | None = None,
     until_flat: float | None = None,
     like: str | None = None,
@@ -169,9 +174,11 @@ def create_study(
     ``architectures`` are chains such as ``GRU(2) -> FF -> exp`` or known names such as ``rnnf``. ``trials`` is the
     budget, the number of trials to finish; a larger number raises that of an existing study. ``storage`` is a URL, by
     default ``$NLB_SEARCH_STORAGE`` or ``sqlite:///nlb-search.db``, and ``artifacts`` the folder of checkpoints, by
-    default beside it. ``space`` is ``paper``, ``wide`` (the default) or a TOML file (docs/spaces.md). ``epochs`` is the
-    maximum number of epochs per trial. The search ends before ``trials`` if as many trials again are expected to gain
-    less co-bps than ``until_flat``. ``like`` is a study whose best settings are tried first, ``seed`` the random seed.
+    default beside it. ``space`` is ``paper``, ``wide`` (the default) or a TOML file (docs/spaces.md). ``objectives``
+    are what the sampler optimizes, such as ``["co-bps", "vel-r2"]``, by default co-bps alone; other objectives need the
+    pruner ``none``, their default (docs/comparing.md). ``epochs`` is the maximum number of epochs per trial. The search
+    ends before ``trials`` if as many trials again are expected to gain less co-bps than ``until_flat``. ``like`` is a
+    study whose best settings are tried first, ``seed`` the random seed.
 
     Raises UsageError if an argument is not valid, ChainError if a chain cannot be built for the recording, SearchError
     if a study of this name differs, and StorageError if the storage cannot be used. Nothing is written before
@@ -190,6 +197,7 @@ def create_study(
         space=None if space is None else named_space(space),
         sampler=sampler,
         pruner=pruner,
+        objectives=None if objectives is None else objectives_named(objectives),
         like=like,
         seed=seed,
         bin_ms=recording.bin_ms,

@@ -21,7 +21,7 @@ from nlb_search.search.sampling.space import sample, trained_chain
 from nlb_search.search.study.chain_trials import by_chain
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.specification import check_training
-from nlb_search.search.study.trial_scores import complete_trials
+from nlb_search.search.study.trial_scores import complete_trials, score_of
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.storage.database.retrying import DatabaseRetry
 from nlb_search.storage.study_identity import check_identity
@@ -97,7 +97,7 @@ class Rescoring:
                 {
                     "number": one.trial.number,
                     "architecture": one.architecture,
-                    "val": one.trial.value,
+                    "val": score_of(one.trial),
                     "scores": one.scores,
                     "mean": one.mean if one.is_scored else None,
                     "sd": one.spread if one.is_scored else None,

@@ -6,6 +6,7 @@ from optuna.samplers import BaseSampler, GPSampler, PartialFixedSampler, RandomS
 
 from nlb_search.models.architecture.architectures import parse_architecture
 from nlb_search.search.errors import UsageError
+from nlb_search.search.objectives import CO_BPS_ALONE
 from nlb_search.search.sampling.grid import GridSampler, grid_of
 from nlb_search.search.sampling.ranges import ARCHITECTURE, Choice, Real, Whole
 from nlb_search.search.sampling.sampling_settings import SamplingSettings
@@ -57,15 +58,30 @@ def _around_defaults(sampler: BaseSampler, settings: SamplingSettings, seed: int
 
 
 def check_sampler(settings: SamplingSettings) -> None:
-    """Raise UsageError if the sampler cannot search the study's space."""
+    """Raise UsageError if the sampler or the pruner cannot search the study's space or its objectives."""
+    _check_pruner(settings)
     match settings.sampler:
         case "grid":
             _check_grid(settings)
+        case "cmaes" if len(settings.objectives) > 1:
+            raise UsageError(
+                f"--sampler cmaes optimizes one objective, not {' and '.join(settings.objectives)}: "
+                "choose --sampler tpe, random, grid or gp"
+            )
         case "cmaes" if not _shared_numeric_names(settings):
             raise UsageError(
                 f"--sampler cmaes needs a numeric range that every chain has; space {settings.space_name} has none: "
                 "choose --space wide, a file with such a range, or another sampler"
             )
+
+
+def _check_pruner(settings: SamplingSettings) -> None:
+    """Pruners compare co-bps, by which a trial that is good in another objective may look bad."""
+    if settings.pruner != "none" and settings.objectives != CO_BPS_ALONE:
+        raise UsageError(
+            f"--pruner {settings.pruner} compares trials by co-bps alone, and the study optimizes "
+            f"{' and '.join(settings.objectives)}: give --pruner none, its default with --objective"
+        )
 
 
 def _check_grid(settings: SamplingSettings) -> None:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from nlb_search.search.objectives import CO_BPS_ALONE, ObjectiveName
+
 if TYPE_CHECKING:
     from nlb_search.search.sampling.ranges import Space
 
@@ -27,6 +29,7 @@ class SamplingSettings:
     epochs: int
     evaluate_every: int
     seed: int
+    objectives: tuple[ObjectiveName, ...] = CO_BPS_ALONE
 
     def trial_seed(self, number: int) -> int:
         """Random seed of the sampling and training of trial ``number``, below 2**32."""

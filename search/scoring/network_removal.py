@@ -10,6 +10,7 @@ from nlb_search.search.scoring.saved_networks import trials_with_networks
 from nlb_search.search.scoring.ties import find_ties
 from nlb_search.search.study.chain_trials import by_chain
 from nlb_search.search.study.open_study import OpenStudy
+from nlb_search.search.study.pareto_front import pareto_front
 from nlb_search.search.study.removed_networks import REMOVED_KEY, removed_networks
 from nlb_search.storage.database.locks import exclusive
 from nlb_search.storage.studies import explain_if_deleted
@@ -28,7 +29,8 @@ class Removal:
 
 
 def keep_networks(study: OpenStudy, best: int) -> Removal:
-    """Remove the networks of finished trials, except of the ``best`` trials of each chain and those tied with the best.
+    """Remove the networks of finished trials, except of the ``best`` trials of each chain, of those tied with the best,
+    and of those in the front of a study with own objectives.
 
     Networks that were trained again for a submission are removed with those of their trials. Raises SearchError if the
     ties cannot be determined, or if another study may use the same folder.
@@ -72,5 +74,6 @@ def _kept(study: OpenStudy, trials: list[FrozenTrial], best: int) -> frozenset[i
     ties = find_ties(study)
     if ties.trials is None:
         raise SearchError(f"the trials tied with the best cannot be determined: {ties.note}")
+    front = pareto_front(trials, study.spec.objectives) if study.spec.has_own_objectives else []
     top = [trial for _, of_chain in by_chain(study, trials, study.spec.architectures) for trial in of_chain[:best]]
-    return frozenset(trial.number for trial in (*top, *ties.trials))
+    return frozenset(trial.number for trial in (*top, *front, *ties.trials))

@@ -10,7 +10,7 @@ from nlb_search.search.scoring.saved_networks import load_gains
 from nlb_search.search.scoring.ties_file import read_ties, write_ties
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.removed_networks import removed_networks
-from nlb_search.search.study.trial_scores import complete_trials
+from nlb_search.search.study.trial_scores import complete_trials, score_of
 from nlb_search.storage.errors import StorageError
 
 MAX_NAMED = 5
@@ -46,7 +46,7 @@ class Ties:
 
     def _named(self) -> str:
         assert self.trials
-        names = [f"trial {trial.number} ({trial.value:.4f})" for trial in self.trials[:MAX_NAMED]]
+        names = [f"trial {trial.number} ({score_of(trial):.4f})" for trial in self.trials[:MAX_NAMED]]
         n_unnamed = len(self.trials) - MAX_NAMED
         if n_unnamed > 0:
             names.append(f"{n_unnamed} other{'s' if n_unnamed > 1 else ''}")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from optuna.trial import FrozenTrial
 
+from nlb_search.search.study.trial_scores import score_of
 from nlb_search.storage.atomic_files import whole_file
 
 
@@ -32,5 +33,5 @@ def write_ties(path: Path, trials: Sequence[FrozenTrial], ties: Sequence[FrozenT
 
 def _digest(trials: Sequence[FrozenTrial]) -> str:
     """A digest of the trials' numbers and scores."""
-    scores = sorted((trial.number, trial.value) for trial in trials)
+    scores = sorted((trial.number, score_of(trial)) for trial in trials)
     return hashlib.sha256(json.dumps(scores).encode()).hexdigest()

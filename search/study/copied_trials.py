@@ -1,7 +1,7 @@
 """The finished trials of a study that are still valid with the settings of another one, which takes them over."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
@@ -10,11 +10,14 @@ from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
 from nlb_search.models.architecture.architectures import parse_architecture
 from nlb_search.models.hyperparameters import Hyperparameters
+from nlb_search.search.errors import SearchError
+from nlb_search.search.objectives import values_of
 from nlb_search.search.sampling.ranges import ARCHITECTURE
 from nlb_search.search.sampling.space import sample
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.removed_networks import REMOVED_KEY, removed_networks
 from nlb_search.search.study.specification import SearchSpec
+from nlb_search.search.study.trial_scores import SCORE_KEY, score_of
 from nlb_search.search.study.trial_seeds import SEED_KEY
 from nlb_search.storage.claims.lost_workers import LOST_WORKERS_KEY
 from nlb_search.storage.claims.owner import OWNER_KEY
@@ -92,17 +95,23 @@ def _taken(base: OpenStudy, trial: FrozenTrial, spec: SearchSpec) -> TakenTrial 
     found = _parameters(settings, spec)
     if isinstance(found, str):
         return found
+    values = _values(trial, spec)
+    if isinstance(values, str):
+        return values
     networks = base.checkpoints.best(trial.number)
     is_lost = not networks.exists() and trial.number not in removed_networks(base)
     if is_lost and trial.state == TrialState.COMPLETE:
         return f"their networks are not in {base.checkpoints.folder}"
-    attributes = {key: value for key, value in trial.user_attrs.items() if key not in _OF_WORKERS}
+    attributes = {key: value for key, value in trial.user_attrs.items() if key not in (*_OF_WORKERS, SCORE_KEY)}
+    if spec.has_own_objectives:
+        attributes[SCORE_KEY] = score_of(trial)
     origin = {ORIGIN_KEY: f"{base.name}, trial {trial.number}", SEED_KEY: base.network_seed(trial)}
     copy = FrozenTrial(
         number=-1,  # the new study assigns it
         trial_id=-1,
         state=trial.state,
-        value=trial.value,
+        value=None,
+        values=values,
         datetime_start=trial.datetime_start,
         datetime_complete=trial.datetime_complete,
         params=found.params,
@@ -112,6 +121,16 @@ def _taken(base: OpenStudy, trial: FrozenTrial, spec: SearchSpec) -> TakenTrial 
         intermediate_values=trial.intermediate_values,
     )
     return TakenTrial(copy, networks if networks.exists() else None)
+
+
+def _values(trial: FrozenTrial, spec: SearchSpec) -> Sequence[float] | str | None:
+    """The values of a finished trial for the objectives of the new study, or why it cannot have them."""
+    if trial.state == TrialState.PRUNED:
+        return "pruned, and no trial of a study with these objectives is" if spec.has_own_objectives else trial.values
+    try:
+        return values_of(spec.objectives, trial.user_attrs | {SCORE_KEY: score_of(trial)})
+    except SearchError as error:
+        return str(error)
 
 
 def _parameters(settings: dict[str, Any], spec: SearchSpec) -> FixedTrial | str:

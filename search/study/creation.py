@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
+from optuna.study import StudyDirection
 
 from nlb_search.data.dandi.provenance import origin
 from nlb_search.data.datasets import DATASETS
@@ -21,6 +22,7 @@ from nlb_search.models.errors import ChainError
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.training.training_plan import BATCH_SIZE
 from nlb_search.search.errors import SearchError, UsageError
+from nlb_search.search.objectives import CO_BPS_ALONE, ObjectiveName, is_minimized
 from nlb_search.search.recording_tensors import largest_count, sizes_of
 from nlb_search.search.sampling.ranges import Choice, NamedSpace, Space
 from nlb_search.search.sampling.samplers import check_sampler
@@ -31,6 +33,7 @@ from nlb_search.search.study.differences import OPTION_OF_FIELD, differences, re
 from nlb_search.search.study.first_trials import first_trials
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
 from nlb_search.search.study.own_sources import source_versions
+from nlb_search.search.study.recording_objectives import check_objectives
 from nlb_search.search.study.recording_place import remember_place
 from nlb_search.search.study.specification import SearchSpec, versions_here
 from nlb_search.search.study.training_length import EVALUATIONS, default_epochs
@@ -59,6 +62,7 @@ class StudyRequest:
     space: NamedSpace | None = None
     sampler: SamplerName | None = None
     pruner: PrunerName | None = None
+    objectives: tuple[ObjectiveName, ...] | None = None
     like: str | None = None
     copy_of: str | None = None
     seed: int | None = None
@@ -102,6 +106,8 @@ def create_or_open(locations: Locations, name: str, request: StudyRequest) -> Op
             check_own_model(architecture, sizes_of(recording), _input_sizes(space))
         else:
             check_chain(architecture, recording)
+    objectives = request.objectives or CO_BPS_ALONE
+    check_objectives(objectives, recording)
     epochs = request.epochs or default_epochs(recording.train.n_trials)
     spec = SearchSpec(
         dataset=request.dataset,
@@ -112,7 +118,8 @@ def create_or_open(locations: Locations, name: str, request: StudyRequest) -> Op
         space_name=named.name,
         space=space,
         sampler=request.sampler or "tpe",
-        pruner=request.pruner or "halving",
+        pruner=request.pruner or ("halving" if objectives == CO_BPS_ALONE else "none"),
+        objectives=objectives,
         like=request.like,
         copy_of=request.copy_of,
         trials=request.trials,
@@ -129,18 +136,20 @@ def create_or_open(locations: Locations, name: str, request: StudyRequest) -> Op
         | source_versions(architectures),
     )
     check_sampler(spec.sampling)
+    _check_until_flat(spec)
     if recording.choices:
         _log.info("%s, defaults used: %s", recording.name, "; ".join(recording.choices))
     if recording.test is None:
         _log.warning("there are no test trials: only --phase val can be exported")
     check_folder(locations.artifacts)
     database, stored, starts = open_database(locations.url), spec.model_dump(mode="json"), first_trials(spec, like)
+    directions: dict[str, StudyDirection] = {objective: _direction(objective) for objective in objectives}
     if base is None:
-        make_study(locations.url, database, name, stored, starts)
+        make_study(locations.url, database, name, stored, starts, objectives=directions)
     else:
         copied = valid_trials(base, spec)
         starts = copied.without_known(starts)
-        if make_study(locations.url, database, name, stored, starts, copied.taken, locations.artifacts):
+        if make_study(locations.url, database, name, stored, starts, copied.taken, locations.artifacts, directions):
             for line in copied.as_text():
                 _log.info("%s: %s", name, line)
     study = _join(locations, name, joined)
@@ -162,6 +171,19 @@ def with_settings_of(base: OpenStudy, request: StudyRequest) -> StudyRequest:
     if request.dataset in (None, spec.dataset):
         settings["recording"] = spec.recording
     return replace(request, **{name: value for name, value in settings.items() if getattr(request, name) is None})
+
+
+def _check_until_flat(spec: SearchSpec) -> None:
+    """The expected gain is that of co-bps: other objectives may still gain."""
+    if spec.until_flat and spec.has_own_objectives:
+        raise UsageError(
+            f"--until-flat {spec.until_flat:g} ends a search by its gain of co-bps alone, and the study optimizes "
+            f"{' and '.join(spec.objectives)}: remove --until-flat, or give 0 if --copy-of has it"
+        )
+
+
+def _direction(objective: ObjectiveName) -> StudyDirection:
+    return StudyDirection.MINIMIZE if is_minimized(objective) else StudyDirection.MAXIMIZE
 
 
 def check_chain(chain: Chain, recording: Recording) -> None:

@@ -14,6 +14,7 @@ OPTION_OF_FIELD: dict[str, str] = {
     "architectures": "--arch",
     "sampler": "--sampler",
     "pruner": "--pruner",
+    "objectives": "--objective",
     "like": "--like",
     "copy_of": "--copy-of",
     "trials": "--trials",

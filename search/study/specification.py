@@ -12,6 +12,7 @@ from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.models.architecture.known_chains import SEPARATOR
 from nlb_search.models.training.training_plan import Plan
 from nlb_search.search.errors import SearchError
+from nlb_search.search.objectives import CO_BPS_ALONE, ObjectiveName
 from nlb_search.search.sampling.ranges import ARCHITECTURE, Space
 from nlb_search.search.sampling.sampling_settings import PrunerName, SamplerName, SamplingSettings
 from nlb_search.search.study.definition_versions import (
@@ -28,17 +29,18 @@ class SearchSpec(BaseModel):
     """What a study searches, on which recording, and for how long. Stored as JSON when it is created; never changed.
 
     ``content_hash`` is that of the recording's files. ``recording`` holds the settings for reading your own recording
-    and is None for a dataset of the benchmark. ``like`` is the study whose best settings are tried first, and
-    ``copy_of`` the one whose settings were copied and whose valid trials were taken over. ``trials`` is the initial
-    budget, the number of trials to finish, and ``budget_hours`` the initial budget of hours, if there is one;
-    ``OpenStudy.budget`` and ``OpenStudy.budget_hours`` are the present ones. The search ends earlier if as many trials
-    again are expected to increase the best co-bps by less than ``until_flat``. ``epochs`` is the maximum number of
-    epochs per trial, in batches of ``batch_size`` trials, with an evaluation every ``evaluate_every`` epochs; a batch
-    size in ``space`` replaces it. Each trial trains ``seeds`` networks, as ``Replicates``. ``seed`` is the random seed
-    of sampler, masks and weights. The networks of all but the ``keep`` best trials of each chain, and of those tied
-    with the best, are removed. ``versions`` are those of the packages that determine a score, of the dandiset if the
-    recording was fetched from DANDI, and of the sources of users' models; ``definitions`` decide which versions of the
-    package can continue the study.
+    and is None for a dataset of the benchmark. The sampler optimizes the ``objectives``, which are computed on val for
+    the network with the best co-bps of each trial; the first is a score. ``like`` is the study whose best settings are
+    tried first, and ``copy_of`` the one whose settings were copied and whose valid trials were taken over. ``trials``
+    is the initial budget, the number of trials to finish, and ``budget_hours`` the initial budget of hours, if there is
+    one; ``OpenStudy.budget`` and ``OpenStudy.budget_hours`` are the present ones. The search ends earlier if as many
+    trials again are expected to increase the best co-bps by less than ``until_flat``. ``epochs`` is the maximum number
+    of epochs per trial, in batches of ``batch_size`` trials, with an evaluation every ``evaluate_every`` epochs; a
+    batch size in ``space`` replaces it. Each trial trains ``seeds`` networks, as ``Replicates``. ``seed`` is the random
+    seed of sampler, masks and weights. The networks of all but the ``keep`` best trials of each chain, and of those
+    tied with the best, are removed. ``versions`` are those of the packages that determine a score, of the dandiset if
+    the recording was fetched from DANDI, and of the sources of users' models; ``definitions`` decide which versions of
+    the package can continue the study.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,6 +54,7 @@ class SearchSpec(BaseModel):
     space: Space
     sampler: SamplerName
     pruner: PrunerName
+    objectives: tuple[ObjectiveName, ...] = CO_BPS_ALONE
     like: str | None = None
     copy_of: str | None = None
     trials: int = Field(gt=0)
@@ -77,6 +80,11 @@ class SearchSpec(BaseModel):
         return str(self.space.get("batch_size", self.batch_size))
 
     @property
+    def has_own_objectives(self) -> bool:
+        """Whether the objectives are others than co-bps alone. No trial of such a study is pruned."""
+        return self.objectives != CO_BPS_ALONE
+
+    @property
     def sampling(self) -> SamplingSettings:
         """The settings of the sampler and pruner."""
         return SamplingSettings(
@@ -89,6 +97,7 @@ class SearchSpec(BaseModel):
             epochs=self.epochs,
             evaluate_every=self.evaluate_every,
             seed=self.seed,
+            objectives=self.objectives,
         )
 
     def architecture_of(self, params: Mapping[str, Any]) -> str:

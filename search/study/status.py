@@ -11,8 +11,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nlb_search.search.study.expected_gain import expected_gain_of, is_flat
 from nlb_search.search.study.open_study import OpenStudy
+from nlb_search.search.study.pareto_front import FrontTrial, front_trial, pareto_front
 from nlb_search.search.study.specification import SearchSpec
-from nlb_search.search.study.trial_scores import score_of
+from nlb_search.search.study.trial_scores import final_score, score_of
 from nlb_search.storage.claims.budget import budget_in
 from nlb_search.storage.claims.claim import FAILURE_KEY
 from nlb_search.storage.claims.heartbeat import silent_trials
@@ -73,10 +74,10 @@ class StudyStatus:
     ``budget`` is the number of trials to finish. ``hours_used`` are the hours that workers have spent on the trials, of
     ``budget_hours``, or None if they are not limited. ``states`` is the number of trials by state, in lower case.
     ``best_of_chains`` is the best complete trial of each chain, or None. ``best_scores`` are the best co-bps so far
-    after each complete trial, ``best_found`` is the time at which the best trial completed. ``expected_gain`` is the
-    expected increase of the best co-bps by as many trials again, or None if there are too few to say; ``is_flat`` says
-    whether it is below the specification's ``until_flat``. ``n_diverged`` is the number of pruned trials whose training
-    diverged, and ``last_ended`` are the last trials to end, latest first.
+    after each complete trial, ``front`` is the Pareto front of the objectives, ``best_found`` is the time at which the
+    best trial completed. ``expected_gain`` is the expected increase of the best co-bps by as many trials again, or None
+    if there are too few to say; ``is_flat`` says whether it is below the specification's ``until_flat``. ``n_diverged``
+    is the number of pruned trials whose training diverged, and ``last_ended`` are the last trials to end, latest first.
     """
 
     study: str
@@ -96,6 +97,7 @@ class StudyStatus:
     best_found: datetime | None = None
     n_diverged: int = 0
     last_ended: tuple[EndedTrial, ...] = ()
+    front: tuple[FrontTrial, ...] = ()
 
     @property
     def finished(self) -> int:
@@ -144,6 +146,8 @@ class StudyStatus:
             "order": self.command,
             "states": self.states,
             "best": best and asdict(best),
+            "objectives": self.spec.objectives,
+            "front": [asdict(trial) for trial in self.front],
             "best_near_last_epoch": self.best_near_last_epoch,
             "expected_gain": self.expected_gain,
             "best_of_chains": {chain: of_chain and asdict(of_chain) for chain, of_chain in self.best_of_chains.items()},
@@ -187,6 +191,7 @@ def study_status(open_study: OpenStudy) -> StudyStatus:
         best_found=None if best is None else trials[best.number].datetime_complete,
         n_diverged=sum(trial.state == TrialState.PRUNED and DIVERGED_KEY in trial.user_attrs for trial in trials),
         last_ended=_last_ended(trials),
+        front=tuple(front_trial(trial, open_study.spec) for trial in pareto_front(trials, open_study.spec.objectives)),
     )
 
 
@@ -216,4 +221,4 @@ def _worker_at(trial: FrozenTrial, spec: SearchSpec, silent: frozenset[int]) -> 
 def _last_ended(trials: list[FrozenTrial]) -> tuple[EndedTrial, ...]:
     ended = [(trial.datetime_complete, trial) for trial in trials if trial.datetime_complete is not None]
     latest = heapq.nlargest(N_LAST, ended, key=lambda pair: pair[0])
-    return tuple(EndedTrial(trial.number, trial.state.name.lower(), trial.value) for _, trial in latest)
+    return tuple(EndedTrial(trial.number, trial.state.name.lower(), final_score(trial)) for _, trial in latest)

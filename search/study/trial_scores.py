@@ -1,7 +1,13 @@
-"""Scores of trials: co-bps on val of their best network."""
+"""Scores of trials: co-bps on val of their best network.
+
+By them trials are compared and shown, whatever the objectives of their study are.
+"""
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
+
+SCORE_KEY = "co_bps"
+"""User attribute of a complete trial with its score, in studies with other objectives than co-bps alone."""
 
 
 def complete_trials(study: optuna.Study) -> list[FrozenTrial]:
@@ -12,8 +18,18 @@ def complete_trials(study: optuna.Study) -> list[FrozenTrial]:
 
 def score_of(trial: FrozenTrial) -> float:
     """The score of a complete trial."""
+    if SCORE_KEY in trial.user_attrs:
+        return float(trial.user_attrs[SCORE_KEY])
     assert trial.value is not None  # a complete trial has one
     return trial.value
+
+
+def final_score(trial: FrozenTrial) -> float | None:
+    """The score with which a trial ended: for a pruned one, the last. None without one, and for other states."""
+    if trial.state == TrialState.COMPLETE:
+        return score_of(trial)
+    last = trial.last_step
+    return trial.intermediate_values[last] if trial.state == TrialState.PRUNED and last is not None else None
 
 
 def network_score(trial: FrozenTrial) -> float:

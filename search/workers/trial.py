@@ -23,6 +23,7 @@ from nlb_search.models.tensors import Counts
 from nlb_search.models.training.replicates import Replicates
 from nlb_search.models.training.state import Progress, State, Training
 from nlb_search.models.training.trainer import Val
+from nlb_search.search.objectives import values_of
 from nlb_search.search.publishing.predictions import Predictions
 from nlb_search.search.publishing.trial_pictures import attach_pictures
 from nlb_search.search.sampling.ranges import ARCHITECTURE
@@ -33,6 +34,7 @@ from nlb_search.search.scoring.saved_networks import save_networks
 from nlb_search.search.scoring.targets import Targets
 from nlb_search.search.study.specification import SearchSpec, versions_here
 from nlb_search.search.study.status import DEVICE_KEY, DIVERGED_KEY, MEMORY_KEY
+from nlb_search.search.study.trial_scores import SCORE_KEY
 from nlb_search.search.workers.memory import peak_memory_mb
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.storage.checkpoints import Checkpoint, Checkpoints, load_checkpoint, save_checkpoint
@@ -98,8 +100,8 @@ def run_trial(claim: Claim, context: TrialContext) -> TrialRun:
     """Run a trial: train it, report every score, and finish it as complete or pruned, or release it if asked to stop.
 
     A worker that runs several trials side by side trains them together; nothing here depends on that. A training that
-    diverges ends as pruned if it had a score. Other errors are raised, LostTrialError among them; the trial is then
-    still in the state RUNNING.
+    diverges ends as pruned if it had a score, or as complete if the study has own objectives. Other errors are raised,
+    LostTrialError among them; the trial is then still in the state RUNNING.
     """
     values = claim.sample(lambda trial: sample(trial, context.spec.space, context.spec.architectures))
 
@@ -107,7 +109,7 @@ def run_trial(claim: Claim, context: TrialContext) -> TrialRun:
         return replicates_of(values, claim.number, context.spec, context.train, context.device)
 
     # The content hash covers the settings of the recording, of which a later version may have more.
-    changeable = {"versions", "definitions", "trials", "budget_hours", "keep", "recording"}
+    changeable = {"versions", "definitions", "trials", "budget_hours", "keep", "recording", "objectives"}
     spec = context.spec.model_dump(mode="json", exclude=changeable)
     identity = {"settings": values, "seed": context.spec.trial_seed(claim.number), "spec": spec}
     replicates, last = _restored(new, claim, context, identity) or (new(), None)
@@ -128,7 +130,8 @@ def run_trial(claim: Claim, context: TrialContext) -> TrialRun:
         if not replicates.best:
             raise
         claim.annotate(**{DIVERGED_KEY: str(error)})
-        outcome = Outcome.PRUNED
+        # Optuna's samplers cannot learn from a pruned trial if there are several objectives.
+        outcome = Outcome.COMPLETE if context.spec.has_own_objectives else Outcome.PRUNED
     match outcome:
         case Outcome.COMPLETE:
             _complete(replicates, claim, context, values)
@@ -177,12 +180,16 @@ def _complete(replicates: Replicates, claim: Claim, context: TrialContext, value
         raise DivergedError("the training ended without a finite score")
     rates_KBTN, gains_K = _save_best(replicates, claim, context, values)
     forward = {} if progress.fp_bps is None else {"fp_bps": progress.fp_bps}
-    claim.annotate(best_epoch=progress.epoch, **forward)
+    own = {SCORE_KEY: progress.co_bps} if context.spec.has_own_objectives else {}
+    claim.annotate(best_epoch=progress.epoch, **own, **forward)
     metrics_K = [
         metrics_of(one.network, context.train, rates_BTN, context.targets)
         for one, rates_BTN in zip(replicates.trainings, rates_KBTN, strict=True)
     ]
-    claim.annotate(**mean_metrics(metrics_K))
+    metrics = mean_metrics(metrics_K)
+    claim.annotate(**metrics)
+    scores = {"co_bps": progress.co_bps, "n_parameters": replicates.trainings[0].network.n_parameters}
+    of_objectives = values_of(context.spec.objectives, scores | forward | metrics)
     claim.annotate(**_range_attributes(mean_gains(gains_K)), **_spread_attributes(gains_K))
     # Before the trial is complete: Optuna attaches no artifacts to finished trials.
     networks = [one.network for one in replicates.trainings]
@@ -195,7 +202,7 @@ def _complete(replicates: Replicates, claim: Claim, context: TrialContext, value
         bin_ms=context.spec.bin_ms,
     )
     attach_pictures(claim, context.checkpoints.folder, progress.co_bps, predictions)
-    claim.complete(progress.co_bps)
+    claim.complete(*of_objectives)
     context.checkpoints.forget_running(claim.number)
 
 

@@ -1,6 +1,6 @@
 """Claim: one trial that a worker holds, until it is told, released or lost."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -63,7 +63,10 @@ class Claim:
         return self.retry.call(draw)
 
     def report(self, value: float, step: int) -> bool:
-        """Report a score of the running trial, and the time spent on it. Returns whether the pruner stops it."""
+        """Report a score of the running trial, and the time spent on it. Returns whether the pruner stops it.
+
+        Optuna prunes no trial of a study with several objectives.
+        """
 
         def send() -> bool:
             with self._held() as trial:
@@ -73,7 +76,7 @@ class Claim:
                 trial.set_user_attr(SECONDS_KEY, round(self.spent.seconds, 3))
             self.scores.setdefault(step, value)
             with cached_trials(self.study):
-                return self.trial.should_prune()
+                return len(self.study.directions) == 1 and self.trial.should_prune()
 
         return self._unless_lost(send)
 
@@ -87,9 +90,9 @@ class Claim:
 
         self._unless_lost(send)
 
-    def complete(self, value: float) -> None:
-        """Finish the trial as complete, with its score."""
-        self._tell(TrialState.COMPLETE, value)
+    def complete(self, *values: float) -> None:
+        """Finish the trial as complete, with the value of each objective of the study."""
+        self._tell(TrialState.COMPLETE, values)
 
     def prune(self) -> None:
         """Finish the trial as pruned, with the last reported score."""
@@ -113,15 +116,15 @@ class Claim:
 
         self._unless_lost(send)
 
-    def _tell(self, state: TrialState, value: float | None) -> None:
+    def _tell(self, state: TrialState, values: Sequence[float] | None) -> None:
         def send() -> None:
             try:
                 self._check()
             except LostTrialError:
-                if self._was_told(state, value):
+                if self._was_told(state, values):
                     return  # an earlier attempt finished it, but its answer was lost
                 raise
-            told = self.study.tell(self.trial, value, state=state, skip_if_finished=True)
+            told = self.study.tell(self.trial, values, state=state, skip_if_finished=True)
             if told.state != state:
                 raise LostTrialError(f"trial {self.number} was already finished as {told.state.name}")
 
@@ -138,11 +141,11 @@ class Claim:
     def _held(self) -> AbstractContextManager[HeldTrial]:
         return held(self.study, self.trial, self.owner)
 
-    def _was_told(self, state: TrialState, value: float | None) -> bool:
-        """Whether this worker already finished the trial with this state and value."""
+    def _was_told(self, state: TrialState, values: Sequence[float] | None) -> bool:
+        """Whether this worker already finished the trial with this state and these values."""
         trial = self._stored()
         mine = Owner.from_attribute(trial.user_attrs.get(OWNER_KEY)) == self.owner
-        return mine and trial.state == state and value in (None, trial.value)
+        return mine and trial.state == state and (values is None or list(values) == trial.values)
 
     def _stored(self) -> FrozenTrial:
         """The trial as stored in the database."""

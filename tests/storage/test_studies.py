@@ -4,6 +4,7 @@ from pathlib import Path
 
 import optuna
 import pytest
+from optuna.study import StudyDirection
 
 from nlb_search.storage.database.opening import open_database
 from nlb_search.storage.database.urls import StorageUrl, parse_url
@@ -56,6 +57,24 @@ def test_study_of_another_program_is_unchanged(url: StorageUrl) -> None:
     with pytest.raises(StorageError, match="was not created by nlb-search"):
         open_study(database, "theirs")
     assert SPEC_KEY not in optuna.load_study(study_name="theirs", storage=database).user_attrs
+
+
+def test_study_has_the_objectives_that_it_was_created_with(url: StorageUrl) -> None:
+    database = open_database(url)
+    objectives = {"co-bps": StudyDirection.MAXIMIZE, "n-parameters": StudyDirection.MINIMIZE}
+    assert make_study(url, database, "both", {}, starts=[], objectives=objectives)
+    study = open_study(open_database(url), "both").study
+    assert study.directions == list(objectives.values())
+    assert study.metric_names == list(objectives)
+
+
+def test_multi_objective_study_of_another_program_is_named_and_unchanged(url: StorageUrl) -> None:
+    database = open_database(url)
+    theirs = optuna.create_study(study_name="theirs", storage=database, directions=["minimize", "maximize"])
+    theirs.optimize(lambda trial: (trial.suggest_float("x", 0, 1), 1.0), 1)
+    assert not make_study(url, database, "theirs", {}, starts=[])
+    with pytest.raises(StorageError, match="'theirs' was not created by nlb-search"):
+        open_study(database, "theirs")
 
 
 def test_missing_study_error_lists_existing_studies(url: StorageUrl) -> None:

@@ -90,6 +90,24 @@ def test_every_sampler_and_pruner_runs_or_is_refused_at_launch(
             assert used <= {name.removesuffix("_use") for name in trial.params}
 
 
+@pytest.mark.parametrize("sampler", get_args(SamplerName))
+def test_every_sampler_optimizes_two_objectives_or_is_refused_at_launch(sampler: SamplerName) -> None:
+    space = "paper" if sampler == "grid" else "wide"
+    spec = spec_of(space, CHAINS, sampler=sampler, objectives=("co-bps", "n-parameters"))
+    if sampler == "cmaes":
+        with pytest.raises(UsageError, match="--sampler cmaes optimizes one objective, not co-bps and n-parameters"):
+            check_sampler(spec.sampling)
+        return
+    check_sampler(spec.sampling)
+    study = optuna.create_study(directions=["maximize", "minimize"])
+    for number in range(START_TRIALS + 3):
+        study.ask()
+        study.sampler = make_sampler(spec.sampling, number)
+        values = sample(optuna.Trial(study, number), spec.space, spec.architectures)
+        study.tell(number, (_score(values), values.get("hidden", 0)))
+    assert len({str(trial.params) for trial in study.trials}) == len(study.trials)
+
+
 @pytest.mark.parametrize(("sampler", "n_trials"), [("tpe", 40), ("cmaes", 60), ("gp", 14)])
 def test_adaptive_samplers_outperform_random(sampler: SamplerName, n_trials: int) -> None:
     """The mean best value of three seeds is better than that of random sampling with as many trials."""

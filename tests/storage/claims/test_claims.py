@@ -8,6 +8,7 @@ import claimant
 import optuna
 import pytest
 from claimant import claims_of, count_states
+from optuna.study import StudyDirection
 from optuna.trial import TrialState
 from silent_workers import set_back_heartbeats
 
@@ -172,6 +173,20 @@ def test_lost_claim_raises_and_changes_nothing(claims: Claims) -> None:
     assert trial.state == TrialState.RUNNING
     assert trial.intermediate_values == {}
     assert trial.user_attrs == {OWNER_KEY: ELSEWHERE}
+
+
+def test_trial_of_two_objectives_is_reported_and_completed_but_not_pruned(url: StorageUrl) -> None:
+    objectives = {"co-bps": StudyDirection.MAXIMIZE, "n-parameters": StudyDirection.MINIMIZE}
+    make_study(url, open_database(url), "both", spec={}, starts=[], objectives=objectives)
+    claims = claims_of(url.with_password, "both", budget=2)
+    claim = claims.next()
+    assert claim is not None
+    assert not claim.report(0.2, 1)
+    claim.complete(0.2, 1000)
+    [trial] = claims.study.get_trials()
+    assert (trial.state, trial.values, trial.intermediate_values) == (TrialState.COMPLETE, [0.2, 1000.0], {1: 0.2})
+    with pytest.raises(LostTrialError):
+        claim.complete(0.3, 1000)
 
 
 def test_manually_finished_trial_is_lost(claims: Claims) -> None:

@@ -1,0 +1,31 @@
+"""The Pareto front of a study as rows, and as a table for the terminal."""
+
+from rich.table import Table
+
+from nlb_search.search.study.pareto_front import FrontTrial
+from nlb_search.search.study.status import StudyStatus
+
+
+def front_rows(status: StudyStatus) -> list[tuple[str, ...]]:
+    """The names of the columns, and a row for each trial: its number, values, chain and number of parameters."""
+    scores = [objective for objective in status.spec.objectives if objective != "n-parameters"]
+    return [
+        ("trial", *scores, "chain", "n-parameters"),
+        *(
+            (str(trial.number), *(f"{trial.values[name]:.4f}" for name in scores), *_network(trial))
+            for trial in status.front
+        ),
+    ]
+
+
+def front_table(status: StudyStatus) -> Table:
+    """The table that ``status`` prints below the best trial."""
+    names, *rows = front_rows(status)
+    table = Table(*names, box=None, header_style="bold", title="Pareto front", title_justify="left")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _network(trial: FrontTrial) -> tuple[str, str]:
+    return trial.architecture, "unknown" if trial.n_parameters is None else f"{trial.n_parameters:,}"
