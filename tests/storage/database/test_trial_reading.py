@@ -19,9 +19,7 @@ def test_trials_are_those_that_optuna_reads(url: StorageUrl) -> None:
     curve = {1: 0.1, 2: math.inf, 3: -math.inf, 0: 1 / 3}
     for values in ({"value": math.inf}, {"value": -1 / 3}):
         facts = {"user_attrs": {"a": [1, {"b": None}]}, "system_attrs": {"c": "é"}}
-        study.add_trial(
-            create_trial(params=params, distributions=space, intermediate_values=curve, **facts, **values)
-        )
+        study.add_trial(create_trial(params=params, distributions=space, intermediate_values=curve, **facts, **values))
     study.add_trial(create_trial(state=TrialState.PRUNED, params=params, distributions=space))
     study.ask(space).report(math.nan, 5)
     study.enqueue_trial({"lr": 0.01})
