@@ -34,7 +34,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Panel:
-    """One pair of axes. ``categories`` and ``x_categories`` name the positions 0, 1, ... of the y axis and the x axis."""
+    """One pair of axes. ``categories`` name the positions 0, 1, ... of the y axis, ``x_categories`` of the x axis."""
 
     series: tuple[Series, ...]
     title: str = ""
