@@ -1,5 +1,8 @@
 """What is stored is what optuna-dashboard reads."""
 
+import subprocess
+import sys
+
 import optuna
 import pytest
 from optuna_dashboard import get_note, save_note
@@ -46,3 +49,12 @@ def test_figure(study: optuna.Study) -> None:
         DashboardTexts(study).save_figure("time", figure)
         attributes = study._storage.get_study_system_attrs(study._study_id)
         assert get_plotly_graph_objects(attributes) == {"time": figure}
+
+
+def test_publishing_does_not_import_the_dashboard() -> None:
+    code = (
+        "import sys, nlb_search.search.publishing.publisher, nlb_search.search.charts.plotly_drawing; "
+        "print(*{'optuna_dashboard', 'pandas', 'sklearn'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
