@@ -12,7 +12,7 @@ _LAYOUT = {
     "template": "simple_white",
     "font": {"size": 14},
     "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
-    "title": {"x": 0, "xref": "paper", "font": {"size": 17}, "y": 1, "yanchor": "top", "pad": {"t": 12}},
+    "title": {"x": 0, "xref": "paper", "font": {"size": 17}, "y": 1, "yanchor": "top", "pad": {"t": 24}},
 }
 _SINGLE_HEIGHT, _ROW_HEIGHT, _NAMED_HEIGHT = 480, 170, 28
 _TITLE_HEIGHT, _LEGEND_HEIGHT = 68, 22

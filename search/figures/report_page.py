@@ -118,7 +118,8 @@ def _rescored(study: OpenStudy) -> Rows:
         f"trial {one.trial.number}: {one.mean:.4f}, standard deviation {one.spread:.4f} over {rescoring.splits} folds"
         for one in rescoring.ranked
     )
-    return [("rescored", scores), ("caution", "val selected the trials: report the mean over the folds, or score on test")]
+    advice = "val selected the trials: report the mean over the folds, or score on test"
+    return [("rescored", scores), ("caution", advice)]
 
 
 def _reproduce(study: OpenStudy, status: StudyStatus) -> str:
