@@ -17,7 +17,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from nlb_search.data.synthesis import read_ceiling
+from nlb_search.data.ceiling import read_ceiling
 from nlb_search.search.launching.worker_process import MODULE
 
 FOLDER = Path("demo")

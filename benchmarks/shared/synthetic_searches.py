@@ -17,6 +17,7 @@ import numpy as np
 import optuna
 import torch
 
+from nlb_search.data.ceiling import read_ceiling
 from nlb_search.data.opening import open_recording
 from nlb_search.data.recording import Recording
 from nlb_search.models.scoring.bits_per_spike import bits_per_spike
@@ -80,8 +81,6 @@ class Synthetic:
     @property
     def ceilings(self) -> tuple[float, float]:
         """co-bps of the Bayes observer on val and on test, in 5 ms bins."""
-        from nlb_search.data.synthesis import read_ceiling  # takes seconds: not in every process
-
         ceiling = read_ceiling(self.truth)
         return ceiling.co_bps_val, ceiling.co_bps_test
 

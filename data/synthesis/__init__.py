@@ -8,6 +8,5 @@ May import nlb, nwb and the modules that all of data shares.
 """
 
 from nlb_search.data.synthesis.recording import SynthesisOptions, synthesize
-from nlb_search.data.synthesis.truth import Ceiling, find_ceiling, read_ceiling
 
-__all__ = ["Ceiling", "SynthesisOptions", "find_ceiling", "read_ceiling", "synthesize"]
+__all__ = ["SynthesisOptions", "synthesize"]

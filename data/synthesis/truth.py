@@ -7,9 +7,9 @@ from typing import Any
 import h5py
 import numpy as np
 
+from nlb_search.data.ceiling import GROUP, Ceiling
 from nlb_search.data.dataset_files import RecordingFiles, read_contents, train_columns
 from nlb_search.data.datasets import BIN_WIDTHS_MS, FORWARD_MS, Dataset, group_name
-from nlb_search.data.errors import DataError
 from nlb_search.data.nlb.splits import splits_in, without_unscored
 from nlb_search.data.nlb.targets import make_targets
 from nlb_search.data.nlb.windows import whole_windows
@@ -20,36 +20,6 @@ from nlb_search.data.synthesis.latents import BIN_MS
 from nlb_search.data.synthesis.observer import Templates, predict_rates
 from nlb_search.data.synthesis.session import Session
 from nlb_search.data.targets_file import write_targets
-
-GROUP = "truth"
-
-
-@dataclass(frozen=True)
-class Ceiling:
-    """Scores of ``observer`` in bits per spike, which no model of the recording is expected to exceed."""
-
-    co_bps_val: float
-    co_bps_test: float
-    fp_bps_val: float
-    fp_bps_test: float
-
-
-def read_ceiling(truth_path: Path) -> Ceiling:
-    """Read the ceiling from a file ``<dataset>_truth.h5``. Raises DataError if it is not such a file."""
-    try:
-        with h5py.File(truth_path) as file:
-            attributes = file[GROUP].attrs
-            return Ceiling(**{name: float(attributes[name]) for name in Ceiling.__dataclass_fields__})
-    except (OSError, KeyError) as error:
-        raise DataError(
-            f"cannot read the ceiling from {truth_path} ({error}): give a *_truth.h5 file of `nlb-search synthesize`"
-        ) from error
-
-
-def find_ceiling(dataset: str, data: Path) -> Ceiling | None:
-    """The ceiling of a synthetic recording in the folder ``data``; None if the recording is not synthetic."""
-    places = (data / dataset / f"{dataset}_truth.h5", data / f"{dataset}_truth.h5")
-    return next((read_ceiling(path) for path in places if path.is_file()), None)
 
 
 def write_truth(

@@ -59,16 +59,8 @@ class Timing:
     interval_B: Tensor
 
 
-def velocity_r2(train_rates: Iterable[Tensor], train: Velocity, val_rates_BWN: Tensor, val: Velocity) -> float:
-    """R2 on val of velocity decoded from rates with ridge regressions fitted on train, averaged over decoders.
-
-    Arguments and errors are those of ``velocity_errors``.
-    """
-    return velocity_r2_of(velocity_errors(train_rates, train, val_rates_BWN, val), val)
-
-
 def velocity_r2_of(errors_MBWC: Tensor, val: Velocity) -> float:
-    """R2 on val, averaged over decoders, from their ``velocity_errors``."""
+    """R2 on val of decoded velocity, averaged over decoders, from their ``velocity_errors``."""
     scores = []
     for errors_BWC, trials_B in zip(errors_MBWC, val.decoders_BM.T, strict=True):
         known_BW = _known(val.velocity_BWC, trials_B)
@@ -79,6 +71,7 @@ def velocity_r2_of(errors_MBWC: Tensor, val: Velocity) -> float:
 def velocity_errors(train_rates: Iterable[Tensor], train: Velocity, val_rates_BWN: Tensor, val: Velocity) -> Tensor:
     """True minus decoded velocity of each decoder on val, M x B x W x C, NaN in bins that the decoder does not score.
 
+    Decoders are ridge regressions from rates to velocity, fitted on train.
     ``train_rates`` yields the rates of train in trial order, B x W x N for a part of the trials at a time, so that they
     need not all be in memory. Raises ValueError if rates and velocity differ in the number of trials.
     """
@@ -100,10 +93,15 @@ def velocity_errors(train_rates: Iterable[Tensor], train: Velocity, val_rates_BW
 
 def psth_r2(rates_BWN: Tensor, averages: Averages) -> float:
     """R2 of the trial averages of rates, over all conditions with a trial, averaged over neurons."""
-    has_trials_K = torch.tensor([len(trials) > 0 for trials in averages.trials], device=rates_BWN.device)
+    return psth_r2_of(condition_averages(rates_BWN, averages), averages)
+
+
+def psth_r2_of(predicted_KWN: Tensor, averages: Averages) -> float:
+    """Like ``psth_r2``, from the ``condition_averages`` of the rates."""
+    has_trials_K = torch.tensor([len(trials) > 0 for trials in averages.trials], device=predicted_KWN.device)
     known_KW = ~torch.isnan(averages.psth_KWN[..., 0]) & has_trials_K[:, None]
     truth_SN = averages.psth_KWN[known_KW].double()
-    predicted_SN = condition_averages(rates_BWN, averages)[known_KW]
+    predicted_SN = predicted_KWN[known_KW]
     return _r2((truth_SN - predicted_SN).square().sum(dim=0), _spread(truth_SN)).item()
 
 

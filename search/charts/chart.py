@@ -34,7 +34,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Panel:
-    """One pair of axes. ``categories`` name the positions 0, 1, ... of the y axis."""
+    """One pair of axes. ``categories`` name the positions 0, 1, ... of the y axis, ``x_categories`` of the x axis."""
 
     series: tuple[Series, ...]
     title: str = ""
@@ -42,6 +42,7 @@ class Panel:
     y_label: str = ""
     log_x: bool = False
     categories: tuple[str, ...] = ()
+    x_categories: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,9 @@ def _draw_panel(axes: Any, panel: Panel) -> None:
         axes.xaxis.set_minor_formatter(NullFormatter())
     if panel.categories:
         axes.set_yticks(range(len(panel.categories)), panel.categories)
+    if panel.x_categories:
+        axes.set_xticks(range(len(panel.x_categories)), panel.x_categories)
+        axes.set_xlim(-0.5, len(panel.x_categories) - 0.5)
 
 
 def _draw_series(axes: Any, series: Series) -> None:
@@ -76,6 +79,7 @@ def _draw_series(axes: Any, series: Series) -> None:
                 axes.text(x, y, text, color=series.color, fontsize=6, ha="center", va="center")
         case "scatter":
             axes.scatter(series.x, series.y, color=series.color, s=14, label=label, zorder=3)
-            for x, low, high in zip(series.x, series.low, series.high, strict=True) if series.low else ():
+            intervals = zip(series.x, series.low, series.high, strict=True) if series.low else ()
+            for x, low, high in intervals:
                 if low is not None and high is not None:
                     axes.vlines(x, low, high, color=series.color, linewidth=0.8)

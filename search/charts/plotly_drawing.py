@@ -1,5 +1,6 @@
 """Draws a chart with Plotly, for pages and for optuna-dashboard."""
 
+import math
 from typing import Any
 
 import plotly.graph_objects as go
@@ -10,11 +11,13 @@ from nlb_search.search.charts.chart import Chart, Panel, Series
 _LAYOUT = {
     "template": "simple_white",
     "font": {"size": 14},
-    "margin": {"l": 70, "r": 20, "t": 90, "b": 60},
     "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
-    "title": {"x": 0, "xref": "paper", "font": {"size": 17}, "y": 0.98, "yanchor": "top"},
+    "title": {"x": 0, "xref": "paper", "font": {"size": 17}, "y": 1, "yanchor": "top", "pad": {"t": 24}},
 }
 _SINGLE_HEIGHT, _ROW_HEIGHT, _NAMED_HEIGHT = 480, 170, 28
+_TITLE_HEIGHT, _LEGEND_HEIGHT = 68, 22
+_NARROWEST = 520
+"""Width of the axes in pixels where optuna-dashboard shows two figures in a row."""
 
 
 def draw(chart: Chart) -> go.Figure:
@@ -29,7 +32,9 @@ def draw(chart: Chart) -> go.Figure:
             figure.update_xaxes(_x_axis(panel), row=row, col=column)
             figure.update_yaxes(_y_axis(panel), row=row, col=column)
     note = f"<br><sup>{chart.note}</sup>" if chart.note else ""
-    return figure.update_layout(_LAYOUT).update_layout(title_text=chart.title + note, height=height_of(chart))
+    margin = {"l": 70, "r": 20, "t": _TITLE_HEIGHT + _LEGEND_HEIGHT * _legend_rows(chart), "b": 60}
+    figure.update_layout(_LAYOUT)
+    return figure.update_layout(title_text=chart.title + note, height=height_of(chart), margin=margin)
 
 
 def height_of(chart: Chart) -> int:
@@ -38,14 +43,28 @@ def height_of(chart: Chart) -> int:
     return max(_SINGLE_HEIGHT, 150 + _NAMED_HEIGHT * chart.most_categories) if rows == 1 else 150 + rows * _ROW_HEIGHT
 
 
+def _legend_rows(chart: Chart) -> int:
+    """About how many rows the legend has, which grows upwards from the axes, towards the title."""
+    names = [series.name for row in chart.panels for panel in row for series in panel.series if series.name]
+    return math.ceil(sum(50 + 8 * len(name) for name in names) / _NARROWEST)
+
+
 def _x_axis(panel: Panel) -> dict[str, Any]:
-    scale = {"type": "log", "dtick": "D2", "tickformat": "~s"} if panel.log_x else {"type": "linear"}
+    if panel.x_categories:
+        last = len(panel.x_categories) - 1
+        scale: dict[str, Any] = {"range": [-0.5, last + 0.5], **_named(panel.x_categories)}
+    else:
+        scale = {"type": "log", "dtick": "D2", "tickformat": "~s"} if panel.log_x else {"type": "linear"}
     return {"title": panel.x_label, **scale}
 
 
 def _y_axis(panel: Panel) -> dict[str, Any]:
-    names = {"tickvals": list(range(len(panel.categories))), "ticktext": panel.categories} if panel.categories else {}
+    names = _named(panel.categories) if panel.categories else {}
     return {"title": panel.y_label.replace("\n", "<br>"), **names}
+
+
+def _named(categories: tuple[str, ...]) -> dict[str, Any]:
+    return {"tickvals": list(range(len(categories))), "ticktext": categories}
 
 
 def _trace(series: Series) -> Any:

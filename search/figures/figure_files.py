@@ -12,6 +12,7 @@ from nlb_search.search.charts.chart import Chart
 from nlb_search.search.errors import SearchError, UsageError
 from nlb_search.search.figures.network_charts import network_charts
 from nlb_search.search.figures.parallel_coordinates import parallel_coordinates
+from nlb_search.search.figures.rescoring_chart import rescoring_chart
 from nlb_search.search.figures.study_charts import curves, history, importances
 from nlb_search.search.output_paths import check_file
 from nlb_search.search.publishing.study_figures import running_charts
@@ -64,6 +65,8 @@ def all_charts(study: OpenStudy) -> list[Chart]:
     if not any(trial.state.is_finished() for trial in study.study.get_trials(deepcopy=False)):
         raise SearchError(f"the study '{study.name}' has no finished trial yet: there is nothing to plot")
     charts = [history(study), curves(study), *running_charts(study), *importances(study), *parallel_coordinates(study)]
+    if (rescoring := rescoring_chart(study)) is not None:
+        charts.append(rescoring)
     try:
         return charts + network_charts(study, study.recording())
     except (SearchError, StorageError, DataError) as error:

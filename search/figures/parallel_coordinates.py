@@ -51,6 +51,8 @@ def _of_chain(name: str, chain: str, trials: list[FrozenTrial]) -> Chart:
         # Long rows of values alternate above and below their axis.
         y = [height + _ABOVE * (-1 if n % 2 and len(ticks) > 2 else 1) for n in range(len(ticks))]
         series.append(Series("text", x, y, color=BLACK, text=list(ticks.values())))
+    # Room for the values that are written beside the first and the last axis.
+    series.append(Series("line", [0.0, 1.0], [-2 * _ABOVE, len(axes) - 1 + 2 * _ABOVE], color="none"))
     panel = Panel(tuple(series), "", "position between the lowest and the highest value", categories=tuple(varied))
     return single(name, f"Settings of {chain}", panel, f"{len(trials)} finished trials, by their best co-bps on val")
 

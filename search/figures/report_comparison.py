@@ -2,21 +2,19 @@
 
 from optuna.trial import TrialState
 
+from nlb_search.data.ceiling import find_ceiling
 from nlb_search.data.errors import DataError
-from nlb_search.data.synthesis import Ceiling, find_ceiling
 from nlb_search.models.scoring.bits_per_spike import bits_per_spike
 from nlb_search.models.scoring.smoothing_baseline import smoothed_rates
 from nlb_search.search.errors import SearchError
 from nlb_search.search.figures.published_scores import published_scores
 from nlb_search.search.recording_tensors import counts_of
+from nlb_search.search.study.known_ceiling import known_ceiling, share_of_ceiling
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.status import StudyStatus
 from nlb_search.search.study.trial_scores import score_of
 
 Rows = list[tuple[str, ...]]
-
-CEILING_BIN_MS = 5
-"""Bin width at which the ceiling of a synthetic recording is computed."""
 
 
 def comparison(study: OpenStudy, status: StudyStatus) -> Rows:
@@ -36,7 +34,7 @@ def comparison(study: OpenStudy, status: StudyStatus) -> Rows:
     ]
     ceiling = known_ceiling(study)
     if ceiling is not None:
-        share = "" if best is None else f"; the best trial reaches {best.value / ceiling.co_bps_val:.0%} of it"
+        share = "" if best is None else f"; {share_of_ceiling(best, ceiling)}"
         rows.insert(0, ("ceiling: the true model of this synthetic recording", f"{ceiling.co_bps_val:.4f}{share}"))
     return rows
 
@@ -51,13 +49,6 @@ def published_rows(study: OpenStudy) -> Rows:
     return rows + [
         (one.chain, one.split, f"{one.co_bps:.4f}", f"{one.vel_r2:.4f}", f"{one.fp_bps:.4f}") for one in scores
     ]
-
-
-def known_ceiling(study: OpenStudy) -> Ceiling | None:
-    """The ceiling of the study's recording, if it is synthetic and the study has the ceiling's bin width."""
-    if study.spec.bin_ms != CEILING_BIN_MS:
-        return None
-    return find_ceiling(study.spec.dataset, study.locations.data)
 
 
 def _smoothing(study: OpenStudy) -> str:

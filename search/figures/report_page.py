@@ -107,20 +107,22 @@ def _found(study: OpenStudy, status: StudyStatus, ties: Ties) -> Rows:
                 f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in settings
             ),
         ),
-        ("rescored", _rescored(study)),
-        ("caution", "val overestimates the best of many trials: rescore it by cross-validation, or score it on test"),
+        *_rescored(study),
     ]
 
 
-def _rescored(study: OpenStudy) -> str:
+def _rescored(study: OpenStudy) -> Rows:
     try:
         rescoring = rescoring_of(study)
     except SearchError:
-        return "not rescored by cross-validation"
-    return "; ".join(
+        advice = "val overestimates the best of many trials: rescore it by cross-validation, or score it on test"
+        return [("rescored", "not rescored by cross-validation"), ("caution", advice)]
+    scores = "; ".join(
         f"trial {one.trial.number}: {one.mean:.4f}, standard deviation {one.spread:.4f} over {rescoring.splits} folds"
         for one in rescoring.ranked
     )
+    advice = "val selected the trials: report the mean over the folds, or score on test"
+    return [("rescored", scores), ("caution", advice)]
 
 
 def _reproduce(study: OpenStudy, status: StudyStatus) -> str:

@@ -30,10 +30,13 @@ def history(study: OpenStudy) -> Chart:
         ("best", VERMILLION, [trial for trial in complete if trial.number in best]),
     )
     points = [scatter([(trial.number, trial) for trial in shown], name, color) for name, color, shown in kinds if shown]
+    scores = [(trial.number, score_of(trial)) for trial in complete]
+    # The line goes on to the last trial, also if it was pruned: nothing better was found until then.
+    scores += [(trials[-1].number, value) for _, value in scores[-1:]]
     best_so_far = Series(
         "step",
-        [trial.number for trial in complete],
-        list(accumulate(map(score_of, complete), max)),
+        [number for number, _ in scores],
+        list(accumulate((value for _, value in scores), max)),
         name="best so far",
         color=VERMILLION,
     )

@@ -2,16 +2,18 @@
 
 from optuna.trial import FrozenTrial, TrialState
 
+from nlb_search.data.ceiling import Ceiling
 from nlb_search.search.sampling.ranges import settings_to_show
 from nlb_search.search.scoring.bootstrap import SHARE
 from nlb_search.search.scoring.metric_names import spread_as_text
 from nlb_search.search.study.first_trials import first_settings
+from nlb_search.search.study.known_ceiling import share_of_ceiling
 from nlb_search.search.study.status import BestTrial, StudyStatus
 from nlb_search.search.study.trial_scores import score_of
 
 
-def note_text(status: StudyStatus, first: FrozenTrial) -> str:
-    """The note of a study with this status, whose trial 0 is ``first``."""
+def note_text(status: StudyStatus, first: FrozenTrial, ceiling: Ceiling | None = None) -> str:
+    """The note of a study with this status, whose trial 0 is ``first``, with the recording's ceiling if it is known."""
     spec, states = status.spec, status.states
     seeds = f", {spec.seeds} networks with different seeds" if spec.seeds > 1 else ""
     rows = {
@@ -26,6 +28,8 @@ def note_text(status: StudyStatus, first: FrozenTrial) -> str:
     }
     if spec.has_own_objectives:
         rows |= {"objectives": ", ".join(spec.objectives), "Pareto front": _front(status)}
+    if ceiling is not None:
+        rows["ceiling"] = _ceiling(ceiling, status.best)
     table = "\n".join(f"| {name} | {text} |" for name, text in rows.items())
     found = [] if status.best is None else [_settings(status.best)]
     return "\n\n".join([f"# {status.study}", f"| | |\n|---|---|\n{table}", *found, _commands(status.study)])
@@ -52,6 +56,11 @@ def _first(first: FrozenTrial, best: BestTrial | None, settings: str) -> str:
     if best is None or best.number == first.number:
         return f"co-bps {score_of(first):.4f}{settings}: no other trial is better"
     return f"co-bps {score_of(first):.4f}{settings}: the best trial is {best.value - score_of(first):.4f} better"
+
+
+def _ceiling(ceiling: Ceiling, best: BestTrial | None) -> str:
+    reached = "" if best is None else f"; {share_of_ceiling(best, ceiling)}"
+    return f"co-bps {ceiling.co_bps_val:.4f}, scored by the true model of this synthetic recording{reached}"
 
 
 def _settings(best: BestTrial) -> str:

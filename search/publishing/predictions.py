@@ -1,6 +1,6 @@
 """What a trial's network predicts on val, and its charts."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -12,10 +12,9 @@ from nlb_search.models.scoring.decoding import (
     Timing,
     Velocity,
     condition_averages,
-    psth_r2,
+    psth_r2_of,
     rate_speeds,
     tp_correlation,
-    velocity_errors,
     velocity_r2_of,
 )
 from nlb_search.search.charts.chart import Chart
@@ -34,15 +33,15 @@ class Predictions:
     """Predicted rates of trial ``number`` on val, with the targets to compare them with, on one device.
 
     ``rates_BWN`` are spikes per bin in the window, of the held-in neurons and then the held-out ones, and
-    ``spikes_BWN`` the counts of the held-out neurons, NaN where unknown. ``train_rates`` predicts the rates of train in
-    the window, B x W x N for a part of the trials at a time: decoders are fitted on them.
+    ``spikes_BWN`` the counts of the held-out neurons, NaN where unknown. ``velocity_errors_MBWC`` are the true minus
+    the decoded velocities, as from ``decoded_velocity_errors``; None if they are not known.
     """
 
     number: int
     rates_BWN: Tensor
     spikes_BWN: Tensor
     targets: Targets
-    train_rates: Callable[[], Iterable[Tensor]]
+    velocity_errors_MBWC: Tensor | None
     bin_ms: int
 
     @property
@@ -62,16 +61,13 @@ def rates_chart(predictions: Predictions) -> Chart:
 
 
 def detailed_charts(predictions: Predictions) -> Iterator[Chart]:
-    """Scores of neurons, trial averages and decoded behaviour, as far as the recording has targets for them.
-
-    They are for the best trials: decoding predicts train again.
-    """
+    """Scores of neurons, trial averages and decoded behaviour, as far as the recording has targets for them."""
     targets = predictions.targets
     yield _neurons(predictions)
     if targets.averages is not None:
         yield _averages(predictions, targets.averages)
-    if targets.velocities is not None:
-        yield _velocity(predictions, *targets.velocities)
+    if targets.velocities is not None and predictions.velocity_errors_MBWC is not None:
+        yield _velocity(predictions, predictions.velocity_errors_MBWC, targets.velocities[1])
     if targets.timing is not None:
         yield _interval(predictions, targets.timing)
 
@@ -85,13 +81,17 @@ def _neurons(predictions: Predictions) -> Chart:
 
 def _averages(predictions: Predictions, averages: Averages) -> Chart:
     heldout = (..., slice(predictions.n_heldin, None))
-    predicted_KWN = condition_averages(predictions.rates_BWN, averages)[heldout].cpu().numpy()
-    psth_KWN, r2 = averages.psth_KWN[heldout].cpu().numpy(), psth_r2(predictions.rates_BWN, averages)
-    return trial_averages(predictions.number, psth_KWN, predicted_KWN, r2, predictions.bin_ms)
+    predicted_KWN = condition_averages(predictions.rates_BWN, averages)
+    return trial_averages(
+        predictions.number,
+        averages.psth_KWN[heldout].cpu().numpy(),
+        predicted_KWN[heldout].cpu().numpy(),
+        psth_r2_of(predicted_KWN, averages),
+        predictions.bin_ms,
+    )
 
 
-def _velocity(predictions: Predictions, train: Velocity, val: Velocity) -> Chart:
-    errors_MBWC = velocity_errors(predictions.train_rates(), train, predictions.rates_BWN, val)
+def _velocity(predictions: Predictions, errors_MBWC: Tensor, val: Velocity) -> Chart:
     decoded_BWC = val.velocity_BWC - errors_MBWC.nanmean(dim=0)
     true_BWC, r2 = val.velocity_BWC.cpu().numpy(), velocity_r2_of(errors_MBWC, val)
     return decoded_velocity(predictions.number, true_BWC, decoded_BWC.cpu().numpy(), r2, predictions.bin_ms)

@@ -28,6 +28,8 @@ def best_over_time(study: OpenStudy) -> Chart:
     complete = [
         (x, score_of(trial)) for x, trial in zip(minutes, trials, strict=True) if trial.state == TrialState.COMPLETE
     ]
+    # The line goes on to the last trial, also if it was pruned: nothing better was found until then.
+    complete += [(minutes[-1], value) for _, value in complete[-1:]]
     best = Series(
         "step",
         [x for x, _ in complete],

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from nlb_search.search.charts.chart import Chart
 from nlb_search.search.errors import SearchError
+from nlb_search.search.publishing.dashboard_texts import writing_texts
 from nlb_search.search.publishing.pareto_charts import pareto_charts
 from nlb_search.search.publishing.search_charts import pruning_depth, val_overestimates, workers_over_time
 from nlb_search.search.publishing.study_charts import best_over_time, chains_compared, finished_trials
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.status import StudyStatus
-from nlb_search.storage.database.locks import exclusive
 from nlb_search.storage.errors import StorageError
 
 INTERVAL_SECONDS = 60.0
@@ -77,12 +77,9 @@ class StudyFigures:
         return True
 
     def _draw(self) -> None:
-        from optuna_dashboard import save_plotly_graph_object
-
         from nlb_search.search.charts.plotly_drawing import draw  # imports plotly: only when there is something to draw
 
-        for chart in running_charts(self._study):
-            figure = draw(chart)
-            # optuna-dashboard stores a figure in parts: those of two processes must not mix.
-            with exclusive(self._study.locations.url, f"note:{self._study.name}"):
-                save_plotly_graph_object(self._study.study, figure, graph_object_id=chart.name)
+        figures = {chart.name: draw(chart).to_json() for chart in running_charts(self._study)}
+        with writing_texts(self._study) as texts:
+            for name, figure in figures.items():
+                texts.save_figure(name, figure)

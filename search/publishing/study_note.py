@@ -2,11 +2,14 @@
 
 import logging
 
+from nlb_search.data.ceiling import Ceiling
+from nlb_search.data.errors import DataError
+from nlb_search.search.publishing.dashboard_texts import writing_texts
 from nlb_search.search.publishing.note_text import note_text
+from nlb_search.search.study.known_ceiling import known_ceiling
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.pareto_front import FrontTrial
 from nlb_search.search.study.status import StudyStatus
-from nlb_search.storage.database.locks import exclusive
 
 _log = logging.getLogger(__name__)
 
@@ -29,10 +32,14 @@ class StudyNote:
         now = (None if status.best is None else status.best.number, status.front, status.is_finished)
         if now == self._written:
             return
-        from optuna_dashboard import save_note  # takes more than a second: not in workers of a launcher
-
         first = self._study.study.get_trials(deepcopy=False)[0]
-        # optuna-dashboard stores a note in parts: those of two writers must not mix.
-        with exclusive(self._study.locations.url, f"note:{self._study.name}"):
-            save_note(self._study.study, note_text(status, first))
+        with writing_texts(self._study) as texts:
+            texts.save_note(note_text(status, first, self._ceiling()))
         self._written = now
+
+    def _ceiling(self) -> Ceiling | None:
+        try:
+            return known_ceiling(self._study)
+        except DataError as error:
+            _log.warning("the study's note lacks the ceiling: %s", error)
+            return None

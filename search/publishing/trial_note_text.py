@@ -39,4 +39,4 @@ def _interval(trial: FrozenTrial) -> str:
 
 
 def _table(title: str, rows: list[tuple[str, str]]) -> str:
-    return f"| {title} | |\n|---|---|\n" + "\n".join(f"| {name} | {text} |" for name, text in rows)
+    return f"| {title} | |\n|:---|:---|\n" + "\n".join(f"| {name} | {text} |" for name, text in rows)

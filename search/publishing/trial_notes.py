@@ -4,9 +4,9 @@ import logging
 
 from optuna.trial import FrozenTrial, TrialState
 
+from nlb_search.search.publishing.dashboard_texts import writing_texts
 from nlb_search.search.publishing.trial_note_text import trial_note_text
 from nlb_search.search.study.open_study import OpenStudy
-from nlb_search.storage.database.locks import exclusive
 
 AT_ONCE = 20
 """Maximum number of notes per update: a study of an earlier version may have thousands of trials without one."""
@@ -32,14 +32,8 @@ class TrialNotes:
             _log.warning("the notes of trials are not updated: %s: %s", type(error).__name__, error)
 
     def _write(self, trials: list[FrozenTrial]) -> None:
-        # optuna-dashboard's save_note takes only running trials, because it needs their study.
-        from optuna_dashboard._note import note_ver_key, save_note_with_version  # takes more than a second
-
-        study, storage = self._study.study, self._study.study._storage
-        with exclusive(self._study.locations.url, f"note:{self._study.name}"):
-            existing = storage.get_study_system_attrs(study._study_id)
+        with writing_texts(self._study) as texts:
             for trial in trials:
-                if note_ver_key(trial._trial_id) not in existing:
-                    text = trial_note_text(self._study.name, self._study.spec, trial)
-                    save_note_with_version(storage, study._study_id, trial._trial_id, 1, text)
+                if not texts.has_note(trial._trial_id):
+                    texts.save_note(trial_note_text(self._study.name, self._study.spec, trial), trial._trial_id)
                 self._done.add(trial.number)

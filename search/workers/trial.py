@@ -29,7 +29,7 @@ from nlb_search.search.publishing.trial_pictures import attach_pictures
 from nlb_search.search.sampling.ranges import ARCHITECTURE
 from nlb_search.search.sampling.space import sample, trained_chain
 from nlb_search.search.scoring.bootstrap import range_of, resampled_co_bps
-from nlb_search.search.scoring.metrics import mean_metrics, metrics_of, window_rates
+from nlb_search.search.scoring.metrics import decoded_velocity_errors, mean_metrics, mean_velocity_errors, metrics_of
 from nlb_search.search.scoring.saved_networks import save_networks
 from nlb_search.search.scoring.targets import Targets
 from nlb_search.search.study.specification import SearchSpec, versions_here
@@ -182,9 +182,13 @@ def _complete(replicates: Replicates, claim: Claim, context: TrialContext, value
     forward = {} if progress.fp_bps is None else {"fp_bps": progress.fp_bps}
     own = {SCORE_KEY: progress.co_bps} if context.spec.has_own_objectives else {}
     claim.annotate(best_epoch=progress.epoch, **own, **forward)
+    rates_KBWN, targets = rates_KBTN[:, :, : context.train.sizes.n_window], context.targets
+    errors_K = [
+        decoded_velocity_errors(one.network, context.train, rates_BWN, targets)
+        for one, rates_BWN in zip(replicates.trainings, rates_KBWN, strict=True)
+    ]
     metrics_K = [
-        metrics_of(one.network, context.train, rates_BTN, context.targets)
-        for one, rates_BTN in zip(replicates.trainings, rates_KBTN, strict=True)
+        metrics_of(rates_BWN, errors_MBWC, targets) for rates_BWN, errors_MBWC in zip(rates_KBWN, errors_K, strict=True)
     ]
     metrics = mean_metrics(metrics_K)
     claim.annotate(**metrics)
@@ -192,13 +196,12 @@ def _complete(replicates: Replicates, claim: Claim, context: TrialContext, value
     of_objectives = values_of(context.spec.objectives, scores | forward | metrics)
     claim.annotate(**_range_attributes(mean_gains(gains_K)), **_spread_attributes(gains_K))
     # Before the trial is complete: Optuna attaches no artifacts to finished trials.
-    networks = [one.network for one in replicates.trainings]
     predictions = Predictions(
         number=claim.number,
-        rates_BWN=rates_KBTN.mean(dim=0)[:, : context.train.sizes.n_window],
+        rates_BWN=rates_KBWN.mean(dim=0),
         spikes_BWN=context.val.heldout.observed,
-        targets=context.targets,
-        train_rates=lambda: window_rates(networks, context.train),
+        targets=targets,
+        velocity_errors_MBWC=mean_velocity_errors(errors_K),
         bin_ms=context.spec.bin_ms,
     )
     attach_pictures(claim, context.checkpoints.folder, progress.co_bps, predictions)

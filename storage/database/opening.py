@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from nlb_search.storage.database.failures import reason_and_advice
+from nlb_search.storage.database.known_tables import KnownTablesStorage
 from nlb_search.storage.database.locks import exclusive
 from nlb_search.storage.database.poolers import refuse_transaction_mode
 from nlb_search.storage.database.trial_cache import TrialCacheStorage
@@ -66,17 +67,26 @@ def open_database(url: StorageUrl) -> BaseStorage:
     _start_private_server(url)
     # If two processes created the tables of an empty database at the same time, both would fail.
     with _as_storage_error(url), exclusive(url, "tables"):
-        database = RDBStorage(
-            url.for_optuna,
-            engine_kwargs=_ENGINES[url.backend],
-            heartbeat_interval=HEARTBEAT_SECONDS,
-            grace_period=GRACE_SECONDS,
-        )
+        database = _connected(url)
         _name_in_errors(database.engine, url)
         refuse_transaction_mode(url, database.engine)
         if url.sqlite_file is not None:
             _share_sqlite(database, url.sqlite_file)
     return TrialCacheStorage(database)
+
+
+def _connected(url: StorageUrl) -> RDBStorage:
+    """Connect to the database, and create its tables or compare their version where that is needed."""
+    known = KnownTablesStorage(url.for_optuna, _ENGINES[url.backend], HEARTBEAT_SECONDS, GRACE_SECONDS)
+    if known.has_known_tables:
+        return known
+    known.engine.dispose()
+    return RDBStorage(
+        url.for_optuna,
+        engine_kwargs=_ENGINES[url.backend],
+        heartbeat_interval=HEARTBEAT_SECONDS,
+        grace_period=GRACE_SECONDS,
+    )
 
 
 def open_for_reading(url: StorageUrl) -> RDBStorage:

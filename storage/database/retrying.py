@@ -3,12 +3,13 @@
 import logging
 import threading
 from collections.abc import Callable
-from typing import TypeVar
-
-import tenacity
+from typing import TYPE_CHECKING, TypeVar
 
 from nlb_search.storage.database.failures import failure_of, is_away, reason_of
 from nlb_search.storage.errors import StorageError
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
 
 LONGEST_WAIT_SECONDS = 3600
 """Maximum time to wait for an unreachable database."""
@@ -32,9 +33,11 @@ class DatabaseRetry:
         Raises StorageError after an hour, if ``stop`` is set while the database is unreachable, or at once if the
         database fails for good, with its reason. Other errors (a bad value, a deleted study) are raised at once.
         """
+        import tenacity  # imports asyncio and tornado: not for commands that only read
+
         waited = False
 
-        def log_once(attempt: tenacity.RetryCallState) -> None:
+        def log_once(attempt: "RetryCallState") -> None:
             nonlocal waited
             if not waited:
                 error = attempt.outcome.exception() if attempt.outcome else None

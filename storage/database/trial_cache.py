@@ -13,12 +13,13 @@ from typing import Any
 
 import optuna
 import sqlalchemy
-from optuna.distributions import BaseDistribution
 from optuna.storages import RDBStorage
 from optuna.storages._cached_storage import _CachedStorage, _StudyInfo
 from optuna.storages._rdb import models
 from optuna.storages._rdb.storage import _create_scoped_session
 from optuna.trial import FrozenTrial, TrialState
+
+from nlb_search.storage.database.trial_reading import read_trials
 
 PRUNER_SECONDS = 5.0
 """Maximum age of the finished trials that a pruner sees, for trials of other workers."""
@@ -29,9 +30,6 @@ not return the memory of temporary rows to the system; in parts it costs 60 MB.
 """
 
 _UNFINISHED = (TrialState.RUNNING, TrialState.WAITING)
-
-_NO_TRIAL = 2**31 - 1
-"""The largest id that fits the database column."""
 
 
 def fresh_trials(study: optuna.Study) -> AbstractContextManager[None]:
@@ -67,7 +65,6 @@ class TrialCacheStorage(_CachedStorage):
         self._queried_at: dict[int, float] = {}
         self._results: dict[tuple[int, frozenset[TrialState]], list[FrozenTrial]] = {}
         self._max_age = 0.0
-        self._distributions: dict[int, dict[str, BaseDistribution]] = {}
 
     @contextmanager
     def fresh_trials(self) -> Iterator[None]:
@@ -181,16 +178,7 @@ class TrialCacheStorage(_CachedStorage):
         """Read these trials in full into the cache."""
         ids = sorted(trial_ids)
         for start in range(0, len(ids), READ_TOGETHER):
-            batch = set(ids[start : start + READ_TOGETHER])
-            read = self._backend._get_trials(study_id, None, batch, trial_id_greater_than=_NO_TRIAL)
-            self._share_distributions(study_id, read)
-            self._add_trials_to_cache(study_id, read)
-
-    def _share_distributions(self, study_id: int, trials: list[FrozenTrial]) -> None:
-        """Let trials share equal distribution objects: there are few, one for each parameter of the search space."""
-        known = self._distributions.setdefault(study_id, {})
-        for trial in trials:
-            for name, distribution in trial.distributions.items():
-                same = known.setdefault(name, distribution)
-                if same == distribution:
-                    trial.distributions[name] = same
+            # A session for each query: a session on a SQLite file keeps other processes from writing.
+            with _create_scoped_session(self._backend.scoped_session) as session:
+                trials = read_trials(session, ids[start : start + READ_TOGETHER])
+            self._add_trials_to_cache(study_id, trials)

@@ -11,9 +11,9 @@ from nlb_tools.evaluation import evaluate
 from nlb_tools.make_tensors import h5_to_dict, make_eval_target_tensors, make_train_input_tensors
 from nlb_tools.nwb_interface import NWBDataset
 
+from nlb_search.data.ceiling import read_ceiling
 from nlb_search.data.datasets import DATASETS
 from nlb_search.data.errors import DataError
-from nlb_search.data.synthesis import read_ceiling
 
 NAMES = ["mc_rtt", "mc_maze_small", "area2_bump", "dmfc_rsg"]
 N_HELDIN = 9

@@ -9,7 +9,15 @@ import pytest
 import torch
 from nlb_tools import evaluation
 
-from nlb_search.models.scoring.decoding import Averages, Timing, Velocity, psth_r2, tp_correlation, velocity_r2
+from nlb_search.models.scoring.decoding import (
+    Averages,
+    Timing,
+    Velocity,
+    psth_r2,
+    tp_correlation,
+    velocity_errors,
+    velocity_r2_of,
+)
 
 AGREES = 1e-7
 
@@ -29,11 +37,15 @@ def _both_ways(train: tuple[np.ndarray, ...], val: tuple[np.ndarray, ...]) -> tu
 
     Ours gets train's rates in parts that straddle the folds.
     """
-    ours = velocity_r2(
-        torch.tensor(train[0]).split(7),
-        Velocity(*map(torch.tensor, train[1:])),
-        torch.tensor(val[0]),
-        Velocity(*map(torch.tensor, val[1:])),
+    known = Velocity(*map(torch.tensor, val[1:]))
+    ours = velocity_r2_of(
+        velocity_errors(
+            torch.tensor(train[0]).split(7),
+            Velocity(*map(torch.tensor, train[1:])),
+            torch.tensor(val[0]),
+            known,
+        ),
+        known,
     )
     theirs = evaluation.velocity_decoding(*(part.astype(float) if part.ndim == 3 else part for part in train + val))
     return ours, float(theirs)
@@ -85,7 +97,7 @@ def test_rates_and_velocity_of_different_trials_are_refused(n_rates: int) -> Non
     rates, velocity, of_decoder = (torch.tensor(part) for part in _split(np.random.default_rng(6), 21, "mc_rtt"))
     known = Velocity(velocity[:20], of_decoder[:20])
     with pytest.raises(ValueError, match="the number of trials in the rates is not 20"):
-        velocity_r2(rates[:n_rates].split(8), known, rates[:20], known)
+        velocity_errors(rates[:n_rates].split(8), known, rates[:20], known)
 
 
 @pytest.mark.parametrize(("n_bins", "n_neurons", "late"), [(140, 162, 0), (120, 65, 0), (300, 54, 30)])

@@ -7,7 +7,7 @@ from nlb_search.models.architecture.network import predict
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.scoring.decoding import Averages, Velocity
 from nlb_search.models.tensors import Counts, Sizes
-from nlb_search.search.scoring.metrics import metrics_of
+from nlb_search.search.scoring.metrics import decoded_velocity_errors, metrics_of
 from nlb_search.search.scoring.targets import Targets
 
 
@@ -26,15 +26,17 @@ def test_undefined_metric_is_omitted(broken: str, caplog: pytest.LogCaptureFixtu
     train, val = _counts(20), _counts(8)
     network = ChainNetwork(parse_chain("FF -> exp"), train.sizes, Hyperparameters(), torch.full((5,), 0.5))
     averages = Averages(torch.randn(1, 10, 5), (torch.arange(8),), torch.zeros(8, dtype=torch.long))
-    rates_BTN = predict(network, val.heldin_BWI)
+    rates_BWN = predict(network, val.heldin_BWI)[:, :10]
     whole = Targets((_velocity(20), _velocity(8)), averages)
-    assert metrics_of(network, train, rates_BTN, whole).keys() == {"vel_r2", "psth_r2"}
+    errors_MBWC = decoded_velocity_errors(network, train, rates_BWN, whole)
+    assert metrics_of(rates_BWN, errors_MBWC, whole).keys() == {"vel_r2", "psth_r2"}
     assert not caplog.messages
 
     bad = _velocity(19)
     if broken == "the values":
         bad = _velocity(20)
         bad.velocity_BWC[3, :, 1] = torch.nan
-    found = metrics_of(network, train, rates_BTN, Targets((bad, _velocity(8)), averages))
+    spoiled = Targets((bad, _velocity(8)), averages)
+    found = metrics_of(rates_BWN, decoded_velocity_errors(network, train, rates_BWN, spoiled), spoiled)
     assert found.keys() == {"psth_r2"}
     assert "vel_r2 cannot be computed" in caplog.text
