@@ -39,7 +39,7 @@ from nlb_search.search.recording_tensors import counts_of, heldin_of
 from nlb_search.search.rescoring.cross_validation import fold_trials
 from nlb_search.search.sampling.space import sample, space_for
 from nlb_search.search.sampling.space_file import named_space
-from nlb_search.search.workers.trial import settings_of
+from nlb_search.search.workers.trial_settings import settings_of
 
 RECORDINGS = (
     Synthetic("mc_maze_small", neurons=50, trials=160, seed=1, bin_ms=20),

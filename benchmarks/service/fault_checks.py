@@ -21,7 +21,7 @@ from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.sampling.space import sample
 from nlb_search.search.scoring.saved_networks import load_networks
 from nlb_search.search.study.open_study import OpenStudy
-from nlb_search.search.workers.trial import replicates_of
+from nlb_search.search.workers.trial_settings import replicates_of
 from nlb_search.storage.claims.claim import FAILURE_KEY
 from nlb_search.storage.claims.trial_counts import FINISHED
 from nlb_search.storage.errors import StorageError

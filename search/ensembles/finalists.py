@@ -15,7 +15,7 @@ from nlb_search.search.scoring.saved_networks import load_networks
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.specification import check_network
 from nlb_search.search.workers.devices import training_device
-from nlb_search.search.workers.trial import settings_of
+from nlb_search.search.workers.trial_settings import settings_of
 
 
 @dataclass(frozen=True)

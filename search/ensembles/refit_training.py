@@ -19,7 +19,8 @@ from nlb_search.models.training.trainer import train_through
 from nlb_search.search.ensembles.refit_job import RefitJob, stored
 from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.workers.devices import training_device
-from nlb_search.search.workers.trial import CHECKPOINT_SECONDS, settings_of
+from nlb_search.search.workers.trial import CHECKPOINT_SECONDS
+from nlb_search.search.workers.trial_settings import settings_of
 from nlb_search.storage.checkpoints import Checkpoint, save_checkpoint
 
 ATTEMPTS = 3

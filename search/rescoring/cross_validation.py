@@ -27,7 +27,7 @@ from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.study.specification import SearchSpec
 from nlb_search.search.workers.devices import training_device
 from nlb_search.search.workers.shutdown import Stop
-from nlb_search.search.workers.trial import replicates_of
+from nlb_search.search.workers.trial_settings import replicates_of
 
 
 @dataclass(frozen=True)

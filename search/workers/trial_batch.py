@@ -9,7 +9,8 @@ from nlb_search.models.training.replicates import Replicates
 from nlb_search.models.training.state import Progress
 from nlb_search.models.training.trainer import Trainer
 from nlb_search.search.errors import SearchError
-from nlb_search.search.workers.trial import TrialContext, TrialRun, run_trial
+from nlb_search.search.workers.trial import TrialRun, run_trial
+from nlb_search.search.workers.trial_context import TrialContext
 from nlb_search.storage.claims.claim import Claim
 from nlb_search.storage.claims.heartbeat import Heartbeat
 from nlb_search.storage.database.failures import is_away

@@ -15,8 +15,8 @@ from nlb_search.search.study.specification import check_continuation
 from nlb_search.search.workers.devices import training_device
 from nlb_search.search.workers.memory import keep_freed_memory
 from nlb_search.search.workers.shutdown import Stop
-from nlb_search.search.workers.trial import TrialContext
 from nlb_search.search.workers.trial_batch import TrialBatch
+from nlb_search.search.workers.trial_context import TrialContext
 from nlb_search.storage.checkpoints import check_folder
 from nlb_search.storage.claims.claims import Claims
 from nlb_search.storage.database.retrying import DatabaseRetry

@@ -11,7 +11,7 @@ from nlb_search.search.sampling.grid import grid_of
 from nlb_search.search.sampling.ranges import Choice, Real, Whole
 from nlb_search.search.sampling.samplers import make_sampler
 from nlb_search.search.sampling.space import SPACES, sample, start_parameters
-from nlb_search.search.workers.trial import settings_of
+from nlb_search.search.workers.trial_settings import settings_of
 
 GOOD = "own_nets:Good"
 

@@ -9,7 +9,7 @@ from specifications import spec_of, written
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.search.sampling.ranges import settings_of_parameters
 from nlb_search.search.sampling.space import SPACES, default_settings, sample, start_parameters
-from nlb_search.search.workers.trial import settings_of
+from nlb_search.search.workers.trial_settings import settings_of
 
 ONLY_IN_FILES = {"batch_size", "contrastive_weight"}
 CHAINS = ("GRU(2) -> FF -> exp", "FF -> RoBERTa(1) -> FF -> exp")

@@ -20,7 +20,7 @@ from nlb_search.search.sampling.space import SPACES, sample, space_for, start_pa
 from nlb_search.search.sampling.space_file import named_space, parse_space
 from nlb_search.search.study.differences import space_differences
 from nlb_search.search.study.specification import SearchSpec
-from nlb_search.search.workers.trial import settings_of
+from nlb_search.search.workers.trial_settings import settings_of
 
 EVERY_SETTING = "GRU(2) -> FF -> RoBERTa(1) -> FF -> exp"
 """A chain that uses every hyperparameter."""

@@ -25,7 +25,7 @@ from nlb_search.search.study.creation import StudyRequest, create_or_open
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
 from nlb_search.search.workers import trial as trial_module
 from nlb_search.search.workers.shutdown import Stop
-from nlb_search.search.workers.trial import settings_of
+from nlb_search.search.workers.trial_settings import settings_of
 from nlb_search.search.workers.worker import work
 from nlb_search.storage.claims.claim import Claim
 from nlb_search.storage.database.urls import parse_url
