@@ -8,10 +8,11 @@
 - ``train_decode_mask`` and ``eval_decode_mask``: trials x decoders.
 - ``psth``, conditions x bins x neurons (held-in, then held-out), and ``eval_cond_idx``, the val trials of each
   condition; with them, ``eval_jitter`` is allowed.
+- ``eval_interval_bins``, trials x bins, and ``eval_intervals``, trials x columns: produced intervals.
 
 Test trials are optional: ``test_spikes_heldin`` is what models read. The other ``test_*`` arrays are targets that only
-``evaluate`` reads: ``test_spikes_heldout``, and with it both ``test_spikes_*_forward``, ``test_behavior`` and
-``test_decode_mask`` if train has them.
+``evaluate`` reads: ``test_spikes_heldout``, and with it both ``test_spikes_*_forward``, ``test_behavior``,
+``test_decode_mask`` and the produced intervals, if train and eval have them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from nlb_search.data.errors import DataError
+from nlb_search.data.own.array_intervals import INTERVAL_BINS, INTERVALS, array_intervals
 from nlb_search.data.own.array_test_split import with_test
 from nlb_search.data.own.counts import check_counts, check_needed, fill
 from nlb_search.data.own.layout import NLB_SPIKES
@@ -33,7 +35,8 @@ BEHAVIOR = ("train_behavior", "eval_behavior")
 DECODERS = ("train_decode_mask", "eval_decode_mask")
 CONDITIONS = "eval_cond_idx"
 AVERAGES = ("psth", CONDITIONS)
-TOGETHER = (FORWARD, BEHAVIOR, DECODERS, AVERAGES)
+PRODUCED = (INTERVAL_BINS, INTERVALS)
+TOGETHER = (FORWARD, BEHAVIOR, DECODERS, AVERAGES, PRODUCED)
 """Sets of arrays of which a recording must have all or none."""
 
 JITTER = "eval_jitter"
@@ -44,7 +47,8 @@ TEST_TARGETS = tuple(
     f"test_{ending}" for ending in ("spikes_heldout", "spikes_heldin_forward", "spikes_heldout_forward")
 )
 TEST_BEHAVIOR, TEST_DECODERS = "test_behavior", "test_decode_mask"
-TEST = (TEST_HELDIN, *TEST_TARGETS, TEST_BEHAVIOR, TEST_DECODERS)
+TEST_PRODUCED = tuple(name.replace("eval", "test", 1) for name in PRODUCED)
+TEST = (TEST_HELDIN, *TEST_TARGETS, TEST_BEHAVIOR, TEST_DECODERS, *TEST_PRODUCED)
 """The arrays of test trials: held-in counts to read, and targets to score."""
 
 NAMES = (*NLB_SPIKES, *(name for names in TOGETHER for name in names), JITTER, *TEST)
@@ -92,6 +96,7 @@ def _test(
     wanted = {TEST_TARGETS[0]: True}
     wanted |= dict.fromkeys(TEST_TARGETS[1:], train.counts.shape[1] > train.n_window_bins)
     wanted |= {TEST_BEHAVIOR: BEHAVIOR[0] in scored, TEST_DECODERS: DECODERS[0] in scored}
+    wanted |= dict.fromkeys(TEST_PRODUCED, INTERVALS in scored)
     for name, is_wanted in wanted.items():
         if is_wanted != (name in given):
             problem = "lacks" if is_wanted else "has no such array for train, but has"
@@ -114,6 +119,8 @@ def _test(
                 )
             of_train = name.replace("test", "train", 1)
             targets[of_train] = np.concatenate([scored[of_train], scored[of_val]])
+    if INTERVALS in scored:
+        targets |= array_intervals(path, arrays, "test", test)
     return np.ascontiguousarray(test.heldin), targets
 
 
@@ -151,7 +158,7 @@ def _sizes(split: Split) -> str:
 
 
 def _scored(path: Path, arrays: Mapping[str, Any], train: Split, val: Split) -> dict[str, Array]:
-    """Targets other than spikes: behaviour, decode masks and trial averages."""
+    """Targets other than spikes: behaviour, decode masks, trial averages and produced intervals."""
 
     def both(names: tuple[str, str], checked: Callable[[Path, str, Any, Split], Array]) -> dict[str, Array]:
         found = [checked(path, name, arrays[name], split) for name, split in zip(names, (train, val), strict=True)]
@@ -171,6 +178,8 @@ def _scored(path: Path, arrays: Mapping[str, Any], train: Split, val: Split) -> 
         targets |= both(DECODERS, _decoders)
     if AVERAGES[0] in arrays:
         targets |= _averages(path, arrays, val)
+    if INTERVALS in arrays:
+        targets |= array_intervals(path, arrays, "eval", val)
     return targets
 
 

@@ -13,6 +13,7 @@ from nlb_search.data.own.behavior import behavior_from, check_samples, check_ser
 from nlb_search.data.own.event_bins import counts_from
 from nlb_search.data.own.intervals import NS_PER_MS, IntArray
 from nlb_search.data.own.pooled_sessions import PlannedSession, planned_sessions, train_val_order
+from nlb_search.data.own.produced_intervals import produced_intervals
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.own.splits import joined, spike_targets
 from nlb_search.data.own.trial_averages import trial_averages
@@ -49,12 +50,16 @@ def tensors_of_nwb(path: Path, file: h5py.File, settings: RecordingSettings, bin
     scored = {"train_behavior": moves["train"], "eval_behavior": moves["val"]} if moves else {}
     if settings.condition:
         scored |= trial_averages(sessions, ("train", "val"), "val", bin_ms)
+    if settings.interval:
+        scored |= produced_intervals(sessions, "val", bin_ms)
     order = train_val_order([one.plan for one in sessions])
     tensors = _as_recorded(joined(path, splits["train"], splits["val"], scored, choices), order)
     if "test" not in splits:
         return tensors
-    averages = trial_averages(sessions, ("train", "val", "test"), "test", bin_ms) if settings.condition else {}
-    return _with_test(tensors, splits["test"], moves, averages, order)
+    of_test = trial_averages(sessions, ("train", "val", "test"), "test", bin_ms) if settings.condition else {}
+    if settings.interval:
+        of_test |= produced_intervals(sessions, "test", bin_ms)
+    return _with_test(tensors, splits["test"], moves, of_test, order)
 
 
 def _counts(one: PlannedSession, bin_ms: int) -> dict[str, Counts]:
@@ -138,12 +143,12 @@ def _as_recorded(tensors: Tensors, order: IntArray) -> Tensors:
 
 
 def _with_test(
-    tensors: Tensors, test: Split, behavior: dict[str, Array], averages: dict[str, Array], order: IntArray
+    tensors: Tensors, test: Split, behavior: dict[str, Array], others: dict[str, Array], order: IntArray
 ) -> Tensors:
     """Add the test trials. The split has only the counts that models read; all other counts are targets."""
     heldin = np.ascontiguousarray(test.heldin)
     splits = {**tensors.splits, "test": Split(heldin, test.n_window_bins, test.n_heldin)}
-    targets = spike_targets(test) | averages
+    targets = spike_targets(test) | others
     if behavior:
         targets["train_behavior"] = np.concatenate([behavior["train"], behavior["val"]])[order]
         targets["eval_behavior"] = behavior["test"]

@@ -76,16 +76,16 @@ def check_trial_times(path: Path, align: str, trials: Trials) -> None:
         )
 
 
-def check_align_times(path: Path, align: str, trials: Trials) -> None:
-    """Raises DataError if the times to align by look relative to each trial: near 0, mostly far from it."""
-    rows = np.flatnonzero(trials.wanted & trials.timed)
-    align_s, start_s, stop_s = (values[rows] for values in (trials.align_s, trials.start_s, trials.stop_s))
+def check_event_times(path: Path, column: str, times_s: FloatArray, trials: Trials) -> None:
+    """Raises DataError if the times of an event in each trial look relative to it: near 0, mostly far from it."""
+    rows = np.flatnonzero(trials.wanted & np.isfinite(times_s))
+    event_s, start_s, stop_s = (values[rows] for values in (times_s, trials.start_s, trials.stop_s))
     reach_s = _FAR_LENGTHS * float(np.nanmax(stop_s - start_s, initial=0.0))
-    far = (align_s < start_s - reach_s) | (align_s > stop_s + reach_s)
-    if len(rows) and (np.abs(align_s) <= reach_s).all() and far.mean() > _MOSTLY:
+    far = (event_s < start_s - reach_s) | (event_s > stop_s + reach_s)
+    if len(rows) and (np.abs(event_s) <= reach_s).all() and far.mean() > _MOSTLY:
         row = np.flatnonzero(far)[0]
         raise DataError(
-            f"{path}: '{align}' is {align_s[row]:g} s in row {rows[row]}, whose trial is from {start_s[row]:g} s to "
+            f"{path}: '{column}' is {event_s[row]:g} s in row {rows[row]}, whose trial is from {start_s[row]:g} s to "
             f"{stop_s[row]:g} s, so it looks relative to each trial: add the start of the trial to its times; {_REMEDY}"
         )
 

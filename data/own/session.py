@@ -23,9 +23,9 @@ from nlb_search.data.own.intervals import (
     without,
 )
 from nlb_search.data.own.plausible_times import (
-    check_align_times,
     check_clock,
     check_continuous_clock,
+    check_event_times,
     check_trial_times,
 )
 from nlb_search.data.own.recording_settings import RecordingSettings
@@ -70,7 +70,10 @@ def _in_trials(path: Path, file: h5py.File, settings: RecordingSettings) -> OwnS
     check_trial_times(path, settings.align, trials)
     units = read_units(path, file, table, settings)
     check_clock(path, trials, np.concatenate(units.spikes_s), len(units.ids))
-    check_align_times(path, settings.align, trials)
+    check_event_times(path, settings.align, trials.align_s, trials)
+    if settings.interval is not None and trials.interval_s is not None:
+        for column, times_s in zip(settings.interval, trials.interval_s.T, strict=True):
+            check_event_times(path, column, times_s, trials)
     check_times(path, units)
     recorded = _recorded(units, 0.0, float(np.nanmax([0.0, *trials.stop_s])))
     kinds = _kinds(units, heldout_units(path, table, units, settings))
