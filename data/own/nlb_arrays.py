@@ -24,7 +24,7 @@ import numpy as np
 from nlb_search.data.errors import DataError
 from nlb_search.data.own.array_intervals import INTERVAL_BINS, INTERVALS, array_intervals
 from nlb_search.data.own.array_test_split import with_test
-from nlb_search.data.own.counts import check_counts, check_needed, fill
+from nlb_search.data.own.counts import check_axes, check_counts, check_needed, fill, swapped_axes
 from nlb_search.data.own.layout import NLB_SPIKES
 from nlb_search.data.own.splits import joined, spike_targets
 from nlb_search.data.recording import Counts, Split
@@ -66,6 +66,9 @@ def tensors_of_arrays(path: Path, arrays: Mapping[str, Any]) -> Tensors:
         missing = [name for name in names if name not in arrays]
         if missing and len(missing) < len(names):
             raise DataError(f"{path} lacks {', '.join(missing)}: give all or none of {', '.join(names)}")
+    shapes = {name: check_counts(path, name, arrays[name]) for name in NLB_SPIKES}
+    kinds = ("heldin", "heldout")
+    check_axes(path, {kind: (shapes[f"train_spikes_{kind}"], shapes[f"eval_spikes_{kind}"]) for kind in kinds})
     train, val = (_split(path, arrays, prefix) for prefix in ("train", "eval"))
     if train.counts.shape[1:] != val.counts.shape[1:] or train.heldin.shape[1:] != val.heldin.shape[1:]:
         raise DataError(
@@ -75,6 +78,7 @@ def tensors_of_arrays(path: Path, arrays: Mapping[str, Any]) -> Tensors:
     choices = [f"ignored: {', '.join(ignored)}"] if ignored else []
     if FORWARD[0] not in arrays:
         choices.append("no forward bins")
+    choices += swapped_axes(train.counts)
     scored = _scored(path, arrays, train, val)
     tensors = joined(path, train, val, scored, choices)
     if not any(name in arrays for name in TEST):
@@ -224,7 +228,11 @@ def _averages(path: Path, arrays: Mapping[str, Any], val: Split) -> dict[str, Ar
         )
     outside = [trial for trials in members for trial in trials if not 0 <= trial < val.n_trials]
     if outside:
-        raise DataError(f"{path}: {CONDITIONS} has trial {outside[0]}, but val has trials 0 to {val.n_trials - 1}")
+        every = np.concatenate([np.ravel(trials) for trials in members])
+        from_one = ", are they counted from 1?" if every.min() == 1 and every.max() == val.n_trials else ""
+        raise DataError(
+            f"{path}: {CONDITIONS} has trial {outside[0]}, but val has trials 0 to {val.n_trials - 1}{from_one}"
+        )
     _check_known(path, "psth", psth, "neurons, then it is not compared")
     averages: dict[str, Array] = {"psth": psth, CONDITIONS: ragged(members)}
     if JITTER in arrays:

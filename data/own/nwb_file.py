@@ -8,8 +8,7 @@ import numpy as np
 
 from nlb_search.data.dataset_files import Contents, contents_of
 from nlb_search.data.errors import DataError
-from nlb_search.data.nwb.session import read_samples
-from nlb_search.data.own.behavior import behavior_from, check_samples, check_series, series_path
+from nlb_search.data.own.behavior import behavior_from, check_samples, read_series, series_path
 from nlb_search.data.own.event_bins import counts_from
 from nlb_search.data.own.intervals import NS_PER_MS, IntArray
 from nlb_search.data.own.pooled_sessions import PlannedSession, planned_sessions, train_val_order
@@ -117,9 +116,7 @@ def _behavior(
     """Behaviour of each split, trials x bins of the window x columns; empty if ``settings`` name no behaviour."""
     if settings.behavior is None:
         return {}
-    series = series_path(contents, settings.behavior)
-    check_series(contents.path, file, series)
-    samples = read_samples(file[series])
+    samples = read_series(contents.path, file, series_path(contents, file, settings.behavior))
     last_ns = max(plan.starts_ns[rows].max() for rows in plan.rows.values())
     check_samples(contents.path, settings.behavior, samples, last_ns / 1e9)
     starts_ns = plan.starts_ns + settings.lag_ms * NS_PER_MS
@@ -129,8 +126,10 @@ def _behavior(
     for name, found in behavior.items():
         if np.isnan(found[..., 0]).all():
             raise DataError(
-                f"{contents.path}: time series '{settings.behavior}' has no samples in the windows of {name}: check "
-                "its timestamps and lag_ms"
+                f"{contents.path}: time series '{settings.behavior}' has no samples in the windows of {name}: its "
+                f"samples are from {np.nanmin(samples.time_s):g} to {np.nanmax(samples.time_s):g} s, and the windows "
+                f"start from {starts_ns[plan.rows[name]].min() / 1e9:g} to {last_ns / 1e9:g} s; check its times, in "
+                "seconds on the same clock, and lag_ms"
             )
     return behavior
 

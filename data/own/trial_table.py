@@ -67,9 +67,9 @@ def read_trials(path: Path, file: h5py.File, settings: RecordingSettings) -> Tri
         stop_s,
         align_s,
         split,
-        _conditions(file, table, settings.condition),
+        _conditions(path, file, table, settings.condition),
         None if settings.interval is None else _intervals(path, table, *settings.interval),
-        _conditions(file, table, settings.interval_condition),
+        _conditions(path, file, table, settings.interval_condition),
     )
 
 
@@ -104,8 +104,8 @@ def _splits(words: npt.NDArray[np.str_]) -> npt.NDArray[np.str_]:
     return np.array([name if name in SPLITS else word for name, word in zip(names, words, strict=True)], dtype=str)
 
 
-def _conditions(file: h5py.File, table: h5py.Group, names: tuple[str, ...]) -> tuple[Condition | None, ...]:
-    columns = [column_values(file, table, name) for name in names]
+def _conditions(path: Path, file: h5py.File, table: h5py.Group, names: tuple[str, ...]) -> tuple[Condition | None, ...]:
+    columns = [column_values(path, file, table, name) for name in names]
     return tuple(_condition(values) for values in zip(*columns, strict=True))
 
 
