@@ -117,7 +117,7 @@ def check_series(path: Path, file: h5py.File, series: str) -> None:
     shape, stamps = data.shape, file[series].get("timestamps")
     if stamps is None and not _is_positive(start.attrs.get("rate")):
         raise DataError(
-            f"{path}: time series '{series}' has the rate {start.attrs.get('rate')!r}, not a positive number of "
+            f"{path}: time series '{series}' has the rate {start.attrs.get('rate', 'missing')}, not a positive number of "
             "samples per second: correct it, or write timestamps"
         )
     if not shape or not data.size:

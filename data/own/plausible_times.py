@@ -35,6 +35,7 @@ _MINUTE_RATIO = (50.0, 72.0)
 
 _SECONDS_RATIO = (0.5, 2.0)
 _SAME_TIMES = 0.999
+_SAME_ZERO = 0.05
 """Times proportional to others, with this correlation and a ratio outside these bounds, are in another unit."""
 
 _SHORT_TRIAL_S = 0.1
@@ -110,11 +111,16 @@ def check_event_times(path: Path, column: str, times_s: FloatArray, trials: Tria
 
 
 def _in_another_unit(times: FloatArray, others: FloatArray) -> bool:
-    """Whether the times are proportional to the others, by a factor far from 1."""
+    """Whether the times are proportional to the others, from the same zero, by a factor far from 1."""
     if len(times) <= 2 or not (np.ptp(times) and np.ptp(others)):
         return False
     ratio = np.ptp(times) / np.ptp(others)
-    return not _between(float(ratio), _SECONDS_RATIO) and bool(np.corrcoef(times, others)[0, 1] > _SAME_TIMES)
+    from_zero = abs(times.max() / max(others.max(), 1e-9) / ratio - 1) < _SAME_ZERO
+    return (
+        from_zero
+        and not _between(float(ratio), _SECONDS_RATIO)
+        and bool(np.corrcoef(times, others)[0, 1] > _SAME_TIMES)
+    )
 
 
 def check_clock(path: Path, trials: Trials, times_s: FloatArray, n_units: int) -> None:

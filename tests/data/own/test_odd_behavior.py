@@ -87,7 +87,7 @@ def in_text(series: h5py.Group) -> None:
             lambda series: series.create_dataset("timestamps", data=10.0 * np.arange(len(series["data"]))),
             "the timestamps of time series 'paw' go up to 3.62e+04 s, but trials end at ",
         ),
-        (without_rate, "time series 'acquisition/paw' has no positive rate: correct it, or write timestamps"),
+        (without_rate, "time series 'acquisition/paw' has the rate 0.0, not a positive number of samples"),
         (in_text, "time series 'acquisition/paw' has values of the type |S4, not numbers: name another"),
     ],
 )
