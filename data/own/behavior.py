@@ -116,9 +116,10 @@ def check_series(path: Path, file: h5py.File, series: str) -> None:
         )
     shape, stamps = data.shape, file[series].get("timestamps")
     if stamps is None and not _is_positive(start.attrs.get("rate")):
+        rate = start.attrs.get("rate", "missing")
         raise DataError(
-            f"{path}: time series '{series}' has the rate {start.attrs.get('rate', 'missing')}, not a positive number of "
-            "samples per second: correct it, or write timestamps"
+            f"{path}: time series '{series}' has the rate {rate}, not a positive number of samples per second: correct "
+            "it, or write timestamps"
         )
     if not shape or not data.size:
         raise DataError(f"{path}: time series '{series}' has the shape {shape}, and so no samples: name another")
