@@ -47,8 +47,9 @@ def check_in_file(path: Path, file: h5py.File, group: str) -> None:
     The content hash of a recording does not contain the other file, so a change of it would not be noticed.
     """
     parts = group.strip("/").split("/")
-    names = ["/".join(parts[: depth + 1]) for depth in range(len(parts))]
-    for name in filter(None, (*names, *(f"{group}/{item}" for item in file.get(group or "/", ())))):
+    parents = ["/".join(parts[: depth + 1]) for depth in range(len(parts))]
+    items = [f"{parents[-1]}/{item}".strip("/") for item in file.get(parents[-1] or "/", ())]
+    for name in filter(None, (*parents, *items)):
         link, item = file.get(name, getlink=True), file.get(name)
         others = {link.filename} if isinstance(link, h5py.ExternalLink) else _other_files(file, item)
         for other in sorted(others):
