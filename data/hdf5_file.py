@@ -41,19 +41,36 @@ def opened(path: Path) -> Iterator[h5py.File]:
 
 
 def check_in_file(path: Path, file: h5py.File, group: str) -> None:
-    """Raises DataError if a group, or an item in it, is a link to another file.
+    """Raises DataError if a group, or an item in it, is a link to another file or to nothing, or has its values in
+    another file. Links within the file are followed.
 
     The content hash of a recording does not contain the other file, so a change of it would not be noticed.
     """
-    parts = group.split("/")
-    names = ["/".join(parts[: depth + 1]) for depth in range(len(parts))]
-    for name in (*names, *(f"{group}/{item}" for item in file.get(group, ()))):
-        link = file.get(name, getlink=True)
-        if isinstance(link, h5py.ExternalLink):
+    parts = group.strip("/").split("/")
+    parents = ["/".join(parts[: depth + 1]) for depth in range(len(parts))]
+    items = [f"{parents[-1]}/{item}".strip("/") for item in file.get(parents[-1] or "/", ())]
+    for name in filter(None, (*parents, *items)):
+        link, item = file.get(name, getlink=True), file.get(name)
+        others = {link.filename} if isinstance(link, h5py.ExternalLink) else _other_files(file, item)
+        for other in sorted(others):
             raise DataError(
-                f"{path}: {name} is a link to the file {link.filename}, which may change without notice: write all to "
+                f"{path}: {name} is a link to the file {other}, which may change without notice: write all to "
                 "one file, for instance with NWBHDF5IO.export of pynwb"
             )
+        if item is None and isinstance(link, h5py.SoftLink):
+            raise DataError(
+                f"{path}: {name} is a link to {link.path}, which is not in the file: write it, or remove it"
+            )
+
+
+def _other_files(file: h5py.File, item: h5py.Group | h5py.Dataset | None) -> set[str]:
+    """The files that an item's values are in, other than ``file``: soft links can lead there over external ones."""
+    if item is not None and item.file.filename != file.filename:
+        return {str(item.file.filename)}
+    if not isinstance(item, h5py.Dataset):
+        return set()
+    sources = {source.file_name for source in item.virtual_sources()} - {"."} if item.is_virtual else set()
+    return sources | {name for name, _, _ in item.external or ()}
 
 
 def known_cause(path: Path, error: OSError) -> str | None:

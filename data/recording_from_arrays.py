@@ -51,6 +51,8 @@ def from_arrays(
 def _array(path: Path, name: str, value: Any) -> npt.NDArray[Any]:
     from nlb_search.data.own.nlb_arrays import CONDITIONS, ragged
 
+    if np.ma.is_masked(value):
+        raise DataError(f"{path}: {name} is masked in places: leave out the trials or neurons that are not known")
     try:
         return ragged([np.asarray(trials) for trials in value]) if name == CONDITIONS else np.asarray(value)
     except TypeError as error:

@@ -88,7 +88,7 @@ def _tables(path: Path, spikes: Any, trials: Any, behavior: Any) -> Iterator["h5
         if behavior is not None:
             series = file.create_group("acquisition/behavior")
             series["timestamps"] = np.asarray(_attribute(path, behavior, "t", "behavior", "a Tsd or TsdFrame"))
-            series["data"] = np.asarray(behavior.values)
+            series["data"] = np.asarray(_attribute(path, behavior, "values", "behavior", "a Tsd or TsdFrame"))
         yield file
 
 

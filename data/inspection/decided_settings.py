@@ -92,6 +92,18 @@ def _trial_lines(recording: Recording, path: Path, settings: RecordingSettings, 
             "NAME",
             "trial column, or list of columns, with conditions for psth R2",
         ),
+        _Line(
+            "interval",
+            list(settings.interval or ()) or None,
+            ["BEGIN", "END"],
+            "trial columns with the times of a produced interval, for tp corr",
+        ),
+        _Line(
+            "interval_condition",
+            list(settings.interval_condition) or None,
+            "NAME",
+            "trial column, or list of columns, with the conditions of the intervals",
+        ),
         _Line("split", settings.split, "split", comment),
         _Line("val_share", None if settings.split else settings.val_share, 0.2, "share of val, without split"),
     ]

@@ -9,7 +9,7 @@ from nlb_search.data.inspection.coincidences import Coincidences, coincidences
 from nlb_search.data.inspection.count_sums import Integers, Tally
 from nlb_search.data.inspection.count_values import Multiple, multiples
 from nlb_search.data.inspection.identities import Identities
-from nlb_search.data.inspection.scored_targets import Behavior, Conditions, read_scored
+from nlb_search.data.inspection.scored_targets import Behavior, Conditions, Produced, read_scored
 from nlb_search.data.inspection.spike_intervals import UnitIntervals
 from nlb_search.data.inspection.stability import Change, Silence, change, drift, session_changes, silences
 from nlb_search.data.inspection.survey import Floats, Survey
@@ -116,6 +116,7 @@ class Inspection:
     shared_trials: tuple[int, ...]
     behavior: Behavior | None
     conditions: Conditions | None
+    produced: Produced | None
     identities: Identities | None
 
     def is_heldout(self, neuron: int) -> bool:
@@ -141,7 +142,7 @@ def inspection_of(
     Raises DataError if its file of targets cannot be read.
     """
     recording, train, val = survey.recording, survey.train, survey.val
-    behavior, conditions = read_scored(recording)
+    scored = read_scored(recording)
     rates_N = survey.rates_N
     fires_in_train, fires_in_val = train.spikes_N > 0, val.spikes_N > 0
     most_N = np.maximum(survey.train_val.most_BN.max(axis=0), val.most_BN.max(axis=0))
@@ -177,8 +178,9 @@ def inspection_of(
         else {},
         silences=silences(survey.train_val.spikes_BN, survey.train_val.seen_BN),
         shared_trials=survey.order.shared,
-        behavior=behavior,
-        conditions=conditions,
+        behavior=scored.behavior,
+        conditions=scored.conditions,
+        produced=scored.produced,
         identities=identities,
     )
 

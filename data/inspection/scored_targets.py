@@ -1,4 +1,4 @@
-"""Targets of val trials other than spikes: behaviour and trial averages."""
+"""Targets of val trials other than spikes: behaviour, trial averages and produced intervals."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -42,12 +42,33 @@ class Conditions:
     n_without_val: int
 
 
-def read_scored(recording: Recording) -> tuple[Behavior | None, Conditions | None]:
-    """Read both from the recording's file of targets. Raises DataError if the file cannot be read."""
+@dataclass(frozen=True)
+class Produced:
+    """The produced intervals of your own recording that are scored in val: their number, that of their conditions, and
+    their range in milliseconds.
+    """
+
+    n_trials: int
+    n_conditions: int
+    least_ms: float
+    most_ms: float
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What val is scored against beside spikes; None for what the recording does not have."""
+
+    behavior: Behavior | None
+    conditions: Conditions | None
+    produced: Produced | None
+
+
+def read_scored(recording: Recording) -> Scored:
+    """Read it from the recording's file of targets. Raises DataError if the file cannot be read."""
     try:
         with h5py.File(recording.val_targets, "r") as file:
             group = file.get(recording.group, {})
-            return _behavior(group), _conditions(group)
+            return Scored(_behavior(group), _conditions(group), _produced(group))
     except OSError as error:
         raise DataError(
             f"cannot read the targets of {recording.name} at {recording.val_targets}: remove its folder to prepare the "
@@ -68,6 +89,15 @@ def _behavior(group: Any) -> Behavior | None:
         val_missing=float(np.isnan(val).mean()),
         constant=tuple(constant),
     )
+
+
+def _produced(group: Any) -> Produced | None:
+    if "eval_intervals" not in group:
+        return None
+    values = group["eval_intervals"][()]
+    known = values[~np.isnan(values).any(axis=1)]
+    n_conditions = len(np.unique(known[:, :-1], axis=0))
+    return Produced(len(known), n_conditions, float(known[:, -1].min()), float(known[:, -1].max()))
 
 
 def _conditions(group: Any) -> Conditions | None:

@@ -1,17 +1,15 @@
-"""Arrays in NumPy's .npz files and in MATLAB's .mat files, v5 to v7.3, as nlb_tools' arrays have them."""
+"""Arrays in NumPy's .npz files and in MATLAB's .mat files, v5 to v7.3, as nlb_tools' or lfads-torch's arrays."""
 
+import zipfile
 from pathlib import Path
-from typing import Any
 
-import h5py
 import numpy as np
 
 from nlb_search.data.errors import DataError
-from nlb_search.data.hdf5_file import opened
-from nlb_search.data.own.nlb_arrays import BEHAVIOR, CONDITIONS, JITTER, TEST_BEHAVIOR, ragged
+from nlb_search.data.own.matlab_files import arrays_of_mat_5, arrays_of_mat_73
 from nlb_search.data.source import Array
 
-_NPZ, _MAT_5, _MAT_73 = b"PK\x03\x04", b"MATLAB 5.0 MAT-file", b"MATLAB 7.3 MAT-file"
+_ZIP, _MAT_5, _MAT_73 = b"PK\x03\x04", b"MATLAB 5.0 MAT-file", b"MATLAB 7.3 MAT-file"
 
 
 def arrays_in(path: Path) -> dict[str, Array] | None:
@@ -24,12 +22,14 @@ def arrays_in(path: Path) -> dict[str, Array] | None:
             start = file.read(len(_MAT_5))
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}): check that you may read it") from error
-    if start.startswith(_NPZ):
+    if start.startswith(_ZIP):
         return _of_npz(path)
     if start == _MAT_5:
-        return {name: _of_matlab(path, name, values) for name, values in _of_mat_5(path).items()}
+        return arrays_of_mat_5(path)
     if start == _MAT_73:
-        return {name: _of_matlab(path, name, values) for name, values in _of_mat_73(path).items()}
+        return arrays_of_mat_73(path)
+    if path.suffix.lower() == ".mat" and not start.startswith(b"\x89HDF"):
+        raise DataError(f"{path} is not a MATLAB file of v5 to v7.3: write it again with save -v7 or -v7.3")
     return None
 
 
@@ -37,8 +37,13 @@ def _of_npz(path: Path) -> dict[str, Array]:
     arrays: dict[str, Array] = {}
     try:
         with np.load(path, allow_pickle=False) as file:
+            if file.zip is not None and not all(name.endswith(".npy") for name in file.zip.namelist()):
+                names = ", ".join(file.zip.namelist()[:3])
+                raise DataError(f"{path} is a ZIP archive of other files ({names}): unpack it, and give one of them")
             for name in file.files:
                 arrays[name] = file[name]
+    except zipfile.BadZipFile as error:
+        raise DataError(f"{path} is a damaged ZIP archive ({error}): copy or download it again") from error
     except ValueError as error:
         missing = next(name for name in file.files if name not in arrays)
         raise DataError(
@@ -46,39 +51,3 @@ def _of_npz(path: Path) -> dict[str, Array]:
             "nlb_search.data.from_arrays instead"
         ) from error
     return arrays
-
-
-def _of_mat_5(path: Path) -> dict[str, Any]:
-    from scipy.io import loadmat  # imported here: importing it takes half a second
-
-    return {name: values for name, values in loadmat(path).items() if isinstance(values, np.ndarray)}
-
-
-def _of_mat_73(path: Path) -> dict[str, Any]:
-    """The arrays of an HDF5 file of MATLAB, whose axes are in the reverse order."""
-
-    def values(file: h5py.File, item: h5py.Dataset) -> Array:
-        if h5py.check_ref_dtype(item.dtype):  # a cell array
-            return ragged([file[reference][()] for reference in item[()].ravel()])
-        return np.asarray(item[()].T)
-
-    with opened(path) as file:
-        return {name: values(file, item) for name, item in file.items() if isinstance(item, h5py.Dataset)}
-
-
-def _of_matlab(path: Path, name: str, values: Array) -> Array:
-    """An array of MATLAB as nlb_tools has it. MATLAB drops an axis of length 1 at the end, and has no vectors."""
-    if name == CONDITIONS and values.dtype == object:
-        return ragged([_integers(path, name, trials) for trials in values.ravel()])
-    if name == JITTER:
-        return _integers(path, name, values)
-    if values.ndim == 2 and ("_spikes_" in name or name in (*BEHAVIOR, TEST_BEHAVIOR)):
-        return values[..., None]
-    return values
-
-
-def _integers(path: Path, name: str, values: Any) -> Array:
-    numbers = np.asarray(values).ravel()
-    if not np.array_equal(numbers, np.rint(numbers)):
-        raise DataError(f"{path}: {name} must have whole numbers, not {numbers[numbers != np.rint(numbers)][0]:g}")
-    return numbers.astype(int)

@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -10,9 +11,9 @@ from nlb_search.data.dataset_files import Contents
 from nlb_search.data.errors import DataError
 from nlb_search.data.hdf5_file import check_in_file
 from nlb_search.data.nwb.behavior import REACH_MS, low_pass, weighting
-from nlb_search.data.nwb.session import Samples
+from nlb_search.data.nwb.session import Samples, read_samples
 from nlb_search.data.own.intervals import BoolArray, FloatArray, IntArray
-from nlb_search.data.own.wording import names_in
+from nlb_search.data.own.wording import listed, names_in
 
 _GAP = 2.5
 """If two samples are further apart than this many median sampling intervals, behaviour is unknown between them."""
@@ -28,16 +29,22 @@ _AT_ONCE = 256
 """Time and number of windows to filter at once."""
 
 
-def series_path(contents: Contents, series: str) -> str:
-    """The HDF5 path of the time series that ``series``, a name or a path, refers to.
+def series_path(contents: Contents, file: h5py.File, series: str) -> str:
+    """The HDF5 path of the time series that ``series``, a name or a path, refers to; a link to one has its own path.
 
-    Raises DataError if there is no such time series, or if several have this name.
+    Raises DataError if there is no such time series, if several have this name, or if its samples have no times.
     """
     path = series.strip("/")
     if any(path in paths for paths in contents.series_paths.values()):
         return path
-    paths = contents.series_paths.get(series, ())
+    paths = contents.series_paths.get(series, ()) or _linked(file, path)
     if not paths:
+        untimed = _without_times(file, path)
+        if untimed:
+            raise DataError(
+                f"{contents.path}: time series '{untimed[0]}' has neither timestamps nor a starting_time, so its "
+                "samples have no times: write one of them"
+            )
         raise DataError(
             f"{contents.path} has no time series '{series}': choose one of {names_in(contents.series_paths)}, or give "
             "its path in the file"
@@ -50,6 +57,53 @@ def series_path(contents: Contents, series: str) -> str:
     return paths[0]
 
 
+def _linked(file: h5py.File, series: str) -> tuple[str, ...]:
+    """The paths of links within the file, by this name or path, to a time series."""
+    found: list[str] = []
+
+    def note(name: str, link: Any) -> None:
+        if isinstance(link, h5py.SoftLink) and series in (name, name.rpartition("/")[2]) and _is_series(file.get(name)):
+            found.append(name)
+
+    file.visititems_links(note)
+    return tuple(found)
+
+
+def _is_series(item: Any) -> bool:
+    return isinstance(item, h5py.Group) and "data" in item and ("timestamps" in item or "starting_time" in item)
+
+
+def _without_times(file: h5py.File, series: str) -> list[str]:
+    """The paths of groups of samples, by this name or path, that have no times."""
+    found: list[str] = []
+
+    def note(name: str, item: Any) -> None:
+        of_samples = isinstance(item, h5py.Group) and "data" in item and not _is_series(item)
+        if of_samples and series in (name, name.rpartition("/")[2]):
+            found.append(name)
+
+    file.visititems(note)
+    return found
+
+
+def read_series(path: Path, file: h5py.File, series: str) -> Samples:
+    """The samples of the time series at this HDF5 path, in its unit: as stored, times ``conversion``, plus ``offset``.
+
+    Raises DataError as ``check_series`` does, and if a column has no number at all.
+    """
+    check_series(path, file, series)
+    samples = read_samples(file[series])
+    scale = file[series]["data"].attrs
+    values = samples.values * float(scale.get("conversion", 1.0)) + float(scale.get("offset", 0.0))
+    dead = np.flatnonzero(~np.isfinite(values).any(axis=0))
+    if len(dead):
+        raise DataError(
+            f"{path}: time series '{series}' has {values.shape[1]} columns, of which {listed(dead)} (from 0) have no "
+            "numbers, and a bin is decoded only if all columns are known: write it without them, or name another"
+        )
+    return Samples(samples.time_s.ravel(), values)
+
+
 def check_series(path: Path, file: h5py.File, series: str) -> None:
     """Raises DataError if the time series at this HDF5 path has no numbers or no rate, looks stored as dimensions x
     time, or has another length than its timestamps. Reads no samples.
@@ -60,11 +114,22 @@ def check_series(path: Path, file: h5py.File, series: str) -> None:
         raise DataError(
             f"{path}: time series '{series}' has values of the type {data.dtype}, not numbers: name another"
         )
-    if start is not None and not start.attrs.get("rate", 0) > 0:
-        raise DataError(f"{path}: time series '{series}' has no positive rate: correct it, or write timestamps")
     shape, stamps = data.shape, file[series].get("timestamps")
-    n_times = None if stamps is None else len(stamps)
-    n_samples, n_dimensions = (shape[0] if shape else 0), math.prod(shape[1:])
+    if stamps is None and not _is_positive(start.attrs.get("rate")):
+        rate = start.attrs.get("rate", "missing")
+        raise DataError(
+            f"{path}: time series '{series}' has the rate {rate}, not a positive number of samples per second: correct "
+            "it, or write timestamps"
+        )
+    if not shape or not data.size:
+        raise DataError(f"{path}: time series '{series}' has the shape {shape}, and so no samples: name another")
+    if stamps is not None and (stamps.dtype.kind not in "iuf" or stamps.size != max(stamps.shape, default=0)):
+        raise DataError(
+            f"{path}: the timestamps of time series '{series}' have the shape {stamps.shape} and the type "
+            f"{stamps.dtype}, but they must be one time in seconds per sample"
+        )
+    n_times = None if stamps is None else int(stamps.size)
+    n_samples, n_dimensions = shape[0], math.prod(shape[1:])
     advice = "store samples in rows (time x dimensions), as NWB requires"
     turned = f"; is it transposed? its transpose would be {n_dimensions} samples of {n_samples} dimensions"
     if n_times is not None and n_times != n_samples:
@@ -78,6 +143,10 @@ def check_series(path: Path, file: h5py.File, series: str) -> None:
             f"{path}: time series '{series}' has the shape {shape}, so {n_samples} samples of {n_dimensions} dimensions"
             f"{turned}: {advice}"
         )
+
+
+def _is_positive(rate: Any) -> bool:
+    return isinstance(rate, int | float | np.number) and float(rate) > 0
 
 
 def check_samples(path: Path, series: str, samples: Samples, last_s: float) -> None:
@@ -96,7 +165,7 @@ def check_samples(path: Path, series: str, samples: Samples, last_s: float) -> N
     if time_s[-1] > _OTHER_UNIT * last_s:
         raise DataError(
             f"{path}: the timestamps of time series '{series}' go up to {time_s[-1]:.3g} s, but trials end at "
-            f"{last_s:.3g} s: are they in milliseconds, or sample numbers? NWB stores seconds"
+            f"{last_s:.3g} s: are they in milliseconds, sample numbers, or on another clock? NWB stores seconds"
         )
 
 

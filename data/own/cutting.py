@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nlb_search.data.errors import DataError
+from nlb_search.data.hdf5_file import check_in_file
 from nlb_search.data.own.intervals import EQUAL_NS, NS_PER_MS, IntArray, merged, nanoseconds
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.own.table_columns import rows_where
@@ -41,11 +42,13 @@ def epochs_of(path: Path, file: h5py.File, settings: RecordingSettings) -> IntAr
     """
     if settings.within is None:
         return None
+    check_in_file(path, file, "intervals")
     tables = {name: item for name, item in file.get("intervals", {}).items() if "start_time" in item}
     name = settings.within.strip("/").removeprefix("intervals/")
     if name not in tables:
         raise DataError(f"{path} has no interval table '{settings.within}': choose one of {names_in(tables)}")
     table = tables[name]
+    check_in_file(path, file, table.name)
     spans = np.stack([table["start_time"][()], table["stop_time"][()]], axis=1)
     selected = np.isfinite(spans).all(axis=1) & (spans[:, 0] < spans[:, 1])
     if settings.within_rows is not None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from nlb_search.data.errors import DataError
 from nlb_search.data.own.array_test_split import with_test
-from nlb_search.data.own.counts import check_counts, check_needed, fill
+from nlb_search.data.own.counts import check_axes, check_counts, check_needed, fill, swapped_axes
 from nlb_search.data.own.layout import LFADS_SPIKES
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.own.splits import drawn_heldout, heldout_last, joined, spike_targets
@@ -31,6 +31,9 @@ def tensors_of_lfads(path: Path, arrays: Mapping[str, Any], settings: RecordingS
     """
     check_needed(path, LFADS_SPIKES, arrays)
     shapes = {name: check_counts(path, name, arrays[name]) for name in LFADS_SPIKES}
+    check_axes(
+        path, {part: (shapes[f"train_{part}_data"], shapes[f"valid_{part}_data"]) for part in ("encod", "recon")}
+    )
     for part in ("encod", "recon"):
         trained, scored = (shapes[f"{prefix}_{part}_data"][1:] for prefix in ("train", "valid"))
         if trained != scored:
@@ -50,6 +53,7 @@ def tensors_of_lfads(path: Path, arrays: Mapping[str, Any], settings: RecordingS
         Split(_ordered(_predicted(path, arrays, prefix), heldout), n_window_bins, n_heldin)
         for prefix in ("train", "valid")
     )
+    choices += swapped_axes(train.counts)
     tensors = joined(path, train, val, {}, choices)
     if not any(name in arrays for name in (TEST_ENCOD, TEST_RECON)):
         return tensors

@@ -8,10 +8,11 @@
 - ``train_decode_mask`` and ``eval_decode_mask``: trials x decoders.
 - ``psth``, conditions x bins x neurons (held-in, then held-out), and ``eval_cond_idx``, the val trials of each
   condition; with them, ``eval_jitter`` is allowed.
+- ``eval_interval_bins``, trials x bins, and ``eval_intervals``, trials x columns: produced intervals.
 
 Test trials are optional: ``test_spikes_heldin`` is what models read. The other ``test_*`` arrays are targets that only
-``evaluate`` reads: ``test_spikes_heldout``, and with it both ``test_spikes_*_forward``, ``test_behavior`` and
-``test_decode_mask`` if train has them.
+``evaluate`` reads: ``test_spikes_heldout``, and with it both ``test_spikes_*_forward``, ``test_behavior``,
+``test_decode_mask`` and the produced intervals, if train and eval have them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,8 +22,9 @@ from typing import Any
 import numpy as np
 
 from nlb_search.data.errors import DataError
+from nlb_search.data.own.array_intervals import INTERVAL_BINS, INTERVALS, array_intervals
 from nlb_search.data.own.array_test_split import with_test
-from nlb_search.data.own.counts import check_counts, check_needed, fill
+from nlb_search.data.own.counts import check_axes, check_counts, check_needed, fill, swapped_axes
 from nlb_search.data.own.layout import NLB_SPIKES
 from nlb_search.data.own.splits import joined, spike_targets
 from nlb_search.data.recording import Counts, Split
@@ -33,7 +35,8 @@ BEHAVIOR = ("train_behavior", "eval_behavior")
 DECODERS = ("train_decode_mask", "eval_decode_mask")
 CONDITIONS = "eval_cond_idx"
 AVERAGES = ("psth", CONDITIONS)
-TOGETHER = (FORWARD, BEHAVIOR, DECODERS, AVERAGES)
+PRODUCED = (INTERVAL_BINS, INTERVALS)
+TOGETHER = (FORWARD, BEHAVIOR, DECODERS, AVERAGES, PRODUCED)
 """Sets of arrays of which a recording must have all or none."""
 
 JITTER = "eval_jitter"
@@ -44,7 +47,8 @@ TEST_TARGETS = tuple(
     f"test_{ending}" for ending in ("spikes_heldout", "spikes_heldin_forward", "spikes_heldout_forward")
 )
 TEST_BEHAVIOR, TEST_DECODERS = "test_behavior", "test_decode_mask"
-TEST = (TEST_HELDIN, *TEST_TARGETS, TEST_BEHAVIOR, TEST_DECODERS)
+TEST_PRODUCED = tuple(name.replace("eval", "test", 1) for name in PRODUCED)
+TEST = (TEST_HELDIN, *TEST_TARGETS, TEST_BEHAVIOR, TEST_DECODERS, *TEST_PRODUCED)
 """The arrays of test trials: held-in counts to read, and targets to score."""
 
 NAMES = (*NLB_SPIKES, *(name for names in TOGETHER for name in names), JITTER, *TEST)
@@ -62,6 +66,9 @@ def tensors_of_arrays(path: Path, arrays: Mapping[str, Any]) -> Tensors:
         missing = [name for name in names if name not in arrays]
         if missing and len(missing) < len(names):
             raise DataError(f"{path} lacks {', '.join(missing)}: give all or none of {', '.join(names)}")
+    shapes = {name: check_counts(path, name, arrays[name]) for name in NLB_SPIKES}
+    kinds = ("heldin", "heldout")
+    check_axes(path, {kind: (shapes[f"train_spikes_{kind}"], shapes[f"eval_spikes_{kind}"]) for kind in kinds})
     train, val = (_split(path, arrays, prefix) for prefix in ("train", "eval"))
     if train.counts.shape[1:] != val.counts.shape[1:] or train.heldin.shape[1:] != val.heldin.shape[1:]:
         raise DataError(
@@ -71,6 +78,7 @@ def tensors_of_arrays(path: Path, arrays: Mapping[str, Any]) -> Tensors:
     choices = [f"ignored: {', '.join(ignored)}"] if ignored else []
     if FORWARD[0] not in arrays:
         choices.append("no forward bins")
+    choices += swapped_axes(train.counts)
     scored = _scored(path, arrays, train, val)
     tensors = joined(path, train, val, scored, choices)
     if not any(name in arrays for name in TEST):
@@ -92,6 +100,7 @@ def _test(
     wanted = {TEST_TARGETS[0]: True}
     wanted |= dict.fromkeys(TEST_TARGETS[1:], train.counts.shape[1] > train.n_window_bins)
     wanted |= {TEST_BEHAVIOR: BEHAVIOR[0] in scored, TEST_DECODERS: DECODERS[0] in scored}
+    wanted |= dict.fromkeys(TEST_PRODUCED, INTERVALS in scored)
     for name, is_wanted in wanted.items():
         if is_wanted != (name in given):
             problem = "lacks" if is_wanted else "has no such array for train, but has"
@@ -114,6 +123,8 @@ def _test(
                 )
             of_train = name.replace("test", "train", 1)
             targets[of_train] = np.concatenate([scored[of_train], scored[of_val]])
+    if INTERVALS in scored:
+        targets |= array_intervals(path, arrays, "test", test)
     return np.ascontiguousarray(test.heldin), targets
 
 
@@ -151,7 +162,7 @@ def _sizes(split: Split) -> str:
 
 
 def _scored(path: Path, arrays: Mapping[str, Any], train: Split, val: Split) -> dict[str, Array]:
-    """Targets other than spikes: behaviour, decode masks and trial averages."""
+    """Targets other than spikes: behaviour, decode masks, trial averages and produced intervals."""
 
     def both(names: tuple[str, str], checked: Callable[[Path, str, Any, Split], Array]) -> dict[str, Array]:
         found = [checked(path, name, arrays[name], split) for name, split in zip(names, (train, val), strict=True)]
@@ -171,6 +182,8 @@ def _scored(path: Path, arrays: Mapping[str, Any], train: Split, val: Split) -> 
         targets |= both(DECODERS, _decoders)
     if AVERAGES[0] in arrays:
         targets |= _averages(path, arrays, val)
+    if INTERVALS in arrays:
+        targets |= array_intervals(path, arrays, "eval", val)
     return targets
 
 
@@ -215,7 +228,11 @@ def _averages(path: Path, arrays: Mapping[str, Any], val: Split) -> dict[str, Ar
         )
     outside = [trial for trials in members for trial in trials if not 0 <= trial < val.n_trials]
     if outside:
-        raise DataError(f"{path}: {CONDITIONS} has trial {outside[0]}, but val has trials 0 to {val.n_trials - 1}")
+        every = np.concatenate([np.ravel(trials) for trials in members])
+        from_one = ", are they counted from 1?" if every.min() == 1 and every.max() == val.n_trials else ""
+        raise DataError(
+            f"{path}: {CONDITIONS} has trial {outside[0]}, but val has trials 0 to {val.n_trials - 1}{from_one}"
+        )
     _check_known(path, "psth", psth, "neurons, then it is not compared")
     averages: dict[str, Array] = {"psth": psth, CONDITIONS: ragged(members)}
     if JITTER in arrays:

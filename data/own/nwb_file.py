@@ -8,11 +8,11 @@ import numpy as np
 
 from nlb_search.data.dataset_files import Contents, contents_of
 from nlb_search.data.errors import DataError
-from nlb_search.data.nwb.session import read_samples
-from nlb_search.data.own.behavior import behavior_from, check_samples, check_series, series_path
+from nlb_search.data.own.behavior import behavior_from, check_samples, read_series, series_path
 from nlb_search.data.own.event_bins import counts_from
 from nlb_search.data.own.intervals import NS_PER_MS, IntArray
 from nlb_search.data.own.pooled_sessions import PlannedSession, planned_sessions, train_val_order
+from nlb_search.data.own.produced_intervals import produced_intervals
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.own.splits import joined, spike_targets
 from nlb_search.data.own.trial_averages import trial_averages
@@ -49,12 +49,16 @@ def tensors_of_nwb(path: Path, file: h5py.File, settings: RecordingSettings, bin
     scored = {"train_behavior": moves["train"], "eval_behavior": moves["val"]} if moves else {}
     if settings.condition:
         scored |= trial_averages(sessions, ("train", "val"), "val", bin_ms)
+    if settings.interval:
+        scored |= produced_intervals(sessions, "val", bin_ms)
     order = train_val_order([one.plan for one in sessions])
     tensors = _as_recorded(joined(path, splits["train"], splits["val"], scored, choices), order)
     if "test" not in splits:
         return tensors
-    averages = trial_averages(sessions, ("train", "val", "test"), "test", bin_ms) if settings.condition else {}
-    return _with_test(tensors, splits["test"], moves, averages, order)
+    of_test = trial_averages(sessions, ("train", "val", "test"), "test", bin_ms) if settings.condition else {}
+    if settings.interval:
+        of_test |= produced_intervals(sessions, "test", bin_ms)
+    return _with_test(tensors, splits["test"], moves, of_test, order)
 
 
 def _counts(one: PlannedSession, bin_ms: int) -> dict[str, Counts]:
@@ -112,9 +116,7 @@ def _behavior(
     """Behaviour of each split, trials x bins of the window x columns; empty if ``settings`` name no behaviour."""
     if settings.behavior is None:
         return {}
-    series = series_path(contents, settings.behavior)
-    check_series(contents.path, file, series)
-    samples = read_samples(file[series])
+    samples = read_series(contents.path, file, series_path(contents, file, settings.behavior))
     last_ns = max(plan.starts_ns[rows].max() for rows in plan.rows.values())
     check_samples(contents.path, settings.behavior, samples, last_ns / 1e9)
     starts_ns = plan.starts_ns + settings.lag_ms * NS_PER_MS
@@ -124,8 +126,10 @@ def _behavior(
     for name, found in behavior.items():
         if np.isnan(found[..., 0]).all():
             raise DataError(
-                f"{contents.path}: time series '{settings.behavior}' has no samples in the windows of {name}: check "
-                "its timestamps and lag_ms"
+                f"{contents.path}: time series '{settings.behavior}' has no samples in the windows of {name}: its "
+                f"samples are from {np.nanmin(samples.time_s):g} to {np.nanmax(samples.time_s):g} s, and the windows "
+                f"start from {starts_ns[plan.rows[name]].min() / 1e9:g} to {last_ns / 1e9:g} s; check its times, in "
+                "seconds on the same clock, and lag_ms"
             )
     return behavior
 
@@ -138,12 +142,12 @@ def _as_recorded(tensors: Tensors, order: IntArray) -> Tensors:
 
 
 def _with_test(
-    tensors: Tensors, test: Split, behavior: dict[str, Array], averages: dict[str, Array], order: IntArray
+    tensors: Tensors, test: Split, behavior: dict[str, Array], others: dict[str, Array], order: IntArray
 ) -> Tensors:
     """Add the test trials. The split has only the counts that models read; all other counts are targets."""
     heldin = np.ascontiguousarray(test.heldin)
     splits = {**tensors.splits, "test": Split(heldin, test.n_window_bins, test.n_heldin)}
-    targets = spike_targets(test) | averages
+    targets = spike_targets(test) | others
     if behavior:
         targets["train_behavior"] = np.concatenate([behavior["train"], behavior["val"]])[order]
         targets["eval_behavior"] = behavior["test"]

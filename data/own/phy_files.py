@@ -8,7 +8,8 @@ from nlb_search.data.own.recording_settings import RecordingSettings
 SPIKES = "spike_times.npy"
 CLUSTERS = "spike_clusters.npy"
 PARAMETERS = "params.py"
-CLUSTER_TABLES = "cluster_*.tsv"
+_CLUSTER_TABLES = ("cluster_*.tsv", "cluster_*.csv")
+"""The tables of phy, and those of its version 1, which are read if there are none of the others."""
 
 
 def phy_files(folder: Path, settings: RecordingSettings) -> list[Path]:
@@ -24,4 +25,11 @@ def phy_files(folder: Path, settings: RecordingSettings) -> list[Path]:
                 else "give a folder of Kilosort or phy"
             )
             raise DataError(f"{folder} has no {file.name}: {remedy}")
-    return [*needed, *sorted(folder.glob(CLUSTER_TABLES))]
+    return [*needed, *cluster_tables(folder, settings)]
+
+
+def cluster_tables(folder: Path, settings: RecordingSettings) -> list[Path]:
+    """The files with columns of the units."""
+    found = [sorted(folder.glob(pattern)) for pattern in _CLUSTER_TABLES]
+    tables = next(filter(None, found), [])
+    return [table for table in tables if table.name != settings.trial_table and table.stat().st_size]

@@ -30,6 +30,18 @@ _MS_RATIO = (300.0, 3000.0)
 _US_RATIO = (3e5, 3e6)
 _SAME_UNIT = (0.1, 10.0)
 
+_MINUTE_RATIO = (50.0, 72.0)
+"""Times end so many times earlier if they are in minutes."""
+
+_SECONDS_RATIO = (0.5, 2.0)
+_SAME_TIMES = 0.999
+_SAME_ZERO = 0.05
+"""Times proportional to others, with this correlation and a ratio outside these bounds, are in another unit."""
+
+_SHORT_TRIAL_S = 0.1
+_VERY_FAST_HZ = 100.0
+"""Mean rate of the units, and length of the trials, if all times are in minutes."""
+
 _SLOW_HZ = 0.1
 """Neurons that fire more slowly than this, on average, in a recording that seems much longer than the trials."""
 _VERY_SLOW_HZ = 0.03
@@ -76,18 +88,39 @@ def check_trial_times(path: Path, align: str, trials: Trials) -> None:
         )
 
 
-def check_align_times(path: Path, align: str, trials: Trials) -> None:
-    """Raises DataError if the times to align by look relative to each trial: near 0, mostly far from it."""
-    rows = np.flatnonzero(trials.wanted & trials.timed)
-    align_s, start_s, stop_s = (values[rows] for values in (trials.align_s, trials.start_s, trials.stop_s))
+def check_event_times(path: Path, column: str, times_s: FloatArray, trials: Trials) -> None:
+    """Raises DataError if the times of an event in each trial look relative to it (near 0, mostly far from it), or in
+    another unit than the start of the trials.
+    """
+    rows = np.flatnonzero(trials.wanted & np.isfinite(times_s) & np.isfinite(trials.start_s))
+    event_s, start_s, stop_s = (values[rows] for values in (times_s, trials.start_s, trials.stop_s))
+    if _in_another_unit(event_s, start_s):
+        row = int(np.argmax(start_s))
+        raise DataError(
+            f"{path}: '{column}' and 'start_time' look like the same times in different units (row {rows[row]}: "
+            f"{event_s[row]:g} and {start_s[row]:g}): write both in seconds; {_REMEDY}"
+        )
     reach_s = _FAR_LENGTHS * float(np.nanmax(stop_s - start_s, initial=0.0))
-    far = (align_s < start_s - reach_s) | (align_s > stop_s + reach_s)
-    if len(rows) and (np.abs(align_s) <= reach_s).all() and far.mean() > _MOSTLY:
+    far = (event_s < start_s - reach_s) | (event_s > stop_s + reach_s)
+    if len(rows) and (np.abs(event_s) <= reach_s).all() and far.mean() > _MOSTLY:
         row = np.flatnonzero(far)[0]
         raise DataError(
-            f"{path}: '{align}' is {align_s[row]:g} s in row {rows[row]}, whose trial is from {start_s[row]:g} s to "
+            f"{path}: '{column}' is {event_s[row]:g} s in row {rows[row]}, whose trial is from {start_s[row]:g} s to "
             f"{stop_s[row]:g} s, so it looks relative to each trial: add the start of the trial to its times; {_REMEDY}"
         )
+
+
+def _in_another_unit(times: FloatArray, others: FloatArray) -> bool:
+    """Whether the times are proportional to the others, from the same zero, by a factor far from 1."""
+    if len(times) <= 2 or not (np.ptp(times) and np.ptp(others)):
+        return False
+    ratio = np.ptp(times) / np.ptp(others)
+    from_zero = abs(times.max() / max(others.max(), 1e-9) / ratio - 1) < _SAME_ZERO
+    return (
+        from_zero
+        and not _between(float(ratio), _SECONDS_RATIO)
+        and bool(np.corrcoef(times, others)[0, 1] > _SAME_TIMES)
+    )
 
 
 def check_clock(path: Path, trials: Trials, times_s: FloatArray, n_units: int) -> None:
@@ -147,9 +180,19 @@ def _oddities(found: _Range) -> Iterator[str]:
         yield f"{spikes}, and all spike times are whole numbers: {_unit(last_s / max(end_s, 1e-9))}"
     if last_s > _OTHER_UNIT * end_s > 0 and found.rate_hz < _SLOW_HZ:
         yield f"{spikes}: {_unit(last_s / end_s)}"
+    if found.usual_s < _SHORT_TRIAL_S and _between(last_s / max(end_s, 1e-9), _MINUTE_RATIO):
+        yield f"{spikes}, which last {found.usual_s:.2g} s: are trial times in minutes? multiply them by 60"
+    if found.usual_s < _SHORT_TRIAL_S and found.rate_hz > _VERY_FAST_HZ:
+        yield (
+            f"trials last {found.usual_s:.2g} s, and units fire {found.rate_hz:.0f} spikes/s on average: are all times "
+            "in minutes? multiply them by 60"
+        )
     most_s, least_s = _TRIAL_LENGTHS[1] * found.longest_s, _TRIAL_LENGTHS[0] * found.usual_s
     if found.n_trials > 2 and -most_s <= first_s and least_s <= last_s <= most_s and end_s > 5 * last_s:
-        yield f"{spikes}: are spike times relative to each trial? add the start of the trial to each"
+        minutes = "; or in minutes? multiply them by 60" if _between(end_s / last_s, _MINUTE_RATIO) else ""
+        yield f"{spikes}: are spike times relative to each trial? add the start of the trial to each{minutes}"
+    if _between(end_s / max(last_s, 1e-9), _MINUTE_RATIO) and found.rate_hz > _VERY_FAST_HZ:
+        yield f"{spikes}: are spike times in minutes? multiply them by 60"
     if end_s > _OTHER_UNIT * last_s > 0:
         yield f"{spikes}: are trial times in milliseconds, or sample numbers? divide them by 1000, or the sampling rate"
     if found.usual_s > _LONG_TRIAL_S and found.rate_hz < _VERY_SLOW_HZ:
@@ -161,12 +204,16 @@ def _oddities(found: _Range) -> Iterator[str]:
         yield f"{spikes}: no spike is within the trials; are both on the same clock?"
 
 
+def _between(value: float, bounds: tuple[float, float]) -> bool:
+    return bounds[0] < value < bounds[1]
+
+
 def _unit(ratio: float) -> str:
-    if _MS_RATIO[0] < ratio < _MS_RATIO[1]:
+    if _between(ratio, _MS_RATIO):
         return "are they in milliseconds? divide them by 1000"
-    if _US_RATIO[0] < ratio < _US_RATIO[1]:
+    if _between(ratio, _US_RATIO):
         return "are they in microseconds? divide them by 1e6"
-    if _SAME_UNIT[0] < ratio < _SAME_UNIT[1]:
+    if _between(ratio, _SAME_UNIT):
         return "are all times sample numbers, milliseconds or microseconds? divide both by the number per second"
     return "are they sample numbers? divide them by the sampling rate"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import h5py
 
-from nlb_search.data.hdf5_file import opened
+from nlb_search.data.hdf5_file import check_in_file, opened
 from nlb_search.data.own.array_files import arrays_in
 from nlb_search.data.own.layout import Kind, kind_of_arrays, layout_of
 from nlb_search.data.own.phy_folder import as_tables
@@ -46,4 +46,6 @@ def opened_recording(path: Path, settings: RecordingSettings) -> Iterator[Tables
         return
     with opened(path) as file:
         layout = layout_of(path, file)
+        if layout.kind != "nwb":  # of an NWB file, what is read is checked where it is read
+            check_in_file(path, file, layout.group.strip("/"))
         yield Tables(file) if layout.kind == "nwb" else Arrays(layout.kind, dict(file[layout.group].items()))

@@ -30,6 +30,10 @@ class RecordingSettings(BaseModel):
     ``lag_ms`` after the spikes. ``condition`` has the trial columns whose values are the conditions of the trial
     averages; one column may be given without a list.
 
+    ``interval`` has the trial columns with the begin and the end, in seconds, of the interval that the animal produces
+    in a timing task, whose correlation with the speed of the rates is scored within each condition of the columns
+    ``interval_condition``.
+
     ``cut_ms`` cuts a continuous recording into windows of this length, ``gap_ms`` apart, instead of reading trials:
     from the whole recording, or from the intervals of the table ``within`` of which the expression ``within_rows``
     is true. ``val_share`` of the windows are then val, and as many test.
@@ -52,6 +56,8 @@ class RecordingSettings(BaseModel):
     behavior: str | None = None
     lag_ms: int = 0
     condition: tuple[str, ...] = ()
+    interval: tuple[str, str] | None = None
+    interval_condition: tuple[str, ...] = ()
     cut_ms: int | None = Field(default=None, gt=0)
     gap_ms: int = Field(default=0, ge=0)
     within: str | None = None
@@ -74,7 +80,7 @@ class RecordingSettings(BaseModel):
             raise ValueError("a window must end after it starts")
         return window_ms
 
-    @field_validator("condition", mode="before")
+    @field_validator("condition", "interval_condition", mode="before")
     @classmethod
     def _as_list(cls, condition: Any) -> Any:
         return (condition,) if isinstance(condition, str) else condition
@@ -86,7 +92,7 @@ class RecordingSettings(BaseModel):
             parse_expression(expression)
         return expression
 
-    @field_validator("condition", "more_sessions")
+    @field_validator("condition", "interval_condition", "more_sessions")
     @classmethod
     def _different(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(names)) < len(names):
@@ -96,11 +102,13 @@ class RecordingSettings(BaseModel):
     @model_validator(mode="after")
     def _windows_or_trials(self) -> Self:
         changed = set(self.changed)
+        if self.interval_condition and self.interval is None:
+            raise ValueError("interval_condition has no effect without interval: set interval, or remove it")
         if self.cut_ms is None:
             for name in changed.intersection(("gap_ms", "within", "within_rows")):
                 raise ValueError(f"{name} has no effect without cut_ms: set cut_ms, or remove {name}")
             return self
-        for name in changed.intersection(("align", "window_ms", "split", "trial_table", "condition")):
+        for name in changed.intersection(("align", "window_ms", "split", "trial_table", "condition", "interval")):
             raise ValueError(f"{name} is for trials, and cut_ms for windows without trials: remove one of them")
         if self.within_rows is not None and self.within is None:
             raise ValueError("within_rows needs within, the table whose rows it selects")

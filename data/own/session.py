@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 
 from nlb_search.data.errors import DataError
+from nlb_search.data.hdf5_file import check_in_file
 from nlb_search.data.own.cutting import cut, epochs_of
 from nlb_search.data.own.heldout_units import heldout_units
 from nlb_search.data.own.intervals import (
@@ -23,9 +24,9 @@ from nlb_search.data.own.intervals import (
     without,
 )
 from nlb_search.data.own.plausible_times import (
-    check_align_times,
     check_clock,
     check_continuous_clock,
+    check_event_times,
     check_trial_times,
 )
 from nlb_search.data.own.recording_settings import RecordingSettings
@@ -68,13 +69,16 @@ def _in_trials(path: Path, file: h5py.File, settings: RecordingSettings) -> OwnS
     table = unit_table(path, file, settings)
     trials = read_trials(path, file, settings)
     check_trial_times(path, settings.align, trials)
+    check_event_times(path, settings.align, trials.align_s, trials)
+    if settings.interval is not None and trials.interval_s is not None:
+        for column, times_s in zip(settings.interval, trials.interval_s.T, strict=True):
+            check_event_times(path, column, times_s, trials)
     units = read_units(path, file, table, settings)
     check_clock(path, trials, np.concatenate(units.spikes_s), len(units.ids))
-    check_align_times(path, settings.align, trials)
     check_times(path, units)
     recorded = _recorded(units, 0.0, float(np.nanmax([0.0, *trials.stop_s])))
     kinds = _kinds(units, heldout_units(path, table, units, settings))
-    return OwnSession(path, trials, *kinds, recorded, _invalid(file), units.choices)
+    return OwnSession(path, trials, *kinds, recorded, _invalid(path, file), units.choices)
 
 
 def _continuous(path: Path, file: h5py.File, settings: RecordingSettings) -> OwnSession:
@@ -88,7 +92,7 @@ def _continuous(path: Path, file: h5py.File, settings: RecordingSettings) -> Own
     check_times(path, units)
     epochs = epochs_of(path, file, settings)
     recorded = _recorded(units, float(times_s.min()), float(times_s.max()))
-    usable = without(recorded if epochs is None else common([recorded, epochs]), _invalid(file))
+    usable = without(recorded if epochs is None else common([recorded, epochs]), _invalid(path, file))
     windows = cut(path, usable, settings)
     kinds = _kinds(units, heldout_units(path, table, units, settings))
     return OwnSession(path, windows.trials, *kinds, usable, _NOTHING, (*windows.choices, *units.choices))
@@ -105,8 +109,9 @@ def _recorded(units: Units, begin_s: float, end_s: float) -> IntArray:
     return common(nanoseconds(observed) for observed in units.observed_s)
 
 
-def _invalid(file: h5py.File) -> IntArray:
+def _invalid(path: Path, file: h5py.File) -> IntArray:
     """The intervals that NWB's table ``invalid_times`` marks as not to be analysed."""
+    check_in_file(path, file, "intervals/invalid_times")
     if "intervals/invalid_times" not in file:
         return _NOTHING
     table = file["intervals/invalid_times"]

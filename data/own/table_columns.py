@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from nlb_search.data.errors import DataError
+from nlb_search.data.hdf5_file import check_in_file
 from nlb_search.data.own.intervals import BoolArray
 from nlb_search.data.own.nlb_arrays import ragged
 from nlb_search.data.own.row_expression import parse_expression
-from nlb_search.data.own.wording import names_in
+from nlb_search.data.own.wording import listed, names_in
 
 _ELECTRODES = "general/extracellular_ephys/electrodes"
 
@@ -23,6 +24,7 @@ def rows_where(path: Path, file: h5py.File, table: h5py.Group, setting: str, exp
     electrode. Raises DataError, with the name of the ``setting``, if a column does not exist or cannot be compared.
     """
     parsed = parse_expression(expression)
+    check_in_file(path, file, _ELECTRODES)
     electrodes = file[_ELECTRODES] if "electrodes_index" in table and _ELECTRODES in file else {}
     for name in parsed.names:
         if name not in table and name not in electrodes:
@@ -31,7 +33,9 @@ def rows_where(path: Path, file: h5py.File, table: h5py.Group, setting: str, exp
                 f"of {names_in({*table, *electrodes})}"
             )
     columns = {
-        name: column_values(file, table, name) if name in table else _of_electrodes(file, table, electrodes, name)
+        name: column_values(path, file, table, name)
+        if name in table
+        else _of_electrodes(path, file, table, electrodes, name)
         for name in parsed.names
     }
     try:
@@ -40,17 +44,42 @@ def rows_where(path: Path, file: h5py.File, table: h5py.Group, setting: str, exp
         raise DataError(f'{path}: {setting} = "{expression}" cannot be evaluated: {error}') from error
 
 
-def _of_electrodes(file: h5py.File, units: h5py.Group, electrodes: h5py.Group, name: str) -> npt.NDArray[Any]:
-    first = np.append(0, units["electrodes_index"][()][:-1]).astype(np.int64)
-    return np.asarray(column_values(file, electrodes, name)[units["electrodes"][()][first]])
+def _of_electrodes(
+    path: Path, file: h5py.File, units: h5py.Group, electrodes: h5py.Group, name: str
+) -> npt.NDArray[Any]:
+    rows = values_by_row(path, units, "electrodes", units["electrodes"][()])
+    alone = [row for row, several in enumerate(rows) if not len(several)]
+    if alone:
+        raise DataError(
+            f"{path}: units in rows {listed(alone)} of the unit table (from 0) have no electrode, and so no '{name}': "
+            "use a column of the unit table"
+        )
+    return np.asarray(column_values(path, file, electrodes, name)[[several[0] for several in rows]])
 
 
-def column_values(file: h5py.File, table: h5py.Group, name: str) -> npt.NDArray[Any]:
+def column_values(path: Path, file: h5py.File, table: h5py.Group, name: str) -> npt.NDArray[Any]:
     """The values of a column; an object array of arrays if it has several values per row."""
     values = _flat_values(file, table[name])
+    return ragged(values_by_row(path, table, name, values)) if f"{name}_index" in table else values
+
+
+def values_by_row(path: Path, table: h5py.Group, name: str, values: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
+    """The values of each row of a column with several values per row, of which NWB stores where they end.
+
+    Raises DataError if the column of ends is missing, or does not divide the values.
+    """
+    where = f"{table.name.strip('/')}/{name}"
     if f"{name}_index" not in table:
-        return values
-    return ragged(np.split(values, table[f"{name}_index"][()][:-1]))
+        raise DataError(f"{path} has {where} without {name}_index, the end of each row's values: add it")
+    ends = table[f"{name}_index"][()]
+    whole = ends.ndim == 1 and ends.dtype.kind in "iuf" and bool((ends == np.rint(ends)).all())
+    steps = np.diff(np.append(0, ends.astype(np.int64))) if whole else np.array([-1])
+    if (steps < 0).any() or steps.sum() != len(values):
+        raise DataError(
+            f"{path}: {where}_index ({ends.dtype}, up to {ends.max(initial=0):g}) does not divide the {len(values)} "
+            f"values of {name}: write where the values of each row end, in order, the last ones at {len(values)}"
+        )
+    return np.split(values, np.cumsum(steps)[:-1])
 
 
 def _flat_values(file: h5py.File, column: h5py.Dataset) -> npt.NDArray[Any]:

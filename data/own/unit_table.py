@@ -12,10 +12,14 @@ from nlb_search.data.hdf5_file import check_in_file
 from nlb_search.data.own.intervals import BoolArray, FloatArray, IntArray
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.own.spike_times import check_finite, check_forward
-from nlb_search.data.own.table_columns import rows_where
+from nlb_search.data.own.table_columns import rows_where, values_by_row
 from nlb_search.data.own.wording import listed, names_in
 
 SPIKES = ("spike_times", "spike_times_index")
+
+_SINGLE_BYTES = 4
+_COARSE_MS = 0.1
+"""Spike times of single precision or less, in steps wider than this, are said to be coarse."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +47,12 @@ def unit_table(path: Path, file: h5py.File, settings: RecordingSettings) -> h5py
             found.append(name)
 
     file.visititems(note)
+    table = _named_or_only(path, file, settings, found)
+    check_in_file(path, file, table.name)
+    return table
+
+
+def _named_or_only(path: Path, file: h5py.File, settings: RecordingSettings, found: list[str]) -> h5py.Group:
     if settings.units_table is not None:
         named = settings.units_table.strip("/")
         if named not in found:
@@ -70,8 +80,13 @@ def read_units(path: Path, file: h5py.File, table: h5py.Group, settings: Recordi
 
     Raises DataError if columns cannot be read, if all units are left out, or if the times of a unit are not valid.
     """
+    all_spikes_s = _ragged(path, table, "spike_times")
+    all_observed_s = _ragged(path, table, "obs_intervals") if "obs_intervals" in table else None
     all_ids, choices = _ids(table)
+    choices += _coarse(table["spike_times"])
     rows = np.arange(len(all_ids))
+    if not len(rows):
+        raise DataError(f"{path}: its unit table is empty: give a file with the spike times of sorted units")
 
     def leave_out(kept: BoolArray, why: str) -> None:
         nonlocal rows
@@ -85,9 +100,9 @@ def read_units(path: Path, file: h5py.File, table: h5py.Group, settings: Recordi
     if settings.units is not None:
         kept = rows_where(path, file, table, "units", settings.units)
         leave_out(kept, f"do not match {settings.units}")
-    spikes_s = _ragged(table, "spike_times", rows)
+    spikes_s = [all_spikes_s[row] for row in rows]
     check_finite(path, all_ids[rows], spikes_s)
-    observed_s = _ragged(table, "obs_intervals", rows) if "obs_intervals" in table else None
+    observed_s = all_observed_s and [all_observed_s[row] for row in rows]
     if settings.min_rate_hz:
         fast = _rates_hz(spikes_s, observed_s) >= settings.min_rate_hz
         leave_out(fast, f"fire less than {settings.min_rate_hz:g} spikes/s")
@@ -123,22 +138,46 @@ def _ids(table: h5py.Group) -> tuple[IntArray, list[str]]:
     """The id of each unit, which is the number of its row if the table has no ids that tell the units apart."""
     rows = np.arange(len(table["spike_times_index"]))
     ids = table["id"][()] if "id" in table else None
-    if ids is not None and ids.dtype.kind in "iu" and len(np.unique(ids)) == len(rows):
+    if ids is None:
+        why = "it has no ids"
+    elif len(ids) != len(rows):
+        why = f"it has {len(ids)} ids for {len(rows)} units"
+    elif ids.dtype.kind not in "iuf" or not (ids == np.rint(ids)).all():
+        why = "its ids are no whole numbers"
+    elif (np.abs(ids.astype(np.float64)) >= np.iinfo(np.int64).max).any():
+        why = "its ids have more than 63 bits"
+    elif len(np.unique(ids)) < len(rows):
+        why = "its ids repeat"
+    else:
         return ids.astype(np.int64), []
-    why = (
-        "it has no ids"
-        if ids is None
-        else "its ids repeat"
-        if ids.dtype.kind in "iu"
-        else "its ids are no whole numbers"
-    )
     return rows, [f"units are numbered by their rows in the unit table, because {why}"]
 
 
-def _ragged(table: h5py.Group, column: str, rows: IntArray) -> list[FloatArray]:
-    """The values of some rows of a column with several values per row."""
-    values = np.split(table[column][()].astype(np.float64), table[f"{column}_index"][()][:-1])
-    return [values[row] for row in rows]
+def _coarse(spike_times: h5py.Dataset) -> list[str]:
+    """Says how exact the spike times are, if they have so few digits that spikes may be in a neighbouring bin."""
+    if spike_times.dtype.kind != "f" or spike_times.dtype.itemsize > _SINGLE_BYTES or not len(spike_times):
+        return []
+    last_s = np.nanmax(np.abs(spike_times[()]))
+    step_ms = 1000 * float(np.spacing(last_s))
+    if not step_ms > _COARSE_MS:
+        return []
+    return [
+        f"spike times are {spike_times.dtype.name}, in steps of {step_ms:.2g} ms at {last_s:.0f} s: spikes may be in a "
+        "neighbouring bin"
+    ]
+
+
+def _ragged(path: Path, table: h5py.Group, column: str) -> list[FloatArray]:
+    """The numbers in each row of a column with several values per row."""
+    values = table[column][()]
+    if values.dtype.kind not in "iuf":
+        raise DataError(f"{path}: unit column '{column}' has values of the type {values.dtype}, not times in seconds")
+    if column == "obs_intervals" and (values.ndim != 2 or values.shape[1] != 2):
+        raise DataError(
+            f"{path}: unit column 'obs_intervals' has the shape {values.shape}, but it must be intervals x 2: store "
+            "the start and the stop of each interval in a row"
+        )
+    return values_by_row(path, table, column, values.astype(np.float64))
 
 
 def _rates_hz(spikes_s: list[FloatArray], observed_s: list[FloatArray] | None) -> FloatArray:

@@ -49,6 +49,16 @@ _SETTINGS = {
         "none",
         "Trial columns with the conditions to average trials by, for psth R2.",
     ),
+    "interval": _Setting(
+        "--interval",
+        tuple[str, str],
+        "BEGIN END",
+        "none",
+        "Trial columns with the times of a produced interval, for tp corr.",
+    ),
+    "interval_condition": _Setting(
+        "--interval-condition", str, "COLUMN,COLUMN", "one", "Trial columns with the conditions of the intervals."
+    ),
     "cut_ms": _Setting("--cut-ms", int, "MS", "use trials", "Cut a recording without trials into such windows."),
     "gap_ms": _Setting("--gap-ms", int, "MS", "0", "With --cut-ms: time between windows."),
     "within": _Setting("--within", str, "TABLE", "whole recording", "With --cut-ms: interval table to stay within."),
@@ -145,8 +155,8 @@ def _settings(file: Path | None, chosen: dict[str, Any], first: Path, others: li
         return None
     if "heldout" in options:
         options["heldout"] = _heldout(options["heldout"])
-    if "condition" in options:
-        options["condition"] = tuple(name.strip() for name in options["condition"].split(","))
+    for name in {"condition", "interval_condition"}.intersection(options):
+        options[name] = tuple(column.strip() for column in options[name].split(","))
     names = (_SETTINGS[name].option if name in _SETTINGS else "--data" for name in options)
     sources = [*([] if file is None else [str(file)]), *names]
     return checked_settings(({} if file is None else read_values(file)) | options, ", ".join(sources))

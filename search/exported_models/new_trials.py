@@ -72,7 +72,8 @@ def _write(
 
 def _without_behavior(settings: RecordingSettings) -> RecordingSettings:
     """Settings for reading spikes only: a new session may lack the behaviour that the first one had."""
-    return settings.model_copy(update={"behavior": None, "lag_ms": 0})
+    unused = {"behavior": None, "lag_ms": 0, "interval": None, "interval_condition": ()}
+    return settings.model_copy(update=unused)
 
 
 def _is_rates(path: Path) -> bool:

@@ -40,6 +40,7 @@ def facts(found: Inspection) -> list[tuple[str, str]]:
         ("not seen", _unseen(found)),
         ("behaviour", _behavior(found)),
         ("trial averages", _conditions(found)),
+        *_produced(found),
         *_identities(found),
     ]
 
@@ -123,11 +124,19 @@ def _unseen(found: Inspection) -> str:
 def _behavior(found: Inspection) -> str:
     behavior = found.behavior
     if behavior is None:
-        return "none, so no vel R2 or tp corr"
+        return "none, so no vel R2"
     shape = " x ".join(map(str, behavior.val_shape))
     names = "trials x bins x dimensions, decoded for vel R2" if behavior.is_series else "trials x columns, for tp corr"
     missing = f"NaN {behavior.train_missing:.1%} of train, {behavior.val_missing:.1%} of val"
     return f"{shape} in val ({names}); {missing}"
+
+
+def _produced(found: Inspection) -> list[tuple[str, str]]:
+    if found.produced is None:
+        return []
+    of = found.produced
+    text = f"{of.least_ms:.0f} to {of.most_ms:.0f} ms in {of.n_trials} trials of val, conditions: {of.n_conditions}"
+    return [("produced intervals", text)]
 
 
 def _conditions(found: Inspection) -> str:

@@ -17,6 +17,12 @@ from nlb_search.search.errors import SearchError
 Array = npt.NDArray[Any]
 Arrays = dict[str, Array]
 
+_CONDITION_COLUMNS = 3
+"""The first columns of dmfc_rsg's behaviour are the conditions of its intervals, as in nlb_tools."""
+
+_INTERVALS = "eval_intervals"
+"""The produced intervals of your own recording, trials x (conditions, and the interval)."""
+
 
 @dataclass(frozen=True)
 class Targets:
@@ -54,17 +60,16 @@ def targets_from(arrays: Arrays, device: torch.device) -> Targets:
             trials=tuple(tensor(trials.astype(int)) for trials in arrays["eval_cond_idx"]),
             jitter_B=tensor(arrays.get("eval_jitter", np.zeros(n_trials)).astype(int)),
         )
-    behavior = arrays.get("eval_behavior")
-    if behavior is None:
-        return Targets(averages=averages)
-    if behavior.ndim == 3:
-        return Targets(velocities=(velocity("train"), velocity("eval")), averages=averages)
-    timing = Timing(
-        inside_BW=tensor(~np.isnan(arrays["eval_spikes_heldout"][..., 0])),
-        condition_BC=tensor(behavior[:, :3]),
-        interval_B=tensor(behavior[:, -1]),
-    )
-    return Targets(averages=averages, timing=timing)
+    velocities, timing, behavior = None, None, arrays.get("eval_behavior")
+    if behavior is not None and behavior.ndim == 3:
+        velocities = velocity("train"), velocity("eval")
+    elif behavior is not None:  # dmfc_rsg: its held-out spikes are known in the interval only
+        inside = ~np.isnan(arrays["eval_spikes_heldout"][..., 0])
+        timing = Timing(tensor(inside), tensor(behavior[:, :_CONDITION_COLUMNS]), tensor(behavior[:, -1]))
+    if _INTERVALS in arrays:
+        intervals, inside = arrays[_INTERVALS], arrays["eval_interval_bins"].astype(bool)
+        timing = Timing(tensor(inside), tensor(intervals[:, :-1]), tensor(intervals[:, -1]))
+    return Targets(velocities, averages, timing)
 
 
 def read_group(path: Path, group: str) -> Arrays:
@@ -91,15 +96,18 @@ def scorable(targets: Arrays) -> Arrays:
         for name in ("train_decode_mask", "eval_decode_mask"):
             targets[name] = targets[name][:, decodable]
     if "eval_behavior" in targets and targets["eval_behavior"].ndim == 2:
-        targets["eval_behavior"] = _without_single_trials(targets["eval_behavior"])
+        targets["eval_behavior"] = _correlated(targets["eval_behavior"], _CONDITION_COLUMNS)
+    if _INTERVALS in targets:
+        targets[_INTERVALS] = _correlated(targets[_INTERVALS], -1)
     if "psth" in targets and not any(len(trials) for trials in targets["eval_cond_idx"]):
         del targets["psth"]
     return targets
 
 
-def _without_single_trials(behavior: Array) -> Array:
-    """dmfc_rsg's behaviour, with NaN for conditions with a single trial, which have no correlation."""
-    behavior = behavior.copy()
-    _, condition, counts = np.unique(behavior[:, :3], axis=0, return_inverse=True, return_counts=True)
-    behavior[counts[condition.ravel()] < 2] = np.nan
-    return behavior
+def _correlated(trials: Array, n_columns: int) -> Array:
+    """Produced intervals (the last column), with NaN for the trials of conditions without two different ones, which
+    have no correlation. The conditions are the values of the first ``n_columns``.
+    """
+    conditions = trials[:, :n_columns]
+    vary = [len(np.unique(trials[(conditions == one).all(axis=1), -1])) > 1 for one in conditions]
+    return np.where(np.array(vary)[:, None], trials, np.nan)

@@ -107,7 +107,7 @@ def test_files_that_are_not_recordings_are_refused(tmp_path: Path) -> None:
     for name, says in (
         ("other.npz", "is not a recording (it has rates): give an NWB file"),
         ("objects.npz", "eval_cond_idx is an array of Python objects, which only pickle can read"),
-        ("cut.npz", "cut.npz cannot be read as a recording"),
+        ("cut.npz", "cut.npz is a damaged ZIP archive"),
         ("other.mat", "is not a recording (it has spikes)"),
     ):
         with pytest.raises(DataError) as raised:

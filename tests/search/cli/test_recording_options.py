@@ -19,6 +19,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("own")
     session = OwnSession()
     session.columns["go"] = list(session.start + 0.1)
+    session.columns["response"] = (session.start + 0.2 + 0.005 * np.arange(40)).tolist()
+    session.columns |= {"cue": ["short", "long"] * 20, "side": ["left", "left", "right", "right"] * 10}
     session.units["quality"] = ["mua" if unit == 3 else "good" for unit in range(12)]
     session.write(folder / "session.nwb")
     (folder / "session.toml").write_text('align = "go"\nwindow_ms = [0, 300]\nheldout = [1, 2]\n')
@@ -53,6 +55,7 @@ def test_launch_reads_the_recording_by_its_options(folder: Path) -> None:
         (),
         ("--recording", "session.toml", "--behavior", "paw", "--lag-ms", "-40"),
         ("--align", "go", "--window", "-50", "235", "--units", "quality == 'good'", "--heldout", "0.4"),
+        ("--interval", "go", "response", "--interval-condition", "cue, side", "--condition", "side"),
         ("--cut-ms", "500", "--gap-ms", "20", "--forward-ms", "100", "--val-share", "0.25"),
     ],
 )
@@ -67,14 +70,14 @@ def test_written_settings_give_the_same_recording(given: tuple[str, ...], folder
     data, settings = folder / "session.nwb", read_settings(file)
     recording = open_recording("mine", data, 20, settings=settings)
     assert recording.content_hash == after["content_hash"]
-    assert [before[name] for name in ("n_window_bins", "n_forward_bins", "behavior")] == [
-        after[name] for name in ("n_window_bins", "n_forward_bins", "behavior")
-    ]
+    for name in ("n_window_bins", "n_forward_bins", "behavior", "produced"):
+        assert before[name] == after[name]
+    assert (before["produced"] is not None) == ("--interval" in given)
     assert before["splits"] == after["splits"]
     # Every setting is in the file, as a value or as a comment, and every value that was found is written.
     names = {line.removeprefix("# ").partition(" = ")[0] for line in file.read_text().splitlines()[2:]}
     windows = {"cut_ms", "gap_ms", "within", "within_rows"}
-    trials = {"trial_table", "align", "window_ms", "split", "condition"}
+    trials = {"trial_table", "align", "window_ms", "split", "condition", "interval", "interval_condition"}
     assert names == set(RecordingSettings.model_fields) - (trials if "--cut-ms" in given else windows)
     np.testing.assert_array_equal(sorted(settings.heldout), sorted(before["identities"]["heldout"]))
 
