@@ -1,9 +1,9 @@
 """``python -m benchmarks.quality.gain``: how much a search gains over its first trial, on test.
 
-Runs searches on recordings with known test spikes: real ones (``--real session.nwb:20``: the file and the bin width in
-ms, with ``session.toml`` beside it) and synthetic ones. The best trial on val of each search is exported for the test
-trials, trained again once on train + val, without an ensemble, and scored ("test"); so is what ``export-best --phase
-test`` writes by default, an ensemble ("exported"). The strategies are
+Runs searches of ``rnnf``, or of other chains (``--arch``), on recordings with known test spikes: real ones (``--real
+session.nwb:20``: the file and the bin width in ms, with ``session.toml`` beside it) and synthetic ones. The best trial
+on val of each search is exported for the test trials, trained again once on train + val, without an ensemble, and
+scored ("test"); so is what ``export-best --phase test`` writes by default, an ensemble ("exported"). The strategies are
 
 - ``first trial``, ``16 trials``, ``64 trials`` and ``200 trials``, with the default settings of ``launch``;
 - ``16 trials, median`` and ``equal time, median``, with this pruner;
@@ -34,6 +34,7 @@ import torch
 
 from benchmarks.shared.scored_recordings import ScoredRecording, scored_recordings
 from benchmarks.shared.synthetic_searches import FOLDER, CpuTimeLimit
+from nlb_search.models.architecture.architectures import architectures_named
 from nlb_search.models.scoring.bits_per_spike import bits_per_spike
 from nlb_search.models.scoring.smoothing_baseline import smoothed_rates
 from nlb_search.models.tensors import with_nan
@@ -49,7 +50,6 @@ from nlb_search.search.submission.export import export_best
 from nlb_search.search.workers.worker import work
 from nlb_search.storage.database.urls import parse_url
 
-CHAIN = "GRU(2) -> FF -> exp"
 ENDLESS = 100_000
 BASELINE = "smoothing baseline"
 
@@ -105,7 +105,14 @@ def study_of(recording: ScoredRecording, strategy: Strategy, seed: int) -> tuple
     return Locations(parse_url(f"sqlite:///{FOLDER / name}.db"), FOLDER / "artifacts" / name, recording.data), name
 
 
-def search(recording: ScoredRecording, strategy: Strategy, label: str, seed: int, seconds: float) -> Result:
+def search(
+    recording: ScoredRecording,
+    strategy: Strategy,
+    architectures: tuple[str, ...],
+    label: str,
+    seed: int,
+    seconds: float,
+) -> Result:
     """Run one search in this process, for at most ``seconds`` of CPU time, then export its best trial and score it."""
     torch.set_num_threads(1)
     locations, name = study_of(recording, strategy, seed)
@@ -113,7 +120,7 @@ def search(recording: ScoredRecording, strategy: Strategy, label: str, seed: int
         leftover.unlink()
     request = StudyRequest(
         dataset=recording.dataset,
-        architectures=(CHAIN,),
+        architectures=architectures,
         trials=strategy.trials,
         sampler=strategy.sampler,
         pruner=strategy.pruner,
@@ -209,6 +216,7 @@ def main() -> None:
     parser.add_argument("--real", nargs="*", default=[], metavar="FILE:BIN_MS")
     parser.add_argument("--only", nargs="*", help="names of recordings to use, for example lorenz-0")
     parser.add_argument("--strategies", nargs="+", default=names, choices=names)
+    parser.add_argument("--arch", nargs="+", default=["rnnf"], help="chains to search, or auto")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--log", type=Path, required=True, help="file of results, which are not computed again")
@@ -216,6 +224,7 @@ def main() -> None:
     parser.add_argument("--label", default=version("nlb-search"), help="name of this version in the table")
     parser.add_argument("--draws", type=int, default=1, help="number of draws of each synthetic recording")
     options = parser.parse_args()
+    architectures = tuple(map(str, architectures_named(options.arch)))
     results, reference = results_in(options.log), results_in(options.reference)
     recordings = scored_recordings(options.real, options.only, options.draws)
     done = {(result.recording, result.strategy, result.seed) for result in results}
@@ -226,7 +235,7 @@ def main() -> None:
             if (recording.name, BASELINE, 0) not in done
         ]
         pending += [
-            pool.submit(search, recording, strategy, options.label, seed, limit)
+            pool.submit(search, recording, strategy, architectures, options.label, seed, limit)
             for seed in range(options.seeds)
             for recording in recordings
             for strategy in STRATEGIES

@@ -15,7 +15,7 @@ KNOWN_MEANS = {"neural-r-roberta": ("rnnf", "neural-roberta")}
 AUTO = "auto"
 """Stands for ``PORTFOLIO``."""
 
-PORTFOLIO = ("GRU(2) -> FF -> exp", "minGRU(2) -> FF -> exp", "LRU(2) -> FF -> exp", "Conv -> GRU(2) -> FF -> exp")
+PORTFOLIO = ("GRU(2) -> FF -> exp", "LRU(2) -> FF -> exp", "GRU(2) -> FF -> RoFormer(1) -> FF -> exp")
 """Chains of which, on every measured recording, one was the best or nearly so (benchmarks.quality.settings)."""
 
 GROUPS = KNOWN_MEANS | {AUTO: PORTFOLIO}

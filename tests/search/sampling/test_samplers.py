@@ -120,16 +120,16 @@ def test_adaptive_samplers_outperform_random(sampler: SamplerName, n_trials: int
 
 def test_architectures_that_do_better_have_more_trials() -> None:
     architectures = tuple(map(str, architectures_named(["auto"])))
-    lower = dict(zip(architectures, (1, 0, 2, 4), strict=True))
+    lower = dict(zip(architectures, (1, 0, 2), strict=True))
     counts: Counter[str] = Counter()
     for seed in range(3):
         spec = spec_of(PLAIN, architectures, seed=seed, pruner="none")
         first = tuple({"architecture": architecture} for architecture in architectures)
         study = _drive(spec, 40, first, lambda values: _score(values) - lower[values["architecture"]])
         counts.update(trial.params["architecture"] for trial in study.trials)
-    best, second, third, worst = (counts[name] for name in sorted(architectures, key=lower.__getitem__))
-    assert best > second > worst
-    assert best > 2 * third
+    best, second, worst = (counts[name] for name in sorted(architectures, key=lower.__getitem__))
+    assert best > 2 * second
+    assert best > 4 * worst
 
 
 def test_cmaes_generations_with_missing_hyperparameters() -> None:
