@@ -103,7 +103,7 @@ def _write_index(study: OpenStudy, charts: list[Chart], out: Path) -> list[Path]
     sections = "".join(
         f"<h2><a href='{chart.name}.html'>{html.escape(chart.title)}</a></h2>"
         f"<iframe src='{chart.name}.html' loading='lazy' title='{html.escape(chart.title, quote=True)}' "
-        f"style='height: {plotly_drawing.height_of(chart) + 40}px'></iframe>"
+        f"style='height: {plotly_drawing.height_of(chart) + 60}px' scrolling='no'></iframe>"
         for chart in charts
     )
     page = (

@@ -14,7 +14,7 @@ def trial_note_text(study: str, spec: SearchSpec, trial: FrozenTrial) -> str:
     facts = trial.user_attrs
     scores = [("co-bps on val", f"**{score_of(trial):.4f}**{_interval(trial)}"), *metrics_as_text(facts)]
     training = [
-        ("chain", f"`{spec.architecture_of(trial.params)}`"),
+        ("chain", f"`{facts.get('architecture', spec.architecture_of(trial.params))}`"),
         ("parameters", f"{facts['n_parameters']:,}" if "n_parameters" in facts else "unknown"),
         ("best epoch", f"{facts.get('best_epoch', 'unknown')} of {spec.epochs}"),
         ("device", str(facts.get("device", "unknown"))),
