@@ -18,9 +18,9 @@ class Hyperparameters:
     - ``hidden``: channels of a recurrent layer per direction.
     - ``num_layers``: number of recurrent layers, or None for the number in the chain.
     - ``bidirectional``: whether recurrent layers run in both directions.
-    - ``input_size``: how much of a trial a step reads, one of ``variants.INPUT_SIZES``.
+    - ``input_size``: how much of a trial a step reads, one of ``variant_names.INPUT_SIZES``.
     - ``mask_ratio``: share of held-in entries hidden in training.
-    - ``mask_variant``: shapes of the mask, in the format of ``variants.shapes_of``.
+    - ``mask_variant``: shapes of the mask, in the format of ``variant_names.shapes_of``.
     - ``contrastive_weight``: weight of the contrastive loss (``training.contrastive``), for chains with attention.
     - ``batch_size``: maximum number of trials per training step, or None for that of the plan.
     - ``own``: hyperparameters of a user's model, by the names of its class; empty for a chain.

@@ -28,30 +28,41 @@ def read_text(path: Path) -> str:
 def read_table(path: Path) -> "pd.DataFrame":
     """A table of text with a line of column names, separated by tabs, semicolons or commas.
 
-    Lines before it that start with # are skipped. Between semicolons, numbers may have decimal commas. Raises DataError
+    Lines before it that start with # are skipped, unless the last of them has the column names, as ``numpy.savetxt``
+    writes them. Between semicolons, numbers may have decimal commas. Raises DataError
     if the file is empty, has no column names or one of them twice, or has lines of different lengths.
     """
     import pandas as pd  # imported here: importing it takes a second
 
     lines = re.split(r"\r\n|\r|\n", read_text(path))
+    comment = ""
     while lines and (not lines[0].strip() or lines[0].startswith("#")):
-        del lines[0]
+        comment = lines.pop(0)
     if not lines:
         raise DataError(f"{path} is empty: write a line of column names, and a line for each row")
     separator = max(_SEPARATORS, key=lines[0].count)
+    if _numbers_in(lines[0], separator) and comment.count(separator) == lines[0].count(separator) > 0:
+        lines.insert(0, comment.lstrip("# "))
     text = "\n".join(lines)
     names = [name.strip().strip('"') for name in lines[0].split(separator)]
-    numbers = [name for name in names if _is_number(name)]
-    if len(numbers) >= min(2, len(names)):
+    if numbers := _numbers_in(lines[0], separator):
         raise DataError(f"{path} starts with the numbers {', '.join(numbers)}: write a first line of column names")
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:
         raise DataError(f"{path} has several columns {', '.join(twice)}: give each column a name of its own")
-    decimal = "," if separator == ";" and re.search(r"\d,\d", text) else "."
+    has_commas = separator == ";" and re.search(r"\d,\d", text) and not re.search(r"\d\.\d", text)
+    decimal = "," if has_commas else "."
     try:
         return pd.read_csv(io.StringIO(text), sep=separator, decimal=decimal, skipinitialspace=True)
     except pd.errors.ParserError as error:
         raise DataError(f"{path} has lines of different lengths ({str(error).strip().splitlines()[0]})") from error
+
+
+def _numbers_in(line: str, separator: str) -> list[str]:
+    """The numbers in a line, or none if it may be a line of column names, one of which may be a number."""
+    fields = [field.strip().strip('"') for field in line.split(separator)]
+    numbers = [field for field in fields if _is_number(field)]
+    return numbers if len(numbers) >= min(2, len(fields)) else []
 
 
 def _is_number(text: str) -> bool:

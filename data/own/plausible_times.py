@@ -39,7 +39,7 @@ _SAME_ZERO = 0.05
 """Times proportional to others, with this correlation and a ratio outside these bounds, are in another unit."""
 
 _SHORT_TRIAL_S = 0.1
-_VERY_FAST_HZ = 100.0
+_VERY_FAST_HZ = 300.0
 """Mean rate of the units, and length of the trials, if all times are in minutes."""
 
 _SLOW_HZ = 0.1

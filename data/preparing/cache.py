@@ -31,7 +31,7 @@ from nlb_search.data.recording import Recording, Split
 from nlb_search.data.source import Source, Tensors
 from nlb_search.data.targets_file import write_targets
 
-_FORMAT = 7
+_FORMAT = 8
 """Version in the names of entries: increase it whenever the same files give different tensors."""
 
 _LIST = "recording.json"

@@ -36,7 +36,10 @@ _CROPS, _MASKS, _DROPOUTS = range(3)
 """Numbers to derive keys from the key of a step. The last is the number of the first dropout layer."""
 
 _SECOND_VIEW = -1
-"""Number to derive, from the key of a step, that of the second view of its trials in the contrastive loss."""
+"""Number to derive, from the key of a step, that of the second view of its trials in the contrastive loss.
+
+It is negative because the numbers of dropout layers have no upper limit.
+"""
 
 _STACKED: tuple[Callable[[Training], dict[str, Tensor]], ...] = (
     lambda training: training.weights,

@@ -27,13 +27,13 @@ class DashboardTexts:
         return f"{_owner(trial_id)}note_ver" in self._stored
 
     def save_note(self, text: str, trial_id: int | None = None) -> None:
-        """Replace the note of the study, or of a trial, by ``text``, which is Markdown."""
+        """Replace the note of the study, or of a trial, with ``text``, which is Markdown."""
         version = f"{_owner(trial_id)}note_ver"
         self._set(version, self._stored.get(version, 0) + 1)
         self._save_parts(f"{_owner(trial_id)}note_str:", text)
 
     def save_figure(self, name: str, figure: str) -> None:
-        """Replace the figure ``name`` by ``figure``, which is Plotly's JSON."""
+        """Replace the figure ``name`` with ``figure``, which is Plotly's JSON."""
         self._save_parts(f"dashboard:plot_data:{name}:", figure)
 
     def _save_parts(self, prefix: str, text: str) -> None:

@@ -6,6 +6,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nlb_search.search.charts.chart import BLACK, GREY, VERMILLION, Chart, Kind, Panel, Series, single
 from nlb_search.search.objectives import ObjectiveName, is_minimized
+from nlb_search.search.publishing.study_charts import is_wide
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.pareto_front import pareto_front
 
@@ -41,7 +42,8 @@ def _plane(objectives: Sequence[ObjectiveName], front: list[FrozenTrial], others
     shown = [series("scatter", others, "other complete trials", GREY)] if others else []
     # The front is in the order of the first objective, and so in that of the second.
     shown += [series("line", front, "", BLACK, 1), series("scatter", front, "Pareto front", VERMILLION)]
-    return Panel(tuple(shown), "", x_name, y_name, log_x=x_name == "n-parameters")
+    sizes = [trial.values[1] for trial in (*front, *others)]
+    return Panel(tuple(shown), "", x_name, y_name, log_x=x_name == "n-parameters" and is_wide(sizes))
 
 
 def _parallel(objectives: Sequence[ObjectiveName], front: list[FrozenTrial], others: list[FrozenTrial]) -> Panel:

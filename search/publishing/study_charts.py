@@ -14,7 +14,7 @@ from nlb_search.search.study.trial_scores import final_score, score_of
 CO_BPS = "co-bps on val"
 
 LOGARITHMIC_RANGE = 5
-"""Least ratio of the largest number of parameters to the smallest for a logarithmic axis."""
+"""Least ratio of the largest number to the smallest for a logarithmic axis."""
 
 
 def best_over_time(study: OpenStudy) -> Chart:
@@ -58,8 +58,6 @@ def chains_compared(study: OpenStudy) -> Chart:
     complete.sort(key=lambda trial: trial.user_attrs["n_parameters"])
     sizes = [trial.user_attrs["n_parameters"] for trial in complete]
     front = list(accumulate(map(score_of, complete), max))
-    # A logarithmic axis has ticks at 1, 2 and 5: a narrow range may have none.
-    is_wide = bool(sizes) and sizes[-1] >= LOGARITHMIC_RANGE * sizes[0]
     points = [
         scatter(
             [
@@ -73,8 +71,13 @@ def chains_compared(study: OpenStudy) -> Chart:
         for number, chain in enumerate(study.spec.architectures)
     ]
     series = (*(one for one in points if one.x), Series("step", sizes, front, "Pareto front", BLACK, 1))
-    panel = Panel(series, "", "number of parameters", CO_BPS, log_x=is_wide)
+    panel = Panel(series, "", "number of parameters", CO_BPS, log_x=is_wide(sizes))
     return single("chains", f"{study.name}: chains, complete trials", panel)
+
+
+def is_wide(numbers: Sequence[float]) -> bool:
+    """Whether a logarithmic axis suits positive numbers. It has ticks at 1, 2 and 5: a narrow range may have none."""
+    return bool(numbers) and max(numbers) >= LOGARITHMIC_RANGE * min(numbers)
 
 
 def scatter(points: Sequence[tuple[float, FrozenTrial]], name: str, color: str) -> Series:

@@ -105,7 +105,7 @@ def scorable(targets: Arrays) -> Arrays:
 
 
 def _correlated(trials: Array, n_columns: int) -> Array:
-    """Produced intervals (the last column), with NaN for the trials of conditions without two different ones, which
+    """Produced intervals (the last column), with NaN for the trials of conditions whose intervals are all equal, which
     have no correlation. The conditions are the values of the first ``n_columns``.
     """
     conditions = trials[:, :n_columns]

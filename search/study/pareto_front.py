@@ -1,7 +1,7 @@
 """The Pareto front of a study: the complete trials that no other one dominates.
 
 A trial dominates another one if it is at least as good in every objective and better in one. With one objective, the
-front is the best trial.
+front is the best trial, and any with the same value.
 """
 
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ def merit(
 ) -> tuple[float, ...]:
     """The values of a complete trial, higher for a better one; that of the objective ``first`` comes first, if given.
 
-    Of any trials, the one with the largest tuple is in their front.
+    The trial with the largest tuple among some trials is in their front.
     """
     values = dict(zip(objectives, trial.values, strict=True))
     order = sorted(objectives, key=lambda objective: objective != first)

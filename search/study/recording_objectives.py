@@ -34,6 +34,8 @@ def _possible(recording: Recording) -> set[ObjectiveName]:
         group = file[recording.group]
         if "eval_behavior" in group:
             found.add("vel-r2" if group["eval_behavior"].ndim == 3 else "tp-corr")
+        if "eval_intervals" in group:  # a timing task of your own recording
+            found.add("tp-corr")
         if "psth" in group and any(len(trials) for trials in group["eval_cond_idx"]):
             found.add("psth-r2")
     return found

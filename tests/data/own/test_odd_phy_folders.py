@@ -60,6 +60,10 @@ SAME = {
     "UTF-16": trials(lambda text: text, "utf-16"),
     "semicolons": trials(lambda text: text.replace(",", ";")),
     "decimal commas": trials(lambda text: text.replace(",", ";").replace(".", ",")),
+    "a text with a comma": trials(
+        lambda text: text.replace(",", ";").replace("\n", ';"3,4"\n').replace('"3,4"', "pair", 1)
+    ),
+    "names in a comment": trials(lambda text: "# " + text),
     "tabs": trials(lambda text: text.replace(",", "\t")),
     "spaces": trials(lambda text: text.replace(",", ", ")),
     "comment": trials(lambda text: "# my trials\n\n" + text),

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import h5py
+import numpy as np
 import pytest
 import torch
 from command import Outcome, call, search
@@ -243,6 +244,21 @@ def test_what_is_not_possible_is_refused_before_the_study_is_made(
     assert refused.code == code
     assert reason in refused.err
     assert call("status", "refused", cwd=folder).code == 1
+
+
+def test_timing_task_of_own_arrays_can_be_an_objective(tmp_path: Path) -> None:
+    arrays = toy_arrays()
+    n_trials, n_bins = arrays["eval_spikes_heldin"].shape[:2]
+    inside = np.arange(n_bins) < np.arange(n_trials)[:, None] % 8 + 5
+    intervals = np.stack([np.arange(n_trials) % 2, 10.0 * inside.sum(axis=1)], axis=1)
+    arrays |= {"eval_interval_bins": inside, "eval_intervals": intervals}
+    recording = nlb.from_arrays(tmp_path / "toy.h5", arrays, bin_ms=20)
+    storage = f"sqlite:///{tmp_path}/studies.db"
+    study = nlb.create_study(
+        "toy", recording, [CHAINS[0]], 2, epochs=1, objectives=["co-bps", "tp-corr"], storage=storage
+    )
+    study.run(workers=1)
+    assert all(-1 <= trial.values["tp-corr"] <= 1 for trial in study.status().front)
 
 
 def test_recording_without_targets_is_named(tmp_path: Path) -> None:
