@@ -8,6 +8,7 @@ from optuna.trial import TrialState
 
 import nlb_search.search.workers.trial
 import nlb_search.search.workers.trial_batch
+import nlb_search.search.workers.trial_results
 from nlb_search.search.errors import SearchError
 from nlb_search.search.study.creation import StudyRequest, create_or_open
 from nlb_search.search.study.open_study import Locations, OpenStudy
@@ -55,7 +56,7 @@ def test_trial_interrupted_between_saving_and_reporting_can_be_pruned_on_resume(
 
 def test_trial_failing_after_saving_leaves_no_checkpoint(study: OpenStudy, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as failing:
-        failing.setattr(nlb_search.search.workers.trial, "metrics_of", lambda *_: 1 / 0)
+        failing.setattr(nlb_search.search.workers.trial_results, "metrics_of", lambda *_: 1 / 0)
         failing.setattr(nlb_search.search.workers.trial_batch, "MAX_FAILURES", 1)
         with pytest.raises(SearchError, match="ZeroDivisionError"):
             work(study, Stop())
