@@ -14,7 +14,7 @@ from benchmarks.shared.synthetic_searches import Synthetic, new_locations
 from nlb_search.search.study.creation import StudyRequest, create_or_open
 from nlb_search.search.workers.memory import keep_freed_memory
 from nlb_search.search.workers.shutdown import Stop
-from nlb_search.search.workers.trial_batch import TrialBatch
+from nlb_search.search.workers.trials_side_by_side import TrialsSideBySide
 from nlb_search.search.workers.worker import make_context
 from nlb_search.storage.database.retrying import DatabaseRetry
 
@@ -32,17 +32,17 @@ def measure(recording: Synthetic, trials: int) -> tuple[list[float], list[float]
     claims = study.claims(DatabaseRetry(stop))
     starts, finishes = [], []
     with claims.heartbeat() as heartbeat:
-        batch = TrialBatch(make_context(study, stop), heartbeat)
+        running = TrialsSideBySide(make_context(study, stop), heartbeat)
         while not claims.is_finished():
             began = time.perf_counter()
             claim = claims.next()
             assert claim is not None
-            batch.start(claim)
+            running.start(claim)
             starts.append(time.perf_counter() - began)
             evaluations = []
-            while len(batch):
+            while len(running):
                 began = time.perf_counter()
-                batch.advance()
+                running.advance()
                 evaluations.append(time.perf_counter() - began)
             # The last evaluation includes an epoch like the others and the end of the trial.
             finishes.append(evaluations[-1] - statistics.median(evaluations[:-1]))

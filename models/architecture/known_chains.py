@@ -13,12 +13,12 @@ KNOWN_MEANS = {"neural-r-roberta": ("rnnf", "neural-roberta")}
 """Names of ensembles: the mean of the rates of several chains that are trained separately."""
 
 AUTO = "auto"
-"""Stands for ``PORTFOLIO``."""
+"""Stands for ``AUTO_CHAINS``."""
 
-PORTFOLIO = ("GRU(2) -> FF -> exp", "LRU(2) -> FF -> exp", "GRU(2) -> FF -> RoFormer(1) -> FF -> exp")
+AUTO_CHAINS = ("GRU(2) -> FF -> exp", "LRU(2) -> FF -> exp", "GRU(2) -> FF -> RoFormer(1) -> FF -> exp")
 """Chains of which, on every measured recording, one was the best or nearly so (benchmarks.quality.settings)."""
 
-GROUPS = KNOWN_MEANS | {AUTO: PORTFOLIO}
+GROUPS = KNOWN_MEANS | {AUTO: AUTO_CHAINS}
 """Names that stand for several chains."""
 
 SEPARATOR = ":"

@@ -15,8 +15,8 @@ from nlb_search.search.study.specification import check_continuation
 from nlb_search.search.workers.devices import training_device
 from nlb_search.search.workers.memory import keep_freed_memory
 from nlb_search.search.workers.shutdown import Stop
-from nlb_search.search.workers.trial_batch import TrialBatch
 from nlb_search.search.workers.trial_context import TrialContext
+from nlb_search.search.workers.trials_side_by_side import TrialsSideBySide
 from nlb_search.storage.checkpoints import check_folder
 from nlb_search.storage.claims.claims import Claims
 from nlb_search.storage.database.retrying import DatabaseRetry
@@ -50,14 +50,14 @@ def work(
     retry = DatabaseRetry(stop)
     claims = open_study.claims(retry)
     context = make_context(open_study, stop)
-    max_trials = side_by_side or min(
+    side_by_side = side_by_side or min(
         math.ceil(SIDE_BY_SIDE[context.device.type] / open_study.spec.seeds),
         math.ceil(retry.call(lambda: open_study.budget) / BUDGET_SHARE),
     )
     retry.call(lambda: remove_unused_checkpoints(open_study))
     commands = StudyCommands(open_study.study, open_study.identity, retry)
     with claims.heartbeat() as heartbeat:
-        batch = TrialBatch(context, heartbeat)
+        running = TrialsSideBySide(context, heartbeat)
         try:
 
             def after_trials(is_last: bool) -> None:
@@ -65,23 +65,23 @@ def work(
                 if publisher is not None:
                     publisher.read_and_update(is_last)
 
-            _run_trials(batch, max_trials, claims, commands, stop, after_trials)
+            _run_trials(running, side_by_side, claims, commands, stop, after_trials)
         except DeletedStudyError:
             raise
         except StorageError as error:
-            batch.save(error)
+            running.save(error)
             raise
 
 
 def _run_trials(
-    batch: TrialBatch,
-    max_trials: int,
+    running: TrialsSideBySide,
+    side_by_side: int,
     claims: Claims,
     commands: StudyCommands,
     stop: Stop,
     after_trials: Callable[[bool], None],
 ) -> None:
-    """Run trials, at most ``max_trials`` at once, until there is nothing left to do or the worker must exit.
+    """Run trials, at most ``side_by_side`` at once, until there is nothing left to do or the worker must exit.
 
     ``after_trials`` is called when trials have ended, and with true when none is left.
     """
@@ -93,14 +93,14 @@ def _run_trials(
         if (
             command is StudyCommand.WORK
             and time.monotonic() >= next_claim_at
-            and not _fill(batch, max_trials, claims, stop)
+            and not _fill(running, side_by_side, claims, stop)
         ):
             # Other workers hold the last trials: do not ask for more at every evaluation.
             next_claim_at = time.monotonic() + IDLE_SECONDS
-        if batch:
-            n_running = len(batch)
-            batch.advance()
-            if len(batch) < n_running:
+        if running:
+            n_running = len(running)
+            running.advance()
+            if len(running) < n_running:
                 after_trials(False)
         elif stop.is_set() or command.ends or claims.is_finished():
             if not stop.is_set():
@@ -111,13 +111,13 @@ def _run_trials(
             stop.wait(IDLE_SECONDS)
 
 
-def _fill(batch: TrialBatch, max_trials: int, claims: Claims, stop: Stop) -> bool:
-    """Start trials until the batch is full. Returns False if there were not enough trials."""
-    while len(batch) < max_trials and batch.accepts_trials and not stop.is_set():
-        claim = claims.next(batch.numbers)
+def _fill(running: TrialsSideBySide, side_by_side: int, claims: Claims, stop: Stop) -> bool:
+    """Start trials until ``side_by_side`` are running. Returns False if there were not enough trials."""
+    while len(running) < side_by_side and running.accepts_trials and not stop.is_set():
+        claim = claims.next(running.numbers)
         if claim is None:
             return False
-        batch.start(claim)
+        running.start(claim)
     return True
 
 

@@ -7,8 +7,8 @@ from optuna.pruners import ThresholdPruner
 from optuna.trial import TrialState
 
 import nlb_search.search.workers.trial
-import nlb_search.search.workers.trial_batch
 import nlb_search.search.workers.trial_results
+import nlb_search.search.workers.trials_side_by_side
 from nlb_search.search.errors import SearchError
 from nlb_search.search.study.creation import StudyRequest, create_or_open
 from nlb_search.search.study.open_study import Locations, OpenStudy
@@ -57,7 +57,7 @@ def test_trial_interrupted_between_saving_and_reporting_can_be_pruned_on_resume(
 def test_trial_failing_after_saving_leaves_no_checkpoint(study: OpenStudy, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as failing:
         failing.setattr(nlb_search.search.workers.trial_results, "metrics_of", lambda *_: 1 / 0)
-        failing.setattr(nlb_search.search.workers.trial_batch, "MAX_FAILURES", 1)
+        failing.setattr(nlb_search.search.workers.trials_side_by_side, "MAX_FAILURES", 1)
         with pytest.raises(SearchError, match="ZeroDivisionError"):
             work(study, Stop())
     assert [trial.state for trial in study.study.trials] == [TrialState.FAIL]

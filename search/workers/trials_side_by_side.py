@@ -1,4 +1,4 @@
-"""A batch of trials that one worker trains together. Apart from that, the trials are independent."""
+"""Trials that one worker trains side by side, in one computation. Apart from that, the trials are independent."""
 
 import logging
 import time
@@ -24,17 +24,17 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class _Member:
-    """A trial of the batch, with its claim and the context that keeps its heartbeat alive."""
+    """A running trial, with its claim and the context that keeps its heartbeat alive."""
 
     claim: Claim
     run: TrialRun
     alive: ExitStack
 
 
-class TrialBatch:
+class TrialsSideBySide:
     """The running trials of a worker: trained together to their next evaluation, then handled one by one.
 
-    A trial that fails is recorded with the reason and removed from the batch; the others continue.
+    A trial that fails is recorded with the reason and removed; the others continue.
     """
 
     def __init__(self, context: TrialContext, heartbeat: Heartbeat) -> None:
@@ -57,11 +57,11 @@ class TrialBatch:
 
     @property
     def numbers(self) -> list[int]:
-        """Numbers of the trials in the batch."""
+        """Numbers of the running trials."""
         return [member.claim.number for member in self._trainings]
 
     def start(self, claim: Claim) -> None:
-        """Start a trial and add it to the batch. Raises the same errors as ``advance``."""
+        """Start a trial. Raises the same errors as ``advance``."""
         if not self._trainings:
             self._counted_at = time.monotonic()
         alive = ExitStack()
