@@ -8,6 +8,7 @@ from command import call
 from optuna.trial import TrialState
 from specifications import written
 
+import nlb_search.storage.claims.time_used
 from nlb_search.search.study.creation import StudyRequest, create_or_open
 from nlb_search.search.study.open_study import Locations, OpenStudy
 from nlb_search.search.study.status import study_status
@@ -19,8 +20,13 @@ from nlb_search.storage.database.urls import parse_url
 
 HOUR = 3600
 SECONDS = 0.3
-EPOCHS = 1000
-"""So many that no trial stops early within the time, however fast the machine is."""
+EPOCHS = 600
+"""So many that no trial stops early within the time, also on a fast machine."""
+
+
+@pytest.fixture(autouse=True)
+def _poll_always(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nlb_search.storage.claims.time_used, "POLL_SECONDS", 0.0)
 
 
 @pytest.fixture
