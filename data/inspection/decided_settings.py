@@ -52,6 +52,7 @@ def decided_settings(recording: Recording, path: Path, settings: RecordingSettin
         _Line("units", settings.units, "quality == 'good'", f"units to use; columns: {names_in(contents.units)}"),
         _Line("min_rate_hz", settings.min_rate_hz, None, "units with a lower mean rate are left out"),
         _Line("units_table", settings.units_table, "units", "path of the unit table, if the file has several"),
+        _Line("sort_spikes", settings.sort_spikes or None, True, "sort spike times that go back"),
         *(
             _trial_lines(recording, path, settings, columns)
             if settings.cut_ms is None

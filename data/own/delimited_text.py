@@ -29,8 +29,8 @@ def read_table(path: Path) -> "pd.DataFrame":
     """A table of text with a line of column names, separated by tabs, semicolons or commas.
 
     Lines before it that start with # are skipped, unless the last of them has the column names, as ``numpy.savetxt``
-    writes them. Between semicolons, numbers may have decimal commas. Raises DataError
-    if the file is empty, has no column names or one of them twice, or has lines of different lengths.
+    writes them. Between semicolons, numbers may have decimal commas. Raises DataError if the file is empty, has no
+    column names or one of them twice, or has lines of different lengths.
     """
     import pandas as pd  # imported here: importing it takes a second
 
@@ -44,9 +44,9 @@ def read_table(path: Path) -> "pd.DataFrame":
     if _numbers_in(lines[0], separator) and comment.count(separator) == lines[0].count(separator) > 0:
         lines.insert(0, comment.lstrip("# "))
     text = "\n".join(lines)
-    names = [name.strip().strip('"') for name in lines[0].split(separator)]
     if numbers := _numbers_in(lines[0], separator):
         raise DataError(f"{path} starts with the numbers {', '.join(numbers)}: write a first line of column names")
+    names = _fields(lines[0], separator)
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:
         raise DataError(f"{path} has several columns {', '.join(twice)}: give each column a name of its own")
@@ -60,9 +60,13 @@ def read_table(path: Path) -> "pd.DataFrame":
 
 def _numbers_in(line: str, separator: str) -> list[str]:
     """The numbers in a line, or none if it may be a line of column names, one of which may be a number."""
-    fields = [field.strip().strip('"') for field in line.split(separator)]
+    fields = _fields(line, separator)
     numbers = [field for field in fields if _is_number(field)]
     return numbers if len(numbers) >= min(2, len(fields)) else []
+
+
+def _fields(line: str, separator: str) -> list[str]:
+    return [field.strip().strip('"') for field in line.split(separator)]
 
 
 def _is_number(text: str) -> bool:

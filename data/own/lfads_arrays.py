@@ -15,6 +15,7 @@ from nlb_search.data.errors import DataError
 from nlb_search.data.own.array_test_split import with_test
 from nlb_search.data.own.counts import check_axes, check_counts, check_needed, fill, swapped_axes
 from nlb_search.data.own.layout import LFADS_SPIKES
+from nlb_search.data.own.memory import check_memory
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.own.splits import drawn_heldout, heldout_last, joined, spike_targets
 from nlb_search.data.recording import Counts, Split
@@ -31,6 +32,7 @@ def tensors_of_lfads(path: Path, arrays: Mapping[str, Any], settings: RecordingS
     """
     check_needed(path, LFADS_SPIKES, arrays)
     shapes = {name: check_counts(path, name, arrays[name]) for name in LFADS_SPIKES}
+    check_memory(path, (shapes[f"{prefix}_recon_data"] for prefix in ("train", "valid")))
     check_axes(
         path, {part: (shapes[f"train_{part}_data"], shapes[f"valid_{part}_data"]) for part in ("encod", "recon")}
     )

@@ -26,6 +26,7 @@ from nlb_search.data.own.array_intervals import INTERVAL_BINS, INTERVALS, array_
 from nlb_search.data.own.array_test_split import with_test
 from nlb_search.data.own.counts import check_axes, check_counts, check_needed, fill, swapped_axes
 from nlb_search.data.own.layout import NLB_SPIKES
+from nlb_search.data.own.memory import check_memory
 from nlb_search.data.own.splits import joined, spike_targets
 from nlb_search.data.recording import Counts, Split
 from nlb_search.data.source import Array, Tensors
@@ -67,6 +68,7 @@ def tensors_of_arrays(path: Path, arrays: Mapping[str, Any]) -> Tensors:
         if missing and len(missing) < len(names):
             raise DataError(f"{path} lacks {', '.join(missing)}: give all or none of {', '.join(names)}")
     shapes = {name: check_counts(path, name, arrays[name]) for name in NLB_SPIKES}
+    check_memory(path, shapes.values())
     kinds = ("heldin", "heldout")
     check_axes(path, {kind: (shapes[f"train_spikes_{kind}"], shapes[f"eval_spikes_{kind}"]) for kind in kinds})
     train, val = (_split(path, arrays, prefix) for prefix in ("train", "eval"))

@@ -11,6 +11,7 @@ from nlb_search.data.errors import DataError
 from nlb_search.data.own.behavior import behavior_from, check_samples, read_series, series_path
 from nlb_search.data.own.event_bins import counts_from
 from nlb_search.data.own.intervals import NS_PER_MS, IntArray
+from nlb_search.data.own.memory import check_memory
 from nlb_search.data.own.pooled_sessions import PlannedSession, planned_sessions, train_val_order
 from nlb_search.data.own.produced_intervals import produced_intervals
 from nlb_search.data.own.recording_settings import RecordingSettings
@@ -28,6 +29,7 @@ def tensors_of_nwb(path: Path, file: h5py.File, settings: RecordingSettings, bin
     """
     sessions, counts, behavior, choices = [], [], [], []
     for one in planned_sessions(path, file, settings, bin_ms):
+        check_memory(one.session.path, _shapes(one))
         contents = contents_of(one.session.path, one.file)
         sessions.append(one)
         behavior.append(_behavior(contents, one.file, one.plan, settings, bin_ms))
@@ -59,6 +61,12 @@ def tensors_of_nwb(path: Path, file: h5py.File, settings: RecordingSettings, bin
     if settings.interval:
         of_test |= produced_intervals(sessions, "test", bin_ms)
     return _with_test(tensors, splits["test"], moves, of_test, order)
+
+
+def _shapes(one: PlannedSession) -> list[tuple[int, int, int]]:
+    """The shapes of the counts of each split of one session."""
+    plan, n_neurons = one.plan, len(one.session.heldin.ids) + len(one.session.heldout.ids)
+    return [(len(rows), plan.n_window_bins + plan.n_forward_bins, n_neurons) for rows in plan.rows.values()]
 
 
 def _counts(one: PlannedSession, bin_ms: int) -> dict[str, Counts]:

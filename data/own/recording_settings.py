@@ -20,7 +20,8 @@ class RecordingSettings(BaseModel):
     settings are for recordings with spike times only.
 
     ``units``, an expression over the columns of the unit table, and ``min_rate_hz`` say which units are used;
-    ``units_table`` is the path of the table if the file has several.
+    ``units_table`` is the path of the table if the file has several. Spike times that go back are refused unless
+    ``sort_spikes`` says that only their order is wrong.
 
     ``trial_table`` is the CSV file with the trials in a folder of Kilosort or phy.
 
@@ -47,6 +48,7 @@ class RecordingSettings(BaseModel):
     units: str | None = None
     min_rate_hz: float = Field(default=0.0, ge=0)
     units_table: str | None = None
+    sort_spikes: bool = False
     trial_table: str = "trials.csv"
     align: str = "start_time"
     window_ms: tuple[int, int] | None = None

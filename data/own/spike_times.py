@@ -20,12 +20,17 @@ def check_finite(path: Path, ids: IntArray, spikes_s: list[FloatArray]) -> None:
             )
 
 
+def goes_back(times_s: FloatArray) -> bool:
+    """Whether a time is before the one that precedes it."""
+    return bool((np.diff(times_s) < 0).any())
+
+
 def check_forward(path: Path, ids: IntArray, spikes_s: list[FloatArray]) -> None:
     """Raises DataError, which names the units, if spike times go back.
 
     If the clock has restarted, spikes after the restart would be counted in the wrong trials.
     """
-    backward = [(unit, spikes) for unit, spikes in zip(ids, spikes_s, strict=True) if (np.diff(spikes) < 0).any()]
+    backward = [(unit, spikes) for unit, spikes in zip(ids, spikes_s, strict=True) if goes_back(spikes)]
     if backward:
         unit, spikes = backward[0]
         at = int(np.flatnonzero(np.diff(spikes) < 0)[0])
@@ -33,5 +38,5 @@ def check_forward(path: Path, ids: IntArray, spikes_s: list[FloatArray]) -> None
         raise DataError(
             f"{path}: the spike times of {units} go back (unit {unit}: from {spikes[at]:g} s to {spikes[at + 1]:g} s "
             f"after spike {at}, from 0): if the clock restarted there, correct the times after it; if only the order "
-            "is wrong, sort them; or remove the unit"
+            "is wrong, set sort_spikes; or leave the unit out"
         )

@@ -11,7 +11,7 @@ from nlb_search.data.errors import DataError
 from nlb_search.data.hdf5_file import check_in_file
 from nlb_search.data.own.intervals import BoolArray, FloatArray, IntArray
 from nlb_search.data.own.recording_settings import RecordingSettings
-from nlb_search.data.own.spike_times import check_finite, check_forward
+from nlb_search.data.own.spike_times import check_finite, check_forward, goes_back
 from nlb_search.data.own.table_columns import rows_where, values_by_row
 from nlb_search.data.own.wording import listed, names_in
 
@@ -102,6 +102,10 @@ def read_units(path: Path, file: h5py.File, table: h5py.Group, settings: Recordi
         leave_out(kept, f"do not match {settings.units}")
     spikes_s = [all_spikes_s[row] for row in rows]
     check_finite(path, all_ids[rows], spikes_s)
+    if settings.sort_spikes:
+        backward = [unit for unit, spikes in zip(all_ids[rows], spikes_s, strict=True) if goes_back(spikes)]
+        spikes_s = [np.sort(spikes) for spikes in spikes_s]
+        choices += [f"sorted the spike times of units that go back (ids {listed(backward)})"] if backward else []
     observed_s = all_observed_s and [all_observed_s[row] for row in rows]
     if settings.min_rate_hz:
         fast = _rates_hz(spikes_s, observed_s) >= settings.min_rate_hz

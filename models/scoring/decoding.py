@@ -71,9 +71,9 @@ def velocity_r2_of(errors_MBWC: Tensor, val: Velocity) -> float:
 def velocity_errors(train_rates: Iterable[Tensor], train: Velocity, val_rates_BWN: Tensor, val: Velocity) -> Tensor:
     """True minus decoded velocity of each decoder on val, M x B x W x C, NaN in bins that the decoder does not score.
 
-    Decoders are ridge regressions from rates to velocity, fitted on train.
-    ``train_rates`` yields the rates of train in trial order, B x W x N for a part of the trials at a time, so that they
-    need not all be in memory. Raises ValueError if rates and velocity differ in the number of trials.
+    Decoders are ridge regressions from rates to velocity, fitted on train. ``train_rates`` yields the rates of train in
+    trial order, B x W x N for a part of the trials at a time, so that they need not all be in memory. Raises ValueError
+    if rates and velocity differ in the number of trials.
     """
     folds_MBW = torch.stack([_folds(_known(train.velocity_BWC, trials_B)) for trials_B in train.decoders_BM.T])
     # Subtracting a point near the mean avoids cancellation. The mean rates of val are near those of train.

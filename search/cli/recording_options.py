@@ -30,6 +30,9 @@ _SETTINGS = {
     "units": _Setting("--units", str, "EXPRESSION", "all", "Units to use, as in \"quality == 'good'\"."),
     "min_rate_hz": _Setting("--min-rate", float, "HZ", "0", "Leave out units with a lower mean rate."),
     "units_table": _Setting("--units-table", str, "PATH", "the only one", "Path of the unit table in the file."),
+    "sort_spikes": _Setting(
+        "--sort-spikes", bool, "", "refused", "Sort the spike times of units in which they go back."
+    ),
     "trial_table": _Setting(
         "--trial-table", str, "FILE.csv", "trials.csv", "With a folder of Kilosort or phy: its file of trials."
     ),

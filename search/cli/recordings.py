@@ -1,5 +1,6 @@
 """Commands for recordings: fetch, inspect and synthesize."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -115,6 +116,8 @@ def inspect(
     from nlb_search.search.figures.inspection_page import write_page
     from nlb_search.search.figures.inspection_table import heads_of, report
     from nlb_search.search.figures.inspection_warnings import inspection_warnings
+    from nlb_search.search.scoring.negative_scores import negative_score_warning
+    from nlb_search.search.scoring.smoothing_score import is_quick, smoothing_co_bps
     from nlb_search.storage.atomic_files import whole_file
 
     if write_recording is not None:
@@ -133,13 +136,23 @@ def inspect(
         with whole_file(write_recording) as part:
             part.write_text(text, encoding="utf-8")
     page = None if out is None else write_page(survey, found, out)
+    baseline = smoothing_co_bps(opened) if is_quick(opened) else math.nan
+    problems = inspection_warnings(found)
+    if negative_score_warning(baseline) is not None:
+        problems.append(
+            f"the smoothing baseline has a co-bps of {baseline:.4f} on val: it predicts worse than each neuron's mean "
+            "rate, and a model may, too; check the windows, and whether rates differ between train and val"
+        )
     if as_json:
-        print_json(found.as_json() | {"heads": heads_of(found), "warnings": inspection_warnings(found)})
+        known = None if math.isnan(baseline) else baseline
+        print_json(found.as_json() | {"heads": heads_of(found), "smoothing_co_bps": known, "warnings": problems})
         return
     OUTPUT.print(report(found))
+    if not math.isnan(baseline):
+        typer.echo(f"smoothing baseline: co-bps {baseline:.4f} on val, which a search should exceed")
     if opened.choices:
         typer.echo(f"defaults used: {'; '.join(opened.choices)}")
-    for line in [f"! {warning}" for warning in inspection_warnings(found)] or ["no problems found"]:
+    for line in [f"! {problem}" for problem in problems] or ["no problems found"]:
         typer.echo(line)
     if write_recording is not None:
         typer.echo(f"wrote {write_recording}: change it, and pass it with --recording")

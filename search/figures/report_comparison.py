@@ -4,11 +4,9 @@ from optuna.trial import TrialState
 
 from nlb_search.data.ceiling import find_ceiling
 from nlb_search.data.errors import DataError
-from nlb_search.models.scoring.bits_per_spike import bits_per_spike
-from nlb_search.models.scoring.smoothing_baseline import smoothed_rates
 from nlb_search.search.errors import SearchError
 from nlb_search.search.figures.published_scores import published_scores
-from nlb_search.search.recording_tensors import counts_of
+from nlb_search.search.scoring.smoothing_score import smoothing_co_bps
 from nlb_search.search.study.known_ceiling import known_ceiling, share_of_ceiling
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.status import StudyStatus
@@ -56,7 +54,4 @@ def _smoothing(study: OpenStudy) -> str:
         recording = study.recording()
     except (SearchError, DataError) as error:
         return f"not known: {error}"
-    train, val = counts_of(recording.train), counts_of(recording.val)
-    rates = smoothed_rates(train, val.heldin_BWI, recording.bin_ms)
-    spikes = val.target_BTN[:, : val.sizes.n_window, val.sizes.n_heldin :]
-    return f"{bits_per_spike(rates, spikes).item():.4f}"
+    return f"{smoothing_co_bps(recording):.4f}"

@@ -55,8 +55,8 @@ def _facts(status: StudyStatus) -> Iterator[tuple[str, str]]:
         yield "best", f"co-bps {best.value:.4f} (trial {best.number}{ago})"
     if len(set(status.best_scores)) > 1:
         yield "", f"{sparkline(status.best_scores)} after each complete trial"
-    diverged = f" ({status.n_diverged} diverged)" if status.n_diverged else ""
-    yield "trials", f"{states['complete']} complete, {states['pruned']} pruned{diverged}, {states['fail']} failed"
+    diverged = f"; {status.n_diverged} of them diverged" if status.n_diverged else ""
+    yield "trials", f"{states['complete']} complete, {states['pruned']} pruned, {states['fail']} failed{diverged}"
     for reason, count in Counter(status.failures).most_common(MAX_REASONS):
         yield "failed", f"{count} x {reason}"
     if status.last_ended:

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import h5py
+
 from nlb_search.data.recording import Recording
 from nlb_search.search.errors import SearchError
 from nlb_search.search.objectives import ObjectiveName
@@ -27,8 +29,6 @@ def check_objectives(objectives: Sequence[ObjectiveName], recording: Recording) 
 
 def _possible(recording: Recording) -> set[ObjectiveName]:
     """The objectives with targets."""
-    import h5py  # imported here: only a new study needs it
-
     found: set[ObjectiveName] = {"fp-bps"} if recording.n_forward_bins else set()
     with h5py.File(recording.val_targets, "r") as file:
         group = file[recording.group]

@@ -77,7 +77,8 @@ class StudyStatus:
     after each complete trial, ``front`` is the Pareto front of the objectives, ``best_found`` is the time at which the
     best trial completed. ``expected_gain`` is the expected increase of the best co-bps by as many trials again, or None
     if there are too few to say; ``is_flat`` says whether it is below the specification's ``until_flat``. ``n_diverged``
-    is the number of pruned trials whose training diverged, and ``last_ended`` are the last trials to end, latest first.
+    is the number of finished trials whose training diverged after it had a score, and ``last_ended`` are the last
+    trials to end, latest first.
     """
 
     study: str
@@ -189,7 +190,7 @@ def study_status(open_study: OpenStudy) -> StudyStatus:
         ),
         command=command_in(attributes),
         best_found=None if best is None else trials[best.number].datetime_complete,
-        n_diverged=sum(trial.state == TrialState.PRUNED and DIVERGED_KEY in trial.user_attrs for trial in trials),
+        n_diverged=sum(trial.state.is_finished() and DIVERGED_KEY in trial.user_attrs for trial in trials),
         last_ended=_last_ended(trials),
         front=tuple(front_trial(trial, open_study.spec) for trial in pareto_front(trials, open_study.spec.objectives)),
     )

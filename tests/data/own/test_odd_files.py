@@ -28,6 +28,17 @@ def test_spike_times_that_go_back_are_refused_with_their_units(file: Path) -> No
     assert "if the clock restarted there, correct the times after it" in said
 
 
+def test_spike_times_in_another_order_are_sorted_if_told_so(file: Path, tmp_path: Path) -> None:
+    session = OwnSession()
+    in_order = opened(session.write(tmp_path / "in_order.nwb")).train.counts
+    for unit in (3, 7):
+        session.spikes[unit] = np.random.default_rng(unit).permutation(session.spikes[unit])
+    assert "set sort_spikes" in refusal(session.write(file))
+    recording = opened(file, sort_spikes=True)
+    assert np.array_equal(recording.train.counts, in_order)
+    assert "sorted the spike times of units that go back (ids 3, 7)" in recording.choices
+
+
 def test_equal_spike_times_do_not_go_back(file: Path) -> None:
     session = OwnSession()
     session.spikes = [np.repeat(spikes, 2) for spikes in session.spikes]

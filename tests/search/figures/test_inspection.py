@@ -5,15 +5,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from built_recording import N_WINDOW, build, population
 from command import call, run
+from nlb_tools import evaluation
 from own_nwb import OwnSession
+from toy_arrays import Arrays, toy_arrays
 
+from nlb_search.data import from_arrays
 from nlb_search.data.inspection.findings import Inspection, inspection_of
 from nlb_search.data.inspection.survey import survey_of
 from nlb_search.data.recording import UNSEEN, Recording
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.errors import ChainError
+from nlb_search.models.scoring.smoothing_baseline import smoothed_rates
+from nlb_search.models.tensors import Counts, Sizes
 from nlb_search.search.figures.inspection_table import facts, heads_of
 from nlb_search.search.figures.inspection_warnings import inspection_warnings
 from nlb_search.search.study.creation import check_chain
@@ -54,6 +60,35 @@ def test_inspect_json_and_page(recordings: Path, tmp_path: Path) -> None:
     assert found["heads"] == ["exp"]
     assert 0 < found["splits"]["val"]["unseen"]["heldout"] < 1
     assert [path.name for path in (tmp_path / "page").iterdir()] == ["inspection.html"]
+
+
+def _spikes_only(arrays: Arrays) -> Arrays:
+    return {name: values for name, values in arrays.items() if "spikes" in name and "forward" not in name}
+
+
+def test_inspect_shows_the_smoothing_baseline(tmp_path: Path) -> None:
+    arrays = _spikes_only(toy_arrays())
+    from_arrays(tmp_path / "toy.h5", arrays, bin_ms=20)
+    command = ("inspect", "--dataset", "toy", "--data", "toy.h5", "--bin-size", "20")
+    found = json.loads(call(*command, "--json", cwd=tmp_path).out)
+    together = np.concatenate([arrays["train_spikes_heldin"], arrays["train_spikes_heldout"]], axis=2)
+    train = Counts(
+        torch.from_numpy(together.astype(np.uint8)), Sizes(n_heldin=9, n_heldout=3, n_window=24, n_forward=0)
+    )
+    rates = smoothed_rates(train, torch.from_numpy(arrays["eval_spikes_heldin"]), 20)
+    expected = evaluation.bits_per_spike(rates.numpy(), arrays["eval_spikes_heldout"].astype(float))
+    assert found["smoothing_co_bps"] == pytest.approx(expected, abs=1e-5)
+    assert f"smoothing baseline: co-bps {expected:.4f} on val" in call(*command, cwd=tmp_path).out
+
+
+def test_baseline_that_is_worse_than_the_mean_rate_is_a_problem(tmp_path: Path) -> None:
+    """In val, held-out neurons fire when they do not in train."""
+    arrays = _spikes_only(toy_arrays())
+    arrays["eval_spikes_heldout"] = arrays["eval_spikes_heldout"].max() - arrays["eval_spikes_heldout"]
+    from_arrays(tmp_path / "toy.h5", arrays, bin_ms=20)
+    told = call("inspect", "--dataset", "toy", "--data", "toy.h5", "--bin-size", "20", cwd=tmp_path).out
+    assert "! the smoothing baseline has a co-bps of -" in told
+    assert "it predicts worse than each neuron's mean rate" in told
 
 
 def test_bin_size_zero_is_refused(recordings: Path, tmp_path: Path) -> None:

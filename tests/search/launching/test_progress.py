@@ -55,7 +55,7 @@ def test_live_view_fits_80_columns_and_shows_best_scores_and_failures() -> None:
     assert max(map(len, lines)) <= 80
     assert "4 of 5 trials" in text
     assert "co-bps 0.2500 (trial 0, found 12 min ago)" in text
-    assert "3 complete, 1 pruned (1 diverged), 2 failed" in text
+    assert "3 complete, 1 pruned, 2 failed; 1 of them diverged" in text
     assert "estimating time left" in text
     assert "▁▁▆█" in text
     assert "2 x out of memory" in text
