@@ -114,6 +114,22 @@ def test_trainings_with_any_settings_and_epochs_equal_single_trainings(chain: st
     _assert_same(older, [*before, *seen[2]], alone[2], expected[2])
 
 
+def _assert_as_alone(make: Callable[[], list[Training]], restored_after: int) -> list[list[Progress]]:
+    """The trainings give the same side by side as alone, also the second, which is restored after so many evaluations.
+
+    Returns what each gives.
+    """
+    alone, ours, cut = make(), make(), make()[1]
+    expected = [list(fit(training, VAL)) for training in alone]
+    before = list(islice(fit(cut, VAL), restored_after))
+    ours[1].restore(cut.state())
+    seen = _together(ours)
+    seen[1] = [*before, *seen[1]]
+    for of_ours, of_alone in zip(zip(ours, seen, strict=True), zip(alone, expected, strict=True), strict=True):
+        _assert_same(*of_ours, *of_alone)
+    return expected
+
+
 def test_contrastive_trainings_equal_single_trainings() -> None:
     """Those without the loss are trained apart, because it needs a second pass."""
     chain = "FF -> STNDT(1) -> FF -> exp"
@@ -122,15 +138,8 @@ def test_contrastive_trainings_equal_single_trainings() -> None:
         weights = (0.3, 0.1, 0.0)
         return [_training(chain, seed, contrastive_weight=weight) for seed, weight in enumerate(weights)]
 
-    alone, ours, cut, plain = make(), make(), make()[1], _training(chain, 0)
-    expected = [list(fit(training, VAL)) for training in alone]
-    before = list(islice(fit(cut, VAL), 2))
-    ours[1].restore(cut.state())
-    seen = _together(ours)
-    _assert_same(ours[0], seen[0], alone[0], expected[0])
-    _assert_same(ours[1], [*before, *seen[1]], alone[1], expected[1])
-    _assert_same(ours[2], seen[2], alone[2], expected[2])
-    assert expected[0][0].loss > next(fit(plain, VAL)).loss + 0.1
+    first, *_ = _assert_as_alone(make, restored_after=2)
+    assert first[0].loss > next(fit(_training(chain, 0), VAL)).loss + 0.1
 
 
 def test_spans_become_longer_with_the_steps_of_each_training(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,13 +150,7 @@ def test_spans_become_longer_with_the_steps_of_each_training(monkeypatch: pytest
     def make() -> list[Training]:
         return [_training("GRU(2) -> FF -> exp", seed, mask_variant="span", mask_ratio=0.4) for seed in range(2)]
 
-    alone, ours, cut = make(), make(), make()[1]
-    expected = [list(fit(training, VAL)) for training in alone]
-    before = list(islice(fit(cut, VAL), 3))
-    ours[1].restore(cut.state())
-    seen = _together(ours)
-    _assert_same(ours[0], seen[0], alone[0], expected[0])
-    _assert_same(ours[1], [*before, *seen[1]], alone[1], expected[1])
+    _assert_as_alone(make, restored_after=3)
 
 
 def test_trainings_with_different_evaluation_intervals_equal_single_trainings() -> None:
