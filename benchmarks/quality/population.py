@@ -115,7 +115,9 @@ def train(recording: ScoredRecording, method: str, n_networks: int, seed: int) -
             rounds += 1
             trainings = _next_round(trainings, scores, draw)
     seconds = time.process_time() - start
-    ranked = sorted(trainings, key=_best_on_val, reverse=True)
+    # Networks of a population that continue from one another may have the same best checkpoint.
+    different = {training.best.progress: training for training in trainings if training.best is not None}
+    ranked = sorted(different.values(), key=_best_on_val, reverse=True)
     rates_MBTN = torch.stack([_test_rates(training, test) for training in ranked[:MEMBERS]])
     spikes_BTN = _heldout(with_nan(test.counts_BTN), test)
     best, mean = (bits_per_spike(rates, spikes_BTN).item() for rates in (rates_MBTN[0], rates_MBTN.mean(dim=0)))
