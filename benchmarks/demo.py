@@ -12,7 +12,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -41,7 +40,7 @@ def nlb_search(*arguments: str) -> str:
 
 
 def scores_of(file: str) -> dict[str, float]:
-    scores: dict[str, Any] = json.loads(nlb_search("evaluate", file, "--dataset", "mc_rtt", "--json"))
+    scores: dict[str, dict[str, float]] = json.loads(nlb_search("evaluate", file, "--dataset", "mc_rtt", "--json"))
     return scores["mc_rtt"]
 
 

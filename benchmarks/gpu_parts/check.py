@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.gpu_parts.context import Context
+from benchmarks.gpu_parts.findings import Value
 from nlb_search.search.launching.slots import usable_cores
 
 ROOT = Path(__file__).parents[2]
@@ -15,7 +16,11 @@ ROOT = Path(__file__).parents[2]
 
 def device(context: Context) -> None:
     """Record the hardware and the software versions."""
-    properties = {"python": platform.python_version(), "torch": torch.__version__, "cores": usable_cores()}
+    properties: dict[str, Value] = {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "cores": usable_cores(),
+    }
     if context.has_gpu:
         gpu = torch.cuda.get_device_properties(context.device)
         properties |= {

@@ -4,7 +4,7 @@ import time
 from collections import Counter
 
 import torch
-from torch.autograd import DeviceType
+from torch._C._autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.gpu_parts.context import RNNF, Context
@@ -27,8 +27,8 @@ def run(context: Context) -> None:
         activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if context.has_gpu else [])]
         with profile(activities=activities) as profiled:
             began = time.perf_counter()
-            calls = iter(range(STEPS))
-            steps.train_epoch(lambda: next(calls, None) is None)  # noqa: B023
+            steps_left = iter(range(STEPS))
+            steps.train_epoch(lambda: next(steps_left, None) is None)  # noqa: B023
             context.synchronize()
             wall = time.perf_counter() - began
         events = profiled.events() or []

@@ -39,7 +39,7 @@ def side_by_side_training(context: Context, chain: str, number: int, captured: b
     counts = random_counts(32 * context.size.steps, context.size.sizes).to(context.device)
     steps = SideBySide(trainings(chain, number, counts, 20, context.device))
     if not captured:
-        steps._repeated = UncapturedStep()  # type: ignore[assignment]
+        steps._repeated = UncapturedStep()
     return steps
 
 

@@ -95,7 +95,7 @@ def scores_of(scored: ScoredRecording, trials: int, search_seed: int, seeds: dic
     candidates += [trial for trial in ranked if trial.state == TrialState.PRUNED][:CANDIDATES]
     finalists = [load_finalist(study, trial) for trial in candidates]
     searched = {
-        name: torch.stack([_heldout(predict(one.network, counts.heldin_BWI), counts) for one in finalists])
+        name: torch.stack([_heldout(one.rates(counts.heldin_BWI), counts) for one in finalists])
         for name, counts in splits.items()
     }
 
@@ -113,7 +113,7 @@ def scores_of(scored: ScoredRecording, trials: int, search_seed: int, seeds: dic
         on_val = bits_per_spike(mean["val"], spikes["val"]).item()
         tests = {method: mean["test"]}
         for count in seeds.get(method, []):
-            again_BTN = sum(weights_M[member] * refitted(member, count) for member in members)
+            again_BTN = torch.stack([weights_M[member] * refitted(member, count) for member in members]).sum(dim=0)
             tests[f"{method}, refit x {count}"] = again_BTN
             tests[f"{method}, search and refit x {count}"] = (mean["test"] + count * again_BTN) / (1 + count)
         for name, rates_BTN in tests.items():
@@ -138,7 +138,7 @@ def _weightings(rates_MBTN: Tensor, spikes_BTN: Tensor, n_complete: int) -> dict
     complete_M = select_ensemble(rates_MBTN[:n_complete], spikes_BTN)
     weightings[COMPLETE] = torch.nn.functional.pad(complete_M, (0, n_candidates - n_complete))
     weightings[AUTO] = select_ensemble(rates_MBTN, spikes_BTN)
-    large_M = weightings[AUTO] * (weightings[AUTO] >= min(LEAST_LARGE_WEIGHT, weightings[AUTO].max()))
+    large_M = weightings[AUTO] * (weightings[AUTO] >= min(LEAST_LARGE_WEIGHT, weightings[AUTO].max().item()))
     weightings[LARGE] = large_M / large_M.sum()
     weightings[f"{AUTO}, equal weights"] = (weightings[AUTO] > 0) / (weightings[AUTO] > 0).sum()
     return weightings

@@ -86,7 +86,7 @@ def pruners_for(spec: SearchSpec) -> dict[str, Callable[[], BasePruner]]:
     ninth = max(3, spec.epochs // 9)
 
     def rung(factor: int, power: int) -> int:
-        return math.ceil(ninth * factor**power / spec.evaluate_every) * spec.evaluate_every
+        return math.ceil(ninth * int(factor**power) / spec.evaluate_every) * spec.evaluate_every
 
     return {
         "none": NopPruner,

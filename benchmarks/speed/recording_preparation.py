@@ -105,7 +105,7 @@ def digest(counts: list[Any]) -> str:
     hashed = hashlib.sha256()
     for part in counts:
         known = part if part.dtype == np.uint8 else np.where(np.isnan(part), UNSEEN, part).astype(np.uint8)
-        hashed.update(np.ascontiguousarray(known))
+        hashed.update(np.ascontiguousarray(known).data)
     return hashed.hexdigest()
 
 

@@ -8,9 +8,8 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from statistics import fmean, stdev
-from typing import Any, cast
+from typing import Any
 
-import optuna
 from optuna.trial import FrozenTrial
 
 from nlb_search.models.errors import DivergedError
@@ -191,7 +190,7 @@ def _jobs(study: OpenStudy, one: Rescored) -> list[Job]:
         return []
     spec = study.spec
     # Suggesting from a finished trial returns its own parameters.
-    settings = sample(cast(optuna.Trial, one.trial), spec.space, spec.architectures)
+    settings = sample(one.trial, spec.space, spec.architectures)
     epochs = one.trial.user_attrs["best_epoch"]
     return [Job(one.trial.number, fold, settings, epochs) for fold, score in enumerate(one.scores) if score is None]
 
@@ -211,7 +210,7 @@ def _record(study: OpenStudy, splits: int, job: Job, result: float | DivergedErr
 def _recorded(study: OpenStudy, trial: FrozenTrial, splits: int, attributes: dict[str, Any]) -> Rescored:
     """The trial's scores on ``splits`` folds, from the study's user attributes."""
     # Suggesting from a finished trial returns its own parameters.
-    architecture = trained_chain(sample(cast(optuna.Trial, trial), study.spec.space, study.spec.architectures))
+    architecture = trained_chain(sample(trial, study.spec.space, study.spec.architectures))
     folds = [attributes.get(_key(splits, trial.number, fold), {}) for fold in range(splits)]
     diverged = next((fold["diverged"] for fold in folds if "diverged" in fold), None)
     return Rescored(trial, architecture, tuple(fold.get("co_bps") for fold in folds), diverged)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-import optuna
+from optuna.trial import BaseTrial
 from pydantic import BaseModel, ConfigDict, Field
 
 from nlb_search.models.hyperparameters import shown
@@ -30,7 +30,7 @@ class Choice(_Frozen):
     def __str__(self) -> str:
         return ", ".join(value if isinstance(value, str) else shown(value) for value in self.values)
 
-    def suggest(self, trial: optuna.Trial, name: str) -> Any:
+    def suggest(self, trial: BaseTrial, name: str) -> Any:
         return trial.suggest_categorical(name, self.values)
 
     def parameters(self, name: str, value: Any) -> dict[str, Any] | None:
@@ -49,7 +49,7 @@ class Real(_Frozen):
     def __str__(self) -> str:
         return f"{shown(self.low)} to {shown(self.high)}{', log-uniform' if self.log else ''}"
 
-    def suggest(self, trial: optuna.Trial, name: str) -> float:
+    def suggest(self, trial: BaseTrial, name: str) -> float:
         return trial.suggest_float(name, self.low, self.high, log=self.log)
 
     def parameters(self, name: str, value: Any) -> dict[str, Any] | None:
@@ -66,7 +66,7 @@ class Whole(_Frozen):
     def __str__(self) -> str:
         return f"{self.low} to {self.high}, log-uniform"
 
-    def suggest(self, trial: optuna.Trial, name: str) -> int:
+    def suggest(self, trial: BaseTrial, name: str) -> int:
         return trial.suggest_int(name, self.low, self.high, log=True)
 
     def parameters(self, name: str, value: Any) -> dict[str, Any] | None:
@@ -86,7 +86,7 @@ class ZeroOrReal(_Frozen):
     def __str__(self) -> str:
         return f"0, or {shown(self.low)} to {shown(self.high)}, log-uniform"
 
-    def suggest(self, trial: optuna.Trial, name: str) -> float:
+    def suggest(self, trial: BaseTrial, name: str) -> float:
         if trial.suggest_categorical(name + USE, (NONE, SOME)) == NONE:
             return 0.0
         return trial.suggest_float(name, self.low, self.high, log=True)

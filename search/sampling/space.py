@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-import optuna
+from optuna.trial import BaseTrial
 
 from nlb_search.models.architecture.architectures import Architecture, parse_architecture
 from nlb_search.models.architecture.chain import Chain
@@ -72,7 +72,7 @@ def space_for(named: NamedSpace, architectures: Sequence[Architecture]) -> Space
     return space
 
 
-def sample(trial: optuna.Trial, space: Space, architectures: tuple[str, ...]) -> dict[str, Any]:
+def sample(trial: BaseTrial, space: Space, architectures: tuple[str, ...]) -> dict[str, Any]:
     """Suggest a trial's settings: its ``architecture`` and every hyperparameter that it uses."""
     architecture = architectures[0]
     if len(architectures) > 1:

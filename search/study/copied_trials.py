@@ -3,9 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, cast
+from typing import Any
 
-import optuna
 from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
 from nlb_search.models.architecture.architectures import parse_architecture
@@ -91,7 +90,7 @@ def _taken(base: OpenStudy, trial: FrozenTrial, spec: SearchSpec) -> TakenTrial 
     if trial.state not in FINISHED:
         return "failed" if trial.state == TrialState.FAIL else "not finished"
     # Suggesting from a finished trial returns its own parameters.
-    settings = sample(cast(optuna.Trial, trial), base.spec.space, base.spec.architectures)
+    settings = sample(trial, base.spec.space, base.spec.architectures)
     found = _parameters(settings, spec)
     if isinstance(found, str):
         return found
@@ -148,7 +147,7 @@ def _parameters(settings: dict[str, Any], spec: SearchSpec) -> FixedTrial | str:
             return f"{name} outside the space"
         parameters |= of_setting
     trial = FixedTrial(parameters)
-    sampled = sample(cast(optuna.Trial, trial), spec.space, spec.architectures)
+    sampled = sample(trial, spec.space, spec.architectures)
     for name in settings:
         if name not in sampled and settings[name] != not_searched.get(name):
             return f"{name} is not searched, and its default is another"
