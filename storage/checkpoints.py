@@ -4,7 +4,7 @@ import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from safetensors import SafetensorError, safe_open
 
@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _FACTS_KEY = "facts"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Checkpoint:
-    """Tensors by name, and metadata about them (``facts``) that can be stored as JSON."""
+class Checkpoint(Generic[T]):
+    """Tensors or NumPy arrays by name, and metadata about them (``facts``) that can be stored as JSON."""
 
-    tensors: "dict[str, Tensor]"
+    tensors: dict[str, T]
     facts: dict[str, Any]
 
 
@@ -104,7 +105,7 @@ def check_folder(folder: Path) -> None:
         ) from error
 
 
-def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+def save_checkpoint(path: Path, checkpoint: "Checkpoint[Tensor]") -> None:
     """Write a checkpoint atomically. Raises StorageError if it cannot be written."""
     from safetensors.torch import save_file  # imports torch, which takes seconds
 
@@ -115,21 +116,20 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         raise StorageError(f"cannot write the checkpoint {path}: {error}") from error
 
 
-def load_checkpoint(path: Path, prefix: str = "") -> Checkpoint:
+def load_checkpoint(path: Path, prefix: str = "") -> "Checkpoint[Tensor]":
     """Load a checkpoint to the CPU. With ``prefix``, load only the tensors whose names start with it.
 
     Raises FileNotFoundError if the file does not exist, StorageError if it is damaged or a symbolic link.
     """
-    tensors, facts = _read(path, prefix, "pt")
-    return Checkpoint(tensors, facts)
+    return _read(path, prefix, "pt")
 
 
-def load_arrays(path: Path, prefix: str) -> "tuple[dict[str, np.ndarray[Any, Any]], dict[str, Any]]":
-    """Like ``load_checkpoint``, but return the tensors as NumPy arrays, and the facts, without importing torch."""
+def load_arrays(path: Path, prefix: str) -> "Checkpoint[np.ndarray[Any, Any]]":
+    """Like ``load_checkpoint``, but with NumPy arrays, and without importing torch."""
     return _read(path, prefix, "numpy")
 
 
-def _read(path: Path, prefix: str, framework: Literal["pt", "numpy"]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _read(path: Path, prefix: str, framework: Literal["pt", "numpy"]) -> Checkpoint[Any]:
     if path.is_symlink():
         raise StorageError(f"the checkpoint {path} is a link to {path.readlink()}: replace it with the file itself")
     if not path.exists():
@@ -138,6 +138,6 @@ def _read(path: Path, prefix: str, framework: Literal["pt", "numpy"]) -> tuple[d
         with safe_open(path, framework=framework) as file:
             facts = json.loads(file.metadata()[_FACTS_KEY])
             names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
-            return {name: file.get_tensor(name) for name in names}, facts
+            return Checkpoint({name: file.get_tensor(name) for name in names}, facts)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise StorageError(f"the checkpoint {path} is damaged: {error}") from error

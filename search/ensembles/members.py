@@ -8,14 +8,15 @@ import torch
 from torch import Tensor
 
 from nlb_search.models.scoring.bits_per_spike import Gains, Scored
-from nlb_search.models.tensors import with_nan
+from nlb_search.models.tensors import Counts, Sizes, with_nan
 from nlb_search.search.ensembles.ensemble_selection import co_bps_added, select_ensemble
 from nlb_search.search.ensembles.finalists import Finalist, load_finalist
 from nlb_search.search.ensembles.searched_recording import SearchedRecording
-from nlb_search.search.ensembles.selection import Selection, select
+from nlb_search.search.ensembles.selection import Selection, StudyTrial, select
 from nlb_search.search.export_options import AUTO
 from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.rescoring.rescoring import rescored_means
+from nlb_search.search.scoring.saved_networks import load_rates
 from nlb_search.search.workers.devices import training_device
 from nlb_search.storage.database.retrying import DatabaseRetry
 
@@ -58,18 +59,20 @@ def ensemble_of(searched: SearchedRecording, selection: Selection, retry: Databa
     Raises SearchError if the studies have too few trials, or if a network is missing.
     """
     chosen = retry.call(partial(select, searched.studies, selection))
-    finalists = [load_finalist(one.study, one.trial) for one in chosen]
     rescored = {study.name: retry.call(partial(rescored_means, study)) for study in searched.studies}
-    rates_MBTN, spikes_BTN = _heldout_on_val(searched, finalists)
+    val = counts_of(searched.recording.val)
+    spikes_BTN = with_nan(_heldout(val.counts_BTN, val.sizes))
     if selection.count == AUTO and selection.trial is None:
-        weights_M = select_ensemble(rates_MBTN, spikes_BTN)
+        weights_M = select_ensemble((_rates_on_val(one, val) for one in chosen), spikes_BTN)
+        chosen = [chosen[index] for index in weights_M.nonzero().flatten()]
+        weights_M = weights_M[weights_M > 0]
     else:
-        weights_M = torch.full((len(finalists),), 1 / len(finalists))
+        weights_M = torch.full((len(chosen),), 1 / len(chosen))
+    rates_MBTN = torch.stack([_rates_on_val(one, val) for one in chosen])
     added_M = co_bps_added(weights_M, rates_MBTN, spikes_BTN)
     members = [
-        Member(finalist, weight, added, rescored[finalist.study.name].get(finalist.trial.number))
-        for finalist, weight, added in zip(finalists, weights_M.tolist(), added_M.tolist(), strict=True)
-        if weight
+        Member(load_finalist(one.study, one.trial), weight, added, rescored[one.study.name].get(one.trial.number))
+        for one, weight, added in zip(chosen, weights_M.tolist(), added_M.tolist(), strict=True)
     ]
     mean_BTN = torch.einsum("m,mbtn->btn", weights_M, rates_MBTN)
     ensemble = Ensemble(tuple(sorted(members, key=lambda one: -one.weight)), Scored(spikes_BTN).gains(mean_BTN))
@@ -77,13 +80,17 @@ def ensemble_of(searched: SearchedRecording, selection: Selection, retry: Databa
     return ensemble
 
 
-def _heldout_on_val(searched: SearchedRecording, finalists: list[Finalist]) -> tuple[Tensor, Tensor]:
-    """The rates of each finalist and the spikes on val, in the window, of the held-out neurons."""
-    val = counts_of(searched.recording.val)
-    heldout = (slice(None), slice(val.sizes.n_window), slice(val.sizes.n_heldin, None))
-    heldin = val.heldin_BWI.to(training_device())
-    rates_MBTN = torch.stack([finalist.rates(heldin).cpu()[heldout] for finalist in finalists])
-    return rates_MBTN, with_nan(val.counts_BTN[heldout])
+def _rates_on_val(chosen: StudyTrial, val: Counts) -> Tensor:
+    """The mean rates of a trial's networks for the held-out neurons in the window."""
+    stored = load_rates(chosen.study, chosen.trial)
+    if stored is not None:
+        return stored
+    finalist = load_finalist(chosen.study, chosen.trial)
+    return _heldout(finalist.rates(val.heldin_BWI.to(training_device())).cpu(), val.sizes)
+
+
+def _heldout(of_all_BTN: Tensor, sizes: Sizes) -> Tensor:
+    return of_all_BTN[:, : sizes.n_window, sizes.n_heldin :]
 
 
 def _log_members(ensemble: Ensemble, searched: SearchedRecording) -> None:

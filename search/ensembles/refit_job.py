@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from nlb_search.search.study.specification import SearchSpec
 from nlb_search.storage.checkpoints import Checkpoint, load_checkpoint
 from nlb_search.storage.errors import StorageError
@@ -50,7 +52,7 @@ class RefitJob:
         }
 
 
-def stored(path: Path, identity: dict[str, Any]) -> Checkpoint | None:
+def stored(path: Path, identity: dict[str, Any]) -> Checkpoint[Tensor] | None:
     """The checkpoint at ``path``, or None if it is missing, damaged or of another identity."""
     try:
         checkpoint = load_checkpoint(path)

@@ -1,9 +1,10 @@
-"""Checkpoint of a complete or pruned trial: its best networks, and each val trial's contribution to its score."""
+"""Checkpoint of a complete or pruned trial: its best networks, and their rates and gains on val."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from optuna.trial import FrozenTrial, TrialState
 
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 
 _NETWORK, _VAL = "network", "val."
 _GAIN, _SPIKES = f"{_VAL}gain_B", f"{_VAL}spikes_B"
+_RATES = "rates_BTN"
+_HALF_PRECISION = 2.0**-24, 65504.0
+"""Its lowest and highest positive number. A rate of zero would have no logarithm."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -31,13 +37,16 @@ class SavedNetworks:
     facts: dict[str, Any]
 
 
-def save_networks(path: Path, weights: "Sequence[dict[str, Tensor]]", gains: "Gains", facts: dict[str, Any]) -> None:
-    """Write a finished trial's checkpoint: the weights of its best networks, their gains on val, and metadata.
+def save_networks(
+    path: Path, weights: "Sequence[dict[str, Tensor]]", gains: "Gains", rates_BTN: "Tensor", facts: dict[str, Any]
+) -> None:
+    """Write a finished trial's checkpoint: the weights of its best networks, their gains and rates on val, and facts.
 
-    ``gains`` are the mean of those of the networks.
+    ``gains`` and ``rates_BTN`` are means over the networks. The rates are those of the held-out neurons in the window,
+    in spikes per bin; they are stored with half precision.
     """
     tensors = {_prefix(index) + name: tensor for index, one in enumerate(weights) for name, tensor in one.items()}
-    tensors |= {_GAIN: gains.gain_B, _SPIKES: gains.spikes_B}
+    tensors |= {_GAIN: gains.gain_B, _SPIKES: gains.spikes_B, _RATES: rates_BTN.clamp(*_HALF_PRECISION).half()}
     save_checkpoint(path, Checkpoint({name: tensor.cpu() for name, tensor in tensors.items()}, facts))
 
 
@@ -46,14 +55,31 @@ def load_networks(study: OpenStudy, trial: FrozenTrial) -> SavedNetworks:
 
     Raises SearchError if the checkpoint is missing or belongs to another trial, and StorageError if it is damaged.
     """
-    path = study.checkpoints.best(trial.number)
-    try:
-        checkpoint = load_checkpoint(path, _NETWORK)
-    except FileNotFoundError:
-        raise _missing(study, trial, path) from None
-    _check(study, trial, path, checkpoint.facts, checkpoint.tensors)
+    checkpoint = _load(study, trial, partial(load_checkpoint, prefix=_NETWORK))
+    _check_stored(study, trial, checkpoint.tensors)
     weights = tuple(_with_prefix(checkpoint.tensors, _prefix(index)) for index in range(study.spec.seeds))
     return SavedNetworks(weights, checkpoint.facts)
+
+
+def load_rates(study: OpenStudy, trial: FrozenTrial) -> "Tensor | None":
+    """Load the mean rates of a trial's networks on val: held-out neurons in the window, B x W x N in spikes per bin.
+
+    Returns None for a trial of a version before 0.8.0, which did not store them. Raises the same errors as
+    ``load_networks``.
+    """
+    checkpoint = _load(study, trial, partial(load_checkpoint, prefix=_RATES))
+    rates_BTN = checkpoint.tensors.get(_RATES)
+    return None if rates_BTN is None else rates_BTN.float()
+
+
+def load_gains(study: OpenStudy, trial: FrozenTrial) -> tuple[Array, Array]:
+    """Load a trial's gain over the null model in nats and the number of spikes, both per val trial.
+
+    Does not import torch. Raises the same errors as ``load_networks``.
+    """
+    arrays = _load(study, trial, partial(load_arrays, prefix=_VAL)).tensors
+    _check_stored(study, trial, arrays)
+    return arrays[_GAIN], arrays[_SPIKES]
 
 
 def _prefix(index: int) -> str:
@@ -65,18 +91,21 @@ def _with_prefix(tensors: "Mapping[str, Tensor]", prefix: str) -> "dict[str, Ten
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
-def load_gains(study: OpenStudy, trial: FrozenTrial) -> tuple[Array, Array]:
-    """Load a trial's gain over the null model in nats and the number of spikes, both per val trial.
-
-    Does not import torch. Raises the same errors as ``load_networks``.
-    """
+def _load(study: OpenStudy, trial: FrozenTrial, load: Callable[[Path], Checkpoint[T]]) -> Checkpoint[T]:
+    """Load a trial's checkpoint. Raises SearchError if it is missing or belongs to another trial."""
     path = study.checkpoints.best(trial.number)
     try:
-        arrays, facts = load_arrays(path, _VAL)
+        checkpoint = load(path)
     except FileNotFoundError:
         raise _missing(study, trial, path) from None
-    _check(study, trial, path, facts, arrays)
-    return arrays[_GAIN], arrays[_SPIKES]
+    facts, score = checkpoint.facts, network_score(trial)
+    if facts["content_hash"] != study.spec.content_hash or facts["progress"]["co_bps"] != score:
+        raise SearchError(
+            f"the checkpoint {path} does not belong to trial {trial.number}: its co-bps is "
+            f"{facts['progress']['co_bps']}, and the trial's is {score}; "
+            "give the workers' folder of checkpoints with --artifacts"
+        )
+    return checkpoint
 
 
 def _missing(study: OpenStudy, trial: FrozenTrial, path: Path) -> SearchError:
@@ -91,18 +120,12 @@ def _missing(study: OpenStudy, trial: FrozenTrial, path: Path) -> SearchError:
     )
 
 
-def _check(study: OpenStudy, trial: FrozenTrial, path: Path, facts: dict[str, Any], tensors: Mapping[str, Any]) -> None:
-    """Raise SearchError unless the checkpoint belongs to the trial and contains the requested tensors."""
-    score = network_score(trial)
-    if facts["content_hash"] != study.spec.content_hash or facts["progress"]["co_bps"] != score:
-        raise SearchError(
-            f"the checkpoint {path} does not belong to trial {trial.number}: its co-bps is "
-            f"{facts['progress']['co_bps']}, and the trial's is {score}; "
-            "give the workers' folder of checkpoints with --artifacts"
-        )
+def _check_stored(study: OpenStudy, trial: FrozenTrial, tensors: Mapping[str, Any]) -> None:
+    """Raise SearchError if the checkpoint has none of the requested tensors."""
     if not tensors:
         raise SearchError(
-            f"the checkpoint {path} was written by another version of nlb-search: use the version that its workers ran"
+            f"the checkpoint {study.checkpoints.best(trial.number)} was written by another version of nlb-search: use "
+            "the version that its workers ran"
         )
 
 

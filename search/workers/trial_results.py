@@ -85,7 +85,8 @@ def _save_best(
     rates_KBTN = torch.stack([predict(one.network, context.val.heldin_BWI) for one in replicates.trainings])
     gains_K = [context.val.heldout.gains(_heldout(rates_BTN, context)) for rates_BTN in rates_KBTN]
     weights_K = [best.weights for best in replicates.best]
-    save_networks(context.checkpoints.best(claim.number), weights_K, mean_gains(gains_K), facts)
+    mean_BTN = _heldout(rates_KBTN.mean(dim=0), context)
+    save_networks(context.checkpoints.best(claim.number), weights_K, mean_gains(gains_K), mean_BTN, facts)
     return rates_KBTN, gains_K
 
 

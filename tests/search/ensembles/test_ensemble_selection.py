@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 
 from nlb_search.models.scoring.bits_per_spike import bits_per_spike
-from nlb_search.search.ensembles.ensemble_selection import co_bps_added, select_ensemble
+from nlb_search.search.ensembles import ensemble_selection
+from nlb_search.search.ensembles.ensemble_selection import PICKS, SEED, co_bps_added, select_ensemble
 
 N_TRIALS, N_BINS, N_NEURONS = 60, 30, 8
 
@@ -53,7 +54,7 @@ def test_the_mean_never_scores_lower_on_val_than_the_best_candidate() -> None:
         assert bits_per_spike(_mean(weights, candidates), spikes).item() >= best_alone - 1e-6
 
 
-def test_what_a_candidate_adds_is_missing_without_it() -> None:
+def test_what_a_member_adds_is_missing_without_it() -> None:
     rates, val, _ = _truth()
     candidates = torch.stack([_noisy(rates, seed, 0.5) for seed in range(1, 4)])
     weights = torch.tensor([0.5, 0.25, 0.25])
@@ -72,3 +73,19 @@ def test_entries_without_a_known_count_are_not_scored() -> None:
     wrong = torch.where(unknown, candidates * 100, candidates)
     spikes = val.masked_fill(unknown, torch.nan)
     torch.testing.assert_close(select_ensemble(wrong, spikes), select_ensemble(candidates, spikes))
+
+
+def test_each_pick_is_the_candidate_that_increases_co_bps_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    rates, val, _ = _truth()
+    # Rates that are too high on average have a likelihood that depends on the entries without spikes.
+    candidates = torch.stack([_noisy(rates, seed, 0.4 + 0.1 * seed) * (1 + 0.1 * seed) for seed in range(5)])
+    monkeypatch.setattr(ensemble_selection, "BAGS", 1)
+    monkeypatch.setattr(ensemble_selection, "LEAST_WEIGHT", 0.0)
+    half = torch.randperm(N_TRIALS, generator=torch.Generator().manual_seed(SEED))[: N_TRIALS // 2]
+    picks: list[int] = []
+    for _ in range(PICKS):
+        means = [candidates[[*picks, one]].mean(dim=0) for one in range(len(candidates))]
+        picks.append(int(torch.stack([bits_per_spike(mean[half], val[half]) for mean in means]).argmax()))
+    assert len(set(picks)) > 1
+    expected = torch.bincount(torch.tensor(picks), minlength=len(candidates)) / PICKS
+    torch.testing.assert_close(select_ensemble(candidates, val), expected)

@@ -39,7 +39,8 @@ class Search:
         self.study.study.add_trial(optuna.trial.create_trial(value=value, user_attrs=attrs))
         progress = dataclasses.asdict(Progress(epoch=1, loss=0.0, co_bps=value, fp_bps=0.0))
         facts = {"content_hash": SPEC.content_hash, "progress": progress}
-        save_networks(self.study.checkpoints.best(number), [{"offset_N": torch.zeros(3)}], gains, facts)
+        weights, rates = [{"offset_N": torch.zeros(3)}], torch.ones(60, 1, 1)
+        save_networks(self.study.checkpoints.best(number), weights, gains, rates, facts)
         return number
 
     def add_equal(self) -> int:
