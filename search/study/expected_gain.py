@@ -1,44 +1,45 @@
 """How much more trials are expected to increase the best score of a study.
 
-The highest scores are taken as the upper tail of an exponential distribution (Weissman 1978,
-https://doi.org/10.1080/01621459.1978.10480104): its scale is the mean distance of the highest scores from the next one.
-The best of n such trials is expected to be about the scale times log(n) above a fixed level.
+As many trials again are expected to gain what the last doubling of their number gained: the best score of all trials
+minus the best of a random half of them, on average over all halves. If the order of the trials does not matter, this
+is also what doubling them again gains where the upper tail of the scores is exponential; it is more than that where
+the scores have a highest possible value, as co-bps does.
 """
 
-import math
 from collections.abc import Sequence
-from statistics import fmean
 
 from optuna.trial import FrozenTrial
 
 from nlb_search.search.study.trial_scores import network_score
 from nlb_search.storage.claims.trial_counts import FINISHED
 
-TAIL_SHARE = 1 / 4
-"""Share of the trials whose scores are the upper tail."""
-
 LEAST_TRIALS = 16
-"""With fewer trials, the tail has too few scores for an estimate."""
+"""With fewer trials, the highest scores are too few for an estimate."""
 
 
-def expected_gain(scores: Sequence[float], more_trials: int) -> float | None:
-    """Expected increase of the highest of ``scores`` (co-bps on val, one per trial) by ``more_trials`` trials.
+def expected_gain(scores: Sequence[float]) -> float | None:
+    """Expected increase of the highest of ``scores`` (co-bps on val, one per trial) by as many trials again.
 
     Assumes that further trials are like those so far. Returns None with fewer than ``LEAST_TRIALS`` scores.
     """
-    n_trials = len(scores)
+    n_trials, n_half = len(scores), len(scores) // 2
     if n_trials < LEAST_TRIALS:
         return None
     highest = sorted(scores, reverse=True)
-    n_tail = round(TAIL_SHARE * n_trials)
-    scale = fmean(highest[:n_tail]) - highest[n_tail]
-    return scale * math.log((n_trials + more_trials) / n_trials)
+    gain, without_higher = 0.0, 1.0
+    for rank, score in enumerate(highest[: n_trials - n_half + 1]):
+        # The probability that a half has this score, among the halves that have no higher one.
+        share = n_half / (n_trials - rank)
+        gain += without_higher * share * (highest[0] - score)
+        without_higher *= 1 - share
+    return gain
 
 
 def expected_gain_of(trials: Sequence[FrozenTrial]) -> float | None:
     """Expected increase of the best co-bps by as many finished trials again, or None if there are too few to say."""
-    scores = [network_score(trial) for trial in trials if trial.state in FINISHED and trial.intermediate_values]
-    return expected_gain(scores, len(scores))
+    return expected_gain(
+        [network_score(trial) for trial in trials if trial.state in FINISHED and trial.intermediate_values]
+    )
 
 
 def is_flat(trials: Sequence[FrozenTrial], threshold: float | None) -> bool:
