@@ -14,7 +14,8 @@ class Hyperparameters:
 
     - ``lr``: learning rate after the warm-up.
     - ``dropout``: dropout rate of every block.
-    - ``l2_weight``: Adam's weight decay, twice the weight of the squared parameters in the loss.
+    - ``l2_weight``: twice the weight of the squared parameters in the loss.
+    - ``weight_decay``: share of each weight, times the learning rate, that a step removes (AdamW).
     - ``hidden``: channels of a recurrent layer per direction.
     - ``num_layers``: number of recurrent layers, or None for the number in the chain.
     - ``bidirectional``: whether recurrent layers run in both directions.
@@ -29,6 +30,7 @@ class Hyperparameters:
     lr: float = 0.01
     dropout: float = 0.3
     l2_weight: float = 0.0
+    weight_decay: float = 0.0
     hidden: int = 40
     num_layers: int | None = None
     bidirectional: bool = True
@@ -40,7 +42,7 @@ class Hyperparameters:
     own: Mapping[str, bool | int | float | str] = field(default_factory=dict)
 
 
-TRAINING = frozenset({"lr", "l2_weight", "input_size", "mask_ratio", "mask_variant", "batch_size"})
+TRAINING = frozenset({"lr", "l2_weight", "weight_decay", "input_size", "mask_ratio", "mask_variant", "batch_size"})
 """The hyperparameters of the training of every network, independent of its architecture."""
 
 
@@ -85,6 +87,7 @@ ALLOWED: dict[str, Allowed] = {
     "lr": Allowed(float, "a number above 0", lambda number: 0 < number < math.inf),
     "dropout": Allowed(float, "a number from 0 to below 1", lambda number: 0 <= number < 1),
     "l2_weight": Allowed(float, "0 or a number above 0", lambda number: 0 <= number < math.inf),
+    "weight_decay": Allowed(float, "0 or a number above 0", lambda number: 0 <= number < math.inf),
     "hidden": Allowed(int, "a whole number from 1 to 4096", lambda number: 1 <= number <= 4096),
     "num_layers": Allowed(int, "a whole number from 1 to 99", lambda number: 1 <= number <= 99),
     "bidirectional": Allowed(bool, "true or false", lambda _: True),

@@ -1,8 +1,9 @@
-"""Adam with L2 regularization for many networks at once, with one row of parameters per network.
+"""Adam with L2 regularization and weight decay for many networks at once, with one row of parameters per network.
 
-The update is that of ``torch.optim.Adam`` (Kingma & Ba 2015, https://arxiv.org/abs/1412.6980), but every network has
-its own learning rate, from its own position in the schedule (``models.training.learning_rate_schedule``), and its own
-average of weights (``models.training.weight_average``). No operation synchronizes with the device.
+The update is that of ``torch.optim.Adam`` (Kingma & Ba 2015, https://arxiv.org/abs/1412.6980), with the decoupled
+weight decay of ``torch.optim.AdamW`` (Loshchilov & Hutter 2019, https://arxiv.org/abs/1711.05101), but every network
+has its own learning rate, from its own position in the schedule (``models.training.learning_rate_schedule``), and its
+own average of weights (``models.training.weight_average``). No operation synchronizes with the device.
 """
 
 from dataclasses import dataclass
@@ -22,10 +23,11 @@ SMALL = 1e-8
 
 @dataclass(frozen=True)
 class Settings:
-    """Optimizer settings, one value per network."""
+    """Optimizer settings: one value per network, and the weight decay of each of its parameters."""
 
     lr_K: Tensor
     l2_weight_K: Tensor
+    weight_decay_KP: Tensor
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ def update(rows: Rows, gradient_KP: Tensor, settings: Settings, done_K: Tensor) 
     rows.square_KP.mul_(SQUARES_DECAY).addcmul_(gradient_KP, gradient_KP, value=1 - SQUARES_DECAY)
     mean_bias_K, square_bias_K = (1 - decay ** (done_K + 1) for decay in (MOMENTUM, SQUARES_DECAY))
     scale_KP = rows.square_KP.sqrt().div_(square_bias_K.sqrt().float().unsqueeze(1)).add_(SMALL)
-    size_K = learning_rate(done_K, settings.lr_K) / mean_bias_K
+    lr_K = learning_rate(done_K, settings.lr_K)
+    size_K = lr_K / mean_bias_K
+    rows.weights_KP.mul_(1 - lr_K.float().unsqueeze(1) * settings.weight_decay_KP)
     rows.weights_KP.sub_((rows.mean_KP / scale_KP).mul_(size_K.float().unsqueeze(1)))
     update_average(rows.average_KP, rows.weights_KP, done_K)

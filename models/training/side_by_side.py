@@ -117,6 +117,12 @@ class _Draws:
     hidden: dict[str, Tensor]
 
 
+def _weight_decay(training: Training) -> dict[str, Tensor]:
+    """The weight decay of each parameter: none for the mean log-rates, which have no reason to be near 0."""
+    decay = training.hyper.weight_decay
+    return {name: torch.full_like(w, 0 if name == "offset_N" else decay) for name, w in training.weights.items()}
+
+
 def _call(step: Callable[[Tensor], Tensor], given: Tensor) -> Tensor:
     return step(given)
 
@@ -139,6 +145,7 @@ class SideBySide:
         self.settings = Settings(
             lr_K=self._each(lambda training: training.hyper.lr),
             l2_weight_K=self._each(lambda training: training.hyper.l2_weight).float(),
+            weight_decay_KP=self.layout.pack([_weight_decay(training) for training in trainings]),
         )
         self.contrast_K = self._each(lambda training: training.hyper.contrastive_weight).float()
         self.done_K = self._each(lambda training: training.epoch * self.plan.steps_per_epoch(self.train.n_trials))

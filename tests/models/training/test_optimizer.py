@@ -1,4 +1,4 @@
-"""Every row of networks is updated as by torch's Adam, LinearLR and gradient clipping."""
+"""Every row of networks is updated as by torch's Adam or AdamW, LinearLR and gradient clipping."""
 
 import pytest
 import torch
@@ -10,8 +10,11 @@ from nlb_search.models.training.optimizer import GRADIENT_NORM, MOMENTUM, SMALL,
 from nlb_search.models.training.weight_average import POWER
 
 N_WEIGHTS = 30
-LR = torch.tensor([0.01, 0.0003, 0.05, 0.002], dtype=torch.float64)
-L2_WEIGHT = torch.tensor([0.0, 1e-2, 5e-4, 0.3])
+LR = torch.tensor([0.01, 0.0003, 0.05, 0.002, 0.005, 0.02], dtype=torch.float64)
+L2_WEIGHT = torch.tensor([0.0, 1e-2, 5e-4, 0.3, 0.0, 0.0])
+WEIGHT_DECAY = torch.tensor([0.0, 0.0, 0.0, 0.0, 1.0, 3.0])
+N_DECAYING = 20
+"""Number of weights that decay, the first of each row."""
 
 
 def _gradients(row: int, steps: int) -> Tensor:
@@ -27,23 +30,28 @@ def _start(row: int) -> Tensor:
 
 def _by_torch(row: int, steps: int) -> Tensor:
     """The weights of a row after every step, steps x weights."""
-    weights = torch.nn.Parameter(_start(row))
-    adam = torch.optim.Adam(
-        [weights],
-        betas=(MOMENTUM, SQUARES_DECAY),
-        eps=SMALL,
-        weight_decay=L2_WEIGHT[row].item(),
-        lr=LR[row].item(),
-    )
+    decaying, constant = map(torch.nn.Parameter, _start(row).split([N_DECAYING, N_WEIGHTS - N_DECAYING]))
+    l2_weight, weight_decay = L2_WEIGHT[row].item(), WEIGHT_DECAY[row].item()
+    groups = [
+        {"params": [decaying], "weight_decay": weight_decay or l2_weight},
+        {"params": [constant], "weight_decay": l2_weight},
+    ]
+    optimizer = torch.optim.AdamW if weight_decay else torch.optim.Adam
+    adam = optimizer(groups, betas=(MOMENTUM, SQUARES_DECAY), eps=SMALL, lr=LR[row].item())
     schedule = torch.optim.lr_scheduler.LinearLR(adam, start_factor=FIRST_SHARE, total_iters=WARM_UP_STEPS)
     seen = []
     for gradient in _gradients(row, steps):
-        weights.grad = gradient.clone()
-        torch.nn.utils.clip_grad_norm_([weights], GRADIENT_NORM)
+        decaying.grad, constant.grad = gradient.clone().split([N_DECAYING, N_WEIGHTS - N_DECAYING])
+        torch.nn.utils.clip_grad_norm_([decaying, constant], GRADIENT_NORM)
         adam.step()
         schedule.step()
-        seen.append(weights.detach().clone())
+        seen.append(torch.cat([decaying.detach(), constant.detach()]))
     return torch.stack(seen)
+
+
+def _settings(rows: list[int]) -> Settings:
+    decays_P = torch.arange(N_WEIGHTS) < N_DECAYING
+    return Settings(LR[rows], L2_WEIGHT[rows], WEIGHT_DECAY[rows].unsqueeze(1) * decays_P)
 
 
 def _zeros(rows: list[int]) -> Rows:
@@ -53,8 +61,8 @@ def _zeros(rows: list[int]) -> Rows:
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 4, 7, 40, 333])
 def test_steps_match_torch(steps: int) -> None:
-    everyone = range(len(LR))
-    rows, settings = _zeros(list(everyone)), Settings(LR, L2_WEIGHT)
+    everyone = list(range(len(LR)))
+    rows, settings = _zeros(everyone), _settings(everyone)
     gradient_SKP = torch.stack([_gradients(row, steps) for row in everyone], dim=1)
     expected_SKP = torch.stack([_by_torch(row, steps) for row in everyone], dim=1)
     done_K = torch.zeros(len(LR), dtype=torch.float64)
@@ -73,7 +81,7 @@ def _closed_form_average(weights_SP: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("steps", [1, 2, 60])
 def test_average_matches_closed_form(steps: int) -> None:
-    rows, settings, seen = _zeros([0, 3]), Settings(LR[[0, 3]], L2_WEIGHT[[0, 3]]), []
+    rows, settings, seen = _zeros([0, 3]), _settings([0, 3]), []
     for step in range(steps):
         gradient_KP = torch.stack([_gradients(row, steps)[step] for row in (0, 3)])
         update(rows, gradient_KP, settings, torch.full((2,), float(step), dtype=torch.float64))
@@ -88,7 +96,7 @@ def test_rows_have_independent_step_counts() -> None:
     older = _zeros([0])
     for step, gradient_P in enumerate(_gradients(0, steps)[:ahead]):
         done_K = torch.tensor([float(step)], dtype=torch.float64)
-        update(older, gradient_P.unsqueeze(0), Settings(LR[:1], L2_WEIGHT[:1]), done_K)
+        update(older, gradient_P.unsqueeze(0), _settings([0]), done_K)
     younger = _zeros([1])
     rows = Rows(
         torch.cat([older.weights_KP, younger.weights_KP]),
@@ -99,7 +107,7 @@ def test_rows_have_independent_step_counts() -> None:
     for step in range(steps - ahead):
         gradient_KP = torch.stack([_gradients(0, steps)[ahead + step], _gradients(1, steps)[step]])
         done_K = torch.tensor([ahead + step, step], dtype=torch.float64)
-        update(rows, gradient_KP, Settings(LR[:2], L2_WEIGHT[:2]), done_K)
+        update(rows, gradient_KP, _settings([0, 1]), done_K)
     expected_KP = torch.stack([_by_torch(0, steps)[-1], _by_torch(1, steps)[steps - ahead - 1]])
     assert_close(rows.weights_KP, expected_KP, atol=2e-6, rtol=1e-5)
 
@@ -107,7 +115,7 @@ def test_rows_have_independent_step_counts() -> None:
 def test_non_finite_row_does_not_affect_others() -> None:
     rows, alone = _zeros([0, 1]), _zeros([1])
     gradient_KP = torch.stack([torch.full((N_WEIGHTS,), torch.nan), _gradients(1, 5)[0]])
-    update(rows, gradient_KP, Settings(LR[:2], L2_WEIGHT[:2]), torch.zeros(2, dtype=torch.float64))
-    update(alone, gradient_KP[1:], Settings(LR[1:2], L2_WEIGHT[1:2]), torch.zeros(1, dtype=torch.float64))
+    update(rows, gradient_KP, _settings([0, 1]), torch.zeros(2, dtype=torch.float64))
+    update(alone, gradient_KP[1:], _settings([1]), torch.zeros(1, dtype=torch.float64))
     assert_close(rows.weights_KP[1], alone.weights_KP[0])
     assert_close(rows.average_KP[1], alone.average_KP[0])

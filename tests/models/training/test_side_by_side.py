@@ -27,7 +27,15 @@ TRAIN, VAL = swinging(24, seed=1, max_spikes=1), swinging(16, seed=2, max_spikes
 PLAN = Plan(epochs=4, batch_size=12)
 NEIGHBOURS: tuple[dict[str, Any], ...] = (
     {"hidden": 5, "lr": 0.02, "dropout": 0.5, "mask_variant": "dot line", "mask_ratio": 0.3},
-    {"hidden": 9, "lr": 0.005, "dropout": 0.0, "mask_variant": "strip L", "mask_ratio": 0.2, "l2_weight": 1e-3},
+    {
+        "hidden": 9,
+        "lr": 0.005,
+        "dropout": 0.0,
+        "mask_variant": "strip L",
+        "mask_ratio": 0.2,
+        "l2_weight": 1e-3,
+        "weight_decay": 2.0,
+    },
     {"hidden": 2, "lr": 0.01, "dropout": 0.2, "mask_variant": "dot", "mask_ratio": 0.5},
 )
 CHAINS = (
@@ -280,6 +288,7 @@ def _kind(chain: str, **settings: Any) -> tuple[Any, ...]:
         {"lr": 0.5},
         {"dropout": 0.0},
         {"l2_weight": 1e-3},
+        {"weight_decay": 1.0},
         {"mask_variant": "strip", "mask_ratio": 0.6},
     ],
 )
