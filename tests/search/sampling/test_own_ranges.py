@@ -24,7 +24,7 @@ def test_class_implies_ranges() -> None:
         "Good.bias": Choice(values=(True, False)),
         "Good.scale": Real(low=0, high=2),
     }
-    training = ("lr", "l2_weight", "input_size", "mask_ratio", "mask_variant")
+    training = ("lr", "l2_weight", "weight_decay", "input_size", "mask_ratio", "mask_variant")
     assert space == {name: SPACES["wide"][name] for name in training} | own
 
 

@@ -55,7 +55,7 @@ def test_tables_in_docs_match_spaces() -> None:
 
 def test_every_hyperparameter_default_is_allowed() -> None:
     usual = Hyperparameters(num_layers=2, batch_size=32)
-    assert set(ALLOWED) == {*SPACES["paper"], "contrastive_weight", "batch_size"} == set(vars(usual)) - {"own"}
+    assert set(ALLOWED) == {*SPACES["wide"], "contrastive_weight", "batch_size"} == set(vars(usual)) - {"own"}
     assert set(SPACES["paper"]) == set(SPACES["wide"])
     for setting, allowed in ALLOWED.items():
         assert allowed.read(getattr(usual, setting)) == getattr(usual, setting)
@@ -94,7 +94,7 @@ def test_space_without_num_layers_differs(stored: str, given: str) -> None:
 
 
 REFUSED = [
-    ("hiden = 64", "'hiden' is not a setting: choose one of lr, dropout, l2_weight, hidden"),
+    ("hiden = 64", "'hiden' is not a setting: choose one of lr, dropout, l2_weight, weight_decay, hidden"),
     ("base = 'big'", "'base' must be paper or wide, not 'big'"),
     ("lr = { low = 0.5, high = 0.1 }", "'lr' is 0.5 to 0.1: low must be below high"),
     ("lr = { low = 0.1, high = 0.1 }", "'lr' is 0.1 to 0.1: low must be below high"),
@@ -216,6 +216,7 @@ REALS = {
     "lr": (1e-6, 10.0),
     "dropout": (0.0, 0.99),
     "l2_weight": (0.0, 1.0),
+    "weight_decay": (0.0, 10.0),
     "mask_ratio": (0.01, 0.99),
     "contrastive_weight": (0.0, 10.0),
 }
