@@ -10,6 +10,8 @@ from command import Outcome, call
 
 import nlb_search.search.study.definition_versions
 from nlb_search.data.opening import open_recording
+from nlb_search.models.architecture import architectures
+from nlb_search.models.architecture.known_chains import AUTO_CHAINS_SINCE
 from nlb_search.search.study.open_study import Locations, open_named_study
 from nlb_search.storage.database.opening import open_database
 from nlb_search.storage.database.urls import parse_url
@@ -91,3 +93,23 @@ def test_study_that_was_sampled_differently_is_continued_with_a_warning(
     monkeypatch.setattr(nlb_search.search.study.definition_versions, "SAMPLING_VERSION", 1000)
     assert _call("worker", recordings=recordings, folder=tmp_path).code == 0
     assert "samples and prunes trials differently" in caplog.text
+
+
+def test_study_of_auto_keeps_its_chains(recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cluster repeats the command that created a study, also after an upgrade."""
+    options = ("--dataset", "mc_rtt", "--trials", "2", "--data", recordings, "--workers", "0")
+    assert call("launch", "study", "--arch", "auto", *options, cwd=tmp_path).code == 0
+    changed = AUTO_CHAINS_SINCE | {"99.0.0": ("FF -> exp", "GRU(2) -> FF -> exp")}
+    monkeypatch.setattr(architectures, "AUTO_CHAINS_SINCE", changed)
+    joined = call("launch", "study", "--arch", "auto", *options, cwd=tmp_path)
+    assert joined.code == 0, joined.err
+    for others in ("rnnf", *changed["99.0.0"]), ("auto", "FF -> exp"):
+        refused = call("launch", "study", *(f"--arch={other}" for other in others), *options, cwd=tmp_path)
+        assert refused.code == 1
+        assert "was created with --arch 'GRU(2) -> FF -> exp' and " in refused.err
+
+
+def test_auto_still_knows_the_chains_of_its_first_version() -> None:
+    """Studies of 0.7.0 have these."""
+    chains = "GRU(2) -> FF -> exp", "LRU(2) -> FF -> exp", "GRU(2) -> FF -> RoFormer(1) -> FF -> exp"
+    assert chains in [tuple(map(str, named)) for named in architectures.architectures_ever_named(["auto"])]
