@@ -22,7 +22,8 @@ def can_run() -> bool:
     """Whether this process may make a root: it needs mounts of its own, an overlay among them."""
     if os.geteuid() != 0 or shutil.which("unshare") is None:
         return False
-    made = "mount -t tmpfs none /mnt && cd /mnt && mkdir a b c && mount -t overlay o -o lowerdir=/usr,upperdir=a,workdir=b c"
+    overlay = "mkdir a b c && mount -t overlay none -o lowerdir=/usr,upperdir=a,workdir=b c"
+    made = f"mount -t tmpfs none /mnt && cd /mnt && {overlay}"
     return subprocess.run(["unshare", "--mount", "sh", "-c", made], capture_output=True).returncode == 0
 
 
@@ -85,10 +86,18 @@ class Image:
     def path(self, inside: str) -> Path:
         return self.root / inside.lstrip("/")
 
-    def run(self, *command: str, environment: Mapping[str, str] = {}) -> str:  # noqa: B006
+    def run(self, *command: str, environment: Mapping[str, str] = {}) -> str:
         """The output of a command in the root, as the image's user in its folder."""
         settings = {"PATH": f"{sys.prefix}/bin:/usr/sbin:/usr/bin:/sbin:/bin", "OMP_NUM_THREADS": "1"}
-        inside = ["chroot", f"--userspec={self.user}:{self.user}", ".", "sh", "-c", f'cd {self.folder} && exec "$@"', "sh"]
+        inside = [
+            "chroot",
+            f"--userspec={self.user}:{self.user}",
+            ".",
+            "sh",
+            "-c",
+            f'cd {self.folder} && exec "$@"',
+            "sh",
+        ]
         outside = ["unshare", "--mount", "sh", "-ec", f'{self._mounts()}\nexec "$@"', "sh"]
         done = subprocess.run(
             [*outside, *inside, *command],
@@ -102,11 +111,12 @@ class Image:
         return done.stdout
 
     def _make_root(self) -> None:
-        for folder in ("etc", "tmp", "proc", "dev", "home", "root", *(name for name in SYSTEM if Path("/", name).is_dir())):
+        for folder in ("etc", "tmp", "proc", "dev", *(name for name in SYSTEM if Path("/", name).is_dir())):
             self.path(folder).mkdir(parents=True, exist_ok=True)
         self.path("tmp").chmod(0o1777)
-        for name, content in {"passwd": "root:x:0:0::/root:/bin/sh\n", "group": "root:x:0:\n", "login.defs": "USERGROUPS_ENAB yes\n"}.items():
-            self.path(f"etc/{name}").write_text(content)
+        self.path("etc/passwd").write_text("root:x:0:0::/root:/bin/sh\n")
+        self.path("etc/group").write_text("root:x:0:\n")
+        self.path("etc/login.defs").write_text("USERGROUPS_ENAB yes\n")  # as in Debian
         for name in ("changed", "work"):
             self.root.with_name(name).mkdir()
 

@@ -1,4 +1,4 @@
-"""``launch --on slurm``: on a real Slurm of two nodes if its daemons are installed, else with submitit's local executor."""
+"""``launch --on slurm``: on a real Slurm of two nodes if it is installed, else with submitit's local executor."""
 
 import os
 import re
@@ -116,7 +116,7 @@ def test_requeued_slurm_job_meets_the_budget(locations: Locations, tmp_path: Pat
 def test_preemption_lost_node_and_full_queue_lose_no_trial(
     locations: Locations, tmp_path: Path, cluster: Cluster
 ) -> None:
-    """Three jobs on two nodes: one is preempted, one loses its node, and one waits in the queue and finishes the rest."""
+    """Three jobs on two nodes: one is preempted, one loses its node, and one waits in the queue."""
     launched = _launch_on_slurm("--trials", "3", "--nodes", "3", cwd=tmp_path)
     assert launched.code == 0, launched.err
     study = open_named_study(locations, "study")
