@@ -132,3 +132,10 @@ def open_study(database: BaseStorage, name: str) -> StoredStudy:
 def study_names(database: BaseStorage) -> list[str]:
     """Names of all studies in the storage, sorted."""
     return sorted(optuna.get_all_study_names(database))
+
+
+def study_identities(database: BaseStorage) -> set[str]:
+    """Identities of all studies in the storage that nlb-search has created."""
+    studies = (optuna.load_study(study_name=name, storage=database) for name in study_names(database))
+    attributes = ((study.study_name, study.user_attrs) for study in studies)
+    return {stored_identity(name, found) for name, found in attributes if IDENTITY_KEY in found}

@@ -18,6 +18,7 @@ from nlb_search.storage.study_attributes import read_attributes
 IDENTITY_KEY = "identity"
 """User attribute of the study that stores its identity."""
 
+_UNIQUE_PART = re.compile(r".+-[0-9a-f]{32}")
 _FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,132}")
 
 
@@ -32,6 +33,11 @@ def copied_identity(name: str, *origin: str) -> str:
     ``origin`` are texts that distinguish this copy from all others.
     """
     return f"{name}-{uuid.uuid5(uuid.NAMESPACE_URL, ' '.join(origin)).hex}"
+
+
+def has_unique_part(text: str) -> bool:
+    """Whether a text has the form of an identity, as studies have them since version 0.5.0."""
+    return _UNIQUE_PART.fullmatch(text) is not None
 
 
 def stored_identity(name: str, attributes: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ from dandi.consts import DandiInstance
 from dandi.dandiapi import AssetType, DandiAPIClient
 from dandi.exceptions import NotFoundError
 
+from nlb_search.data.dandi.connection import check_connection
 from nlb_search.data.dandi.download import TIMEOUT_SECONDS, Remote, what_failed
 from nlb_search.data.errors import DataError
 
@@ -72,6 +73,7 @@ class DandiArchive:
         Raises DataError if the server cannot be reached, does not have DANDI's API, or has no such dandiset, and if a
         file has no checksum or an unsafe path.
         """
+        check_connection(self.url)
         with self._asking(dandiset):
             remote = self._client.get_dandiset(dandiset, lazy=False)
             found = sorted(remote.get_assets(), key=lambda asset: asset.path)

@@ -12,6 +12,7 @@ from pathlib import Path
 import h5py
 import requests
 
+from nlb_search.data.dandi.connection import check_connection
 from nlb_search.data.dandi.download import TIMEOUT_SECONDS, Remote, download, what_failed
 from nlb_search.data.dandi.fetching import Progress, other_sha256
 from nlb_search.data.dataset_files import PUBLIC_TARGETS
@@ -42,6 +43,7 @@ def fetch_targets(url: str, data: Path, groups: list[str]) -> Iterator[Progress]
                 f"{path} is not the file of test targets: {wrong}\nit was not overwritten: move it away to fetch it"
             )
         return
+    check_connection(url)
     with requests.Session() as session:
         remote = _remote(url, session)
         for done in download(remote, path, check, session):

@@ -72,7 +72,7 @@ def export_best(
         str | None,
         typer.Option(
             metavar="N|auto",
-            show_default="auto for test, else 1",
+            show_default="auto for test without --trial, --arch and --by, else 1",
             help="Number of best trials to average, or auto: select trials and weights on val.",
         ),
     ] = None,

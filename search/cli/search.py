@@ -124,7 +124,7 @@ def launch(
 
     request = StudyRequest(
         dataset=dataset,
-        architectures=options.architectures(arch) or None,
+        architectures=tuple(arch or ()) or None,
         trials=trials,
         budget_hours=budget_hours,
         until_flat=until_flat,

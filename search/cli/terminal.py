@@ -66,6 +66,11 @@ def exit_code_of(command: Callable[[], Any]) -> int:
         return _report_error(str(error), WRONG_USAGE)
     except (SearchError, StorageError, DataError) as error:
         return _report_error(str(error), FAILED)
+    except PermissionError as error:
+        return _report_error(
+            f"no permission to use {error.filename}: run the command as another user, or change its access rights",
+            FAILED,
+        )
     except Exception as error:
         from nlb_search.storage.database.failures import failure_of  # imports optuna, which takes a second
 

@@ -11,6 +11,7 @@ import sqlalchemy
 
 from nlb_search.data.datasets import DATASETS
 from nlb_search.search.doctor.check import Check
+from nlb_search.search.doctor.orphans import check_orphans
 from nlb_search.search.study.open_study import Locations, OpenStudy
 from nlb_search.search.study.specification import versions_here
 from nlb_search.search.workers.trial import VERSION_KEY
@@ -144,4 +145,5 @@ def place_checks(locations: Locations) -> dict[str, partial[Check]]:
         "locks": partial(check_locks, locations.url),
         "checkpoints": partial(check_artifacts, locations.artifacts),
         "disk": partial(check_disk, locations.artifacts),
+        "orphans": partial(check_orphans, locations),
     }

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from nlb_search.models.architecture.architectures import architectures_named
 from nlb_search.search.charts.plotly_drawing import draw
 from nlb_search.search.default_locations import STORAGE, STORAGE_VARIABLE
 from nlb_search.search.ensembles.refit import refit_options
@@ -190,7 +189,7 @@ def create_study(
     check_choice("pruner", pruner, PrunerName)
     request = StudyRequest(
         dataset=recording.name,
-        architectures=tuple(map(str, architectures_named(architectures))) or None,
+        architectures=tuple(architectures) or None,
         trials=trials,
         until_flat=until_flat,
         epochs=epochs,

@@ -13,7 +13,7 @@ from nlb_search.data.datasets import DATASETS
 from nlb_search.data.opening import open_recording
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.recording import Recording
-from nlb_search.models.architecture.architectures import parse_architecture
+from nlb_search.models.architecture.architectures import architectures_named
 from nlb_search.models.architecture.chain import Chain
 from nlb_search.models.architecture.chain_network import ChainNetwork
 from nlb_search.models.architecture.own.checks import check_own_model
@@ -29,7 +29,13 @@ from nlb_search.search.sampling.samplers import check_sampler
 from nlb_search.search.sampling.sampling_settings import PrunerName, SamplerName
 from nlb_search.search.sampling.space import SPACES, space_for
 from nlb_search.search.study.copied_trials import valid_trials
-from nlb_search.search.study.differences import OPTION_OF_FIELD, differences, recording_differences, space_differences
+from nlb_search.search.study.differences import (
+    OPTION_OF_FIELD,
+    architecture_differences,
+    differences,
+    recording_differences,
+    space_differences,
+)
 from nlb_search.search.study.first_trials import first_trials
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
 from nlb_search.search.study.own_sources import source_versions
@@ -46,7 +52,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class StudyRequest:
-    """The options of ``launch`` about the study; None for those not given. Architectures are in canonical form.
+    """The options of ``launch`` about the study; None for those not given. Architectures are as the user names them.
 
     ``like`` and ``copy_of`` are names of studies in the same storage.
     """
@@ -96,10 +102,10 @@ def create_or_open(locations: Locations, name: str, request: StudyRequest) -> Op
             OPTION_OF_FIELD[field] for field in ("dataset", "architectures", "trials") if field not in request.given
         ]
         raise UsageError(f"there is no study '{name}' yet: give {', '.join(missing)} to create it")
+    architectures = architectures_named(request.architectures)
     like = None if request.like is None else open_named_study(locations, request.like)
     recording = open_recording(request.dataset, locations.data, request.bin_ms or 5, settings=request.recording)
     named = request.space or NamedSpace("wide", SPACES["wide"])
-    architectures = [parse_architecture(text) for text in request.architectures]
     space = space_for(named, architectures)
     for architecture in architectures:
         if isinstance(architecture, OwnModel):
@@ -114,7 +120,7 @@ def create_or_open(locations: Locations, name: str, request: StudyRequest) -> Op
         bin_ms=recording.bin_ms,
         content_hash=recording.content_hash,
         recording=None if request.dataset in DATASETS else request.recording or RecordingSettings(),
-        architectures=request.architectures,
+        architectures=tuple(map(str, architectures)),
         space_name=named.name,
         space=space,
         sampler=request.sampler or "tpe",
@@ -215,8 +221,10 @@ def _exists(locations: Locations, name: str) -> bool:
 
 def _join(locations: Locations, name: str, request: StudyRequest) -> OpenStudy:
     study = open_named_study(locations, name)
-    given = {field: value for field, value in request.given.items() if field not in ("trials", "budget_hours")}
-    changed = differences(study.spec, given)
+    apart = ("architectures", "trials", "budget_hours")
+    changed = differences(study.spec, {field: value for field, value in request.given.items() if field not in apart})
+    if request.architectures is not None:
+        changed += architecture_differences(study.spec, request.architectures)
     if request.space is not None:
         changed += space_differences(study.spec, request.space)
     if request.recording is not None:

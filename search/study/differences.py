@@ -3,7 +3,7 @@
 from typing import Any
 
 from nlb_search.data.own.recording_settings import RecordingSettings
-from nlb_search.models.architecture.architectures import parse_architecture
+from nlb_search.models.architecture.architectures import architectures_ever_named, parse_architecture
 from nlb_search.search.sampling.ranges import NamedSpace
 from nlb_search.search.sampling.space import space_for
 from nlb_search.search.study.specification import SearchSpec
@@ -35,6 +35,12 @@ def differences(spec: SearchSpec, given: dict[str, Any]) -> list[str]:
         for field, value in given.items()
         if getattr(spec, field) != value
     ]
+
+
+def architecture_differences(spec: SearchSpec, given: tuple[str, ...]) -> list[str]:
+    """Like ``differences``, for names of architectures, of which ``auto`` may have stood for other chains before."""
+    possible = [tuple(map(str, architectures)) for architectures in architectures_ever_named(given)]
+    return [] if spec.architectures in possible else differences(spec, {"architectures": possible[0]})
 
 
 def space_differences(spec: SearchSpec, given: NamedSpace) -> list[str]:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from nlb_search.data.dataset_files import PUBLIC_TARGETS
 from nlb_search.data.datasets import BIN_WIDTHS_MS, DATASETS, group_name
+from nlb_search.data.inspection.identities import identities_of
 from nlb_search.data.opening import open_recording
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.own.source import BIN_WIDTHS_MS as OWN_BIN_WIDTHS_MS
@@ -18,6 +19,7 @@ from nlb_search.search.export_options import Phase, Scorer
 from nlb_search.search.scoring.benchmark_metrics import benchmark_metrics
 from nlb_search.search.scoring.nlb_tools_metrics import nlb_tools_metrics
 from nlb_search.search.scoring.targets import Arrays, read_group, why_unreadable
+from nlb_search.search.submission.names import check_names, names_of
 from nlb_search.search.submission.submission_file import CONTENT, SETTINGS, check_submission
 
 Scores = dict[str, dict[str, float]]
@@ -89,9 +91,12 @@ def read_submission(file: Path, dataset: str, data: Path, targets: Path | None) 
                 f"content {recording.content_hash[:12]}: give the same file with --data"
             )
         check_submission(file, recording, phase)
+        rates = read_group(file, recording.group)
+        if submitted.settings is not None:
+            check_names(file, rates, names_of(identities_of(recording, data, submitted.settings), phase))
         known = targets or _known_targets(phase, data, recording)
         group = recording.group
-        found.append(Submitted(recording, phase, read_group(file, group), read_group(known, group)))
+        found.append(Submitted(recording, phase, rates, read_group(known, group)))
     return found
 
 

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from nlb_search.data.inspection.identities import Identities, identities_of
 from nlb_search.search.ensembles.members import Ensemble, Member, ensemble_of
 from nlb_search.search.ensembles.refit import RefitOptions, refit
@@ -21,12 +19,12 @@ from nlb_search.search.output_paths import check_file
 from nlb_search.search.recording_tensors import heldin_of
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.specification import check_training
+from nlb_search.search.submission.names import names_of
 from nlb_search.search.submission.rebuild_command import rebuild_command
 from nlb_search.search.submission.submission_card import SubmissionCard, write_card
 from nlb_search.search.submission.submission_file import (
     CONTENT,
     SETTINGS,
-    Integers,
     Prediction,
     is_submission,
     phase_splits,
@@ -134,7 +132,7 @@ def _model(export: _Export, phase: Phase, refitting: RefitOptions) -> Model:
 def _predict(export: _Export, phase: Phase, model: Model) -> Prediction:
     recording = export.searched.recording
     trained, evaluated = (mean_rates(model.networks, heldin_of(split)) for split in phase_splits(recording, phase))
-    names = {} if export.identities is None else _names(export.identities, phase)
+    names = {} if export.identities is None else names_of(export.identities, phase)
     return Prediction(recording, phase, train_rates=trained, eval_rates=evaluated, names=names)
 
 
@@ -164,12 +162,3 @@ def _identities(searched: SearchedRecording) -> Identities | None:
     """The units and trials of your own recording, as its file calls them."""
     settings = searched.settings
     return None if settings is None else identities_of(searched.recording, searched.data, settings)
-
-
-def _names(known: Identities, phase: Phase) -> dict[str, Integers]:
-    """The units and, if there is a trial table, the rows of the trials, as the rates have them."""
-    names = {"heldin_units": known.heldin, "heldout_units": known.heldout}
-    if known.train_val:
-        trained = known.trials["train"] if phase == "val" else known.train_val
-        names |= {"train_trials": trained, "eval_trials": known.trials[phase]}
-    return {name: np.array(numbers, dtype=np.int64) for name, numbers in names.items()}

@@ -52,8 +52,11 @@ class StorageUrl:
 
     @property
     def sqlite_file(self) -> Path | None:
-        """The database file, or None for a server."""
-        return Path(self._url.database or "") if self.backend == "sqlite" else None
+        """The database file, or None for a server. A link is followed: a lock and checkpoints lie beside the file."""
+        if self.backend != "sqlite":
+            return None
+        file = Path(self._url.database or "")
+        return file.resolve() if file.is_symlink() else file
 
     @property
     def on_disk(self) -> Path | None:

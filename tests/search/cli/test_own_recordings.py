@@ -78,6 +78,18 @@ def test_invalid_settings_in_submission_are_refused(searched: Path, tmp_path: Pa
     assert "the attribute 'recording' of /all in" in refused.err
 
 
+def test_submission_with_neurons_in_another_order_is_refused(searched: Path, tmp_path: Path) -> None:
+    copied = Path(shutil.copy(searched / "least-val.h5", tmp_path))
+    with h5py.File(copied, "a") as file:
+        group = file["least_10"]
+        for name, axis in (("heldout_units", 0), ("eval_rates_heldout", 2), ("train_rates_heldout", 2)):
+            group[name][...] = np.flip(group[name][()], axis)
+    refused = call("evaluate", copied, "--dataset", "least", "--data", "least.h5", cwd=searched)
+    assert refused.code == 1
+    assert "'heldout_units' in " in refused.err
+    assert "is not that of the recording" in refused.err
+
+
 def test_recording_with_spikes_only_has_only_co_bps(searched: Path) -> None:
     status = call("status", "least", "--json", cwd=searched).json
     assert not {"fp_bps", "vel_r2", "psth_r2"} & set(status["best"]["attrs"])

@@ -26,10 +26,19 @@ def test_healthy_machine_and_study_pass(recordings: Path, tmp_path: Path) -> Non
     lines = done.out.splitlines()
     assert all(line.startswith("ok ") for line in lines)
     assert [line.split()[1] for line in lines] == [
-        *("Python", "torch", "GPUs", "storage", "clock", "locks", "checkpoints", "disk"),
+        *("Python", "torch", "GPUs", "storage", "clock", "locks", "checkpoints", "disk", "orphans"),
         *("recording", "models", "workers"),
     ]
     assert "trials of train and val" in done.out
+    assert "all folders of checkpoints belong to a study" in done.out
+
+
+def test_checkpoints_without_a_study_are_listed(tmp_path: Path) -> None:
+    left = tmp_path / "nlb-search.db.artifacts" / f"gone-{'0123456789abcdef' * 2}"
+    left.mkdir(parents=True)
+    (left / "trial-00000-best.safetensors").write_bytes(bytes(2_000_000))
+    done = call("doctor", cwd=tmp_path)
+    assert f"ok   orphans      no study of this storage has the checkpoints in {left.name} (2.0 MB)" in done.out
 
 
 def test_missing_recording_and_other_version_fail_with_advice(recordings: Path, tmp_path: Path) -> None:

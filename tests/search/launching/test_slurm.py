@@ -1,6 +1,7 @@
-"""``launch --on slurm``: on a real one-node Slurm if its daemons are installed, else with submitit's local executor."""
+"""``launch --on slurm``: on a real Slurm of two nodes if it is installed, else with submitit's local executor."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,9 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 import slurm_cluster
-from command import call
+from command import Outcome, call
 from optuna.trial import FrozenTrial, TrialState
 from postgres_server import serving
+from slurm_cluster import Cluster
 from submitit import LocalExecutor
 
 from nlb_search.search.errors import SearchError
@@ -48,29 +50,44 @@ def locations(recordings: Path, tmp_path: Path) -> Iterator[Locations]:
 
 
 @pytest.fixture
-def cluster(locations: Locations, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A Slurm cluster, configured through environment variables."""
-    with slurm_cluster.running() as environment:
-        for name, value in (environment | locations.environment).items():
+def cluster(locations: Locations, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """A Slurm cluster of two nodes, configured through environment variables."""
+    with slurm_cluster.running("node1", "node2") as cluster:
+        for name, value in (cluster.environment | locations.environment).items():
             monkeypatch.setenv(name, value)
-        yield
+        yield cluster
 
 
 def _trials(study: OpenStudy) -> list[FrozenTrial]:
     return study.study.get_trials(deepcopy=False)
 
 
+def _launch_on_slurm(*options: str, cwd: Path) -> Outcome:
+    (cwd / "small.toml").write_text("hidden = 16\n")
+    return call(
+        *("launch", "study", "--dataset", "mc_rtt", "--arch", "GRU(1) -> FF -> exp", "--pruner", "none"),
+        *("--space", "small.toml", "--epochs", str(EPOCHS)),
+        *("--on", "slurm", "--partition", "cpu", "--time", "0:30:00", *options),
+        cwd=cwd,
+    )
+
+
+def _check_complete(study: OpenStudy, budget: int) -> None:
+    """All trials are complete, and none lacks an evaluation."""
+    trials = _trials(study)
+    assert [trial.state for trial in trials] == [TrialState.COMPLETE] * budget
+    for trial in trials:
+        assert trial.last_step is not None
+        assert study.spec.plan.is_over(trial.last_step, trial.user_attrs["best_epoch"])
+        steps = range(study.spec.evaluate_every, trial.last_step + 1, study.spec.evaluate_every)
+        assert sorted(trial.intermediate_values) == list(steps), "an evaluation is missing"
+
+
 @pytest.mark.usefixtures("cluster")
 @pytest.mark.skipif(not slurm_cluster.can_run(), reason="needs root, and the daemons of Slurm and munge")
 def test_requeued_slurm_job_meets_the_budget(locations: Locations, tmp_path: Path) -> None:
     """The job releases its trial, is requeued by Slurm, and resumes the trial."""
-    (tmp_path / "small.toml").write_text("hidden = 16\n")
-    launched = call(
-        *("launch", "study", "--dataset", "mc_rtt", "--arch", "GRU(1) -> FF -> exp", "--pruner", "none"),
-        *("--space", "small.toml"),
-        *("--trials", str(BUDGET), "--epochs", str(EPOCHS), "--on", "slurm", "--partition", "cpu", "--time", "0:30:00"),
-        cwd=tmp_path,
-    )
+    launched = _launch_on_slurm("--trials", str(BUDGET), cwd=tmp_path)
     assert launched.code == 0, launched.err
     assert "submitted job 1\n" in launched.out
     study = open_named_study(locations, "study")
@@ -85,19 +102,42 @@ def test_requeued_slurm_job_meets_the_budget(locations: Locations, tmp_path: Pat
     assert handed_back.state == TrialState.RUNNING
     _wait_until(lambda: not _run("squeue", "--noheader"))
 
-    trials = _trials(study)
-    assert [trial.state for trial in trials] == [TrialState.COMPLETE] * BUDGET
-    for trial in trials:
-        assert trial.last_step is not None
-        assert study.spec.plan.is_over(trial.last_step, trial.user_attrs["best_epoch"])
-        steps = range(study.spec.evaluate_every, trial.last_step + 1, study.spec.evaluate_every)
-        assert sorted(trial.intermediate_values) == list(steps), "an evaluation is missing"
+    _check_complete(study, BUDGET)
     assert "Restarts=1" in _run("scontrol", "show", "job", "1")
     logs = locations.artifacts / ".slurm" / "study"
     assert logs.stat().st_mode & 0o777 == 0o700
     said = (logs / "1_0_log.out").read_text()
     assert f"trial 0 resumes from epoch {handed_back.last_step}" in said
     assert not any(PASSWORD.encode() in path.read_bytes() for path in logs.iterdir())
+
+
+@pytest.mark.thorough
+@pytest.mark.skipif(not slurm_cluster.can_run(), reason="needs root, and the daemons of Slurm and munge")
+def test_preemption_lost_node_and_full_queue_lose_no_trial(
+    locations: Locations, tmp_path: Path, cluster: Cluster
+) -> None:
+    """Three jobs on two nodes: one is preempted, one loses its node, and one waits in the queue."""
+    launched = _launch_on_slurm("--trials", "3", "--nodes", "3", cwd=tmp_path)
+    assert launched.code == 0, launched.err
+    study = open_named_study(locations, "study")
+    _wait_until(lambda: sum(trial.last_step is not None for trial in _trials(study)) == 2)
+    assert cluster.run("squeue", "--noheader", "--array", "--states=pending", "--format=%i %r") == "1_2 Resources"
+    cluster.lose("node2")
+    cluster.run("scontrol", "update", "nodename=node2", "state=down", "reason=lost")  # Slurm notices it in a minute
+    cluster.run("sbatch", "--partition=urgent", "--nodelist=node1", f"--output={tmp_path}/urgent", "--wrap=sleep 1")
+    _wait_until(lambda: cluster.run("squeue", "--noheader") == "")
+
+    _check_complete(study, 3)
+    jobs = cluster.run("scontrol", "--oneliner", "show", "job").splitlines()
+    restarts = {
+        re.search(r"ArrayTaskId=(\d)", job)[1]: re.search(r"Restarts=(\d)", job)[1]  # type: ignore[index]
+        for job in jobs
+        if "ArrayTaskId" in job
+    }
+    assert restarts == {"0": "1", "1": "1", "2": "0"}
+    said = (locations.artifacts / ".slurm" / "study" / "1_2_0_log.out").read_text()
+    assert "trial 0 resumes from epoch" in said or "trial 1 resumes from epoch" in said
+    assert "lost its worker" in said
 
 
 def test_job_searches_the_study_named_in_its_environment(
