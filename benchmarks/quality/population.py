@@ -3,7 +3,7 @@
 Trains ``--networks`` networks of ``rnnf`` on each recording, side by side and without early stopping, in three ways:
 
 - ``seeds``: all have the default settings, and differ in their seed;
-- ``drawn``: each has its own learning rate, dropout, L2 weight and mask ratio, drawn around the default settings;
+- ``drawn``: each has its own learning rate, dropout, weight decay and mask ratio, drawn around the default settings;
 - ``population``: starts as ``drawn``; ``ROUNDS`` times, each network of the worst quarter on val continues from the
   state of one of the best quarter, with that network's settings multiplied by 0.8 or 1.25 (Jaderberg et al. 2017,
   https://arxiv.org/abs/1711.09846; lfads-torch trains so).
@@ -73,7 +73,7 @@ def drawn(settings: Hyperparameters, draw: random.Random) -> Hyperparameters:
         lr=settings.lr * math.exp(draw.uniform(-1.2, 1.2)),
         dropout=draw.uniform(0.15, 0.5),
         mask_ratio=draw.uniform(0.15, 0.45),
-        l2_weight=math.exp(draw.uniform(math.log(1e-8), math.log(1e-4))),
+        weight_decay=math.exp(draw.uniform(math.log(0.03), math.log(3))),
     )
 
 
@@ -84,7 +84,7 @@ def changed(settings: Hyperparameters, draw: random.Random) -> Hyperparameters:
         lr=settings.lr * draw.choice(FACTORS),
         dropout=min(0.7, settings.dropout * draw.choice(FACTORS)),
         mask_ratio=min(0.7, settings.mask_ratio * draw.choice(FACTORS)),
-        l2_weight=settings.l2_weight * draw.choice(FACTORS),
+        weight_decay=settings.weight_decay * draw.choice(FACTORS),
     )
 
 

@@ -43,8 +43,8 @@ from nlb_search.search.study.training_length import EVALUATIONS, default_epochs
 
 RNNF = "GRU(2) -> FF -> exp"
 DEFAULT = "default of 0.5.0"
-_DEFAULT_SETTINGS = {"lr": 0.01, "hidden": 40}
-_L2_WEIGHTS = ("3e-5", "1e-4", "2e-4", "3e-4", "1e-3", "3e-3")
+_DEFAULT_SETTINGS = {"lr": 0.01, "hidden": 40, "weight_decay": 0.0}
+_OF_0_6 = {"lr": 0.005, "hidden": 76}
 _SETTINGS: dict[str, dict[str, Any]] = {
     DEFAULT: {},
     "lr 0.005": {"lr": 0.005},
@@ -70,7 +70,11 @@ _SETTINGS: dict[str, dict[str, Any]] = {
     "1 layer": {"num_layers": 1},
     "3 layers": {"num_layers": 3},
     "l2 1e-5": {"l2_weight": 1e-5},
-    **{f"l2 {l2}, lr 0.005, hidden 76": {"l2_weight": float(l2), "lr": 0.005, "hidden": 76} for l2 in _L2_WEIGHTS},
+    **{f"lr 0.005, hidden 76, l2 {l2}": _OF_0_6 | {"l2_weight": float(l2)} for l2 in ("1e-4", "3e-4", "1e-3")},
+    **{
+        f"lr 0.005, hidden 76, weight decay {decay:g}": _OF_0_6 | {"weight_decay": decay}
+        for decay in (0.1, 0.3, 1, 3, 10)
+    },
 }
 _CHAINS = (
     "minGRU(2) -> FF -> exp",
