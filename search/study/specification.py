@@ -4,6 +4,7 @@ import logging
 import platform
 from collections.abc import Mapping
 from importlib.metadata import version
+from importlib.util import find_spec
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -114,10 +115,11 @@ class SearchSpec(BaseModel):
 
 
 def versions_here() -> dict[str, str]:
-    """Versions of the installed packages that affect a trial's score."""
-    return {"python": platform.python_version()} | {
-        package: version(package) for package in ("nlb-search", "optuna", "torch", "numpy")
-    }
+    """Versions of the installed packages that affect a trial's score, and of nlb_tools, its referee, if installed."""
+    packages = ["nlb-search", "optuna", "torch", "numpy"]
+    if find_spec("nlb_tools") is not None:
+        packages.append("nlb_tools")
+    return {"python": platform.python_version()} | {package: version(package) for package in packages}
 
 
 def read_specification(stored: dict[str, Any]) -> SearchSpec:

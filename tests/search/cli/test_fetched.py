@@ -1,6 +1,7 @@
 """Studies and evaluations of fetched recordings."""
 
 import shutil
+from importlib.metadata import version
 from pathlib import Path
 
 import h5py
@@ -31,9 +32,11 @@ def test_study_records_the_dandiset_version(locations: Locations, tmp_path: Path
     assert begun(locations)["DANDI:000129"] == "0.1"
 
 
-def test_recording_not_fetched_has_no_version(locations: Locations, recordings: Path) -> None:
+def test_recording_not_fetched_has_no_version_beside_those_of_packages(locations: Locations, recordings: Path) -> None:
     shutil.copytree(recordings / "mc_rtt", locations.data / "mc_rtt")
-    assert not [name for name in begun(locations) if name.startswith("DANDI")]
+    versions = begun(locations)
+    assert not [name for name in versions if name.startswith("DANDI")]
+    assert {name: version(name) for name in ("torch", "optuna", "nlb_tools")}.items() <= versions.items()
 
 
 @pytest.mark.usefixtures("dandi")
