@@ -15,7 +15,7 @@ def check_connection(url: str) -> None:
     Other failures are left to the requests that follow, which retry.
     """
     try:
-        requests.get(url, stream=True, timeout=TIMEOUT_SECONDS).close()
+        requests.head(url, timeout=TIMEOUT_SECONDS)
     except requests.exceptions.ProxyError as error:
         raise DataError(
             f"{url} cannot be reached through the proxy {_proxy_of(url)}: check the proxy, or the variables "
