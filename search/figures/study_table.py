@@ -11,6 +11,7 @@ from nlb_search.search.scoring.bootstrap import SHARE
 from nlb_search.search.scoring.metric_names import METRICS, SPREAD, metrics_as_text, spread_as_text
 from nlb_search.search.scoring.negative_scores import negative_score_warning
 from nlb_search.search.scoring.ties import Ties
+from nlb_search.search.study.specification_text import specification_rows
 from nlb_search.search.study.status import MEMORY_KEY, StudyStatus
 from nlb_search.search.study.trial_scores import SCORE_KEY
 from nlb_search.storage.claims.time_used import SECONDS_KEY
@@ -31,10 +32,10 @@ _NAMES = {
 def report(status: StudyStatus, ties: Ties) -> Table:
     """The table that ``status`` prints below its first line."""
     table = Table(box=None, show_header=False)
-    table.add_row("dataset", f"{status.spec.dataset}, {status.spec.bin_ms} ms bins")
-    table.add_row("search", f"{status.spec.space_name} space, {status.spec.sampler}, {status.spec.pruner}")
-    if status.spec.has_own_objectives:
-        table.add_row("objectives", ", ".join(status.spec.objectives))
+    searched = specification_rows(status.spec)
+    for name in ("dataset", "objectives", "search"):
+        if name in searched:
+            table.add_row(name, searched[name])
     if status.best:
         attrs = status.best.attrs
         table.add_row("best trial", str(status.best.number))
