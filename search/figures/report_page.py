@@ -75,7 +75,7 @@ def _searched(status: StudyStatus) -> Rows:
     spec, states = status.spec, status.states
     return [
         *specification_rows(spec).items(),
-        ("settings", "; ".join(f"{name} {values}" for name, values in spec.space.items())),
+        ("ranges", "; ".join(f"{name} {values}" for name, values in spec.space.items())),
         (
             "trials",
             f"{status.finished} of {status.budget} finished: {states['complete']} complete, "
