@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from pygments.lexers import get_lexer_by_name
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -59,3 +60,10 @@ def test_every_page_is_in_the_contents() -> None:
     listed = set(re.findall(r"^[\w./-]+$", index, flags=re.MULTILINE))
     pages = {page.stem for page in PAGES if page.parent.name == "docs"} - {"index"}
     assert pages <= listed
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_languages_of_blocks_are_known_to_the_site(page: Path) -> None:
+    """Sphinx warns of a language that Pygments does not know, and ``make docs`` fails on every warning."""
+    for language in set(re.findall(r"^```(\w+)$", page.read_text(), flags=re.MULTILINE)) - {"mermaid"}:
+        assert get_lexer_by_name(language)

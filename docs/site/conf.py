@@ -23,3 +23,4 @@ python_maximum_signature_line_length = 100
 html_theme = "furo"
 html_title = f"nlb-search {release}"
 html_copy_source = False
+html_show_copyright = False

@@ -44,6 +44,11 @@ class Panel:
     categories: tuple[str, ...] = ()
     x_categories: tuple[str, ...] = ()
 
+    @property
+    def has_whole_x(self) -> bool:
+        """Whether x counts something, such as trials or epochs: its axis has no ticks between whole numbers."""
+        return all(isinstance(x, int) for series in self.series for x in series.x)
+
 
 @dataclass(frozen=True)
 class Chart:

@@ -47,6 +47,8 @@ def _draw_panel(axes: Any, panel: Panel) -> None:
     for series in panel.series:
         _draw_series(axes, series)
     axes.set(title=panel.title, xlabel=panel.x_label, ylabel=panel.y_label)
+    if panel.has_whole_x and not panel.log_x:
+        axes.xaxis.get_major_locator().set_params(integer=True)
     if panel.log_x:
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

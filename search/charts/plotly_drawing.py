@@ -16,6 +16,8 @@ _LAYOUT = {
 }
 _SINGLE_HEIGHT, _ROW_HEIGHT, _NAMED_HEIGHT = 480, 170, 28
 _TITLE_HEIGHT, _LEGEND_HEIGHT = 68, 22
+_MAX_TICKS = 12
+"""Largest number of ticks at whole numbers; for more, Plotly's own ticks are at whole numbers, too."""
 _NARROWEST = 520
 """Width of the axes in pixels where optuna-dashboard shows two figures in a row."""
 
@@ -55,7 +57,14 @@ def _x_axis(panel: Panel) -> dict[str, Any]:
         scale: dict[str, Any] = {"range": [-0.5, last + 0.5], **_named(panel.x_categories)}
     else:
         scale = {"type": "log", "dtick": "D2", "tickformat": "~s"} if panel.log_x else {"type": "linear"}
+        if panel.has_whole_x and not panel.log_x and _span(panel) <= _MAX_TICKS:
+            scale["dtick"] = 1
     return {"title": panel.x_label, **scale}
+
+
+def _span(panel: Panel) -> float:
+    values = [x for series in panel.series for x in series.x]
+    return max(values, default=0) - min(values, default=0)
 
 
 def _y_axis(panel: Panel) -> dict[str, Any]:

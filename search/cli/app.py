@@ -30,7 +30,7 @@ EXAMPLES: dict[Callable[..., None], str] = {
     status.dashboard: "nlb-search dashboard --port 8080",
     results.rescore: "nlb-search rescore maze --finalists 5",
     results.export_best: "nlb-search export-best maze --phase test --out submission.h5",
-    prediction.predict: "nlb-search predict maze-model --data session.nwb --out rates.h5",
+    prediction.predict: "nlb-search predict rat-model --data next-session.nwb --out rates.h5",
     results.evaluate: "nlb-search evaluate submission.h5 --dataset mc_maze_small",
     status.plot: "nlb-search plot maze --out figures --format html,svg",
     status.report: "nlb-search report maze --out report.html",

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nlb_search.search.cli import options
-from nlb_search.search.cli.terminal import FAILED
+from nlb_search.search.cli.terminal import FAILED, print_line
 
 if TYPE_CHECKING:
     from nlb_search.search.doctor.check import Check
+
+INDENT = 18
+"""Column at which the findings begin."""
 
 
 def doctor(
@@ -44,9 +47,9 @@ def doctor(
         checks["workers"] = lambda: check_workers(open_named_study(locations, study))
     failed = 0
     for check in results(checks):
-        typer.echo(f"{'ok  ' if check.is_ok else 'FAIL'} {check.name:12} {check.found}")
+        print_line(f"{'ok  ' if check.is_ok else 'FAIL'} {check.name:12} {check.found}", INDENT)
         if not check.is_ok:
-            typer.echo(f"{'':17} -> {check.advice}")
+            print_line(f"{'':{INDENT - 1}} -> {check.advice}", INDENT + 3)
             failed += 1
     if failed:
         raise typer.Exit(FAILED)

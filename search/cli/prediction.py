@@ -8,7 +8,7 @@ import typer
 
 from nlb_search.search.cli import options
 from nlb_search.search.cli.recording_options import with_recording_options
-from nlb_search.search.cli.terminal import MESSAGES
+from nlb_search.search.cli.terminal import MESSAGES, working
 from nlb_search.search.errors import UsageError
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ def predict(
         return
     if out is None:
         raise UsageError("nothing to write: give --out FILE.h5, or --stream to predict bin by bin")
-    predict_recording(load_model(model, str(training_device())), data, out, dataset, settings)
+    with working(f"predicting {out}"):
+        predict_recording(load_model(model, str(training_device())), data, out, dataset, settings)
     typer.echo(f"wrote {out}")
 
 

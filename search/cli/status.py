@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nlb_search.search.cli import options
-from nlb_search.search.cli.terminal import MESSAGES, OUTPUT, print_json, working
+from nlb_search.search.cli.terminal import MESSAGES, OUTPUT, print_json, print_line, working
 from nlb_search.search.errors import SearchError, UsageError
 from nlb_search.storage.errors import StorageError
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from nlb_search.search.study.status import StudyStatus
 
 WATCH_SECONDS = 2.0
+INDENT = 2
+"""Indentation of a study's line where a terminal breaks it."""
 
 
 def status(
@@ -69,9 +71,9 @@ def studies(storage: options.Storage = options.STORAGE) -> None:
     locations = options.locations(storage, options.DATA)
     for name in study_names(existing_database(locations.url)):
         try:
-            typer.echo(headline(study_status(open_named_study(locations, name))))
+            print_line(headline(study_status(open_named_study(locations, name))), INDENT)
         except (StorageError, SearchError) as error:
-            typer.echo(f"{name}: {error}")
+            print_line(f"{name}: {error}", INDENT)
 
 
 def dashboard(
@@ -89,13 +91,15 @@ def dashboard(
     artifacts: options.Artifacts = None,
 ) -> None:
     """Open optuna-dashboard on a storage, read-only unless --writable is given."""
+    from nlb_search.search.dashboard.readable_studies import ReadableStudies
     from nlb_search.search.dashboard.server import make_server, serve
     from nlb_search.search.study.open_study import check_exists
     from nlb_search.storage.database.opening import open_for_editing, open_for_reading
 
     locations = options.locations(storage, options.DATA, artifacts)
     check_exists(locations.url)
-    database = open_for_editing(locations.url) if writable else open_for_reading(locations.url)
+    open_database = open_for_editing if writable else open_for_reading
+    database = open_database(locations.url, ReadableStudies)
     names = frozenset(name.lower() for name in ("localhost", host, public_host) if name)
     serve(make_server(database, locations.artifacts, host, port, names, writable))
 
@@ -139,11 +143,11 @@ def report(
 
 def print_status(status: "StudyStatus", ties: "Ties") -> None:
     """Print the status of a study as text."""
-    from nlb_search.search.figures.front_table import front_table
     from nlb_search.search.figures.study_table import report
+    from nlb_search.search.launching.front_table import front_table
     from nlb_search.search.launching.progress import headline
 
-    typer.echo(headline(status))
+    print_line(headline(status), INDENT)
     OUTPUT.print(report(status, ties))
     if status.spec.has_own_objectives and status.front:
         OUTPUT.print(front_table(status))

@@ -5,6 +5,7 @@ import logging
 import math
 import os
 import sys
+import textwrap
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -41,6 +42,19 @@ def configure_logging(debug: bool) -> None:
 def working(text: str) -> AbstractContextManager[object]:
     """A context in which a terminal shows what a long command is doing. A pipe or a log file shows nothing."""
     return MESSAGES.status(text) if MESSAGES.is_terminal else nullcontext()
+
+
+def print_line(text: str, indent: int = 0) -> None:
+    """Print a line. A terminal breaks it between words, with later lines indented; a pipe or a file has it in one line.
+
+    Not for commands and paths that a reader copies.
+    """
+    if OUTPUT.is_terminal:
+        spaces = " " * indent
+        text = textwrap.fill(
+            text, OUTPUT.width, subsequent_indent=spaces, break_long_words=False, break_on_hyphens=False
+        )
+    typer.echo(text)
 
 
 def print_json(value: Any) -> None:

@@ -25,19 +25,22 @@ MOST_SKEW_SECONDS = 60.0
 LEAST_FREE_GIB = 1.0
 NETWORK_FILE_SYSTEMS = ("nfs", "cifs", "smb", "lustre", "gpfs", "beegfs", "ceph", "fuse.sshfs", "9p")
 
+_TABLES = sqlalchemy.text("SELECT version_num FROM alembic_version")
 _NOW = {"postgresql": "SELECT extract(epoch FROM clock_timestamp())", "mysql": "SELECT unix_timestamp(now(6))"}
 
 
 def check_storage(url: StorageUrl) -> Check:
-    """Whether the database answers, and its version. One that does not exist yet is created by ``launch``."""
+    """Whether the database answers, and the versions of it and its tables. One that is missing is no problem."""
     if url.on_disk is not None and not url.on_disk.exists():
         return Check("storage", f"{url} does not exist yet: `nlb-search launch` creates it")
     try:
         with engine_of(open_database(url)).connect() as connection:
             server = connection.dialect.server_version_info or ()
+            tables = connection.execute(_TABLES).scalar_one()
     except StorageError as error:
         return Check("storage", str(error), "start the database, or give another --storage")
-    return Check("storage", f"{url} answers, {url.backend} {'.'.join(map(str, server))}")
+    found = f"{url} answers, {url.backend} {'.'.join(map(str, server))}, Optuna's tables in version {tables}"
+    return Check("storage", found)
 
 
 def check_clock(url: StorageUrl) -> Check:

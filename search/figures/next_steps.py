@@ -6,7 +6,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
-from nlb_search.search.rescoring.rescoring import RESCORING_KEY
+from nlb_search.search.rescoring.rescoring_attributes import RESCORING_KEY
 from nlb_search.search.sampling.ranges import Choice, Range, Real, Whole, ZeroOrReal, settings_of_parameters
 from nlb_search.search.scoring.negative_scores import negative_score_warning
 from nlb_search.search.scoring.ties import Ties
@@ -32,7 +32,8 @@ def _before_more_trials(status: StudyStatus) -> Iterator[str]:
         yield f"{warning}."
     if status.states["fail"]:
         reason = status.failures[-1] if status.failures else "an unknown reason"
-        yield f"{status.states['fail']} trials failed, the last with: {reason}."
+        count = status.states["fail"]
+        yield f"{count} trial{'s' if count > 1 else ''} failed, the last with: {reason}."
     if not status.is_finished:
         yield f"The budget is not met: continue with `nlb-search resume {status.study}`."
 
@@ -99,9 +100,9 @@ def _edge_of(allowed: Range, values: Sequence[Any]) -> str | None:
 def _choose(study: OpenStudy, status: StudyStatus, ties: Ties) -> Iterator[str]:
     name = status.study
     if ties.trials and RESCORING_KEY not in study.study.user_attrs:
+        tied = "1 trial is" if len(ties.trials) == 1 else f"{len(ties.trials)} trials are"
         yield (
-            f"{len(ties.trials)} trials are statistically tied with the best: compare them by cross-validation with "
-            f"`nlb-search rescore {name}`."
+            f"{tied} statistically tied with the best: compare by cross-validation with `nlb-search rescore {name}`."
         )
     if status.spec.has_own_objectives and len(status.front) > 1:
         yield (

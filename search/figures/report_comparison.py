@@ -9,7 +9,7 @@ from nlb_search.search.figures.published_scores import published_scores
 from nlb_search.search.scoring.smoothing_score import smoothing_co_bps
 from nlb_search.search.study.known_ceiling import known_ceiling, share_of_ceiling
 from nlb_search.search.study.open_study import OpenStudy
-from nlb_search.search.study.status import StudyStatus
+from nlb_search.search.study.status import BestTrial, StudyStatus
 from nlb_search.search.study.trial_scores import score_of
 
 Rows = list[tuple[str, ...]]
@@ -27,7 +27,7 @@ def comparison(study: OpenStudy, status: StudyStatus) -> Rows:
             f"trial 0{settings}",
             f"{score_of(first):.4f}" if is_complete else f"not complete: {first.state.name.lower()}",
         ),
-        ("smoothing baseline (Pei et al. 2021)", _smoothing(study)),
+        ("smoothing baseline (Pei et al. 2021)", _smoothing(study, best)),
         ("chance: each neuron's mean rate", "0"),
     ]
     ceiling = known_ceiling(study)
@@ -49,9 +49,11 @@ def published_rows(study: OpenStudy) -> Rows:
     ]
 
 
-def _smoothing(study: OpenStudy) -> str:
+def _smoothing(study: OpenStudy, best: BestTrial | None) -> str:
     try:
         recording = study.recording()
     except (SearchError, DataError) as error:
         return f"not known: {error}"
-    return f"{smoothing_co_bps(recording):.4f}"
+    co_bps = smoothing_co_bps(recording)
+    is_better = best is not None and best.value < co_bps
+    return f"{co_bps:.4f}{': better than the best trial, so train longer trials' if is_better else ''}"

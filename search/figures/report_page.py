@@ -10,15 +10,16 @@ from nlb_search.search.charts.chart import Chart
 from nlb_search.search.charts.matplotlib_drawing import draw
 from nlb_search.search.errors import SearchError
 from nlb_search.search.figures.figure_files import all_charts
-from nlb_search.search.figures.front_table import front_rows
 from nlb_search.search.figures.next_steps import next_steps
 from nlb_search.search.figures.report_comparison import Rows, comparison, published_rows
+from nlb_search.search.launching.front_table import front_rows
 from nlb_search.search.rescoring.rescoring import rescoring_of
 from nlb_search.search.sampling.ranges import settings_to_show
 from nlb_search.search.scoring.bootstrap import SHARE
 from nlb_search.search.scoring.metric_names import metrics_as_text, spread_as_text
 from nlb_search.search.scoring.ties import Ties, find_ties
 from nlb_search.search.study.open_study import OpenStudy
+from nlb_search.search.study.specification_text import specification_rows
 from nlb_search.search.study.status import StudyStatus, study_status
 from nlb_search.storage.atomic_files import whole_file
 
@@ -29,7 +30,7 @@ h1 { font-size: 25px; margin-bottom: 4px } h2 { font-size: 18px; margin: 30px 0 
 table { border-collapse: collapse } th { text-align: left; font-weight: 400; color: #57606a; white-space: nowrap }
 th, td { padding: 2px 18px 2px 0; vertical-align: top } img { width: 100%; margin: 10px 0; break-inside: avoid }
 pre { background: #f4f5f6; padding: 10px 14px; white-space: pre-wrap } .small { color: #57606a; font-size: 13px }
-code { background: #f4f5f6; padding: 1px 4px } li { margin: 4px 0 }
+code { background: #f4f5f6; padding: 1px 4px; display: inline-block; max-width: 100% } li { margin: 4px 0 }
 h2 { break-after: avoid } tr, li { break-inside: avoid }
 @page { margin: 16mm }
 @media print { body { margin: 0; max-width: none; font-size: 10.5pt } img { width: 82%; margin: 8px 9% } }
@@ -72,14 +73,9 @@ def _page(study: OpenStudy) -> str:
 
 def _searched(status: StudyStatus) -> Rows:
     spec, states = status.spec, status.states
-    seeds = f", {spec.seeds} networks per trial" if spec.seeds > 1 else ""
     return [
-        ("dataset", f"{spec.dataset}, {spec.bin_ms} ms bins"),
-        ("chains", "; ".join(spec.architectures)),
-        ("space", f"{spec.space_name}: " + "; ".join(f"{name} {values}" for name, values in spec.space.items())),
-        *([("objectives", ", ".join(spec.objectives))] if spec.has_own_objectives else []),
-        ("sampler, pruner", f"{spec.sampler}, {spec.pruner}, seed {spec.seed}"),
-        ("training", f"up to {spec.epochs} epochs in batches of {spec.batch_sizes} trials{seeds}"),
+        *specification_rows(spec).items(),
+        ("ranges", "; ".join(f"{name} {values}" for name, values in spec.space.items())),
         (
             "trials",
             f"{status.finished} of {status.budget} finished: {states['complete']} complete, "

@@ -1,29 +1,41 @@
 """Table of a study's status and its best trial for the terminal."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 from rich.table import Table
 
-from nlb_search.search.sampling.ranges import settings_to_show
+from nlb_search.search.sampling.ranges import ARCHITECTURE, settings_to_show
 from nlb_search.search.scoring.bootstrap import SHARE
 from nlb_search.search.scoring.metric_names import METRICS, SPREAD, metrics_as_text, spread_as_text
 from nlb_search.search.scoring.negative_scores import negative_score_warning
 from nlb_search.search.scoring.ties import Ties
-from nlb_search.search.study.status import StudyStatus
+from nlb_search.search.study.specification_text import specification_rows
+from nlb_search.search.study.status import MEMORY_KEY, StudyStatus
 from nlb_search.search.study.trial_scores import SCORE_KEY
 from nlb_search.storage.claims.time_used import SECONDS_KEY
 
 _RANGE = ("co_bps_low", "co_bps_high")
 
+_NAMES = {
+    ARCHITECTURE: "chain",
+    "best_epoch": "best epoch",
+    "n_parameters": "parameters",
+    MEMORY_KEY: "memory",
+    SECONDS_KEY: "training time",
+    "version": "nlb-search",
+}
+"""Names of a trial's user attributes, for people. Settings have the names that spaces and ``--set`` use."""
+
 
 def report(status: StudyStatus, ties: Ties) -> Table:
     """The table that ``status`` prints below its first line."""
     table = Table(box=None, show_header=False)
-    table.add_row("dataset", f"{status.spec.dataset}, {status.spec.bin_ms} ms bins")
-    table.add_row("search", f"{status.spec.space_name} space, {status.spec.sampler}, {status.spec.pruner}")
-    if status.spec.has_own_objectives:
-        table.add_row("objectives", ", ".join(status.spec.objectives))
+    searched = specification_rows(status.spec)
+    for name in ("dataset", "objectives", "search"):
+        if name in searched:
+            table.add_row(name, searched[name])
     if status.best:
         attrs = status.best.attrs
         table.add_row("best trial", str(status.best.number))
@@ -36,13 +48,8 @@ def report(status: StudyStatus, ties: Ties) -> Table:
             table.add_row(metric, value)
         if status.states["complete"] > 1:
             table.add_row("ties", ties.as_text())
-        shown = (*METRICS, *_RANGE, *SPREAD, SCORE_KEY, SECONDS_KEY)
-        facts = {name: value for name, value in attrs.items() if name not in shown}
-        if SECONDS_KEY in attrs:
-            facts |= {"training time": timedelta(seconds=round(attrs[SECONDS_KEY]))}
-        facts |= {"best_epoch": f"{attrs['best_epoch']} of {status.spec.epochs}"} if "best_epoch" in attrs else {}
-        for name, value in (facts | settings_to_show(status.best.params, attrs)).items():
-            table.add_row(name, f"{value:.4g}" if isinstance(value, float) else str(value))
+        for name, value in (_facts(attrs, status.spec.epochs) | settings_to_show(status.best.params, attrs)).items():
+            table.add_row(_NAMES.get(name, name), f"{value:.4g}" if isinstance(value, float) else str(value))
         if status.expected_gain is not None:
             table.add_row("more trials", _more_trials(status, status.expected_gain))
         if status.best_near_last_epoch:
@@ -50,7 +57,7 @@ def report(status: StudyStatus, ties: Ties) -> Table:
     if status.budget_hours is not None:
         table.add_row("hours", _hours(status, status.budget_hours))
     for row in _chains_as_text(status):
-        table.add_row("chain", row)
+        table.add_row("best of chain", row)
     for at in status.workers:
         score = "" if at.co_bps is None else f", co-bps {at.co_bps:.4f}"
         table.add_row(f"trial {at.trial}", f"{at.worker or 'no worker'}, epoch {at.epoch}{score}")
@@ -59,6 +66,19 @@ def report(status: StudyStatus, ties: Ties) -> Table:
     for reason in status.failures:
         table.add_row("failed", reason)
     return table
+
+
+def _facts(attrs: dict[str, Any], epochs: int) -> dict[str, Any]:
+    """What is known of a trial beside its scores and settings, with units."""
+    scores = (*METRICS, *_RANGE, *SPREAD, SCORE_KEY)
+    facts = {name: value for name, value in attrs.items() if name not in scores}
+    written: dict[str, Callable[[Any], str]] = {
+        "best_epoch": lambda epoch: f"{epoch} of {epochs}",
+        "n_parameters": lambda count: f"{count:,}",
+        MEMORY_KEY: lambda megabytes: f"{megabytes / 1000:.1f} GB at the start",
+        SECONDS_KEY: lambda seconds: str(timedelta(seconds=round(seconds))),
+    }
+    return facts | {name: write(facts[name]) for name, write in written.items() if name in facts}
 
 
 def _hours(status: StudyStatus, budget: float) -> str:

@@ -10,6 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from nlb_search.search.launching.front_table import front_table
 from nlb_search.search.launching.pace import Pace, in_words, range_in_words
 from nlb_search.search.study.status import StudyStatus, WorkerAt
 from nlb_search.storage.study_commands import StudyCommand
@@ -19,21 +20,26 @@ _BLOCKS = "▁▂▃▄▅▆▇█"
 MAX_REASONS = 3
 """Number of reasons of failures that are shown, most frequent first."""
 
+MOST_IN_FRONT = 5
+"""Number of trials of the Pareto front that are shown."""
+
 
 def render(status: StudyStatus, pace: Pace) -> Group:
-    """Budget, best trial, counts with reasons, the last trials, and the workers."""
+    """Budget, best trial, counts with reasons, the last trials, the Pareto front, and the workers."""
     bar = Table.grid(padding=(0, 2))
     bar.add_row(
         ProgressBar(total=status.budget, completed=min(status.finished, status.budget), width=24),
         Text(f"{status.finished} of {status.budget} trials"),
-        Text(f"{in_words(pace.elapsed())} so far, {_rest(status, pace)}"),
+        Text(f"{in_words(_seconds_since(status.began))} so far, {_rest(status, pace)}"),
     )
     facts = Table.grid(padding=(0, 2))
     for name, text in _facts(status):
         facts.add_row(Text(name, style="red" if name == "failed" else ""), Text(text))
     title = f"{status.study}: {status.spec.dataset}, {status.spec.bin_ms} ms bins"
     asked = "" if status.command is StudyCommand.WORK else f"; asked to {status.command}"
-    return Group(Text(title + asked, style="bold"), bar, facts, *([_workers(status)] if status.workers else []))
+    tables = [front_table(status, MOST_IN_FRONT)] if status.spec.has_own_objectives and status.front else []
+    tables += [_workers(status)] if status.workers else []
+    return Group(Text(title + asked, style="bold"), bar, facts, *tables)
 
 
 def sparkline(values: Sequence[float], width: int = 30) -> str:
@@ -51,7 +57,7 @@ def _facts(status: StudyStatus) -> Iterator[tuple[str, str]]:
         yield "best", "no complete trial yet"
     else:
         found = status.best_found
-        ago = "" if found is None else f", found {in_words(max(0.0, (datetime.now() - found).total_seconds()))} ago"
+        ago = "" if found is None else f", found {in_words(_seconds_since(found))} ago"
         yield "best", f"co-bps {best.value:.4f} (trial {best.number}{ago})"
     if len(set(status.best_scores)) > 1:
         yield "", f"{sparkline(status.best_scores)} after each complete trial"
@@ -98,6 +104,11 @@ def _cells(at: WorkerAt, epochs: int) -> tuple[str, ...]:
 def _cut(text: str) -> Text:
     """A text that is cut where its column ends."""
     return Text(text, no_wrap=True, overflow="ellipsis")
+
+
+def _seconds_since(time: datetime | None) -> float:
+    """Seconds since a local time, which a clock that was set back does not make negative; 0 if there is none yet."""
+    return 0.0 if time is None else max(0.0, (datetime.now() - time).total_seconds())
 
 
 def _rest(status: StudyStatus, pace: Pace) -> str:

@@ -8,6 +8,7 @@ from nlb_search.search.scoring.bootstrap import SHARE
 from nlb_search.search.scoring.metric_names import spread_as_text
 from nlb_search.search.study.first_trials import first_settings
 from nlb_search.search.study.known_ceiling import share_of_ceiling
+from nlb_search.search.study.specification_text import specification_rows
 from nlb_search.search.study.status import BestTrial, StudyStatus
 from nlb_search.search.study.trial_scores import score_of
 
@@ -15,19 +16,15 @@ from nlb_search.search.study.trial_scores import score_of
 def note_text(status: StudyStatus, first: FrozenTrial, ceiling: Ceiling | None = None) -> str:
     """The note of a study with this status, whose trial 0 is ``first``, with the recording's ceiling if it is known."""
     spec, states = status.spec, status.states
-    seeds = f", {spec.seeds} networks with different seeds" if spec.seeds > 1 else ""
-    rows = {
-        "dataset": f"{spec.dataset}, {spec.bin_ms} ms bins",
+    rows = specification_rows(spec) | {
         "chains": "; ".join(f"`{chain}`" for chain in spec.architectures),
-        "search": f"{spec.space_name} space, {spec.sampler} sampler, {spec.pruner} pruner, seed {spec.seed}",
-        "trial": f"up to {spec.epochs} epochs in batches of {spec.batch_sizes} trials{seeds}",
         "budget": f"{status.budget} trials: {states['complete']} complete, {states['pruned']} pruned, "
         f"{states['fail']} failed when this note was written",
         "best so far": "no complete trial yet" if status.best is None else _best(status.best),
         "trial 0": _first(first, status.best, first_settings(first, spec.sampler)),
     }
     if spec.has_own_objectives:
-        rows |= {"objectives": ", ".join(spec.objectives), "Pareto front": _front(status)}
+        rows["Pareto front"] = _front(status)
     if ceiling is not None:
         rows["ceiling"] = _ceiling(ceiling, status.best)
     table = "\n".join(f"| {name} | {text} |" for name, text in rows.items())

@@ -26,12 +26,13 @@ def pruning_depth(study: OpenStudy, finished: Sequence[FrozenTrial]) -> Chart:
     for number, chain in enumerate(chains):
         ends = sorted(trial.last_step or 0 for trial in finished if study.spec.architecture_of(trial.params) == chain)
         if ends:
-            epochs = [0, *(end for end in ends if end < last), last]
-            shares = [100 * sum(end > epoch or end == last for end in ends) / len(ends) for epoch in epochs]
+            epochs = [0, *ends, last]
+            shares = [100 * sum(end > epoch for end in ends) / len(ends) for epoch in epochs]
             name = f"{chain} ({len(ends)} trials)"
             series.append(Series("step", epochs, shares, name, PALETTE[number % len(PALETTE)], 2))
-    trained = sum(trial.last_step or 0 for trial in finished)
-    note = f"{trained} of {last * len(finished)} epochs were trained: pruning and early stopping saved the rest"
+    trained, most = sum(trial.last_step or 0 for trial in finished), last * len(finished)
+    saved = "pruning and early stopping saved the rest" if trained < most else "no trial was pruned or stopped early"
+    note = f"{trained} of {most} epochs were trained: {saved}"
     panel = Panel(tuple(series), "", "epoch", "trials that train longer (%)")
     return single("pruning", f"{study.name}: when trials end", panel, note)
 

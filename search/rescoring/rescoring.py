@@ -16,6 +16,7 @@ from nlb_search.models.errors import DivergedError
 from nlb_search.search.errors import SearchError, UsageError
 from nlb_search.search.launching.slots import Slot
 from nlb_search.search.rescoring.cross_validation import FoldSettings, Job, run_jobs
+from nlb_search.search.rescoring.rescoring_attributes import RESCORING_KEY, fold_key
 from nlb_search.search.sampling.space import sample, trained_chain
 from nlb_search.search.study.chain_trials import by_chain
 from nlb_search.search.study.open_study import OpenStudy
@@ -24,9 +25,6 @@ from nlb_search.search.study.trial_scores import complete_trials, score_of
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.storage.database.retrying import DatabaseRetry
 from nlb_search.storage.study_identity import check_identity
-
-RESCORING_KEY = "rescoring"
-"""User attribute of the study with the number of folds and the finalists of its last rescoring."""
 
 _log = logging.getLogger(__name__)
 
@@ -204,17 +202,13 @@ def _with_result(one: Rescored, fold: int, result: float | DivergedError) -> Res
 def _record(study: OpenStudy, splits: int, job: Job, result: float | DivergedError, retry: DatabaseRetry) -> None:
     value = {"diverged": str(result)} if isinstance(result, DivergedError) else {"co_bps": result}
     retry.call(lambda: check_identity(study.study, study.identity))
-    retry.call(lambda: study.study.set_user_attr(_key(splits, job.number, job.fold), value))
+    retry.call(lambda: study.study.set_user_attr(fold_key(splits, job.number, job.fold), value))
 
 
 def _recorded(study: OpenStudy, trial: FrozenTrial, splits: int, attributes: dict[str, Any]) -> Rescored:
     """The trial's scores on ``splits`` folds, from the study's user attributes."""
     # Suggesting from a finished trial returns its own parameters.
     architecture = trained_chain(sample(trial, study.spec.space, study.spec.architectures))
-    folds = [attributes.get(_key(splits, trial.number, fold), {}) for fold in range(splits)]
+    folds = [attributes.get(fold_key(splits, trial.number, fold), {}) for fold in range(splits)]
     diverged = next((fold["diverged"] for fold in folds if "diverged" in fold), None)
     return Rescored(trial, architecture, tuple(fold.get("co_bps") for fold in folds), diverged)
-
-
-def _key(splits: int, number: int, fold: int) -> str:
-    return f"{RESCORING_KEY}-{splits}-{number}-{fold}"

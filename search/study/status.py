@@ -75,10 +75,10 @@ class StudyStatus:
     ``budget_hours``, or None if they are not limited. ``states`` is the number of trials by state, in lower case.
     ``best_of_chains`` is the best complete trial of each chain, or None. ``best_scores`` are the best co-bps so far
     after each complete trial, ``front`` is the Pareto front of the objectives, ``best_found`` is the time at which the
-    best trial completed. ``expected_gain`` is the expected increase of the best co-bps by as many trials again, or None
-    if there are too few to say; ``is_flat`` says whether it is below the specification's ``until_flat``. ``n_diverged``
-    is the number of finished trials whose training diverged after it had a score, and ``last_ended`` are the last
-    trials to end, latest first.
+    best trial completed, and ``began`` the time at which the first worker started a trial. ``expected_gain`` is the
+    expected increase of the best co-bps by as many trials again, or None if there are too few to say; ``is_flat`` says
+    whether it is below the specification's ``until_flat``. ``n_diverged`` is the number of finished trials whose
+    training diverged after it had a score, and ``last_ended`` are the last trials to end, latest first.
     """
 
     study: str
@@ -96,6 +96,7 @@ class StudyStatus:
     failures: tuple[str, ...]
     command: StudyCommand
     best_found: datetime | None = None
+    began: datetime | None = None
     n_diverged: int = 0
     last_ended: tuple[EndedTrial, ...] = ()
     front: tuple[FrontTrial, ...] = ()
@@ -190,6 +191,7 @@ def study_status(open_study: OpenStudy) -> StudyStatus:
         ),
         command=command_in(attributes),
         best_found=None if best is None else trials[best.number].datetime_complete,
+        began=_began(trials),
         n_diverged=sum(trial.state.is_finished() and DIVERGED_KEY in trial.user_attrs for trial in trials),
         last_ended=_last_ended(trials),
         front=tuple(front_trial(trial, open_study.spec) for trial in pareto_front(trials, open_study.spec.objectives)),
@@ -217,6 +219,12 @@ def _worker_at(trial: FrozenTrial, spec: SearchSpec, silent: frozenset[int]) -> 
         device=trial.user_attrs.get(DEVICE_KEY),
         memory_mb=trial.user_attrs.get(MEMORY_KEY),
     )
+
+
+def _began(trials: list[FrozenTrial]) -> datetime | None:
+    """When a worker of this study started its first trial; those that were copied from another study had none."""
+    starts = [trial.datetime_start for trial in trials if OWNER_KEY in trial.user_attrs]
+    return min((start for start in starts if start is not None), default=None)
 
 
 def _last_ended(trials: list[FrozenTrial]) -> tuple[EndedTrial, ...]:

@@ -89,8 +89,8 @@ def _connected(url: StorageUrl) -> RDBStorage:
     )
 
 
-def open_for_reading(url: StorageUrl) -> RDBStorage:
-    """Open the database at ``url`` read-only: the database itself refuses all writes.
+def open_for_reading(url: StorageUrl, storage: type[RDBStorage] = RDBStorage) -> RDBStorage:
+    """Open the database at ``url`` read-only, as a ``storage``: the database itself refuses all writes.
 
     Raises StorageError if it is unreachable or has no tables: a reader does not create them.
     """
@@ -104,17 +104,18 @@ def open_for_reading(url: StorageUrl) -> RDBStorage:
                 f"the storage {url} has no tables yet: create them with `nlb-search studies`, as a user with write "
                 "access"
             )
-        return RDBStorage(url.for_optuna, engine_kwargs=_reading_engine(url), skip_table_creation=True)
+        return storage(url.for_optuna, engine_kwargs=_reading_engine(url), skip_table_creation=True)
 
 
-def open_for_editing(url: StorageUrl) -> RDBStorage:
-    """Open the database at ``url`` for interactive edits. Not for workers: two could claim the same trial.
+def open_for_editing(url: StorageUrl, storage: type[RDBStorage] = RDBStorage) -> RDBStorage:
+    """Open the database at ``url``, as a ``storage``, for interactive edits.
 
-    Unlike in ``open_database``, reads do not take the write lock of a SQLite file. Raises StorageError as it does.
+    Not for workers: two could claim the same trial. Unlike in ``open_database``, reads do not take the write lock of a
+    SQLite file. Raises StorageError as it does.
     """
     open_database(url)
     with _as_storage_error(url):
-        return RDBStorage(url.for_optuna, engine_kwargs=_ENGINES[url.backend])
+        return storage(url.for_optuna, engine_kwargs=_ENGINES[url.backend])
 
 
 def _start_private_server(url: StorageUrl) -> None:

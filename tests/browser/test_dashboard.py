@@ -1,5 +1,6 @@
 """The dashboard's page, opened in a real browser."""
 
+import re
 import signal
 import socket
 import time
@@ -58,6 +59,23 @@ def test_page_shows_note_and_figures(page: str, tmp_path: Path) -> None:
     assert "FF -&gt; exp" in note
     study = opened(f"{page}/dashboard/studies/1", tmp_path)
     assert "lab-study: best score over time" in study
+    assert "mc_rtt, 5 ms bins" in study, "the attributes are in words"
+    assert "content_hash" not in study
+
+
+@needs_chromium
+def test_page_shows_the_table_of_trials(page: str, tmp_path: Path) -> None:
+    table = opened(f"{page}/dashboard/studies/1/smartSelection", tmp_path)
+    heads = re.sub("<[^>]*>", " ", " ".join(re.findall(r"<th[ >].*?</th>", table)))
+    assert {"Number", "State", "Value", "dropout", "lr"} <= set(heads.split())
+    assert len(re.findall(r"<tr", table.partition("<tbody")[2])) >= 3
+
+
+@needs_chromium
+def test_errors_of_a_page_are_noticed(tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text("<script>nothing.is_defined()</script>")
+    with pytest.raises(AssertionError, match="nothing is not defined"):
+        opened((tmp_path / "page.html").as_uri(), tmp_path)
 
 
 def test_dashboard_listens_on_loopback_only(page: str) -> None:

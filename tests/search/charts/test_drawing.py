@@ -1,5 +1,6 @@
 """Charts are drawn in every format, and show what they are given."""
 
+import re
 import struct
 import xml.etree.ElementTree as ET
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from nlb_search.search.charts import matplotlib_drawing, plotly_drawing, svg_drawing
-from nlb_search.search.charts.chart import Chart
+from nlb_search.search.charts.chart import Chart, Panel, Series, single
 from nlb_search.search.charts.trial_charts import NEURONS, TRIALS, learning_curve, spikes_and_rates
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -55,3 +56,13 @@ def test_page_shows_the_same_numbers() -> None:
     figure = plotly_drawing.draw(_rates())
     assert len(figure.data) == 3 * NEURONS * TRIALS
     assert {trace.name for trace in figure.data if trace.showlegend} == {"predicted rate", "true spikes"}
+
+
+def test_axes_of_numbers_of_trials_have_ticks_at_whole_numbers() -> None:
+    few = single("trials", "title", Panel((Series("line", [1, 2, 3, 4], [0.1, 0.2, 0.3, 0.4]),)))
+    assert plotly_drawing.draw(few).layout.xaxis.dtick == 1
+    written = re.findall(r">([\d.]+)</text>", matplotlib_drawing.draw(few, "svg").decode())
+    assert {"1", "2", "3", "4"} <= set(written)
+    assert "1.5" not in written
+    shares = single("shares", "title", Panel((Series("line", [0.0, 0.5, 1.0], [1, 2, 3]),)))
+    assert plotly_drawing.draw(shares).layout.xaxis.dtick is None

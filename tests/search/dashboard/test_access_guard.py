@@ -2,16 +2,13 @@
 
 import http.client
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import optuna
 import pytest
+from serving import ask, serving
 
-from nlb_search.search.dashboard.server import make_server
-from nlb_search.storage.database.opening import open_database, open_for_editing, open_for_reading
+from nlb_search.storage.database.opening import open_database, open_for_reading
 from nlb_search.storage.database.urls import StorageUrl, parse_url
 from nlb_search.storage.studies import make_study, study_names
 
@@ -24,76 +21,54 @@ def url(tmp_path: Path) -> StorageUrl:
     return url
 
 
-@contextmanager
-def _serving(url: StorageUrl, writable: bool) -> Iterator[int]:
-    database = open_for_editing(url) if writable else open_for_reading(url)
-    server = make_server(database, Path("artifacts"), "127.0.0.1", 0, frozenset({"localhost", "lab.example"}), writable)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    yield server.server_port
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def _ask(port: int, method: str, path: str, body: str = "", **headers: str) -> tuple[int, str]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    try:
-        connection.request(method, path, body, {"Content-Type": "application/json", **headers})
-        answer = connection.getresponse()
-        return answer.status, answer.read().decode()
-    finally:
-        connection.close()
-
-
 def test_read_only_dashboard_refuses_changes(url: StorageUrl) -> None:
-    with _serving(url, writable=False) as port:
+    with serving(url, writable=False) as port:
         for method, path in (("DELETE", "/api/studies/1"), ("PUT", "/api/studies/1/note"), ("POST", "/api/studies")):
-            status, said = _ask(port, method, path, body="x" * 300_000)
+            status, said = ask(port, method, path, body="x" * 300_000)
             assert status == 403
             assert "read-only" in json.loads(said)["reason"]
-        assert "lab" in _ask(port, "GET", "/api/studies")[1]
+        assert "lab" in ask(port, "GET", "/api/studies")[1]
     assert study_names(open_database(url)) == ["lab"]
 
 
-def test_new_study_is_shown_while_serving(url: StorageUrl) -> None:
-    with _serving(url, writable=False) as port:
-        assert "later" not in _ask(port, "GET", "/api/studies")[1]
+def test_new_study_is_shown_whileserving(url: StorageUrl) -> None:
+    with serving(url, writable=False) as port:
+        assert "later" not in ask(port, "GET", "/api/studies")[1]
         make_study(url, open_database(url), "later", {}, starts=[])
-        assert "later" in _ask(port, "GET", "/api/studies")[1]
+        assert "later" in ask(port, "GET", "/api/studies")[1]
 
 
 def test_dns_rebinding_is_refused(url: StorageUrl) -> None:
-    with _serving(url, writable=False) as port:
+    with serving(url, writable=False) as port:
         for host in ("evil.example", "evil.example:8080", "127.0.0.1.evil.example", "", "[::1"):
-            assert _ask(port, "GET", "/api/studies", Host=host)[0] == 403, host
+            assert ask(port, "GET", "/api/studies", Host=host)[0] == 403, host
 
 
 def test_allowed_hosts(url: StorageUrl) -> None:
-    with _serving(url, writable=False) as port:
+    with serving(url, writable=False) as port:
         for host in ("localhost:9000", "127.0.0.1", "[::1]:8080", "192.168.1.7:8080", "Lab.Example"):
-            assert _ask(port, "GET", "/api/studies", Host=host)[0] == 200, host
+            assert ask(port, "GET", "/api/studies", Host=host)[0] == 200, host
 
 
 def test_cross_site_requests_and_frames_are_refused(url: StorageUrl) -> None:
-    with _serving(url, writable=True) as port:
+    with serving(url, writable=True) as port:
         ours = f"127.0.0.1:{port}"
         for origin in ("http://evil.example", "null", f"http://localhost:{port}", "http://127.0.0.1:1"):
-            assert _ask(port, "DELETE", "/api/studies/1", Origin=origin)[0] == 403, origin
+            assert ask(port, "DELETE", "/api/studies/1", Origin=origin)[0] == 403, origin
         assert study_names(open_database(url)) == ["lab"]
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
         connection.request("GET", "/dashboard")
         assert connection.getresponse().getheader("X-Frame-Options") == "DENY"
         connection.close()
-        assert _ask(port, "DELETE", "/api/studies/1", Origin=f"http://{ours}")[0] == 204
+        assert ask(port, "DELETE", "/api/studies/1", Origin=f"http://{ours}")[0] == 204
     assert study_names(open_database(url)) == []
 
 
 def test_https_proxy_may_change_studies(url: StorageUrl) -> None:
-    with _serving(url, writable=True) as port:
+    with serving(url, writable=True) as port:
         made = json.dumps({"study_name": "new", "directions": ["maximize"]})
         host, origin = "lab.example:8443", "https://lab.example:8443"
-        assert _ask(port, "POST", "/api/studies", made, Host=host, Origin=origin)[0] == 201
+        assert ask(port, "POST", "/api/studies", made, Host=host, Origin=origin)[0] == 201
     assert "new" in study_names(open_database(url))
 
 

@@ -30,6 +30,7 @@ def test_healthy_machine_and_study_pass(recordings: Path, tmp_path: Path) -> Non
         *("recording", "models", "workers"),
     ]
     assert "trials of train and val" in done.out
+    assert "Optuna's tables in version v" in done.out
     assert "all folders of checkpoints belong to a study" in done.out
 
 

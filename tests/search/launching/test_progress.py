@@ -8,8 +8,9 @@ import pytest
 from rich.console import Console
 from specifications import spec_of
 
-from nlb_search.search.launching.live_view import render, sparkline
+from nlb_search.search.launching.live_view import MOST_IN_FRONT, render, sparkline
 from nlb_search.search.launching.pace import Pace, in_words, range_in_words
+from nlb_search.search.study.pareto_front import FrontTrial
 from nlb_search.search.study.status import BestTrial, EndedTrial, StudyStatus, WorkerAt
 from nlb_search.storage.claims.owner import Owner
 from nlb_search.storage.study_commands import StudyCommand
@@ -73,6 +74,25 @@ def test_workers_fit_80_columns_with_their_chains() -> None:
     for name, value in {"device": "NVIDIA H200", "memory": "5.2 GB", "trial": "12", "co-bps": "0.2100"}.items():
         assert row[heads.index(name) :].startswith(value), "every value is below its name"
     assert "GRU(2)" in row
+
+
+def test_front_of_several_objectives_is_shown_and_cut_to_a_few_trials() -> None:
+    spec = spec_of(trials=20, objectives=("co-bps", "n-parameters"))
+    front = tuple(
+        FrontTrial(number, {"co-bps": 0.3 - number / 100, "n-parameters": 9000.0 - number}, CHAIN, 9000 - number)
+        for number in range(MOST_IN_FRONT + 2)
+    )
+    lines = _lines(replace(_status(3), spec=spec, front=front))
+    assert max(map(len, lines)) <= 80
+    text = " ".join(" ".join(lines).split())
+    assert f"Pareto front, {MOST_IN_FRONT} of {len(front)} trials" in text
+    assert f"0.2900 {CHAIN} 8,999" in text
+    assert "Pareto" not in " ".join(_lines(replace(_status(3), front=front[:1])))
+
+
+def test_time_so_far_counts_from_the_first_trial() -> None:
+    began = datetime.now() - timedelta(hours=5)
+    assert "5 h so far" in " ".join(_lines(replace(_status(3), began=began)))
 
 
 def test_finished_search_does_not_estimate_the_time_left() -> None:

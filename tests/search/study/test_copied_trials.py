@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nlb_search.search.ensembles.finalists import load_finalist
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
+from nlb_search.search.study.status import study_status
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work
 from nlb_search.storage.database.urls import parse_url
@@ -63,7 +64,9 @@ def test_unchanged_settings_take_over_all_trials_with_their_networks(
         assert new.network_seed(trial) == old.network_seed(before)
     assert new.spec.sampler == "tpe"
     assert new.spec.space == old.spec.space
+    assert study_status(new).began is None
     work(new, Stop())
+    assert study_status(new).began == new.study.get_trials()[-1].datetime_start
     assert len(new.study.get_trials()) == TRIALS + 1, "they count towards the budget"
     exported = call("export-best", "same", "--out", "x.h5", "--phase", "test", "--data", recordings, cwd=folder)
     assert exported.code == 0, exported.err

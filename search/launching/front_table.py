@@ -18,11 +18,15 @@ def front_rows(status: StudyStatus) -> list[tuple[str, ...]]:
     ]
 
 
-def front_table(status: StudyStatus) -> Table:
-    """The table that ``status`` prints below the best trial."""
+def front_table(status: StudyStatus, most: int | None = None) -> Table:
+    """The front as a table of at most ``most`` trials, those that are best in the first objective."""
     names, *rows = front_rows(status)
-    table = Table(*names, box=None, header_style="bold", title="Pareto front", title_justify="left")
-    for row in rows:
+    shown = rows[:most]
+    title = "Pareto front" if len(shown) == len(rows) else f"Pareto front, {len(shown)} of {len(rows)} trials"
+    table = Table(box=None, header_style="bold", title=title, title_justify="left", title_style="bold")
+    for name in names:
+        table.add_column(name, no_wrap=name != "chain")
+    for row in shown:
         table.add_row(*row)
     return table
 

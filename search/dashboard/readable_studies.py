@@ -1,0 +1,68 @@
+"""The storage as optuna-dashboard shows it: with the specification of a study in words instead of JSON."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from optuna.storages import RDBStorage
+from optuna.study._frozen import FrozenStudy
+from pydantic import ValidationError
+
+from nlb_search.search.rescoring.rescoring_attributes import RESCORING_KEY
+from nlb_search.search.study.recording_place import PLACE_KEY
+from nlb_search.search.study.removed_networks import REMOVED_KEY
+from nlb_search.search.study.specification import SearchSpec, read_specification
+from nlb_search.search.study.specification_text import specification_rows
+from nlb_search.storage.claims.budget import BUDGET_KEY, budget_in
+from nlb_search.storage.claims.time_used import HOURS_KEY, budget_hours_in
+from nlb_search.storage.studies import SPEC_KEY
+from nlb_search.storage.study_commands import ORDER_KEY, StudyCommand, command_in
+from nlb_search.storage.study_identity import IDENTITY_KEY
+
+_OWN = frozenset({BUDGET_KEY, HOURS_KEY, IDENTITY_KEY, ORDER_KEY, REMOVED_KEY, RESCORING_KEY, SPEC_KEY})
+_OWN_PREFIXES = (PLACE_KEY, f"{RESCORING_KEY}-")
+"""The user attributes in which nlb-search stores a study, and beginnings of the names of others."""
+
+
+class ReadableStudies(RDBStorage):
+    """Optuna's storage, except that lists of studies have user attributes for people.
+
+    Everything else reads and writes the stored ones, also when the dashboard renames a study.
+    """
+
+    def get_all_studies(self) -> list[FrozenStudy]:
+        studies = super().get_all_studies()
+        for study in studies:
+            study.user_attrs = readable_attributes(study.user_attrs)
+        return studies
+
+
+def readable_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """A study's user attributes in words, those of the user last.
+
+    The ones of another program, or of a version that this one cannot read, stay as they are.
+    """
+    try:
+        spec = read_specification(json.loads(attributes[SPEC_KEY]))
+    except (KeyError, ValidationError):
+        return dict(attributes)
+    others = {
+        name: value for name, value in attributes.items() if name not in _OWN and not name.startswith(_OWN_PREFIXES)
+    }
+    return dict(_rows(spec, attributes)) | others
+
+
+def _rows(spec: SearchSpec, attributes: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield from specification_rows(spec).items()
+    hours = budget_hours_in(attributes, spec.budget_hours)
+    yield "budget", f"{budget_in(attributes, spec.trials)} trials{'' if hours is None else f', {hours:g} hours'}"
+    if (command := command_in(attributes)) is not StudyCommand.WORK:
+        yield "asked to", command.value
+    for name, values in spec.space.items():
+        yield f"range of {name}", str(values)
+    yield "created with", ", ".join(f"{package} {version}" for package, version in spec.versions.items())
+    for name, place in attributes.items():
+        if name.startswith(PLACE_KEY):
+            yield f"recording on {name.removeprefix(PLACE_KEY)}", str(place)
+    if IDENTITY_KEY in attributes:
+        yield "folder of checkpoints", str(attributes[IDENTITY_KEY])

@@ -1,0 +1,78 @@
+"""What the dashboard shows of a study's user attributes, over HTTP."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from serving import ask, serving
+from specifications import spec_of
+
+from nlb_search.storage.database.opening import open_database
+from nlb_search.storage.database.urls import StorageUrl, parse_url
+from nlb_search.storage.studies import SPEC_KEY, make_study, open_study
+
+OLD_SPECIFICATION = Path(__file__).parents[1] / "study" / "specification_0_4_0.json"
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> StorageUrl:
+    """A storage with a study, whose id is 1, that has attributes of all kinds."""
+    url = parse_url(f"sqlite:///{tmp_path}/studies.db")
+    spec = spec_of(architectures=("GRU(2) -> FF -> exp", "FF -> exp"), pruner="none", trials=20)
+    make_study(url, open_database(url), "lab", spec.model_dump(mode="json"), starts=[])
+    study = open_study(open_database(url), "lab").study
+    for name, value in {
+        "budget": 30,
+        "order": "pause",
+        "recording-on-gpu1": "/data/maze",
+        "rescoring": {"splits": 2, "trials": [1]},
+        "rescoring-2-1-0": {"co_bps": 0.1},
+        "special": {"rig": 3},
+    }.items():
+        study.set_user_attr(name, value)
+    return url
+
+
+def _attributes(port: int, study_id: int = 1) -> dict[str, Any]:
+    details = json.loads(ask(port, "GET", f"/api/studies/{study_id}")[1])
+    return {each["key"]: each["value"] for each in details["user_attrs"]}
+
+
+def test_attributes_are_shown_in_words_and_those_of_the_user_last(url: StorageUrl) -> None:
+    with serving(url, writable=False) as port:
+        shown = _attributes(port)
+        listed = json.loads(ask(port, "GET", "/api/studies")[1])["study_summaries"]
+    assert shown["dataset"] == "mc_rtt, 5 ms bins"
+    assert shown["chains"] == "GRU(2) -> FF -> exp; FF -> exp"
+    assert shown["search"] == "wide space, tpe sampler, no pruner, seed 0"
+    assert shown["budget"] == "30 trials"
+    assert shown["asked to"] == "pause"
+    assert shown["range of num_layers"] == "1, 2, 3"
+    assert shown["recording on gpu1"] == "/data/maze"
+    assert list(shown)[-1] == "special"
+    assert json.loads(shown["special"]) == {"rig": 3}
+    assert [value for name, value in shown.items() if name != "special" and "{" in value] == []
+    assert {each["key"] for each in listed[0]["user_attrs"]} == set(shown)
+
+
+def test_study_that_the_dashboard_renames_keeps_its_specification(url: StorageUrl) -> None:
+    stored = open_study(open_database(url), "lab")
+    attributes = stored.study.user_attrs
+    with serving(url, writable=True) as port:
+        assert ask(port, "POST", "/api/studies/1/rename", json.dumps({"study_name": "new"}))[0] == 201
+    renamed = open_study(open_database(url), "new")
+    assert (renamed.spec, renamed.identity) == (stored.spec, stored.identity)
+    assert renamed.study.user_attrs == attributes
+
+
+def test_studies_of_earlier_versions_and_of_other_programs_are_shown(url: StorageUrl) -> None:
+    database = open_database(url)
+    optuna.create_study(study_name="old", storage=database).set_user_attr(SPEC_KEY, OLD_SPECIFICATION.read_text())
+    unreadable = {SPEC_KEY: '{"a": 1}', "owner": "another lab"}
+    for name, value in unreadable.items():
+        optuna.create_study(study_name="foreign", storage=database, load_if_exists=True).set_user_attr(name, value)
+    with serving(url, writable=False) as port:
+        assert _attributes(port, 2)["dataset"] == "mc_rtt, 5 ms bins"
+        assert _attributes(port, 3) == unreadable
