@@ -23,7 +23,7 @@ CASES = [(layout, bin_ms) for layout in foreign_nwb.LAYOUTS for bin_ms in BIN_WI
 
 @pytest.mark.parametrize(("layout", "bin_ms"), CASES)
 def test_third_party_recording_matches_nlb_tools(written, cache, layout, bin_ms):
-    recording = open_recording(layout, written, bin_ms, cache)
+    recording = open_in_process(layout, written, bin_ms, cache)
     files = find_files(dataset_named(layout), written)
     assert_same(recording, reference(files.train, files.test, layout, bin_ms))
     assert (recording.train.n_trials, recording.train_val.n_trials, recording.test.n_trials) == (20, 28, 8)
