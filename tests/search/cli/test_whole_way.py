@@ -22,7 +22,7 @@ METRICS = {
     "area2_bump": {"co-bps", "vel R2", "psth R2", "fp-bps"},
     "dmfc_rsg": {"co-bps", "tp corr", "psth R2", "fp-bps"},
 }
-EXPORT_TEST = ("export-best", "study", "--phase", "test", "--workers", "1", "--out", "test.h5")
+EXPORT_TEST = ("export-best", "study", "--phase", "test", "--seeds", "1", "--out", "test.h5")
 ATTRIBUTES = {"vel R2": "vel_r2", "psth R2": "psth_r2", "tp corr": "tp_corr", "fp-bps": "fp_bps"}
 
 
