@@ -1,5 +1,6 @@
 """Fixtures for all tests: a PostgreSQL server, storages of both kinds and small recordings."""
 
+import gc
 import os
 
 # Small networks gain nothing from a second thread, and workers started by tests would fight over the cores. Torch and
@@ -17,6 +18,17 @@ from dandi_server import DandiServer, dandi_server
 from foreign_nwb import write_recording
 
 from nlb_search.storage.database.urls import StorageUrl, parse_url
+
+
+def pytest_configure() -> None:
+    """Collect garbage less often: the imports create a million objects that stay, and are looked through each time."""
+    gc.set_threshold(10_000)
+
+
+def pytest_collection_finish() -> None:
+    """Leave modules and collected tests out of all later garbage collections."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -113,17 +113,20 @@ def inspect(
     from nlb_search.data.inspection.survey import survey_of
     from nlb_search.data.opening import file_with_spike_times, open_recording
     from nlb_search.data.own.recording_settings import RecordingSettings
-    from nlb_search.search.figures.inspection_page import write_page
-    from nlb_search.search.figures.inspection_table import heads_of, report
     from nlb_search.search.figures.inspection_warnings import inspection_warnings
     from nlb_search.search.scoring.negative_scores import negative_score_warning
-    from nlb_search.search.scoring.smoothing_score import is_quick, smoothing_co_bps
     from nlb_search.storage.atomic_files import whole_file
 
     if write_recording is not None:
         _check_new(write_recording, dataset)
     with working(f"reading {dataset}"):
         opened = open_recording(dataset, data, bin_size or 5, settings=settings)
+
+    # These import torch and scikit-learn, which takes seconds: a recording that cannot be read is reported before.
+    from nlb_search.search.figures.inspection_page import write_page
+    from nlb_search.search.figures.inspection_table import heads_of, report
+    from nlb_search.search.scoring.smoothing_score import is_quick, smoothing_co_bps
+
     survey = survey_of(opened)
     identities = None if dataset in DATASETS else identities_of(opened, data, settings or RecordingSettings())
     found = inspection_of(

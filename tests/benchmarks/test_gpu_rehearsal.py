@@ -1,9 +1,7 @@
 """``benchmarks/gpu.py`` runs to its end without a GPU, so that no time on a GPU is lost to a mistake."""
 
 import json
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,25 +9,9 @@ from typing import Any
 import pytest
 
 from benchmarks import gpu
-from benchmarks.gpu import PARTS
-
-ROOT = Path(__file__).parents[2]
-
-EVERY_PART = """
-import sys
-from dataclasses import replace
-from pathlib import Path
-from benchmarks.gpu import PARTS, SIZES, read_findings, run_all, run_part, write_report
-
-out = Path(sys.argv[1])
-SIZES["toy"] = replace(SIZES["toy"], search_trials=1, kill_trials=2)
-code = run_all(8, "toy", out, ["device"])
-for name in PARTS:
-    run_part(name, PARTS[name].seconds, "toy", out)
-write_report(out, read_findings(out / "findings.jsonl"), [])
-sys.exit(code)
-"""
-"""One part in a separate process, then all of them in one process, as each start imports torch."""
+from benchmarks.gpu import PARTS, run_part, write_report
+from benchmarks.gpu_parts.findings import read_findings
+from benchmarks.shared import synthetic_searches
 
 
 @pytest.fixture(autouse=True)
@@ -50,15 +32,18 @@ def _report(out: Path) -> dict[str, Any]:
     return report
 
 
-def test_every_part_runs_to_its_end_and_reports_what_needs_a_gpu(tmp_path: Path) -> None:
-    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    environment = os.environ | {"PYTHONPATH": path}
-    command = [sys.executable, "-P", "-c", EVERY_PART, str(tmp_path / "report")]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=500)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    findings = _report(tmp_path / "report")["findings"]
+def test_every_part_runs_to_its_end_and_reports_what_needs_a_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All parts in this process: each start of a process would import torch again."""
+    monkeypatch.setattr(synthetic_searches, "FOLDER", tmp_path)
+    out = tmp_path / "report"
+    for name, part in PARTS.items():
+        run_part(name, part.seconds, "toy", out)
+    write_report(out, read_findings(out / "findings.jsonl"), [])
+    findings = _report(out)["findings"]
     assert {finding["part"] for finding in findings} == set(PARTS)
-    text = (tmp_path / "report" / "report.md").read_text()
+    text = (out / "report.md").read_text()
     assert all(part.title in text for part in PARTS.values())
     killed = next(finding["values"] for finding in findings if finding["title"].endswith("killed"))
     assert killed["SIGKILL"] > 0

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 from chromium import needs_chromium, opened
-from command import run, start
+from command import search, start
 
 
 def _free_port() -> int:
@@ -25,8 +25,7 @@ def page(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """The URL of a dashboard with one finished study."""
     folder = tmp_path_factory.mktemp("dashboard")
     options = ("--dataset", "mc_rtt", "--arch", "FF -> exp", "--trials", "3", "--epochs", "2", "--pruner", "none")
-    launched = run("launch", "lab-study", *options, "--workers", "1", "--data", recordings, cwd=folder)
-    assert launched.code == 0, launched.err
+    search("lab-study", *options, data=recordings, cwd=folder)
     port = _free_port()
     dashboard = start("dashboard", "--port", str(port), cwd=folder)
     address = f"http://127.0.0.1:{port}"

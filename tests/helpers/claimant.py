@@ -1,16 +1,14 @@
-"""A process that claims trials of a study; tests run it and may kill it.
-
-python claimant.py URL STUDY BUDGET work SEED    claim trials until the budget is met; one in four fails
-python claimant.py URL STUDY BUDGET hold 0       claim one trial, report once, print its number, and keep holding it
-"""
+"""Processes that claim trials of the study ``study``; tests may kill them."""
 
 import random
-import sys
 import threading
 import time
 from collections import Counter
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 
 import optuna
+from forked import FORKED
 from optuna.samplers import RandomSampler
 from optuna.trial import TrialState
 
@@ -35,10 +33,34 @@ def count_states(study: optuna.Study) -> Counter[TrialState]:
     return Counter(trial.state for trial in study.get_trials(deepcopy=False))
 
 
-def main() -> None:
-    url, name, budget, what, seed = sys.argv[1:]
-    claims = claims_of(url, name, int(budget))
-    draw = random.Random(int(seed))
+def start_workers(url_text: str, number: int, budget: int) -> list[BaseProcess]:
+    """Start processes that claim trials until the budget is met; one trial in four fails."""
+    workers: list[BaseProcess] = [
+        FORKED.Process(target=_work, args=(url_text, budget, random.Random(seed))) for seed in range(number)
+    ]
+    for worker in workers:
+        worker.start()
+    return workers
+
+
+def exit_codes(workers: list[BaseProcess]) -> list[int | None]:
+    """The exit codes of processes, for which it waits; None for one that does not exit."""
+    for worker in workers:
+        worker.join(120)
+    return [worker.exitcode for worker in workers]
+
+
+def start_holder(url_text: str, budget: int) -> tuple[BaseProcess, int]:
+    """Start a process that claims a trial, reports once and keeps holding it; returns the trial's number too."""
+    receiver, sender = FORKED.Pipe(duplex=False)
+    holder = FORKED.Process(target=_hold, args=(url_text, budget, sender))
+    holder.start()
+    sender.close()
+    return holder, receiver.recv()
+
+
+def _work(url_text: str, budget: int, draw: random.Random) -> None:
+    claims = claims_of(url_text, "study", budget)
     with claims.heartbeat() as heartbeat:
         while not claims.is_finished():
             claim = claims.next()
@@ -46,23 +68,26 @@ def main() -> None:
                 time.sleep(0.02)
                 continue
             with claim.kept_alive(heartbeat):
-                work(claim, what, draw)
+                _begin(claim)
+                match draw.randrange(4):
+                    case 0:
+                        claim.fail("drawn to fail")
+                    case 1:
+                        claim.prune()
+                    case _:
+                        claim.complete(draw.random())
 
 
-def work(claim: Claim, what: str, draw: random.Random) -> None:
+def _hold(url_text: str, budget: int, number: Connection) -> None:
+    claims = claims_of(url_text, "study", budget)
+    claim = claims.next()
+    assert claim is not None
+    with claims.heartbeat() as heartbeat, claim.kept_alive(heartbeat):
+        _begin(claim)
+        number.send(claim.number)
+        time.sleep(600)
+
+
+def _begin(claim: Claim) -> None:
     claim.sample(lambda trial: {"x": trial.suggest_float("x", 0, 1)})
     claim.report(0.1, 1)
-    if what == "hold":
-        print(claim.number, flush=True)
-        time.sleep(600)
-    match draw.randrange(4):
-        case 0:
-            claim.fail("drawn to fail")
-        case 1:
-            claim.prune()
-        case _:
-            claim.complete(draw.random())
-
-
-if __name__ == "__main__":
-    main()

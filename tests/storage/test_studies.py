@@ -1,9 +1,9 @@
-import subprocess
-import sys
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 
 import optuna
 import pytest
+from forked import FORKED
 from optuna.study import StudyDirection
 
 from nlb_search.storage.database.opening import open_database
@@ -22,17 +22,20 @@ def test_study_is_created_once_and_opened_with_its_specification(url: StorageUrl
     assert study_names(database) == ["first"]
 
 
+def _make(url_text: str, made: "SimpleQueue[bool]") -> None:
+    url = parse_url(url_text)
+    made.put(make_study(url, open_database(url), "study", {"seed": 0}, [{"x": 1.0}]))
+
+
 def test_six_concurrent_processes_create_one_study(url: StorageUrl) -> None:
-    program = (
-        "import sys; from nlb_search.storage.database.urls import parse_url\n"
-        "from nlb_search.storage.database.opening import open_database\n"
-        "from nlb_search.storage.studies import make_study\n"
-        "url = parse_url(sys.argv[1]); print(make_study(url, open_database(url), 'study', {'seed': 0}, [{'x': 1.0}]))"
-    )
-    command = [sys.executable, "-c", program, url.with_password]
-    makers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(6)]
-    answers = [maker.communicate(timeout=120)[0].strip() for maker in makers]
-    assert sorted(answers) == ["False"] * 5 + ["True"]
+    made = FORKED.SimpleQueue()
+    makers = [FORKED.Process(target=_make, args=(url.with_password, made)) for _ in range(6)]
+    for maker in makers:
+        maker.start()
+    for maker in makers:
+        maker.join(120)
+    assert [maker.exitcode for maker in makers] == [0] * 6
+    assert sorted(made.get() for _ in makers) == [False] * 5 + [True]
     study = open_study(open_database(url), "study").study
     assert len(study.trials) == 1
 

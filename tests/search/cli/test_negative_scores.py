@@ -6,7 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from command import call
+from command import call, search
 from toy_arrays import toy_arrays
 
 from nlb_search.data import from_arrays
@@ -49,8 +49,9 @@ def test_launch_and_status(tmp_path: Path) -> None:
         for kind, neurons in (("heldin", slice(8)), ("heldout", slice(8, None)))
     }
     from_arrays(tmp_path / "toy.h5", arrays)
-    options = ("--dataset", "toy", "--data", "toy.h5", "--arch", "rnnf", "--trials", "1", "--epochs", "20")
-    launched = call("launch", "study", *options, "--workers", "1", cwd=tmp_path)
+    options = ("--dataset", "toy", "--arch", "rnnf", "--trials", "1", "--epochs", "20")
+    search("study", *options, data="toy.h5", cwd=tmp_path)
+    launched = call("launch", "study", "--data", "toy.h5", "--workers", "1", cwd=tmp_path)
     assert launched.code == 0, launched.err
     status = call("status", "study", cwd=tmp_path)
     assert call("status", "study", "--json", cwd=tmp_path).json["best"]["value"] < 0

@@ -139,7 +139,7 @@ def test_nwb_file_with_test_trials_is_scored_on_test(tmp_path: Path, caplog: pyt
     assert "rat-7, defaults used: the window is the 500 ms after start_time" in caplog.text
     for phase in ("val", "test"):
         out = f"{phase}.h5"
-        exported = call("export-best", "study", "--phase", phase, "--out", out, *data, cwd=tmp_path)
+        exported = call("export-best", "study", "--phase", phase, "--workers", "1", "--out", out, *data, cwd=tmp_path)
         assert exported.code == 0, exported.err
         evaluated = call("evaluate", out, "--dataset", "rat-7", "--json", *data, cwd=tmp_path)
         assert evaluated.code == 0, evaluated.err

@@ -31,3 +31,16 @@ def test_commands_without_training_do_not_import_torch(command: str, recordings:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert done.stdout.splitlines()[-1] == "", done.stdout
+
+
+def test_a_recording_that_cannot_be_read_is_reported_before_torch_is_imported(tmp_path: Path) -> None:
+    code = (
+        "import sys, nlb_search.search.cli.app as commands\n"
+        "sys.argv = ['nlb-search', 'inspect', '--dataset', 'mc_rtt', '--data', 'nowhere']\n"
+        "try: commands.main()\n"
+        "finally: print(*{'pandas', 'plotly', 'sklearn', 'torch'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "nowhere" in done.stderr
+    assert done.stdout.strip() == ""

@@ -23,8 +23,8 @@ def searched(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     small = ("--dataset", "mc_rtt", "--arch", "FF -> exp", "--trials", "8", "--epochs", "6", "--pruner", "none")
     search("s", *small, "--sampler", "random", data=recordings, cwd=folder)
     worst = complete_trials(_open(folder, "s").study)[-1].number
-    export = ("export-best", "s", "--phase", "test", "--out", "x.h5", "--trial", str(worst), "--data", recordings)
-    assert call(*export, cwd=folder).code == 0
+    export = ("export-best", "s", "--phase", "test", "--workers", "1", "--out", "x.h5", "--trial", str(worst))
+    assert call(*export, "--data", recordings, cwd=folder).code == 0
     return folder
 
 

@@ -22,7 +22,7 @@ METRICS = {
     "area2_bump": {"co-bps", "vel R2", "psth R2", "fp-bps"},
     "dmfc_rsg": {"co-bps", "tp corr", "psth R2", "fp-bps"},
 }
-EXPORT_TEST = ("export-best", "study", "--phase", "test", "--workers", "1", "--out", "test.h5")
+EXPORT_TEST = ("export-best", "study", "--phase", "test", "--seeds", "1", "--out", "test.h5")
 ATTRIBUTES = {"vel R2": "vel_r2", "psth R2": "psth_r2", "tp corr": "tp_corr", "fp-bps": "fp_bps"}
 
 
@@ -112,12 +112,8 @@ def test_test_submission_is_scored_with_benchmark_targets(recordings: Path, tmp_
 
 def test_launch_export_and_evaluate_20_ms_ensemble(recordings: Path, tmp_path: Path) -> None:
     data = ("--data", recordings)
-    launched = call(
-        *("launch", "study", "--dataset", "mc_maze_small", "--arch", "rnnf", "--trials", "3", "--workers", "2"),
-        *("--epochs", "3", "--pruner", "none", "--bin-size", "20", *data),
-        cwd=tmp_path,
-    )
-    assert launched.code == 0, launched.err
+    options = ("--dataset", "mc_maze_small", "--arch", "rnnf", "--trials", "3", "--epochs", "3", "--pruner", "none")
+    search("study", *options, "--bin-size", "20", data=recordings, cwd=tmp_path)
     assert call("export-best", "study", "--out", "three.h5", "--ensemble", "3", *data, cwd=tmp_path).code == 0
     scores = call("evaluate", "three.h5", "--dataset", "mc_maze_small", "--json", *data, cwd=tmp_path).json
     assert set(scores) == {"mc_maze_small_20"}

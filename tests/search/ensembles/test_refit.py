@@ -65,9 +65,21 @@ def _job(study: OpenStudy, finalist: Finalist, **changed: object) -> RefitJob:
     return RefitJob(**values | changed)
 
 
-def test_networks_trained_in_two_processes_are_those_of_one_and_are_trained_once(study: OpenStudy) -> None:
-    finalists = _finalists(study)
-    parallel = _weights(refit(finalists, RefitOptions(seeds=2, slots=TWO_SLOTS)))
+def test_networks_trained_in_two_processes_are_those_of_one_and_are_trained_once(
+    study: OpenStudy, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The networks of the second trial are not accepted: processes log this, too."""
+    first, second = _finalists(study)
+    finalists = [first, replace(second, progress=replace(second.progress, co_bps=second.progress.co_bps + 5))]
+    with caplog.at_level(logging.INFO):
+        parallel = _weights(refit(finalists, RefitOptions(seeds=2, slots=TWO_SLOTS)))
+    worse = f"study: trial {second.trial.number}: "
+    warned = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert all(message.startswith(worse) for message in warned)
+    assert sum("a network that was trained again has co-bps" in message for message in warned) == 6
+    assert sum("the best of several seeds is used, with co-bps" in message for message in warned) == 2
+    assert "training again on train + val: 0 of 4 networks done" in caplog.messages
+    assert "training again on train + val: 4 of 4 networks done" in caplog.messages
     written = {path: path.stat().st_mtime_ns for path in _stored(study)}
     assert len(written) == 4
     again = _weights(refit(finalists, RefitOptions(seeds=2)))
@@ -117,22 +129,6 @@ def test_a_network_far_worse_than_its_trial_is_trained_with_other_seeds(study: O
     tried = [float(reason.split()[2]) for reason in refitted.rejected]
     assert len(set(tried)) == 3
     assert refitted.co_bps == pytest.approx(max(tried), abs=1e-4)
-
-
-def test_what_was_not_accepted_is_logged_also_by_processes(study: OpenStudy, caplog: pytest.LogCaptureFixture) -> None:
-    finalists = [
-        replace(one, progress=replace(one.progress, co_bps=one.progress.co_bps + at * 5))
-        for at, one in enumerate(_finalists(study))
-    ]
-    with caplog.at_level(logging.INFO):
-        refit(finalists, RefitOptions(seeds=1, slots=TWO_SLOTS))
-    worse = f"study: trial {finalists[1].trial.number}: "
-    warned = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert len(warned) == 4
-    assert all(message.startswith(f"{worse}a network that was trained again has co-bps") for message in warned[:3])
-    assert warned[3].startswith(f"{worse}the best of several seeds is used, with co-bps")
-    assert "training again on train + val: 0 of 2 networks done" in caplog.messages
-    assert "training again on train + val: 2 of 2 networks done" in caplog.messages
 
 
 def test_a_training_that_diverges_with_every_seed_is_an_error(study: OpenStudy) -> None:

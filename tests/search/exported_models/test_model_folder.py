@@ -197,7 +197,7 @@ def test_an_existing_folder_is_not_replaced(folder: Path) -> None:
 
 
 def test_a_model_trained_on_train_and_val_needs_no_test_trials(folder: Path, recording: Recording) -> None:
-    options = ("--phase", "test", "--ensemble", "1", "--seeds", "2")
+    options = ("--phase", "test", "--ensemble", "1", "--seeds", "2", "--workers", "1")
     exported = call("export-best", "study", *options, "--model", "refit", cwd=folder)
     assert exported.code == 0, exported.err
     refit = load_model(folder / "refit")

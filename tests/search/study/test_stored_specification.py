@@ -38,7 +38,8 @@ def _call(command: str, *options: str, recordings: Path, folder: Path) -> Outcom
 
 
 def _export(phase: str, recordings: Path, folder: Path) -> Outcome:
-    return _call("export-best", "--out", f"{phase}.h5", "--phase", phase, recordings=recordings, folder=folder)
+    options = ("--out", f"{phase}.h5", "--phase", phase, "--workers", "1")
+    return _call("export-best", *options, recordings=recordings, folder=folder)
 
 
 def test_study_of_version_0_4_0_is_continued_and_exported(recordings: Path, tmp_path: Path) -> None:
@@ -46,9 +47,7 @@ def test_study_of_version_0_4_0_is_continued_and_exported(recordings: Path, tmp_
     assert _call("worker", recordings=recordings, folder=tmp_path).code == 0
     assert open_named_study(locations, "old").checkpoints.folder == tmp_path / "artifacts" / "old"
     for phase in "val", "test":
-        exported = _call(
-            "export-best", "--out", f"{phase}.h5", "--phase", phase, recordings=recordings, folder=tmp_path
-        )
+        exported = _export(phase, recordings, tmp_path)
         assert exported.code == 0, exported.err
 
 
@@ -107,9 +106,7 @@ def test_raised_number_refuses_what_it_changes(
     assert refused.code == 1
     assert "has another definition of " in refused.err
     for phase in "val", "test":
-        exported = _call(
-            "export-best", "--out", f"{phase}.h5", "--phase", phase, recordings=recordings, folder=tmp_path
-        )
+        exported = _export(phase, recordings, tmp_path)
         assert (exported.code == 0) == (phase in possible), exported.err
         assert (tmp_path / f"{phase}.h5").exists() == (phase in possible)
 

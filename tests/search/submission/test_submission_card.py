@@ -33,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         cwd=folder,
     )
     arguments = ("--ensemble", "auto", "--phase", "both", "--seeds", "2", "--out", "sub.h5", "--model", "model")
-    exported = call("export-best", "study", *arguments, cwd=folder)
+    exported = call("export-best", "study", *arguments, "--workers", "1", cwd=folder)
     assert exported.code == 0, exported.err
     return folder
 

@@ -19,8 +19,8 @@ from nlb_search.storage.claims.time_used import SECONDS_KEY, hours_used
 from nlb_search.storage.database.urls import parse_url
 
 HOUR = 3600
-SECONDS = 0.3
-EPOCHS = 600
+SECONDS = 0.1
+EPOCHS = 250
 """So many that no trial stops early within the time, also on a fast machine."""
 
 

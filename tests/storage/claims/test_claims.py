@@ -1,13 +1,9 @@
 import dataclasses
-import subprocess
-import sys
 from collections import Counter
-from pathlib import Path
 
-import claimant
 import optuna
 import pytest
-from claimant import claims_of, count_states
+from claimant import claims_of, count_states, exit_codes, start_holder, start_workers
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 from silent_workers import set_back_heartbeats
@@ -24,7 +20,6 @@ from nlb_search.storage.studies import make_study
 ELSEWHERE = {"host": "elsewhere", "machine": "another", "pid": 1, "started": 0.0, "worker": "one"}
 IN_HAND = range(10)
 """All trials of these studies: a worker that asks for another trial still holds the previous ones."""
-CLAIMANT = Path(claimant.__file__)
 
 
 @pytest.fixture
@@ -33,9 +28,11 @@ def claims(url: StorageUrl) -> Claims:
     return claims_of(url.with_password, "study", budget=3)
 
 
-def _claimant(url: StorageUrl, budget: int, what: str, seed: int) -> subprocess.Popen[str]:
-    command = [sys.executable, str(CLAIMANT), url.with_password, "study", str(budget), what, str(seed)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+def _kill_holder_of_trial_0(url: StorageUrl) -> None:
+    holder, number = start_holder(url.with_password, budget=3)
+    assert number == 0
+    holder.kill()
+    holder.join()
 
 
 def _take(claims: Claims) -> int:
@@ -46,8 +43,7 @@ def _take(claims: Claims) -> int:
 
 
 def test_four_processes_meet_budget_exactly(url: StorageUrl, claims: Claims) -> None:
-    processes = [_claimant(url, budget=25, what="work", seed=seed) for seed in range(4)]
-    assert [process.wait(timeout=120) for process in processes] == [0, 0, 0, 0]
+    assert exit_codes(start_workers(url.with_password, 4, budget=25)) == [0, 0, 0, 0]
     states = count_states(claims.study)
     assert states[TrialState.COMPLETE] + states[TrialState.PRUNED] == 25
     assert states[TrialState.FAIL] > 0
@@ -72,12 +68,10 @@ def test_failed_trial_is_replaced_and_keeps_its_reason(claims: Claims) -> None:
 
 
 def test_trial_of_killed_process_is_resumed_under_its_number(url: StorageUrl, claims: Claims) -> None:
-    holder = _claimant(url, budget=3, what="hold", seed=0)
-    assert holder.stdout is not None
-    number = int(holder.stdout.readline())
+    holder, number = start_holder(url.with_password, budget=3)
     assert _take(claims) != number, "its process lives, so the trial is its own"
     holder.kill()
-    holder.wait()
+    holder.join()
     taken = claims.next()
     assert taken is not None
     assert taken.number == number
@@ -131,11 +125,7 @@ def test_live_local_worker_keeps_its_trial_after_missed_heartbeats(url: StorageU
 
 def test_trial_is_failed_after_too_many_lost_workers(url: StorageUrl, claims: Claims) -> None:
     for _ in range(MAX_LOST_WORKERS + 1):
-        holder = _claimant(url, budget=3, what="hold", seed=0)
-        assert holder.stdout is not None
-        assert int(holder.stdout.readline()) == 0
-        holder.kill()
-        holder.wait()
+        _kill_holder_of_trial_0(url)
     assert _take(claims) == 1
     failed = claims.study.trials[0]
     assert failed.state == TrialState.FAIL
@@ -216,11 +206,7 @@ def test_worker_resumes_its_own_unacknowledged_trial(claims: Claims) -> None:
 
 def test_trial_that_lost_two_workers_is_isolated(url: StorageUrl, claims: Claims) -> None:
     for _ in range(ISOLATION_AFTER):
-        holder = _claimant(url, budget=3, what="hold", seed=0)
-        assert holder.stdout is not None
-        assert int(holder.stdout.readline()) == 0
-        holder.kill()
-        holder.wait()
+        _kill_holder_of_trial_0(url)
     beside = claims.next(in_hand=[7])
     assert beside is not None
     assert beside.number == 1

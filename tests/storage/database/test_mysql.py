@@ -4,7 +4,6 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -12,9 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import claimant
 import pytest
-from claimant import claims_of, count_states
+from claimant import claims_of, count_states, exit_codes, start_workers
 from optuna.trial import TrialState
 
 from nlb_search.storage.database.locks import exclusive
@@ -24,7 +22,6 @@ from nlb_search.storage.errors import StorageError
 from nlb_search.storage.studies import make_study
 
 SERVER, INSTALL = shutil.which("mariadbd"), shutil.which("mariadb-install-db")
-CLAIMANT = Path(claimant.__file__)
 
 pytestmark = pytest.mark.skipif(not (SERVER and INSTALL), reason="needs mariadbd and mariadb-install-db")
 
@@ -103,9 +100,7 @@ def url(server: MariaDB) -> StorageUrl:
 
 def test_two_processes_meet_budget_exactly(url: StorageUrl) -> None:
     make_study(url, open_database(url), "study", spec={}, starts=[])
-    command = [sys.executable, str(CLAIMANT), url.with_password, "study", "12", "work"]
-    processes = [subprocess.Popen([*command, str(seed)]) for seed in range(2)]
-    assert [process.wait(timeout=120) for process in processes] == [0, 0]
+    assert exit_codes(start_workers(url.with_password, 2, budget=12)) == [0, 0]
     trials = claims_of(url.with_password, "study", budget=12).study.get_trials()
     states = [trial.state for trial in trials]
     assert states.count(TrialState.COMPLETE) + states.count(TrialState.PRUNED) == 12
