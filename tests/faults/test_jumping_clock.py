@@ -30,7 +30,7 @@ main()
 def test_system_clock_jumps_do_not_affect_workers(
     begun: Callable[..., OpenStudy], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study, finished_trials, began, jumps = begun(trials=40), FinishedTrials(), datetime.now(), tmp_path / "jumps"
+    study, finished_trials, began, jumps = begun(trials=60), FinishedTrials(), datetime.now(), tmp_path / "jumps"
 
     def jump_to(offset_s: int) -> None:
         with whole_file(jumps) as part:

@@ -16,7 +16,7 @@ from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work
 
-BUDGET = 3
+BUDGET = 4
 
 
 @pytest.fixture
