@@ -68,11 +68,13 @@ def ensemble_of(searched: SearchedRecording, selection: Selection, retry: Databa
         weights_M = weights_M[weights_M > 0]
     else:
         weights_M = torch.full((len(chosen),), 1 / len(chosen))
-    rates_MBTN = torch.stack([_rates_on_val(one, val) for one in chosen])
+    # Stored rates have half precision, enough to choose by. Scores that are shown are those of the networks.
+    finalists = [load_finalist(one.study, one.trial) for one in chosen]
+    rates_MBTN = torch.stack([_heldout_rates(finalist, val) for finalist in finalists])
     added_M = co_bps_added(weights_M, rates_MBTN, spikes_BTN)
     members = [
-        Member(load_finalist(one.study, one.trial), weight, added, rescored[one.study.name].get(one.trial.number))
-        for one, weight, added in zip(chosen, weights_M.tolist(), added_M.tolist(), strict=True)
+        Member(finalist, weight, added, rescored[finalist.study.name].get(finalist.trial.number))
+        for finalist, weight, added in zip(finalists, weights_M.tolist(), added_M.tolist(), strict=True)
     ]
     mean_BTN = torch.einsum("m,mbtn->btn", weights_M, rates_MBTN)
     ensemble = Ensemble(tuple(sorted(members, key=lambda one: -one.weight)), Scored(spikes_BTN).gains(mean_BTN))
@@ -83,9 +85,10 @@ def ensemble_of(searched: SearchedRecording, selection: Selection, retry: Databa
 def _rates_on_val(chosen: StudyTrial, val: Counts) -> Tensor:
     """The mean rates of a trial's networks for the held-out neurons in the window."""
     stored = load_rates(chosen.study, chosen.trial)
-    if stored is not None:
-        return stored
-    finalist = load_finalist(chosen.study, chosen.trial)
+    return _heldout_rates(load_finalist(chosen.study, chosen.trial), val) if stored is None else stored
+
+
+def _heldout_rates(finalist: Finalist, val: Counts) -> Tensor:
     return _heldout(finalist.rates(val.heldin_BWI.to(training_device())).cpu(), val.sizes)
 
 
