@@ -32,7 +32,7 @@ SEED = 0
 class _Candidates:
     """What a Poisson log-likelihood needs of the rates of each candidate, a small part of them.
 
-    Where there are spikes, it needs the rate's logarithm; of all other entries, only their sum.
+    It needs the logarithms of the rates where there are spikes, and the sum of the rates of all entries.
     """
 
     spikes_X: Tensor
