@@ -76,7 +76,7 @@ def search_chain(synthetic: Synthetic, chain: str, seconds: float) -> Row:
     """Search one chain on one recording; score the best trial on val and on test."""
     name = "chain-" + "".join(letter if letter.isalnum() else "-" for letter in chain) + f"-{synthetic.binary}"
     request = StudyRequest(dataset=synthetic.dataset, architectures=(chain,), trials=MAX_TRIALS, epochs=EPOCHS)
-    study = search_for(seconds, synthetic, name, request).study
+    study = search_for(seconds, synthetic.data, name, request).study
     states = study_status(study).states
     trials = f"{states['complete']} + {states['pruned']}"
     if not complete_trials(study.study):

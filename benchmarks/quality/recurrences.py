@@ -1,8 +1,9 @@
 """``python -m benchmarks.quality.recurrences``: compares minGRU, which computes all bins in parallel, with the GRU.
 
-Searches both chains on each recording for the same CPU time, with several random seeds. Prints a Markdown table: co-bps
-on val of the best complete trial after fractions of the time (mean and standard error over seeds), and the number of
-finished trials.
+Searches both chains for the same CPU time, with several random seeds, on real recordings (``--real session.nwb:20``:
+the file and the bin width in ms, with ``session.toml`` beside it) and on synthetic ones. Prints a Markdown table:
+co-bps on val of the best complete trial after fractions of the time (mean and standard error over seeds), and the
+number of finished trials.
 """
 
 import argparse
@@ -13,49 +14,49 @@ from multiprocessing import get_context
 
 import numpy as np
 
-from benchmarks.shared.synthetic_searches import Synthetic, search_for
+from benchmarks.shared.scored_recordings import ScoredRecording, scored_recordings
+from benchmarks.shared.synthetic_searches import search_for
 from nlb_search.search.study.creation import StudyRequest
 from nlb_search.search.study.status import study_status
 
-RECORDINGS = (
-    Synthetic("mc_rtt", neurons=80, trials=500),
-    Synthetic("mc_maze_small", neurons=50, trials=200, seed=1),
-)
 CHAINS = ("GRU(2) -> FF -> exp", "minGRU(2) -> FF -> exp")
-EPOCHS = 24
 MAX_TRIALS = 100_000
 FRACTIONS = (0.2, 0.4, 0.7, 1.0)
 
 
-def search(synthetic: Synthetic, chain: str, seconds: float, seed: int) -> tuple[float, ...]:
+def search(recording: ScoredRecording, chain: str, seconds: float, seed: int) -> tuple[float, ...]:
     """co-bps after each fraction of the time, followed by the number of finished trials."""
     request = StudyRequest(
-        dataset=synthetic.dataset, architectures=(chain,), trials=MAX_TRIALS, epochs=EPOCHS, seed=seed, pruner="median"
+        dataset=recording.dataset,
+        architectures=(chain,),
+        trials=MAX_TRIALS,
+        seed=seed,
+        bin_ms=recording.bin_ms,
+        recording=recording.settings,
     )
-    name = f"recurrence-{synthetic.dataset}-{chain.split('(')[0]}-{seed}"
-    result = search_for(seconds, synthetic, name, request)
+    name = f"recurrence-{recording.name}-{chain.split('(')[0]}-{seed}"
+    result = search_for(seconds, recording.data, name, request)
     states = study_status(result.study).states
     return (*(result.best_after(fraction * seconds) for fraction in FRACTIONS), states["complete"] + states["pruned"])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--real", nargs="*", default=[], metavar="FILE:BIN_MS")
     parser.add_argument("--seconds", type=float, default=150, help="CPU time per search")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     options = parser.parse_args()
     after = " | ".join(f"{fraction * options.seconds:.0f} s" for fraction in FRACTIONS)
-    print(f"| recording | chain | {after} | / ceiling | trials |\n|---|---|{'---|' * (len(FRACTIONS) + 2)}")
-    for synthetic in RECORDINGS:
-        synthetic.recording  # noqa: B018  generate it once, before the workers start
+    print(f"| recording | chain | {after} | trials |\n|---|---|{'---|' * (len(FRACTIONS) + 1)}")
+    for recording in scored_recordings(options.real, None, draws=0):
         for chain in CHAINS:
             with ProcessPoolExecutor(options.workers, get_context("spawn"), max_tasks_per_child=1) as pool:
-                jobs = pool.map(partial(search, synthetic, chain, options.seconds), range(options.seeds))
+                jobs = pool.map(partial(search, recording, chain, options.seconds), range(options.seeds))
                 results = np.array(list(jobs))
             means, errors = results.mean(axis=0), results.std(axis=0, ddof=1) / np.sqrt(options.seeds)
             cells = [f"{mean:.4f} ± {error:.4f}" for mean, error in zip(means[:-1], errors[:-1], strict=True)]
-            fraction = means[-2] / synthetic.ceilings[0]
-            print(f"| {synthetic} | {chain} | {' | '.join(cells)} | {fraction:.3f} | {means[-1]:.0f} |", flush=True)
+            print(f"| {recording.name} | {chain} | {' | '.join(cells)} | {means[-1]:.0f} |", flush=True)
 
 
 if __name__ == "__main__":

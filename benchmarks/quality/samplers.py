@@ -1,6 +1,7 @@
 """``python -m benchmarks.quality.samplers``: compares samplers and pruners.
 
-Every pair of a sampler and a pruner searches recordings with three layouts, with several random seeds, for the same CPU
+Every pair of a sampler and a pruner searches real recordings (``--real session.nwb:20``: the file and the bin width in
+ms, with ``session.toml`` beside it) and synthetic ones with three layouts, with several random seeds, for the same CPU
 time, including the time of the sampler. The result of a search is the co-bps of its best complete trial after 25%, 50%
 and 100% of the time, divided by the best co-bps of any pair on that recording. Prints a Markdown table of means over
 recordings and seeds, best first, and the standard error of the last mean.
@@ -19,20 +20,15 @@ from typing import get_args
 
 import numpy as np
 
-from benchmarks.shared.synthetic_searches import Synthetic, search_for
+from benchmarks.shared.scored_recordings import ScoredRecording, scored_recordings
+from benchmarks.shared.synthetic_searches import search_for
 from nlb_search.search.sampling.sampling_settings import PrunerName, SamplerName
 from nlb_search.search.study.creation import StudyRequest
 from nlb_search.search.study.status import study_status
 
-RECORDINGS = (
-    Synthetic("mc_rtt", neurons=50, trials=250, seed=1, bin_ms=20),
-    Synthetic("mc_maze_small", neurons=50, trials=200, seed=1, bin_ms=20),
-    Synthetic("area2_bump", neurons=40, trials=240, seed=1, bin_ms=20),
-)
 CHAIN = "minGRU(2) -> FF -> exp"
 """The fastest chain to train, so that samplers learn from many trials."""
 
-EPOCHS = 40
 MAX_TRIALS = 100_000
 FRACTIONS = (0.25, 0.5, 1.0)
 
@@ -43,34 +39,35 @@ class Search:
 
     sampler: SamplerName
     pruner: PrunerName
-    recording: int
+    recording: str
     seed: int
     best: tuple[float, ...]
     n_finished: int
 
 
-def search(sampler: SamplerName, pruner: PrunerName, recording: int, seed: int, seconds: float) -> Search:
+def search(sampler: SamplerName, pruner: PrunerName, recording: ScoredRecording, seed: int, seconds: float) -> Search:
     """Run one search with one worker in this process."""
-    synthetic = RECORDINGS[recording]
     request = StudyRequest(
-        dataset=synthetic.dataset,
+        dataset=recording.dataset,
         architectures=(CHAIN,),
         trials=MAX_TRIALS,
-        epochs=EPOCHS,
         sampler=sampler,
         pruner=pruner,
         seed=seed,
-        bin_ms=synthetic.bin_ms,
+        bin_ms=recording.bin_ms,
+        recording=recording.settings,
     )
-    result = search_for(seconds, synthetic, f"sampler-{sampler}-{pruner}-{recording}-{seed}", request)
+    result = search_for(seconds, recording.data, f"sampler-{sampler}-{pruner}-{recording.name}-{seed}", request)
     best = tuple(result.best_after(fraction * seconds) for fraction in FRACTIONS)
     states = study_status(result.study).states
-    return Search(sampler, pruner, recording, seed, best, states["complete"] + states["pruned"])
+    return Search(sampler, pruner, recording.name, seed, best, states["complete"] + states["pruned"])
 
 
 def table(searches: list[Search]) -> str:
     """Mean scores relative to the best score on each recording, one row per pair."""
-    best = [max(s.best[-1] for s in searches if s.recording == r) for r in range(len(RECORDINGS))]
+    best: dict[str, float] = defaultdict(float)
+    for result in searches:
+        best[result.recording] = max(best[result.recording], result.best[-1])
     pairs = defaultdict(list)
     for result in searches:
         pairs[result.sampler, result.pruner].append(result)
@@ -100,6 +97,7 @@ def read_log(log: Path | None) -> list[Search]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--real", nargs="*", default=[], metavar="FILE:BIN_MS")
     parser.add_argument("--seconds", type=float, default=90, help="CPU time per search")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--samplers", nargs="+", default=[name for name in get_args(SamplerName) if name != "grid"])
@@ -107,16 +105,15 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--log", type=Path, help="file of finished searches, to continue an interrupted run")
     options = parser.parse_args()
-    for synthetic in RECORDINGS:
-        synthetic.recording  # noqa: B018  generate it once, before the workers start
+    recordings = scored_recordings(options.real, None, draws=0)
     searches = read_log(options.log)
     done = {(result.sampler, result.pruner, result.recording, result.seed) for result in searches}
-    wanted = product(range(options.seeds), range(len(RECORDINGS)), options.samplers, options.pruners)
+    wanted = product(range(options.seeds), recordings, options.samplers, options.pruners)
     with ProcessPoolExecutor(options.workers, get_context("spawn"), max_tasks_per_child=1) as pool:
         futures = [
             pool.submit(search, sampler, pruner, recording, seed, options.seconds)
             for seed, recording, sampler, pruner in wanted
-            if (sampler, pruner, recording, seed) not in done
+            if (sampler, pruner, recording.name, seed) not in done
         ]
         for future in futures:
             result = future.result()
@@ -125,7 +122,7 @@ def main() -> None:
                 with options.log.open("a") as log:
                     log.write(json.dumps(asdict(result)) + "\n")
     print(f"{CHAIN}, wide space, {options.seconds:.0f} s of CPU time per search, {options.seeds} seeds on each of:")
-    print("".join(f"- {synthetic}\n" for synthetic in RECORDINGS))
+    print("".join(f"- {recording.name}\n" for recording in recordings))
     print(table(searches), flush=True)
 
 

@@ -21,25 +21,19 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-import torch
-
 from benchmarks.shared.scored_recordings import ScoredRecording, scored_recordings
-from nlb_search.models.architecture.chain import parse_chain
+from benchmarks.shared.trained_networks import best_network, train_networks
 from nlb_search.models.architecture.network import predict
 from nlb_search.models.scoring.bits_per_spike import co_bps
 from nlb_search.models.tensors import Counts
 from nlb_search.models.training.state import Training
-from nlb_search.models.training.trainer import Trainer, Val
-from nlb_search.models.training.training_plan import BATCH_SIZE, Plan
 from nlb_search.search.recording_tensors import counts_of
-from nlb_search.search.sampling.space import default_settings
-from nlb_search.search.study.training_length import EVALUATIONS, default_epochs
 
 RNNF = "GRU(2) -> FF -> exp"
 DEFAULT = "default of 0.5.0"
@@ -115,22 +109,11 @@ class Result:
 
 def train(recording: ScoredRecording, settings: str, seeds: int) -> list[Result]:
     """Train one network per seed, side by side, and score them."""
-    torch.set_num_threads(1)
     opened = recording.open()
-    counts, val, test = counts_of(opened.train), counts_of(opened.val), recording.test_counts(opened)
-    epochs = default_epochs(counts.n_trials)
-    plan = Plan(epochs=epochs, evaluate_every=math.ceil(epochs / EVALUATIONS), batch_size=BATCH_SIZE)
-    text, changes = CANDIDATES[settings]
-    chain = parse_chain(text)
-    hyper = replace(default_settings(chain), **changes)
+    test = recording.test_counts(opened)
+    chain, changes = CANDIDATES[settings]
     start = time.process_time()
-    trainings = [Training(chain, hyper, plan, counts, seed, torch.device("cpu")) for seed in range(seeds)]
-    trainer = Trainer(Val(val))
-    while running := [training for training in trainings if not training.is_done]:
-        for training, evaluated in zip(running, trainer.advance(running), strict=True):
-            if isinstance(evaluated, Exception):
-                raise evaluated
-            training.keep_if_best(evaluated)
+    trainings = train_networks(counts_of(opened.train), counts_of(opened.val), chain, changes, seeds)
     seconds = (time.process_time() - start) / seeds
     return [
         Result(recording.name, settings, training.seed, *_scores(training, test), seconds) for training in trainings
@@ -140,9 +123,7 @@ def train(recording: ScoredRecording, settings: str, seeds: int) -> list[Result]
 def _scores(training: Training, test: Counts) -> tuple[float, float]:
     """Val and test co-bps of the best checkpoint."""
     assert training.best is not None
-    network = training.averaged_network()
-    network.load_state_dict(training.best.weights)
-    return training.best.progress.co_bps, co_bps(predict(network, test.heldin_BWI), test).item()
+    return training.best.progress.co_bps, co_bps(predict(best_network(training), test.heldin_BWI), test).item()
 
 
 def means(results: Sequence[Result], score: str) -> dict[str, dict[str, float]]:

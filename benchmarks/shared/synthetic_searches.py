@@ -53,21 +53,25 @@ class Synthetic:
 
     @property
     def data(self) -> Path:
-        """The folder of the recording, as for ``--data``."""
+        """The folder of the recording, as for ``--data``. Generates the recording if needed."""
         kind = "-binary" if self.binary else ""
-        return FOLDER / f"{self.dataset}-{self.neurons}-{self.trials}-{self.seed}{kind}"
+        folder = FOLDER / f"{self.dataset}-{self.neurons}-{self.trials}-{self.seed}{kind}"
+        if not (folder / self._truth).exists():
+            from nlb_search.data.synthesis import SynthesisOptions, synthesize  # takes seconds: not in every process
+
+            synthesize(self.dataset, folder, SynthesisOptions(self.seed, self.trials, self.neurons, self.binary))
+        return folder
 
     @property
     def truth(self) -> Path:
-        return self.data / self.dataset / f"{self.dataset}_truth.h5"
+        return self.data / self._truth
+
+    @property
+    def _truth(self) -> Path:
+        return Path(self.dataset) / f"{self.dataset}_truth.h5"
 
     @cached_property
     def recording(self) -> Recording:
-        if not self.truth.exists():
-            from nlb_search.data.synthesis import SynthesisOptions, synthesize  # takes seconds: not in every process
-
-            options = SynthesisOptions(self.seed, self.trials, self.neurons, self.binary)
-            synthesize(self.dataset, self.data, options)
         return open_recording(self.dataset, self.data, self.bin_ms)
 
     @property
@@ -158,19 +162,18 @@ def random_counts(n_trials: int, sizes: Sizes) -> Counts:
     return Counts(torch.poisson(torch.full((n_trials, sizes.n_bins, sizes.n_neurons), 0.05)).to(torch.uint8), sizes)
 
 
-def new_locations(synthetic: Synthetic, name: str) -> Locations:
-    """Locations with an empty database. Generates the recording if needed and deletes an existing database."""
-    synthetic.recording  # noqa: B018
+def new_locations(data: Path, name: str) -> Locations:
+    """Locations with an empty database for a study of the recording in ``data``. Deletes an existing database."""
     FOLDER.mkdir(exist_ok=True)
     for file in FOLDER.glob(f"{name}.db*"):
         file.unlink()
-    return Locations(parse_url(f"sqlite:///{FOLDER / name}.db"), FOLDER / "artifacts" / name, synthetic.data)
+    return Locations(parse_url(f"sqlite:///{FOLDER / name}.db"), FOLDER / "artifacts" / name, data)
 
 
-def search_for(seconds: float, synthetic: Synthetic, name: str, request: StudyRequest) -> SearchResult:
-    """Search a new study with one worker in this process for ``seconds`` of CPU time."""
+def search_for(seconds: float, data: Path, name: str, request: StudyRequest) -> SearchResult:
+    """Search a new study of the recording in ``data`` with one worker in this process for ``seconds`` of CPU time."""
     torch.set_num_threads(1)
-    locations = new_locations(synthetic, name)
+    locations = new_locations(data, name)
     cpu_times = CpuTimes()
     study = create_or_open(locations, name, request)
     work(study, CpuTimeLimit(seconds))

@@ -24,7 +24,7 @@ EPOCHS = 4
 
 def measure(recording: Synthetic, trials: int) -> tuple[list[float], list[float]]:
     """Seconds to start and to finish each trial."""
-    locations = new_locations(recording, "between")
+    locations = new_locations(recording.data, "between")
     request = StudyRequest(
         dataset=recording.dataset, architectures=("GRU(2) -> FF -> exp",), trials=trials, epochs=EPOCHS, pruner="none"
     )

@@ -38,7 +38,7 @@ class Measurement:
 def measure(workers: int, side_by_side: int, trials: int, gpus: str) -> Measurement:
     """Run one search. The time is measured from the start of the first trial to the end of the last."""
     name = f"many-{workers}-{side_by_side}"
-    locations = new_locations(RECORDING, name)
+    locations = new_locations(RECORDING.data, name)
     space = FOLDER / "same-sizes.toml"
     space.write_text(SPACE)
     options = {

@@ -51,7 +51,7 @@ def timed_parts() -> Iterator[dict[str, float]]:
 
 
 def row(recording: Synthetic, trials: int) -> str:
-    locations = new_locations(recording, "publishing")
+    locations = new_locations(recording.data, "publishing")
     request = StudyRequest(dataset=recording.dataset, architectures=("GRU(2) -> FF -> exp",), trials=trials)
     study = create_or_open(locations, "publishing", request)
     began = time.process_time()
