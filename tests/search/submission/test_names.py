@@ -95,9 +95,7 @@ def test_another_order_is_refused(
     assert refused.out == ""
 
 
-def test_ids_are_compared_before_test_targets_are_needed(
-    recordings: Path, submission: Path, tmp_path: Path
-) -> None:
+def test_ids_are_compared_before_test_targets_are_needed(recordings: Path, submission: Path, tmp_path: Path) -> None:
     options = ("--phase", "test", "--seeds", "1", "--workers", "1", "--data", recordings)
     exported = call("export-best", "rtt", "--out", tmp_path / "test.h5", *options, cwd=submission.parent)
     assert exported.code == 0, exported.err
