@@ -17,8 +17,8 @@ import torch
 from nlb_search.models.errors import DivergedError, InterruptedTrainingError
 from nlb_search.search.errors import SearchError
 from nlb_search.search.launching.slots import Slot
-from nlb_search.search.workers.memory import keep_freed_memory
 from nlb_search.search.worker_protocol import LAUNCHER_VARIABLE
+from nlb_search.search.workers.memory import keep_freed_memory
 from nlb_search.search.workers.shutdown import Stop
 
 POLL_SECONDS = 0.5
