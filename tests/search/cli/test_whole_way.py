@@ -86,7 +86,7 @@ def test_test_submission_is_scored_with_benchmark_targets(recordings: Path, tmp_
     recording = open_recording("mc_rtt", recordings)
     rng = np.random.default_rng(0)
     with h5py.File(tmp_path / "test.h5") as file:
-        rates = {name: file["mc_rtt"][name][()].astype(float) for name in file["mc_rtt"]}
+        rates = {name: file["mc_rtt"][name][()].astype(float) for name in ARRAYS}
     spikes = rng.poisson(0.1, rates["eval_rates_heldout"].shape).astype(float)
     with h5py.File(tmp_path / "eval_data_test.h5", "w") as file:
         group = file.create_group("mc_rtt")
