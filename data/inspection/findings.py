@@ -85,7 +85,7 @@ class Inspection:
     of several held-out neurons has more than half of ``heldout_spikes_in_val``. ``intervals`` describes the intervals
     between the spikes of each unit of an NWB file; it is None for arrays, which have no spike times. ``sessions``
     compares each session but the first with the first, if several are pooled. ``identities`` has
-    the ids of the neurons and the rows of the trials in the file of your own recording.
+    the ids of the neurons and the rows of the trials in the files.
     """
 
     name: str
@@ -123,7 +123,7 @@ class Inspection:
         return neuron >= self.n_heldin
 
     def unit_of(self, neuron: int) -> int | None:
-        """The neuron's id in the unit table of your own NWB file, or None for other recordings."""
+        """The neuron's id in the unit table of an NWB file, or None for arrays."""
         known = self.identities
         if known is None or known.units != "ids of the unit table":
             return None

@@ -1,7 +1,7 @@
-"""Which units and trials of your own file the neurons and trials of a recording are.
+"""Which units and trials of its file the neurons and trials of a recording are.
 
-A recording numbers neurons held-in first and trials by split. Here are the ids and rows by which the file's owner knows
-them.
+A recording numbers neurons held-in first and trials by split. Here are the ids and rows by which they are known in the
+file.
 """
 
 from dataclasses import dataclass, field
@@ -11,6 +11,9 @@ from typing import Any, Literal
 import h5py
 import numpy as np
 
+from nlb_search.data.dataset_files import RecordingFiles, find_files
+from nlb_search.data.datasets import DATASETS
+from nlb_search.data.hdf5_file import opened
 from nlb_search.data.own.lfads_arrays import heldout_channels
 from nlb_search.data.own.recording_file import Tables, opened_recording
 from nlb_search.data.own.recording_settings import RecordingSettings
@@ -23,10 +26,10 @@ class Identities:
 
     ``units`` says what ``heldin`` and ``heldout`` are: ids of the unit table of an NWB file, or indices from 0 of
     the channels of an array (for arrays by nlb_tools' names, of the held-in or the held-out array). ``trials`` maps
-    each split to rows in the trial table (counted through the tables of all sessions, if there are several), or to
-    indices in the split's array. ``train_val`` has the rows of train and val together, by time; it is empty for
-    arrays. All are in the order of the tensors. ``sessions`` has the number of trials of train and val in each session,
-    by the name of its file, if there are several.
+    each split to rows in the trial table (for test trials of the benchmark, that of the test file; for several
+    sessions, counted through all tables), or to indices in the split's array. ``train_val`` has the rows of train and
+    val together, by time; it is empty for arrays. All are in the order of the tensors. ``sessions`` has the number of
+    trials of train and val in each session, by the name of its file, if there are several.
     """
 
     units: Literal["ids of the unit table", "channels of the arrays"]
@@ -38,15 +41,43 @@ class Identities:
     sessions: dict[str, int] = field(default_factory=dict)
 
 
-def identities_of(recording: Recording, path: Path, settings: RecordingSettings) -> Identities:
-    """Identify the neurons and trials of your own recording, read from the file ``path`` with ``settings``.
+def identities_of(recording: Recording, data: Path, settings: RecordingSettings | None) -> Identities:
+    """Identify the neurons and trials of a recording, which was opened from ``data`` with ``settings``.
 
-    Raises DataError if the file cannot be read.
+    Raises DataError if a file cannot be read.
     """
-    with opened_recording(path, settings) as opened:
-        if isinstance(opened, Tables):
-            return _of_tables(recording, path, opened.file, settings)
-        encoded = opened.arrays["train_encod_data"] if opened.kind == "lfads" else None
+    if recording.name in DATASETS:
+        return _of_benchmark(find_files(DATASETS[recording.name], data))
+    return _of_own(recording, data, settings or RecordingSettings())
+
+
+def _of_benchmark(files: RecordingFiles) -> Identities:
+    """As in nlb_tools, held-in and held-out neurons are sorted by id, and the trials of a split by row.
+
+    Only these columns are read, which takes milliseconds.
+    """
+    with opened(files.train) as file:
+        ids, is_heldout = file["units/id"][()], file["units/heldout"][()]
+        splits = file["intervals/trials/split"].asstr()[()]
+    trials = {name: np.flatnonzero(splits == name) for name in ("train", "val")}
+    if files.test is not None:
+        with opened(files.test) as file:
+            trials["test"] = np.flatnonzero(file["intervals/trials/split"].asstr()[()] == "test")
+    return Identities(
+        units="ids of the unit table",
+        heldin=_numbers(np.sort(ids[~is_heldout])),
+        heldout=_numbers(np.sort(ids[is_heldout])),
+        rows="rows of the trial table",
+        trials={name: _numbers(rows) for name, rows in trials.items()},
+        train_val=_numbers(np.sort(np.concatenate([trials["train"], trials["val"]]))),
+    )
+
+
+def _of_own(recording: Recording, path: Path, settings: RecordingSettings) -> Identities:
+    with opened_recording(path, settings) as source:
+        if isinstance(source, Tables):
+            return _of_tables(recording, path, source.file, settings)
+        encoded = source.arrays["train_encod_data"] if source.kind == "lfads" else None
         n_channels = None if encoded is None else int(encoded.shape[2])
     heldin, heldout = np.arange(recording.n_heldin), np.arange(recording.n_heldout)
     if n_channels is not None:

@@ -128,13 +128,13 @@ def inspect(
     from nlb_search.search.scoring.smoothing_score import is_quick, smoothing_co_bps
 
     survey = survey_of(opened)
-    identities = None if dataset in DATASETS else identities_of(opened, data, settings or RecordingSettings())
+    identities = identities_of(opened, data, settings)
     found = inspection_of(
         survey,
         intervals=read_intervals(file_with_spike_times(dataset, data), settings or RecordingSettings()),
         identities=identities,
     )
-    if write_recording is not None and identities is not None:
+    if write_recording is not None:
         text = decided_settings(opened, data, settings or RecordingSettings(), identities)
         with whole_file(write_recording) as part:
             part.write_text(text, encoding="utf-8")

@@ -65,10 +65,8 @@ def prune_checkpoints(
     from nlb_search.search.study.open_study import open_named_study
 
     removal = keep_networks(open_named_study(options.locations(storage, options.DATA, artifacts), study), keep)
-    typer.echo(
-        f"removed the networks of {len(removal.removed)} trials ({removal.size / 1e6:.1f} MB); "
-        f"kept those of {len(removal.kept)} trials"
-    )
+    removed, kept = len(removal.removed), len(removal.kept)
+    typer.echo(f"removed the networks of {removed} of {removed + kept} trials ({removal.size / 1e6:.1f} MB)")
 
 
 def _stored(locations: "Locations", study: str) -> "tuple[BaseStorage, StoredStudy]":

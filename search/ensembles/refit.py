@@ -1,7 +1,7 @@
 """Training trials again on train + val, in parallel, for predictions of the test trials."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +16,6 @@ from nlb_search.search.errors import SearchError, UsageError
 from nlb_search.search.export_options import REFIT_SEEDS, Phases
 from nlb_search.search.launching.process_pool import exit_requested, run_in_slots
 from nlb_search.search.launching.slots import Slot
-from nlb_search.search.workers.memory import keep_freed_memory
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.storage.checkpoints import load_checkpoint
 
@@ -53,7 +52,9 @@ def refit(finalists: Sequence[Finalist], options: RefitOptions) -> list[list[Net
     missing = [job for of_one in jobs for job in of_one if stored(job.path, job.identity) is None]
     if missing:
         options.progress(0, len(missing))
-    for done, (job, result) in enumerate(_results(missing, options), start=1):
+    # Also for one slot: only a new process can be given a GPU, because torch has seen all of them in this one.
+    results = run_in_slots(_train, missing, list(options.slots), options.stop, group_of=lambda job: job.path)
+    for done, (job, result) in enumerate(results, start=1):
         if isinstance(result, DivergedError):
             raise SearchError(f"{job.name} diverged when trained again on train + val: {result}") from result
         for reason in result.rejected:
@@ -89,21 +90,5 @@ def _stored_network(path: Path, finalist: Finalist) -> Network:
     return network_of(checkpoint.tensors, Sizes(**checkpoint.facts["sizes"]), finalist.settings)
 
 
-def _results(jobs: list[RefitJob], options: RefitOptions) -> Iterator[tuple[RefitJob, Refitted | DivergedError]]:
-    """Train the jobs, in this process if there is one job or one slot."""
-    slots, stop = list(options.slots), options.stop
-    if len(jobs) > 1 and len(slots) > 1:
-        yield from run_in_slots(_train_in_pool, jobs, slots, stop, group_of=lambda job: job.path)
-        return
-    keep_freed_memory()
-    for job in jobs:
-        try:
-            yield job, train_again(job, stop.is_set)
-        except DivergedError as error:
-            yield job, error
-        except InterruptedTrainingError:
-            return
-
-
-def _train_in_pool(job: RefitJob) -> Refitted:
+def _train(job: RefitJob) -> Refitted:
     return train_again(job, exit_requested)

@@ -45,9 +45,10 @@ class Card(BaseModel):
     """What a model is: its recording, its members and their weights, and its score.
 
     ``content_hash`` and ``recording`` identify the recording and say how it is read. ``units`` says what the numbers of
-    ``heldin_units`` and ``heldout_units`` are; all three are None for a dataset of the benchmark. Networks that are
-    ``trained_on`` train are those of the search; on train + val, each member was trained again. Each member has
-    ``seeds`` networks; if the search trained more in some studies than in others, this is the largest number.
+    ``heldin_units`` and ``heldout_units`` are; before version 0.9.0, all three were None for datasets of the benchmark.
+    Networks that are ``trained_on`` train are those of the search; on train + val, each member was trained again. Each
+    member has ``seeds`` networks; if the search trained more in some studies than in others, this is the largest
+    number.
     ``co_bps`` and its 95% bootstrap interval over val trials are those of the members as the search trained them.
     ``study`` is the name of the study, and ``versions`` are those that it was created with, and the version of the
     dandiset if the recording was fetched from DANDI; of several studies, both are separated by commas where they
@@ -75,9 +76,7 @@ class Card(BaseModel):
     exported_with: dict[str, str]
 
 
-def card_of(
-    searched: SearchedRecording, identities: Identities | None, ensemble: Ensemble, phase: Phase, seeds: int
-) -> Card:
+def card_of(searched: SearchedRecording, identities: Identities, ensemble: Ensemble, phase: Phase, seeds: int) -> Card:
     """The card of the mean of an ensemble's rates, with its score on val."""
     recording, gains = searched.recording, ensemble.gains
     interval = range_of(resampled_co_bps(gains.gain_B.numpy(), gains.spikes_B.numpy()))
@@ -88,9 +87,9 @@ def card_of(
         content_hash=recording.content_hash,
         recording=searched.settings,
         sizes=sizes_of(recording),
-        units=None if identities is None else identities.units,
-        heldin_units=None if identities is None else identities.heldin,
-        heldout_units=None if identities is None else identities.heldout,
+        units=identities.units,
+        heldin_units=identities.heldin,
+        heldout_units=identities.heldout,
         trained_on="train" if phase == "val" else "train + val",
         seeds=seeds,
         members=tuple(_member_card(member) for member in ensemble.members),

@@ -1,9 +1,9 @@
 """Rates of a model for the trials of a recording of the same neurons, as an HDF5 file.
 
 The file has a group for each split of the recording (``train``, ``val`` and, if there are test trials, ``test``). Each
-has ``rates``, trials x bins (window, then forward) x neurons (held-in, then held-out), in spikes per bin, and for your
-own recording ``trials``, the rows in its trial table or indices in its arrays. The attributes of the file say what the
-rates are; ``heldin_units`` and ``heldout_units`` name the neurons.
+has ``rates``, trials x bins (window, then forward) x neurons (held-in, then held-out), in spikes per bin, and
+``trials``, the rows in its trial table or indices in its arrays. The attributes of the file say what the rates are;
+``heldin_units`` and ``heldout_units`` name the neurons.
 """
 
 from pathlib import Path
@@ -38,7 +38,7 @@ def predict_recording(
     name = dataset or card.dataset
     own = None if name in DATASETS else _without_behavior(settings or card.recording or RecordingSettings())
     recording = open_recording(name, data, card.bin_ms, settings=own or settings)
-    identities = None if own is None else identities_of(recording, data, own)
+    identities = identities_of(recording, data, own)
     _check_same_neurons(card, recording, identities, data)
     splits = {"train": recording.train, "val": recording.val, "test": recording.test}
     known = {split_name: split for split_name, split in splits.items() if split is not None}
@@ -50,7 +50,7 @@ def predict_recording(
 
 
 def _write(
-    file: h5py.File, model: Model, recording: Recording, splits: dict[str, Split], identities: Identities | None
+    file: h5py.File, model: Model, recording: Recording, splits: dict[str, Split], identities: Identities
 ) -> None:
     file.attrs.update(
         unit="spikes per bin",
@@ -60,14 +60,12 @@ def _write(
         content_hash=recording.content_hash,
         study=model.card.study,
     )
-    if identities is not None:
-        file["heldin_units"] = np.array(identities.heldin, np.int64)
-        file["heldout_units"] = np.array(identities.heldout, np.int64)
+    file["heldin_units"] = np.array(identities.heldin, np.int64)
+    file["heldout_units"] = np.array(identities.heldout, np.int64)
     for name, split in splits.items():
         rates = model(heldin_of(split).numpy())
         file.create_dataset(f"{name}/rates", data=rates, compression="gzip", shuffle=True)
-        if identities is not None:
-            file[f"{name}/trials"] = np.array(identities.trials[name], np.int64)
+        file[f"{name}/trials"] = np.array(identities.trials[name], np.int64)
 
 
 def _without_behavior(settings: RecordingSettings) -> RecordingSettings:
@@ -85,7 +83,7 @@ def _is_rates(path: Path) -> bool:
         return False
 
 
-def _check_same_neurons(card: Card, recording: Recording, identities: Identities | None, data: Path) -> None:
+def _check_same_neurons(card: Card, recording: Recording, identities: Identities, data: Path) -> None:
     """Raise SearchError unless the recording has the neurons and the window that the model reads."""
     sizes = card.sizes
     if (recording.n_heldin, recording.n_heldout) != (sizes.n_heldin, sizes.n_heldout):
@@ -94,7 +92,7 @@ def _check_same_neurons(card: Card, recording: Recording, identities: Identities
             f"{recording.n_heldin} and {recording.n_heldout}: give a recording of the same neurons, with the same ones "
             "held out"
         )
-    if identities is not None and identities.units == card.units == "ids of the unit table":
+    if identities.units == card.units == "ids of the unit table":
         for kind, here, there in (
             ("held-in", identities.heldin, card.heldin_units),
             ("held-out", identities.heldout, card.heldout_units),

@@ -149,7 +149,7 @@ def _conditions(found: Inspection) -> str:
 
 
 def _identities(found: Inspection) -> list[tuple[str, str]]:
-    """The held-out units and the trials of each split, as they are called in the file of your own recording."""
+    """The held-out units and the trials of each split, as they are called in the files."""
     known = found.identities
     if known is None:
         return []

@@ -17,6 +17,7 @@ import torch
 from nlb_search.models.errors import DivergedError, InterruptedTrainingError
 from nlb_search.search.errors import SearchError
 from nlb_search.search.launching.slots import Slot
+from nlb_search.search.worker_protocol import LAUNCHER_VARIABLE
 from nlb_search.search.workers.memory import keep_freed_memory
 from nlb_search.search.workers.shutdown import Stop
 
@@ -96,7 +97,8 @@ def _initialize(free_slots: "SimpleQueue[Slot]", requested: Event) -> None:
     """Initialize a process of the pool with the environment of a free slot, before torch selects a device."""
     global _requested
     threading.Thread(target=_exit_with_parent, daemon=True).start()
-    os.environ.update(free_slots.get().environment)
+    # A process that was given a GPU fails if it cannot use it.
+    os.environ.update(free_slots.get().environment | {LAUNCHER_VARIABLE: str(os.getppid())})
     torch.set_num_threads(1)
     keep_freed_memory()
     _requested = requested

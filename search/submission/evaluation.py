@@ -92,8 +92,7 @@ def read_submission(file: Path, dataset: str, data: Path, targets: Path | None) 
             )
         check_submission(file, recording, phase)
         rates = read_group(file, recording.group)
-        if submitted.settings is not None:
-            check_names(file, rates, names_of(identities_of(recording, data, submitted.settings), phase))
+        check_names(file, rates, names_of(identities_of(recording, data, submitted.settings), phase))
         known = targets or _known_targets(phase, data, recording)
         group = recording.group
         found.append(Submitted(recording, phase, rates, read_group(known, group)))

@@ -97,11 +97,11 @@ def submission_files(out: Path, phases: tuple[Phase, ...]) -> dict[Phase, Path]:
 
 @dataclass(frozen=True)
 class _Export:
-    """What is exported of one recording. ``identities`` are known for your own recording."""
+    """What is exported of one recording."""
 
     searched: SearchedRecording
     ensemble: Ensemble
-    identities: Identities | None
+    identities: Identities
 
 
 def _exports(recordings: list[SearchedRecording], phases: tuple[Phase, ...], selection: Selection) -> list[_Export]:
@@ -110,7 +110,10 @@ def _exports(recordings: list[SearchedRecording], phases: tuple[Phase, ...], sel
         for phase in phases:
             phase_splits(one.recording, phase)
     retry = DatabaseRetry(threading.Event())
-    return [_Export(one, ensemble_of(one, selection, retry), _identities(one)) for one in recordings]
+    return [
+        _Export(one, ensemble_of(one, selection, retry), identities_of(one.recording, one.data, one.settings))
+        for one in recordings
+    ]
 
 
 def _model(export: _Export, phase: Phase, refitting: RefitOptions) -> Model:
@@ -132,7 +135,7 @@ def _model(export: _Export, phase: Phase, refitting: RefitOptions) -> Model:
 def _predict(export: _Export, phase: Phase, model: Model) -> Prediction:
     recording = export.searched.recording
     trained, evaluated = (mean_rates(model.networks, heldin_of(split)) for split in phase_splits(recording, phase))
-    names = {} if export.identities is None else names_of(export.identities, phase)
+    names = names_of(export.identities, phase)
     return Prediction(recording, phase, train_rates=trained, eval_rates=evaluated, names=names)
 
 
@@ -156,9 +159,3 @@ def _trial_name(member: Member, searched: SearchedRecording) -> str:
     """The number of the member's trial, after the name of its study if there are several."""
     number = str(member.finalist.trial.number)
     return number if len(searched.studies) == 1 else f"{member.finalist.study.name} {number}"
-
-
-def _identities(searched: SearchedRecording) -> Identities | None:
-    """The units and trials of your own recording, as its file calls them."""
-    settings = searched.settings
-    return None if settings is None else identities_of(searched.recording, searched.data, settings)

@@ -1,5 +1,6 @@
-"""The ids of units and the rows of trials of your own recording: written beside the rates, and compared when they are
-scored. Counts alone do not show that neurons or trials are in another order.
+"""The ids of units and the rows of trials of a recording: written beside the rates, and compared when they are scored.
+
+Counts alone do not show that neurons or trials are in another order.
 """
 
 from collections.abc import Mapping

@@ -35,7 +35,8 @@ these bin widths by a factor of 4.
 class Prediction:
     """Predictions for one recording in one phase: rates in spikes per bin, trials x bins x neurons.
 
-    ``names`` are further datasets, which say by what ids or rows the neurons and trials are known in the user's file.
+    ``names`` are further datasets, which say by what ids or rows the neurons and trials are known in the recording's
+    files. nlb_tools does not read them.
     ``train_rates`` and ``eval_rates`` contain all neurons, held-in before held-out, in window and forward bins. Their
     trials are train and val in phase val, and train + val and test in phase test.
     """

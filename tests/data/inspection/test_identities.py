@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import foreign_nwb
 import h5py
 import numpy as np
 import pytest
+from nlb_reference import loaded, quiet_nlb_tools
 from own_nwb import OwnSession
 from toy_arrays import toy_arrays
 
@@ -18,6 +20,40 @@ from nlb_search.data.recording import Recording
 def opened(path: Path, settings: RecordingSettings, bin_ms: int) -> tuple[Recording, Identities]:
     recording = open_recording("own", path, bin_ms, settings=settings)
     return recording, identities_of(recording, path, settings)
+
+
+@pytest.mark.parametrize("layout", foreign_nwb.LAYOUTS)
+def test_units_and_trials_of_benchmark_are_in_the_order_of_nlb_tools(layout: str, written: Path, cache: Path) -> None:
+    known = identities_of(open_recording(layout, written, 20, cache), written, None)
+    with quiet_nlb_tools():
+        train, test = (loaded(written / layout / f"my-{name}-set.nwb", layout, 20) for name in ("train", "test"))
+    assert known.heldin == tuple(train.data["spikes"].columns) == tuple(test.data["spikes"].columns)
+    assert known.heldout == tuple(train.data["heldout_spikes"].columns)
+    for name, file in (("train", train), ("val", train), ("test", test)):
+        assert known.trials[name] == tuple(np.flatnonzero(file.trial_info.split == name))
+    assert known.train_val == tuple(np.flatnonzero(train.trial_info.split.isin(["train", "val"])))
+
+
+def test_units_and_trials_of_benchmark_have_the_spikes_of_the_file(written: Path, cache: Path) -> None:
+    """In mc_rtt, a window is the 600 ms from the start of the trial."""
+    recording = open_recording("mc_rtt", written, 5, cache)
+    known = identities_of(recording, written, None)
+    assert known.heldin != tuple(range(recording.n_heldin))
+    assert recording.test is not None
+    for name, split, rows in (
+        ("train", recording.train, known.trials["train"]),
+        ("train", recording.val, known.trials["val"]),
+        ("train", recording.train_val, known.train_val),
+        ("test", recording.test, known.trials["test"]),
+    ):
+        units = (known.heldin + known.heldout)[: split.counts.shape[2]]
+        with h5py.File(written / "mc_rtt" / f"my-{name}-set.nwb") as file:
+            starts_ms = np.rint(1000 * file["intervals/trials/start_time"][()])[list(rows)]
+            ends = file["units/spike_times_index"][()]
+            spikes = dict(zip(file["units/id"][()], np.split(file["units/spike_times"][()], ends[:-1]), strict=True))
+        spikes_ms = [np.floor(np.round(1000 * spikes[unit], 6)) for unit in units]
+        expected = [[np.count_nonzero((start <= of) & (of < start + 600)) for of in spikes_ms] for start in starts_ms]
+        assert split.counts[:, : split.n_window_bins].sum(axis=1).tolist() == expected
 
 
 @pytest.mark.parametrize("heldout", [0.25, "probe_b"])

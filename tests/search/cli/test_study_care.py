@@ -93,7 +93,7 @@ def test_networks_of_the_best_trials_and_their_ties_are_kept(folder: Path, recor
     assert len(study.checkpoints.networks(ranked[-1])) == 1 + REFIT_SEEDS
     pruned = call("prune-checkpoints", "s", "--keep", "2", cwd=folder)
     assert pruned.code == 0, pruned.err
-    assert f"removed the networks of {len(gone)} trials" in pruned.out
+    assert f"removed the networks of {len(gone)} of {len(ranked)} trials" in pruned.out
     assert [number for number in sorted(ranked) if study.checkpoints.networks(number)] == sorted(kept)
 
     status = call("status", "s", "--json", cwd=folder).json
@@ -104,7 +104,7 @@ def test_networks_of_the_best_trials_and_their_ties_are_kept(folder: Path, recor
     assert refused.code == 1
     assert "was removed by `nlb-search prune-checkpoints`" in refused.err
     again = call("prune-checkpoints", "s", "--keep", "2", cwd=folder)
-    assert "removed the networks of 0 trials" in again.out
+    assert f"removed the networks of 0 of {len(kept)} trials" in again.out
 
 
 def test_ties_are_read_from_their_file_until_another_trial_completes(folder: Path, recordings: Path) -> None:

@@ -16,6 +16,7 @@ ARRAYS = {
     for kind in ("heldin", "heldout")
     for ending in ("", "_forward")
 }
+NAMES = {"heldin_units", "heldout_units", "train_trials", "eval_trials"}
 METRICS = {
     "mc_rtt": {"co-bps", "vel R2", "fp-bps"},
     "mc_maze_small": {"co-bps", "vel R2", "psth R2", "fp-bps"},
@@ -64,7 +65,7 @@ def test_launch_export_and_evaluate_each_layout(dataset: str, recordings: Path, 
     recording = open_recording(dataset, recordings)
     assert recording.test is not None
     with h5py.File(tmp_path / "test.h5") as file:
-        assert set(file[dataset]) == ARRAYS
+        assert set(file[dataset]) == ARRAYS | NAMES
         assert file[dataset]["eval_rates_heldin"].shape == recording.test.heldin.shape
         assert file[dataset]["train_rates_heldin"].shape == recording.train_val.heldin.shape
         forward = (recording.test.n_trials, recording.n_forward_bins, recording.n_heldout)
@@ -85,7 +86,7 @@ def test_test_submission_is_scored_with_benchmark_targets(recordings: Path, tmp_
     recording = open_recording("mc_rtt", recordings)
     rng = np.random.default_rng(0)
     with h5py.File(tmp_path / "test.h5") as file:
-        rates = {name: file["mc_rtt"][name][()].astype(float) for name in file["mc_rtt"]}
+        rates = {name: file["mc_rtt"][name][()].astype(float) for name in ARRAYS}
     spikes = rng.poisson(0.1, rates["eval_rates_heldout"].shape).astype(float)
     with h5py.File(tmp_path / "eval_data_test.h5", "w") as file:
         group = file.create_group("mc_rtt")

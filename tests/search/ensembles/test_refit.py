@@ -14,6 +14,7 @@ from nlb_search.search.ensembles.finalists import Finalist, load_finalist
 from nlb_search.search.ensembles.refit import RefitOptions, refit
 from nlb_search.search.ensembles.refit_job import RefitJob
 from nlb_search.search.ensembles.refit_training import train_again
+from nlb_search.search.errors import SearchError
 from nlb_search.search.launching.slots import Slot
 from nlb_search.search.study.creation import StudyRequest, create_or_open
 from nlb_search.search.study.open_study import Locations, OpenStudy
@@ -117,6 +118,13 @@ def test_an_interrupted_training_continues_from_its_checkpoint(
     train_again(job, threading.Event().is_set)
     for name, weight in load_checkpoint(job.path).tensors.items():
         assert torch.equal(weight, resumed[name])
+
+
+def test_one_process_trains_on_the_gpu_of_its_slot(study: OpenStudy) -> None:
+    """No machine has this GPU: the training fails if it is given it, and succeeds on another device if it is not."""
+    with pytest.raises(SearchError, match="torch cannot use GPU 63, which was assigned to this worker"):
+        refit(_finalists(study)[:1], RefitOptions(seeds=1, slots=(Slot(0, "63"),)))
+    assert _stored(study) == []
 
 
 def test_a_stopped_refit_raises_and_keeps_what_is_done(study: OpenStudy) -> None:
