@@ -11,7 +11,7 @@ from nlb_search.search.charts.matplotlib_drawing import draw
 from nlb_search.search.errors import SearchError
 from nlb_search.search.figures.figure_files import all_charts
 from nlb_search.search.figures.next_steps import next_steps
-from nlb_search.search.figures.report_comparison import Rows, comparison, published_rows
+from nlb_search.search.figures.report_comparison import Rows, comparison, published, published_rows
 from nlb_search.search.launching.front_table import front_rows
 from nlb_search.search.rescoring.rescoring import rescoring_of
 from nlb_search.search.sampling.ranges import settings_to_show
@@ -141,11 +141,13 @@ def _reproduce(study: OpenStudy, status: StudyStatus) -> str:
 
 
 def _published(study: OpenStudy) -> str:
-    rows = published_rows(study)
-    if not rows:
+    scores = published(study)
+    if not scores:
         return ""
-    source = "val: published table of chains; test: the benchmark's server. Both are listed in the project's design."
-    return f"{_table_with_head(rows)}<p class='small'>Sources: {source}</p>"
+    sources = (html.escape(one) for one in dict.fromkeys(one.source for one in scores))
+    linked = (re.sub(r"https://\S+", r"<a href='\g<0>'>\g<0></a>", source) for source in sources)
+    items = "".join(f"<li>{source}</li>" for source in linked)
+    return f"{_table_with_head(published_rows(scores))}<p class='small'>Sources:</p><ul class='small'>{items}</ul>"
 
 
 def _front(status: StudyStatus) -> str:

@@ -89,7 +89,8 @@ def test_attributes_are_shown_in_words_and_those_of_the_user_last(url: StorageUr
     assert {each["key"] for each in listed[0]["user_attrs"]} == set(shown)
 
 
-def test_attributes_of_trials_are_shown_in_words(url: StorageUrl, stored: dict[str, Any]) -> None:
+@pytest.mark.usefixtures("stored")
+def test_attributes_of_trials_are_shown_in_words(url: StorageUrl) -> None:
     with serving(url, writable=False) as port:
         shown = _of_trial(port)
         columns = {each["key"]: each["sortable"] for each in _details(port)["union_user_attrs"]}
@@ -108,7 +109,7 @@ def test_attributes_of_trials_are_shown_in_words(url: StorageUrl, stored: dict[s
         "nlb-search version": "0.8.0",
         "rig": '{"side": "left"}',
     }
-    assert list(shown)[0] == "chain"
+    assert next(iter(shown)) == "chain"
     assert list(shown)[-1] == "rig"
     assert columns["training time (s)"], "numbers can be sorted and drawn"
 

@@ -58,7 +58,8 @@ def test_report_is_one_page_with_scores_baselines_and_figures(searched: Path) ->
     assert "2 finished trials are few" in page
     assert "<td>neural-r-roberta</td><td>test</td><td>0.2168</td>" in page
     assert page.count("<img ") == len(CHARTS)
-    assert "http" not in re.sub(r"base64,[^']+", "", page), "it opens without a network"
+    assert "<a href='https://github.com/bryanjw01/makin_lab_nlb_2022'>" in page, "published scores have a source"
+    assert re.findall(r"<(?:link|script)|src='(?!data:)", page) == [], "it opens without a network"
     assert len(page) < 6_000_000
     refused = call("report", "study", "--out", "no/such/folder.html", cwd=searched)
     assert refused.code == 1
