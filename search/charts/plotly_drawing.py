@@ -57,8 +57,8 @@ def _x_axis(panel: Panel) -> dict[str, Any]:
         scale: dict[str, Any] = {"range": [-0.5, last + 0.5], **_named(panel.x_categories)}
     else:
         scale = {"type": "log", "dtick": "D2", "tickformat": "~s"} if panel.log_x else {"type": "linear"}
-        if panel.has_whole_x and not panel.log_x and _span(panel) <= _MAX_TICKS:
-            scale["dtick"] = 1
+        if panel.has_whole_x and not panel.log_x:
+            scale |= {"tickformat": ","} | ({"dtick": 1} if _span(panel) <= _MAX_TICKS else {})
     return {"title": panel.x_label, **scale}
 
 

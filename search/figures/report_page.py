@@ -123,16 +123,18 @@ def _rescored(study: OpenStudy) -> Rows:
 
 def _reproduce(study: OpenStudy, status: StudyStatus) -> str:
     spec, name = status.spec, study.name
-    chains = " ".join(f"--arch '{chain}'" for chain in spec.architectures)
+    chains = [f"--arch '{chain}'" for chain in spec.architectures]
     space = f"--space {spec.space_name if spec.space_name in ('paper', 'wide') else 'FILE.toml'}"
     size = "" if spec.bin_ms == 5 else f" --bin-size {spec.bin_ms}"
     objective = f"--objective {','.join(spec.objectives)} " if spec.has_own_objectives else ""
-    commands = (
-        f"nlb-search launch {name} --dataset {spec.dataset} {chains} --trials {status.budget} "
-        f"--epochs {spec.epochs} --seeds {spec.seeds} {space} "
-        f"{objective}--sampler {spec.sampler} --pruner {spec.pruner} --seed {spec.seed}{size} --workers 1\n"
-        f"nlb-search export-best {name} --out submission.h5"
-    )
+    # One line would be broken anywhere, also within an option.
+    launch = [
+        f"nlb-search launch {name} --dataset {spec.dataset}",
+        *chains,
+        f"--trials {status.budget} --epochs {spec.epochs} --seeds {spec.seeds} {space}",
+        f"{objective}--sampler {spec.sampler} --pruner {spec.pruner} --seed {spec.seed}{size} --workers 1",
+    ]
+    commands = " \\\n    ".join(launch) + f"\nnlb-search export-best {name} --out submission.h5"
     versions = ", ".join(f"{package} {version}" for package, version in spec.versions.items())
     facts: Rows = [("versions", versions), ("recording", f"content {spec.content_hash[:16]}")]
     own = "" if spec.recording is None else " and the same --recording, if one was given"
@@ -160,7 +162,8 @@ def _table_with_head(rows: Rows) -> str:
         "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in row)
         for row, tag in zip(rows, ["th", *["td"] * (len(rows) - 1)], strict=True)
     )
-    return "<table><tr>" + "</tr><tr>".join([head, *others]) + "</tr></table>"
+    body = "".join(f"<tr>{row}</tr>" for row in others)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _list(sentences: list[str]) -> str:
