@@ -68,8 +68,8 @@ def _panel(panel: Panel, box: _Box, has_labels: bool) -> Iterator[str]:
         yield f'<path d="M{box.left - 4:.1f} {y:.1f}h4" stroke="{BLACK}"/>'
         yield _text(box.left - 7, y + 4, f"{tick:g}" * has_labels, "end")
     ticks = _ticks(x_low, x_high, max(2, round((box.right - box.left) / 80)))
-    named = list(enumerate(panel.x_categories)) or [(tick, f"{tick:g}") for tick in ticks]
-    for tick, name in named:
+    names: dict[float, str] = dict(enumerate(panel.x_categories)) or {tick: f"{tick:g}" for tick in ticks}
+    for tick, name in names.items():
         x = at(tick, y_low)[0]
         yield f'<path d="M{x:.1f} {box.bottom:.1f}v4" stroke="{BLACK}"/>'
         yield _text(x, box.bottom + 17, name * bool(panel.x_label), "middle")
