@@ -65,6 +65,11 @@ class Chart:
         return len(self.panels), len(self.panels[0])
 
     @property
+    def rows_share_x(self) -> bool:
+        """Whether only the last row names its x axes, because they are those of all rows."""
+        return not any(panel.x_label for row in self.panels[:-1] for panel in row)
+
+    @property
     def most_categories(self) -> int:
         """The largest number of named positions of a panel, which need height."""
         return max(len(panel.categories) for row in self.panels for panel in row)

@@ -6,7 +6,8 @@ from typing import Any, Literal
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.patheffects import withStroke
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, StrMethodFormatter
 
 from nlb_search.search.charts.chart import Chart, Panel, Series
 
@@ -49,6 +50,7 @@ def _draw_panel(axes: Any, panel: Panel) -> None:
     axes.set(title=panel.title, xlabel=panel.x_label, ylabel=panel.y_label)
     if panel.has_whole_x and not panel.log_x:
         axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     if panel.log_x:
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -78,10 +80,13 @@ def _draw_series(axes: Any, series: Series) -> None:
             )
         case "text":
             for x, y, text in zip(series.x, series.y, series.text, strict=True):
-                axes.text(x, y, text, color=series.color, fontsize=6, ha="center", va="center")
+                outline = [withStroke(linewidth=1.5, foreground="white")]
+                axes.text(
+                    x, y, text, color=series.color, fontsize=6, ha="center", va="center", path_effects=outline, zorder=4
+                )
         case "scatter":
             axes.scatter(series.x, series.y, color=series.color, s=14, label=label, zorder=3)
             intervals = zip(series.x, series.low, series.high, strict=True) if series.low else ()
             for x, low, high in intervals:
                 if low is not None and high is not None:
-                    axes.vlines(x, low, high, color=series.color, linewidth=0.8)
+                    axes.vlines(x, low, high, color=series.color, linewidth=0.8, zorder=2.5)

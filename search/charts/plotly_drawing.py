@@ -15,7 +15,7 @@ _LAYOUT = {
     "title": {"x": 0, "xref": "paper", "font": {"size": 17}, "y": 1, "yanchor": "top", "pad": {"t": 24}},
 }
 _SINGLE_HEIGHT, _ROW_HEIGHT, _NAMED_HEIGHT = 480, 170, 28
-_TITLE_HEIGHT, _LEGEND_HEIGHT = 68, 22
+_TITLE_HEIGHT, _LEGEND_HEIGHT, _PANEL_TITLE_HEIGHT = 68, 22, 22
 _MAX_TICKS = 12
 """Largest number of ticks at whole numbers; for more, Plotly's own ticks are at whole numbers, too."""
 _NARROWEST = 520
@@ -26,7 +26,8 @@ def draw(chart: Chart) -> go.Figure:
     """The chart as a Plotly figure."""
     rows, columns = chart.shape
     titles = [panel.title for row in chart.panels for panel in row]
-    figure = make_subplots(rows, columns, subplot_titles=titles, vertical_spacing=0.12 / rows)
+    shared = "columns" if chart.rows_share_x else False
+    figure = make_subplots(rows, columns, shared_xaxes=shared, subplot_titles=titles, vertical_spacing=0.12 / rows)
     for row, in_row in enumerate(chart.panels, start=1):
         for column, panel in enumerate(in_row, start=1):
             for series in panel.series:
@@ -34,9 +35,13 @@ def draw(chart: Chart) -> go.Figure:
             figure.update_xaxes(_x_axis(panel), row=row, col=column)
             figure.update_yaxes(_y_axis(panel), row=row, col=column)
     note = f"<br><sup>{chart.note}</sup>" if chart.note else ""
-    margin = {"l": 70, "r": 20, "t": _TITLE_HEIGHT + _LEGEND_HEIGHT * _legend_rows(chart), "b": 60}
+    between = _PANEL_TITLE_HEIGHT if any(titles) else 0
+    margin = {"l": 70, "r": 20, "t": _TITLE_HEIGHT + _LEGEND_HEIGHT * _legend_rows(chart) + between, "b": 60}
     figure.update_layout(_LAYOUT)
-    return figure.update_layout(title_text=chart.title + note, height=height_of(chart), margin=margin)
+    height = height_of(chart)
+    if between:
+        figure.update_layout(legend_y=1 + between / (height - margin["t"] - margin["b"]))
+    return figure.update_layout(title_text=chart.title + note, height=height, margin=margin)
 
 
 def height_of(chart: Chart) -> int:
@@ -57,8 +62,8 @@ def _x_axis(panel: Panel) -> dict[str, Any]:
         scale: dict[str, Any] = {"range": [-0.5, last + 0.5], **_named(panel.x_categories)}
     else:
         scale = {"type": "log", "dtick": "D2", "tickformat": "~s"} if panel.log_x else {"type": "linear"}
-        if panel.has_whole_x and not panel.log_x and _span(panel) <= _MAX_TICKS:
-            scale["dtick"] = 1
+        if panel.has_whole_x and not panel.log_x:
+            scale |= {"tickformat": ","} | ({"dtick": 1} if _span(panel) <= _MAX_TICKS else {})
     return {"title": panel.x_label, **scale}
 
 

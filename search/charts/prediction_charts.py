@@ -11,6 +11,9 @@ from nlb_search.search.charts.trial_charts import NEURONS, TRIALS
 
 Array = npt.NDArray[Any]
 
+_MOST_NAMED = 24
+"""Number of neurons up to which each bar has its neuron's number below it."""
+
 
 def neuron_scores(number: int, score_N: Array, neurons: Sequence[int]) -> Chart:
     """co-bps of each held-out neuron alone, highest first. Neurons whose score is not finite are left out."""
@@ -20,12 +23,15 @@ def neuron_scores(number: int, score_N: Array, neurons: Sequence[int]) -> Chart:
     )
     bars = Series(
         "bar",
-        list(range(1, len(scores) + 1)),
+        list(range(len(scores))),
         [score for score, _ in scores],
         color=BLUE,
         text=[f"neuron {neuron}" for _, neuron in scores],
     )
-    panel = Panel((bars,), "", "held-out neuron, highest score first", "co-bps on val")
+    is_named = len(scores) <= _MOST_NAMED
+    names = tuple(str(neuron) for _, neuron in scores) if is_named else ()
+    label = "held-out neuron, highest score first" if is_named else "held-out neurons, highest score first"
+    panel = Panel((bars,), "", label, "co-bps on val", x_categories=names)
     return single("neurons", f"Trial {number}: score of each held-out neuron", panel)
 
 

@@ -30,7 +30,7 @@ class _Box:
 def draw(chart: Chart) -> str:
     """The chart as an SVG image on white, 720 pixels wide.
 
-    Horizontal bars, written text, categories and logarithmic axes are not supported.
+    Horizontal bars, written text, categories of the y axis and logarithmic axes are not supported.
     """
     rows, columns = chart.shape
     height = _SINGLE_HEIGHT if rows == columns == 1 else _GRID_HEIGHT
@@ -67,10 +67,12 @@ def _panel(panel: Panel, box: _Box, has_labels: bool) -> Iterator[str]:
         y = at(x_low, tick)[1]
         yield f'<path d="M{box.left - 4:.1f} {y:.1f}h4" stroke="{BLACK}"/>'
         yield _text(box.left - 7, y + 4, f"{tick:g}" * has_labels, "end")
-    for tick in _ticks(x_low, x_high, max(2, round((box.right - box.left) / 80))):
+    ticks = _ticks(x_low, x_high, max(2, round((box.right - box.left) / 80)))
+    names: dict[float, str] = dict(enumerate(panel.x_categories)) or {tick: f"{tick:g}" for tick in ticks}
+    for tick, name in names.items():
         x = at(tick, y_low)[0]
         yield f'<path d="M{x:.1f} {box.bottom:.1f}v4" stroke="{BLACK}"/>'
-        yield _text(x, box.bottom + 17, f"{tick:g}" * bool(panel.x_label), "middle")
+        yield _text(x, box.bottom + 17, name * bool(panel.x_label), "middle")
     yield _text(center, box.bottom + 36, panel.x_label, "middle")
     for number, line in enumerate(panel.y_label.splitlines()):
         x = 16 + 15 * number

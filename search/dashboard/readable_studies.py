@@ -1,13 +1,15 @@
-"""The storage as optuna-dashboard shows it: with the specification of a study in words instead of JSON."""
+"""The storage as optuna-dashboard shows it: with user attributes of studies and trials in words instead of JSON."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 from optuna.storages import RDBStorage
 from optuna.study._frozen import FrozenStudy
+from optuna.trial import FrozenTrial, TrialState
 from pydantic import ValidationError
 
+from nlb_search.search.dashboard.readable_trials import readable_trial_attributes
 from nlb_search.search.rescoring.rescoring_attributes import RESCORING_KEY
 from nlb_search.search.study.recording_place import PLACE_KEY
 from nlb_search.search.study.removed_networks import REMOVED_KEY
@@ -25,9 +27,10 @@ _OWN_PREFIXES = (PLACE_KEY, f"{RESCORING_KEY}-")
 
 
 class ReadableStudies(RDBStorage):
-    """Optuna's storage, except that lists of studies have user attributes for people.
+    """Optuna's storage, except that lists of studies and of their trials have user attributes for people.
 
-    Everything else reads and writes the stored ones, also when the dashboard renames a study.
+    Everything else reads and writes the stored ones, also when the dashboard renames a study: Optuna's studies read
+    trials without ``get_all_trials`` of this class.
     """
 
     def get_all_studies(self) -> list[FrozenStudy]:
@@ -35,6 +38,15 @@ class ReadableStudies(RDBStorage):
         for study in studies:
             study.user_attrs = readable_attributes(study.user_attrs)
         return studies
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        trials = super().get_all_trials(study_id, deepcopy, states)
+        if SPEC_KEY in self.get_study_user_attrs(study_id):
+            for trial in trials:
+                trial.user_attrs = readable_trial_attributes(trial.user_attrs)
+        return trials
 
 
 def readable_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:

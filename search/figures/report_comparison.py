@@ -1,11 +1,13 @@
 """What the report compares the best trial with: trial 0, the ceiling, baselines, and published scores."""
 
+from collections.abc import Sequence
+
 from optuna.trial import TrialState
 
 from nlb_search.data.ceiling import find_ceiling
 from nlb_search.data.errors import DataError
 from nlb_search.search.errors import SearchError
-from nlb_search.search.figures.published_scores import published_scores
+from nlb_search.search.figures.published_scores import Published, published_scores
 from nlb_search.search.scoring.smoothing_score import smoothing_co_bps
 from nlb_search.search.study.known_ceiling import known_ceiling, share_of_ceiling
 from nlb_search.search.study.open_study import OpenStudy
@@ -37,16 +39,21 @@ def comparison(study: OpenStudy, status: StudyStatus) -> Rows:
     return rows
 
 
-def published_rows(study: OpenStudy) -> Rows:
-    """Published scores of the dataset, with a row of names first; empty if there are none, or for other recordings."""
-    spec = study.spec
-    scores = published_scores(spec.dataset, spec.bin_ms)
-    if not scores or find_ceiling(spec.dataset, study.locations.data) is not None:
-        return []
-    rows: Rows = [("chain", "split", "co-bps", "vel R2", "fp-bps")]
-    return rows + [
-        (one.chain, one.split, f"{one.co_bps:.4f}", f"{one.vel_r2:.4f}", f"{one.fp_bps:.4f}") for one in scores
-    ]
+def published(study: OpenStudy) -> tuple[Published, ...]:
+    """Published scores of the recording; empty if there are none, also for synthetic recordings."""
+    if find_ceiling(study.spec.dataset, study.locations.data) is not None:
+        return ()
+    return published_scores(study.spec.dataset, study.spec.bin_ms)
+
+
+def published_rows(scores: Sequence[Published]) -> Rows:
+    """Published scores, with a row of names first."""
+    rows: Rows = [("model", "split", "co-bps", "vel R2", "fp-bps")]
+    return rows + [(one.model, one.split, *map(_score, (one.co_bps, one.vel_r2, one.fp_bps))) for one in scores]
+
+
+def _score(value: float | None) -> str:
+    return "not given" if value is None else f"{value:.4f}"
 
 
 def _smoothing(study: OpenStudy, best: BestTrial | None) -> str:

@@ -11,7 +11,7 @@ from nlb_search.search.charts.matplotlib_drawing import draw
 from nlb_search.search.errors import SearchError
 from nlb_search.search.figures.figure_files import all_charts
 from nlb_search.search.figures.next_steps import next_steps
-from nlb_search.search.figures.report_comparison import Rows, comparison, published_rows
+from nlb_search.search.figures.report_comparison import Rows, comparison, published, published_rows
 from nlb_search.search.launching.front_table import front_rows
 from nlb_search.search.rescoring.rescoring import rescoring_of
 from nlb_search.search.sampling.ranges import settings_to_show
@@ -123,16 +123,18 @@ def _rescored(study: OpenStudy) -> Rows:
 
 def _reproduce(study: OpenStudy, status: StudyStatus) -> str:
     spec, name = status.spec, study.name
-    chains = " ".join(f"--arch '{chain}'" for chain in spec.architectures)
+    chains = [f"--arch '{chain}'" for chain in spec.architectures]
     space = f"--space {spec.space_name if spec.space_name in ('paper', 'wide') else 'FILE.toml'}"
     size = "" if spec.bin_ms == 5 else f" --bin-size {spec.bin_ms}"
     objective = f"--objective {','.join(spec.objectives)} " if spec.has_own_objectives else ""
-    commands = (
-        f"nlb-search launch {name} --dataset {spec.dataset} {chains} --trials {status.budget} "
-        f"--epochs {spec.epochs} --seeds {spec.seeds} {space} "
-        f"{objective}--sampler {spec.sampler} --pruner {spec.pruner} --seed {spec.seed}{size} --workers 1\n"
-        f"nlb-search export-best {name} --out submission.h5"
-    )
+    # One line would be broken anywhere, also within an option.
+    launch = [
+        f"nlb-search launch {name} --dataset {spec.dataset}",
+        *chains,
+        f"--trials {status.budget} --epochs {spec.epochs} --seeds {spec.seeds} {space}",
+        f"{objective}--sampler {spec.sampler} --pruner {spec.pruner} --seed {spec.seed}{size} --workers 1",
+    ]
+    commands = " \\\n    ".join(launch) + f"\nnlb-search export-best {name} --out submission.h5"
     versions = ", ".join(f"{package} {version}" for package, version in spec.versions.items())
     facts: Rows = [("versions", versions), ("recording", f"content {spec.content_hash[:16]}")]
     own = "" if spec.recording is None else " and the same --recording, if one was given"
@@ -141,11 +143,13 @@ def _reproduce(study: OpenStudy, status: StudyStatus) -> str:
 
 
 def _published(study: OpenStudy) -> str:
-    rows = published_rows(study)
-    if not rows:
+    scores = published(study)
+    if not scores:
         return ""
-    source = "val: published table of chains; test: the benchmark's server. Both are listed in the project's design."
-    return f"{_table_with_head(rows)}<p class='small'>Sources: {source}</p>"
+    sources = (html.escape(one) for one in dict.fromkeys(one.source for one in scores))
+    linked = (re.sub(r"https://\S+", r"<a href='\g<0>'>\g<0></a>", source) for source in sources)
+    items = "".join(f"<li>{source}</li>" for source in linked)
+    return f"{_table_with_head(published_rows(scores))}<p class='small'>Sources:</p><ul class='small'>{items}</ul>"
 
 
 def _front(status: StudyStatus) -> str:
@@ -158,7 +162,8 @@ def _table_with_head(rows: Rows) -> str:
         "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in row)
         for row, tag in zip(rows, ["th", *["td"] * (len(rows) - 1)], strict=True)
     )
-    return "<table><tr>" + "</tr><tr>".join([head, *others]) + "</tr></table>"
+    body = "".join(f"<tr>{row}</tr>" for row in others)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _list(sentences: list[str]) -> str:

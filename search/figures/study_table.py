@@ -12,7 +12,8 @@ from nlb_search.search.scoring.metric_names import METRICS, SPREAD, metrics_as_t
 from nlb_search.search.scoring.negative_scores import negative_score_warning
 from nlb_search.search.scoring.ties import Ties
 from nlb_search.search.study.specification_text import specification_rows
-from nlb_search.search.study.status import MEMORY_KEY, StudyStatus
+from nlb_search.search.study.status import StudyStatus
+from nlb_search.search.study.trial_attributes import MEMORY_KEY, VERSION_KEY
 from nlb_search.search.study.trial_scores import SCORE_KEY
 from nlb_search.storage.claims.time_used import SECONDS_KEY
 
@@ -24,7 +25,7 @@ _NAMES = {
     "n_parameters": "parameters",
     MEMORY_KEY: "memory",
     SECONDS_KEY: "training time",
-    "version": "nlb-search",
+    VERSION_KEY: "nlb-search",
 }
 """Names of a trial's user attributes, for people. Settings have the names that spaces and ``--set`` use."""
 

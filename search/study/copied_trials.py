@@ -16,6 +16,7 @@ from nlb_search.search.sampling.space import sample
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.removed_networks import REMOVED_KEY, removed_networks
 from nlb_search.search.study.specification import SearchSpec
+from nlb_search.search.study.trial_attributes import ORIGIN_KEY
 from nlb_search.search.study.trial_scores import SCORE_KEY, score_of
 from nlb_search.search.study.trial_seeds import SEED_KEY
 from nlb_search.storage.claims.lost_workers import LOST_WORKERS_KEY
@@ -23,9 +24,6 @@ from nlb_search.storage.claims.owner import OWNER_KEY
 from nlb_search.storage.claims.time_used import SECONDS_KEY
 from nlb_search.storage.claims.trial_counts import FINISHED
 from nlb_search.storage.taken_trials import TakenTrial, TakenTrials
-
-ORIGIN_KEY = "copied_from"
-"""User attribute of a trial that was taken over: its study and its number there."""
 
 _OF_WORKERS = (OWNER_KEY, LOST_WORKERS_KEY, SECONDS_KEY)
 """User attributes about the workers of the other study, whose time is not that of the new one."""

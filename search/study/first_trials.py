@@ -12,9 +12,9 @@ from nlb_search.search.sampling.portfolio import portfolio
 from nlb_search.search.sampling.ranges import ARCHITECTURE, Space, settings_of_parameters
 from nlb_search.search.sampling.sampling_settings import SamplerName
 from nlb_search.search.sampling.space import start_parameters
-from nlb_search.search.study.copied_trials import ORIGIN_KEY
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.specification import SearchSpec
+from nlb_search.search.study.trial_attributes import ORIGIN_KEY
 from nlb_search.search.study.trial_scores import network_score
 from nlb_search.storage.claims.trial_counts import FINISHED
 

@@ -13,6 +13,7 @@ from nlb_search.search.study.expected_gain import expected_gain_of, is_flat
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.pareto_front import FrontTrial, front_trial, pareto_front
 from nlb_search.search.study.specification import SearchSpec
+from nlb_search.search.study.trial_attributes import DEVICE_KEY, DIVERGED_KEY, MEMORY_KEY
 from nlb_search.search.study.trial_scores import final_score, score_of
 from nlb_search.storage.claims.budget import budget_in
 from nlb_search.storage.claims.claim import FAILURE_KEY
@@ -21,9 +22,6 @@ from nlb_search.storage.claims.owner import OWNER_KEY, Owner, holder_of
 from nlb_search.storage.claims.time_used import budget_hours_in, hours_of
 from nlb_search.storage.claims.trial_counts import FINISHED
 from nlb_search.storage.study_commands import StudyCommand, command_in
-
-DEVICE_KEY, MEMORY_KEY, DIVERGED_KEY = "device", "memory_mb", "diverged"
-"""User attributes of a trial: its worker's device and peak memory at its start, and the error if it diverged."""
 
 N_LAST = 3
 """Number of trials in ``StudyStatus.last_ended``."""

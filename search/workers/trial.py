@@ -13,7 +13,7 @@ from nlb_search.models.training.replicates import Replicates
 from nlb_search.models.training.state import Progress
 from nlb_search.search.sampling.space import sample, trained_chain
 from nlb_search.search.study.specification import versions_here
-from nlb_search.search.study.status import DEVICE_KEY, DIVERGED_KEY, MEMORY_KEY
+from nlb_search.search.study.trial_attributes import DEVICE_KEY, DIVERGED_KEY, MEMORY_KEY, VERSION_KEY
 from nlb_search.search.workers.memory import peak_memory_mb
 from nlb_search.search.workers.running_checkpoint import restored, save_running
 from nlb_search.search.workers.trial_context import TrialContext
@@ -21,9 +21,6 @@ from nlb_search.search.workers.trial_results import complete_trial, prune_trial
 from nlb_search.search.workers.trial_settings import replicates_of
 from nlb_search.storage.claims.claim import Claim
 from nlb_search.storage.errors import StorageError
-
-VERSION_KEY = "version"
-"""User attribute of the trial that stores the version of nlb-search that ran it."""
 
 CHECKPOINT_SECONDS = 15
 """Time between checkpoints. A checkpoint is written at the next evaluation, so a killed worker loses little more."""

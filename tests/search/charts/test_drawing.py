@@ -58,6 +58,14 @@ def test_page_shows_the_same_numbers() -> None:
     assert {trace.name for trace in figure.data if trace.showlegend} == {"predicted rate", "true spikes"}
 
 
+def test_rows_of_a_page_share_their_times_and_titles_are_below_the_legend() -> None:
+    layout = plotly_drawing.draw(_rates()).layout
+    assert layout.xaxis.matches == layout.xaxis4.matches == f"x{1 + TRIALS * (NEURONS - 1)}"
+    pixels = layout.height - layout.margin.t - layout.margin.b
+    title = next(note for note in layout.annotations if note.text == "val trial 0")
+    assert (layout.legend.y - title.y) * pixels > title.font.size
+
+
 def test_axes_of_numbers_of_trials_have_ticks_at_whole_numbers() -> None:
     few = single("trials", "title", Panel((Series("line", [1, 2, 3, 4], [0.1, 0.2, 0.3, 0.4]),)))
     assert plotly_drawing.draw(few).layout.xaxis.dtick == 1

@@ -15,9 +15,12 @@ def test_neurons_are_sorted_and_silent_ones_left_out() -> None:
     chart = neuron_scores(4, np.array([0.1, np.nan, 0.3, -0.2]), range(4))
     bars = chart.panels[0][0].series[0]
     assert list(bars.text) == ["neuron 2", "neuron 0", "neuron 3"]
+    assert chart.panels[0][0].x_categories == ("2", "0", "3"), "each bar has its neuron's number"
     assert list(bars.y) == [0.3, 0.1, -0.2]
     picture = ET.fromstring(svg_drawing.draw(chart))  # noqa: S314 - our own text
     heights = [float(bar.attrib["height"]) for bar in picture.iter(f"{SVG}rect") if bar.attrib["height"] != "100%"]
+    names = [text.text for text in picture.iter(f"{SVG}text") if text.attrib["text-anchor"] == "middle"]
+    assert names[:3] == ["2", "0", "3"]
     assert np.array(heights) / heights[1] == pytest.approx([3, 1, 2], abs=0.02)
 
 
