@@ -17,7 +17,7 @@ def check_file(path: Path, is_replaceable: Callable[[Path], bool], what: str, op
         raise SearchError(f"{path} is a folder: name a file, like {path / 'rates.h5'}")
     _check_parent(path, option)
     if path.exists() and not is_replaceable(path):
-        raise SearchError(f"{path} exists and is not {what}, so it is not replaced: name another file with {option}")
+        raise SearchError(f"{path} exists and is not {what}, so it is not overwritten: name another file with {option}")
 
 
 def check_folder(folder: Path) -> None:

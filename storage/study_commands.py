@@ -43,7 +43,7 @@ class StudyCommand(StrEnum):
 
 _IN_WORDS = {
     StudyCommand.WORK: "continues",
-    StudyCommand.FINISH: "was asked to finish: no more trials are started",
+    StudyCommand.FINISH: "was asked to finish: no new trials are started",
     StudyCommand.PAUSE: "is paused: its trials are released",
     StudyCommand.STOP: "was stopped: its trials are released",
 }

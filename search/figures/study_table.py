@@ -86,7 +86,7 @@ def _hours(status: StudyStatus, budget: float) -> str:
     if not status.is_time_used:
         return f"{used}, {budget - status.hours_used:.2f} left"
     released = status.states["running"]
-    trials = f", also the {released} that {'is' if released == 1 else 'are'} not finished" if released else ""
+    trials = f", including the {released} that {'is' if released == 1 else 'are'} not finished" if released else ""
     return (
         f"{used}: the search ends; `nlb-search resume {status.study} --budget-hours {2 * budget:g}` continues its "
         f"trials{trials}"

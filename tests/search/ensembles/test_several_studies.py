@@ -127,7 +127,7 @@ def test_chains_are_those_of_any_of_the_studies(folder: Path) -> None:
     [
         (("a", "other"), 1, "'a' and 'other' are both of rat-7_20, but of different recordings (heldout is 0.25 and"),
         (("a", "b", "a"), 2, "the study 'a' is given twice"),
-        (("a", "b", "--trial", "0"), 2, "--trial names a trial of one study, and 2 are given"),
+        (("a", "b", "--trial", "0"), 2, "--trial needs exactly one study, but 2 are given"),
         (
             ("a", "b", "--ensemble", "5"),
             1,

@@ -55,7 +55,7 @@ def test_report_is_one_page_with_scores_baselines_and_figures(searched: Path) ->
     assert f"{best['number']}: co-bps {best['value']:.4f}, 95% bootstrap interval" in page
     assert re.search(r"smoothing baseline \(Pei et al. 2021\)</th><td>-?\d\.\d{4}[<:]", page)
     assert "nlb-search launch study --dataset mc_rtt --arch &#x27;FF -&gt; exp&#x27; --trials 2 --epochs 2" in page
-    assert "2 finished trials are few" in page
+    assert "2 finished trials say little" in page
     assert "<td>neural-r-roberta</td><td>test</td><td>0.2168</td>" in page
     assert page.count("<img ") == len(CHARTS)
     assert "http" not in re.sub(r"base64,[^']+", "", page), "it opens without a network"
