@@ -1,4 +1,4 @@
-"""The card of a model: everything that is known about how it was selected, trained and scored."""
+"""The card of a model: how it was selected, trained and scored."""
 
 from typing import Any, Literal
 
@@ -21,7 +21,7 @@ class MemberCard(BaseModel):
     """A trial in the mean of rates: its settings, its score on val in the search, and the seed of its first network.
 
     ``added`` is what the trial adds to the co-bps of the mean on val, and ``rescored`` its mean co-bps over the folds
-    of ``rescore``. ``study`` and ``added`` are None in files of version 0.5.0, which are of one study.
+    of ``rescore``. ``study`` and ``added`` are None in files of version 0.5.0, which come from one study.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,12 +46,12 @@ class Card(BaseModel):
 
     ``content_hash`` and ``recording`` identify the recording and say how it is read. ``units`` says what the numbers of
     ``heldin_units`` and ``heldout_units`` are; all three are None for a dataset of the benchmark. Networks that are
-    ``trained_on`` train are those of the search; on train + val, each member was trained again. Each member has
-    ``seeds`` networks; if the search trained more in some studies than in others, this is the largest number.
-    ``co_bps`` and its 95% bootstrap interval over val trials are those of the members as the search trained them.
-    ``study`` is the name of the study, and ``versions`` are those that it was created with, and the version of the
-    dandiset if the recording was fetched from DANDI; of several studies, both are separated by commas where they
-    differ. ``exported_with`` are the versions of the export.
+    ``trained_on`` train are those of the search; on train + val, each member was retrained. Each member has ``seeds``
+    networks; if the search trained more in some studies than in others, this is the largest number. ``co_bps`` and its
+    95% bootstrap interval over val trials are those of the members as the search trained them. ``study`` is the name of
+    the study. ``versions`` are the versions with which it was created, and the version of the dandiset if the recording
+    was fetched from DANDI. If several studies differ, their values are separated by commas. ``exported_with`` are the
+    versions of the export.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

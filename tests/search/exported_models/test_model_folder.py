@@ -141,7 +141,7 @@ def test_predict_replaces_only_files_of_rates(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("counts", "says"),
     [
-        (np.zeros((2, 25, 8)), "25 bins of 20 ms x 9 held-in neurons, and the array has the shape"),
+        (np.zeros((2, 25, 8)), "25 bins of 20 ms x 9 held-in neurons, but the array has the shape"),
         (np.zeros((25, 9)), "the array has the shape"),
         (np.full((1, 25, 9), np.nan), "replace NaN"),
         (np.full((1, 25, 9), -1), "numbers from 0"),
@@ -219,7 +219,7 @@ def test_a_stream_gives_the_rates_of_whole_trials(folder: Path, recording: Recor
     stream = model.stream()
     rates = np.stack([stream.step(heldin[:, index]) for index in range(recording.n_window_bins)], axis=1)
     np.testing.assert_allclose(rates, model(heldin)[:, : recording.n_window_bins], rtol=1e-5, atol=1e-6)
-    with pytest.raises(SearchError, match=r"8 trials x 9 held-in neurons, and the array has the shape \(3, 9\)"):
+    with pytest.raises(SearchError, match=r"8 trials x 9 held-in neurons, but the array has the shape \(3, 9\)"):
         stream.step(heldin[:3, 0])
 
 
