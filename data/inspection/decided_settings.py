@@ -1,4 +1,4 @@
-"""Writing how your own recording was read as a TOML file, to be changed by hand."""
+"""Writing the settings with which your own recording was read to a TOML file, for editing."""
 
 import json
 from collections.abc import Iterable
@@ -32,8 +32,8 @@ class _Line:
 def decided_settings(recording: Recording, path: Path, settings: RecordingSettings, known: Identities) -> str:
     """The text of a TOML file with which the recording is read as it was read with ``settings``.
 
-    Defaults that depend on the file, such as the window, are written as they were decided. Settings that are not used
-    are comments. Raises DataError if the recording consists of arrays.
+    Defaults that depend on the file, such as the window, are written with the values that were used. Settings that are
+    not used are comments. Raises DataError if the recording consists of arrays.
     """
     with opened_recording(path, settings) as opened:
         if not isinstance(opened, Tables):
@@ -121,7 +121,7 @@ def _window_lines(settings: RecordingSettings, cut_ms: int) -> list[_Line]:
 
 
 def _forward_ms(recording: Recording) -> int | None:
-    """The length of the forward bins; None if there are none, which the default decides again."""
+    """The length of the forward bins; None if there are none, so that the default applies again."""
     return recording.n_forward_bins * recording.bin_ms or None
 
 

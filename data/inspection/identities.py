@@ -1,7 +1,6 @@
-"""Which units and trials of your own file the neurons and trials of a recording are.
+"""Maps the neurons and trials of a recording to the units and trials of your own file.
 
-A recording numbers neurons held-in first and trials by split. Here are the ids and rows by which the file's owner knows
-them.
+A recording numbers neurons held-in first and trials by split. This module has the ids and rows that the file uses.
 """
 
 from dataclasses import dataclass, field

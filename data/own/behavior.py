@@ -19,7 +19,7 @@ _GAP = 2.5
 """If two samples are further apart than this many median sampling intervals, behaviour is unknown between them."""
 
 _OTHER_UNIT = 100
-"""Samples that end so many times later than the trials are not in the same unit of time."""
+"""Samples whose times end this many times later than the trials are in another unit of time."""
 
 _REACH_BINS = 2.5
 """Half-width of the anti-aliasing filter in bins, for bins so wide that the benchmark's filter is too short."""

@@ -1,4 +1,4 @@
-"""Checking the spike times of your own session."""
+"""Checking the spike times of your own recording."""
 
 from pathlib import Path
 

@@ -27,7 +27,7 @@ _OWN_PREFIXES = (PLACE_KEY, f"{RESCORING_KEY}-")
 class ReadableStudies(RDBStorage):
     """Optuna's storage, except that lists of studies have user attributes for people.
 
-    Everything else reads and writes the stored ones, also when the dashboard renames a study.
+    Everything else reads and writes the stored attributes, even when the dashboard renames a study.
     """
 
     def get_all_studies(self) -> list[FrozenStudy]:
@@ -38,9 +38,8 @@ class ReadableStudies(RDBStorage):
 
 
 def readable_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """A study's user attributes in words, those of the user last.
-
-    The ones of another program, or of a version that this one cannot read, stay as they are.
+    """A study's user attributes in words, with the user's own attributes last. Attributes of other programs, and of
+    versions that cannot be read, are not changed.
     """
     try:
         spec = read_specification(json.loads(attributes[SPEC_KEY]))

@@ -11,4 +11,7 @@ from nlb_search.search.errors import SearchError
 def check_counts(counts: npt.NDArray[Any]) -> None:
     """Raise SearchError unless all values are finite and not negative."""
     if counts.dtype.kind not in "buif" or not (np.isfinite(counts) & (counts >= 0)).all():
-        raise SearchError("held-in counts must not be negative or NaN: replace NaN, where nothing was recorded, with 0")
+        raise SearchError(
+            "held-in counts must be finite and 0 or more, in spikes per bin: replace NaN, where nothing was recorded, "
+            "with 0"
+        )

@@ -16,7 +16,7 @@ _MISSING = 0.1
 _SHORT, _FEW_INTERVALS = 0.01, 5
 """Warn if more than this share of a unit's intervals, and at least this many, are under 1 ms."""
 _REPEATED = 0.001
-"""Warn if more than this share of a unit's spikes have the same time as the spike before."""
+"""Warn if more than this share of a unit's spikes have the same time as the previous spike."""
 
 
 def inspection_warnings(found: Inspection) -> list[str]:
