@@ -110,7 +110,7 @@ def _units(found: Inspection) -> Iterator[str]:
     if repeated:
         counts = (f"{unit.repeated} of {unit.n_spikes} spikes of unit {unit.unit}" for unit in repeated)
         yield (
-            f"spikes have the same time as the previous spike:  {_some(counts)}. The same spikes are probably stored "
+            f"spikes have the same time as the previous spike: {_some(counts)}. The same spikes are probably stored "
             f"twice: remove the copies"
         )
     short = [unit for unit in units if unit.short > _SHORT and unit.short * unit.n_spikes >= _FEW_INTERVALS]
