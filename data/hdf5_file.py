@@ -1,4 +1,4 @@
-"""Opening HDF5 files, with the causes why one cannot be read in words."""
+"""Opening HDF5 files, with errors that explain why a file cannot be read."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ _OTHER_FILES = {
     b"\x1f\x8b": "is compressed with gzip: unpack it first",
     b"\x93NUMPY": "is a single array of NumPy: write all arrays by their names to one .npz file",
 }
-"""What other files begin with that are given instead of a recording, and what to do."""
+"""The first bytes of other files that are mistaken for a recording, and what to do about them."""
 
 
 @contextmanager
@@ -41,7 +41,7 @@ def opened(path: Path) -> Iterator[h5py.File]:
 
 
 def check_in_file(path: Path, file: h5py.File, group: str) -> None:
-    """Raises DataError if a group, or an item in it, is a link to another file or to nothing, or has its values in
+    """Raises DataError if a group, or an item in it, is a broken link, is a link to another file, or has its values in
     another file. Links within the file are followed.
 
     The content hash of a recording does not contain the other file, so a change of it would not be noticed.
@@ -74,7 +74,7 @@ def _other_files(file: h5py.File, item: h5py.Group | h5py.Dataset | None) -> set
 
 
 def known_cause(path: Path, error: OSError) -> str | None:
-    """Says why HDF5 cannot read a file that may be sound, and what to do; None if the file must be damaged."""
+    """Explains why HDF5 cannot read a file that may be intact, and what to do; None if the file must be damaged."""
     reason = str(error).splitlines()[0]
     if isinstance(error, BlockingIOError) or "unable to lock file" in reason or "already open for write" in reason:
         return (
@@ -94,7 +94,7 @@ def known_cause(path: Path, error: OSError) -> str | None:
 
 
 def _other_file(path: Path) -> str | None:
-    """What a file is that is not an HDF5 file, and what to do; None if its beginning does not tell."""
+    """The kind of a file that is not HDF5, and what to do about it; None if its first bytes do not show it."""
     try:
         with path.open("rb") as file:
             start = file.read(64)

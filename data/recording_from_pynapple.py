@@ -39,8 +39,8 @@ def from_pynapple(
     ``cut_ms``. ``settings`` are those of ``RecordingSettings``, such as ``align="go_cue", window_ms=(-100, 450)``.
     ``name`` is the name of the recording, by default that of the file without its suffix.
 
-    The file has the tables of an NWB file, in bytes that depend only on the objects: writing it again gives the
-    recording of the same studies.
+    The file has the tables of an NWB file. Its bytes depend only on the objects, so existing studies accept a rewritten
+    file.
 
     Raises DataError if the objects are of other types or not a valid recording, or if ``path`` cannot be written or
     exists and holds something else. If they are not valid, nothing is written.

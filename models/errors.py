@@ -10,11 +10,11 @@ class ChainError(ArchitectureError):
 
 
 class OwnModelError(ArchitectureError):
-    """A user's model cannot be imported, or does not do what models must do. The message names the class."""
+    """A user's model cannot be imported, or is not a valid model. The message names the class."""
 
 
 class NotCausalError(ValueError):
-    """A network reads later bins, so it cannot predict a bin before they are there. The message names the block."""
+    """A network reads later bins, so it cannot predict a bin before they are known. The message names the block."""
 
 
 class InterruptedTrainingError(Exception):

@@ -1,8 +1,8 @@
-"""Where studies and recordings are if the user does not say. This module imports nothing slow: ``--help`` uses it."""
+"""Default locations of studies and recordings. This module imports nothing slow: ``--help`` uses it."""
 
 from pathlib import Path
 
 STORAGE = "sqlite:///nlb-search.db"
 DATA = Path("nlb-data")
 STORAGE_VARIABLE, DATA_VARIABLE = "NLB_SEARCH_STORAGE", "NLB_SEARCH_DATA"
-"""Environment variables that take the place of the defaults."""
+"""Environment variables that override the defaults."""

@@ -12,7 +12,7 @@ AUTO: Literal["auto"] = "auto"
 """Value of --ensemble: trials and their weights are selected on val."""
 
 REFIT_SEEDS = 3
-"""Default number of networks that are trained again on train + val for each trial."""
+"""Default number of networks that are retrained on train + val for each trial."""
 
 Scorer = Literal["nlb-search", "nlb_tools"]
 """Program that computes the metrics of a submission."""

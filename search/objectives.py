@@ -1,4 +1,4 @@
-"""The objectives of a search: what its sampler optimizes, by the names that ``--objective`` has for them."""
+"""The objectives of a search: what its sampler optimizes, with the names used by ``--objective``."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -54,5 +54,5 @@ def values_of(objectives: Sequence[ObjectiveName], scores: Mapping[str, Any]) ->
     found = {objective: float(scores.get(attribute_of(objective), math.nan)) for objective in objectives}
     missing = [objective for objective, value in found.items() if not math.isfinite(value)]
     if missing:
-        raise SearchError(f"it has no value of {' and '.join(missing)}, which the study optimizes")
+        raise SearchError(f"it has no value for {' and '.join(missing)}, which the study optimizes")
     return tuple(found.values())

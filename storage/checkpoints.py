@@ -53,7 +53,7 @@ class Checkpoints:
         return self.folder / "ties.json"
 
     def networks(self, number: int) -> list[Path]:
-        """The existing files of a finished trial: its best network, and those that were trained again."""
+        """The existing files of a finished trial: its best network, and those that were retrained."""
         refits = self.folder.glob(f"trial-{number:05d}-refit-*.safetensors")
         return [path for path in (self.best(number), *sorted(refits)) if path.exists()]
 

@@ -67,7 +67,7 @@ def copy_study(name: str, source: StudyLocation, target: StudyLocation) -> Itera
     """Copy the study ``name`` with its files and yield the progress. The source is not changed.
 
     Trials whose worker has died are released in the copy, so that the next worker there resumes them. During the copy,
-    no worker of the source can claim a trial. The copy is a study of its own, with an identity and a folder of its own.
+    no worker of the source can claim a trial. The copy is a separate study, with its own identity and folder.
 
     Raises StorageError if the study does not exist or has running trials, if the target has a study of that name or
     different files in its folder, or if a database or a disk fails during the copy.

@@ -1,4 +1,4 @@
-"""Some user attributes of a study, in one query. Optuna reads all of them in two."""
+"""Some user attributes of a study, in one query. Optuna needs two queries and reads all of them."""
 
 import json
 from typing import Any

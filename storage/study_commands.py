@@ -13,7 +13,7 @@ from nlb_search.storage.studies import explain_if_deleted
 from nlb_search.storage.study_identity import check_attributes
 
 POLL_SECONDS = 2.0
-"""Shortest time between two polls of a worker. Polling at every evaluation would load the database too much."""
+"""Minimum time between two polls of a worker. Polling at every evaluation would load the database too much."""
 
 ORDER_KEY = "order"
 """User attribute of the study that stores the last command to its workers."""
@@ -43,7 +43,7 @@ class StudyCommand(StrEnum):
 
 _IN_WORDS = {
     StudyCommand.WORK: "continues",
-    StudyCommand.FINISH: "was asked to finish: no more trials are started",
+    StudyCommand.FINISH: "was asked to finish: no new trials are started",
     StudyCommand.PAUSE: "is paused: its trials are released",
     StudyCommand.STOP: "was stopped: its trials are released",
 }

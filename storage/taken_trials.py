@@ -1,4 +1,4 @@
-"""Finished trials of a study that another study takes over when it is created."""
+"""Finished trials of a study that are copied to a new study when it is created."""
 
 import shutil
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Whether a server can be reached through this machine's proxy, and is trusted: no retry mends it if not."""
+"""Checks that a server can be reached through this machine's proxy and is trusted. Retries would not help otherwise."""
 
 from urllib.parse import urlsplit
 

@@ -1,4 +1,4 @@
-"""Counts that look as if they were something else: rates, or spikes that were counted several times."""
+"""Detecting counts that are probably not counts: rates, or spikes that were counted several times."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ MIN_BINS = 20
 
 @dataclass(frozen=True)
 class Multiple:
-    """A neuron of which all counts are multiples of ``step``, which is over 1."""
+    """A neuron whose counts are all multiples of ``step``, which is larger than 1."""
 
     neuron: int
     step: int
 
 
 def multiples(parts: Iterable[Counts]) -> tuple[Multiple, ...]:
-    """Find the neurons of which all counts, in all parts (trials x bins x neurons), are multiples of one number."""
+    """Find the neurons whose counts, in all parts (trials x bins x neurons), are all multiples of one number."""
     n_bins_NV = sum(_values(run_BTN) for counts_BTN in parts for run_BTN in runs(counts_BTN))
     found = []
     for neuron, n_bins_V in enumerate(np.asarray(n_bins_NV)[:, 1:UNSEEN]):

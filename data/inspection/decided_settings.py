@@ -1,4 +1,4 @@
-"""Writing how your own recording was read as a TOML file, to be changed by hand."""
+"""Writing the settings with which your own recording was read to a TOML file, for editing."""
 
 import json
 from collections.abc import Iterable
@@ -32,8 +32,8 @@ class _Line:
 def decided_settings(recording: Recording, path: Path, settings: RecordingSettings, known: Identities) -> str:
     """The text of a TOML file with which the recording is read as it was read with ``settings``.
 
-    Defaults that depend on the file, such as the window, are written as they were decided. Settings that are not used
-    are comments. Raises DataError if the recording consists of arrays.
+    Defaults that depend on the file, such as the window, are written with the values that were used. Settings that are
+    not used are comments. Raises DataError if the recording consists of arrays.
     """
     with opened_recording(path, settings) as opened:
         if not isinstance(opened, Tables):
@@ -52,7 +52,7 @@ def decided_settings(recording: Recording, path: Path, settings: RecordingSettin
         _Line("units", settings.units, "quality == 'good'", f"units to use; columns: {names_in(contents.units)}"),
         _Line("min_rate_hz", settings.min_rate_hz, None, "units with a lower mean rate are left out"),
         _Line("units_table", settings.units_table, "units", "path of the unit table, if the file has several"),
-        _Line("sort_spikes", settings.sort_spikes or None, True, "sort spike times that go back"),
+        _Line("sort_spikes", settings.sort_spikes or None, True, "sort spike times that are out of order"),
         *(
             _trial_lines(recording, path, settings, columns)
             if settings.cut_ms is None
@@ -70,12 +70,12 @@ def decided_settings(recording: Recording, path: Path, settings: RecordingSettin
             "more_sessions",
             list(settings.more_sessions) or None,
             ["NAME.nwb"],
-            "further sessions of the same units",
+            "more sessions with the same units",
         ),
     ]
     head = (
         f"# How {path.name} is read in bins of {recording.bin_ms} ms, written by `inspect --write-recording`.\n"
-        "# Change it, and pass it with --recording.\n"
+        "# Edit it, and pass it with --recording.\n"
     )
     return head + _joined(lines)
 
@@ -97,7 +97,7 @@ def _trial_lines(recording: Recording, path: Path, settings: RecordingSettings, 
             "interval",
             list(settings.interval or ()) or None,
             ["BEGIN", "END"],
-            "trial columns with the times of a produced interval, for tp corr",
+            "trial columns with the start and end of a produced interval, for tp corr",
         ),
         _Line(
             "interval_condition",
@@ -112,16 +112,16 @@ def _trial_lines(recording: Recording, path: Path, settings: RecordingSettings, 
 
 def _window_lines(settings: RecordingSettings, cut_ms: int) -> list[_Line]:
     return [
-        _Line("cut_ms", cut_ms, None, "length of the windows that the recording is cut into"),
+        _Line("cut_ms", cut_ms, None, "length of the windows into which the recording is cut"),
         _Line("gap_ms", settings.gap_ms, None, "time between windows"),
-        _Line("within", settings.within, "epochs", "interval table that the windows lie in"),
+        _Line("within", settings.within, "epochs", "interval table that windows must lie in"),
         _Line("within_rows", settings.within_rows, "label == 'run'", "rows of this table to use"),
-        _Line("val_share", settings.val_share, None, "share of the windows that are val; as many are test"),
+        _Line("val_share", settings.val_share, None, "share of the windows that are val; the same share is test"),
     ]
 
 
 def _forward_ms(recording: Recording) -> int | None:
-    """The length of the forward bins; None if there are none, which the default decides again."""
+    """The length of the forward bins; None if there are none, so that the default applies again."""
     return recording.n_forward_bins * recording.bin_ms or None
 
 

@@ -56,7 +56,7 @@ class Produced:
 
 @dataclass(frozen=True)
 class Scored:
-    """What val is scored against beside spikes; None for what the recording does not have."""
+    """The targets of val other than spikes; None for kinds that the recording lacks."""
 
     behavior: Behavior | None
     conditions: Conditions | None
@@ -64,7 +64,7 @@ class Scored:
 
 
 def read_scored(recording: Recording) -> Scored:
-    """Read it from the recording's file of targets. Raises DataError if the file cannot be read."""
+    """Read them from the recording's file of targets. Raises DataError if the file cannot be read."""
     try:
         with h5py.File(recording.val_targets, "r") as file:
             group = file.get(recording.group, {})

@@ -25,7 +25,7 @@ class UnitIntervals:
     """One row of the unit table. ``unit`` is its id.
 
     ``short`` is the share of its intervals that are under 1 ms but not 0, and ``repeated`` the number of spikes with
-    the same time as the spike before.
+    the same time as the previous spike.
     """
 
     unit: int
@@ -40,7 +40,7 @@ def read_intervals(path: Path, settings: RecordingSettings) -> tuple[UnitInterva
     Returns None if the recording consists of arrays. Raises DataError if it cannot be read.
     """
     times_s: dict[int, list[FloatArray]] = {}
-    start_s = 0.0  # sessions are laid one after the other, so that no short interval comes from two of them
+    start_s = 0.0  # sessions are placed one after the other, so that no short interval spans two of them
     for session in session_paths(path, settings):
         with opened_recording(session, settings) as opened:
             if not isinstance(opened, Tables):

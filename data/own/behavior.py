@@ -19,7 +19,7 @@ _GAP = 2.5
 """If two samples are further apart than this many median sampling intervals, behaviour is unknown between them."""
 
 _OTHER_UNIT = 100
-"""Samples that end so many times later than the trials are not in the same unit of time."""
+"""Samples whose times end this many times later than the trials are in another unit of time."""
 
 _REACH_BINS = 2.5
 """Half-width of the anti-aliasing filter in bins, for bins so wide that the benchmark's filter is too short."""
@@ -131,7 +131,7 @@ def check_series(path: Path, file: h5py.File, series: str) -> None:
     n_times = None if stamps is None else int(stamps.size)
     n_samples, n_dimensions = shape[0], math.prod(shape[1:])
     advice = "store samples in rows (time x dimensions), as NWB requires"
-    turned = f"; is it transposed? its transpose would be {n_dimensions} samples of {n_samples} dimensions"
+    turned = f"; is it transposed? Its transpose would have {n_dimensions} samples of {n_samples} dimensions"
     if n_times is not None and n_times != n_samples:
         looks = turned if n_times == n_dimensions else ""
         raise DataError(
@@ -150,7 +150,7 @@ def _is_positive(rate: Any) -> bool:
 
 
 def check_samples(path: Path, series: str, samples: Samples, last_s: float) -> None:
-    """Raises DataError if the times of the samples go back, or are in another unit than ``last_s``, the last window."""
+    """Raises DataError if sample times decrease, or are in another unit than ``last_s``, the last window."""
     time_s = samples.time_s[np.isfinite(samples.time_s)]
     if not len(time_s):
         raise DataError(f"{path}: time series '{series}' has no times: check its rate and timestamps")
@@ -158,7 +158,7 @@ def check_samples(path: Path, series: str, samples: Samples, last_s: float) -> N
     if len(back):
         at = int(back[0])
         raise DataError(
-            f"{path}: the timestamps of time series '{series}' go back (from {time_s[at]:g} s to {time_s[at + 1]:g} s "
+            f"{path}: the timestamps of time series '{series}' decrease (from {time_s[at]:g} s to {time_s[at + 1]:g} s "
             f"after sample {at}, from 0): if the clock restarted there, correct the times after it; if only the order "
             "is wrong, sort the samples"
         )

@@ -11,7 +11,8 @@ from nlb_search.data.recording import UNSEEN, Counts
 
 _FEW = 4
 _MORE = 10.0
-"""With so many bins and neurons, a variance of the mean rates so many times as large is not a matter of chance."""
+"""With at least this many bins and neurons, a variance of the mean rates this many times as large is not due to chance.
+"""
 
 _BLOCK_ENTRIES = 2**24
 """Number of entries to check at once, so that large arrays need not be in memory in the data type of the file."""
@@ -45,7 +46,7 @@ def check_counts(path: Path, name: str, spikes: Any) -> tuple[int, int, int]:
 def check_axes(path: Path, pairs: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]) -> None:
     """Raises DataError if the shapes of train and val, ``pairs`` by name, look like neurons x bins x trials.
 
-    Arrays of both splits have the same bins and neurons, and other numbers of trials.
+    Arrays of both splits have the same bins and neurons, but different numbers of trials.
     """
     if all(train[:2] == val[:2] and train[2] != val[2] for train, val in pairs.values()):
         names = ", ".join(f"{name} {train} in train and {val} in val" for name, (train, val) in pairs.items())
@@ -56,7 +57,7 @@ def check_axes(path: Path, pairs: Mapping[str, tuple[tuple[int, ...], tuple[int,
 
 
 def swapped_axes(counts: Counts) -> list[str]:
-    """Says so if counts, trials x bins x neurons, look like trials x neurons x bins.
+    """Returns a warning if counts, trials x bins x neurons, look like trials x neurons x bins.
 
     Neurons differ in their mean rates far more than bins do.
     """

@@ -1,4 +1,4 @@
-"""Cutting a continuous recording into windows of equal length, in splits that no neighbouring windows share.
+"""Cutting a continuous recording into windows of equal length, and into splits without adjacent windows.
 
 Units drift, so val and test are not the end of the session: the session is divided into sections, and the windows of
 each are train, then val, then test. At each border, a window is left out unless the recording has a gap there.
@@ -21,7 +21,7 @@ from nlb_search.data.own.wording import names_in
 
 _MOST_SECTIONS = 5
 _SECTION = 25
-"""Windows in a section, at least, so that the windows left out at its borders are few."""
+"""Minimum number of windows in a section, so that only few windows are left out at its borders."""
 
 _FEWEST = 10
 """A recording with fewer windows than this cannot be split."""
@@ -79,7 +79,7 @@ def cut(path: Path, usable: IntArray, settings: RecordingSettings) -> Cut:
         )
     splits, n_sections = _blocks(len(starts), settings.val_share)
     borders = np.flatnonzero((splits[1:] != splits[:-1]) & (np.diff(starts) < 2 * length - EQUAL_NS))
-    # Of the two windows at a border, the one of train is left out, if one of them is of train.
+    # Of the two windows at a border, the train window is left out, if there is one.
     splits[np.where(splits[borders + 1] == "train", borders + 1, borders)] = "none"
     sizes = ", ".join(f"{np.count_nonzero(splits == name)} {name}" for name in ("train", "val", "test"))
     said = (

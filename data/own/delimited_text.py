@@ -1,4 +1,4 @@
-"""Tables as text: CSV and TSV as spreadsheets, phy and programs in other countries write them."""
+"""Tables as text: the variants of CSV and TSV that spreadsheets (in any locale) and phy write."""
 
 import codecs
 import io

@@ -23,7 +23,7 @@ def counts_from(
     counts = [np.empty((len(starts), n_bins, n_neurons), dtype=np.uint8) for starts in starts_ns]
     units = ((unit, spikes) for kind in kinds for unit, spikes in zip(kind.ids, kind.spikes_s, strict=True))
     for neuron, (unit, spikes_s) in enumerate(units):
-        # A spike that is at an edge, but for rounding, is in the bin that begins there.
+        # A spike at an edge, up to rounding, is in the bin that begins there.
         spikes_ns = nanoseconds(spikes_s) + EQUAL_NS
         for split, starts in zip(counts, starts_ns, strict=True):
             counted = _counted(spikes_ns, starts, n_bins, bin_ms * NS_PER_MS)

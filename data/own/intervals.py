@@ -1,7 +1,7 @@
 """Intervals of time in nanoseconds, intervals x 2 (start, exclusive end).
 
-Times are stored in seconds as floating point. Two of them that are less than a microsecond apart, which is less than
-any sampling interval, are taken to be equal.
+Times are stored in seconds as floating point. Two times less than a microsecond apart, which is less than any sampling
+interval, are treated as equal.
 """
 
 from collections.abc import Iterable
@@ -34,7 +34,7 @@ def merged(spans: IntArray) -> IntArray:
 
 
 def common(sets: Iterable[IntArray]) -> IntArray:
-    """The time that is in an interval of every one of the sets of intervals."""
+    """The time that is in an interval of every set of intervals."""
     several = [merged(spans) for spans in sets]
     bounds = np.concatenate([spans.T.ravel() for spans in several])
     steps = np.concatenate([np.repeat([1, -1], len(spans)) for spans in several])
@@ -55,7 +55,7 @@ def without(spans: IntArray, holes: IntArray) -> IntArray:
 
 
 def within(start: IntArray, length: int, spans: IntArray) -> BoolArray:
-    """Whether the time from each start, for ``length``, lies in one of the intervals, which are apart and in order."""
+    """Whether the time from each start, for ``length``, lies in one of the intervals, which are sorted and disjoint."""
     if not len(spans):
         return np.zeros(len(start), dtype=bool)
     last = np.searchsorted(spans[:, 0], start + EQUAL_NS, side="right") - 1
@@ -63,7 +63,7 @@ def within(start: IntArray, length: int, spans: IntArray) -> BoolArray:
 
 
 def overlapping(start: IntArray, length: int, spans: IntArray) -> BoolArray:
-    """Whether the time from each start, for ``length``, shares some with one of the intervals."""
+    """Whether the time from each start, for ``length``, overlaps one of the intervals."""
     found = np.zeros(len(start), dtype=bool)
     for begin, end in spans:
         found |= (start < end - EQUAL_NS) & (start + length > begin + EQUAL_NS)

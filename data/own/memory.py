@@ -1,4 +1,4 @@
-"""Checks that a recording fits into memory, before any of it is read."""
+"""Checks that a recording fits into memory before it is read."""
 
 from collections.abc import Iterable
 from math import prod
@@ -9,7 +9,7 @@ import psutil
 from nlb_search.data.errors import DataError
 
 _COPIES = 2
-"""Train and val are in memory apart and, while their trials are put in order, joined."""
+"""Train and val are in memory separately and, while their trials are sorted, also joined."""
 
 _GB = 1e9
 

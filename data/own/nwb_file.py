@@ -98,7 +98,7 @@ def _window_only(split: Split) -> Split:
 
 
 def _without_effect(contents: Contents, settings: RecordingSettings) -> list[str]:
-    """Settings, and a column of the file, that one would expect to matter but that are not used."""
+    """Settings and columns of the file that a user may expect to have an effect, but that are not used."""
     defaults = RecordingSettings()
     unused = {
         "the trial column 'split' is not used: set split to use it": settings.split is None

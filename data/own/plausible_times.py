@@ -1,4 +1,4 @@
-"""Recognizing times that are not in seconds from the start of the session, by what they look like.
+"""Detecting times that are implausible as seconds from the start of the session.
 
 NWB stores all times in this unit, but files have them in milliseconds, as sample numbers, on a Unix clock, or relative
 to each trial.
@@ -22,16 +22,16 @@ _UNIX_S = 1e8
 """No session lasts three years, so later times are on another clock."""
 
 _FEW_TO_TELL = 20
-"""So many spikes, at least, do not happen to be at whole seconds."""
+"""At least this many spikes are never all at whole seconds by chance."""
 
 _OTHER_UNIT = 100
-"""Spikes and trials that end at times so many times apart are not in the same unit."""
+"""If the end times of spikes and trials differ by this factor, they are in different units."""
 _MS_RATIO = (300.0, 3000.0)
 _US_RATIO = (3e5, 3e6)
 _SAME_UNIT = (0.1, 10.0)
 
 _MINUTE_RATIO = (50.0, 72.0)
-"""Times end so many times earlier if they are in minutes."""
+"""Times in minutes end earlier by about this factor."""
 
 _SECONDS_RATIO = (0.5, 2.0)
 _SAME_TIMES = 0.999
@@ -49,7 +49,9 @@ _LONG_TRIAL_S = 100.0
 
 _FAR_LENGTHS = 3
 _MOSTLY = 0.5
-"""An event further from its trial than so many lengths of the longest one, in this share of trials, is not in it."""
+"""If events are further from their trials than this many lengths of the longest trial, in this share of trials, they do
+not belong to them.
+"""
 
 _TRIAL_LENGTHS = (0.25, 3)
 """The last of the times that are relative to trials, in lengths of a trial."""
@@ -170,7 +172,7 @@ def _whole_numbers(times_s: FloatArray) -> bool:
 
 
 def _oddities(found: _Range) -> Iterator[str]:
-    """What is odd about the times, the most certain first."""
+    """Descriptions of what is implausible about the times, the most certain first."""
     (first_s, last_s), (begin_s, end_s) = found.spikes, found.trials
     spikes = f"spike times from {first_s:.3g} to {last_s:.3g} s, trials from {begin_s:.3g} to {end_s:.3g} s"
     for name, time_s in (("spike", first_s), ("trial", begin_s)):

@@ -1,4 +1,4 @@
-"""Sessions of the same units, of which the trials are pooled: train, val and test of each."""
+"""Pooling the trials of sessions with the same units: train, val and test of each session."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

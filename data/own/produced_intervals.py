@@ -1,7 +1,7 @@
 """Intervals that the animal produces in a timing task, for the correlation of neural speed with them (tp corr).
 
-They are scored as those of dmfc_rsg are by ``nlb_tools.evaluation.speed_tp_correlation``, but the bins of an interval
-are a target of their own: held-out spikes are scored in all bins of the window.
+They are scored like those of dmfc_rsg by ``nlb_tools.evaluation.speed_tp_correlation``, but the bins of an interval are
+a separate target: held-out spikes are scored in all bins of the window.
 """
 
 from collections.abc import Sequence

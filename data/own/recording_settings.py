@@ -20,8 +20,8 @@ class RecordingSettings(BaseModel):
     settings are for recordings with spike times only.
 
     ``units``, an expression over the columns of the unit table, and ``min_rate_hz`` say which units are used;
-    ``units_table`` is the path of the table if the file has several. Spike times that go back are refused unless
-    ``sort_spikes`` says that only their order is wrong.
+    ``units_table`` is the path of the table if the file has several. Spike times that are out of order are refused
+    unless ``sort_spikes`` is true.
 
     ``trial_table`` is the CSV file with the trials in a folder of Kilosort or phy.
 
@@ -31,7 +31,7 @@ class RecordingSettings(BaseModel):
     ``lag_ms`` after the spikes. ``condition`` has the trial columns whose values are the conditions of the trial
     averages; one column may be given without a list.
 
-    ``interval`` has the trial columns with the begin and the end, in seconds, of the interval that the animal produces
+    ``interval`` has the trial columns with the start and the end, in seconds, of the interval that the animal produces
     in a timing task, whose correlation with the speed of the rates is scored within each condition of the columns
     ``interval_condition``.
 

@@ -1,4 +1,4 @@
-"""Reading a session of your own: trials or windows, spike times and the time that was recorded.
+"""Reading a session of your own recording: trials or windows, spike times and recorded time.
 
 Unlike ``data.nwb.session``, which follows nlb_tools and rounds all times to milliseconds, this module keeps the times
 that are in the file.
@@ -82,7 +82,7 @@ def _in_trials(path: Path, file: h5py.File, settings: RecordingSettings) -> OwnS
 
 
 def _continuous(path: Path, file: h5py.File, settings: RecordingSettings) -> OwnSession:
-    """The windows become trials. Time that must not be used counts as not recorded, for forward bins too."""
+    """The windows become trials. Invalid time counts as not recorded, also for forward bins."""
     table = unit_table(path, file, settings)
     units = read_units(path, file, table, settings)
     times_s = np.concatenate(units.spikes_s)

@@ -1,4 +1,4 @@
-"""Checking the spike times of your own session."""
+"""Checking the spike times of your own recording."""
 
 from pathlib import Path
 
@@ -21,12 +21,12 @@ def check_finite(path: Path, ids: IntArray, spikes_s: list[FloatArray]) -> None:
 
 
 def goes_back(times_s: FloatArray) -> bool:
-    """Whether a time is before the one that precedes it."""
+    """Whether a time is smaller than the previous one."""
     return bool((np.diff(times_s) < 0).any())
 
 
 def check_forward(path: Path, ids: IntArray, spikes_s: list[FloatArray]) -> None:
-    """Raises DataError, which names the units, if spike times go back.
+    """Raises DataError, which names the units, if spike times decrease.
 
     If the clock has restarted, spikes after the restart would be counted in the wrong trials.
     """
@@ -36,7 +36,7 @@ def check_forward(path: Path, ids: IntArray, spikes_s: list[FloatArray]) -> None
         at = int(np.flatnonzero(np.diff(spikes) < 0)[0])
         units = f"{'unit' if len(backward) == 1 else 'units'} {listed([unit for unit, _ in backward])}"
         raise DataError(
-            f"{path}: the spike times of {units} go back (unit {unit}: from {spikes[at]:g} s to {spikes[at + 1]:g} s "
+            f"{path}: the spike times of {units} decrease (unit {unit}: from {spikes[at]:g} s to {spikes[at + 1]:g} s "
             f"after spike {at}, from 0): if the clock restarted there, correct the times after it; if only the order "
             "is wrong, set sort_spikes; or leave the unit out"
         )

@@ -1,4 +1,4 @@
-"""Columns of NWB's tables, as values that people know: text, numbers, and names of groups of electrodes."""
+"""Columns of NWB tables as readable values: text, numbers, and names of electrode groups."""
 
 from pathlib import Path
 from typing import Any

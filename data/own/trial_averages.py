@@ -20,7 +20,7 @@ from nlb_search.data.own.trial_table import Condition
 from nlb_search.data.source import Array
 
 SMOOTHING_MS = 50
-"""Standard deviation of the Gaussian that spikes are smoothed with; the benchmark has 40 to 70 ms."""
+"""Standard deviation of the Gaussian that spikes are smoothed with; the benchmark uses 40 to 70 ms."""
 
 _FEWEST = 2
 """With fewer trials per condition than this, on average, the conditions do not repeat."""

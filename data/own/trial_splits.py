@@ -1,4 +1,4 @@
-"""The splits of the trials of your own session."""
+"""The splits of the trials of your own recording."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Reading the trial table of your own session."""
+"""Reading the trial table of your own recording."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ Condition = tuple[str | float, ...]
 SPLITS = ("train", "val", "test")
 
 _WORDS = {"training": "train", "valid": "val", "validation": "val", "testing": "test"}
-"""Other words for the splits."""
+"""Other names of the splits."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +98,7 @@ def _table(path: Path, file: h5py.File) -> h5py.Group:
 
 
 def _splits(words: npt.NDArray[np.str_]) -> npt.NDArray[np.str_]:
-    """The names of the splits, which may be written in any case and by their usual words; other words as they are."""
+    """The names of the splits, which may be in any case or use their other names. Other values are not changed."""
     lower = (str(word).strip().lower() for word in words)
     names = (_WORDS.get(word, word) for word in lower)
     return np.array([name if name in SPLITS else word for name, word in zip(names, words, strict=True)], dtype=str)

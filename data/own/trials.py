@@ -1,4 +1,4 @@
-"""Selecting the trials of your own session, their windows and their splits."""
+"""Selecting the trials of your own recording, their windows and their splits."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,7 +70,7 @@ def plan_of(session: OwnSession, settings: RecordingSettings, bin_ms: int) -> Pl
     """
     wanted, timed = session.trials.wanted, session.trials.timed
     usable = wanted & timed
-    split_rows(session, settings, usable)  # raises if there is nothing to measure the usual window by
+    split_rows(session, settings, usable)  # raises if there is nothing to derive the default window from
     start_ms, end_ms, window_choices = _window(session, settings, np.flatnonzero(usable))
     n_window_bins = (end_ms - start_ms) // bin_ms
     if not n_window_bins:

@@ -19,7 +19,7 @@ SPIKES = ("spike_times", "spike_times_index")
 
 _SINGLE_BYTES = 4
 _COARSE_MS = 0.1
-"""Spike times of single precision or less, in steps wider than this, are said to be coarse."""
+"""Spike times of single precision or less are reported as coarse if their steps are wider than this."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +105,7 @@ def read_units(path: Path, file: h5py.File, table: h5py.Group, settings: Recordi
     if settings.sort_spikes:
         backward = [unit for unit, spikes in zip(all_ids[rows], spikes_s, strict=True) if goes_back(spikes)]
         spikes_s = [np.sort(spikes) for spikes in spikes_s]
-        choices += [f"sorted the spike times of units that go back (ids {listed(backward)})"] if backward else []
+        choices += [f"sorted spike times that were out of order in units (ids {listed(backward)})"] if backward else []
     observed_s = all_observed_s and [all_observed_s[row] for row in rows]
     if settings.min_rate_hz:
         fast = _rates_hz(spikes_s, observed_s) >= settings.min_rate_hz
@@ -123,7 +123,7 @@ def read_units(path: Path, file: h5py.File, table: h5py.Group, settings: Recordi
 
 
 def check_times(path: Path, units: Units) -> None:
-    """Raises DataError, which names the units, if spike times go back or a unit was never observed."""
+    """Raises DataError, which names the units, if spike times decrease or a unit was never observed."""
     check_forward(path, units.ids, units.spikes_s)
     for unit, observed in zip(units.ids, units.observed_s or (), strict=False):
         if not observed.size:
@@ -139,7 +139,7 @@ def check_times(path: Path, units: Units) -> None:
 
 
 def _ids(table: h5py.Group) -> tuple[IntArray, list[str]]:
-    """The id of each unit, which is the number of its row if the table has no ids that tell the units apart."""
+    """The id of each unit: the number of its row if the table has no unique ids."""
     rows = np.arange(len(table["spike_times_index"]))
     ids = table["id"][()] if "id" in table else None
     if ids is None:
@@ -147,18 +147,18 @@ def _ids(table: h5py.Group) -> tuple[IntArray, list[str]]:
     elif len(ids) != len(rows):
         why = f"it has {len(ids)} ids for {len(rows)} units"
     elif ids.dtype.kind not in "iuf" or not (ids == np.rint(ids)).all():
-        why = "its ids are no whole numbers"
+        why = "its ids are not whole numbers"
     elif (np.abs(ids.astype(np.float64)) >= np.iinfo(np.int64).max).any():
         why = "its ids have more than 63 bits"
     elif len(np.unique(ids)) < len(rows):
-        why = "its ids repeat"
+        why = "its ids are not unique"
     else:
         return ids.astype(np.int64), []
     return rows, [f"units are numbered by their rows in the unit table, because {why}"]
 
 
 def _coarse(spike_times: h5py.Dataset) -> list[str]:
-    """Says how exact the spike times are, if they have so few digits that spikes may be in a neighbouring bin."""
+    """Describes the resolution of the spike times if it is so coarse that spikes may be in a neighbouring bin."""
     if spike_times.dtype.kind != "f" or spike_times.dtype.itemsize > _SINGLE_BYTES or not len(spike_times):
         return []
     last_s = np.nanmax(np.abs(spike_times[()]))

@@ -56,7 +56,7 @@ class _Entry:
 
     @property
     def partial(self) -> Path:
-        """Folder in which the entry is written. One name is enough, since the lock admits one writer at a time."""
+        """Folder in which the entry is written. A single name is enough: the lock admits one writer at a time."""
         return self.folder.with_name(f"{self.folder.name}.partial")
 
     @property

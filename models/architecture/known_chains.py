@@ -18,12 +18,12 @@ AUTO = "auto"
 AUTO_CHAINS_SINCE = {
     "0.7.0": ("GRU(2) -> FF -> exp", "LRU(2) -> FF -> exp", "GRU(2) -> FF -> RoFormer(1) -> FF -> exp"),
 }
-"""What ``auto`` has stood for, by the version of the package since which it has, the newest last. A study keeps the
-chains that it was created with: add a line, and change none.
+"""The chains that ``auto`` has stood for, by the first version of the package with this meaning, the newest last. A
+study keeps the chains that it was created with: add a line, and change none.
 """
 
 *_, AUTO_CHAINS = AUTO_CHAINS_SINCE.values()
-"""Chains of which, on every measured recording, one was the best or nearly so (benchmarks.quality.settings)."""
+"""Chains of which at least one was best or nearly best on every measured recording (benchmarks.quality.settings)."""
 
 GROUPS = KNOWN_MEANS | {AUTO: AUTO_CHAINS}
 """Names that stand for several chains."""

@@ -1,4 +1,4 @@
-"""Predicting one bin after another, as the spikes come in."""
+"""Predicting one bin after another, as the spikes arrive."""
 
 from typing import Any
 

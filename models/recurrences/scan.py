@@ -80,7 +80,7 @@ def complex_scan(keep_DC2: Tensor, new_DBTC2: Tensor) -> Tensor:
 
     The last axis holds the real and the imaginary part. ``keep_DC2`` differs between the directions and channels, but
     not between bins, as in linear state-space models. The algorithm is that of ``scan``. Complex numbers are pairs of
-    real ones outside of this function, because optimizers, ``torch.vmap`` and padding then treat them as all others.
+    real ones outside of this function, because optimizers, ``torch.vmap`` and padding then treat them like all others.
     """
     if torch.compiler.is_exporting():
         return exported_complex_scan(keep_DC2, new_DBTC2)

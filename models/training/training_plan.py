@@ -12,7 +12,7 @@ PATIENCE = 0.5
 The average of the weights is over a share of the steps done, so the later it is, the longer an improvement takes.
 """
 LEAST_PATIENCE, LEAST_PATIENCE_EPOCHS = 0.1, 5
-"""Least patience: a share of the plan's epochs, and a number of epochs, because val is noisy."""
+"""Minimum patience: a share of the plan's epochs, and a number of epochs, because val is noisy."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,7 +36,7 @@ def neuron_scores(number: int, score_N: Array, neurons: Sequence[int]) -> Chart:
 
 
 def trial_averages(number: int, psth_KWN: Array, predicted_KWN: Array, r2: float, bin_ms: int) -> Chart:
-    """PSTHs of some conditions and held-out neurons beside the averages of the predicted rates.
+    """PSTHs of some conditions and held-out neurons, with the averages of the predicted rates.
 
     Both are spikes per bin, conditions x bins x held-out neurons; NaN where unknown. ``r2`` is psth R2. The neurons are
     those whose PSTHs vary most; the conditions are spaced evenly among those with val trials.
@@ -70,7 +70,7 @@ def trial_averages(number: int, psth_KWN: Array, predicted_KWN: Array, r2: float
 
 
 def decoded_velocity(number: int, true_BWC: Array, decoded_BWC: Array, r2: float, bin_ms: int) -> Chart:
-    """True velocity of some val trials beside the velocity that a linear decoder reads from the rates.
+    """True velocity of some val trials, and the velocity that a linear decoder predicts from the rates.
 
     Both are trials x bins x directions, in the recording's own unit; NaN where unknown. ``r2`` is vel R2.
     """

@@ -1,4 +1,4 @@
-"""Charts of one trial: its learning curve, and spikes of held-out neurons beside their predicted rates."""
+"""Charts of one trial: its learning curve, and spikes of held-out neurons with their predicted rates."""
 
 from collections.abc import Mapping
 from typing import Any

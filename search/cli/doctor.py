@@ -18,13 +18,13 @@ INDENT = 18
 def doctor(
     study: Annotated[
         str | None,
-        typer.Argument(metavar="[STUDY]", help="Also check this study's recording, models and workers."),
+        typer.Argument(metavar="[STUDY]", help="Study whose recording, models and workers are checked, too."),
     ] = None,
     storage: options.Storage = options.STORAGE,
     data: options.StudyData = None,
     artifacts: options.Artifacts = None,
 ) -> None:
-    """Check this machine, the storage, the recordings and the workers; say how to fix what fails."""
+    """Check this machine, the storage, the recordings and the workers, and explain how to fix each problem."""
     from nlb_search.search.doctor.check import results
     from nlb_search.search.doctor.machine import check_gpus, check_python, check_torch
     from nlb_search.search.doctor.places import (

@@ -24,7 +24,7 @@ Storage = Annotated[
     ),
 ]
 
-_DATA_HELP = "Folder of the recordings, with DATASET/ or DANDI's layout inside; or your own file or phy folder."
+_DATA_HELP = "Folder of the recordings (DATASET/ or DANDI's layout inside), or your own file or phy folder."
 Data = Annotated[
     Path,
     typer.Option(
@@ -43,7 +43,7 @@ StudyData = Annotated[
     ),
 ]
 
-DATASET_HELP = f"One of {', '.join(DATASETS)}; or a name for your own recording, given with --data FILE."
+DATASET_HELP = f"One of {', '.join(DATASETS)}, or a name for your own recording in --data FILE."
 
 BinSize = Annotated[
     int | None,
@@ -56,7 +56,7 @@ Artifacts = Annotated[
     typer.Option(
         "--artifacts",
         envvar="NLB_SEARCH_ARTIFACTS",
-        show_default="beside a SQLite file or in DIR, else ./nlb-search.artifacts",
+        show_default="next to a SQLite file or in DIR, otherwise ./nlb-search.artifacts",
         help="Folder of checkpoints. All workers of a study must have access to it.",
     ),
 ]
@@ -68,11 +68,11 @@ BudgetHours = Annotated[
         min=0.0,
         metavar="H",
         show_default="unlimited, or unchanged",
-        help="Hours that all workers together may spend on the trials of the study, on all machines.",
+        help="Maximum number of hours that all workers together spend on trials, on all machines.",
     ),
 ]
 Hours = Annotated[
-    float | None, typer.Option("--hours", min=0.0, help="Stop after this many hours; continue with `resume`.")
+    float | None, typer.Option("--hours", min=0.0, help="Stop after this many hours; `resume` continues.")
 ]
 Workers = Annotated[
     int | None,
@@ -95,7 +95,7 @@ MoreWorkers = Annotated[
         "--workers",
         min=0,
         show_default="one per GPU or core",
-        help="Number of worker processes on this machine; 0 only lets paused workers continue.",
+        help="Number of worker processes on this machine; 0 starts none, and paused workers continue.",
     ),
 ]
 Gpus = Annotated[str, typer.Option("--gpus", help="GPUs to use: all, none, or numbers such as 0,1.")]
@@ -126,7 +126,7 @@ Time = Annotated[
     typer.Option(
         "--time",
         metavar="H:MM:SS",
-        help="Time limit of a Slurm job; it is then requeued until the study is finished.",
+        help="Time limit of each Slurm job, which is requeued until the study is finished.",
     ),
 ]
 Objectives = Annotated[
@@ -135,11 +135,11 @@ Objectives = Annotated[
         "--objective",
         metavar="NAME,...",
         show_default="co-bps",
-        help=f"What the sampler optimizes: one or several of {', '.join(OBJECTIVES)}, separated by commas. Trials are "
-        "pruned only if it is co-bps alone.",
+        help=f"What the sampler optimizes: one or more of {', '.join(OBJECTIVES)}, separated by commas. Trials are "
+        "pruned only with co-bps alone.",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 
 if TYPE_CHECKING:
     from nlb_search.search.launching.slurm import Allocation

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 @with_recording_options
 def predict(
-    model: Annotated[Path, typer.Argument(metavar="DIR", help="Model that `export-best --model` has written.")],
+    model: Annotated[Path, typer.Argument(metavar="DIR", help="Model written by `export-best --model`.")],
     out: Annotated[
-        Path | None, typer.Option(help="HDF5 file of rates to write.", show_default="needed without --stream")
+        Path | None, typer.Option(help="HDF5 file of rates to write.", show_default="required without --stream")
     ] = None,
     stream: Annotated[
         bool,
@@ -34,7 +34,7 @@ def predict(
     dataset: Annotated[str | None, typer.Option(show_default="that of the model", help=options.DATASET_HELP)] = None,
     data: options.Data = options.DATA,
 ) -> None:
-    """Predict the rates of new trials of the neurons that a model was trained on.
+    """Predict the rates of new trials, for the neurons that a model was trained on.
 
     The recording is read like the one that the model was trained on, unless --recording or one of its options is given.
     """
@@ -44,7 +44,7 @@ def predict(
 
     if stream:
         if (out, dataset, settings) != (None, None, None):
-            raise UsageError("--stream reads no recording and writes no file: remove --out, --dataset and --recording")
+            raise UsageError("--stream uses no recording and no output file: remove --out, --dataset and --recording")
         _predict_lines(load_model(model, str(training_device())))
         return
     if out is None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Setting:
-    """An option for one setting. ``kind`` is the type of its value, ``default`` what help says of it."""
+    """An option for one setting. ``kind`` is the type of its value, ``default`` the default shown by ``--help``."""
 
     option: str
     kind: Any
@@ -26,23 +26,29 @@ class _Setting:
 
 
 _SETTINGS = {
-    "heldout": _Setting("--heldout", str, "SHARE|COLUMN|ID,ID", "0.25", "Share, unit column or ids of held-out units."),
+    "heldout": _Setting(
+        "--heldout", str, "SHARE|COLUMN|ID,ID", "0.25", "Held-out units: a share, a unit column, or ids."
+    ),
     "units": _Setting("--units", str, "EXPRESSION", "all", "Units to use, as in \"quality == 'good'\"."),
     "min_rate_hz": _Setting("--min-rate", float, "HZ", "0", "Leave out units with a lower mean rate."),
     "units_table": _Setting("--units-table", str, "PATH", "the only one", "Path of the unit table in the file."),
-    "sort_spikes": _Setting(
-        "--sort-spikes", bool, "", "refused", "Sort the spike times of units in which they go back."
-    ),
+    "sort_spikes": _Setting("--sort-spikes", bool, "", "refused", "Sort spike times that are out of order."),
     "trial_table": _Setting(
-        "--trial-table", str, "FILE.csv", "trials.csv", "With a folder of Kilosort or phy: its file of trials."
+        "--trial-table",
+        str,
+        "FILE.csv",
+        "trials.csv",
+        "With a folder of Kilosort or phy: its CSV file with the trials.",
     ),
     "align": _Setting("--align", str, "COLUMN", "start_time", "Trial column with the time that --window refers to."),
     "window_ms": _Setting(
         "--window", tuple[int, int], "START END", "the shortest trial", "Window of each trial, in ms around --align."
     ),
     "forward_ms": _Setting("--forward-ms", int, "MS", "200 if recorded", "Length of the forward bins."),
-    "split": _Setting("--split-column", str, "COLUMN", "by time", "Trial column with train, val and test."),
-    "val_share": _Setting("--val-share", float, "SHARE", "0.2", "Without --split-column: share of val."),
+    "split": _Setting("--split-column", str, "COLUMN", "by time", "Trial column with the values train, val and test."),
+    "val_share": _Setting(
+        "--val-share", float, "SHARE", "0.2", "Without --split-column: share of the trials that are val."
+    ),
     "behavior": _Setting("--behavior", str, "SERIES", "none", "Time series to decode."),
     "lag_ms": _Setting("--lag-ms", int, "MS", "0", "Delay of behaviour after the spikes."),
     "condition": _Setting(
@@ -50,21 +56,25 @@ _SETTINGS = {
         str,
         "COLUMN,COLUMN",
         "none",
-        "Trial columns with the conditions to average trials by, for psth R2.",
+        "Trial columns with the conditions of trial averages, for psth R2.",
     ),
     "interval": _Setting(
         "--interval",
         tuple[str, str],
-        "BEGIN END",
+        "START END",
         "none",
-        "Trial columns with the times of a produced interval, for tp corr.",
+        "Trial columns with the start and end of a produced interval, for tp corr.",
     ),
     "interval_condition": _Setting(
         "--interval-condition", str, "COLUMN,COLUMN", "one", "Trial columns with the conditions of the intervals."
     ),
-    "cut_ms": _Setting("--cut-ms", int, "MS", "use trials", "Cut a recording without trials into such windows."),
+    "cut_ms": _Setting(
+        "--cut-ms", int, "MS", "use trials", "Cut a recording without trials into windows of this length."
+    ),
     "gap_ms": _Setting("--gap-ms", int, "MS", "0", "With --cut-ms: time between windows."),
-    "within": _Setting("--within", str, "TABLE", "whole recording", "With --cut-ms: interval table to stay within."),
+    "within": _Setting(
+        "--within", str, "TABLE", "whole recording", "With --cut-ms: interval table that windows must lie in."
+    ),
     "within_rows": _Setting("--within-rows", str, "EXPRESSION", "all", "With --within: rows of the table to use."),
 }
 """The option for each setting of ``RecordingSettings``."""
@@ -74,7 +84,7 @@ _RecordingFile = Annotated[
     typer.Option(
         "--recording",
         metavar="FILE.toml",
-        help="Settings for reading your own recording. Options from --heldout to --within-rows override it.",
+        help="File of settings for your own recording. The options from --heldout to --within-rows override it.",
     ),
 ]
 
@@ -116,7 +126,7 @@ def _repeated(data: inspect.Parameter) -> inspect.Parameter:
     repeated = typer.Option(
         "--data",
         show_default=f"${option.envvar}, or {default}",
-        help=f"{option.help} Repeat it for further sessions of the same units.",
+        help=f"{option.help} Repeat for more sessions with the same units.",
     )
     return data.replace(default=None, annotation=Annotated[list[Path] | None, repeated])
 

@@ -35,7 +35,7 @@ def fetch(
     ] = DANDI_URL,
     data: options.Data = options.DATA,
 ) -> None:
-    """Download datasets from DANDI. Files are checked, and an interrupted download is resumed."""
+    """Download datasets from DANDI. Files are verified, and interrupted downloads are resumed."""
     from nlb_search.search.cli.download_progress import show
 
     try:
@@ -70,18 +70,19 @@ def synthesize(
     dataset: Annotated[str, typer.Argument(metavar="DATASET", help=f"One of {', '.join(DATASETS)}.")],
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     trials: Annotated[
-        int | None, typer.Option(show_default="as in the real recording", help="Number of trials, all splits together.")
+        int | None,
+        typer.Option(show_default="as in the real recording", help="Number of trials in all splits together."),
     ] = None,
     neurons: Annotated[
         int | None,
         typer.Option(show_default="as in the real recording", help="Number of neurons, held-in and held-out."),
     ] = None,
     binary: Annotated[
-        bool, typer.Option("--binary", help="At most one spike per 5 ms bin, as needed by chains that end in Sigmoid.")
+        bool, typer.Option("--binary", help="At most one spike per 5 ms bin, for chains that end in Sigmoid.")
     ] = False,
     data: options.Data = options.DATA,
 ) -> None:
-    """Write a synthetic recording in DANDI's layout, with its true rates and its ceiling in a second file."""
+    """Write a synthetic recording in DANDI's layout, with its true rates and its ceiling in a separate file."""
     from nlb_search.data.synthesis import SynthesisOptions
     from nlb_search.data.synthesis import synthesize as write
 
@@ -100,12 +101,14 @@ def inspect(
     write_recording: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE.toml", show_default="no file", help="Write the settings that were used, for --recording."
+            metavar="FILE.toml",
+            show_default="no file",
+            help="Write the settings that were used to a file for --recording.",
         ),
     ] = None,
     data: options.Data = options.DATA,
 ) -> None:
-    """Show what a recording contains, and possible problems to check before a search."""
+    """Show the contents of a recording, and possible problems to check before a search."""
     from nlb_search.data.inspection.decided_settings import decided_settings
     from nlb_search.data.inspection.findings import inspection_of
     from nlb_search.data.inspection.identities import identities_of
@@ -122,7 +125,7 @@ def inspect(
     with working(f"reading {dataset}"):
         opened = open_recording(dataset, data, bin_size or 5, settings=settings)
 
-    # These import torch and scikit-learn, which takes seconds: a recording that cannot be read is reported before.
+    # These import torch and scikit-learn, which takes seconds. Errors of the recording are reported earlier.
     from nlb_search.search.figures.inspection_page import write_page
     from nlb_search.search.figures.inspection_table import heads_of, report
     from nlb_search.search.scoring.smoothing_score import is_quick, smoothing_co_bps
@@ -144,7 +147,7 @@ def inspect(
     if negative_score_warning(baseline) is not None:
         problems.append(
             f"the smoothing baseline has a co-bps of {baseline:.4f} on val: it predicts worse than each neuron's mean "
-            "rate, and a model may, too; check the windows, and whether rates differ between train and val"
+            "rate, and so may a model; check the windows, and whether rates differ between train and val"
         )
     if as_json:
         known = None if math.isnan(baseline) else baseline
@@ -152,13 +155,13 @@ def inspect(
         return
     OUTPUT.print(report(found))
     if not math.isnan(baseline):
-        typer.echo(f"smoothing baseline: co-bps {baseline:.4f} on val, which a search should exceed")
+        typer.echo(f"smoothing baseline: co-bps {baseline:.4f} on val; a search should exceed it")
     if opened.choices:
         typer.echo(f"defaults used: {'; '.join(opened.choices)}")
     for line in [f"! {problem}" for problem in problems] or ["no problems found"]:
         typer.echo(line)
     if write_recording is not None:
-        typer.echo(f"wrote {write_recording}: change it, and pass it with --recording")
+        typer.echo(f"wrote {write_recording}: edit it, and pass it with --recording")
     typer.echo("use --out DIR to write a page with figures" if page is None else f"wrote {page}")
 
 
@@ -167,6 +170,6 @@ def _check_new(file: Path, dataset: str) -> None:
     if dataset in DATASETS:
         raise UsageError(f"--write-recording is for your own recording: {dataset} has a fixed window and splits")
     if file.exists():
-        raise UsageError(f"{file} exists and is not replaced: name another file with --write-recording")
+        raise UsageError(f"{file} exists and is not overwritten: name another file with --write-recording")
     if not file.absolute().parent.is_dir():
         raise UsageError(f"the folder of {file} does not exist: create it, or name another file with --write-recording")

@@ -1,4 +1,4 @@
-"""Progress of networks that are trained again: a bar on a terminal, otherwise lines in the log."""
+"""Progress of networks that are retrained: a bar on a terminal, otherwise lines in the log."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def shown_progress(console: Console) -> "Iterator[RefitProgress]":
-    """Yield what shows the progress while the context lasts."""
+    """A context that shows progress. Yields the function to report it with."""
     from nlb_search.search.ensembles.refit_progress import LoggedProgress
 
     if not console.is_terminal:
@@ -26,7 +26,7 @@ def shown_progress(console: Console) -> "Iterator[RefitProgress]":
     def show(done: int, total: int) -> None:
         bars.start()
         if done == 0:
-            tasks.append(bars.add_task("training networks again on train + val", total=total))
+            tasks.append(bars.add_task("retraining networks on train + val", total=total))
         bars.update(tasks[-1], completed=done)
 
     try:

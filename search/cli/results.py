@@ -17,7 +17,10 @@ def rescore(
     finalists: Annotated[int, typer.Option(min=1, help="Number of best trials to rescore.")] = 5,
     splits: Annotated[int, typer.Option(min=2, help="Number of cross-validation folds.")] = 4,
     arch: Annotated[
-        list[str] | None, typer.Option(help="Rescore this many trials of this chain. Repeat for several chains.")
+        list[str] | None,
+        typer.Option(
+            help="Rescore only trials of this chain. Repeat for several chains, each with --finalists trials."
+        ),
     ] = None,
     workers: options.Workers = None,
     gpus: options.Gpus = "all",
@@ -26,7 +29,7 @@ def rescore(
     storage: options.Storage = options.STORAGE,
     data: options.StudyData = None,
 ) -> None:
-    """Rescore the best trials of a study by cross-validation: val overestimates the trials it selected."""
+    """Rescore the best trials of a study by cross-validation, because val overestimates the trials that it selected."""
     from nlb_search.search.figures.rescoring_table import choice, finalists_table
     from nlb_search.search.launching.slots import chosen_gpus, make_slots
     from nlb_search.search.rescoring.rescoring import choose_finalists
@@ -51,20 +54,23 @@ def rescore(
 
 def export_best(
     study: Annotated[
-        list[str], typer.Argument(metavar="STUDY...", help="Studies. Those of one dataset are exported as one.")
+        list[str],
+        typer.Argument(
+            metavar="STUDY...", help="Studies to export. Trials are selected from all studies of a dataset."
+        ),
     ],
     out: Annotated[Path | None, typer.Option(metavar="FILE.h5", help="Submission file to write.")] = None,
     model: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="New folder for the networks, to be used with `predict` or load_model."),
+        typer.Option(metavar="DIR", help="New folder for the model, for `predict` or load_model."),
     ] = None,
     onnx: Annotated[
-        Path | None, typer.Option(metavar="FILE.onnx", help="ONNX file for the networks, for other programs.")
+        Path | None, typer.Option(metavar="FILE.onnx", help="ONNX file for the model, for other programs.")
     ] = None,
     phase: Annotated[
         Phases,
         typer.Option(
-            help="Split to predict. For test, the model is trained again on train + val. For both, two files are "
+            help="Split to predict. For test, networks are retrained on train + val. For both, two files are "
             "written, FILE.val.h5 and FILE.test.h5."
         ),
     ] = "val",
@@ -72,19 +78,17 @@ def export_best(
         str | None,
         typer.Option(
             metavar="N|auto",
-            show_default="auto for test without --trial, --arch and --by, else 1",
-            help="Number of best trials to average, or auto: select trials and weights on val.",
+            show_default="auto for test without --trial, --arch and --by, otherwise 1",
+            help="Number of best trials to average, or auto to select trials and weights on val.",
         ),
     ] = None,
-    trial: Annotated[
-        int | None, typer.Option(min=0, help="Number of the trial to export, instead of the best.")
-    ] = None,
+    trial: Annotated[int | None, typer.Option(min=0, help="Number of a trial to export instead of the best.")] = None,
     seeds: Annotated[
         int | None,
         typer.Option(
             min=1,
             show_default=str(REFIT_SEEDS),
-            help="For phase test: number of networks to train again for each trial.",
+            help="For phase test: number of networks to retrain for each trial.",
         ),
     ] = None,
     arch: Annotated[
@@ -96,8 +100,8 @@ def export_best(
     by: Annotated[
         Judge,
         typer.Option(
-            help="What selects the best trial: val, the first objective of the study on val; splits, the scores of "
-            "`rescore`; or another objective of the study, for a trial of its Pareto front."
+            help="Score that selects the best trial: val (the first objective of the study), splits (the scores of "
+            "`rescore`), or another objective of the study."
         ),
     ] = "val",
     workers: options.Workers = None,
@@ -106,7 +110,7 @@ def export_best(
     data: options.StudyData = None,
     artifacts: options.Artifacts = None,
 ) -> None:
-    """Write the best trial, or an ensemble, as a submission file of its rates, as a model to use, or both."""
+    """Export the best trial or an ensemble: its rates as a submission file, the model itself, or both."""
     from nlb_search.models.errors import InterruptedTrainingError
     from nlb_search.search.cli.refit_progress import shown_progress
     from nlb_search.search.ensembles.refit import refit_options
@@ -122,7 +126,7 @@ def export_best(
     if {out, model, onnx} == {None}:
         raise UsageError("nothing to write: give --out FILE.h5, --model DIR or --onnx FILE.onnx")
     if trial is not None and len(study) > 1:
-        raise UsageError(f"--trial names a trial of one study, and {len(study)} are given: export them one by one")
+        raise UsageError(f"--trial needs exactly one study, but {len(study)} are given: export them one by one")
     selection = selection_of(phase, _ensemble_size(ensemble), options.architectures(arch), by, trial)
     slots, stop = make_slots(chosen_gpus(gpus), 1, workers), Stop().listen()
     studies = [open_named_study(locations, name) for name in study]
@@ -135,7 +139,9 @@ def export_best(
         raise typer.Exit(INTERRUPTED) from error
     if out is not None:
         for each, file in submission_files(out, phases_of(phase)).items():
-            typer.echo(f"wrote {file}, phase {each}, and checked all arrays; {file.name}.card.md says how it was made")
+            typer.echo(
+                f"wrote {file} (phase {each}) and checked all arrays; {file.name}.card.md describes how it was made"
+            )
     for path in (model, onnx):
         if path is not None:
             typer.echo(f"wrote the model {path}")
@@ -146,7 +152,7 @@ def _ensemble_size(text: str | None) -> int | Literal["auto"] | None:
     if text is None or text == AUTO:
         return text
     if not text.isdecimal() or int(text) < 1:
-        raise UsageError(f"--ensemble {text}: give a number of trials from 1, or auto")
+        raise UsageError(f"--ensemble {text}: give a number of trials (1 or more), or auto")
     return int(text)
 
 
@@ -162,15 +168,18 @@ def evaluate(
     ] = False,
     figure: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.png|svg|html", help="Figure of what --detail shows, as an image or a page."),
+        typer.Option(metavar="FILE.png|svg|html", help="Draw what --detail shows, as an image or a page."),
     ] = None,
     by: Annotated[
-        Scorer, typer.Option(help="Program that computes the metrics; the results agree. nlb_tools must be installed.")
+        Scorer,
+        typer.Option(
+            help="Program that computes the metrics, with equal results. nlb_tools must be installed separately."
+        ),
     ] = "nlb-search",
     as_json: options.Json = False,
     data: options.Data = options.DATA,
 ) -> None:
-    """Score a submission with all metrics of the benchmark, and add them to the card beside it, if it has one."""
+    """Score a submission with all metrics of the benchmark, and add them to its card if it has one."""
     from nlb_search.search.figures.detail_chart import detail_chart
     from nlb_search.search.figures.detail_table import detail_tables
     from nlb_search.search.figures.figure_files import check_figure, write_figure

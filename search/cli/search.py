@@ -32,7 +32,7 @@ def launch(
         list[str] | None,
         typer.Option(
             help=f"A chain, one of {', '.join([*KNOWN_CHAINS, *KNOWN_MEANS])}, {AUTO} (several good chains), or your "
-            "own model as MODULE:CLASS. Repeat for several in one study."
+            "own model as MODULE:CLASS. Repeat to search several in one study."
         ),
     ] = None,
     trials: Annotated[
@@ -44,7 +44,7 @@ def launch(
         typer.Option(
             min=0.0,
             metavar="GAIN",
-            help="End the search before --trials if as many trials again are expected to gain less co-bps than this.",
+            help="End the search before --trials if as many trials again are expected to gain less co-bps.",
         ),
     ] = None,
     budget_hours: options.BudgetHours = None,
@@ -67,7 +67,7 @@ def launch(
             min=1,
             metavar="K",
             show_default="1",
-            help="Number of networks per trial, with different seeds, which are compared by their mean score.",
+            help="Number of networks per trial, each with its own seed. The score of a trial is their mean.",
         ),
     ] = None,
     keep: Annotated[
@@ -76,7 +76,7 @@ def launch(
             min=1,
             metavar="K",
             show_default="all",
-            help="Number of best trials of each chain whose networks are kept, with those tied with the best.",
+            help="Keep only the networks of the K best trials of each chain, and of trials tied with the best.",
         ),
     ] = None,
     space: Annotated[
@@ -105,7 +105,7 @@ def launch(
         str | None,
         typer.Option(
             metavar="STUDY",
-            help="Study in the same storage with the values of all other options. Its valid trials are copied.",
+            help="Study in the same storage whose settings and valid trials are copied. Options override settings.",
         ),
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, show_default="0", help="Random seed.")] = None,
@@ -156,7 +156,7 @@ def launch(
         raise SearchError(f"the study '{study}' was stopped: continue with `nlb-search resume {study}`")
     raise_budgets(open_study, trials, budget_hours)
     if workers == 0:
-        typer.echo(f"the study '{study}' exists: run `nlb-search worker {study}` on any machine to run trials")
+        typer.echo(f"the study '{study}' exists: run `nlb-search worker {study}` on any machine to start a worker")
     elif allocation is not None:
         _submit(open_study, allocation, side_by_side)
     else:
@@ -167,7 +167,7 @@ def resume(
     study: options.StudyName,
     trials: Annotated[
         int | None,
-        typer.Option(min=1, show_default="unchanged", help="New number of trials to finish, for all workers."),
+        typer.Option(min=1, show_default="unchanged", help="New number of trials to finish."),
     ] = None,
     budget_hours: options.BudgetHours = None,
     hours: options.Hours = None,
@@ -206,7 +206,7 @@ def pause(study: options.StudyName, storage: options.Storage = options.STORAGE) 
     running = _send(study, storage, StudyCommand.PAUSE)
     typer.echo(
         f"asked the workers of '{study}' to release their trials and wait ({running}): "
-        f"`nlb-search resume {study} --workers 0` lets them continue; without --workers it also starts workers here"
+        f"to continue, run `nlb-search resume {study} --workers 0`; without --workers, it also starts workers here"
     )
 
 
@@ -222,7 +222,7 @@ def stop(
     action = "finish" if finish else "release"
     typer.echo(
         f"asked the workers of '{study}' to {action} their trials and exit ({running}): "
-        f"`nlb-search resume {study}` continues later"
+        f"to continue later, run `nlb-search resume {study}`"
     )
 
 
@@ -302,4 +302,4 @@ def _submit(open_study: "OpenStudy", allocation: "Allocation", side_by_side: int
     typer.echo(
         f"`nlb-search status {name}` shows the status of the study, `nlb-search stop {name}` stops it on all machines,"
     )
-    typer.echo(f"`scancel {first}` cancels only these jobs, which release their trials")
+    typer.echo(f"`scancel {first}` cancels only these jobs; they release their trials")

@@ -25,7 +25,7 @@ def status(
     study: options.StudyName,
     as_json: options.Json = False,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Follow the study until its budget is met; Ctrl-C ends this.")
+        bool, typer.Option("--watch", help="Update the display until the budget is met. Ctrl-C exits.")
     ] = False,
     storage: options.Storage = options.STORAGE,
     artifacts: options.Artifacts = None,
@@ -36,7 +36,7 @@ def status(
     from nlb_search.search.study.status import study_status
 
     if watch and as_json:
-        raise UsageError("--watch shows the study to a person: remove it, or --json")
+        raise UsageError("--watch and --json cannot be combined: remove one of them")
     open_study = open_named_study(options.locations(storage, options.DATA, artifacts), study)
     if watch:
         _watch(open_study)
@@ -79,13 +79,13 @@ def studies(storage: options.Storage = options.STORAGE) -> None:
 def dashboard(
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8080,
     host: Annotated[
-        str, typer.Option(help="Address to listen on. The page has no login: keep it on this machine.")
+        str, typer.Option(help="Address to listen on. The dashboard has no login, so do not expose it to a network.")
     ] = "127.0.0.1",
     public_host: Annotated[
         str | None, typer.Option(metavar="NAME", help="Host name of a proxy in front of the dashboard.")
     ] = None,
     writable: Annotated[
-        bool, typer.Option("--writable", help="Let anyone who can open the page change and delete studies.")
+        bool, typer.Option("--writable", help="Allow anyone who can open the dashboard to change and delete studies.")
     ] = False,
     storage: options.Storage = options.STORAGE,
     artifacts: options.Artifacts = None,
@@ -108,7 +108,12 @@ def plot(
     study: options.StudyName,
     out: Annotated[Path, typer.Option(help="Folder to write to.")],
     formats: Annotated[
-        str, typer.Option("--format", metavar="html,png,svg", help="Pages, or images for papers; separated by commas.")
+        str,
+        typer.Option(
+            "--format",
+            metavar="html,png,svg",
+            help="One or more formats, separated by commas: pages (html) or images for papers.",
+        ),
     ] = "html",
     storage: options.Storage = options.STORAGE,
     data: options.StudyData = None,
@@ -127,12 +132,12 @@ def plot(
 
 def report(
     study: options.StudyName,
-    out: Annotated[Path, typer.Option(help="Page to write, such as report.html.")],
+    out: Annotated[Path, typer.Option(help="HTML file to write, such as report.html.")],
     storage: options.Storage = options.STORAGE,
     data: options.StudyData = None,
     artifacts: options.Artifacts = None,
 ) -> None:
-    """Write a report of a study as one page: what was searched, what was found, and how to reproduce it."""
+    """Write a report of a study as one page: the search, its results, and how to reproduce them."""
     from nlb_search.search.figures.report_page import write_report
     from nlb_search.search.study.open_study import open_named_study
 

@@ -13,14 +13,16 @@ def copy(
     study: options.StudyName,
     to: Annotated[
         str,
-        typer.Option(envvar="NLB_SEARCH_TO", show_envvar=True, help="Storage to copy to, in the form of --storage."),
+        typer.Option(
+            envvar="NLB_SEARCH_TO", show_envvar=True, help="Storage to copy to, in the same form as --storage."
+        ),
     ],
     to_artifacts: Annotated[
         Path | None,
         typer.Option(
             envvar="NLB_SEARCH_TO_ARTIFACTS",
-            show_default="beside a SQLite file, else ./nlb-search.artifacts",
-            help="Folder of checkpoints of the copy.",
+            show_default="next to a SQLite file, otherwise ./nlb-search.artifacts",
+            help="Folder for the checkpoints of the copy.",
         ),
     ] = None,
     storage: options.Storage = options.STORAGE,
@@ -41,7 +43,7 @@ def copy(
         bar = show.add_task("")
         for copied in copy_study(study, StudyLocation(locations.url, locations.artifacts), target):
             show.update(bar, description=copied.what, completed=copied.done, total=copied.total)
-    typer.echo(f"copied {study} to {target.url}, its checkpoints to {target.artifacts}")
+    typer.echo(f"copied {study} to {target.url}, and its checkpoints to {target.artifacts}")
     typer.echo(
-        f"the study is still in {locations.url}: run workers on only one of the two copies, and delete the other"
+        f"the original is still in {locations.url}: run workers on only one of the two studies, and delete the other"
     )

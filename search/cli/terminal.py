@@ -82,7 +82,7 @@ def exit_code_of(command: Callable[[], Any]) -> int:
         return _report_error(str(error), FAILED)
     except PermissionError as error:
         return _report_error(
-            f"no permission to use {error.filename}: run the command as another user, or change its access rights",
+            f"no permission to use {error.filename}: run the command as another user, or change the file permissions",
             FAILED,
         )
     except Exception as error:

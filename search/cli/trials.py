@@ -16,11 +16,18 @@ def enqueue(
     study: options.StudyName,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Setting of one trial. Repeat; the sampler chooses the rest."),
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Setting of the trial. Repeat for more settings; the sampler suggests the others.",
+        ),
     ] = None,
     file: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.csv|FILE.json", help="Settings of several trials: rows with a header, or objects."),
+        typer.Option(
+            metavar="FILE.csv|FILE.json",
+            help="Settings of several trials: CSV rows with a header, or a list of JSON objects.",
+        ),
     ] = None,
     other: Annotated[
         str | None,
@@ -39,7 +46,7 @@ def enqueue(
     if sum(source is not None for source in (settings, file, other)) != 1:
         raise UsageError("give the settings with one of --set, --file and --from")
     if best is not None and other is None:
-        raise UsageError("--best needs --from, the study with these trials")
+        raise UsageError("--best needs --from, the study to take the trials from")
     open_study = open_named_study(options.locations(storage, options.DATA), study)
     trials = _parameters(open_study, settings, file, other, best or 5)
     add(open_study, trials)

@@ -50,9 +50,8 @@ class ReadableStudies(RDBStorage):
 
 
 def readable_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """A study's user attributes in words, those of the user last.
-
-    The ones of another program, or of a version that this one cannot read, stay as they are.
+    """A study's user attributes in words, with the user's own attributes last. Attributes of other programs, and of
+    versions that cannot be read, are not changed.
     """
     try:
         spec = read_specification(json.loads(attributes[SPEC_KEY]))

@@ -18,7 +18,7 @@ class Check:
 
 
 def results(checks: dict[str, Callable[[], Check]]) -> Iterator[Check]:
-    """Run checks one after another, by name. One that raises is a failed check, and the others still run."""
+    """Run checks one after another, by name. A check that raises counts as failed, and the others still run."""
     for name, check in checks.items():
         try:
             yield check()

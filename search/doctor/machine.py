@@ -29,7 +29,7 @@ def check_torch() -> Check:
 
 
 def check_gpus() -> Check:
-    """GPUs that workers can use. None is no problem, unless the machine has one."""
+    """GPUs that workers can use. Finding none is a problem only if the machine has a GPU."""
     import torch
 
     driver = _driver()

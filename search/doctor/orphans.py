@@ -12,7 +12,7 @@ SHOWN = 5
 
 
 def check_orphans(locations: Locations) -> Check:
-    """Folders of checkpoints that no study of the storage has. No failure: studies of another storage may have them."""
+    """Folders of checkpoints that no study of the storage uses. Not a failure: another storage may use them."""
     database = locations.url.on_disk
     known = set() if database is not None and not database.exists() else study_identities(open_database(locations.url))
     orphans = sorted(folder for folder in _folders(locations.artifacts) if folder.name not in known)
@@ -23,13 +23,13 @@ def check_orphans(locations: Locations) -> Check:
     more = f" and {len(orphans) - SHOWN} more" if len(orphans) > SHOWN else ""
     return Check(
         "orphans",
-        f"no study of this storage has the checkpoints in {names}{more} ({size / 1e6:.1f} MB): delete them unless "
+        f"no study of this storage uses the checkpoints in {names}{more} ({size / 1e6:.1f} MB): delete them unless "
         f"another storage uses {locations.artifacts}",
     )
 
 
 def _folders(artifacts: Path) -> list[Path]:
-    """The folders that are named by an identity. One of a study of version 0.4.0 cannot be told from another folder."""
+    """The folders that are named by an identity. Folders of version 0.4.0 look like any other folder."""
     if not artifacts.is_dir():
         return []
     return [folder for folder in artifacts.iterdir() if has_unique_part(folder.name) and folder.is_dir()]

@@ -30,7 +30,7 @@ _NOW = {"postgresql": "SELECT extract(epoch FROM clock_timestamp())", "mysql": "
 
 
 def check_storage(url: StorageUrl) -> Check:
-    """Whether the database answers, and the versions of it and its tables. One that is missing is no problem."""
+    """Whether the database responds, its version and that of its tables. A missing database is not a problem."""
     if url.on_disk is not None and not url.on_disk.exists():
         return Check("storage", f"{url} does not exist yet: `nlb-search launch` creates it")
     try:
@@ -39,7 +39,7 @@ def check_storage(url: StorageUrl) -> Check:
             tables = connection.execute(_TABLES).scalar_one()
     except StorageError as error:
         return Check("storage", str(error), "start the database, or give another --storage")
-    found = f"{url} answers, {url.backend} {'.'.join(map(str, server))}, Optuna's tables in version {tables}"
+    found = f"{url} responds, {url.backend} {'.'.join(map(str, server))}, Optuna's tables in version {tables}"
     return Check("storage", found)
 
 
@@ -82,12 +82,12 @@ def check_artifacts(artifacts: Path) -> Check:
 def check_disk(artifacts: Path) -> Check:
     existing = next(folder for folder in (artifacts, *artifacts.parents) if folder.exists())
     free = shutil.disk_usage(existing).free / 2**30
-    advice = "delete files: workers go on without checkpoints when the disk is full" if free < LEAST_FREE_GIB else ""
+    advice = "delete files: workers continue without checkpoints when the disk is full" if free < LEAST_FREE_GIB else ""
     return Check("disk", f"{free:.1f} GiB free for checkpoints", advice)
 
 
 def check_data(data: Path) -> Check:
-    """The benchmark's datasets in the folder of recordings. None is no problem before a study exists."""
+    """The benchmark's datasets in the folder of recordings. Having none is fine before a study exists."""
     from nlb_search.data.opening import has_recording
 
     found = [name for name in DATASETS if has_recording(name, data)]
@@ -115,7 +115,7 @@ def check_models(study: OpenStudy) -> Check:
     for model in models:
         model.imported()
     names = ", ".join(map(str, models))
-    return Check("models", f"{names} imported, sources as expected" if models else "chains only, nothing to import")
+    return Check("models", f"{names} imported, sources as expected" if models else "only chains: nothing to import")
 
 
 def check_workers(study: OpenStudy) -> Check:
@@ -129,7 +129,7 @@ def check_workers(study: OpenStudy) -> Check:
     seen = "; ".join(f"{version} on {', '.join(sorted(names))}" for version, names in sorted(hosts.items()))
     same = hosts.keys() <= {here}
     advice = f"install one version on all machines: here it is {here}"
-    found = f"nlb-search {seen}" if seen else "not known: no trial says which version ran it"
+    found = f"nlb-search {seen}" if seen else "unknown: no trial stores the version that ran it"
     return Check("workers", found, "" if same else advice)
 
 

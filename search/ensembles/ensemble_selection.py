@@ -23,14 +23,14 @@ PICKS = 10
 """Number of members that are added for each half."""
 
 LEAST_WEIGHT = 0.05
-"""Candidates with a smaller weight are left out: each member must be trained again, and these change little."""
+"""Candidates with a smaller weight are left out: each member must be retrained, and these change little."""
 
 SEED = 0
 
 
 @dataclass(frozen=True, eq=False)
 class _Candidates:
-    """What a Poisson log-likelihood needs of the rates of each candidate, a small part of them.
+    """The small part of each candidate's rates that a Poisson log-likelihood needs.
 
     It needs the logarithms of the rates where there are spikes, and the sum of the rates of all entries.
     """
@@ -47,7 +47,7 @@ class _Candidates:
         )
 
     def log_likelihood(self, weights_M: Tensor) -> float:
-        """That of the weighted mean, without the term that does not depend on the rates."""
+        """The log-likelihood of the weighted mean, without the term that does not depend on the rates."""
         mean_X = weights_M @ self.rates_MX
         return (self.spikes_X @ mean_X.log() - weights_M.double() @ self.total_MB.sum(dim=1)).item()
 
@@ -88,7 +88,7 @@ def select_ensemble(each_BTN: Iterable[Tensor], spikes_BTN: Tensor) -> Tensor:
 def co_bps_added(weights_M: Tensor, rates_MBTN: Tensor, spikes_BTN: Tensor) -> Tensor:
     """What each member adds to the co-bps of the weighted mean: its score minus that without the member.
 
-    Without it, the other weights are scaled to sum to 1. The only member adds the whole score.
+    Without it, the other weights are scaled to sum to 1. A single member adds the whole score.
     """
     scored = Scored(spikes_BTN)
 

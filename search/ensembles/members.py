@@ -68,7 +68,8 @@ def ensemble_of(searched: SearchedRecording, selection: Selection, retry: Databa
         weights_M = weights_M[weights_M > 0]
     else:
         weights_M = torch.full((len(chosen),), 1 / len(chosen))
-    # Stored rates have half precision, enough to choose by. Scores that are shown are those of the networks.
+    # Stored rates have half precision, which is enough to select members. Displayed scores are computed from the
+    # networks.
     finalists = [load_finalist(one.study, one.trial) for one in chosen]
     rates_MBTN = torch.stack([_heldout_rates(finalist, val) for finalist in finalists])
     added_M = co_bps_added(weights_M, rates_MBTN, spikes_BTN)

@@ -1,4 +1,4 @@
-"""Training trials again on train + val, in parallel, for predictions of the test trials."""
+"""Retraining trials on train + val, in parallel, for predictions of the test trials."""
 
 import logging
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RefitOptions:
-    """How trials are trained again: ``seeds`` networks of each trial, with one process per slot, until ``stop``."""
+    """How trials are retrained: ``seeds`` networks of each trial, with one process per slot, until ``stop``."""
 
     seeds: int = REFIT_SEEDS
     slots: tuple[Slot, ...] = (Slot(0, None),)
@@ -35,17 +35,17 @@ class RefitOptions:
 def refit_options(
     phase: Phases, seeds: int | None, slots: Sequence[Slot], stop: Stop, progress: RefitProgress
 ) -> RefitOptions:
-    """How an export trains again; ``seeds`` is None for the default. Raises UsageError if the phase trains nothing."""
+    """How an export retrains trials; ``seeds`` None is the default. Raises UsageError if the phase trains nothing."""
     if seeds is not None and phase == "val":
-        raise UsageError("--seeds needs --phase test: in phase val, the networks of the search are used")
+        raise UsageError("--seeds needs --phase test: phase val uses the networks of the search")
     return RefitOptions(seeds or REFIT_SEEDS, tuple(slots), stop, progress)
 
 
 def refit(finalists: Sequence[Finalist], options: RefitOptions) -> list[list[Network]]:
-    """Train each finalist again on train + val, up to the epoch of its best evaluation in the search.
+    """Retrain each finalist on train + val, up to the epoch of its best evaluation in the search.
 
-    Networks are stored beside the checkpoints of the study and used again; an interrupted training is resumed. Returns
-    the networks of each finalist. Raises SearchError if a training diverges with every seed that is tried, and
+    Networks are stored next to the checkpoints of the study and reused; an interrupted training is resumed. Returns the
+    networks of each finalist. Raises SearchError if a training diverges with every seed that is tried, and
     InterruptedTrainingError if it is stopped.
     """
     jobs = [[_job(finalist, repeat) for repeat in range(options.seeds)] for finalist in finalists]
@@ -56,9 +56,9 @@ def refit(finalists: Sequence[Finalist], options: RefitOptions) -> list[list[Net
     results = run_in_slots(_train, missing, list(options.slots), options.stop, group_of=lambda job: job.path)
     for done, (job, result) in enumerate(results, start=1):
         if isinstance(result, DivergedError):
-            raise SearchError(f"{job.name} diverged when trained again on train + val: {result}") from result
+            raise SearchError(f"{job.name} diverged when retrained on train + val: {result}") from result
         for reason in result.rejected:
-            _log.warning("%s: a network that was trained again %s", job.name, reason)
+            _log.warning("%s: a retrained network %s", job.name, reason)
         if result.rejected:
             _log.warning("%s: the best of several seeds is used, with co-bps %.4f on val", job.name, result.co_bps)
         options.progress(done, len(missing))

@@ -1,4 +1,4 @@
-"""A network to train again on train + val, and where it is stored."""
+"""A network to retrain on train + val, and where it is stored."""
 
 from dataclasses import dataclass
 from pathlib import Path

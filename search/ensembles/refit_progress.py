@@ -1,14 +1,14 @@
-"""The progress of training networks again, as lines in the log."""
+"""The progress of retraining networks, as lines in the log."""
 
 import logging
 import time
 from collections.abc import Callable
 
 RefitProgress = Callable[[int, int], None]
-"""Called with the number of networks that are done and of all, at the start and after each network."""
+"""Called at the start and after each network, with the number of networks that are done and the total number."""
 
 LINE_SECONDS = 5.0
-"""Least time between two lines."""
+"""Minimum time between two lines."""
 
 _log = logging.getLogger(__name__)
 
@@ -23,4 +23,4 @@ class LoggedProgress:
         if 0 < done < total and time.monotonic() < self._next:
             return
         self._next = time.monotonic() + LINE_SECONDS
-        _log.info("training again on train + val: %d of %d networks done", done, total)
+        _log.info("retraining on train + val: %d of %d networks done", done, total)

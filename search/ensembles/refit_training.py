@@ -1,4 +1,4 @@
-"""Training one network again on train + val, with checkpoints."""
+"""Retraining one network on train + val, with checkpoints."""
 
 import logging
 import math
@@ -24,10 +24,10 @@ from nlb_search.search.workers.trial_settings import settings_of
 from nlb_search.storage.checkpoints import Checkpoint, save_checkpoint
 
 ATTEMPTS = 3
-"""Number of seeds that are tried until a network is about as good as the trial's own."""
+"""Maximum number of seeds to try until a network is about as good as the network of the search."""
 
 LEAST_SHARE_OF_SCORE = 0.8
-"""Least score on the val trials, as a share of the trial's own, although the network is trained on these trials too."""
+"""Minimum score on the val trials, as a share of the trial's score. The network is also trained on these trials."""
 
 _ATTEMPT_STRIDE = 40_503
 
@@ -47,7 +47,7 @@ class Refitted:
 def train_again(job: RefitJob, interrupted: Callable[[], bool]) -> Refitted:
     """Train and store the network of a job.
 
-    If the training diverges, or the network is far worse than the trial's own, other seeds are tried, and the best
+    If the training diverges, or the network is far worse than that of the search, other seeds are tried, and the best
     network is stored. Raises DivergedError if all of them diverge, and InterruptedTrainingError if ``interrupted``
     returns true.
     """
@@ -69,7 +69,7 @@ def train_again(job: RefitJob, interrupted: Callable[[], bool]) -> Refitted:
         # A negative score is missed by the same distance as a positive one.
         if score >= job.co_bps - (1 - LEAST_SHARE_OF_SCORE) * abs(job.co_bps):
             break
-        rejected.append(f"has co-bps {score:.4f} on val, where its own network has {job.co_bps:.4f}")
+        rejected.append(f"has co-bps {score:.4f} on val, but the network of the search has {job.co_bps:.4f}")
     assert best is not None
     score, network = best
     weights = {name: tensor.cpu() for name, tensor in network.state_dict().items()}

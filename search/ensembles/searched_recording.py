@@ -49,14 +49,14 @@ def by_recording(studies: Sequence[OpenStudy]) -> list[SearchedRecording]:
         for other in others:
             if (difference := _difference(first.spec, other.spec)) is not None:
                 raise SearchError(
-                    f"the studies '{first.name}' and '{other.name}' are both of {group}, but of different recordings "
+                    f"the studies '{first.name}' and '{other.name}' are both on {group}, but on different recordings "
                     f"({difference}): export them to two files"
                 )
     return [_opened(group) for group in groups.values()]
 
 
 def _opened(studies: list[OpenStudy]) -> SearchedRecording:
-    # The recording of every study is opened, because each trains its trials again from its own files.
+    # The recording of every study is opened, because each study retrains its trials from its own files.
     recording, *_ = [study.recording() for study in studies]
     return SearchedRecording(recording, tuple(studies))
 

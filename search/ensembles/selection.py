@@ -1,4 +1,4 @@
-"""Selects the trials of studies of one recording for a submission."""
+"""Selects trials for a submission, from the studies of one recording."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,13 +55,13 @@ def selection_of(
     judge: Judge = "val",
     trial: int | None = None,
 ) -> Selection:
-    """The selection that options of an export ask for; ``ensemble`` is None if the user did not choose.
+    """The selection requested by the options of an export; ``ensemble`` is None if the user did not choose.
 
-    Raises UsageError if they exclude each other.
+    Raises UsageError if options exclude each other.
     """
     if trial is not None and (ensemble not in (None, 1) or architectures or judge != "val"):
-        raise UsageError("--trial names one trial: remove --ensemble, --arch and --by")
-    # Means over chains and rescored trials are averaged as they are named.
+        raise UsageError("--trial selects a single trial: remove --ensemble, --arch and --by")
+    # Means over chains and rescored trials are averaged exactly as selected.
     default = AUTO if phase != "val" and trial is None and not architectures and judge == "val" else 1
     return Selection(default if ensemble is None else ensemble, architectures, judge, trial)
 
@@ -91,7 +91,7 @@ def select(studies: Sequence[OpenStudy], selection: Selection) -> list[StudyTria
 
 
 def _ranked(studies: Sequence[OpenStudy], selection: Selection) -> tuple[str, list[StudyTrial]]:
-    """What is ranked, in words, and the trials of all studies, best first."""
+    """A description of what is ranked, and the trials of all studies, best first."""
     match selection.judge:
         case "splits":
             return "rescored trials", _ranked_by_splits(studies)
@@ -108,7 +108,9 @@ def _first_objective(studies: Sequence[OpenStudy]) -> ObjectiveName:
     first = {study.spec.objectives[0]: study.name for study in studies}
     if len(first) > 1:
         each = " and ".join(f"{objective} (the study '{name}')" for objective, name in first.items())
-        raise UsageError(f"the studies have different first objectives, {each}: choose one that all have with --by")
+        raise UsageError(
+            f"the studies have different first objectives, {each}: choose an objective that all of them have with --by"
+        )
     return next(iter(first))
 
 
@@ -147,8 +149,8 @@ def _trial_with_network(study: OpenStudy, number: int) -> StudyTrial:
             return StudyTrial(study, trial)
     numbers = ", ".join(str(trial.number) for trial in trials)
     raise SearchError(
-        f"the study '{study.name}' has no network of a trial {number}: choose one of {numbers or 'none, yet'}; trials "
-        "that failed have none"
+        f"the study '{study.name}' has no network of a trial {number}: choose one of {numbers or 'none yet'}; failed "
+        "trials have none"
     )
 
 

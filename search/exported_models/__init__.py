@@ -1,4 +1,4 @@
-"""Models that are kept after a search: on disk, as ONNX, predicting new trials or bin by bin.
+"""Exported models: saved to disk or as ONNX, and used to predict new trials or single bins.
 
 It may import ensembles, rescoring, workers, scoring and study.
 """

@@ -1,4 +1,4 @@
-"""The card of a model: everything that is known about how it was selected, trained and scored."""
+"""The card of a model: how it was selected, trained and scored."""
 
 from typing import Any, Literal
 
@@ -21,7 +21,7 @@ class MemberCard(BaseModel):
     """A trial in the mean of rates: its settings, its score on val in the search, and the seed of its first network.
 
     ``added`` is what the trial adds to the co-bps of the mean on val, and ``rescored`` its mean co-bps over the folds
-    of ``rescore``. ``study`` and ``added`` are None in files of version 0.5.0, which are of one study.
+    of ``rescore``. ``study`` and ``added`` are None in files of version 0.5.0, which come from one study.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

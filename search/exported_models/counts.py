@@ -12,5 +12,6 @@ def check_counts(counts: npt.NDArray[Any]) -> None:
     """Raise SearchError unless all values are finite and not negative."""
     if counts.dtype.kind not in "buif" or not (np.isfinite(counts) & (counts >= 0)).all():
         raise SearchError(
-            "held-in counts must be numbers from 0, in spikes per bin: replace NaN, where nothing was recorded, with 0"
+            "held-in counts must be finite and 0 or more, in spikes per bin: replace NaN, where nothing was recorded, "
+            "with 0"
         )

@@ -46,7 +46,9 @@ def _counts(line: str, is_json: bool, n_heldin: int) -> npt.NDArray[Any]:
     if counts.ndim != 1:
         raise SearchError(f"'{line.strip()[:40]}' is not a list of numbers: give the counts of one bin")
     if len(counts) != n_heldin:
-        raise SearchError(f"a bin has the counts of {n_heldin} held-in neurons, and the line has {len(counts)} numbers")
+        raise SearchError(
+            f"a line must have the counts of {n_heldin} held-in neurons, but it has {len(counts)} numbers"
+        )
     return counts
 
 

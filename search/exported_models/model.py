@@ -1,4 +1,4 @@
-"""A model that a search has found, ready to use: from held-in spike counts to rates of all neurons."""
+"""An exported model, which maps held-in spike counts to rates of all neurons."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from nlb_search.search.exported_models.model_stream import ModelStream
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """The weighted mean of the rates of one or several networks, as a callable. ``load_model`` makes it.
+    """The weighted mean of the rates of one or several networks, as a callable. ``load_model`` creates it.
 
     ``card`` says where the model comes from: its study, recording and units, its trials with their settings and
     weights, and its score. ``model.card.bin_ms`` is the bin width of counts and rates in ms.
@@ -34,8 +34,8 @@ class Model:
         """Predict firing rates from spike counts.
 
         ``heldin`` are the counts of the held-in neurons in the window of each trial, trials x bins x neurons, in spikes
-        per bin; the neurons in the order of ``card.heldin_units``. The result is float32, trials x bins x neurons, in
-        spikes per bin: the bins of the window, then the forward bins; the held-in neurons, then the held-out ones.
+        per bin; with the neurons in the order of ``card.heldin_units``. The result is float32, trials x bins x neurons,
+        in spikes per bin: the bins of the window, then the forward bins; the held-in neurons, then the held-out ones.
 
         Raises SearchError if the array has another shape, or values that are not counts.
         """
@@ -44,13 +44,13 @@ class Model:
         if counts.ndim != 3 or counts.shape[1:] != expected:
             raise SearchError(
                 f"the model reads trials x {expected[0]} bins of {self.card.bin_ms} ms x {expected[1]} held-in "
-                f"neurons, and the array has the shape {counts.shape}"
+                f"neurons, but the array has the shape {counts.shape}"
             )
         check_counts(counts)
         return mean_rates(self.networks, torch.from_numpy(counts.astype(np.float32)))
 
     def stream(self) -> ModelStream:
-        """Start to predict the bins of a trial one by one, each when its spikes are there.
+        """Start to predict the bins of a trial one by one, each as soon as its spikes are known.
 
         Raises SearchError, with the name of the block, if a network reads later bins.
         """

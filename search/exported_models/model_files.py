@@ -1,4 +1,4 @@
-"""The files that an export writes of the model itself: a folder for nlb-search, an ONNX file for other programs."""
+"""The files of a model that an export writes: a folder for nlb-search, and an ONNX file for other programs."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,8 @@ class ModelFiles:
         if len(recordings) > 1:
             groups = ", ".join(one.recording.group for one in recordings)
             raise UsageError(
-                f"a model is of one recording in one bin width, and the studies are of {groups}: export them one by one"
+                f"a model belongs to one recording in one bin width, but the studies are on {groups}: export them "
+                "one by one"
             )
         if self.folder is not None:
             check_folder(self.folder)
@@ -36,7 +37,7 @@ class ModelFiles:
             check_file(self.onnx, lambda path: path.suffix == ".onnx", "an .onnx file", "--onnx")
 
     def check_networks(self, networks: Sequence[WeightedNetwork]) -> None:
-        """Raise SearchError, before anything is trained again, if networks of this kind cannot be written."""
+        """Raise SearchError, before anything is retrained, if networks of this kind cannot be written."""
         if self.onnx is not None:
             check_convertible(networks)
 

@@ -1,4 +1,4 @@
-"""A model that predicts one bin after another, for use while an animal is recorded."""
+"""Predicting one bin after another with a model, for use during a recording."""
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from nlb_search.search.exported_models.counts import check_counts
 
 
 class ModelStream:
-    """The rates of one bin after another, from the first bin of a trial. ``Model.stream`` makes it."""
+    """The rates of one bin after another, from the first bin of a trial. ``Model.stream`` creates it."""
 
     def __init__(self, networks: tuple[WeightedNetwork, ...], card: Card) -> None:
         """Raises SearchError if a network reads later bins."""
@@ -25,9 +25,9 @@ class ModelStream:
     def step(self, heldin: npt.ArrayLike) -> Rates:
         """Predict the rates of the next bin.
 
-        ``heldin`` are the counts of the held-in neurons in this bin, trials x neurons, in spikes per bin: one trial in
-        a recording that is running. The result is float32, trials x neurons (held-in, then held-out), in spikes per
-        bin. It equals the bin of ``Model.__call__`` up to rounding; in the forward bins, give zeros.
+        ``heldin`` are the counts of the held-in neurons in this bin, trials x neurons, in spikes per bin. In a running
+        recording, there is one trial. The result is float32, trials x neurons (held-in, then held-out), in spikes per
+        bin. It equals the same bin of ``Model.__call__`` up to rounding. In the forward bins, pass zeros.
 
         Raises SearchError if the array has another shape than in the bins before, or values that are not counts.
         """
@@ -35,7 +35,7 @@ class ModelStream:
         self._n_trials = self._n_trials or len(np.atleast_1d(counts))
         if counts.shape != (self._n_trials, self._n_heldin):
             raise SearchError(
-                f"a step reads {self._n_trials} trials x {self._n_heldin} held-in neurons, and the array has the shape "
+                f"a step reads {self._n_trials} trials x {self._n_heldin} held-in neurons, but the array has the shape "
                 f"{counts.shape}; start a new stream for other trials"
             )
         check_counts(counts)

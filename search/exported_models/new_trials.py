@@ -88,7 +88,7 @@ def _check_same_neurons(card: Card, recording: Recording, identities: Identities
     sizes = card.sizes
     if (recording.n_heldin, recording.n_heldout) != (sizes.n_heldin, sizes.n_heldout):
         raise SearchError(
-            f"the model has {sizes.n_heldin} held-in and {sizes.n_heldout} held-out neurons, and {data} has "
+            f"the model has {sizes.n_heldin} held-in and {sizes.n_heldout} held-out neurons, but {data} has "
             f"{recording.n_heldin} and {recording.n_heldout}: give a recording of the same neurons, with the same ones "
             "held out"
         )

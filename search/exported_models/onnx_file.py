@@ -27,7 +27,7 @@ CARD = "nlb-search card"
 """Key of the card in the metadata."""
 
 PACKAGES = ("onnx", "onnxscript")
-"""What torch needs to export."""
+"""Packages that torch needs for the export."""
 
 
 def check_onnx_installed() -> None:
@@ -90,7 +90,7 @@ def _exported(networks: Sequence[WeightedNetwork]) -> Any:
             )
     except torch.onnx.OnnxExporterError as error:
         raise SearchError(
-            f"the model cannot be written as ONNX ({_first_line(error)}): keep it with --model instead"
+            f"the model cannot be written as ONNX ({_first_line(error)}): save it with --model instead"
         ) from error
 
 
@@ -100,7 +100,7 @@ def _first_line(error: Exception) -> str:
 
 @contextmanager
 def _without_messages() -> Iterator[None]:
-    """Hide the messages of the exporter about its own parts."""
+    """Hide the exporter's messages about its internals."""
     logging.disable(logging.ERROR)
     try:
         with warnings.catch_warnings():

@@ -16,7 +16,7 @@ _MISSING = 0.1
 _SHORT, _FEW_INTERVALS = 0.01, 5
 """Warn if more than this share of a unit's intervals, and at least this many, are under 1 ms."""
 _REPEATED = 0.001
-"""Warn if more than this share of a unit's spikes have the same time as the spike before."""
+"""Warn if more than this share of a unit's spikes have the same time as the previous spike."""
 
 
 def inspection_warnings(found: Inspection) -> list[str]:
@@ -41,7 +41,8 @@ def _leaks(found: Inspection) -> Iterator[str]:
         )
     if suspects:
         pairs = (
-            f"{_pair(found, one.first, one.second)} ({one.share:.0%} of the slower one's spikes)" for one in suspects
+            f"{_pair(found, one.first, one.second)} ({one.share:.0%} of the spikes of the less active one)"
+            for one in suspects
         )
         yield (
             f"pairs of neurons fire in the same bin far more often than one bin apart: {_some(pairs)}. "
@@ -109,7 +110,7 @@ def _units(found: Inspection) -> Iterator[str]:
     if repeated:
         counts = (f"{unit.repeated} of {unit.n_spikes} spikes of unit {unit.unit}" for unit in repeated)
         yield (
-            f"spikes have the same time as the spike before: {_some(counts)}. The same spikes are probably stored "
+            f"spikes have the same time as the previous spike: {_some(counts)}. The same spikes are probably stored "
             f"twice: remove the copies"
         )
     short = [unit for unit in units if unit.short > _SHORT and unit.short * unit.n_spikes >= _FEW_INTERVALS]

@@ -50,9 +50,9 @@ def _search_more(study: OpenStudy, status: StudyStatus) -> Iterator[str]:
         gain = f"{status.expected_gain:.4f}"
         yield f"As many trials again are expected to increase the best score on val by {gain}: {more}."
     elif status.finished < LEAST_TRIALS:
-        yield f"{status.finished} finished trials are few, and say little about the space: {more}."
+        yield f"{status.finished} finished trials say little about the space: {more}."
     if len(status.spec.architectures) == 1:
-        yield "One chain was searched: another one may suit the recording better, for example with a second `--arch`."
+        yield "Only one chain was searched. Another chain may suit the recording better: add it with a second `--arch`."
 
 
 def _narrow_ranges(study: OpenStudy, status: StudyStatus) -> Iterator[str]:
@@ -63,7 +63,7 @@ def _narrow_ranges(study: OpenStudy, status: StudyStatus) -> Iterator[str]:
     of_chain = [one for one in complete_trials(study.study) if study.spec.architecture_of(one.params) == chain]
     best = of_chain[: max(LEAST_BEST, len(of_chain) // 4)]
     if len(best) == len(of_chain):
-        return  # all trials are the best ones: they show what was sampled, not what is good
+        return  # with so few trials, the best ones show what was sampled, not what is good
     for name, values in _values(best).items():
         edge = _edge_of(study.spec.space[name], values) if name in study.spec.space else None
         if edge is not None:
@@ -112,6 +112,6 @@ def _choose(study: OpenStudy, status: StudyStatus, ties: Ties) -> Iterator[str]:
     has_refits = any(study.checkpoints.folder.glob("trial-*-refit-*.safetensors"))
     if status.states["complete"] > 1 and not has_refits:
         yield (
-            "No ensemble was trained yet for a submission to the test phase; an ensemble often scores higher than the "
+            "No ensemble was trained yet for the test phase. An ensemble often scores higher than the "
             f"best trial: `nlb-search export-best {name} --phase test --out submission.h5`."
         )

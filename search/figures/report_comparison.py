@@ -60,7 +60,7 @@ def _smoothing(study: OpenStudy, best: BestTrial | None) -> str:
     try:
         recording = study.recording()
     except (SearchError, DataError) as error:
-        return f"not known: {error}"
+        return f"unknown: {error}"
     co_bps = smoothing_co_bps(recording)
     is_better = best is not None and best.value < co_bps
     return f"{co_bps:.4f}{': better than the best trial, so train longer trials' if is_better else ''}"

@@ -40,7 +40,7 @@ h2 { break-after: avoid } tr, li { break-inside: avoid }
 def write_report(study: OpenStudy, out: Path) -> None:
     """Write the report to the file ``out``. Raises SearchError without a finished trial or if it cannot be written."""
     if out.is_dir() or not out.parent.is_dir():
-        raise SearchError(f"cannot write {out}: name a file in an existing folder, like report.html, with --out")
+        raise SearchError(f"cannot write {out}: give --out a file in an existing folder, such as report.html")
     page = _page(study)
     try:
         with whole_file(out) as part:
@@ -138,7 +138,9 @@ def _reproduce(study: OpenStudy, status: StudyStatus) -> str:
     versions = ", ".join(f"{package} {version}" for package, version in spec.versions.items())
     facts: Rows = [("versions", versions), ("recording", f"content {spec.content_hash[:16]}")]
     own = "" if spec.recording is None else " and the same --recording, if one was given"
-    note = f"Give --data, the folder or file of the recording{own}. One worker on one machine gives the same trials."
+    note = (
+        f"Give --data, the folder or file of the recording{own}. On the same machine, one worker gives the same trials."
+    )
     return f"<pre>{html.escape(commands)}</pre><p>{note}</p>{_table(facts)}"
 
 

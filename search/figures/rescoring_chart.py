@@ -1,4 +1,4 @@
-"""A rescoring as a chart: each finalist's score on val beside its scores on the folds."""
+"""A rescoring as a chart: each finalist's score on val and its scores on the folds."""
 
 from nlb_search.search.charts.chart import BLUE, SKY, VERMILLION, Chart, Panel, Series, single
 from nlb_search.search.errors import SearchError
@@ -35,5 +35,5 @@ def rescoring_chart(study: OpenStudy) -> Chart | None:
     )
     numbers = tuple(str(one.trial.number) for one in ranked)
     panel = Panel(series, "", "trial, best over the folds first", "co-bps", x_categories=numbers)
-    note = f"Each of {rescoring.splits} folds of train + val is scored by networks trained on the others"
+    note = f"Each of {rescoring.splits} folds of train + val is scored by networks trained on the other folds"
     return single("rescoring", f"{study.name}: finalists on val and on folds", panel, note)

@@ -31,7 +31,7 @@ def history(study: OpenStudy) -> Chart:
     )
     points = [scatter([(trial.number, trial) for trial in shown], name, color) for name, color, shown in kinds if shown]
     scores = [(trial.number, score_of(trial)) for trial in complete]
-    # The line goes on to the last trial, also if it was pruned: nothing better was found until then.
+    # The line continues to the last trial, even if that was pruned: nothing better was found until then.
     scores += [(trials[-1].number, value) for _, value in scores[-1:]]
     best_so_far = Series(
         "step",
@@ -70,7 +70,7 @@ def _kind(trial: FrozenTrial, best: FrozenTrial | None) -> tuple[str, str, float
 def importances(study: OpenStudy) -> list[Chart]:
     """The importance of settings for co-bps, by fANOVA (Hutter et al. 2014), for each chain with enough trials.
 
-    Within a chain, because chains have different settings, and the difference between chains would hide the others.
+    Chains are separate because they have different settings, and the difference between chains would hide the others.
     """
     complete = complete_trials(study.study)
     charts = []

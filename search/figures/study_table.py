@@ -70,7 +70,7 @@ def report(status: StudyStatus, ties: Ties) -> Table:
 
 
 def _facts(attrs: dict[str, Any], epochs: int) -> dict[str, Any]:
-    """What is known of a trial beside its scores and settings, with units."""
+    """Facts about a trial other than its scores and settings, with units."""
     scores = (*METRICS, *_RANGE, *SPREAD, SCORE_KEY)
     facts = {name: value for name, value in attrs.items() if name not in scores}
     written: dict[str, Callable[[Any], str]] = {
@@ -87,7 +87,7 @@ def _hours(status: StudyStatus, budget: float) -> str:
     if not status.is_time_used:
         return f"{used}, {budget - status.hours_used:.2f} left"
     released = status.states["running"]
-    trials = f", also the {released} that {'is' if released == 1 else 'are'} not finished" if released else ""
+    trials = f", including the {released} that {'is' if released == 1 else 'are'} not finished" if released else ""
     return (
         f"{used}: the search ends; `nlb-search resume {status.study} --budget-hours {2 * budget:g}` continues its "
         f"trials{trials}"
@@ -113,8 +113,8 @@ def _more_trials(status: StudyStatus, gain: float) -> str:
 
 def _longer(epochs: int) -> str:
     return (
-        f"the best trial improved until the end of its {epochs} epochs: compare it with a new study of longer trials, "
-        f"for example --epochs {3 * epochs}"
+        f"the best trial improved until the end of its {epochs} epochs: compare it with a new study with longer "
+        f"trials, for example --epochs {3 * epochs}"
     )
 
 

@@ -43,7 +43,7 @@ def render(status: StudyStatus, pace: Pace) -> Group:
 
 
 def sparkline(values: Sequence[float], width: int = 30) -> str:
-    """The course of some values in one line of blocks; of more than ``width`` values, some are left out evenly."""
+    """Values as one line of blocks. If there are more than ``width`` values, some are left out evenly."""
     step = max(1, math.ceil(len(values) / width))
     shown = values[::-1][::step][::-1]  # the last value is always shown
     low, high = min(shown), max(shown)
@@ -102,7 +102,7 @@ def _cells(at: WorkerAt, epochs: int) -> tuple[str, ...]:
 
 
 def _cut(text: str) -> Text:
-    """A text that is cut where its column ends."""
+    """Text truncated to the width of its column."""
     return Text(text, no_wrap=True, overflow="ellipsis")
 
 

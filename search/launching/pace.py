@@ -27,7 +27,7 @@ class Pace:
     def left(self, status: StudyStatus) -> Seconds | None:
         """An 80 % interval of the seconds until the budget is met, or None before the first trial has finished.
 
-        Trials are taken to finish independently of each other at a constant rate: the standard deviation of the
+        Trials are assumed to finish independently of each other at a constant rate: the standard deviation of the
         logarithm of the time is then about sqrt(1 / trials so far + 1 / trials left).
         """
         if self._finished_before is None:

@@ -58,7 +58,7 @@ def run_in_slots(
                                 del running[other]
                     yield job, result
         except BrokenProcessPool as error:
-            if not stop.is_set():  # a signal to this process may have reached the others too
+            if not stop.is_set():  # a signal to this process may have reached the others, too
                 raise SearchError(
                     "a process was killed, possibly because memory ran out: run the command again with fewer "
                     "--workers; what has finished is stored"

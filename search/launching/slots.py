@@ -44,7 +44,7 @@ def usable_cores() -> int:
 
 def visible_gpus() -> list[str]:
     """The GPUs available to workers, as entries of CUDA_VISIBLE_DEVICES."""
-    import torch  # imported here: it takes seconds, and most commands do not need it
+    import torch  # imported here, because it takes seconds and most commands do not need it
 
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     limited = os.environ.get("CUDA_VISIBLE_DEVICES")

@@ -50,7 +50,7 @@ class DashboardTexts:
 
 @contextmanager
 def writing_texts(study: OpenStudy) -> Iterator[DashboardTexts]:
-    """The notes and figures of a study, which no other process writes meanwhile: their parts must not mix."""
+    """The notes and figures of a study, while no other process writes them: their parts must not mix."""
     with exclusive(study.locations.url, f"note:{study.name}"):
         yield DashboardTexts(study.study)
 

@@ -22,13 +22,13 @@ class Publisher:
         self._note, self._trial_notes, self._figures = StudyNote(study), TrialNotes(study), StudyFigures(study)
 
     def update(self, status: StudyStatus, is_last: bool = False) -> None:
-        """Write what has changed. Figures are drawn now and then, but in any case if ``is_last``."""
+        """Write what has changed. Figures are drawn occasionally, and always if ``is_last``."""
         self._note.update(status)
         self._trial_notes.update()
         self._figures.update(status, is_last or status.is_finished)
 
     def read_and_update(self, is_last: bool = False) -> None:
-        """Like ``update``, with the present status of the study."""
+        """Like ``update``, with the current status of the study."""
         try:
             status = study_status(self._study)
         except Exception as error:

@@ -20,7 +20,7 @@ _STATES = {TrialState.COMPLETE: BLUE, TrialState.PRUNED: GREY, TrialState.FAIL: 
 
 
 def pruning_depth(study: OpenStudy, finished: Sequence[FrozenTrial]) -> Chart:
-    """The share of each chain's finished trials that trained at least so many epochs."""
+    """The share of each chain's finished trials that trained at least this many epochs."""
     chains, last = study.spec.architectures, study.spec.epochs
     series = []
     for number, chain in enumerate(chains):
@@ -38,7 +38,7 @@ def pruning_depth(study: OpenStudy, finished: Sequence[FrozenTrial]) -> Chart:
 
 
 def workers_over_time(study: OpenStudy) -> Chart:
-    """The trials of each worker over time, by state. A trial that changed its worker counts for the last one."""
+    """The trials of each worker over time, by state. A trial that several workers ran is shown with the last one."""
     trials = [trial for trial in study.study.get_trials(deepcopy=False) if trial.datetime_start is not None]
     held = [(str(owner), trial) for trial in trials if (owner := Owner.from_attribute(trial.user_attrs.get(OWNER_KEY)))]
     began = min((_seconds(trial)[0] for trial in trials), default=0.0)

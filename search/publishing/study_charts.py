@@ -14,7 +14,7 @@ from nlb_search.search.study.trial_scores import final_score, score_of
 CO_BPS = "co-bps on val"
 
 LOGARITHMIC_RANGE = 5
-"""Least ratio of the largest number to the smallest for a logarithmic axis."""
+"""Minimum ratio of the largest to the smallest number for a logarithmic axis."""
 
 
 def best_over_time(study: OpenStudy) -> Chart:
@@ -31,7 +31,7 @@ def best_over_time(study: OpenStudy) -> Chart:
     complete = [
         (x, score_of(trial)) for x, trial in zip(minutes, trials, strict=True) if trial.state == TrialState.COMPLETE
     ]
-    # The line goes on to the last trial, also if it was pruned: nothing better was found until then.
+    # The line continues to the last trial, even if that was pruned: nothing better was found until then.
     complete += [(minutes[-1], value) for _, value in complete[-1:]]
     best = Series(
         "step",
@@ -48,7 +48,7 @@ def best_over_time(study: OpenStudy) -> Chart:
 def chains_compared(study: OpenStudy) -> Chart:
     """co-bps of every complete trial against its number of parameters, by chain, with confidence intervals.
 
-    The line is the Pareto front: the best co-bps with at most so many parameters.
+    The line is the Pareto front: the best co-bps with at most this many parameters.
     """
     complete = [
         trial
@@ -96,7 +96,7 @@ def scatter(points: Sequence[tuple[float, FrozenTrial]], name: str, color: str) 
 
 
 def _facts(trial: FrozenTrial) -> str:
-    """A trial's number, metrics and settings, one a line of HTML."""
+    """A trial's number, metrics and settings, one per line of HTML."""
     lines = [f"trial {trial.number}", *(f"{metric} {value}" for metric, value in metrics_as_text(trial.user_attrs))]
     for name, value in settings_to_show(trial.params, trial.user_attrs).items():
         lines.append(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}")

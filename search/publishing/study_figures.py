@@ -43,7 +43,7 @@ def running_charts(study: OpenStudy) -> Iterator[Chart]:
 
 
 class StudyFigures:
-    """The figures that optuna-dashboard shows below its own. Several processes may keep those of one study."""
+    """The figures that optuna-dashboard shows below its own. Several processes may update the figures of one study."""
 
     def __init__(self, study: OpenStudy) -> None:
         self._study = study
@@ -51,7 +51,7 @@ class StudyFigures:
         self._next_at = 0.0
 
     def update(self, status: StudyStatus, is_last: bool = False) -> None:
-        """Draw the figures again if trials have finished, in any case if ``is_last``.
+        """Redraw the figures if trials have finished, and always if ``is_last``.
 
         Failures are logged and ignored.
         """
@@ -67,7 +67,7 @@ class StudyFigures:
         self._drawn, self._next_at = status.finished, started + max(INTERVAL_SECONDS, seconds / MAX_SHARE)
 
     def _is_due(self, finished: int, is_last: bool) -> bool:
-        """Whether no other process has drawn these trials, or has drawn a short time ago; if due, tells the others."""
+        """Whether no other process has drawn these trials or has drawn recently. If due, marks them as drawn."""
         storage, study_id = self._study.study._storage, self._study.study._study_id
         last = storage.get_study_system_attrs(study_id).get(_DRAWN_KEY, {"finished": 0, "at": 0.0})
         is_recent = 0 <= time.time() - last["at"] < INTERVAL_SECONDS

@@ -21,7 +21,7 @@ def attach_pictures(claim: Claim, folder: Path, score: float, predictions: Predi
 
     Every trial has its learning curve, and spikes beside rates. A trial whose ``score`` (co-bps on val) is higher than
     that of all complete trials has detailed pictures too, and so the best trial of a study always has them. Any failure
-    is logged and ignored: the trial is worth more than its pictures.
+    is logged and ignored, so that the trial still completes.
     """
     number = claim.number
     try:

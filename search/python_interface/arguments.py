@@ -1,4 +1,4 @@
-"""Checks of arguments that the command line checks as it parses options."""
+"""Checks of arguments that the command line performs when it parses options."""
 
 from typing import Any, get_args
 

@@ -17,7 +17,7 @@ from nlb_search.search.default_locations import DATA, DATA_VARIABLE
 
 @dataclass(frozen=True, eq=False, repr=False)
 class OpenedRecording(Recording):
-    """A recording and where it was read, so that a study can be made of it.
+    """A recording and where it was read, so that a study can be created from it.
 
     ``data`` is the file of your own recording, or the folder with the NWB files of a dataset of the benchmark.
     ``settings`` say how your own recording is read, and are None for a dataset of the benchmark.
@@ -42,15 +42,15 @@ def open_recording(name: str, data: Path | str | None = None, bin_ms: int = 5, *
     """Open a dataset of the benchmark, or your own recording.
 
     ``name`` is one of the benchmark's datasets, such as ``mc_rtt``, or a name for your own recording. ``data`` is the
-    folder in which the dataset's NWB files lie, by default ``$NLB_SEARCH_DATA`` or ``nlb-data``, or the file of your
-    own recording. ``bin_ms`` is the bin width in ms. ``settings`` say how your own recording is read, by the names of a
+    folder with the dataset's NWB files, by default ``$NLB_SEARCH_DATA`` or ``nlb-data``, or the file of your own
+    recording. ``bin_ms`` is the bin width in ms. ``settings`` say how your own recording is read, by the names of a
     settings file, for example ``align="go_cue", window_ms=(-200, 500)`` (docs/recordings.md lists them).
 
     Raises DataError if the dataset, the bin width or a setting is unknown, or if files are missing or damaged.
     """
     place = Path(data if data is not None else os.environ.get(DATA_VARIABLE, DATA))
     chosen = checked_settings(settings, "open_recording") if settings or name not in DATASETS else None
-    # For a dataset of the benchmark, settings are passed on to be refused.
+    # For a dataset of the benchmark, settings are passed on, so that they are refused.
     return _opened(opening.open_recording(name, place, bin_ms, settings=chosen), place, chosen)
 
 

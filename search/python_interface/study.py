@@ -1,4 +1,4 @@
-"""Making and running studies from Python."""
+"""Creating and running studies from Python."""
 
 import os
 from collections.abc import Sequence
@@ -40,7 +40,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Study:
-    """A study in its storage. Workers on any machine may run its trials meanwhile: every method reads it again."""
+    """A study in its storage. Workers on any machine may run its trials at the same time, so every method reads the
+    current state.
+    """
 
     _open: OpenStudy
 
@@ -71,11 +73,11 @@ class Study:
     ) -> None:
         """Run trials in worker processes on this machine until the budget is met, and show the progress.
 
-        ``trials`` is a new budget, the number of trials to finish in all. ``workers`` is the number of processes, by
+        ``trials`` is a new budget, the total number of trials to finish. ``workers`` is the number of processes, by
         default one per GPU, or per core without one; ``gpus`` is ``all``, ``none`` or numbers such as ``0,1``. Each
         worker trains ``side_by_side`` trials in one computation, by default 1 on a CPU and up to 32 on a GPU. The run
         ends early after ``hours``. An interrupt (Ctrl-C, or the stop button of a notebook) saves the running trials and
-        raises KeyboardInterrupt. In all cases, ``run`` continues where the study is.
+        raises KeyboardInterrupt. In all cases, calling ``run`` again continues the study.
 
         Raises UsageError if a GPU or budget is not possible, and SearchError if the recording has changed or all
         workers fail.
@@ -96,7 +98,7 @@ class Study:
         return trials_table(self._open)
 
     def figures(self) -> dict[str, "go.Figure"]:
-        """The figures of the study by name, such as ``history``: a notebook shows one that is the value of a cell.
+        """The figures of the study by name, such as ``history``. A notebook shows a figure that is the value of a cell.
 
         Raises SearchError if the study has no finished trial.
         """
@@ -125,7 +127,7 @@ class Study:
     ) -> list[Path]:
         """Write the best trial or an ensemble: as a submission file ``out``, a folder ``model``, or an ONNX file.
 
-        For phase ``test``, the networks are trained again on train + val, ``seeds`` times each (by default 3), in
+        For phase ``test``, the networks are retrained on train + val, ``seeds`` times each (by default 3), in
         ``workers`` processes; ``both`` writes two submission files. ``trial`` is the number of a trial to export
         instead of the best; ``ensemble`` is the number of best trials to average, or ``auto``, the default of phase
         ``test``: trials and weights are selected on val. ``by`` says what selects the best trial: the first objective
@@ -135,7 +137,7 @@ class Study:
         In a program, call it for phase ``test`` below ``if __name__ == "__main__":``, because it starts processes.
 
         Returns the paths. Raises UsageError if options exclude each other, and SearchError if there are too few trials
-        or a file cannot be written; nothing is trained before all is checked.
+        or a file cannot be written; nothing is trained before everything is checked.
         """
         check_choice("phase", phase, Phases)
         check_choice("by", by, Judge)
@@ -168,7 +170,7 @@ def create_study(
     like: str | None = None,
     seed: int | None = None,
 ) -> Study:
-    """Create a study, or open the existing one of this name if it agrees with all that is given.
+    """Create a study, or open the existing one with this name if it agrees with all arguments.
 
     ``architectures`` are chains such as ``GRU(2) -> FF -> exp`` or known names such as ``rnnf`` and ``auto``.
     ``trials`` is the budget, the number of trials to finish; a larger number raises that of an existing study.
@@ -219,7 +221,7 @@ def load_study(
     data: Path | str | None = None,
     artifacts: Path | str | None = None,
 ) -> Study:
-    """Open an existing study, also one that was created with ``nlb-search launch``.
+    """Open an existing study, including one that was created with ``nlb-search launch``.
 
     ``storage`` and ``artifacts`` are as in ``create_study``. ``data`` is where the recording is, by default where this
     machine last read it.

@@ -17,10 +17,10 @@ _FACTS = ("co_bps_low", "co_bps_high", *METRICS, "n_parameters", "best_epoch")
 def trials_table(study: OpenStudy) -> pd.DataFrame:
     """One row for each trial, by its number.
 
-    ``co_bps`` is that of the trial's best evaluation on val, also of a pruned or running one, and NaN before the first;
-    ``co_bps_low`` and ``co_bps_high`` are the ends of its 95% bootstrap interval over val trials. The other metrics of
-    the benchmark and the settings follow, each in a column of its own. A value is missing where it is not known or does
-    not apply to the chain.
+    ``co_bps`` is that of the trial's best evaluation on val, also for pruned and running trials, and NaN before the
+    first; ``co_bps_low`` and ``co_bps_high`` are the ends of its 95% bootstrap interval over val trials. The other
+    metrics of the benchmark and the settings follow, each in a separate column. A value is missing where it is not
+    known or does not apply to the chain.
     """
     trials = study.study.get_trials(deepcopy=False)
     rows = [_row(study, trial) for trial in trials]

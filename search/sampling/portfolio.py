@@ -1,4 +1,4 @@
-"""Settings that are tried before the sampler learns, because together they are good on many recordings.
+"""Settings to try before the sampler learns, because together they are good on many recordings.
 
 Chosen with ``benchmarks.quality.settings``: the first was the best of many settings on real recordings, and the second
 on recordings of few trials. Each loses on other recordings, so neither is the default.
@@ -15,11 +15,11 @@ PORTFOLIO: tuple[dict[str, Any], ...] = (
     {"lr": 0.002, "mask_variant": "dot line"},
     {"lr": 0.002, "hidden": 40},
 )
-"""What each differs in from the default settings of a recurrent chain."""
+"""How each differs from the default settings of a recurrent chain."""
 
 
 def portfolio(space: Space, architectures: tuple[str, ...]) -> list[dict[str, Any]]:
-    """The parameters of the trials, each with another recurrent chain, in turn."""
+    """The parameters of the trials, which use the recurrent chains in turn."""
     recurrent = [number for number, text in enumerate(architectures) if parse_architecture(text).uses("hidden")]
     starts = []
     for number, changes in zip(cycle(recurrent), PORTFOLIO, strict=False):

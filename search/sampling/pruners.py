@@ -15,7 +15,7 @@ found the same (benchmarks.quality.pruners).
 """
 
 LEAST_FIRST_RUNG = 3
-"""No trial is pruned before so many epochs: during the warm-up, scores say little about the later ones."""
+"""No trial is pruned before this many epochs: during the warm-up, scores say little about later ones."""
 
 
 def make_pruner(settings: SamplingSettings) -> BasePruner:

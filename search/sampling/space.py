@@ -20,7 +20,7 @@ from nlb_search.search.sampling.own_ranges import own_ranges
 from nlb_search.search.sampling.ranges import ARCHITECTURE, Choice, NamedSpace, Real, Space, Whole, ZeroOrReal
 
 LEAST_DECAY = 0.03
-"""Weight decay that is practically none: it removes less than a tenth of a weight in a whole training."""
+"""Weight decay with almost no effect: it removes less than a tenth of a weight during the whole training."""
 
 SPACES: dict[str, Space] = {
     "paper": {

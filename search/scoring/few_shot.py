@@ -81,7 +81,7 @@ def _fitted_rates(features: Array, counts: Array, new_features: Array) -> Array:
     if not counts[known].any():
         return np.full(len(new_features), MIN_RATE)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a fit that has not converged: its score tells
+        warnings.simplefilter("ignore")  # for a fit that has not converged; its score shows this
         fitted = PoissonRegressor(alpha=PENALTY, solver="newton-cholesky").fit(features[known], counts[known])
     # No neuron fires more than a hundred times its highest count.
     rates: Array = np.clip(fitted.predict(new_features), MIN_RATE, 100 * counts[known].max())

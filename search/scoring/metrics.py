@@ -37,7 +37,7 @@ def metrics_of(val_BWN: torch.Tensor, errors_MBWC: torch.Tensor | None, targets:
     """Compute ``vel_r2``, ``psth_r2`` and ``tp_corr``, as far as the recording has targets for them.
 
     ``val_BWN`` are predicted rates of val in the window, in spikes per bin, and ``errors_MBWC`` the errors of the
-    velocity decoded from them. A metric that cannot be computed is left out and logged.
+    velocity decoded from them. If a metric cannot be computed, it is left out, and the reason is logged.
     """
     metrics = {}
     for name, compute in _computable(val_BWN, errors_MBWC, targets):

@@ -32,15 +32,15 @@ def keep_networks(study: OpenStudy, best: int) -> Removal:
     """Remove the networks of finished trials, except of the ``best`` trials of each chain, of those tied with the best,
     and of those in the front of a study with own objectives.
 
-    Networks that were trained again for a submission are removed with those of their trials. Raises SearchError if the
-    ties cannot be determined, or if another study may use the same folder.
+    Networks that were retrained for a submission are removed with those of their trials. Raises SearchError if the ties
+    cannot be determined, or if another study may use the same folder.
     """
     if not study.has_own_folder:
         raise SearchError(
             f"the study '{study.name}' was created by version 0.4.0, and another study of its name may use its "
             f"checkpoints: delete files in {study.checkpoints.folder} by hand"
         )
-    # Two removals at once would each store a list without the trials of the other.
+    # Two simultaneous removals would each store a list without the trials of the other.
     with exclusive(study.locations.url, f"networks:{study.name}"):
         trials = trials_with_networks(study)
         kept = _kept(study, trials, best)
@@ -55,7 +55,7 @@ def keep_networks(study: OpenStudy, best: int) -> Removal:
 
 
 def apply_keep(study: OpenStudy) -> None:
-    """Remove networks as the study's ``keep`` says, if it has one. What prevents it is logged.
+    """Remove networks according to the study's ``keep``, if it has one. If this is not possible, the reason is logged.
 
     Raises StorageError if the study was deleted, or replaced by another one.
     """

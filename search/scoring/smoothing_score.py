@@ -1,4 +1,4 @@
-"""The co-bps of the smoothing baseline on val: what a search should exceed."""
+"""The co-bps of the smoothing baseline on val, which a search should exceed."""
 
 import warnings
 

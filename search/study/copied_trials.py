@@ -1,4 +1,4 @@
-"""The finished trials of a study that are still valid with the settings of another one, which takes them over."""
+"""The finished trials of a study that are still valid in a new study with other settings, which copies them."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -26,12 +26,12 @@ from nlb_search.storage.claims.trial_counts import FINISHED
 from nlb_search.storage.taken_trials import TakenTrial, TakenTrials
 
 _OF_WORKERS = (OWNER_KEY, LOST_WORKERS_KEY, SECONDS_KEY)
-"""User attributes about the workers of the other study, whose time is not that of the new one."""
+"""User attributes about the workers of the original study, whose time does not count in the new one."""
 
 
 @dataclass(frozen=True)
 class CopiedTrials:
-    """The trials that are taken over, and how many are not, by reason."""
+    """The trials that are copied, and how many are not, by reason."""
 
     study: str
     taken: TakenTrials
@@ -40,17 +40,17 @@ class CopiedTrials:
     def as_text(self) -> list[str]:
         """Lines for the user."""
         n_taken = len(self.taken.trials)
-        lines = [f"took over {n_taken} of the {n_taken + self.refused.total()} trials of '{self.study}'"]
-        return lines + [f"{number} not taken over: {reason}" for reason, number in self.refused.most_common()]
+        lines = [f"copied {n_taken} of the {n_taken + self.refused.total()} trials of '{self.study}'"]
+        return lines + [f"{number} not copied: {reason}" for reason, number in self.refused.most_common()]
 
     def without_known(self, starts: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """The parameters of first trials that are not those of a trial which is taken over."""
+        """The parameters of first trials, without those that a copied trial has already."""
         known = [one.trial.params for one in self.taken.trials]
         return [start for start in starts if not any(start.items() <= params.items() for params in known)]
 
 
 def valid_trials(base: OpenStudy, spec: SearchSpec) -> CopiedTrials:
-    """The finished trials of ``base`` that a study with the specification ``spec`` can take over, in their order."""
+    """The finished trials of ``base`` that a study with the specification ``spec`` can copy, in their order."""
     taken: list[TakenTrial] = []
     removed: list[int] = []
     refused: Counter[str] = Counter()
@@ -71,7 +71,7 @@ def _differences(old: SearchSpec, new: SearchSpec) -> Iterator[str]:
     if new.sampler == "grid":
         yield "a grid assigns a combination to every trial number"
     if (old.content_hash, old.bin_ms) != (new.content_hash, new.bin_ms):
-        yield "they were trained on another recording, or on one that was read otherwise"
+        yield "they were trained on another recording, or with other settings of the recording"
     if (old.definitions.network, old.definitions.training) != (new.definitions.network, new.definitions.training):
         yield f"nlb-search {old.versions['nlb-search']} trained them with another definition"
     if old.plan != new.plan:
@@ -84,7 +84,7 @@ def _differences(old: SearchSpec, new: SearchSpec) -> Iterator[str]:
 
 
 def _taken(base: OpenStudy, trial: FrozenTrial, spec: SearchSpec) -> TakenTrial | str:
-    """A trial as the new study has it, or why it does not take it over."""
+    """A trial as the new study has it, or why it is not copied."""
     if trial.state not in FINISHED:
         return "failed" if trial.state == TrialState.FAIL else "not finished"
     # Suggesting from a finished trial returns its own parameters.
@@ -123,7 +123,7 @@ def _taken(base: OpenStudy, trial: FrozenTrial, spec: SearchSpec) -> TakenTrial 
 def _values(trial: FrozenTrial, spec: SearchSpec) -> Sequence[float] | str | None:
     """The values of a finished trial for the objectives of the new study, or why it cannot have them."""
     if trial.state == TrialState.PRUNED:
-        return "pruned, and no trial of a study with these objectives is" if spec.has_own_objectives else trial.values
+        return "pruned, but trials are not pruned with these objectives" if spec.has_own_objectives else trial.values
     try:
         return values_of(spec.objectives, trial.user_attrs | {SCORE_KEY: score_of(trial)})
     except SearchError as error:
@@ -148,5 +148,5 @@ def _parameters(settings: dict[str, Any], spec: SearchSpec) -> FixedTrial | str:
     sampled = sample(trial, spec.space, spec.architectures)
     for name in settings:
         if name not in sampled and settings[name] != not_searched.get(name):
-            return f"{name} is not searched, and its default is another"
+            return f"{name} is not searched, and has another default"
     return trial

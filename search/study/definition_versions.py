@@ -1,4 +1,4 @@
-"""What a study's networks, training and sampling mean, as numbers that a version of the package shares with others.
+"""Version numbers of the definitions of networks, training and sampling, which several releases can share.
 
 A study can be continued by every version of the package with the same numbers for networks and training, whatever its
 own version is.

@@ -38,7 +38,7 @@ def differences(spec: SearchSpec, given: dict[str, Any]) -> list[str]:
 
 
 def architecture_differences(spec: SearchSpec, given: tuple[str, ...]) -> list[str]:
-    """Like ``differences``, for names of architectures, of which ``auto`` may have stood for other chains before."""
+    """Like ``differences``, for names of architectures. In earlier versions, ``auto`` may have been other chains."""
     possible = [tuple(map(str, architectures)) for architectures in architectures_ever_named(given)]
     return [] if spec.architectures in possible else differences(spec, {"architectures": possible[0]})
 

@@ -101,7 +101,7 @@ def _allowed(architecture: str, name: str) -> Allowed:
 
 
 def _typed(kind: type[bool | int | float | str], value: Any) -> Any:
-    """A value that was written as text, in its type; unchanged if it is not such a text."""
+    """A value written as text, converted to its type; unchanged if it is not such a text."""
     if not isinstance(value, str) or kind is str:
         return value
     if kind is bool:

@@ -25,7 +25,7 @@ MOST_LIKE = 5
 def first_trials(spec: SearchSpec, like: OpenStudy | None) -> list[dict[str, Any]]:
     """The parameters of the first trials, at most as many as the budget has; a parameter that is left out is sampled.
 
-    With a grid, which tries all combinations anyway, there are none.
+    A grid has none, because it tries all combinations anyway.
     """
     if spec.sampler == "grid":
         return []
@@ -39,7 +39,7 @@ def first_trials(spec: SearchSpec, like: OpenStudy | None) -> list[dict[str, Any
 
 
 def first_settings(trial: FrozenTrial, sampler: SamplerName) -> str:
-    """What is known of the settings of a study's trial 0, for people: the end of a phrase."""
+    """The settings of a study's trial 0 in words, as the end of a phrase."""
     if ORIGIN_KEY in trial.user_attrs:
         return f" ({trial.user_attrs[ORIGIN_KEY]})"
     return "" if sampler == "grid" else " with the default settings"

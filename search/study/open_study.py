@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 class Locations:
     """Locations of the studies' storage, the checkpoints and the recordings.
 
-    ``data_is_default`` is true if the user did not say where the recordings are: a study may know better.
+    ``data_is_default`` is true if the user did not say where the recordings are: the study may remember it.
     """
 
     url: StorageUrl
@@ -53,7 +53,7 @@ class Locations:
 
 @dataclass(frozen=True)
 class OpenStudy:
-    """A study with its specification and identity, ready to be read or worked on."""
+    """A study with its specification and identity, ready to use."""
 
     locations: Locations
     study: optuna.Study
@@ -75,7 +75,7 @@ class OpenStudy:
 
     @property
     def budget(self) -> int:
-        """The number of trials to finish now; reads it from the database."""
+        """The current number of trials to finish, read from the database."""
         return budget_of(self.study, self.spec.trials)
 
     def network_seed(self, trial: FrozenTrial, repeat: int = 0) -> int:

@@ -1,4 +1,6 @@
-"""Identifies the source of users' models, so that all workers and exports use the code that the study began with."""
+"""Identifies the source of users' models, so that all workers and exports use the code with which the study was
+created.
+"""
 
 import hashlib
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""The Pareto front of a study: the complete trials that no other one dominates.
+"""The Pareto front of a study: the complete trials that no other trial dominates.
 
 A trial dominates another one if it is at least as good in every objective and better in one. With one objective, the
 front is the best trial, and any with the same value.
@@ -25,7 +25,7 @@ class FrontTrial:
 
 
 def pareto_front(trials: Sequence[FrozenTrial], objectives: Sequence[ObjectiveName]) -> list[FrozenTrial]:
-    """The complete trials that no other one dominates, best in the first objective first."""
+    """The complete trials that no other trial dominates, sorted by the first objective, best first."""
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     front: list[FrozenTrial] = []
     merits: list[tuple[float, ...]] = []
@@ -41,7 +41,8 @@ def pareto_front(trials: Sequence[FrozenTrial], objectives: Sequence[ObjectiveNa
 def merit(
     trial: FrozenTrial, objectives: Sequence[ObjectiveName], first: ObjectiveName | None = None
 ) -> tuple[float, ...]:
-    """The values of a complete trial, higher for a better one; that of the objective ``first`` comes first, if given.
+    """The values of a complete trial, where higher is better. The value of the objective ``first``, if given, comes
+    first.
 
     The trial with the largest tuple among some trials is in their front.
     """
@@ -51,7 +52,7 @@ def merit(
 
 
 def front_trial(trial: FrozenTrial, spec: SearchSpec) -> FrontTrial:
-    """A trial in the front, to be shown."""
+    """A trial in the front, for display."""
     attributes: dict[str, Any] = trial.user_attrs
     return FrontTrial(
         number=trial.number,

@@ -1,6 +1,6 @@
-"""Where a study's recording was last read, on each machine: a hint, so that later commands need not be told again.
-
-Nothing depends on it: ``--data`` and ``$NLB_SEARCH_DATA`` take precedence, and the content hash is checked as always.
+"""Where a study's recording was last read, on each machine: a hint, so that later commands find it without
+``--data``. Nothing depends on it: ``--data`` and ``$NLB_SEARCH_DATA`` take precedence, and the content hash is checked
+as always.
 """
 
 import socket
@@ -49,7 +49,7 @@ def place_of(study: optuna.Study, dataset: str, default: Path) -> Path:
 def check_present(study: optuna.Study, dataset: str, data: Path) -> None:
     """Raise SearchError, with the remembered place, if ``data`` has no recording. Does nothing if none is remembered.
 
-    The error that opening raises then does not know of the study.
+    Opening the recording would raise an error that does not mention the study.
     """
     if has_recording(dataset, data):
         return
@@ -64,7 +64,7 @@ def check_present(study: optuna.Study, dataset: str, data: Path) -> None:
 
 
 def other_place_hint(study: optuna.Study, data: Path) -> str:
-    """The end of an error about the recording at ``data``: where else it was, or nothing if that is not known."""
+    """The end of an error about the recording at ``data``: its remembered path, or nothing if there is none."""
     for host, place in remembered_places(study).items():
         if place != data.absolute():
             return f" (it was {place} on {host})"

@@ -32,16 +32,16 @@ class SearchSpec(BaseModel):
     ``content_hash`` is that of the recording's files. ``recording`` holds the settings for reading your own recording
     and is None for a dataset of the benchmark. The sampler optimizes the ``objectives``, which are computed on val for
     the network with the best co-bps of each trial; the first is a score. ``like`` is the study whose best settings are
-    tried first, and ``copy_of`` the one whose settings were copied and whose valid trials were taken over. ``trials``
-    is the initial budget, the number of trials to finish, and ``budget_hours`` the initial budget of hours, if there is
-    one; ``OpenStudy.budget`` and ``OpenStudy.budget_hours`` are the present ones. The search ends earlier if as many
-    trials again are expected to increase the best co-bps by less than ``until_flat``. ``epochs`` is the maximum number
-    of epochs per trial, in batches of ``batch_size`` trials, with an evaluation every ``evaluate_every`` epochs; a
-    batch size in ``space`` replaces it. Each trial trains ``seeds`` networks, as ``Replicates``. ``seed`` is the random
-    seed of sampler, masks and weights. The networks of all but the ``keep`` best trials of each chain, and of those
-    tied with the best, are removed. ``versions`` are those of the packages that determine a score, of the dandiset if
-    the recording was fetched from DANDI, and of the sources of users' models; ``definitions`` decide which versions of
-    the package can continue the study.
+    tried first, and ``copy_of`` the one whose settings and valid trials were copied. ``trials`` is the initial budget,
+    the number of trials to finish, and ``budget_hours`` the initial budget of hours, if there is one;
+    ``OpenStudy.budget`` and ``OpenStudy.budget_hours`` are the present ones. The search ends earlier if as many trials
+    again are expected to increase the best co-bps by less than ``until_flat``. ``epochs`` is the maximum number of
+    epochs per trial, in batches of ``batch_size`` trials, with an evaluation every ``evaluate_every`` epochs; a batch
+    size in ``space`` replaces it. Each trial trains ``seeds`` networks, as ``Replicates``. ``seed`` is the random seed
+    of sampler, masks and weights. The networks of all but the ``keep`` best trials of each chain, and of those tied
+    with the best, are removed. ``versions`` are those of the packages that determine a score, of the dandiset if the
+    recording was fetched from DANDI, and of the sources of users' models; ``definitions`` decide which versions of the
+    package can continue the study.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

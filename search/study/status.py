@@ -220,7 +220,7 @@ def _worker_at(trial: FrozenTrial, spec: SearchSpec, silent: frozenset[int]) -> 
 
 
 def _began(trials: list[FrozenTrial]) -> datetime | None:
-    """When a worker of this study started its first trial; those that were copied from another study had none."""
+    """When a worker of this study started its first trial; trials that were copied from another study had none."""
     starts = [trial.datetime_start for trial in trials if OWNER_KEY in trial.user_attrs]
     return min((start for start in starts if start is not None), default=None)
 

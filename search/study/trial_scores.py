@@ -1,6 +1,5 @@
-"""Scores of trials: co-bps on val of their best network.
-
-By them trials are compared and shown, whatever the objectives of their study are.
+"""Scores of trials: co-bps on val of their best network. They are used to compare and show trials, whatever the
+objectives of the study are.
 """
 
 import optuna

@@ -1,7 +1,7 @@
 """The random seeds of a trial's networks, all below 2**32."""
 
 SEED_KEY = "seed"
-"""User attribute of a trial that was taken over from another study, which determined its seed."""
+"""User attribute of a trial that was copied from another study, which determined its seed."""
 
 _STRIDE = 2_654_435_761
 """Difference between the seeds of a trial's networks: those of other trials have close numbers."""

@@ -45,9 +45,9 @@ def export_best(
 
     The trials of a recording are selected from all of the ``studies`` that searched it in one bin width. ``out`` is a
     submission file, or None; ``model_files`` are those of the networks of one recording. With several trials, the rates
-    are averaged, weighted if the selection is an ensemble chosen on val. In phase test, each trial is first trained
-    again on train + val, as ``refitting`` says. With both phases, the model is that of phase test, and each phase
-    has a submission file (``submission_files``).
+    are averaged, weighted if the selection is an ensemble chosen on val. In phase test, each trial is first retrained
+    on train + val with the options ``refitting``. With both phases, the model is that of phase test, and each phase has
+    a submission file (``submission_files``).
 
     Raises SearchError if studies of one dataset searched different recordings, if there are too few complete trials, or
     if a file or folder cannot be written. All of this is checked before training. Raises InterruptedTrainingError if
@@ -117,7 +117,7 @@ def _exports(recordings: list[SearchedRecording], phases: tuple[Phase, ...], sel
 
 
 def _model(export: _Export, phase: Phase, refitting: RefitOptions) -> Model:
-    """The model to predict with: the networks of the search, or in phase test those trained again."""
+    """The model to predict with: the networks of the search, or in phase test the retrained networks."""
     ensemble = export.ensemble
     seeds = refitting.seeds if phase == "test" else max(study.spec.seeds for study in export.searched.studies)
     card = card_of(export.searched, export.identities, ensemble, phase, seeds)

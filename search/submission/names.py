@@ -31,8 +31,8 @@ def check_names(file: Path, rates: Arrays, names: Mapping[str, Integers]) -> Non
         if written is not None and not np.array_equal(written, known):
             here = "another number of them" if len(written) != len(known) else _first_difference(written, known)
             raise SearchError(
-                f"'{name}' in {file} is not that of the recording, which has {here}: bring the rates into the order of "
-                "the recording, or export them again"
+                f"'{name}' in {file} differs from that of the recording, which has {here}: reorder the rates like the "
+                "recording, or export them again"
             )
 
 

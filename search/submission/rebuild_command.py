@@ -1,4 +1,4 @@
-"""The command line that makes an export again."""
+"""The command line that repeats an export."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ def rebuild_command(
 ) -> list[str]:
     """The words of the command, with all options and absolute paths. ``target`` is --out or --model with its path.
 
-    It gives the same rates as long as the studies have no further trials. A password of the storage is replaced with
+    It gives the same rates as long as the studies have no new trials. A password of the storage is replaced with
     asterisks.
     """
     option, path = target

@@ -69,8 +69,8 @@ def card_as_markdown(name: str, card: SubmissionCard) -> str:
     """The card as a Markdown page with the title ``name``."""
     parts = [
         f"# {name}",
-        f"Predicted rates of phase {card.phase}, in spikes per bin. This command makes the file again, on the same "
-        "machine and as long as the studies have no further trials:",
+        f"Predicted rates of phase {card.phase}, in spikes per bin. On the same machine, and as long as the studies "
+        "have no new trials, this command creates the file again:",
         f"```\n{shlex.join(card.command)}\n```",
         *(_dataset(model, card) for model in card.datasets),
     ]

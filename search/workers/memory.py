@@ -27,7 +27,7 @@ def keep_freed_memory() -> None:
 
 
 def peak_memory_mb(device: torch.device) -> int:
-    """The most memory that this process has had so far, in MB: of the GPU if it trains on one, else of the system."""
+    """Peak memory of this process so far, in MB: of the GPU if it trains on one, otherwise of the system."""
     if device.type == "cuda":
         return round(torch.cuda.max_memory_reserved(device) / 1e6)
     unit = 1 if sys.platform == "darwin" else 1024  # bytes on macOS, KiB on Linux

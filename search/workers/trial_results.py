@@ -60,7 +60,7 @@ def complete_trial(replicates: Replicates, claim: Claim, context: TrialContext, 
 
 
 def prune_trial(replicates: Replicates, claim: Claim, context: TrialContext, values: dict[str, Any]) -> None:
-    """Save the best networks, which may be averaged with others, and prune the trial."""
+    """Save the best networks, so that ensembles can use them, and prune the trial."""
     if replicates.best:
         _save_best(replicates, claim, context, values)
     claim.prune()

@@ -49,7 +49,7 @@ class TrialsSideBySide:
 
     @property
     def accepts_trials(self) -> bool:
-        """Whether trials may be added. Not while a trial needs isolation, at the epoch at which its workers died."""
+        """Whether trials may be added: not while a trial must run alone, up to the epoch at which its workers died."""
         return not any(
             member.claim.lost_workers.need_isolation and training.epoch <= member.claim.lost_workers.step
             for member, training in self._trainings.items()

@@ -76,8 +76,9 @@ class Claims:
         """Claim a trial to run, or return None while other workers hold all that are left, or if no hours are left.
 
         Trials whose worker has died come first; a new trial starts only while finished and running trials together are
-        fewer than the budget. ``in_hand`` are the numbers of the trials that the worker is running: beside others, it
-        gets none that may kill its process. Raises StorageError if the study was deleted, or replaced by another one.
+        fewer than the budget. ``in_hand`` are the numbers of the trials that the worker is running. If there are any,
+        it gets no trial that may kill its process. Raises StorageError if the study was deleted, or replaced by another
+        one.
         """
         with explain_if_deleted(self.study.study_name):
             try:

@@ -14,9 +14,8 @@ MAX_LOST_WORKERS = 3
 """A trial is marked as failed when more workers than this died during it without progress, e.g. out of memory."""
 
 ISOLATION_AFTER = 2
-"""After this many dead workers a trial runs without neighbours, so that trials beside it are not blamed.
-
-A single dead worker was usually preempted.
+"""After this many dead workers, a trial runs alone in its worker, so that other trials are not blamed. A single dead
+worker was usually preempted.
 """
 
 

@@ -19,8 +19,8 @@ def take_over(study: optuna.Study, owner: Owner, budget: int, in_hand: Collectio
     """A running trial without a living worker, for ``owner`` to resume, or None.
 
     A trial that must not continue is marked as failed: too many workers died during it, or it exceeds ``budget``.
-    ``in_hand`` are the numbers of the trials that ``owner`` is running: beside others, it gets none that may kill its
-    process. Call it under the claim lock.
+    ``in_hand`` are the numbers of the trials that ``owner`` is running. If there are any, it gets no trial that may
+    kill its process. Call it under the claim lock.
     """
     running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
     silent = silent_trials(study) if running else frozenset()

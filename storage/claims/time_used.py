@@ -30,7 +30,7 @@ HOURS_KEY = "budget_hours"
 """User attribute of the study that stores its budget of hours, if it was changed since the study was created."""
 
 POLL_SECONDS = 2.0
-"""Shortest time between two polls of a worker."""
+"""Minimum time between two polls of a worker."""
 
 
 @dataclass
@@ -70,7 +70,9 @@ def budget_hours_in(attributes: Mapping[str, Any], initial: float | None) -> flo
 
 
 def is_time_used(study: optuna.Study, attributes: Mapping[str, Any], initial: float | None) -> bool:
-    """Whether the study has used its budget of hours; false if it has none. The user attributes were read already."""
+    """Whether the study has used its budget of hours; false if it has none. Takes user attributes that were read
+    already.
+    """
     budget = budget_hours_in(attributes, initial)
     return budget is not None and hours_used(study) >= budget
 
@@ -98,7 +100,7 @@ class TimeLimit:
         self._is_reached, self._next_poll = False, 0.0
 
     def is_reached(self) -> bool:
-        """The answer, at most ``POLL_SECONDS`` old. Raises StorageError if the study was deleted."""
+        """Whether the budget is used, at most ``POLL_SECONDS`` old. Raises StorageError if the study was deleted."""
         if time.monotonic() >= self._next_poll:
             with explain_if_deleted(self._study.study_name):
                 self._is_reached = self._retry.call(self._read)

@@ -1,4 +1,4 @@
-"""What an error of the database means: whether to retry, its reason, and what to do."""
+"""Interprets database errors: whether to retry, the reason, and what to do."""
 
 import os
 import re
@@ -79,7 +79,7 @@ def reason_and_advice(error: BaseException) -> str:
 def failure_of(error: BaseException) -> StorageError | None:
     """The error for the user, if ``error`` is the database's fault; None for a rejected value or another exception.
 
-    Also None for a StorageError, which says it already.
+    Also None for a StorageError, which already explains itself.
     """
     if isinstance(error, StorageError):
         return None

@@ -1,6 +1,7 @@
 """Opening a database whose tables this version of Optuna created.
 
-For any other database, Optuna imports alembic and compares the migrations. That takes longer than all else in opening.
+For any other database, Optuna imports alembic and compares the migrations. This takes longer than everything else in
+opening a database.
 """
 
 from typing import Any

@@ -162,7 +162,7 @@ def _share_sqlite(database: RDBStorage, file: Path) -> None:
     """Let several processes write: use a write-ahead log, and transactions that take the write lock at their start.
 
     SQLite has no SELECT FOR UPDATE, so with its default deferred transactions two workers can claim the same trial.
-    Every transaction raises StorageError if the file was removed or replaced: SQLite would go on in the old file,
+    Every transaction raises StorageError if the file was removed or replaced: SQLite would keep using the old file,
     which has no name and disappears with the last process.
     """
     opened = _identity_of(file)

@@ -12,8 +12,8 @@ def refuse_transaction_mode(url: StorageUrl, engine: sqlalchemy.Engine) -> None:
     """Raise StorageError if the server is a pooler that gives each transaction another session of the database.
 
     A pooler in session mode keeps one session for each connection. In transaction mode, prepared statements and the
-    statement timeout would belong to a session that later transactions do not have. It shows when two open connections
-    have the same session, one after the other; not always, if others use the pooler at this moment.
+    statement timeout would belong to a session that later transactions do not have. This can be detected if two open
+    connections have the same session, one after the other; not always, if others are using the pooler.
     """
     if url.backend != "postgresql":
         return

@@ -89,7 +89,7 @@ class StorageUrl:
 
 
 def parse_url(text: str) -> StorageUrl:
-    """Parse and validate a storage URL, without opening or starting anything.
+    """Parse and validate a storage URL without opening or starting anything.
 
     Raises StorageError if it is not a valid URL, or if the database is not supported or its driver not installed.
     """

@@ -1,4 +1,4 @@
-"""Checks that a user's model does what models must do, before a search begins."""
+"""Checks of a user's model before a search begins."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
@@ -16,7 +16,7 @@ from nlb_search.models.masking.variant_names import WHOLE
 from nlb_search.models.tensors import Sizes
 
 N_TRIALS = 3
-"""Number of trials of the example. Another number than any size is likely to have."""
+"""Number of trials in the example: a number that is unlikely to equal any size."""
 
 MEAN_COUNT = 0.2
 

@@ -1,4 +1,4 @@
-"""A proxy that is away, and certificates that are not trusted, are named at once: no retry mends them."""
+"""Unreachable proxies and untrusted certificates are reported at once, without retries."""
 
 import ssl
 import subprocess

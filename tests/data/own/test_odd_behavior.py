@@ -46,11 +46,11 @@ def test_time_series_of_one_name_are_told_apart_by_path(name: str, file: Path) -
     [
         (
             None,
-            "so 2 samples of 4000 dimensions; is it transposed? its transpose would be 4000 samples of 2",
+            "so 2 samples of 4000 dimensions; is it transposed? Its transpose would have 4000 samples of 2",
         ),
         (
             np.arange(4000) / 100,
-            "so 2 samples, but 4000 timestamps; is it transposed? its transpose would be 4000 samples of 2 dimensions",
+            "so 2 samples, but 4000 timestamps; is it transposed? Its transpose would have 4000 samples of 2",
         ),
         (np.arange(3000) / 100, "so 2 samples, but 3000 timestamps: store samples in rows"),
     ],
@@ -86,7 +86,7 @@ def in_text(series: h5py.Group) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (shifted_back, "the timestamps of time series 'paw' go back (from 9.99 s to 5 s after sample 999, from 0): if"),
+        (shifted_back, "the timestamps of time series 'paw' decrease (from 9.99 s to 5 s after sample 999, from 0)"),
         (
             lambda series: series.create_dataset("timestamps", data=10.0 * np.arange(len(series["data"]))),
             "the timestamps of time series 'paw' go up to 3.62e+04 s, but trials end at ",

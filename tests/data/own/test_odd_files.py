@@ -24,7 +24,7 @@ def test_spike_times_that_go_back_are_refused_with_their_units(file: Path) -> No
         session.spikes[unit][restart:] -= session.spikes[unit][restart] - 0.01
     before = session.spikes[3][session.spikes[3].size // 2 - 1]
     said = refusal(session.write(file))
-    assert f"the spike times of units 3, 7 go back (unit 3: from {before:g} s to 0.01 s after spike" in said
+    assert f"the spike times of units 3, 7 decrease (unit 3: from {before:g} s to 0.01 s after spike" in said
     assert "if the clock restarted there, correct the times after it" in said
 
 
@@ -36,7 +36,7 @@ def test_spike_times_in_another_order_are_sorted_if_told_so(file: Path, tmp_path
     assert "set sort_spikes" in refusal(session.write(file))
     recording = opened(file, sort_spikes=True)
     assert np.array_equal(recording.train.counts, in_order)
-    assert "sorted the spike times of units that go back (ids 3, 7)" in recording.choices
+    assert "sorted spike times that were out of order in units (ids 3, 7)" in recording.choices
 
 
 def test_equal_spike_times_do_not_go_back(file: Path) -> None:

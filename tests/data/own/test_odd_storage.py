@@ -110,7 +110,7 @@ def test_rows_of_trials_in_any_order_and_units_without_spikes(tmp_path: Path) ->
     [
         (np.arange(12, dtype="u8") + np.uint64(2**63), "its ids have more than 63 bits"),
         (np.arange(10), "it has 10 ids for 12 units"),
-        (np.arange(12) + 0.5, "its ids are no whole numbers"),
+        (np.arange(12) + 0.5, "its ids are not whole numbers"),
     ],
 )
 def test_ids_that_cannot_be_used(ids: Array, why: str, changed: Callable[[Change], Path]) -> None:

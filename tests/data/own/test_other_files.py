@@ -44,7 +44,7 @@ def test_links_to_other_files_are_refused(linked: str, file: Path) -> None:
 
 @pytest.mark.parametrize(
     ("ids", "why"),
-    [(None, "it has no ids"), ([3] * 12, "its ids repeat"), ([b"u1"] * 12, "its ids are no whole numbers")],
+    [(None, "it has no ids"), ([3] * 12, "its ids are not unique"), ([b"u1"] * 12, "its ids are not whole numbers")],
 )
 def test_units_without_ids_are_numbered_by_row(ids: Any, why: str, file: Path) -> None:
     path = OwnSession().write(file)

@@ -93,7 +93,7 @@ def test_written_settings_give_the_same_recording(given: tuple[str, ...], folder
         (("--window", "300", "-100"), 1, "--window: 'window_ms' cannot be (300, -100) (a window must end after"),
         (("--recording", "session.toml", "--cut-ms", "500"), 1, "session.toml, --cut-ms: "),
         (("--units", "quality"), 1, "column 'quality' is not boolean: compare it with a value"),
-        (("--write-recording", "session.toml"), 2, "session.toml exists and is not replaced: name another file"),
+        (("--write-recording", "session.toml"), 2, "session.toml exists and is not overwritten: name another file"),
         (("--write-recording", "none/new.toml"), 2, "the folder of none/new.toml does not exist"),
     ],
 )

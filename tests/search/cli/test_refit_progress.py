@@ -1,4 +1,4 @@
-"""Progress of networks that are trained again."""
+"""Progress of networks that are retrained."""
 
 import io
 import logging
@@ -22,4 +22,4 @@ def test_without_a_terminal_few_lines_are_logged(caplog: pytest.LogCaptureFixtur
     with caplog.at_level(logging.INFO), shown_progress(Console(file=io.StringIO())) as progress:
         for done in range(101):
             progress(done, 100)
-    assert caplog.messages == [f"training again on train + val: {done} of 100 networks done" for done in (0, 100)]
+    assert caplog.messages == [f"retraining on train + val: {done} of 100 networks done" for done in (0, 100)]

@@ -18,7 +18,7 @@ from nlb_search.storage.errors import DeletedStudyError
 
 @pytest.fixture(scope="module")
 def searched(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a finished study of eight trials, of which one was trained again."""
+    """A folder with a finished study of eight trials, one of which was retrained."""
     folder = tmp_path_factory.mktemp("searched")
     small = ("--dataset", "mc_rtt", "--arch", "FF -> exp", "--trials", "8", "--epochs", "6", "--pruner", "none")
     search("s", *small, "--sampler", "random", data=recordings, cwd=folder)

@@ -39,7 +39,7 @@ def test_checkpoints_without_a_study_are_listed(tmp_path: Path) -> None:
     left.mkdir(parents=True)
     (left / "trial-00000-best.safetensors").write_bytes(bytes(2_000_000))
     done = call("doctor", cwd=tmp_path)
-    assert f"ok   orphans      no study of this storage has the checkpoints in {left.name} (2.0 MB)" in done.out
+    assert f"ok   orphans      no study of this storage uses the checkpoints in {left.name} (2.0 MB)" in done.out
 
 
 def test_missing_recording_and_other_version_fail_with_advice(recordings: Path, tmp_path: Path) -> None:

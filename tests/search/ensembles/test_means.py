@@ -131,9 +131,9 @@ def test_any_complete_trial_can_be_exported(folder: Path, recordings: Path) -> N
     ("arguments", "message"),
     [
         (("--trial", "17"), "no network of a trial 17: choose one of 0, 1, 2, 3"),
-        (("--trial", "1", "--ensemble", "auto"), "--trial names one trial: remove --ensemble"),
-        (("--ensemble", "all"), "--ensemble all: give a number of trials from 1, or auto"),
-        (("--ensemble", "0"), "--ensemble 0: give a number of trials from 1, or auto"),
+        (("--trial", "1", "--ensemble", "auto"), "--trial selects a single trial: remove --ensemble"),
+        (("--ensemble", "all"), "--ensemble all: give a number of trials (1 or more), or auto"),
+        (("--ensemble", "0"), "--ensemble 0: give a number of trials (1 or more), or auto"),
     ],
 )
 def test_a_selection_that_makes_no_sense_is_refused(

@@ -1,4 +1,4 @@
-"""Training trials again on train + val: in parallel, interrupted, diverging, and far worse than in the search."""
+"""Retraining trials on train + val: in parallel, interrupted, diverging, and far worse than in the search."""
 
 import logging
 import threading
@@ -80,10 +80,10 @@ def test_networks_trained_in_two_processes_are_those_of_one_and_are_trained_once
     worse = f"study: trial {second.trial.number}: "
     warned = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert all(message.startswith(worse) for message in warned)
-    assert sum("a network that was trained again has co-bps" in message for message in warned) == 6
+    assert sum("a retrained network has co-bps" in message for message in warned) == 6
     assert sum("the best of several seeds is used, with co-bps" in message for message in warned) == 2
-    assert "training again on train + val: 0 of 4 networks done" in caplog.messages
-    assert "training again on train + val: 4 of 4 networks done" in caplog.messages
+    assert "retraining on train + val: 0 of 4 networks done" in caplog.messages
+    assert "retraining on train + val: 4 of 4 networks done" in caplog.messages
     written = {path: path.stat().st_mtime_ns for path in _stored(study)}
     assert len(written) == 4
     again = _weights(refit(finalists, RefitOptions(seeds=2)))

@@ -125,16 +125,20 @@ def test_chains_are_those_of_any_of_the_studies(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (("a", "other"), 1, "'a' and 'other' are both of rat-7_20, but of different recordings (heldout is 0.25 and"),
+        (("a", "other"), 1, "'a' and 'other' are both on rat-7_20, but on different recordings (heldout is 0.25 and"),
         (("a", "b", "a"), 2, "the study 'a' is given twice"),
-        (("a", "b", "--trial", "0"), 2, "--trial names a trial of one study, and 2 are given"),
+        (("a", "b", "--trial", "0"), 2, "--trial needs exactly one study, but 2 are given"),
         (
             ("a", "b", "--ensemble", "5"),
             1,
             "the studies 'a' and 'b' have 4 complete trials, fewer than the 5 requested",
         ),
         (("a", "b", "--arch", "LRU(1) -> FF -> exp"), 1, "the studies 'a' and 'b' do not search 'LRU(1) -> FF -> exp'"),
-        (("a", "fine", "--model", "new"), 2, "a model is of one recording in one bin width, and the studies are of"),
+        (
+            ("a", "fine", "--model", "new"),
+            2,
+            "a model belongs to one recording in one bin width, but the studies are on",
+        ),
         (("a", "b", "--by", "splits"), 1, "has not been rescored"),
     ],
 )

@@ -71,12 +71,12 @@ def test_json_is_answered_as_json_with_the_same_numbers() -> None:
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("0 1 0", "a bin has the counts of 6 held-in neurons, and the line has 3 numbers"),
+        ("0 1 0", "a line must have the counts of 6 held-in neurons, but it has 3 numbers"),
         ("0 1 0 0 0 x", "'0 1 0 0 0 x' is not a list of numbers"),
         ("[[0, 1, 0, 0, 0, 0]]", "is not a list of numbers"),
         ("[0, 1", "is not a list of numbers"),
-        ("0 1 0 0 0 -1", "numbers from 0"),
-        ("0 1 0 0 0 nan", "numbers from 0"),
+        ("0 1 0 0 0 -1", "must be finite and 0 or more"),
+        ("0 1 0 0 0 nan", "must be finite and 0 or more"),
     ],
 )
 def test_a_line_that_is_not_the_counts_of_a_bin_is_named(line: str, says: str) -> None:

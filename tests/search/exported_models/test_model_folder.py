@@ -109,7 +109,7 @@ def test_predict_reads_a_new_session_of_the_same_neurons(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("heldout", "n_neurons", "says"),
     [
-        (HELDOUT, 13, "9 held-in and 3 held-out neurons, and other.nwb has 10 and 3"),
+        (HELDOUT, 13, "9 held-in and 3 held-out neurons, but other.nwb has 10 and 3"),
         ((1, 5, 11), 12, "the held-in units of other.nwb are not those of the model: it lacks 1 and has 2 instead"),
     ],
 )
@@ -141,10 +141,10 @@ def test_predict_replaces_only_files_of_rates(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("counts", "says"),
     [
-        (np.zeros((2, 25, 8)), "25 bins of 20 ms x 9 held-in neurons, and the array has the shape"),
+        (np.zeros((2, 25, 8)), "25 bins of 20 ms x 9 held-in neurons, but the array has the shape"),
         (np.zeros((25, 9)), "the array has the shape"),
         (np.full((1, 25, 9), np.nan), "replace NaN"),
-        (np.full((1, 25, 9), -1), "numbers from 0"),
+        (np.full((1, 25, 9), -1), "must be finite and 0 or more"),
     ],
 )
 def test_arrays_that_are_not_counts_of_the_model_are_refused(folder: Path, counts: np.ndarray, says: str) -> None:
@@ -219,7 +219,7 @@ def test_a_stream_gives_the_rates_of_whole_trials(folder: Path, recording: Recor
     stream = model.stream()
     rates = np.stack([stream.step(heldin[:, index]) for index in range(recording.n_window_bins)], axis=1)
     np.testing.assert_allclose(rates, model(heldin)[:, : recording.n_window_bins], rtol=1e-5, atol=1e-6)
-    with pytest.raises(SearchError, match=r"8 trials x 9 held-in neurons, and the array has the shape \(3, 9\)"):
+    with pytest.raises(SearchError, match=r"8 trials x 9 held-in neurons, but the array has the shape \(3, 9\)"):
         stream.step(heldin[:3, 0])
 
 

@@ -58,5 +58,5 @@ def test_model_of_the_user_that_onnx_lacks_is_refused_before_training() -> None:
         return WeightedNetwork(built, {}, 1.0)
 
     check_convertible([network("Good"), random_network("GRU -> FF -> exp", 0.3, bidirectional=False)])
-    with pytest.raises(SearchError, match=r"cannot be written as ONNX .*: keep it with --model instead"):
+    with pytest.raises(SearchError, match=r"cannot be written as ONNX .*: save it with --model instead"):
         check_convertible([network("Branching")])

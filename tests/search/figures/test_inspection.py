@@ -232,7 +232,7 @@ def test_short_intervals_and_repeated_spikes_are_reported_by_unit(tmp_path: Path
     assert units[5]["short"] == pytest.approx(n_short / (n_mixed - 1), abs=1e-3)
     assert all(unit["short"] == unit["repeated"] == 0 for unit in units.values() if unit["unit"] not in (2, 5))
     lines = found.json["warnings"]
-    assert any(f"spike before: {n_twice // 2} of {n_twice} spikes of unit 2. The same" in line for line in lines)
+    assert any(f"previous spike: {n_twice // 2} of {n_twice} spikes of unit 2. The same" in line for line in lines)
     assert any(f"period: {units[5]['short']:.1%} of unit 5. The units" in line for line in lines)
     numbered = found.json["identities"]["heldin"] + found.json["identities"]["heldout"]
     assert any(f"2 for {numbered.index(2)} (held-" in line and ", unit 2). They may" in line for line in lines)

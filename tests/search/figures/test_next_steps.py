@@ -56,7 +56,7 @@ def test_longer_trials_are_recommended_if_the_best_improved_until_its_end(
 def test_few_trials_ties_and_an_unfinished_budget_are_named(tmp_path: Path) -> None:
     study = _study(tmp_path, [0.01, 0.02])
     steps = _steps(study, tuple(study.study.get_trials()[:1]))
-    assert "2 finished trials are few" in steps
+    assert "2 finished trials say little" in steps
     assert "1 trial is statistically tied with the best" in steps
     assert "nlb-search rescore study" in steps
     assert "nlb-search export-best study --phase test" in steps

@@ -1,4 +1,4 @@
-"""A study with the settings of another one takes over the trials that would have been trained alike."""
+"""A study with the settings of another one copies the trials that it would have trained in the same way."""
 
 import os
 import signal
@@ -55,7 +55,7 @@ def test_unchanged_settings_take_over_all_trials_with_their_networks(
     folder: Path, recordings: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     trials = _copy(folder, recordings, "same", "--trials", str(TRIALS + 1), "--sampler", "tpe")
-    assert f"took over {TRIALS} of the {TRIALS} trials of 'old'" in caplog.text
+    assert f"copied {TRIALS} of the {TRIALS} trials of 'old'" in caplog.text
     old, new = _open(folder, "old", recordings), _open(folder, "same", recordings)
     for trial, before in zip(trials, old.study.get_trials(), strict=True):
         assert (trial.state, trial.value, trial.params) == (before.state, before.value, before.params)
@@ -84,7 +84,7 @@ def test_only_trials_of_searched_chains_and_inside_the_space_are_taken_over(
     assert [trial.params["lr"] for trial in trials] == [trial.params["lr"] for trial in expected]
     assert all("architecture" not in trial.params for trial in trials), "the new study has one chain"
     others = [trial for trial in old if trial.params["architecture"] == CONV]
-    assert f"{len(others)} not taken over: the study does not search {CONV}" in caplog.text
+    assert f"{len(others)} not copied: the study does not search {CONV}" in caplog.text
     work(_open(folder, "narrow", recordings), Stop())  # the sampler accepts them
 
 
@@ -101,8 +101,8 @@ def test_trials_trained_otherwise_are_not_taken_over(
 ) -> None:
     trials = _copy(folder, recordings, f"other{options[0]}", *options)
     assert trials == []
-    assert f"took over 0 of the {TRIALS} trials of 'old'" in caplog.text
-    assert f"{TRIALS} not taken over:" in caplog.text
+    assert f"copied 0 of the {TRIALS} trials of 'old'" in caplog.text
+    assert f"{TRIALS} not copied:" in caplog.text
     assert reason in caplog.text
 
 
@@ -111,7 +111,7 @@ def test_repeated_command_joins_the_copy(folder: Path, recordings: Path, caplog:
     caplog.clear()
     second = _copy(folder, recordings, "twice", "--seed", "3")
     assert len(first) == len(second) == TRIALS
-    assert "took over" not in caplog.text
+    assert f"of the {TRIALS} trials of 'old'" not in caplog.text
 
 
 def test_interrupted_creation_is_done_again(folder: Path, recordings: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -134,4 +134,4 @@ def test_interrupted_creation_is_done_again(folder: Path, recordings: Path, capl
     assert missing.code == 1
     trials = _copy(folder, recordings, "cut")
     assert len(trials) == TRIALS
-    assert f"took over {TRIALS} of" in caplog.text
+    assert f"copied {TRIALS} of" in caplog.text

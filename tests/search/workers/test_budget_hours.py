@@ -63,7 +63,7 @@ def test_search_ends_with_the_hours_and_continues_with_more(study: OpenStudy) ->
     assert study_status(study).is_finished
     shown = _call(study, "status")
     assert f"of {SECONDS / HOUR:g} used: the search ends" in shown
-    assert "also the 2 that are not finished" in shown
+    assert "including the 2 that are not finished" in shown
 
     work(study, Stop())  # another worker starts nothing
     assert [trial.last_step for trial in study.study.get_trials()] == [trial.last_step for trial in cut]
