@@ -135,7 +135,7 @@ WAYS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "NWB files": nwb_file,
     "Recordings without trials": track,
     "Kilosort and phy": phy_folder,
-    "Arrays by nlb_tools' names": array_file,
+    "Arrays with nlb_tools' names": array_file,
     "Arrays in lfads-torch's format": lfads_file,
     "Arrays in Python": python_arrays,
     "pynapple": pynapple_objects,

@@ -49,7 +49,7 @@ def test_export_survives_two_database_restarts(
             restart()
 
     def as_it_trains(record: logging.LogRecord) -> bool:
-        if "again on train + val" in record.getMessage() and len(starting) == 1:
+        if "retraining on train + val" in record.getMessage() and len(starting) == 1:
             restart()
         return True
 

@@ -87,7 +87,7 @@ def test_submission_with_neurons_in_another_order_is_refused(searched: Path, tmp
     refused = call("evaluate", copied, "--dataset", "least", "--data", "least.h5", cwd=searched)
     assert refused.code == 1
     assert "'heldout_units' in " in refused.err
-    assert "is not that of the recording" in refused.err
+    assert "differs from that of the recording" in refused.err
 
 
 def test_recording_with_spikes_only_has_only_co_bps(searched: Path) -> None:

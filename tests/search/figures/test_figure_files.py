@@ -56,7 +56,7 @@ def test_report_is_one_page_with_scores_baselines_and_figures(searched: Path) ->
     assert re.search(r"smoothing baseline \(Pei et al. 2021\)</th><td>-?\d\.\d{4}[<:]", page)
     command = " ".join(page.partition("<pre>")[2].replace("\\\n", " ").split())
     assert "nlb-search launch study --dataset mc_rtt --arch &#x27;FF -&gt; exp&#x27; --trials 2 --epochs 2" in command
-    assert "2 finished trials are few" in page
+    assert "2 finished trials say little" in page
     assert "<td>neural-r-roberta</td><td>test</td><td>0.2168</td>" in page
     assert page.count("<img ") == len(CHARTS)
     assert "<a href='https://github.com/bryanjw01/makin_lab_nlb_2022'>" in page, "published scores have a source"

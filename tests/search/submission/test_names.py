@@ -90,7 +90,7 @@ def test_another_order_is_refused(
             group[array][...] = np.take(group[array][()], order, axis)
     refused = evaluated(copied, "mc_rtt", recordings)
     assert refused.code == 1
-    assert f"'{name}' in {copied} is not that of the recording" in refused.err
+    assert f"'{name}' in {copied} differs from that of the recording" in refused.err
     assert f"which has {before} at position {len(known) - 2}, not {last}" in refused.err
     assert refused.out == ""
 
