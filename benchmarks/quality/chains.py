@@ -5,7 +5,7 @@ a Bayes observer that knows how the recording was generated and sees only held-i
 need at most one spike per bin. They are searched on a binary recording, where rnnf is searched too for comparison.
 
 Prints one Markdown table per recording. The val columns are scores of the best trial. The test columns are scores of
-the same settings, trained again on train + val. The last column is the number of complete + pruned trials.
+the same settings, retrained on train + val. The last column is the number of complete + pruned trials.
 """
 
 import argparse

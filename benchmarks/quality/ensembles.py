@@ -10,9 +10,9 @@ bin width in ms, with ``session.toml`` beside it) and synthetic ones, then combi
 - ``auto, large weights``: the members of ``auto`` whose weight is at least 0.1;
 
 each with the networks of the search, which were trained on train. The best trial, ``auto`` and ``auto, large weights``
-are also trained again on train + val, with one, three and five networks per member, and averaged with the networks of
+are also retrained on train + val, with one, three and five networks per member, and averaged with the networks of
 the search. Prints two Markdown tables, with co-bps on val and on test, and means over recordings with their standard
-errors; networks that were trained again have seen the val trials and have no score on val. ``--log`` keeps each
+errors; retrained networks have seen the val trials and have no score on val. ``--log`` keeps each
 recording's scores, so that an interrupted run can be continued.
 """
 
@@ -100,7 +100,7 @@ def scores_of(scored: ScoredRecording, trials: int, search_seed: int, seeds: dic
     }
 
     def refitted(member: int, n_networks: int) -> Tensor:
-        """Mean test rates of a member's networks that were trained again. Networks are stored and used again."""
+        """Mean test rates of a member's retrained networks. Networks are stored and reused."""
         [networks] = refit([finalists[member]], RefitOptions(n_networks))
         heldin = splits["test"].heldin_BWI
         return torch.stack([_heldout(predict(one, heldin), splits["test"]) for one in networks]).mean(dim=0)
@@ -151,7 +151,7 @@ def _heldout(rates_BTN: Tensor, counts: Counts) -> Tensor:
 def table(scores: Sequence[Score], split: Literal["val", "test"]) -> str:
     """Scores on a split by recording and method; the last columns compare with the best trial of the search.
 
-    Networks that were trained again are left out on val, and on test compared with the best trial trained again once.
+    Retrained networks are left out on val, and on test compared with the best trial retrained once.
     """
     by_method: dict[str, dict[str, Score]] = defaultdict(dict)
     for score in scores:

@@ -2,7 +2,7 @@
 
 Runs searches of ``rnnf``, or of other chains (``--arch``), on recordings with known test spikes: real ones (``--real
 session.nwb:20``: the file and the bin width in ms, with ``session.toml`` beside it) and synthetic ones. The best trial
-on val of each search is exported for the test trials, trained again once on train + val, without an ensemble, and
+on val of each search is exported for the test trials, retrained once on train + val, without an ensemble, and
 scored ("test"); so is what ``export-best --phase test`` writes by default, an ensemble ("exported"). The strategies are
 
 - ``first trial``, ``16 trials``, ``64 trials`` and ``200 trials``, with the default settings of ``launch``;
@@ -81,7 +81,7 @@ STRATEGIES = (
 
 @dataclass(frozen=True)
 class Result:
-    """What a search chose: co-bps of the best trial on val and, trained again, on test, and of the ensemble on test.
+    """What a search chose: co-bps of the best trial on val and, retrained, on test, and of the ensemble on test.
 
     ``seconds`` of CPU time are those of the search alone, ``export_seconds`` those of the ensemble. ``n_trials`` are
     all trials that the search started. Logs of earlier versions have no ensemble.
@@ -157,7 +157,7 @@ def exported_score(
     """Test co-bps of what is exported, and the CPU time of the export in seconds."""
     out = FOLDER / f"{study.name}.h5"
     out.unlink(missing_ok=True)
-    start = sum(os.times()[:4])  # with processes that have ended: networks are trained again in one
+    start = sum(os.times()[:4])  # with processes that have ended: networks are retrained in one
     export_best([study], out, "test", selection, refitting)
     seconds = sum(os.times()[:4]) - start
     [scores] = evaluate_submission(out, recording.dataset, recording.data, None).values()

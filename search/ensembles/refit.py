@@ -11,7 +11,7 @@ from nlb_search.models.tensors import Sizes
 from nlb_search.search.ensembles.finalists import Finalist, network_of
 from nlb_search.search.ensembles.refit_job import RefitJob, stored
 from nlb_search.search.ensembles.refit_progress import LoggedProgress, RefitProgress
-from nlb_search.search.ensembles.refit_training import Refitted, train_again
+from nlb_search.search.ensembles.refit_training import Refitted, retrain
 from nlb_search.search.errors import SearchError, UsageError
 from nlb_search.search.export_options import REFIT_SEEDS, Phases
 from nlb_search.search.launching.process_pool import exit_requested, run_in_slots
@@ -91,4 +91,4 @@ def _stored_network(path: Path, finalist: Finalist) -> Network:
 
 
 def _train(job: RefitJob) -> Refitted:
-    return train_again(job, exit_requested)
+    return retrain(job, exit_requested)

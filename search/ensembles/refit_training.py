@@ -44,7 +44,7 @@ class Refitted:
     rejected: tuple[str, ...]
 
 
-def train_again(job: RefitJob, interrupted: Callable[[], bool]) -> Refitted:
+def retrain(job: RefitJob, interrupted: Callable[[], bool]) -> Refitted:
     """Train and store the network of a job.
 
     If the training diverges, or the network is far worse than that of the search, other seeds are tried, and the best

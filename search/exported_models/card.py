@@ -46,7 +46,7 @@ class Card(BaseModel):
 
     ``content_hash`` and ``recording`` identify the recording and say how it is read. ``units`` says what the numbers of
     ``heldin_units`` and ``heldout_units`` are; before version 0.9.0, all three were None for datasets of the benchmark.
-    Networks that are ``trained_on`` train are those of the search; on train + val, each member was trained again. Each
+    Networks that are ``trained_on`` train are those of the search; on train + val, each member was retrained. Each
     member has ``seeds`` networks; if the search trained more in some studies than in others, this is the largest
     number.
     ``co_bps`` and its 95% bootstrap interval over val trials are those of the members as the search trained them.

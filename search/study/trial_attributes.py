@@ -7,4 +7,4 @@ DIVERGED_KEY = "diverged"
 """The error, if its training diverged."""
 
 ORIGIN_KEY = "copied_from"
-"""The study and the number there of a trial that was taken over."""
+"""The study and the number there of a trial that was copied."""

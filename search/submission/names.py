@@ -1,4 +1,4 @@
-"""The ids of units and the rows of trials of a recording: written beside the rates, and compared when they are scored.
+"""The ids of units and the rows of trials of a recording: written next to the rates, and compared when they are scored.
 
 Counts alone do not show that neurons or trials are in another order.
 """

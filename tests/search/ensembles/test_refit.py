@@ -13,7 +13,7 @@ from nlb_search.models.errors import DivergedError, InterruptedTrainingError
 from nlb_search.search.ensembles.finalists import Finalist, load_finalist
 from nlb_search.search.ensembles.refit import RefitOptions, refit
 from nlb_search.search.ensembles.refit_job import RefitJob
-from nlb_search.search.ensembles.refit_training import train_again
+from nlb_search.search.ensembles.refit_training import retrain
 from nlb_search.search.errors import SearchError
 from nlb_search.search.launching.slots import Slot
 from nlb_search.search.study.creation import StudyRequest, create_or_open
@@ -108,14 +108,14 @@ def test_an_interrupted_training_continues_from_its_checkpoint(
 
     with caplog.at_level(logging.INFO):
         with pytest.raises(InterruptedTrainingError):
-            train_again(job, AtCheckpoint().is_set)
+            retrain(job, AtCheckpoint().is_set)
         assert not job.path.exists()
-        train_again(job, threading.Event().is_set)
+        retrain(job, threading.Event().is_set)
     assert caplog.messages == [f"{job.name}: resuming training on train + val from epoch 1 of 40"]
     assert not job.running.exists()
     resumed = load_checkpoint(job.path).tensors
     job.path.unlink()
-    train_again(job, threading.Event().is_set)
+    retrain(job, threading.Event().is_set)
     for name, weight in load_checkpoint(job.path).tensors.items():
         assert torch.equal(weight, resumed[name])
 
@@ -136,7 +136,7 @@ def test_a_stopped_refit_raises_and_keeps_what_is_done(study: OpenStudy) -> None
 
 def test_a_network_far_worse_than_its_trial_is_trained_with_other_seeds(study: OpenStudy) -> None:
     job = _job(study, _finalists(study)[0], co_bps=5.0)
-    refitted = train_again(job, threading.Event().is_set)
+    refitted = retrain(job, threading.Event().is_set)
     tried = [float(reason.split()[2]) for reason in refitted.rejected]
     assert len(set(tried)) == 3
     assert refitted.co_bps == pytest.approx(max(tried), abs=1e-4)
@@ -146,5 +146,5 @@ def test_a_training_that_diverges_with_every_seed_is_an_error(study: OpenStudy) 
     finalist = _finalists(study)[0]
     job = _job(study, finalist, settings=finalist.settings | {"lr": 1e30})
     with pytest.raises(DivergedError):
-        train_again(job, threading.Event().is_set)
+        retrain(job, threading.Event().is_set)
     assert not job.path.exists()
