@@ -27,14 +27,14 @@ def from_arrays(
 
     ``arrays`` maps nlb_tools' names to arrays. ``train_spikes_heldin``, ``train_spikes_heldout``,
     ``eval_spikes_heldin`` and ``eval_spikes_heldout`` are required: spikes per bin of ``bin_ms``, trials x bins x
-    neurons, where eval is val. ``data.own.nlb_arrays`` lists the optional arrays. ``name`` is the name of the
+    neurons, where eval is val. ``data.own.arrays.nlb_arrays`` lists the optional arrays. ``name`` is the name of the
     recording, by default that of the file without its suffix.
 
     Raises DataError if the arrays are not a valid recording, or if ``path`` cannot be written or exists and holds
     something else. If the arrays are not valid, nothing is written.
     """
     # Imported here: opening a prepared recording imports ``nlb_search.data``, but does not need HDF5.
-    from nlb_search.data.own.nlb_arrays import NAMES, tensors_of_arrays
+    from nlb_search.data.own.arrays.nlb_arrays import NAMES, tensors_of_arrays
 
     path = Path(path)
     source = OwnRecording(name or path.stem, path, bin_ms, RecordingSettings())
@@ -49,7 +49,7 @@ def from_arrays(
 
 
 def _array(path: Path, name: str, value: Any) -> npt.NDArray[Any]:
-    from nlb_search.data.own.nlb_arrays import CONDITIONS, ragged
+    from nlb_search.data.own.arrays.nlb_arrays import CONDITIONS, ragged
 
     if np.ma.is_masked(value):
         raise DataError(f"{path}: {name} is masked in places: leave out the trials or neurons that are not known")

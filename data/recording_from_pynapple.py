@@ -64,7 +64,7 @@ def _tables(path: Path, spikes: Any, trials: Any, behavior: Any) -> Iterator["h5
     """The objects as the tables of an NWB file, in memory."""
     import h5py
 
-    from nlb_search.data.own.table_columns import add_columns
+    from nlb_search.data.own.tables.table_columns import add_columns
 
     support = _attribute(path, spikes, "time_support", "spikes", "a TsGroup")
     ids = np.asarray(spikes.index)

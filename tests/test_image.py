@@ -5,9 +5,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import dockerfile
 import pytest
-from dockerfile import Image, copy_context, steps_of
+
+from tests.helpers.servers import dockerfile
+from tests.helpers.servers.dockerfile import Image, copy_context, steps_of
 
 ROOT = Path(__file__).parents[1]
 

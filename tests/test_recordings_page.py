@@ -11,13 +11,13 @@ import h5py
 import numpy as np
 import pynapple as nap
 import pytest
-from command import Outcome, call
-from own_nwb import OwnSession
-from phy_folder import write_phy_folder
 from scipy.io import savemat
-from toy_arrays import toy_arrays
 
 from nlb_search.data import from_arrays
+from tests.helpers.processes.command import Outcome, call
+from tests.helpers.recordings.own_nwb import OwnSession
+from tests.helpers.recordings.phy_folder import write_phy_folder
+from tests.helpers.recordings.toy_arrays import toy_arrays
 
 PAGE = (Path(__file__).parents[1] / "docs" / "recordings.md").read_text()
 

@@ -13,7 +13,7 @@ from benchmarks.gpu_parts.context import CHAINS, RNNF, Context
 from benchmarks.gpu_parts.timing import PRECISIONS, precision, side_by_side_training, step_ms
 from nlb_search.models.blocks.gru import GRU
 from nlb_search.models.hyperparameters import Hyperparameters
-from nlb_search.search.study.training_length import default_epochs
+from nlb_search.search.creation.training_length import default_epochs
 
 
 def steps_per_trial(context: Context) -> int:

@@ -19,16 +19,16 @@ from pathlib import Path
 from benchmarks.shared.synthetic_searches import FOLDER, Synthetic, search_for
 from nlb_search.models.scoring.bits_per_spike import bits_per_spike
 from nlb_search.models.scoring.smoothing_baseline import smoothed_rates
+from nlb_search.search.creation.study_creation import StudyRequest
 from nlb_search.search.ensembles.refit import RefitOptions
 from nlb_search.search.ensembles.selection import Selection
 from nlb_search.search.export_options import Phase
 from nlb_search.search.recording_tensors import heldin_of
-from nlb_search.search.study.creation import StudyRequest
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.status import study_status
-from nlb_search.search.study.trial_scores import complete_trials
 from nlb_search.search.submission.evaluation import evaluate_submission
 from nlb_search.search.submission.export import export_best
+from nlb_search.search.trials.trial_scores import complete_trials
 
 COUNTS = Synthetic("mc_rtt", neurons=80, trials=500)
 BINARY = Synthetic("mc_rtt", neurons=80, trials=500, binary=True)

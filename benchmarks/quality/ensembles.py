@@ -38,13 +38,13 @@ from benchmarks.shared.synthetic_searches import FOLDER
 from nlb_search.models.architecture.network import predict
 from nlb_search.models.scoring.bits_per_spike import bits_per_spike
 from nlb_search.models.tensors import Counts, with_nan
+from nlb_search.search.creation.study_creation import StudyRequest, create_or_open
 from nlb_search.search.ensembles.ensemble_selection import select_ensemble
 from nlb_search.search.ensembles.finalists import load_finalist
 from nlb_search.search.ensembles.refit import RefitOptions, refit
 from nlb_search.search.ensembles.selection import CANDIDATES
 from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.scoring.saved_networks import trials_with_networks
-from nlb_search.search.study.creation import StudyRequest, create_or_open
 from nlb_search.search.study.open_study import Locations, OpenStudy
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work

@@ -38,11 +38,11 @@ from nlb_search.models.architecture.architectures import architectures_named
 from nlb_search.models.scoring.bits_per_spike import bits_per_spike
 from nlb_search.models.scoring.smoothing_baseline import smoothed_rates
 from nlb_search.models.tensors import with_nan
+from nlb_search.search.creation.study_creation import StudyRequest, create_or_open
 from nlb_search.search.ensembles.refit import RefitOptions
 from nlb_search.search.ensembles.selection import Selection, selection_of
 from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.sampling.sampling_settings import PrunerName, SamplerName
-from nlb_search.search.study.creation import StudyRequest, create_or_open
 from nlb_search.search.study.open_study import Locations, OpenStudy
 from nlb_search.search.study.status import study_status
 from nlb_search.search.submission.evaluation import evaluate_submission

@@ -38,9 +38,9 @@ from nlb_search.models.tensors import Counts, with_nan
 from nlb_search.models.training.state import Training
 from nlb_search.models.training.trainer import Trainer, Val
 from nlb_search.models.training.training_plan import BATCH_SIZE, Plan
+from nlb_search.search.creation.training_length import EVALUATIONS, default_epochs
 from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.sampling.space import default_settings
-from nlb_search.search.study.training_length import EVALUATIONS, default_epochs
 
 CHAIN = parse_chain("GRU(2) -> FF -> exp")
 METHODS = ("seeds", "drawn", "population")

@@ -23,12 +23,12 @@ from optuna.trial import FrozenTrial, TrialState
 
 from benchmarks.shared.scored_recordings import ScoredRecording, scored_recordings
 from benchmarks.shared.synthetic_searches import FOLDER
+from nlb_search.search.creation.study_creation import StudyRequest, create_or_open
 from nlb_search.search.sampling.halving import HalvingPruner
 from nlb_search.search.sampling.pruners import make_pruner
-from nlb_search.search.study.creation import StudyRequest, create_or_open
 from nlb_search.search.study.open_study import Locations
 from nlb_search.search.study.specification import SearchSpec
-from nlb_search.search.study.trial_scores import complete_trials
+from nlb_search.search.trials.trial_scores import complete_trials
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work
 from nlb_search.storage.database.urls import parse_url

@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.shared.scored_recordings import ScoredRecording, scored_recordings
 from benchmarks.shared.synthetic_searches import search_for
-from nlb_search.search.study.creation import StudyRequest
+from nlb_search.search.creation.study_creation import StudyRequest
 from nlb_search.search.study.status import study_status
 
 CHAINS = ("GRU(2) -> FF -> exp", "minGRU(2) -> FF -> exp")

@@ -22,8 +22,8 @@ import numpy as np
 
 from benchmarks.shared.scored_recordings import ScoredRecording, scored_recordings
 from benchmarks.shared.synthetic_searches import search_for
+from nlb_search.search.creation.study_creation import StudyRequest
 from nlb_search.search.sampling.sampling_settings import PrunerName, SamplerName
-from nlb_search.search.study.creation import StudyRequest
 from nlb_search.search.study.status import study_status
 
 CHAIN = "minGRU(2) -> FF -> exp"

@@ -21,9 +21,9 @@ from nlb_search.models.scoring.bits_per_spike import co_bps
 from nlb_search.models.training.side_by_side import SideBySide
 from nlb_search.models.training.state import Training
 from nlb_search.models.training.training_plan import BATCH_SIZE, Plan
+from nlb_search.search.creation.training_length import EVALUATIONS, default_epochs
 from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.sampling.space import default_settings
-from nlb_search.search.study.training_length import EVALUATIONS, default_epochs
 
 CHAIN = parse_chain("GRU(2) -> FF -> exp")
 STEPS = (60, 125, 250, 500, 1000, 2000)

@@ -13,10 +13,10 @@ from optuna.samplers import RandomSampler
 from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, TrialState
 
+from nlb_search.search.creation.training_length import EVALUATIONS
 from nlb_search.search.sampling.space import SPACES, sample
 from nlb_search.search.study.open_study import Locations
 from nlb_search.search.study.specification import SearchSpec, versions_here
-from nlb_search.search.study.training_length import EVALUATIONS
 from nlb_search.storage.claims.owner import OWNER_KEY, Owner
 from nlb_search.storage.database.opening import open_database
 from nlb_search.storage.studies import make_study

@@ -22,10 +22,10 @@ from nlb_search.data.opening import open_recording
 from nlb_search.data.recording import Recording
 from nlb_search.models.scoring.bits_per_spike import bits_per_spike
 from nlb_search.models.tensors import Counts, Sizes
+from nlb_search.search.creation.study_creation import StudyRequest, create_or_open
 from nlb_search.search.recording_tensors import counts_of
-from nlb_search.search.study.creation import StudyRequest, create_or_open
 from nlb_search.search.study.open_study import Locations, OpenStudy
-from nlb_search.search.study.trial_scores import complete_trials
+from nlb_search.search.trials.trial_scores import complete_trials
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work
 from nlb_search.storage.database.urls import parse_url

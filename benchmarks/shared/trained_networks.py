@@ -13,8 +13,8 @@ from nlb_search.models.tensors import Counts
 from nlb_search.models.training.state import Training
 from nlb_search.models.training.trainer import Trainer, Val
 from nlb_search.models.training.training_plan import BATCH_SIZE, Plan
+from nlb_search.search.creation.training_length import EVALUATIONS, default_epochs
 from nlb_search.search.sampling.space import default_settings
-from nlb_search.search.study.training_length import EVALUATIONS, default_epochs
 
 
 def train_networks(train: Counts, val: Counts, chain: str, changes: Mapping[str, Any], seeds: int) -> list[Training]:

@@ -11,7 +11,7 @@ import time
 import torch
 
 from benchmarks.shared.synthetic_searches import Synthetic, new_locations
-from nlb_search.search.study.creation import StudyRequest, create_or_open
+from nlb_search.search.creation.study_creation import StudyRequest, create_or_open
 from nlb_search.search.workers.memory import keep_freed_memory
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.trials_side_by_side import TrialsSideBySide

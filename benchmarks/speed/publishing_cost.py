@@ -15,8 +15,8 @@ from unittest.mock import patch
 import torch
 
 from benchmarks.shared.synthetic_searches import Synthetic, new_locations
+from nlb_search.search.creation.study_creation import StudyRequest, create_or_open
 from nlb_search.search.publishing.publisher import Publisher
-from nlb_search.search.study.creation import StudyRequest, create_or_open
 from nlb_search.search.workers import trial_results
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work

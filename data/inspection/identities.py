@@ -14,7 +14,7 @@ import numpy as np
 from nlb_search.data.dataset_files import RecordingFiles, find_files
 from nlb_search.data.datasets import DATASETS
 from nlb_search.data.hdf5_file import opened
-from nlb_search.data.own.lfads_arrays import heldout_channels
+from nlb_search.data.own.arrays.lfads_arrays import heldout_channels
 from nlb_search.data.own.recording_file import Tables, opened_recording
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.recording import Recording
@@ -97,7 +97,7 @@ def _of_own(recording: Recording, path: Path, settings: RecordingSettings) -> Id
 
 def _of_tables(recording: Recording, path: Path, file: h5py.File, settings: RecordingSettings) -> Identities:
     # Imported here: importing pandas takes a second.
-    from nlb_search.data.own.pooled_sessions import planned_sessions, rows_of, train_val_order
+    from nlb_search.data.own.sessions.pooled_sessions import planned_sessions, rows_of, train_val_order
 
     sessions = list(planned_sessions(path, file, settings, recording.bin_ms))
     rows, order = rows_of(sessions), train_val_order([one.plan for one in sessions])

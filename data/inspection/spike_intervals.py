@@ -12,8 +12,8 @@ import numpy as np
 from nlb_search.data.own.intervals import FloatArray
 from nlb_search.data.own.recording_file import Tables, opened_recording
 from nlb_search.data.own.recording_settings import RecordingSettings
-from nlb_search.data.own.session_paths import session_paths
-from nlb_search.data.own.unit_table import read_units, unit_table
+from nlb_search.data.own.sessions.session_paths import session_paths
+from nlb_search.data.own.tables.unit_table import read_units, unit_table
 
 REFRACTORY_S = 0.001
 _PRECISION = 7

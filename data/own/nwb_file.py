@@ -8,16 +8,16 @@ import numpy as np
 
 from nlb_search.data.dataset_files import Contents, contents_of
 from nlb_search.data.errors import DataError
-from nlb_search.data.own.behavior import behavior_from, check_samples, read_series, series_path
-from nlb_search.data.own.event_bins import counts_from
+from nlb_search.data.own.binning.behavior import behavior_from, check_samples, read_series, series_path
+from nlb_search.data.own.binning.event_bins import counts_from
+from nlb_search.data.own.binning.produced_intervals import produced_intervals
+from nlb_search.data.own.binning.trial_averages import trial_averages
 from nlb_search.data.own.intervals import NS_PER_MS, IntArray
 from nlb_search.data.own.memory import check_memory
-from nlb_search.data.own.pooled_sessions import PlannedSession, planned_sessions, train_val_order
-from nlb_search.data.own.produced_intervals import produced_intervals
 from nlb_search.data.own.recording_settings import RecordingSettings
+from nlb_search.data.own.sessions.pooled_sessions import PlannedSession, planned_sessions, train_val_order
+from nlb_search.data.own.sessions.trials import Plan
 from nlb_search.data.own.splits import joined, spike_targets
-from nlb_search.data.own.trial_averages import trial_averages
-from nlb_search.data.own.trials import Plan
 from nlb_search.data.recording import UNSEEN, Counts, Split
 from nlb_search.data.source import Array, Tensors
 

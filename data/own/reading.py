@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from nlb_search.data.errors import explained
-from nlb_search.data.own.lfads_arrays import tensors_of_lfads
-from nlb_search.data.own.nlb_arrays import tensors_of_arrays
+from nlb_search.data.own.arrays.lfads_arrays import tensors_of_lfads
+from nlb_search.data.own.arrays.nlb_arrays import tensors_of_arrays
 from nlb_search.data.own.recording_file import Tables, opened_recording
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.source import Tensors

@@ -9,10 +9,10 @@ from typing import Any
 import h5py
 
 from nlb_search.data.hdf5_file import check_in_file, opened
-from nlb_search.data.own.array_files import arrays_in
+from nlb_search.data.own.arrays.array_files import arrays_in
 from nlb_search.data.own.layout import Kind, kind_of_arrays, layout_of
-from nlb_search.data.own.phy_folder import as_tables
 from nlb_search.data.own.recording_settings import RecordingSettings
+from nlb_search.data.own.tables.phy_folder import as_tables
 
 
 @dataclass(frozen=True, eq=False)

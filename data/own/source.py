@@ -8,9 +8,9 @@ from pathlib import Path
 
 from nlb_search.data.errors import DataError
 from nlb_search.data.fingerprint import combined_hash, file_hash
-from nlb_search.data.own.phy_files import SPIKES, phy_files
 from nlb_search.data.own.recording_settings import RecordingSettings
-from nlb_search.data.own.session_paths import session_paths
+from nlb_search.data.own.sessions.session_paths import session_paths
+from nlb_search.data.own.tables.phy_files import SPIKES, phy_files
 from nlb_search.data.source import Tensors
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}"

@@ -15,8 +15,8 @@ from nlb_search.data.synthesis.neurons import draw_population
 from nlb_search.data.synthesis.nwb import write_full, write_test
 from nlb_search.data.synthesis.session import simulate
 from nlb_search.data.synthesis.spiking import BINARY, POISSON
-from nlb_search.data.synthesis.task import Task
-from nlb_search.data.synthesis.tasks import TASKS
+from nlb_search.data.synthesis.tasks.task import Task
+from nlb_search.data.synthesis.tasks.task_of_layout import TASKS
 from nlb_search.data.synthesis.truth import write_truth
 
 VAL_SHARE = 0.25

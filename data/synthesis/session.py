@@ -10,7 +10,7 @@ import pandas as pd
 from nlb_search.data.synthesis.behavior import Behavior
 from nlb_search.data.synthesis.latents import FloatArray
 from nlb_search.data.synthesis.neurons import Population, draw_counts, draw_spike_times
-from nlb_search.data.synthesis.task import Schedule, Task
+from nlb_search.data.synthesis.tasks.task import Schedule, Task
 
 
 @dataclass(frozen=True)

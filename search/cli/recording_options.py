@@ -159,7 +159,7 @@ def _settings(file: Path | None, chosen: dict[str, Any], first: Path, others: li
     Raises DataError if they are wrong.
     """
     from nlb_search.data.own.recording_settings import checked_settings, read_values
-    from nlb_search.data.own.session_paths import beside
+    from nlb_search.data.own.sessions.session_paths import beside
 
     options = {name: value for name, value in chosen.items() if value is not None}
     if others:

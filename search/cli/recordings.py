@@ -116,7 +116,7 @@ def inspect(
     from nlb_search.data.inspection.survey import survey_of
     from nlb_search.data.opening import file_with_spike_times, open_recording
     from nlb_search.data.own.recording_settings import RecordingSettings
-    from nlb_search.search.figures.inspection_warnings import inspection_warnings
+    from nlb_search.search.figures.inspection.inspection_warnings import inspection_warnings
     from nlb_search.search.scoring.negative_scores import negative_score_warning
     from nlb_search.storage.atomic_files import whole_file
 
@@ -126,8 +126,8 @@ def inspect(
         opened = open_recording(dataset, data, bin_size or 5, settings=settings)
 
     # These import torch and scikit-learn, which takes seconds. Errors of the recording are reported earlier.
-    from nlb_search.search.figures.inspection_page import write_page
-    from nlb_search.search.figures.inspection_table import heads_of, report
+    from nlb_search.search.figures.inspection.inspection_page import write_page
+    from nlb_search.search.figures.inspection.inspection_table import heads_of, report
     from nlb_search.search.scoring.smoothing_score import is_quick, smoothing_co_bps
 
     survey = survey_of(opened)

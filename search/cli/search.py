@@ -116,10 +116,10 @@ def launch(
     artifacts: options.Artifacts = None,
 ) -> None:
     """Create a study, or join an existing one, and run workers on this machine or in Slurm jobs."""
+    from nlb_search.search.creation.study_creation import StudyRequest, create_or_open, raise_budgets
     from nlb_search.search.launching.slots import chosen_gpus, make_slots
     from nlb_search.search.launching.slurm import check_cluster
     from nlb_search.search.sampling.space_file import named_space
-    from nlb_search.search.study.creation import StudyRequest, create_or_open, raise_budgets
     from nlb_search.storage.study_commands import command_of
 
     request = StudyRequest(

@@ -138,7 +138,7 @@ def report(
     artifacts: options.Artifacts = None,
 ) -> None:
     """Write a report of a study as one page: the search, its results, and how to reproduce them."""
-    from nlb_search.search.figures.report_page import write_report
+    from nlb_search.search.figures.report.report_page import write_report
     from nlb_search.search.study.open_study import open_named_study
 
     with working("writing the report"):

@@ -65,7 +65,7 @@ def _parameters(
     """The parameters of the trials to enqueue. Raises UsageError if they are not valid."""
     from nlb_search.search.study.enqueued_trials import checked_parameters, parameters_from
     from nlb_search.search.study.open_study import open_named_study
-    from nlb_search.search.study.trial_files import read_trials
+    from nlb_search.search.trials.trial_files import read_trials
 
     if other is not None:
         return parameters_from(open_study, open_named_study(open_study.locations, other), best)

@@ -9,9 +9,9 @@ from typing import Any
 from nlb_search.search.sampling.ranges import ARCHITECTURE
 from nlb_search.search.scoring.bootstrap import SHARE
 from nlb_search.search.scoring.metric_names import METRICS
-from nlb_search.search.study.trial_attributes import DEVICE_KEY, DIVERGED_KEY, MEMORY_KEY, ORIGIN_KEY, VERSION_KEY
-from nlb_search.search.study.trial_scores import SCORE_KEY
-from nlb_search.search.study.trial_seeds import SEED_KEY
+from nlb_search.search.trials.trial_attributes import DEVICE_KEY, DIVERGED_KEY, MEMORY_KEY, ORIGIN_KEY, VERSION_KEY
+from nlb_search.search.trials.trial_scores import SCORE_KEY
+from nlb_search.search.trials.trial_seeds import SEED_KEY
 from nlb_search.storage.claims.claim import FAILURE_KEY
 from nlb_search.storage.claims.lost_workers import LOST_WORKERS_KEY
 from nlb_search.storage.claims.owner import OWNER_KEY, Owner

@@ -14,7 +14,7 @@ from nlb_search.search.doctor.check import Check
 from nlb_search.search.doctor.orphans import check_orphans
 from nlb_search.search.study.open_study import Locations, OpenStudy
 from nlb_search.search.study.specification import versions_here
-from nlb_search.search.study.trial_attributes import VERSION_KEY
+from nlb_search.search.trials.trial_attributes import VERSION_KEY
 from nlb_search.storage.checkpoints import check_folder
 from nlb_search.storage.claims.owner import OWNER_KEY
 from nlb_search.storage.database.opening import engine_of, open_database

@@ -14,7 +14,7 @@ from nlb_search.search.scoring.saved_networks import trials_with_networks
 from nlb_search.search.study.chain_trials import check_searched, named
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.pareto_front import merit
-from nlb_search.search.study.trial_scores import complete_trials, network_score
+from nlb_search.search.trials.trial_scores import complete_trials, network_score
 from nlb_search.storage.claims.trial_counts import finished_count
 
 CANDIDATES = 20

@@ -12,7 +12,7 @@ from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.scoring.metrics import decoded_velocity_errors, mean_velocity_errors
 from nlb_search.search.scoring.targets import targets_of
 from nlb_search.search.study.open_study import OpenStudy
-from nlb_search.search.study.trial_scores import complete_trials
+from nlb_search.search.trials.trial_scores import complete_trials
 from nlb_search.search.workers.devices import training_device
 
 

@@ -12,7 +12,7 @@ from nlb_search.search.charts.chart import BLACK, BLUE, GREY, VERMILLION, Chart,
 from nlb_search.search.publishing.study_charts import finished_trials
 from nlb_search.search.sampling.ranges import ARCHITECTURE, settings_of_parameters
 from nlb_search.search.study.open_study import OpenStudy
-from nlb_search.search.study.trial_scores import network_score
+from nlb_search.search.trials.trial_scores import network_score
 
 FEWEST_TRIALS = 4
 """Number of finished trials of a chain below which nothing is drawn."""

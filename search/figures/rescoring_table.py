@@ -3,7 +3,7 @@
 from rich.table import Table
 
 from nlb_search.search.rescoring.rescoring import Rescored, Rescoring
-from nlb_search.search.study.trial_scores import score_of
+from nlb_search.search.trials.trial_scores import score_of
 
 
 def finalists_table(rescoring: Rescoring) -> Table:

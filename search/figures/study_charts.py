@@ -11,7 +11,7 @@ from nlb_search.search.publishing.study_charts import CO_BPS, finished_trials, s
 from nlb_search.search.sampling.ranges import ARCHITECTURE
 from nlb_search.search.scoring.ties import find_ties
 from nlb_search.search.study.open_study import OpenStudy
-from nlb_search.search.study.trial_scores import complete_trials, score_of
+from nlb_search.search.trials.trial_scores import complete_trials, score_of
 
 FEWEST_TRIALS = 10
 """Number of complete trials of a chain below which the importance of its settings is not estimated."""

@@ -13,8 +13,8 @@ from nlb_search.search.scoring.negative_scores import negative_score_warning
 from nlb_search.search.scoring.ties import Ties
 from nlb_search.search.study.specification_text import specification_rows
 from nlb_search.search.study.status import StudyStatus
-from nlb_search.search.study.trial_attributes import MEMORY_KEY, VERSION_KEY
-from nlb_search.search.study.trial_scores import SCORE_KEY
+from nlb_search.search.trials.trial_attributes import MEMORY_KEY, VERSION_KEY
+from nlb_search.search.trials.trial_scores import SCORE_KEY
 from nlb_search.storage.claims.time_used import SECONDS_KEY
 
 _RANGE = ("co_bps_low", "co_bps_high")

@@ -10,7 +10,7 @@ from nlb_search.search.study.first_trials import first_settings
 from nlb_search.search.study.known_ceiling import share_of_ceiling
 from nlb_search.search.study.specification_text import specification_rows
 from nlb_search.search.study.status import BestTrial, StudyStatus
-from nlb_search.search.study.trial_scores import score_of
+from nlb_search.search.trials.trial_scores import score_of
 
 
 def note_text(status: StudyStatus, first: FrozenTrial, ceiling: Ceiling | None = None) -> str:

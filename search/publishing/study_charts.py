@@ -9,7 +9,7 @@ from nlb_search.search.charts.chart import BLACK, BLUE, GREY, PALETTE, VERMILLIO
 from nlb_search.search.sampling.ranges import settings_to_show
 from nlb_search.search.scoring.metric_names import metrics_as_text
 from nlb_search.search.study.open_study import OpenStudy
-from nlb_search.search.study.trial_scores import final_score, score_of
+from nlb_search.search.trials.trial_scores import final_score, score_of
 
 CO_BPS = "co-bps on val"
 

@@ -6,7 +6,7 @@ from nlb_search.search.sampling.ranges import ARCHITECTURE, settings_of_paramete
 from nlb_search.search.scoring.bootstrap import SHARE
 from nlb_search.search.scoring.metric_names import metrics_as_text
 from nlb_search.search.study.specification import SearchSpec
-from nlb_search.search.study.trial_scores import score_of
+from nlb_search.search.trials.trial_scores import score_of
 
 
 def trial_note_text(study: str, spec: SearchSpec, trial: FrozenTrial) -> str:

@@ -8,7 +8,7 @@ from nlb_search.search.charts.chart import Chart
 from nlb_search.search.charts.svg_drawing import draw
 from nlb_search.search.charts.trial_charts import learning_curve
 from nlb_search.search.publishing.predictions import Predictions, detailed_charts, rates_chart
-from nlb_search.search.study.trial_scores import complete_trials, score_of
+from nlb_search.search.trials.trial_scores import complete_trials, score_of
 from nlb_search.storage.claims.claim import Claim
 from nlb_search.storage.database.trial_cache import cached_trials
 from nlb_search.storage.pictures import attach_picture

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from nlb_search.search.charts.plotly_drawing import draw
+from nlb_search.search.creation.study_creation import StudyRequest, create_or_open, raise_budgets
 from nlb_search.search.default_locations import STORAGE, STORAGE_VARIABLE
 from nlb_search.search.ensembles.refit import refit_options
 from nlb_search.search.ensembles.refit_progress import LoggedProgress
@@ -25,7 +26,6 @@ from nlb_search.search.python_interface.recordings import OpenedRecording
 from nlb_search.search.python_interface.trials_table import trials_table
 from nlb_search.search.sampling.sampling_settings import PrunerName, SamplerName
 from nlb_search.search.sampling.space_file import named_space
-from nlb_search.search.study.creation import StudyRequest, create_or_open, raise_budgets
 from nlb_search.search.study.open_study import OpenStudy, locations_of, open_named_study
 from nlb_search.search.study.recording_place import remember_place
 from nlb_search.search.study.status import BestTrial, StudyStatus, study_status

@@ -8,7 +8,7 @@ from optuna.trial import FrozenTrial, TrialState
 from nlb_search.search.sampling.ranges import settings_of_parameters
 from nlb_search.search.scoring.metric_names import METRICS
 from nlb_search.search.study.open_study import OpenStudy
-from nlb_search.search.study.trial_scores import network_score
+from nlb_search.search.trials.trial_scores import network_score
 
 _FACTS = ("co_bps_low", "co_bps_high", *METRICS, "n_parameters", "best_epoch")
 """User attributes of a trial that have a column."""

@@ -21,7 +21,7 @@ from nlb_search.search.sampling.space import sample, trained_chain
 from nlb_search.search.study.chain_trials import by_chain
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.specification import check_training
-from nlb_search.search.study.trial_scores import complete_trials, score_of
+from nlb_search.search.trials.trial_scores import complete_trials, score_of
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.storage.database.retrying import DatabaseRetry
 from nlb_search.storage.study_identity import check_identity

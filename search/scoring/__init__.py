@@ -1,4 +1,4 @@
 """Scoring of trials: metrics and their targets, saved networks, bootstrap confidence intervals, and ties.
 
-It may import study and sampling.
+It may import study, trials and sampling.
 """

@@ -12,7 +12,7 @@ from nlb_search.search.errors import SearchError
 from nlb_search.search.scoring.bootstrap import Array
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.removed_networks import removed_networks
-from nlb_search.search.study.trial_scores import network_score
+from nlb_search.search.trials.trial_scores import network_score
 from nlb_search.storage.checkpoints import Checkpoint, load_arrays, load_checkpoint, save_checkpoint
 
 if TYPE_CHECKING:

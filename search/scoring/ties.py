@@ -10,7 +10,7 @@ from nlb_search.search.scoring.saved_networks import load_gains
 from nlb_search.search.scoring.ties_file import read_ties, write_ties
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.removed_networks import removed_networks
-from nlb_search.search.study.trial_scores import complete_trials, score_of
+from nlb_search.search.trials.trial_scores import complete_trials, score_of
 from nlb_search.storage.errors import StorageError
 
 MAX_NAMED = 5

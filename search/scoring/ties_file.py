@@ -8,7 +8,7 @@ from pathlib import Path
 
 from optuna.trial import FrozenTrial
 
-from nlb_search.search.study.trial_scores import score_of
+from nlb_search.search.trials.trial_scores import score_of
 from nlb_search.storage.atomic_files import whole_file
 
 

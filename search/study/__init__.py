@@ -1,4 +1,4 @@
-"""A study: its specification, how it is created and opened, and its status.
+"""A study: its specification, how it is opened, and its status.
 
-It may import sampling.
+It may import trials and sampling.
 """

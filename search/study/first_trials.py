@@ -14,8 +14,8 @@ from nlb_search.search.sampling.sampling_settings import SamplerName
 from nlb_search.search.sampling.space import start_parameters
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.specification import SearchSpec
-from nlb_search.search.study.trial_attributes import ORIGIN_KEY
-from nlb_search.search.study.trial_scores import network_score
+from nlb_search.search.trials.trial_attributes import ORIGIN_KEY
+from nlb_search.search.trials.trial_scores import network_score
 from nlb_search.storage.claims.trial_counts import FINISHED
 
 MOST_LIKE = 5

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from nlb_search.search.default_locations import DATA, DATA_VARIABLE, STORAGE_VARIABLE
 from nlb_search.search.errors import SearchError
 from nlb_search.search.sampling.pruners import make_pruner
-from nlb_search.search.study.expected_gain import is_flat
 from nlb_search.search.study.specification import SearchSpec, read_specification
-from nlb_search.search.study.trial_seeds import SEED_KEY, repeated_seed
+from nlb_search.search.trials.expected_gain import is_flat
+from nlb_search.search.trials.trial_seeds import SEED_KEY, repeated_seed
 from nlb_search.storage.checkpoints import Checkpoints, default_artifacts, study_folder
 from nlb_search.storage.claims.budget import budget_of, change_budget
 from nlb_search.storage.claims.claims import Claims

@@ -21,7 +21,7 @@ from nlb_search.search.study.definition_versions import (
     stored_definitions,
     versions_of_definitions,
 )
-from nlb_search.search.study.trial_seeds import repeated_seed
+from nlb_search.search.trials.trial_seeds import repeated_seed
 
 _log = logging.getLogger(__name__)
 

@@ -9,12 +9,12 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from nlb_search.search.study.expected_gain import expected_gain_of, is_flat
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.pareto_front import FrontTrial, front_trial, pareto_front
 from nlb_search.search.study.specification import SearchSpec
-from nlb_search.search.study.trial_attributes import DEVICE_KEY, DIVERGED_KEY, MEMORY_KEY
-from nlb_search.search.study.trial_scores import final_score, score_of
+from nlb_search.search.trials.expected_gain import expected_gain_of, is_flat
+from nlb_search.search.trials.trial_attributes import DEVICE_KEY, DIVERGED_KEY, MEMORY_KEY
+from nlb_search.search.trials.trial_scores import final_score, score_of
 from nlb_search.storage.claims.budget import budget_in
 from nlb_search.storage.claims.claim import FAILURE_KEY
 from nlb_search.storage.claims.heartbeat import silent_trials

@@ -13,7 +13,7 @@ from nlb_search.models.training.replicates import Replicates
 from nlb_search.models.training.state import Progress
 from nlb_search.search.sampling.space import sample, trained_chain
 from nlb_search.search.study.specification import versions_here
-from nlb_search.search.study.trial_attributes import DEVICE_KEY, DIVERGED_KEY, MEMORY_KEY, VERSION_KEY
+from nlb_search.search.trials.trial_attributes import DEVICE_KEY, DIVERGED_KEY, MEMORY_KEY, VERSION_KEY
 from nlb_search.search.workers.memory import peak_memory_mb
 from nlb_search.search.workers.running_checkpoint import restored, save_running
 from nlb_search.search.workers.trial_context import TrialContext

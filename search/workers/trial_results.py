@@ -18,7 +18,7 @@ from nlb_search.search.publishing.trial_pictures import attach_pictures
 from nlb_search.search.scoring.bootstrap import range_of, resampled_co_bps
 from nlb_search.search.scoring.metrics import decoded_velocity_errors, mean_metrics, mean_velocity_errors, metrics_of
 from nlb_search.search.scoring.saved_networks import save_networks
-from nlb_search.search.study.trial_scores import SCORE_KEY
+from nlb_search.search.trials.trial_scores import SCORE_KEY
 from nlb_search.search.workers.trial_context import TrialContext
 from nlb_search.storage.claims.claim import Claim
 

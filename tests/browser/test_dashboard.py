@@ -10,8 +10,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from chromium import needs_chromium, opened
-from command import search, start
+
+from tests.helpers.processes.command import search, start
+from tests.helpers.servers.chromium import needs_chromium, opened
 
 
 def _free_port() -> int:

@@ -4,13 +4,13 @@ import re
 from pathlib import Path
 
 import pytest
-from built_recording import N_HELDIN, N_WINDOW, build, population
-from chromium import needs_chromium, opened
 
 from nlb_search.data.inspection.findings import inspection_of
 from nlb_search.data.inspection.survey import survey_of
 from nlb_search.data.recording import UNSEEN, Recording
-from nlb_search.search.figures.inspection_page import write_page
+from nlb_search.search.figures.inspection.inspection_page import write_page
+from tests.helpers.recordings.built_recording import N_HELDIN, N_WINDOW, build, population
+from tests.helpers.servers.chromium import needs_chromium, opened
 
 CHOOSE_THE_THIRD = """<script>
 const click = (selector, number) => document.querySelectorAll(selector)[number].dispatchEvent(new MouseEvent("click"));

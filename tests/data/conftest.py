@@ -4,8 +4,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import foreign_nwb
 import pytest
+
+from tests.helpers.recordings import foreign_nwb
 
 
 @pytest.fixture(scope="session")

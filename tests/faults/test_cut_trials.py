@@ -9,8 +9,8 @@ from optuna.trial import TrialState
 import nlb_search.search.workers.trial
 import nlb_search.search.workers.trial_results
 import nlb_search.search.workers.trials_side_by_side
+from nlb_search.search.creation.study_creation import StudyRequest, create_or_open
 from nlb_search.search.errors import SearchError
-from nlb_search.search.study.creation import StudyRequest, create_or_open
 from nlb_search.search.study.open_study import Locations, OpenStudy
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work

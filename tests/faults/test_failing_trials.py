@@ -10,9 +10,9 @@ from optuna.trial import TrialState
 
 import nlb_search.search.workers.worker
 from nlb_search.models.training.side_by_side import SideBySide
+from nlb_search.search.creation.study_creation import StudyRequest, create_or_open
 from nlb_search.search.errors import SearchError
 from nlb_search.search.scoring.saved_networks import load_networks
-from nlb_search.search.study.creation import StudyRequest, create_or_open
 from nlb_search.search.study.open_study import Locations, OpenStudy
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.storage.claims.claim import FAILURE_KEY

@@ -11,7 +11,7 @@ import sqlalchemy
 from optuna.trial import TrialState
 
 from benchmarks.service.fault_checks import FinishedTrials, violations
-from nlb_search.search.study.creation import StudyRequest, create_or_open
+from nlb_search.search.creation.study_creation import StudyRequest, create_or_open
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work

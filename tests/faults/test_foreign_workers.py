@@ -4,13 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from command import call
-from foreign_nwb import write_recording
 
 from benchmarks.service.fault_checks import FinishedTrials, violations
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work
+from tests.helpers.processes.command import call
+from tests.helpers.recordings.foreign_nwb import write_recording
 
 
 @pytest.fixture

@@ -4,12 +4,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from command import call, start
-
 from benchmarks.service.fault_checks import processes_in
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work
+from tests.helpers.processes.command import call, start
 
 SEEDS = 8
 

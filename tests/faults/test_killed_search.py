@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from command import call
 from optuna.trial import FrozenTrial, TrialState
 
 from benchmarks.service.fault_checks import LOG, processes_in, violations
@@ -15,6 +14,7 @@ from nlb_search.search.sampling.space_file import parse_space
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work
+from tests.helpers.processes.command import call
 
 BUDGET = 4
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from command import start
+
+from tests.helpers.processes.command import start
 
 
 @pytest.fixture

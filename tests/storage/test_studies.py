@@ -3,13 +3,13 @@ from pathlib import Path
 
 import optuna
 import pytest
-from forked import FORKED
 from optuna.study import StudyDirection
 
 from nlb_search.storage.database.opening import open_database
 from nlb_search.storage.database.urls import StorageUrl, parse_url
 from nlb_search.storage.errors import StorageError
 from nlb_search.storage.studies import SPEC_KEY, is_whole, make_study, open_study, study_names
+from tests.helpers.processes.forked import FORKED
 
 
 def test_study_is_created_once_and_opened_with_its_specification(url: StorageUrl) -> None:

@@ -9,8 +9,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
-from command import Outcome, call
-from postgres_server import free_port
+
+from tests.helpers.processes.command import Outcome, call
+from tests.helpers.servers.postgres_server import free_port
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from command import Outcome, call
-from dandi_server import DandiServer, sha256
 
 from nlb_search.data.dandi.provenance import origin
 from nlb_search.data.opening import open_recording
+from tests.helpers.processes.command import Outcome, call
+from tests.helpers.servers.dandi_server import DandiServer, sha256
 
 TRAIN, TEST = "sub-Indy/my-train-set.nwb", "sub-Indy/my-test-set.nwb"
 

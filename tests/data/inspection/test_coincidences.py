@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from built_recording import population
 
 from nlb_search.data.inspection.coincidences import coincidences
+from tests.helpers.recordings.built_recording import population
 
 RNG = np.random.default_rng(1)
 

@@ -1,11 +1,11 @@
 """Neurons of which all counts are multiples of one number."""
 
 import numpy as np
-from built_recording import population
 
 from nlb_search.data.inspection import count_sums
 from nlb_search.data.inspection.count_values import MIN_BINS, Multiple, multiples
 from nlb_search.data.recording import UNSEEN
+from tests.helpers.recordings.built_recording import population
 
 
 def test_multiples_in_all_parts(monkeypatch) -> None:

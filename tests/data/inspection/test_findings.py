@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from built_recording import N_BINS, N_HELDIN, N_NEURONS, N_WINDOW, build, population
 
 from nlb_search.data.inspection import count_sums
 from nlb_search.data.inspection.findings import Inspection, inspection_of
 from nlb_search.data.inspection.survey import survey_of
 from nlb_search.data.recording import UNSEEN, Recording
+from tests.helpers.recordings.built_recording import N_BINS, N_HELDIN, N_NEURONS, N_WINDOW, build, population
 
 
 def inspect(recording: Recording) -> Inspection:

@@ -2,19 +2,19 @@
 
 from pathlib import Path
 
-import foreign_nwb
 import h5py
 import numpy as np
 import pytest
-from nlb_reference import loaded, quiet_nlb_tools
-from own_nwb import OwnSession
-from toy_arrays import toy_arrays
 
 from nlb_search.data import from_arrays
 from nlb_search.data.inspection.identities import Identities, identities_of
 from nlb_search.data.opening import open_recording
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.recording import Recording
+from tests.helpers.recordings import foreign_nwb
+from tests.helpers.recordings.nlb_reference import loaded, quiet_nlb_tools
+from tests.helpers.recordings.own_nwb import OwnSession
+from tests.helpers.recordings.toy_arrays import toy_arrays
 
 
 def opened(path: Path, settings: RecordingSettings, bin_ms: int) -> tuple[Recording, Identities]:

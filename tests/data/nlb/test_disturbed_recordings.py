@@ -6,10 +6,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from in_process import open_in_process
-from nlb_reference import assert_same, reference
 
 from nlb_search.data.recording import UNSEEN, Recording
+from tests.helpers.processes.in_process import open_in_process
+from tests.helpers.recordings.nlb_reference import assert_same, reference
 
 TRIALS = "intervals/trials"
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from in_process import open_in_process
 
 from nlb_search.data.errors import DataError
+from tests.helpers.processes.in_process import open_in_process
 
 
 def column(name: str, change: Callable[[np.ndarray], object]) -> Callable[[Path], None]:

@@ -3,12 +3,12 @@
 import subprocess
 import sys
 from collections import Counter
-from pathlib import Path
 
-import foreign_nwb
 import pytest
 
-PROGRAM = Path(__file__).parents[2] / "helpers" / "spoiled_recordings.py"
+from tests.helpers.recordings import foreign_nwb
+
+PROGRAM = "tests.helpers.recordings.spoiled_recordings"
 CASES = 84
 """Twelve for each of the seven kinds of corruption."""
 
@@ -19,7 +19,7 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     folder = tmp_path_factory.mktemp("spoiled")
     for layout in foreign_nwb.LAYOUTS:
         foreign_nwb.write_recording(folder / layout, layout, trials=16, neurons=5)
-    command = [sys.executable, PROGRAM, folder, str(CASES)]
+    command = [sys.executable, "-m", PROGRAM, folder, str(CASES)]
     ran = subprocess.run(command, capture_output=True, text=True)
     assert ran.returncode == 0, f"{ran.stdout[-300:]}\n{ran.stderr[-3000:]}"
     return ran.stdout.splitlines()

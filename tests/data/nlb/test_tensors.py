@@ -3,12 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import foreign_nwb
 import h5py
 import numpy as np
 import pytest
-from in_process import open_in_process
-from nlb_reference import FIELDS, assert_same, loaded, quiet_nlb_tools, reference
 from nlb_tools.evaluation import evaluate
 from nlb_tools.make_tensors import make_eval_target_tensors, save_to_h5
 
@@ -17,6 +14,9 @@ from nlb_search.data.datasets import BIN_WIDTHS_MS, DATASETS, dataset_named
 from nlb_search.data.opening import open_recording
 from nlb_search.data.recording import UNSEEN
 from nlb_search.data.synthesis import SynthesisOptions, synthesize
+from tests.helpers.processes.in_process import open_in_process
+from tests.helpers.recordings import foreign_nwb
+from tests.helpers.recordings.nlb_reference import FIELDS, assert_same, loaded, quiet_nlb_tools, reference
 
 CASES = [(layout, bin_ms) for layout in foreign_nwb.LAYOUTS for bin_ms in BIN_WIDTHS_MS]
 SYNTHETIC = [*CASES, *((name, 20) for name in DATASETS if name not in foreign_nwb.LAYOUTS)]

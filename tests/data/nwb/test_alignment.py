@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nlb_reference import quiet_nlb_tools
 from nlb_tools.nwb_interface import NWBDataset
 from pynwb import NWBFile
 
 from nlb_search.data.nwb.alignment import around, cut, times_of
+from tests.helpers.recordings.nlb_reference import quiet_nlb_tools
 
 SESSION_S = 4.0
 SECONDS = st.one_of(

@@ -5,13 +5,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from nlb_reference import assert_counts_equal, loaded, quiet_nlb_tools
 
 from nlb_search.data.dataset_files import read_contents, train_columns
 from nlb_search.data.datasets import dataset_named
 from nlb_search.data.errors import DataError
 from nlb_search.data.nwb.binning import counts_in
 from nlb_search.data.nwb.session import Session, read_session
+from tests.helpers.recordings.nlb_reference import assert_counts_equal, loaded, quiet_nlb_tools
 
 MC_RTT = dataset_named("mc_rtt")
 NOISE_S = np.array([0, 1e-9, -1e-9, 4e-10, -4e-10, 6e-10, -6e-10, 1e-12, -1e-12, 0.001 - 1e-9, 0.001 - 1e-10])

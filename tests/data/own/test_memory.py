@@ -5,10 +5,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from own_nwb import OwnSession
-from own_recordings import refusal
 
 from nlb_search.data.own.layout import LFADS_SPIKES, NLB_SPIKES
+from tests.helpers.recordings.own_nwb import OwnSession
+from tests.helpers.recordings.own_recordings import refusal
 
 HUGE = (2_000_000, 10_000, 1_000)
 

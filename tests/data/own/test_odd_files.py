@@ -7,9 +7,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from own_nwb import OwnSession
-from own_recordings import opened, refusal
 from pynwb import NWBHDF5IO
+
+from tests.helpers.recordings.own_nwb import OwnSession
+from tests.helpers.recordings.own_recordings import opened, refusal
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from own_nwb import Array, OwnSession
 
 from nlb_search.data.errors import DataError
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.own.source import OwnRecording
 from nlb_search.data.source import Tensors
+from tests.helpers.recordings.own_nwb import Array, OwnSession
 
 Change = Callable[[h5py.File], Any]
 

@@ -6,13 +6,13 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from in_process import open_in_process
-from own_nwb import OwnSession
 
 from nlb_search.data.errors import DataError
 from nlb_search.data.opening import open_recording
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.recording import Recording
+from tests.helpers.processes.in_process import open_in_process
+from tests.helpers.recordings.own_nwb import OwnSession
 
 
 def opened(path: Path, **settings: Any) -> Recording:

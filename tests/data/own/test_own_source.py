@@ -6,13 +6,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from in_process import open_in_process
-from toy_arrays import toy_arrays
 
 from nlb_search.data import from_arrays
 from nlb_search.data.errors import DataError
 from nlb_search.data.opening import open_recording
 from nlb_search.data.own.recording_settings import RecordingSettings, read_settings
+from tests.helpers.processes.in_process import open_in_process
+from tests.helpers.recordings.toy_arrays import toy_arrays
 
 
 @pytest.fixture(scope="module")

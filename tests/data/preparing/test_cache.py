@@ -9,16 +9,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-import foreign_nwb
 import h5py
 import numpy as np
 import pytest
-from in_process import open_in_process
 
 from nlb_search.data.errors import DataError
 from nlb_search.data.opening import open_recording
 from nlb_search.data.preparing.cache import cache_folder
 from nlb_search.data.recording import Recording
+from tests.helpers.processes.in_process import open_in_process
+from tests.helpers.recordings import foreign_nwb
 
 OPEN = """
 import logging, os, signal, sys

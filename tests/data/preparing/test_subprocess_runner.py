@@ -8,12 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import foreign_nwb
 import numpy as np
 import psutil
 import pytest
-from command import COMMAND
-from toy_arrays import toy_arrays
 
 from nlb_search.data.dataset_files import RecordingFiles, find_files
 from nlb_search.data.datasets import DATASETS, dataset_named
@@ -25,6 +22,9 @@ from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.own.source import OwnRecording
 from nlb_search.data.preparing.cache import open_source
 from nlb_search.data.preparing.subprocess_runner import Request
+from tests.helpers.processes.command import COMMAND
+from tests.helpers.recordings import foreign_nwb
+from tests.helpers.recordings.toy_arrays import toy_arrays
 
 
 @pytest.fixture(scope="module")

@@ -3,17 +3,17 @@
 import shutil
 from pathlib import Path
 
-import foreign_nwb
 import h5py
 import numpy as np
 import pytest
-from nlb_reference import assert_targets_equal, quiet_nlb_tools
 from nlb_tools.make_tensors import make_eval_target_tensors
 from nlb_tools.nwb_interface import NWBDataset
 
 from nlb_search.data.dataset_files import RecordingFiles
 from nlb_search.data.datasets import DATASETS
 from nlb_search.data.synthesis.truth import benchmark_targets
+from tests.helpers.recordings import foreign_nwb
+from tests.helpers.recordings.nlb_reference import assert_targets_equal, quiet_nlb_tools
 
 
 @pytest.mark.parametrize("name", foreign_nwb.LAYOUTS)

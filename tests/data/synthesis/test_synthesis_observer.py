@@ -12,7 +12,7 @@ from nlb_search.data.synthesis.neurons import Population, draw_population
 from nlb_search.data.synthesis.observer import Templates, predict_rates
 from nlb_search.data.synthesis.session import Session, simulate
 from nlb_search.data.synthesis.spiking import BINARY, POISSON, Spiking
-from nlb_search.data.synthesis.tasks import TASKS
+from nlb_search.data.synthesis.tasks.task_of_layout import TASKS
 from nlb_search.data.synthesis.truth import observer_scores, templates_of
 
 N_WINDOW = 120

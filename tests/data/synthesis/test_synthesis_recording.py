@@ -15,7 +15,7 @@ from nlb_search.data.datasets import DATASETS
 from nlb_search.data.errors import DataError
 from nlb_search.data.synthesis import SynthesisOptions, synthesize
 from nlb_search.data.synthesis.recording import sizes_of
-from nlb_search.data.synthesis.tasks import TASKS
+from nlb_search.data.synthesis.tasks.task_of_layout import TASKS
 
 TINY = SynthesisOptions(seed=3, n_trials=24, n_neurons=6)
 

@@ -8,7 +8,7 @@ from nlb_tools.make_tensors import PARAMS
 from nlb_search.data.datasets import dataset_named
 from nlb_search.data.synthesis.neurons import draw_population
 from nlb_search.data.synthesis.session import Session, simulate
-from nlb_search.data.synthesis.timing import Timing
+from nlb_search.data.synthesis.tasks.timing import Timing
 
 N_WINDOW = 300
 

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from population import swinging
 
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.architecture.chain_network import ChainNetwork
@@ -12,6 +11,7 @@ from nlb_search.models.tensors import Sizes
 from nlb_search.models.training.state import Training
 from nlb_search.models.training.trainer import fit
 from nlb_search.models.training.training_plan import Plan
+from tests.helpers.recordings.population import swinging
 
 CPU = torch.device("cpu")
 MC_RTT = Sizes(n_heldin=98, n_heldout=32, n_window=120, n_forward=40)

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from population import swinging
 
 from nlb_search.models.architecture.chain import Chain, Link
 from nlb_search.models.architecture.heads import HEADS
@@ -16,6 +15,7 @@ from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.training.state import Progress, Training
 from nlb_search.models.training.trainer import Trainer, Val, fit
 from nlb_search.models.training.training_plan import Plan
+from tests.helpers.recordings.population import swinging
 
 PAGE = Path(__file__).parents[3] / "docs" / "blocks.md"
 ROW = re.compile(r"^\| `(?P<written>[^`]+)` \|[^|]+\|[^|]+\| (?P<settings>[^|]+) \|$", re.MULTILINE)

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.testing import assert_close
-from vmapped import assert_as_alone
 
 from nlb_search.models.blocks.gru import GRU
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.recurrences.gated_recurrence import CANDIDATE, RESET, UPDATE, gated_recurrence
 from nlb_search.models.tensors import Sizes
+from tests.helpers.vmapped import assert_as_alone
 
 SIZES = Sizes(n_heldin=5, n_heldout=2, n_window=14, n_forward=3)
 

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.testing import assert_close
-from vmapped import assert_as_alone
 
 from nlb_search.models.recurrences.scan import complex_scan, scan
+from tests.helpers.vmapped import assert_as_alone
 
 
 def _loop(keep: Tensor, new: Tensor) -> Tensor:

@@ -4,9 +4,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nlb_tools import evaluation
-from population import counts_of
 
 from nlb_search.models.scoring.bits_per_spike import bits_per_spike, co_bps, fp_bps, gains_by_trial
+from tests.helpers.recordings.population import counts_of
 
 
 def _random(seed: int, shape: tuple[int, int, int], missing: float) -> tuple[np.ndarray, np.ndarray]:

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from population import counts_of
 from scipy.stats import norm
 
 from nlb_search.models.scoring.bits_per_spike import bits_per_spike
 from nlb_search.models.scoring.smoothing_baseline import SMALLEST, smoothed_rates
 from nlb_search.models.tensors import Counts
+from tests.helpers.recordings.population import counts_of
 
 
 def _counts(n_trials: int, seed: int) -> Counts:

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import torch
-from population import swinging
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -26,6 +25,7 @@ from nlb_search.models.training.optimizer import Rows
 from nlb_search.models.training.side_by_side import SideBySide
 from nlb_search.models.training.state import Training
 from nlb_search.models.training.training_plan import Plan
+from tests.helpers.recordings.population import swinging
 
 META = torch.device("meta")
 

@@ -3,9 +3,9 @@
 import pytest
 import torch
 from torch.nn.functional import cosine_similarity, cross_entropy
-from vmapped import assert_as_alone
 
 from nlb_search.models.training.contrastive import TEMPERATURE, contrastive_loss
+from tests.helpers.vmapped import assert_as_alone
 
 FIRST_BTC, SECOND_BTC = torch.randn(2, 5, 3, 2, generator=torch.Generator().manual_seed(0))
 

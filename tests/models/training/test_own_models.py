@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from population import swinging
 from torch.testing import assert_close
 
 from nlb_search.models.architecture.architectures import parse_architecture
@@ -16,6 +15,7 @@ from nlb_search.models.training.side_by_side import SideBySide
 from nlb_search.models.training.state import Progress, Training
 from nlb_search.models.training.trainer import Trainer, Val, fit
 from nlb_search.models.training.training_plan import Plan
+from tests.helpers.recordings.population import swinging
 
 CPU = torch.device("cpu")
 TRAIN, VAL = swinging(24, seed=1), swinging(16, seed=2)

@@ -8,7 +8,6 @@ from weakref import WeakSet
 
 import pytest
 import torch
-from population import swinging
 from torch import Tensor
 from torch.testing import assert_close
 
@@ -21,6 +20,7 @@ from nlb_search.models.training.side_by_side import SideBySide
 from nlb_search.models.training.state import Progress, Training
 from nlb_search.models.training.trainer import Trainer, Val, fit
 from nlb_search.models.training.training_plan import Plan
+from tests.helpers.recordings.population import swinging
 
 CPU = torch.device("cpu")
 TRAIN, VAL = swinging(24, seed=1, max_spikes=1), swinging(16, seed=2, max_spikes=1)

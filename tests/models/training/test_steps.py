@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from population import SIZES, counts_of, swinging
 from torch import Tensor, nn
 from torch.testing import assert_close
 
@@ -19,6 +18,7 @@ from nlb_search.models.tensors import UNKNOWN
 from nlb_search.models.training.state import Training
 from nlb_search.models.training.trainer import fit, train_through
 from nlb_search.models.training.training_plan import Plan
+from tests.helpers.recordings.population import SIZES, counts_of, swinging
 
 CPU = torch.device("cpu")
 TRIALS, RATIO = 14, 0.3

@@ -3,7 +3,6 @@ from itertools import islice
 
 import pytest
 import torch
-from population import SIZES, counts_of, swinging
 from torch.testing import assert_close
 
 from nlb_search.models.architecture.chain import parse_chain
@@ -16,6 +15,7 @@ from nlb_search.models.tensors import Counts
 from nlb_search.models.training.state import Training
 from nlb_search.models.training.trainer import fit
 from nlb_search.models.training.training_plan import Plan
+from tests.helpers.recordings.population import SIZES, counts_of, swinging
 
 CPU = torch.device("cpu")
 PLAN = Plan(epochs=6, batch_size=16)

@@ -4,8 +4,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from command import call, search
-from foreign_nwb import write_recording
+
+from tests.helpers.processes.command import call, search
+from tests.helpers.recordings.foreign_nwb import write_recording
 
 NEW = ("--arch", "rnnf", "--trials", "1")
 

@@ -5,12 +5,12 @@ import time
 from pathlib import Path
 
 import pytest
-from command import Outcome, call, search
 
 from nlb_search.search.study.open_study import Locations, open_named_study
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work
 from nlb_search.storage.database.urls import parse_url
+from tests.helpers.processes.command import Outcome, call, search
 
 OPTIONS = ("--dataset", "mc_rtt", "--arch", "FF -> exp", "--epochs", "2", "--pruner", "none")
 

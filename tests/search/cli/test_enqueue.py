@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import call, search
 
 from nlb_search.search.study.open_study import Locations, open_named_study
 from nlb_search.storage.database.urls import parse_url
+from tests.helpers.processes.command import call, search
 
 CHAINS = ("--arch", "FF -> exp", "--arch", "rnnf")
 SMALL = ("--dataset", "mc_rtt", "--epochs", "1", "--pruner", "none")

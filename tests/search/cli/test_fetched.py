@@ -6,13 +6,13 @@ from pathlib import Path
 
 import h5py
 import pytest
-from command import Outcome, call
-from dandi_server import DandiServer, sha256
 
 from nlb_search.data.opening import open_recording
-from nlb_search.search.study.creation import StudyRequest, create_or_open
+from nlb_search.search.creation.study_creation import StudyRequest, create_or_open
 from nlb_search.search.study.open_study import Locations, open_named_study
 from nlb_search.storage.database.urls import parse_url
+from tests.helpers.processes.command import Outcome, call
+from tests.helpers.servers.dandi_server import DandiServer, sha256
 
 
 def begun(locations: Locations) -> dict[str, str]:

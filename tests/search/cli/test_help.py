@@ -7,9 +7,9 @@ import sys
 
 import pytest
 import typer
-from command import call
 
 from nlb_search.search.cli.app import EXAMPLES, app
+from tests.helpers.processes.command import call
 
 
 @pytest.mark.parametrize("example", EXAMPLES.values())

@@ -6,10 +6,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from command import call, search
-from toy_arrays import toy_arrays
 
 from nlb_search.data import from_arrays
+from tests.helpers.processes.command import call, search
+from tests.helpers.recordings.toy_arrays import toy_arrays
 
 WORSE = "co-bps is negative: the model predicts worse than each neuron's mean rate"
 SPIKES = ("train_spikes_heldin", "train_spikes_heldout", "eval_spikes_heldin", "eval_spikes_heldout")

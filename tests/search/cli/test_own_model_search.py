@@ -9,12 +9,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from command import Outcome, call, run
-from own_nwb import OwnSession
 
 from nlb_search import load_model
 from nlb_search.search.study.open_study import Locations, open_named_study
 from nlb_search.storage.database.urls import parse_url
+from tests.helpers.processes.command import Outcome, call, run
+from tests.helpers.recordings.own_nwb import OwnSession
 
 EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
 RECORDING = ("--dataset", "rat-7", "--data", "session.nwb", "--bin-size", "20")

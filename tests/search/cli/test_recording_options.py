@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import call
-from own_nwb import OwnSession
 
 from nlb_search.data.opening import open_recording
 from nlb_search.data.own.recording_settings import RecordingSettings, read_settings
+from tests.helpers.processes.command import call
+from tests.helpers.recordings.own_nwb import OwnSession
 
 OPTIONS = ("--dataset", "mine", "--data", "session.nwb", "--bin-size", "20")
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import optuna
 import pytest
-from command import Outcome, call, run
-from foreign_nwb import write_recording
-from toy_arrays import toy_arrays
 
 from nlb_search.data import from_arrays
+from tests.helpers.processes.command import Outcome, call, run
+from tests.helpers.recordings.foreign_nwb import write_recording
+from tests.helpers.recordings.toy_arrays import toy_arrays
 
 SMALL = ("--arch", "rnnf", "--trials", "1", "--epochs", "4")
 HERE = f"recording-on-{socket.gethostname()}"

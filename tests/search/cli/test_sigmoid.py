@@ -4,7 +4,8 @@ from pathlib import Path
 
 import h5py
 import pytest
-from command import call, search
+
+from tests.helpers.processes.command import call, search
 
 
 def test_search_export_and_evaluate_a_sigmoid_chain(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nlb_search.search.study.creation import StudyRequest, create_or_open
+from nlb_search.search.creation.study_creation import StudyRequest, create_or_open
 from nlb_search.search.study.open_study import Locations
 from nlb_search.storage.database.urls import parse_url
 

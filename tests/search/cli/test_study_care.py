@@ -4,16 +4,16 @@ import shutil
 from pathlib import Path
 
 import pytest
-from command import call, search
 
 from nlb_search.search.export_options import REFIT_SEEDS
 from nlb_search.search.scoring.ties import find_ties
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
-from nlb_search.search.study.trial_scores import complete_trials, network_score
+from nlb_search.search.trials.trial_scores import complete_trials, network_score
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.storage.database.retrying import DatabaseRetry
 from nlb_search.storage.database.urls import parse_url
 from nlb_search.storage.errors import DeletedStudyError
+from tests.helpers.processes.command import call, search
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from command import call, search
 
 from nlb_search.data.opening import open_recording
+from tests.helpers.processes.command import call, search
 
 ARRAYS = {
     f"{part}_rates_{kind}{ending}"

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import optuna
 import pytest
-from serving import ask, serving
 
 from nlb_search.storage.database.opening import open_database, open_for_reading
 from nlb_search.storage.database.urls import StorageUrl, parse_url
 from nlb_search.storage.studies import make_study, study_names
+from tests.helpers.servers.serving import ask, serving
 
 
 @pytest.fixture

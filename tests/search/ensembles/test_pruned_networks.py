@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from command import call, search
 from optuna.trial import TrialState
 
 from nlb_search.search.ensembles.finalists import load_finalist
@@ -14,9 +13,10 @@ from nlb_search.search.export_options import AUTO
 from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.scoring.saved_networks import load_rates, trials_with_networks
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
-from nlb_search.search.study.trial_scores import network_score
+from nlb_search.search.trials.trial_scores import network_score
 from nlb_search.storage.checkpoints import load_checkpoint, save_checkpoint
 from nlb_search.storage.database.urls import parse_url
+from tests.helpers.processes.command import call, search
 
 
 @pytest.fixture(scope="module")

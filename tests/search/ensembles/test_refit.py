@@ -10,15 +10,15 @@ import torch
 
 from nlb_search.models.architecture.network import Network
 from nlb_search.models.errors import DivergedError, InterruptedTrainingError
+from nlb_search.search.creation.study_creation import StudyRequest, create_or_open
 from nlb_search.search.ensembles.finalists import Finalist, load_finalist
 from nlb_search.search.ensembles.refit import RefitOptions, refit
 from nlb_search.search.ensembles.refit_job import RefitJob
 from nlb_search.search.ensembles.refit_training import retrain
 from nlb_search.search.errors import SearchError
 from nlb_search.search.launching.slots import Slot
-from nlb_search.search.study.creation import StudyRequest, create_or_open
 from nlb_search.search.study.open_study import Locations, OpenStudy
-from nlb_search.search.study.trial_scores import complete_trials
+from nlb_search.search.trials.trial_scores import complete_trials
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work
 from nlb_search.storage.checkpoints import load_checkpoint

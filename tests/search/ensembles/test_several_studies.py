@@ -7,13 +7,13 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from command import call, search
-from own_nwb import OwnSession
 
 from nlb_search import load_model
 from nlb_search.data.opening import open_recording
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.search.recording_tensors import heldin_of
+from tests.helpers.processes.command import call, search
+from tests.helpers.recordings.own_nwb import OwnSession
 
 GROUP = "rat-7_20"
 

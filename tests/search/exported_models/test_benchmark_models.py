@@ -7,8 +7,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from command import call, search
-from foreign_nwb import write_recording
+
+from tests.helpers.processes.command import call, search
+from tests.helpers.recordings.foreign_nwb import write_recording
 
 
 @pytest.fixture(scope="module")

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import COMMAND, call
-from random_models import CARD_OF_NONE, SIZES, random_network
 
 from nlb_search.search.errors import SearchError
 from nlb_search.search.exported_models.line_stream import rates_of_lines
 from nlb_search.search.exported_models.model import Model
 from nlb_search.search.exported_models.model_folder import save_model
+from tests.helpers.processes.command import COMMAND, call
+from tests.helpers.random_models import CARD_OF_NONE, SIZES, random_network
 
 MODEL = Model(
     (

@@ -11,8 +11,6 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from command import call, search
-from own_nwb import OwnSession
 
 from nlb_search import load_model
 from nlb_search.data.opening import open_recording
@@ -25,6 +23,8 @@ from nlb_search.search.ensembles.weighted_networks import WeightedNetwork
 from nlb_search.search.errors import SearchError
 from nlb_search.search.exported_models.model import Model
 from nlb_search.search.recording_tensors import heldin_of
+from tests.helpers.processes.command import call, search
+from tests.helpers.recordings.own_nwb import OwnSession
 
 HELDOUT = (2, 5, 11)
 

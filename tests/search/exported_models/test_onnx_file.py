@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from random_models import CARD_OF_NONE, SIZES, random_network
 
 from nlb_search.models.architecture.own.model import parse_own_model
 from nlb_search.models.architecture.own.network import OwnNetwork
@@ -16,6 +15,7 @@ from nlb_search.search.errors import SearchError
 from nlb_search.search.exported_models.card import Card
 from nlb_search.search.exported_models.model import Model
 from nlb_search.search.exported_models.onnx_file import CARD, check_convertible, save_onnx
+from tests.helpers.random_models import CARD_OF_NONE, SIZES, random_network
 
 pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
 onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")

@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from command import call, search
+
+from tests.helpers.processes.command import call, search
 
 OPTIONS = ("--dataset", "mc_rtt", "--arch", "FF -> exp", "--trials", "2", "--epochs", "2", "--pruner", "none")
 OF_TRIALS = ("history", "curves", "time", "chains", "pruning", "workers")

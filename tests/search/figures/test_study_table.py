@@ -4,12 +4,12 @@ import io
 
 import pytest
 from rich.console import Console
-from specifications import spec_of
 
 from nlb_search.search.figures.study_table import report
 from nlb_search.search.scoring.ties import Ties
 from nlb_search.search.study.status import BestTrial, StudyStatus
 from nlb_search.storage.study_commands import StudyCommand
+from tests.helpers.specifications import spec_of
 
 
 def _printed(epochs: int, best_epoch: int) -> str:

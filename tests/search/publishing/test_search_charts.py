@@ -5,11 +5,11 @@ from pathlib import Path
 import optuna
 import pytest
 from optuna.trial import TrialState
-from specifications import spec_of
 
 from nlb_search.search.publishing.search_charts import pruning_depth
 from nlb_search.search.study.open_study import Locations, OpenStudy
 from nlb_search.storage.database.urls import parse_url
+from tests.helpers.specifications import spec_of
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import call, search
-from own_nwb import OwnSession
-from toy_arrays import toy_arrays
 
 import nlb_search as nlb
 from nlb_search.data.errors import DataError
 from nlb_search.search.errors import SearchError, UsageError
+from tests.helpers.processes.command import call, search
+from tests.helpers.recordings.own_nwb import OwnSession
+from tests.helpers.recordings.toy_arrays import toy_arrays
 
 CHAINS = ["FF -> exp", "GRU(1) -> FF -> exp"]
 

@@ -8,7 +8,6 @@ import h5py
 import psutil
 import pytest
 import torch
-from command import call, start
 from optuna.distributions import FloatDistribution
 from optuna.trial import create_trial
 
@@ -16,14 +15,15 @@ from nlb_search.models.architecture.network import predict
 from nlb_search.models.scoring.bits_per_spike import co_bps
 from nlb_search.models.training.state import Training
 from nlb_search.models.training.trainer import train_through
+from nlb_search.search.creation.study_creation import StudyRequest, create_or_open
 from nlb_search.search.recording_tensors import counts_of
-from nlb_search.search.study.creation import StudyRequest, create_or_open
 from nlb_search.search.study.open_study import Locations, OpenStudy
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.trial_settings import settings_of
 from nlb_search.search.workers.worker import work
 from nlb_search.storage.checkpoints import load_checkpoint
 from nlb_search.storage.database.urls import parse_url
+from tests.helpers.processes.command import call, start
 
 CPU = torch.device("cpu")
 

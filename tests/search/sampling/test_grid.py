@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from optuna.pruners import HyperbandPruner
 from optuna.trial import TrialState
-from specifications import RNNF, spec_of, written
 
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.search.errors import UsageError
@@ -20,6 +19,7 @@ from nlb_search.storage.database.opening import open_database
 from nlb_search.storage.database.retrying import DatabaseRetry
 from nlb_search.storage.database.urls import StorageUrl, parse_url
 from nlb_search.storage.studies import make_study, open_study
+from tests.helpers.specifications import RNNF, spec_of, written
 
 CHAINS = ("FF -> exp", RNNF)
 SMALL = written(

@@ -3,10 +3,10 @@
 import optuna
 import pytest
 from optuna.trial import TrialState
-from specifications import spec_of
 
 from nlb_search.search.sampling.halving import HalvingPruner
 from nlb_search.search.sampling.pruners import make_pruner
+from tests.helpers.specifications import spec_of
 
 RUNGS = frozenset({3, 9})
 

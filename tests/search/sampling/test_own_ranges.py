@@ -3,7 +3,6 @@
 import optuna
 import pytest
 from optuna.samplers import RandomSampler
-from specifications import RNNF, spec_of, written
 
 from nlb_search.models.errors import OwnModelError
 from nlb_search.search.errors import UsageError
@@ -12,6 +11,7 @@ from nlb_search.search.sampling.ranges import Choice, Real, Whole
 from nlb_search.search.sampling.samplers import make_sampler
 from nlb_search.search.sampling.space import SPACES, sample, start_parameters
 from nlb_search.search.workers.trial_settings import settings_of
+from tests.helpers.specifications import RNNF, spec_of, written
 
 GOOD = "own_nets:Good"
 

@@ -9,7 +9,6 @@ from typing import Any, get_args
 import optuna
 import pytest
 from optuna.trial import TrialState
-from specifications import RNNF, spec_of, written
 
 from nlb_search.models.architecture.architectures import architectures_named
 from nlb_search.models.architecture.chain import parse_chain
@@ -20,6 +19,7 @@ from nlb_search.search.sampling.samplers import START_TRIALS, check_sampler, mak
 from nlb_search.search.sampling.sampling_settings import PrunerName, SamplerName
 from nlb_search.search.sampling.space import sample, start_parameters
 from nlb_search.search.study.specification import SearchSpec
+from tests.helpers.specifications import RNNF, spec_of, written
 
 CHAINS = ("FF -> exp", RNNF)
 PLAIN = written("l2_weight = 0\nhidden = 40\nnum_layers = 2\nbidirectional = true\ninput_size = 'DT'\ndropout = 0.4")

@@ -4,12 +4,12 @@ import optuna
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from specifications import spec_of, written
 
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.search.sampling.ranges import settings_of_parameters
 from nlb_search.search.sampling.space import SPACES, default_settings, sample, start_parameters
 from nlb_search.search.workers.trial_settings import settings_of
+from tests.helpers.specifications import spec_of, written
 
 ONLY_IN_FILES = {"batch_size", "contrastive_weight"}
 CHAINS = ("GRU(2) -> FF -> exp", "FF -> RoBERTa(1) -> FF -> exp")

@@ -5,22 +5,22 @@ from typing import Any
 
 import optuna
 import pytest
-from command import call
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from optuna.samplers import RandomSampler
-from specifications import RNNF, spec_of, written
 
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.hyperparameters import ALLOWED, Hyperparameters
 from nlb_search.models.masking.variant_names import INPUT_SIZES, PUBLISHED_SHAPES, SHAPES
+from nlb_search.search.creation.differences import space_differences
 from nlb_search.search.errors import UsageError
 from nlb_search.search.sampling.ranges import Choice, Real, Whole, ZeroOrReal
 from nlb_search.search.sampling.space import SPACES, sample, space_for, start_parameters
 from nlb_search.search.sampling.space_file import named_space, parse_space
-from nlb_search.search.study.differences import space_differences
 from nlb_search.search.study.specification import SearchSpec
 from nlb_search.search.workers.trial_settings import settings_of
+from tests.helpers.processes.command import call
+from tests.helpers.specifications import RNNF, spec_of, written
 
 EVERY_SETTING = "GRU(2) -> FF -> RoBERTa(1) -> FF -> exp"
 """A chain that uses every hyperparameter."""

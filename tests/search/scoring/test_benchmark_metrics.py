@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import call
 
 from nlb_search.data.opening import open_recording
 from nlb_search.data.recording import UNSEEN
@@ -13,6 +12,7 @@ from nlb_search.search.scoring.benchmark_metrics import benchmark_metrics
 from nlb_search.search.scoring.nlb_tools_metrics import nlb_tools_metrics
 from nlb_search.search.scoring.targets import Arrays, read_group
 from nlb_search.search.submission.submission_file import Prediction, write_submission
+from tests.helpers.processes.command import call
 
 FIELDS = ("heldin", "heldout", "heldin_forward", "heldout_forward")
 

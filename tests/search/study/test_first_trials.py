@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from nlb_search.search.creation.study_creation import StudyRequest, create_or_open
 from nlb_search.search.sampling.portfolio import PORTFOLIO
 from nlb_search.search.sampling.space_file import parse_space
-from nlb_search.search.study.creation import StudyRequest, create_or_open
 from nlb_search.search.study.open_study import Locations, OpenStudy
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work

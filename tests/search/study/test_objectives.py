@@ -7,11 +7,9 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from command import Outcome, call, search
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from optuna_dashboard import get_note
-from toy_arrays import toy_arrays
 
 import nlb_search as nlb
 from nlb_search.models.training.side_by_side import SideBySide
@@ -23,10 +21,12 @@ from nlb_search.search.publishing.pareto_charts import pareto_charts
 from nlb_search.search.rescoring.rescoring import Rescored, Rescoring, choose_finalists
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
 from nlb_search.search.study.status import study_status
-from nlb_search.search.study.trial_scores import score_of
+from nlb_search.search.trials.trial_scores import score_of
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work
 from nlb_search.storage.database.urls import parse_url
+from tests.helpers.processes.command import Outcome, call, search
+from tests.helpers.recordings.toy_arrays import toy_arrays
 
 TRIALS = 14
 CHAINS = ("FF -> exp", "GRU(1) -> FF -> exp")

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import optuna
 import pytest
-from command import Outcome, call
 from optuna.distributions import json_to_distribution
 
 import nlb_search.search.study.definition_versions
@@ -18,6 +17,7 @@ from nlb_search.storage.checkpoints import Checkpoint, load_checkpoint, save_che
 from nlb_search.storage.database.opening import open_database
 from nlb_search.storage.database.urls import parse_url
 from nlb_search.storage.studies import SPEC_KEY
+from tests.helpers.processes.command import Outcome, call
 
 STORED = Path(__file__).with_name("specification_0_4_0.json")
 

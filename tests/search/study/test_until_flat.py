@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from nlb_search.search.study.creation import StudyRequest, create_or_open
-from nlb_search.search.study.expected_gain import LEAST_TRIALS, expected_gain_of
+from nlb_search.search.creation.study_creation import StudyRequest, create_or_open
 from nlb_search.search.study.open_study import Locations, OpenStudy
 from nlb_search.search.study.status import study_status
+from nlb_search.search.trials.expected_gain import LEAST_TRIALS, expected_gain_of
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work
 from nlb_search.storage.database.retrying import DatabaseRetry

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import call
 from nlb_tools.evaluation import bits_per_spike
-from toy_arrays import toy_arrays
 
 from nlb_search.data import from_arrays
 from nlb_search.search.submission.detail import detail_of
 from nlb_search.search.submission.evaluation import read_submission
 from nlb_search.search.submission.submission_file import Prediction, write_submission
+from tests.helpers.processes.command import call
+from tests.helpers.recordings.toy_arrays import toy_arrays
 
 
 @pytest.fixture(scope="module")

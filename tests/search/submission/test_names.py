@@ -6,10 +6,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from command import Outcome, call, search
 from nlb_tools.evaluation import evaluate
 
 from nlb_search.data.opening import open_recording
+from tests.helpers.processes.command import Outcome, call, search
 
 NAMES = ("heldin_units", "heldout_units", "train_trials", "eval_trials")
 STUDIES = {"rtt": ("mc_rtt", 5), "rtt-20": ("mc_rtt", 20), "maze-20": ("mc_maze_small", 20), "timing": ("dmfc_rsg", 5)}

@@ -9,13 +9,13 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from command import call, search
-from own_nwb import OwnSession
 
 from nlb_search.search.ensembles.selection import Selection
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
 from nlb_search.search.submission.rebuild_command import rebuild_command
 from nlb_search.storage.database.urls import parse_url
+from tests.helpers.processes.command import call, search
+from tests.helpers.recordings.own_nwb import OwnSession
 
 
 @pytest.fixture(scope="module")

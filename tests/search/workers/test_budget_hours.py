@@ -4,12 +4,10 @@ import time
 from pathlib import Path
 
 import pytest
-from command import call
 from optuna.trial import TrialState
-from specifications import written
 
 import nlb_search.storage.claims.time_used
-from nlb_search.search.study.creation import StudyRequest, create_or_open
+from nlb_search.search.creation.study_creation import StudyRequest, create_or_open
 from nlb_search.search.study.open_study import Locations, OpenStudy
 from nlb_search.search.study.status import study_status
 from nlb_search.search.workers.shutdown import Stop
@@ -17,6 +15,8 @@ from nlb_search.search.workers.worker import work
 from nlb_search.storage.claims.owner import OWNER_KEY
 from nlb_search.storage.claims.time_used import SECONDS_KEY, hours_used
 from nlb_search.storage.database.urls import parse_url
+from tests.helpers.processes.command import call
+from tests.helpers.specifications import written
 
 HOUR = 3600
 SECONDS = 0.1

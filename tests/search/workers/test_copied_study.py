@@ -4,16 +4,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import call
 
 import nlb_search.search.workers.trial
-from nlb_search.search.study.creation import StudyRequest, create_or_open
+from nlb_search.search.creation.study_creation import StudyRequest, create_or_open
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work
 from nlb_search.storage.claims.claim import Claim
 from nlb_search.storage.claims.owner import OWNER_KEY, Owner
 from nlb_search.storage.database.urls import parse_url
+from tests.helpers.processes.command import call
 
 
 def _results(study: OpenStudy) -> list[tuple[Any, ...]]:

@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-from command import call, search
-
 from nlb_search.search.scoring.saved_networks import trials_with_networks
 from nlb_search.search.scoring.ties import find_ties
 from nlb_search.search.study.open_study import Locations, open_named_study
-from nlb_search.search.study.trial_scores import complete_trials
+from nlb_search.search.trials.trial_scores import complete_trials
 from nlb_search.storage.database.urls import parse_url
+from tests.helpers.processes.command import call, search
 
 KEEP, TRIALS = 2, 8
 

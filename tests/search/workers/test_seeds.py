@@ -9,19 +9,17 @@ from statistics import fmean, stdev
 import numpy as np
 import pytest
 import torch
-from command import call
 from optuna.trial import FixedTrial, FrozenTrial, TrialState
-from specifications import written
 
 from nlb_search.models.architecture.network import predict
 from nlb_search.models.scoring.bits_per_spike import co_bps
 from nlb_search.models.training.state import Training
 from nlb_search.models.training.trainer import fit, train_through
+from nlb_search.search.creation.study_creation import StudyRequest, create_or_open
 from nlb_search.search.ensembles.finalists import load_finalist
 from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.rescoring.cross_validation import FoldSettings, Job, fold_trials, score_fold
 from nlb_search.search.sampling.space import sample
-from nlb_search.search.study.creation import StudyRequest, create_or_open
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
 from nlb_search.search.workers import trial as trial_module
 from nlb_search.search.workers.shutdown import Stop
@@ -29,6 +27,8 @@ from nlb_search.search.workers.trial_settings import settings_of
 from nlb_search.search.workers.worker import work
 from nlb_search.storage.claims.claim import Claim
 from nlb_search.storage.database.urls import parse_url
+from tests.helpers.processes.command import call
+from tests.helpers.specifications import written
 
 SEEDS, TRIALS, EPOCHS = 3, 3, 4
 CPU = torch.device("cpu")

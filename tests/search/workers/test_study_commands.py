@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from command import call
 from optuna.trial import FrozenTrial, TrialState
 
 from nlb_search.models.training.side_by_side import SideBySide
-from nlb_search.search.study.creation import StudyRequest, create_or_open
+from nlb_search.search.creation.study_creation import StudyRequest, create_or_open
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work
@@ -18,6 +17,7 @@ from nlb_search.storage.claims.owner import OWNER_KEY
 from nlb_search.storage.database.retrying import DatabaseRetry
 from nlb_search.storage.database.urls import parse_url
 from nlb_search.storage.study_commands import StudyCommand, send_command
+from tests.helpers.processes.command import call
 
 BUDGET, EPOCHS = 3, 12
 

@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 from optuna.trial import FrozenTrial, TrialState
-from specifications import written
 from torch import Tensor
 
 from nlb_search.models.training.side_by_side import SideBySide
+from nlb_search.search.creation.study_creation import StudyRequest, create_or_open
 from nlb_search.search.errors import SearchError
-from nlb_search.search.study.creation import StudyRequest, create_or_open
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work
@@ -21,6 +20,7 @@ from nlb_search.storage.claims.claim import FAILURE_KEY, Claim
 from nlb_search.storage.claims.lost_workers import MAX_LOST_WORKERS
 from nlb_search.storage.claims.owner import OWNER_KEY
 from nlb_search.storage.database.urls import parse_url
+from tests.helpers.specifications import written
 
 BUDGET, EPOCHS = 5, 4
 SPACE = written("input_size = 'DT'\nbidirectional = true\nnum_layers = 1\nhidden = { low = 4, high = 16 }")

@@ -3,10 +3,8 @@ from collections import Counter
 
 import optuna
 import pytest
-from claimant import claims_of, count_states, exit_codes, start_holder, start_workers
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
-from silent_workers import set_back_heartbeats
 
 from nlb_search.storage.claims.claim import FAILURE_KEY
 from nlb_search.storage.claims.claims import Claims
@@ -16,6 +14,8 @@ from nlb_search.storage.database.opening import GRACE_SECONDS, open_database
 from nlb_search.storage.database.urls import StorageUrl
 from nlb_search.storage.errors import LostTrialError, StorageError
 from nlb_search.storage.studies import make_study
+from tests.helpers.processes.claimant import claims_of, count_states, exit_codes, start_holder, start_workers
+from tests.helpers.processes.silent_workers import set_back_heartbeats
 
 ELSEWHERE = {"host": "elsewhere", "machine": "another", "pid": 1, "started": 0.0, "worker": "one"}
 IN_HAND = range(10)

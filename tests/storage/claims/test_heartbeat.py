@@ -6,7 +6,6 @@ import time
 
 import optuna
 import pytest
-from claimant import claims_of
 from optuna.storages import RDBStorage
 
 import nlb_search.storage.claims.heartbeat
@@ -14,6 +13,7 @@ from nlb_search.storage.claims.claims import Claims
 from nlb_search.storage.database.opening import open_database
 from nlb_search.storage.database.urls import StorageUrl
 from nlb_search.storage.studies import make_study
+from tests.helpers.processes.claimant import claims_of
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from command import call
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from nlb_search.storage.database.failures import failure_of, is_away
@@ -16,6 +15,7 @@ from nlb_search.storage.database.retrying import DatabaseRetry
 from nlb_search.storage.database.urls import parse_url
 from nlb_search.storage.errors import StorageError
 from nlb_search.storage.studies import make_study, open_study
+from tests.helpers.processes.command import call
 
 PAGE_BYTES = 4096
 

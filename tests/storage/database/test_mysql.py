@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from claimant import claims_of, count_states, exit_codes, start_workers
 from optuna.trial import TrialState
 
 from nlb_search.storage.database.locks import exclusive
@@ -20,6 +19,7 @@ from nlb_search.storage.database.opening import open_database
 from nlb_search.storage.database.urls import StorageUrl, parse_url
 from nlb_search.storage.errors import StorageError
 from nlb_search.storage.studies import make_study
+from tests.helpers.processes.claimant import claims_of, count_states, exit_codes, start_workers
 
 SERVER, INSTALL = shutil.which("mariadbd"), shutil.which("mariadb-install-db")
 

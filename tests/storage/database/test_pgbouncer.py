@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command import call, search
-from pgbouncer import needs_pgbouncer, pooling
-from postgres_server import serving
+
+from tests.helpers.processes.command import call, search
+from tests.helpers.servers.pgbouncer import needs_pgbouncer, pooling
+from tests.helpers.servers.postgres_server import serving
 
 pytestmark = needs_pgbouncer
 

@@ -3,7 +3,6 @@ from itertools import combinations
 
 import optuna
 import pytest
-from claimant import claims_of
 from optuna.samplers import RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.orm import Session
@@ -16,6 +15,7 @@ from nlb_search.storage.database.trial_cache import fresh_trials
 from nlb_search.storage.database.trial_reading import read_trials
 from nlb_search.storage.database.urls import StorageUrl
 from nlb_search.storage.studies import make_study, open_study
+from tests.helpers.processes.claimant import claims_of
 
 STATES = [states for n in range(1, 6) for states in combinations(TrialState, n)]
 

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from population import SIZES
 
 from nlb_search.models.architecture.own.checks import check_own_model
 from nlb_search.models.architecture.own.model import parse_own_model
 from nlb_search.models.errors import OwnModelError
 from nlb_search.models.masking.variant_names import INPUT_SIZES
+from tests.helpers.recordings.population import SIZES
 
 SHAPE = (
     "returned log-rates of shape (3, 18, 12) for 3 trials of 18 bins and 8 held-in neurons: they must be (3, 24, 12)"

@@ -5,7 +5,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from specifications import spec_of, written
+
+from tests.helpers.specifications import spec_of, written
 
 DOCS = Path(__file__).parents[4] / "docs"
 PAGE = (DOCS / "own-models.md").read_text()

@@ -1,0 +1,4 @@
+"""Binning a session: spikes, behaviour, trial averages and produced intervals, in bins around an event of each trial.
+
+May import sessions, tables and arrays.
+"""

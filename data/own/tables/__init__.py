@@ -1,0 +1,4 @@
+"""Tables of a recording: units and trials, in NWB files and in folders of Kilosort and phy.
+
+May import arrays, the modules of own that are about settings and intervals, and the modules that all of data shares.
+"""
