@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_documentation_commands import PAGES, command_lines
-from test_recordings_page import task_session, write_session
+from tests.test_documentation_commands import PAGES, command_lines
+from tests.test_recordings_page import task_session, write_session
 
 from nlb_search.data.synthesis import SynthesisOptions, synthesize
 from tests.helpers.processes.command import Outcome, call

@@ -8,11 +8,25 @@ from plotly.subplots import make_subplots
 
 from nlb_search.search.charts.chart import Chart, Panel, Series
 
+# The style of Plotly's simple_white. Its templates are ten times as large as a figure, and every figure has its own.
 _LAYOUT = {
-    "template": "simple_white",
-    "font": {"size": 14},
-    "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+    "template": "none",
+    "paper_bgcolor": "white",
+    "plot_bgcolor": "white",
+    "autotypenumbers": "strict",
+    "hovermode": "closest",
+    "hoverlabel": {"align": "left"},
+    "font": {"size": 14, "color": "#242424"},
+    "legend": {"orientation": "h", "x": 0, "yanchor": "bottom"},
     "title": {"x": 0, "xref": "paper", "font": {"size": 17}, "y": 1, "yanchor": "top", "pad": {"t": 24}},
+}
+_AXIS = {
+    "automargin": True,
+    "linecolor": "#242424",
+    "showgrid": False,
+    "showline": True,
+    "ticks": "outside",
+    "zeroline": False,
 }
 _SINGLE_HEIGHT, _ROW_HEIGHT, _NAMED_HEIGHT = 480, 170, 28
 _TITLE_HEIGHT, _LEGEND_HEIGHT, _PANEL_TITLE_HEIGHT = 68, 22, 22
@@ -27,7 +41,14 @@ def draw(chart: Chart) -> go.Figure:
     rows, columns = chart.shape
     titles = [panel.title for row in chart.panels for panel in row]
     shared = "columns" if chart.rows_share_x else False
-    figure = make_subplots(rows, columns, shared_xaxes=shared, subplot_titles=titles, vertical_spacing=0.12 / rows)
+    figure = make_subplots(
+        rows,
+        columns,
+        shared_xaxes=shared,
+        subplot_titles=titles,
+        vertical_spacing=0.12 / rows,
+        figure=go.Figure(layout=_LAYOUT),
+    )
     for row, in_row in enumerate(chart.panels, start=1):
         for column, panel in enumerate(in_row, start=1):
             for series in panel.series:
@@ -37,11 +58,9 @@ def draw(chart: Chart) -> go.Figure:
     note = f"<br><sup>{chart.note}</sup>" if chart.note else ""
     between = _PANEL_TITLE_HEIGHT if any(titles) else 0
     margin = {"l": 70, "r": 20, "t": _TITLE_HEIGHT + _LEGEND_HEIGHT * _legend_rows(chart) + between, "b": 60}
-    figure.update_layout(_LAYOUT)
     height = height_of(chart)
-    if between:
-        figure.update_layout(legend_y=1 + between / (height - margin["t"] - margin["b"]))
-    return figure.update_layout(title_text=chart.title + note, height=height, margin=margin)
+    legend_y = 1 + between / (height - margin["t"] - margin["b"]) if between else 1.02
+    return figure.update_layout(title_text=chart.title + note, height=height, margin=margin, legend_y=legend_y)
 
 
 def height_of(chart: Chart) -> int:
@@ -64,7 +83,7 @@ def _x_axis(panel: Panel) -> dict[str, Any]:
         scale = {"type": "log", "dtick": "D2", "tickformat": "~s"} if panel.log_x else {"type": "linear"}
         if panel.has_whole_x and not panel.log_x:
             scale |= {"tickformat": ","} | ({"dtick": 1} if _span(panel) <= _MAX_TICKS else {})
-    return {"title": panel.x_label, **scale}
+    return _AXIS | {"title": {"text": panel.x_label, "standoff": 15}} | scale
 
 
 def _span(panel: Panel) -> float:
@@ -74,7 +93,7 @@ def _span(panel: Panel) -> float:
 
 def _y_axis(panel: Panel) -> dict[str, Any]:
     names = _named(panel.categories) if panel.categories else {}
-    return {"title": panel.y_label.replace("\n", "<br>"), **names}
+    return _AXIS | {"title": {"text": panel.y_label.replace("\n", "<br>"), "standoff": 15}} | names
 
 
 def _named(categories: tuple[str, ...]) -> dict[str, Any]:

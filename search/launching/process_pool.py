@@ -7,7 +7,8 @@ import threading
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context, parent_process
+from multiprocessing import forkserver, get_context, parent_process
+from multiprocessing.context import ForkServerContext
 from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Event
 from typing import TypeVar
@@ -40,7 +41,7 @@ def run_in_slots(
     ``run`` should pass ``exit_requested`` to its training. Ends early if ``stop`` is set, and then discards running
     jobs. Raises SearchError if a process was killed.
     """
-    context = get_context("spawn")
+    context = _context()
     requested, free_slots = context.Event(), context.SimpleQueue()
     for slot in slots:
         free_slots.put(slot)
@@ -71,6 +72,29 @@ def run_in_slots(
 def exit_requested() -> bool:
     """In a process of the pool: whether its parent asks all processes to exit."""
     return _requested is not None and _requested.is_set()
+
+
+def _context() -> ForkServerContext:
+    """Processes are forked from a server that has imported torch, which takes more than a second, but used no GPU."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload([__name__, "nlb_search.search.workers.trial"])
+    with _without_ctrl_c(), _safe_path():
+        forkserver.ensure_running()
+    return context
+
+
+@contextmanager
+def _safe_path() -> Iterator[None]:
+    """Python processes started in this context do not import modules from the working directory."""
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONSAFEPATH"]
+        else:
+            os.environ["PYTHONSAFEPATH"] = before
 
 
 def _result_or_divergence(future: concurrent.futures.Future[_Result]) -> _Result | DivergedError:
