@@ -5,11 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.test_documentation_commands import PAGES, command_lines
-from tests.test_recordings_page import task_session, write_session
 
 from nlb_search.data.synthesis import SynthesisOptions, synthesize
 from tests.helpers.processes.command import Outcome, call
+from tests.test_documentation_commands import PAGES, command_lines
+from tests.test_recordings_page import task_session, write_session
 
 SHORTER = {
     "synthesize": ("--trials", "40", "--neurons", "12"),

@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from pynwb import NWBHDF5IO, H5DataIO, NWBFile, TimeSeries
+from pynwb.core import VectorData, VectorIndex
 from pynwb.file import Subject
+from pynwb.misc import Units as NwbUnits
 
 from nlb_search.data.datasets import Dataset
 from nlb_search.data.synthesis.behavior import Behavior
@@ -100,9 +102,21 @@ def _add_trials(nwb: NWBFile, trials: pd.DataFrame) -> None:
 
 
 def _add_units(nwb: NWBFile, units: Units) -> None:
-    nwb.add_unit_column("heldout", "whether the neuron is held out: hidden from the model and to be predicted")
-    for unit_id, heldout, times in zip(units.ids, units.heldout, units.spike_times, strict=True):
-        nwb.add_unit(id=int(unit_id), heldout=bool(heldout), spike_times=times, obs_intervals=units.observed)
+    n_units = len(units.ids)
+    # Columns as arrays: of the lists that add_unit makes, pynwb checks every single spike.
+    columns = [
+        VectorData(name="heldout", description="whether models predict the neuron, unseen", data=units.heldout),
+        *_ragged("spike_times", "spike times of the unit, in seconds", units.spike_times),
+        *_ragged("obs_intervals", "time in which the unit was recorded, in seconds", [units.observed] * n_units),
+    ]
+    nwb.units = NwbUnits(name="units", description="simulated neurons", id=units.ids.tolist(), columns=columns)
+
+
+def _ragged(name: str, description: str, values: Sequence[FloatArray]) -> tuple[VectorData, VectorIndex]:
+    """A column with an array of any length for each row."""
+    column = VectorData(name=name, description=description, data=np.concatenate(values))
+    ends = np.cumsum([len(of_row) for of_row in values])
+    return column, VectorIndex(name=f"{name}_index", data=ends, target=column)
 
 
 def _add_behavior(nwb: NWBFile, behavior: Sequence[Behavior]) -> None:

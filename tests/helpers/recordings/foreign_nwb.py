@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from pynwb import NWBHDF5IO, NWBFile, TimeSeries
 
+from tests.helpers.recordings.unit_table import add_unit_table
+
 SPLITS = ("train", "val", "train", "train", "none", "train", "val", "train")
 """The splits of consecutive trials, repeated; all conditions of a layout have train and val trials."""
 
@@ -107,18 +109,20 @@ def _add_units(
     rng: np.random.Generator,
 ) -> None:
     is_test = "test" in name
-    nwb.add_unit_column("heldout", "kept back")
-    nwb.add_unit_column("depth", "below the surface, in mm")
     observed = list(_observed(table, end_s))
-    for number, (unit, out) in enumerate(zip(ids, heldout, strict=True)):
+    spikes, depth = [], []
+    for number, out in enumerate(heldout):
         rate = 0.0 if number == 2 or (is_test and out) else rng.uniform(5, 40)
         times = rng.uniform(0, end_s - 0.01, rng.poisson(rate * end_s))
         on_grid = times.round(3) + rng.uniform(-1e-11, 1e-11, times.size)
         times = np.sort(np.abs(np.where(rng.random(times.size) < 0.5, on_grid, times)))
         seen = np.any([(start + 1e-3 <= times) & (times < stop - 1e-3) for start, stop in observed], axis=0)
-        nwb.add_unit(
-            id=int(unit), spike_times=times[seen], obs_intervals=observed, heldout=bool(out), depth=rng.random()
-        )
+        spikes.append(times[seen])
+        depth.append(rng.random())
+    add_unit_table(nwb, spikes, ids)
+    nwb.add_unit_column("obs_intervals", "recorded time", data=[observed] * len(ids), index=True)
+    nwb.add_unit_column("heldout", "kept back", data=heldout)
+    nwb.add_unit_column("depth", "below the surface, in mm", data=depth)
 
 
 def _observed(table: Trials, end_s: float) -> Iterable[tuple[float, float]]:

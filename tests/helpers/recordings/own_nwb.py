@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from pynwb import NWBHDF5IO, NWBFile, TimeSeries
 
+from tests.helpers.recordings.unit_table import add_unit_table
+
 Array = npt.NDArray[Any]
 
 
@@ -54,11 +56,11 @@ class OwnSession:
             nwb.add_trial_column(name, name)
         for row, (start, stop) in enumerate(zip(self.start, self.stop, strict=True)):
             nwb.add_trial(start_time=start, stop_time=stop, **{name: v[row] for name, v in self.columns.items()})
-        for name in self.units:
-            nwb.add_unit_column(name, name)
-        for row, spikes in enumerate(self.spikes):
-            spans = {} if self.obs_intervals is None else {"obs_intervals": self.obs_intervals[row]}
-            nwb.add_unit(spike_times=spikes, **spans, **{name: v[row] for name, v in self.units.items()})
+        add_unit_table(nwb, self.spikes, range(len(self.spikes)))
+        if self.obs_intervals is not None:
+            nwb.add_unit_column("obs_intervals", "recorded time", data=self.obs_intervals, index=True)
+        for name, values in self.units.items():
+            nwb.add_unit_column(name, name, data=values)
         times = np.arange(0, self.end, 1 / self.rate_hz)
         paw = np.stack([self.latent(times), np.cos(times)], axis=1)
         nwb.add_acquisition(TimeSeries(name="paw", data=paw, unit="m", rate=self.rate_hz))
