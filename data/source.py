@@ -39,7 +39,7 @@ class Source(Protocol):
         """Bin width of the tensors."""
 
     @property
-    def place(self) -> Path:
+    def path(self) -> Path:
         """File or folder to name in messages."""
 
     def content_hash(self, memory: Path) -> str:

@@ -17,8 +17,8 @@ from nlb_search.storage.checkpoints import Checkpoints, study_folder
 from nlb_search.storage.database.locks import exclusive
 from nlb_search.storage.database.urls import StorageUrl
 from nlb_search.storage.errors import DeletedStudyError, InvalidNameError, StorageError
+from nlb_search.storage.initial_trials import InitialTrials
 from nlb_search.storage.study_identity import IDENTITY_KEY, new_identity, stored_identity
-from nlb_search.storage.taken_trials import TakenTrials
 
 SPEC_KEY = "spec"
 """User attribute of the study that stores its specification, as JSON text."""
@@ -53,13 +53,13 @@ def make_study(
     name: str,
     spec: dict[str, Any],
     starts: Sequence[dict[str, Any]],
-    taken: TakenTrials | None = None,
+    initial: InitialTrials | None = None,
     artifacts: Path = Path(),
     objectives: Mapping[str, StudyDirection] = CO_BPS,
 ) -> bool:
     """Create the study ``name`` with its specification unless it exists. Returns whether this call created it.
 
-    ``taken`` are finished trials of another study, whose networks are copied to the folder ``artifacts`` of all
+    ``initial`` are finished trials of another study, whose networks are copied to the folder ``artifacts`` of all
     studies. ``starts`` are the parameters of the next trials; the sampler chooses those of the others. ``objectives``
     are the names and directions of the trials' values; the first is maximized. If several processes call this at once,
     one creates the study and the others wait until it is complete. Raises StorageError if the name is not valid.
@@ -75,8 +75,8 @@ def make_study(
         identity = new_identity(name)
         study.set_user_attr(IDENTITY_KEY, identity)  # first, because it tells an unfinished study from a foreign one
         study.set_metric_names(list(objectives))
-        if taken is not None:
-            taken.add_to(study, Checkpoints(study_folder(artifacts, identity)))
+        if initial is not None:
+            initial.add_to(study, Checkpoints(study_folder(artifacts, identity)))
         for start in starts:
             study.enqueue_trial(start)
         # Last, because it marks the study as complete: a process that finds no specification continues from here.

@@ -21,7 +21,7 @@ from benchmarks.service.fault_checks import FinishedTrials, processes_in
 from nlb_search.search.launching.worker_process import MODULE
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
 from nlb_search.storage.claims.owner import OWNER_KEY, Owner
-from nlb_search.storage.database.failures import is_away
+from nlb_search.storage.database.failures import is_transient
 from nlb_search.storage.errors import StorageError
 
 TIMEOUT_SECONDS = 300
@@ -113,7 +113,7 @@ class FaultInjection:
         try:
             self.finished_trials.update(study.study)
         except Exception as error:
-            if not is_away(error):
+            if not is_transient(error):
                 raise
 
     def worker_processes(self) -> list[psutil.Process]:

@@ -22,7 +22,7 @@ class BenchmarkRecording:
         return self.dataset.name
 
     @property
-    def place(self) -> Path:
+    def path(self) -> Path:
         return self.files.train.parent
 
     def content_hash(self, memory: Path) -> str:

@@ -18,9 +18,9 @@ NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}"
 BIN_WIDTHS_MS = range(1, 1001)
 
 
-def is_recording(place: Path) -> bool:
-    """Whether ``place`` is a file, or a folder of Kilosort or phy."""
-    return place.is_file() or (place / SPIKES).is_file()
+def is_recording(path: Path) -> bool:
+    """Whether ``path`` is a file, or a folder of Kilosort or phy."""
+    return path.is_file() or (path / SPIKES).is_file()
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class OwnRecording:
     """
 
     name: str
-    place: Path
+    path: Path
     bin_ms: int
     settings: RecordingSettings
 
@@ -51,7 +51,7 @@ class OwnRecording:
         return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
 
     def _files_hash(self, memory: Path) -> str:
-        hashes = [self._session_hash(path, memory) for path in session_paths(self.place, self.settings)]
+        hashes = [self._session_hash(path, memory) for path in session_paths(self.path, self.settings)]
         return hashes[0] if len(hashes) == 1 else combined_hash({str(n): one for n, one in enumerate(hashes)})
 
     def _session_hash(self, path: Path, memory: Path) -> str:
@@ -63,4 +63,4 @@ class OwnRecording:
         # Imported here: opening a prepared recording does not need the readers.
         from nlb_search.data.own.reading import read_tensors
 
-        return read_tensors(self.place, self.settings, self.bin_ms)
+        return read_tensors(self.path, self.settings, self.bin_ms)

@@ -145,12 +145,12 @@ def prepare(source: Source, cache: Path, content_hash: str) -> None:
         for leftover in (entry.partial, entry.folder):
             if leftover.exists():
                 shutil.rmtree(leftover)
-        _log.info("preparing %s at %d ms from %s", source.name, source.bin_ms, source.place)
+        _log.info("preparing %s at %d ms from %s", source.name, source.bin_ms, source.path)
         started = time.monotonic()
         tensors = source.make()
         if source.content_hash(cache / _HASHES) != content_hash:
             raise DataError(
-                f"the files of {source.name} in {source.place} changed while they were read: "
+                f"the files of {source.name} in {source.path} changed while they were read: "
                 f"try again when they are no longer being written"
             )
         _write(entry, tensors)

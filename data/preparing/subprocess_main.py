@@ -30,9 +30,7 @@ def main(text: str) -> None:
             prepare(request.source, request.cache, request.content_hash)
     except Exception as error:
         expected = isinstance(error, DataError)
-        message = (
-            str(error) if expected else f"preparing {request.source.place} failed, {type(error).__name__}: {error}"
-        )
+        message = str(error) if expected else f"preparing {request.source.path} failed, {type(error).__name__}: {error}"
         _send(parent, {"error": message, "expected": expected, "traceback": traceback.format_exc()})
         sys.exit(1)
 

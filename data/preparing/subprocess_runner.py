@@ -76,7 +76,7 @@ def prepare_in_subprocess(request: Request) -> None:
         finally:
             process.kill()
     if code:
-        raise _exit_error(request.source.place, code)
+        raise _exit_error(request.source.path, code)
 
 
 def _handle(message: dict[str, Any]) -> None:

@@ -26,14 +26,14 @@ def doctor(
 ) -> None:
     """Check this machine, the storage, the recordings and the workers, and explain how to fix each problem."""
     from nlb_search.search.doctor.check import results
-    from nlb_search.search.doctor.machine import check_gpus, check_python, check_torch
-    from nlb_search.search.doctor.places import (
+    from nlb_search.search.doctor.locations import (
         check_data,
         check_models,
         check_recording,
         check_workers,
         place_checks,
     )
+    from nlb_search.search.doctor.machine import check_gpus, check_python, check_torch
     from nlb_search.search.study.open_study import open_named_study
 
     locations = options.locations(storage, data, artifacts)

@@ -283,11 +283,11 @@ def _search(open_study: "OpenStudy", slots: "list[Slot]", hours: float | None) -
 
 def _open_recording(open_study: "OpenStudy") -> None:
     """Prepare the recording once and report errors once, before workers start, and remember where it is."""
-    from nlb_search.search.study.recording_place import remember_place
+    from nlb_search.search.study.recording_location import remember_location
 
     with working(f"reading {open_study.spec.dataset}"):
         open_study.recording()
-    remember_place(open_study.study, open_study.locations.data)
+    remember_location(open_study.study, open_study.locations.data)
 
 
 def _submit(open_study: "OpenStudy", allocation: "Allocation", side_by_side: int | None) -> None:

@@ -23,7 +23,7 @@ from nlb_search.storage.claims.lost_workers import LOST_WORKERS_KEY
 from nlb_search.storage.claims.owner import OWNER_KEY
 from nlb_search.storage.claims.time_used import SECONDS_KEY
 from nlb_search.storage.claims.trial_counts import FINISHED
-from nlb_search.storage.taken_trials import TakenTrial, TakenTrials
+from nlb_search.storage.initial_trials import InitialTrial, InitialTrials
 
 _OF_WORKERS = (OWNER_KEY, LOST_WORKERS_KEY, SECONDS_KEY)
 """User attributes about the workers of the original study, whose time does not count in the new one."""
@@ -34,36 +34,36 @@ class CopiedTrials:
     """The trials that are copied, and how many are not, by reason."""
 
     study: str
-    taken: TakenTrials
+    trials: InitialTrials
     refused: Counter[str]
 
     def as_text(self) -> list[str]:
         """Lines for the user."""
-        n_taken = len(self.taken.trials)
-        lines = [f"copied {n_taken} of the {n_taken + self.refused.total()} trials of '{self.study}'"]
+        n_copied = len(self.trials.trials)
+        lines = [f"copied {n_copied} of the {n_copied + self.refused.total()} trials of '{self.study}'"]
         return lines + [f"{number} not copied: {reason}" for reason, number in self.refused.most_common()]
 
     def without_known(self, starts: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The parameters of first trials, without those that a copied trial has already."""
-        known = [one.trial.params for one in self.taken.trials]
+        known = [one.trial.params for one in self.trials.trials]
         return [start for start in starts if not any(start.items() <= params.items() for params in known)]
 
 
 def valid_trials(base: OpenStudy, spec: SearchSpec) -> CopiedTrials:
     """The finished trials of ``base`` that a study with the specification ``spec`` can copy, in their order."""
-    taken: list[TakenTrial] = []
+    copied: list[InitialTrial] = []
     removed: list[int] = []
     refused: Counter[str] = Counter()
     other_training = next(_differences(base.spec, spec), None)
     for trial in base.study.get_trials(deepcopy=False):
-        found = other_training or _taken(base, trial, spec)
+        found = other_training or _copied(base, trial, spec)
         if isinstance(found, str):
             refused[found] += 1
             continue
         if found.networks is None:
-            removed.append(len(taken))
-        taken.append(found)
-    return CopiedTrials(base.name, TakenTrials(taken, {REMOVED_KEY: removed} if removed else {}), refused)
+            removed.append(len(copied))
+        copied.append(found)
+    return CopiedTrials(base.name, InitialTrials(copied, {REMOVED_KEY: removed} if removed else {}), refused)
 
 
 def _differences(old: SearchSpec, new: SearchSpec) -> Iterator[str]:
@@ -83,7 +83,7 @@ def _differences(old: SearchSpec, new: SearchSpec) -> Iterator[str]:
         yield f"they were trained with --seeds {old.seeds}, not {new.seeds}"
 
 
-def _taken(base: OpenStudy, trial: FrozenTrial, spec: SearchSpec) -> TakenTrial | str:
+def _copied(base: OpenStudy, trial: FrozenTrial, spec: SearchSpec) -> InitialTrial | str:
     """A trial as the new study has it, or why it is not copied."""
     if trial.state not in FINISHED:
         return "failed" if trial.state == TrialState.FAIL else "not finished"
@@ -117,7 +117,7 @@ def _taken(base: OpenStudy, trial: FrozenTrial, spec: SearchSpec) -> TakenTrial 
         system_attrs={},
         intermediate_values=trial.intermediate_values,
     )
-    return TakenTrial(copy, networks if networks.exists() else None)
+    return InitialTrial(copy, networks if networks.exists() else None)
 
 
 def _values(trial: FrozenTrial, spec: SearchSpec) -> Sequence[float] | str | None:

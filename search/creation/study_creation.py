@@ -41,7 +41,7 @@ from nlb_search.search.sampling.space import SPACES, space_for
 from nlb_search.search.study.first_trials import first_trials
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
 from nlb_search.search.study.own_sources import source_versions
-from nlb_search.search.study.recording_place import remember_place
+from nlb_search.search.study.recording_location import remember_location
 from nlb_search.search.study.specification import SearchSpec, versions_here
 from nlb_search.storage.checkpoints import check_folder
 from nlb_search.storage.database.opening import open_database
@@ -155,13 +155,13 @@ def create_or_open(locations: Locations, name: str, request: StudyRequest) -> Op
     else:
         copied = valid_trials(base, spec)
         starts = copied.without_known(starts)
-        if make_study(locations.url, database, name, stored, starts, copied.taken, locations.artifacts, directions):
+        if make_study(locations.url, database, name, stored, starts, copied.trials, locations.artifacts, directions):
             for line in copied.as_text():
                 _log.info("%s: %s", name, line)
     study = _join(locations, name, joined)
     check_folder(study.checkpoints.folder)
     if study.spec.content_hash == recording.content_hash:  # another process may have created the study
-        remember_place(study.study, locations.data)
+        remember_location(study.study, locations.data)
     return study
 
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from nlb_search.search.dashboard.readable_trials import readable_trial_attributes
 from nlb_search.search.rescoring.rescoring_attributes import RESCORING_KEY
-from nlb_search.search.study.recording_place import PLACE_KEY
+from nlb_search.search.study.recording_location import LOCATION_KEY
 from nlb_search.search.study.removed_networks import REMOVED_KEY
 from nlb_search.search.study.specification import SearchSpec, read_specification
 from nlb_search.search.study.specification_text import specification_rows
@@ -22,7 +22,7 @@ from nlb_search.storage.study_commands import ORDER_KEY, StudyCommand, command_i
 from nlb_search.storage.study_identity import IDENTITY_KEY
 
 _OWN = frozenset({BUDGET_KEY, HOURS_KEY, IDENTITY_KEY, ORDER_KEY, REMOVED_KEY, RESCORING_KEY, SPEC_KEY})
-_OWN_PREFIXES = (PLACE_KEY, f"{RESCORING_KEY}-")
+_OWN_PREFIXES = (LOCATION_KEY, f"{RESCORING_KEY}-")
 """The user attributes in which nlb-search stores a study, and beginnings of the names of others."""
 
 
@@ -73,7 +73,7 @@ def _rows(spec: SearchSpec, attributes: Mapping[str, Any]) -> Iterator[tuple[str
         yield f"range of {name}", str(values)
     yield "created with", ", ".join(f"{package} {version}" for package, version in spec.versions.items())
     for name, place in attributes.items():
-        if name.startswith(PLACE_KEY):
-            yield f"recording on {name.removeprefix(PLACE_KEY)}", str(place)
+        if name.startswith(LOCATION_KEY):
+            yield f"recording on {name.removeprefix(LOCATION_KEY)}", str(place)
     if IDENTITY_KEY in attributes:
         yield "folder of checkpoints", str(attributes[IDENTITY_KEY])

@@ -27,7 +27,7 @@ from nlb_search.search.python_interface.trials_table import trials_table
 from nlb_search.search.sampling.sampling_settings import PrunerName, SamplerName
 from nlb_search.search.sampling.space_file import named_space
 from nlb_search.search.study.open_study import OpenStudy, locations_of, open_named_study
-from nlb_search.search.study.recording_place import remember_place
+from nlb_search.search.study.recording_location import remember_location
 from nlb_search.search.study.status import BestTrial, StudyStatus, study_status
 from nlb_search.search.submission.export import export_best, phases_of, submission_files
 from nlb_search.search.workers.shutdown import Stop
@@ -86,7 +86,7 @@ class Study:
         check_at_least(0, hours=hours)
         slots = make_slots(chosen_gpus(gpus), 1, workers, side_by_side)
         self._open.recording()  # report errors once, before workers start
-        remember_place(self._open.study, self._open.locations.data)
+        remember_location(self._open.study, self._open.locations.data)
         if trials is not None:
             self._open.change_budget(trials)
         send_command(self._open.study, StudyCommand.WORK)

@@ -120,13 +120,13 @@ class OpenStudy:
     def recording(self) -> "Recording":
         """Open the study's recording. Raises SearchError if the files have moved, or have another content."""
         from nlb_search.data.opening import open_recording  # imports pandas, which takes a second
-        from nlb_search.search.study.recording_place import check_present, other_place_hint
+        from nlb_search.search.study.recording_location import check_present, other_location_hint
 
         spec = self.spec
         check_present(self.study, spec.dataset, self.locations.data)
         recording = open_recording(spec.dataset, self.locations.data, spec.bin_ms, settings=spec.recording)
         if recording.content_hash != self.spec.content_hash:
-            elsewhere = other_place_hint(self.study, self.locations.data)
+            elsewhere = other_location_hint(self.study, self.locations.data)
             raise SearchError(
                 f"the study '{self.name}' was created from {self.spec.dataset} with content "
                 f"{self.spec.content_hash[:12]}, and {self.locations.data} has content "
@@ -177,6 +177,6 @@ def _located(locations: Locations, study: optuna.Study, spec: SearchSpec) -> Loc
     """The locations with the place of the study's recording, if the user did not give one."""
     if not locations.data_is_default:
         return locations
-    from nlb_search.search.study.recording_place import place_of  # imports numpy: not for `status`
+    from nlb_search.search.study.recording_location import location_of  # imports numpy: not for `status`
 
-    return replace(locations, data=place_of(study, spec.dataset, locations.data), data_is_default=False)
+    return replace(locations, data=location_of(study, spec.dataset, locations.data), data_is_default=False)

@@ -13,7 +13,7 @@ from nlb_search.search.workers.trial import TrialRun, run_trial
 from nlb_search.search.workers.trial_context import TrialContext
 from nlb_search.storage.claims.claim import Claim
 from nlb_search.storage.claims.heartbeat import Heartbeat
-from nlb_search.storage.database.failures import is_away
+from nlb_search.storage.database.failures import is_transient
 from nlb_search.storage.errors import LostTrialError, StorageError
 
 MAX_FAILURES = 10
@@ -123,7 +123,7 @@ class TrialsSideBySide:
         except StorageError:
             raise
         except Exception as error:
-            if is_away(error):
+            if is_transient(error):
                 raise
             self._remove(member)
             self._record_failure(member.claim, error)

@@ -1,4 +1,4 @@
-"""Claim: one trial that a worker holds, until it is told, released or lost."""
+"""Claim: one trial that a worker holds, until it is finished, released or lost."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager

@@ -72,21 +72,21 @@ class Claims:
             return False  # the user asked for these trials
         return self.needs_no_more(self.study.get_trials(deepcopy=False, states=FINISHED))
 
-    def next(self, in_hand: Collection[int] = ()) -> Claim | None:
+    def next(self, own_trials: Collection[int] = ()) -> Claim | None:
         """Claim a trial to run, or return None while other workers hold all that are left, or if no hours are left.
 
         Trials whose worker has died come first; a new trial starts only while finished and running trials together are
-        fewer than the budget. ``in_hand`` are the numbers of the trials that the worker is running. If there are any,
-        it gets no trial that may kill its process. Raises StorageError if the study was deleted, or replaced by another
-        one.
+        fewer than the budget. ``own_trials`` are the numbers of the trials that the worker is running. If there are
+        any, it gets no trial that may kill its process. Raises StorageError if the study was deleted, or replaced by
+        another one.
         """
         with explain_if_deleted(self.study.study_name):
             try:
-                return self.retry.call(lambda: self._next(in_hand))
+                return self.retry.call(lambda: self._next(own_trials))
             except UpdateFinishedTrialError:
                 return None  # its worker finished it between our query and our claim
 
-    def _next(self, in_hand: Collection[int]) -> Claim | None:
+    def _next(self, own_trials: Collection[int]) -> Claim | None:
         with claim_lock(self.url, self.study.study_name):
             # Under the lock, which for SQLite also creating a study takes: only SQLite gives an id to a second study.
             attributes = read_attributes(self.study, IDENTITY_KEY, BUDGET_KEY, HOURS_KEY)
@@ -94,7 +94,7 @@ class Claims:
             if is_time_used(self.study, attributes, self.hours):
                 return None
             budget = budget_in(attributes, self.budget)
-            trial = take_over(self.study, self.owner, budget, in_hand) or self._new_trial(budget)
+            trial = take_over(self.study, self.owner, budget, own_trials) or self._new_trial(budget)
             if trial is None:
                 return None
             self.study.sampler = self.make_sampler(trial.number)
@@ -103,9 +103,8 @@ class Claims:
             beat(self.study, trial._trial_id)
             trial.set_user_attr(OWNER_KEY, self.owner.as_attribute())
             attributes = trial.user_attrs
-            return Claim(
-                self.study, trial, self.owner, self.retry, LostWorkers.of(attributes), TimeSpent.of(attributes)
-            )
+            lost_workers, spent = LostWorkers.from_attributes(attributes), TimeSpent.from_attributes(attributes)
+            return Claim(self.study, trial, self.owner, self.retry, lost_workers, spent)
 
     def time_limit(self) -> TimeLimit:
         """Whether the study's budget of hours is used, for a worker that runs trials."""

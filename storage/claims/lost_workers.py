@@ -28,7 +28,7 @@ class LostWorkers:
     last: str = ""
 
     @classmethod
-    def of(cls, attributes: dict[str, Any]) -> "LostWorkers":
+    def from_attributes(cls, attributes: dict[str, Any]) -> "LostWorkers":
         """Read from a trial's user attributes."""
         return cls(**attributes.get(LOST_WORKERS_KEY, {}))
 
@@ -49,7 +49,7 @@ def add_lost_worker(trial: FrozenTrial) -> LostWorkers:
 
     A worker counts once, however often this is called; one that released the trial does not count.
     """
-    before, step = LostWorkers.of(trial.user_attrs), trial.last_step or 0
+    before, step = LostWorkers.from_attributes(trial.user_attrs), trial.last_step or 0
     dead = Owner.from_attribute(trial.user_attrs.get(OWNER_KEY))
     if dead is None or dead.worker == before.last:
         return before

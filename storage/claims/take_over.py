@@ -15,11 +15,11 @@ from nlb_search.storage.claims.trial_counts import started_count
 _log = logging.getLogger(__name__)
 
 
-def take_over(study: optuna.Study, owner: Owner, budget: int, in_hand: Collection[int]) -> optuna.Trial | None:
+def take_over(study: optuna.Study, owner: Owner, budget: int, own_trials: Collection[int]) -> optuna.Trial | None:
     """A running trial without a living worker, for ``owner`` to resume, or None.
 
     A trial that must not continue is marked as failed: too many workers died during it, or it exceeds ``budget``.
-    ``in_hand`` are the numbers of the trials that ``owner`` is running. If there are any, it gets no trial that may
+    ``own_trials`` are the numbers of the trials that ``owner`` is running. If there are any, it gets no trial that may
     kill its process. Call it under the claim lock.
     """
     running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
@@ -27,23 +27,23 @@ def take_over(study: optuna.Study, owner: Owner, budget: int, in_hand: Collectio
     for trial in running:
         holder = holder_of(trial, silent)
         # A trial of this worker that it is not running: it was claimed, and the database's answer was lost.
-        if holder is not None and (holder != owner or trial.number in in_hand):
+        if holder is not None and (holder != owner or trial.number in own_trials):
             continue
-        lost_workers = add_lost_worker(trial) if holder is None else LostWorkers.of(trial.user_attrs)
+        lost_workers = add_lost_worker(trial) if holder is None else LostWorkers.from_attributes(trial.user_attrs)
         if lost_workers.exceed_limit:
             died = f"{lost_workers.count} workers in a row died while running it, after step {lost_workers.step}"
             _fail(study, trial, died)
         elif started_count(study) > budget:
             # Two workers start the last trial at once if the server closed a connection and so released its lock.
             _fail(study, trial, "it was started beyond the budget, while the connection to the database was lost")
-        elif not in_hand or not lost_workers.need_isolation:
+        elif not own_trials or not lost_workers.need_isolation:
             return _resumed(study, trial, lost_workers)
     return None
 
 
 def _resumed(study: optuna.Study, trial: FrozenTrial, lost_workers: LostWorkers) -> optuna.Trial:
     resumed = optuna.Trial(study, trial._trial_id)
-    if lost_workers != LostWorkers.of(trial.user_attrs):
+    if lost_workers != LostWorkers.from_attributes(trial.user_attrs):
         _log.info("trial %d lost its worker %s: resuming it", trial.number, Owner(**trial.user_attrs[OWNER_KEY]))
         resumed.set_user_attr(LOST_WORKERS_KEY, lost_workers.as_attribute())
     return resumed

@@ -40,14 +40,14 @@ class TimeSpent:
     seconds: float
 
     @classmethod
-    def of(cls, attributes: Mapping[str, Any]) -> "TimeSpent":
+    def from_attributes(cls, attributes: Mapping[str, Any]) -> "TimeSpent":
         """Read from a trial's user attributes."""
         return cls(attributes.get(SECONDS_KEY, 0.0))
 
 
 def hours_of(trials: Iterable[FrozenTrial]) -> float:
     """The hours that workers have spent on these trials."""
-    return sum(TimeSpent.of(trial.user_attrs).seconds for trial in trials) / 3600
+    return sum(TimeSpent.from_attributes(trial.user_attrs).seconds for trial in trials) / 3600
 
 
 def hours_used(study: optuna.Study) -> float:

@@ -12,15 +12,15 @@ from nlb_search.storage.errors import StorageError
 _POOLER = re.compile(r"unsupported startup parameter|prepared statement .* (does not exist|already exists)")
 """PostgreSQL's and PgBouncer's messages for connections that do not keep settings and prepared statements."""
 
-_FOR_GOOD = re.compile(
+_PERMANENT = re.compile(
     rf"FATAL:.*(authentication failed|does not exist|no pg_hba\.conf entry|permission denied)|{_POOLER.pattern}"
 )
 """PostgreSQL's messages for permanent errors: a refused connection has no error code, so the text is matched."""
 
-_SQLITE_AWAY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL})
+_SQLITE_TRANSIENT = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL})
 """SQLite's codes for transient errors: another process is writing, or the disk is full until someone frees space."""
 
-_MYSQL_AWAY = frozenset({1040, 1053, 1205, 1213, 1317, 1927, 1969, 2002, 2003, 2006, 2013, 2055, 3024, 4031})
+_MYSQL_TRANSIENT = frozenset({1040, 1053, 1205, 1213, 1317, 1927, 1969, 2002, 2003, 2006, 2013, 2055, 3024, 4031})
 """MySQL's codes for transient errors: too many connections, a server that is stopping or unreachable, a lost
 connection, a lock or statement timeout, a deadlock.
 """
@@ -43,7 +43,7 @@ _POOLER_ADVICE = (
 )
 
 
-def is_away(error: BaseException) -> bool:
+def is_transient(error: BaseException) -> bool:
     """Whether ``error`` means that the database is unreachable now, so that retrying makes sense."""
     error = _cause(error)
     if isinstance(error, PendingRollbackError):
@@ -53,11 +53,11 @@ def is_away(error: BaseException) -> bool:
     if not isinstance(error, OperationalError | InterfaceError):
         return False
     if isinstance(error.orig, sqlite3.Error):
-        return _sqlite_code(error.orig) in _SQLITE_AWAY
+        return _sqlite_code(error.orig) in _SQLITE_TRANSIENT
     number = _mysql_number(error.orig)
     if number is not None:
-        return number in _MYSQL_AWAY
-    return not _FOR_GOOD.search(str(error.orig))
+        return number in _MYSQL_TRANSIENT
+    return not _PERMANENT.search(str(error.orig))
 
 
 def reason_of(error: BaseException) -> str:

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from nlb_search.storage.database.failures import failure_of, is_away, reason_of
+from nlb_search.storage.database.failures import failure_of, is_transient, reason_of
 from nlb_search.storage.errors import StorageError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class DatabaseRetry:
             waited = True
 
         retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(is_away),
+            retry=tenacity.retry_if_exception(is_transient),
             wait=tenacity.wait_random_exponential(multiplier=FIRST_PAUSE_SECONDS, max=LONGEST_PAUSE_SECONDS),
             stop=tenacity.stop_any(
                 tenacity.stop_after_delay(LONGEST_WAIT_SECONDS), tenacity.stop_when_event_set(self._stop)

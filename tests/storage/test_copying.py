@@ -123,7 +123,7 @@ def test_copied_running_trial_is_resumed(here: StudyLocation, tmp_path: Path) ->
     assert _study(there).trials[4].user_attrs[OWNER_KEY] is None
     claims = claims_of(there.url.with_password, "study", budget=4)
     numbers = []
-    while (claim := claims.next(in_hand=numbers)) is not None:
+    while (claim := claims.next(own_trials=numbers)) is not None:
         numbers.append(claim.number)
     assert numbers == [4, 0], "then the waiting one, and the budget of four is taken: two are finished"
 

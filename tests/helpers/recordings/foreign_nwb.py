@@ -119,8 +119,7 @@ def _add_units(
         seen = np.any([(start + 1e-3 <= times) & (times < stop - 1e-3) for start, stop in observed], axis=0)
         spikes.append(times[seen])
         depth.append(rng.random())
-    add_unit_table(nwb, spikes, ids)
-    nwb.add_unit_column("obs_intervals", "recorded time", data=[observed] * len(ids), index=True)
+    add_unit_table(nwb, ids, spikes, [np.array(observed)] * len(ids))
     nwb.add_unit_column("heldout", "kept back", data=heldout)
     nwb.add_unit_column("depth", "below the surface, in mm", data=depth)
 

@@ -56,9 +56,7 @@ class OwnSession:
             nwb.add_trial_column(name, name)
         for row, (start, stop) in enumerate(zip(self.start, self.stop, strict=True)):
             nwb.add_trial(start_time=start, stop_time=stop, **{name: v[row] for name, v in self.columns.items()})
-        add_unit_table(nwb, self.spikes, range(len(self.spikes)))
-        if self.obs_intervals is not None:
-            nwb.add_unit_column("obs_intervals", "recorded time", data=self.obs_intervals, index=True)
+        add_unit_table(nwb, range(len(self.spikes)), self.spikes, self.obs_intervals)
         for name, values in self.units.items():
             nwb.add_unit_column(name, name, data=values)
         times = np.arange(0, self.end, 1 / self.rate_hz)

@@ -1,6 +1,7 @@
-"""Unit tables of NWB files whose spike times are one array: of a list, pynwb checks every single spike."""
+"""Unit tables of NWB files, with columns as arrays: of lists, pynwb checks every single spike."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -8,10 +9,22 @@ from pynwb import NWBFile
 from pynwb.core import VectorData, VectorIndex
 from pynwb.misc import Units
 
+Array = npt.NDArray[Any]
 
-def add_unit_table(nwb: NWBFile, spikes: Sequence[npt.NDArray[np.float64]], ids: Sequence[int]) -> None:
-    """Add a unit table with the spike times of each unit, in seconds. More columns can be added to it."""
-    times = VectorData(name="spike_times", description="in seconds", data=np.concatenate(spikes))
-    ends = np.cumsum([len(of_unit) for of_unit in spikes])
-    index = VectorIndex(name="spike_times_index", data=ends, target=times)
-    nwb.units = Units(name="units", description="sorted units", id=list(ids), columns=[times, index])
+
+def add_unit_table(
+    nwb: NWBFile, ids: Sequence[int], spikes: Sequence[Array], observed: Sequence[Array] | None = None
+) -> None:
+    """Add a unit table, to which more columns can be added. All times are in seconds: those of the spikes of each unit,
+    and the intervals x 2 in which it was recorded.
+    """
+    columns = _ragged("spike_times", spikes)
+    if observed is not None:
+        columns += _ragged("obs_intervals", observed)
+    nwb.units = Units(name="units", description="sorted units", id=list(ids), columns=columns)
+
+
+def _ragged(name: str, values: Sequence[Array]) -> list[VectorData]:
+    column = VectorData(name=name, description="in seconds", data=np.concatenate(values))
+    ends = np.cumsum([len(of_unit) for of_unit in values])
+    return [column, VectorIndex(name=f"{name}_index", data=ends, target=column)]

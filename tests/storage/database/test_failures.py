@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from nlb_search.storage.database.failures import failure_of, is_away
+from nlb_search.storage.database.failures import failure_of, is_transient
 from nlb_search.storage.database.opening import open_database
 from nlb_search.storage.database.retrying import DatabaseRetry
 from nlb_search.storage.database.urls import parse_url
@@ -82,7 +82,7 @@ def test_worker_of_a_damaged_file_ends_with_the_reason(file: Path) -> None:
     ],
 )
 def test_pooler_in_transaction_mode_is_explained(error: OperationalError | ProgrammingError) -> None:
-    assert not is_away(error), "waiting does not help"
+    assert not is_transient(error), "waiting does not help"
     failure = failure_of(error)
     assert failure is not None
     assert "pooler in session mode, not in transaction mode" in str(failure)

@@ -6,7 +6,7 @@ import pytest
 
 import nlb_search.storage.database.locks
 from nlb_search.storage.checkpoints import default_artifacts
-from nlb_search.storage.database.failures import is_away
+from nlb_search.storage.database.failures import is_transient
 from nlb_search.storage.database.locks import exclusive
 from nlb_search.storage.database.urls import parse_url
 
@@ -17,7 +17,7 @@ def test_waiting_for_locked_file_is_reported(tmp_path: Path, monkeypatch: pytest
     with exclusive(url, "one"):
         with pytest.raises(TimeoutError, match=r"studies\.db\.lock") as error, exclusive(url, "other"):
             pytest.fail("two hold the lock at once")
-        assert is_away(error.value), "a worker waits on"
+        assert is_transient(error.value), "a worker waits on"
     with exclusive(url, "other"):
         pass
 

@@ -145,10 +145,10 @@ def test_lock_is_exclusive_by_full_name(url: StorageUrl, monkeypatch: pytest.Mon
 def test_permanent_errors_are_raised_at_once(server: MariaDB, user: str, database: str) -> None:
     from sqlalchemy.exc import OperationalError
 
-    from nlb_search.storage.database.failures import is_away
+    from nlb_search.storage.database.failures import is_transient
 
     with pytest.raises(StorageError, match=r"cannot open the storage mysql\+pymysql://\w+:\*\*\*@") as error:
         open_database(parse_url(server.url(user, database)))
     assert "wrong-one" not in str(error.value)
     assert isinstance(error.value.__cause__, OperationalError)
-    assert not is_away(error.value.__cause__)
+    assert not is_transient(error.value.__cause__)

@@ -15,7 +15,7 @@ from nlb_search.storage.errors import StorageError
 
 
 @dataclass(frozen=True)
-class TakenTrial:
+class InitialTrial:
     """A trial as the new study has it, apart from its number, and the file of its networks, if it has one."""
 
     trial: FrozenTrial
@@ -23,10 +23,10 @@ class TakenTrial:
 
 
 @dataclass(frozen=True)
-class TakenTrials:
+class InitialTrials:
     """The trials that a new study begins with, and user attributes of the study about them."""
 
-    trials: Sequence[TakenTrial] = ()
+    trials: Sequence[InitialTrial] = ()
     attributes: dict[str, Any] = field(default_factory=dict)
 
     def add_to(self, study: optuna.Study, checkpoints: Checkpoints) -> None:
@@ -34,10 +34,10 @@ class TakenTrials:
 
         Raises StorageError if a file cannot be copied.
         """
-        for number, taken in enumerate(self.trials):
-            if taken.networks is not None:
-                _copy(taken.networks, checkpoints.best(number))
-            study.add_trial(taken.trial)
+        for number, initial in enumerate(self.trials):
+            if initial.networks is not None:
+                _copy(initial.networks, checkpoints.best(number))
+            study.add_trial(initial.trial)
         for key, value in self.attributes.items():
             study.set_user_attr(key, value)
 
