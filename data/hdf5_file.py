@@ -13,11 +13,11 @@ _FILTERS = {32001: "blosc", 32004: "lz4", 32008: "bitshuffle", 32015: "zstd", 32
 """Registered numbers of the HDF5 filters that are in use for neural data."""
 
 _OTHER_FILES = {
-    b"version https://git-lfs": "is a pointer of Git LFS, not the file itself: get it with `git lfs pull`",
-    b"/annex/objects/": "is a pointer of git-annex, not the file itself: get it with `git annex get` or `datalad get`",
+    b"version https://git-lfs": "is a Git LFS pointer, not the file itself: get it with `git lfs pull`",
+    b"/annex/objects/": "is a git-annex pointer, not the file itself: get it with `git annex get` or `datalad get`",
     b"<": "is a web page, not a recording: download the file itself",
     b"\x1f\x8b": "is compressed with gzip: unpack it first",
-    b"\x93NUMPY": "is a single array of NumPy: write all arrays by their names to one .npz file",
+    b"\x93NUMPY": "is a single NumPy array: save all arrays by name in one .npz file",
 }
 """The first bytes of other files that are mistaken for a recording, and what to do about them."""
 
@@ -78,7 +78,7 @@ def known_cause(path: Path, error: OSError) -> str | None:
     reason = str(error).splitlines()[0]
     if isinstance(error, BlockingIOError) or "unable to lock file" in reason or "already open for write" in reason:
         return (
-            f"{path} is open for writing in another program, or was not closed by one that ended: close it there, or "
+            f"{path} is open for writing in another program, or was not closed when a program ended: close it, or "
             f"copy the file and give the copy ({reason})"
         )
     other = _other_file(path)

@@ -69,7 +69,7 @@ def _own(dataset: str, data: Path, bin_ms: int, settings: RecordingSettings | No
     if not is_recording(data):
         raise UnknownDatasetError(
             f"unknown dataset '{dataset}': choose one of {', '.join(DATASETS)}\n"
-            f"for your own recording, give its file, or its folder of phy, with --data: {data} {_what_is(data)}"
+            f"for your own recording, give its file or its phy folder with --data: {data} {_what_is(data)}"
         )
     return OwnRecording(dataset, data, bin_ms, settings or RecordingSettings())
 
@@ -79,6 +79,6 @@ def _what_is(data: Path) -> str:
     if not data.exists():
         return "does not exist"
     if any((data / name).exists() for name in (".zgroup", "zarr.json")):
-        return "is a Zarr folder, which is not read: export it to an HDF5 file with pynwb"
+        return "is a Zarr folder, which is unsupported: export it to an HDF5 file with pynwb"
     files = sorted(path.name for path in data.glob("*.nwb"))
     return f"is a folder with {', '.join(files[:3])}: give one file" if files else "is neither"

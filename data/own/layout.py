@@ -52,7 +52,7 @@ def layout_of(path: Path, file: h5py.File) -> Layout:
         return Layout("nwb", "/")
     if "nwb_version" in file:
         raise DataError(
-            f"{path} is an NWB 1 file, which is not read: convert it to NWB 2, or write its spike times and trials "
+            f"{path} is an NWB 1 file, which is unsupported: convert it to NWB 2, or write its spike times and trials "
             "with pynwb"
         )
     groups = ["/", *(name for name, item in file.items() if isinstance(item, h5py.Group))]

@@ -59,7 +59,7 @@ def common(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Hyperparameter search for models of neural population activity, scored as the Neural Latents Benchmark does."""
+    """Hyperparameter search for models of neural population activity, scored as in the Neural Latents Benchmark."""
     configure_logging(debug)
 
 

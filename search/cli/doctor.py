@@ -18,7 +18,7 @@ INDENT = 18
 def doctor(
     study: Annotated[
         str | None,
-        typer.Argument(metavar="[STUDY]", help="Study whose recording, models and workers are checked, too."),
+        typer.Argument(metavar="[STUDY]", help="Study to check as well: its recording, models and workers."),
     ] = None,
     storage: options.Storage = options.STORAGE,
     data: options.StudyData = None,

@@ -57,7 +57,7 @@ Artifacts = Annotated[
         "--artifacts",
         envvar="NLB_SEARCH_ARTIFACTS",
         show_default="next to a SQLite file or in DIR, otherwise ./nlb-search.artifacts",
-        help="Folder of checkpoints. All workers of a study must have access to it.",
+        help="Checkpoint folder. All workers of a study must have access to it.",
     ),
 ]
 

@@ -26,8 +26,8 @@ def predict(
         bool,
         typer.Option(
             "--stream",
-            help="Predict bin by bin: read a line of held-in counts per bin from standard input, write a line of rates "
-            "for each; an empty line starts a new trial.",
+            help="Predict bin by bin: for each line of held-in counts on standard input, write a line of rates. An "
+            "empty line starts a new trial.",
         ),
     ] = False,
     settings: "RecordingSettings | None" = None,

@@ -27,30 +27,30 @@ class _Setting:
 
 _SETTINGS = {
     "heldout": _Setting(
-        "--heldout", str, "SHARE|COLUMN|ID,ID", "0.25", "Held-out units: a share, a unit column, or ids."
+        "--heldout", str, "SHARE|COLUMN|ID,ID", "0.25", "Held-out units: a fraction, a unit column, or ids."
     ),
     "units": _Setting("--units", str, "EXPRESSION", "all", "Units to use, as in \"quality == 'good'\"."),
     "min_rate_hz": _Setting("--min-rate", float, "HZ", "0", "Leave out units with a lower mean rate."),
     "units_table": _Setting("--units-table", str, "PATH", "the only one", "Path of the unit table in the file."),
-    "sort_spikes": _Setting("--sort-spikes", bool, "", "refused", "Sort spike times that are out of order."),
+    "sort_spikes": _Setting("--sort-spikes", bool, "", "report an error", "Sort spike times that are out of order."),
     "trial_table": _Setting(
         "--trial-table",
         str,
         "FILE.csv",
         "trials.csv",
-        "With a folder of Kilosort or phy: its CSV file with the trials.",
+        "For a Kilosort or phy folder: its CSV file with the trial table.",
     ),
-    "align": _Setting("--align", str, "COLUMN", "start_time", "Trial column with the time that --window refers to."),
+    "align": _Setting("--align", str, "COLUMN", "start_time", "Trial column with the alignment time of each trial."),
     "window_ms": _Setting(
         "--window", tuple[int, int], "START END", "the shortest trial", "Window of each trial, in ms around --align."
     ),
     "forward_ms": _Setting("--forward-ms", int, "MS", "200 if recorded", "Length of the forward bins."),
     "split": _Setting("--split-column", str, "COLUMN", "by time", "Trial column with the values train, val and test."),
     "val_share": _Setting(
-        "--val-share", float, "SHARE", "0.2", "Without --split-column: share of the trials that are val."
+        "--val-share", float, "SHARE", "0.2", "Without --split-column: fraction of the trials used as val."
     ),
     "behavior": _Setting("--behavior", str, "SERIES", "none", "Time series to decode."),
-    "lag_ms": _Setting("--lag-ms", int, "MS", "0", "Delay of behaviour after the spikes."),
+    "lag_ms": _Setting("--lag-ms", int, "MS", "0", "Lag of behaviour behind the spikes."),
     "condition": _Setting(
         "--condition",
         str,

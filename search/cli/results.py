@@ -173,7 +173,7 @@ def evaluate(
     by: Annotated[
         Scorer,
         typer.Option(
-            help="Program that computes the metrics, with equal results. nlb_tools must be installed separately."
+            help="Package that computes the metrics. Both give the same results; install nlb_tools separately."
         ),
     ] = "nlb-search",
     as_json: options.Json = False,

@@ -44,7 +44,7 @@ def launch(
         typer.Option(
             min=0.0,
             metavar="GAIN",
-            help="End the search before --trials if as many trials again are expected to gain less co-bps.",
+            help="End the search early if doubling the number of trials is expected to gain less co-bps than GAIN.",
         ),
     ] = None,
     budget_hours: options.BudgetHours = None,

@@ -60,7 +60,7 @@ def prune_checkpoints(
     storage: options.Storage = options.STORAGE,
     artifacts: options.Artifacts = None,
 ) -> None:
-    """Remove the networks of all but the best trials and those tied with the best. Trials and scores are kept."""
+    """Remove the networks of all trials except the best and those tied with the best. Trials and scores are kept."""
     from nlb_search.search.scoring.network_removal import keep_networks
     from nlb_search.search.study.open_study import open_named_study
 
@@ -80,7 +80,7 @@ def _stored(locations: "Locations", study: str) -> "tuple[BaseStorage, StoredStu
 def _confirmed(question: str) -> bool:
     """Ask on the terminal. Raises UsageError if there is none."""
     if not sys.stdin.isatty():
-        raise UsageError("there is no terminal to ask on: give --yes to delete without asking")
+        raise UsageError("cannot ask for confirmation without a terminal: pass --yes to delete without asking")
     try:
         return typer.confirm(question)
     except typer.Abort:

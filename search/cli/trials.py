@@ -55,7 +55,7 @@ def enqueue(
     if needed is not None:
         typer.echo(
             f"the budget of {open_study.budget} trials is too small for all waiting trials: "
-            f"to run them, `nlb-search resume {study} --trials {needed}`"
+            f"to run them, use `nlb-search resume {study} --trials {needed}`"
         )
 
 

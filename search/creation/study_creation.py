@@ -184,7 +184,7 @@ def _check_until_flat(spec: SearchSpec) -> None:
     if spec.until_flat and spec.has_own_objectives:
         raise UsageError(
             f"--until-flat {spec.until_flat:g} ends a search by its gain of co-bps alone, and the study optimizes "
-            f"{' and '.join(spec.objectives)}: remove --until-flat, or give 0 if --copy-of has it"
+            f"{' and '.join(spec.objectives)}: remove --until-flat, or pass 0 if it comes from --copy-of"
         )
 
 
@@ -265,6 +265,6 @@ def _raise_hours(study: OpenStudy, hours: float) -> None:
     elif hours not in (budget, study.spec.budget_hours):
         present = "no budget of hours" if budget is None else f"a budget of {budget:g} hours"
         raise SearchError(
-            f"the study '{study.name}' has {present}, not --budget-hours {hours:g}: remove the option, or set it with "
+            f"the study '{study.name}' has {present}, but --budget-hours is {hours:g}: remove the option, or run "
             f"`nlb-search resume {study.name} --budget-hours {hours:g}`"
         )

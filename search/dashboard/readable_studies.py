@@ -76,4 +76,4 @@ def _rows(spec: SearchSpec, attributes: Mapping[str, Any]) -> Iterator[tuple[str
         if name.startswith(LOCATION_KEY):
             yield f"recording on {name.removeprefix(LOCATION_KEY)}", str(place)
     if IDENTITY_KEY in attributes:
-        yield "folder of checkpoints", str(attributes[IDENTITY_KEY])
+        yield "checkpoint folder", str(attributes[IDENTITY_KEY])

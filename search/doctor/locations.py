@@ -1,4 +1,4 @@
-"""Checks of the locations of a study: its storage, folder of checkpoints, recording and workers."""
+"""Checks of the locations of a study: its storage, checkpoint folder, recording and workers."""
 
 import shutil
 import time

@@ -17,7 +17,7 @@ def check_orphans(locations: Locations) -> Check:
     known = set() if database is not None and not database.exists() else study_identities(open_database(locations.url))
     orphans = sorted(folder for folder in _folders(locations.artifacts) if folder.name not in known)
     if not orphans:
-        return Check("orphans", "all folders of checkpoints belong to a study")
+        return Check("orphans", "all checkpoint folders belong to a study")
     size = sum(file.stat().st_size for folder in orphans for file in folder.rglob("*") if file.is_file())
     names = ", ".join(folder.name for folder in orphans[:SHOWN])
     more = f" and {len(orphans) - SHOWN} more" if len(orphans) > SHOWN else ""

@@ -149,7 +149,7 @@ def _trial_with_network(study: OpenStudy, number: int) -> StudyTrial:
             return StudyTrial(study, trial)
     numbers = ", ".join(str(trial.number) for trial in trials)
     raise SearchError(
-        f"the study '{study.name}' has no network of a trial {number}: choose one of {numbers or 'none yet'}; failed "
+        f"the study '{study.name}' has no network for trial {number}: choose one of {numbers or 'none yet'}; failed "
         "trials have none"
     )
 

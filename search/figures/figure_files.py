@@ -70,7 +70,7 @@ def all_charts(study: OpenStudy) -> list[Chart]:
     try:
         return charts + network_charts(study, study.recording())
     except (SearchError, StorageError, DataError) as error:
-        _log.warning("without the figures of the best network: %s", error)
+        _log.warning("skipping the figures of the best network: %s", error)
         return charts
 
 

@@ -99,7 +99,7 @@ def _waiting(status: StudyStatus) -> str:
     if status.budget_for_waiting <= status.budget:
         return enqueued
     return (
-        f"{enqueued}, more than the budget of {status.budget} trials allows: to run all, "
+        f"{enqueued}, more than the budget of {status.budget} trials allows: to run all, use "
         f"`nlb-search resume {status.study} --trials {status.budget_for_waiting}`"
     )
 
@@ -107,7 +107,7 @@ def _waiting(status: StudyStatus) -> str:
 def _more_trials(status: StudyStatus, gain: float) -> str:
     until = f": less than --until-flat {status.spec.until_flat:g}, so the search ends" if status.is_flat else ""
     return (
-        f"as many again ({status.finished}) are expected to increase the best co-bps by about {gain:.4f} on val{until}"
+        f"another {status.finished} trials are expected to increase the best co-bps on val by about {gain:.4f}{until}"
     )
 
 

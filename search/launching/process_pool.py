@@ -62,7 +62,7 @@ def run_in_slots(
             if not stop.is_set():  # a signal to this process may have reached the others, too
                 raise SearchError(
                     "a process was killed, possibly because memory ran out: run the command again with fewer "
-                    "--workers; what has finished is stored"
+                    "--workers; finished results are stored"
                 ) from error
         finally:
             requested.set()

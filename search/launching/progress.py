@@ -76,7 +76,7 @@ def headline(status: StudyStatus) -> str:
     states, command = status.states, status.command
     failed = f", {states['fail']} failed" if states["fail"] else ""
     best = f"best co-bps {status.best.value:.4f} (trial {status.best.number})" if status.best else "no score yet"
-    front = f", {len(status.front)} in the Pareto front" if status.spec.has_own_objectives else ""
+    front = f", {len(status.front)} on the Pareto front" if status.spec.has_own_objectives else ""
     return (
         f"{status.study}: {status.finished} of {status.budget} trials "
         f"({states['complete']} complete, {states['pruned']} pruned{failed}), {best}{front}"

@@ -27,7 +27,7 @@ def pareto_charts(study: OpenStudy) -> list[Chart]:
     numbers = {trial.number for trial in front}
     others = [trial for trial in complete if trial.number not in numbers]
     draw = _plane if len(objectives) == 2 else _parallel
-    note = f"{len(front)} of {len(complete)} complete trials are in the front"
+    note = f"{len(front)} of {len(complete)} complete trials are on the front"
     return [single("front", f"{study.name}: Pareto front", draw(objectives, front, others), note)]
 
 

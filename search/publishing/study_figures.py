@@ -36,7 +36,7 @@ def running_charts(study: OpenStudy) -> Iterator[Chart]:
     try:
         bias = val_overestimates(study)
     except (SearchError, StorageError) as error:
-        _log.warning("without the figure of the selection bias: %s", error)
+        _log.warning("skipping the selection-bias figure: %s", error)
         return
     if bias is not None:
         yield bias

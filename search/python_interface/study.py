@@ -175,7 +175,7 @@ def create_study(
     ``architectures`` are chains such as ``GRU(2) -> FF -> exp`` or known names such as ``rnnf`` and ``auto``.
     ``trials`` is the budget, the number of trials to finish; a larger number raises that of an existing study.
     ``storage`` is a URL, by default ``$NLB_SEARCH_STORAGE`` or ``sqlite:///nlb-search.db``, and ``artifacts`` the
-    folder of checkpoints, by default beside it. ``space`` is ``paper``, ``wide`` (the default) or a TOML file
+    checkpoint folder, by default beside it. ``space`` is ``paper``, ``wide`` (the default) or a TOML file
     (docs/spaces.md). ``objectives`` are what the sampler optimizes, such as ``["co-bps", "vel-r2"]``, by default co-bps
     alone; other objectives need the pruner ``none``, their default (docs/comparing.md). ``epochs`` is the maximum
     number of epochs per trial. The search ends before ``trials`` if as many trials again are expected to gain less

@@ -103,7 +103,7 @@ def _load(study: OpenStudy, trial: FrozenTrial, load: Callable[[Path], Checkpoin
         raise SearchError(
             f"the checkpoint {path} does not belong to trial {trial.number}: its co-bps is "
             f"{facts['progress']['co_bps']}, and the trial's is {score}; "
-            "give the workers' folder of checkpoints with --artifacts"
+            "pass the workers' checkpoint folder with --artifacts"
         )
     return checkpoint
 
@@ -115,8 +115,7 @@ def _missing(study: OpenStudy, trial: FrozenTrial, path: Path) -> SearchError:
             "or fewer"
         )
     return SearchError(
-        f"the checkpoint of trial {trial.number} is not at {path}: "
-        "give the workers' folder of checkpoints with --artifacts"
+        f"the checkpoint of trial {trial.number} is not at {path}: pass the workers' checkpoint folder with --artifacts"
     )
 
 

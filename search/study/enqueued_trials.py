@@ -48,7 +48,7 @@ def enqueue(study: OpenStudy, trials: Sequence[Mapping[str, Any]]) -> None:
     """
     if study.spec.sampler == "grid":
         raise SearchError(
-            f"the study '{study.name}' tries every combination of its grid: use a study with another sampler"
+            f"the study '{study.name}' uses the grid sampler: enqueue trials in a study with another sampler"
         )
     for parameters in trials:
         study.study.enqueue_trial(dict(parameters))

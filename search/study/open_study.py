@@ -128,8 +128,8 @@ class OpenStudy:
         if recording.content_hash != self.spec.content_hash:
             elsewhere = other_location_hint(self.study, self.locations.data)
             raise SearchError(
-                f"the study '{self.name}' was created from {self.spec.dataset} with content "
-                f"{self.spec.content_hash[:12]}, and {self.locations.data} has content "
+                f"the study '{self.name}' was created from {self.spec.dataset} with content hash "
+                f"{self.spec.content_hash[:12]}, but {self.locations.data} has content hash "
                 f"{recording.content_hash[:12]}: give the same files with --data{elsewhere}"
             )
         return recording

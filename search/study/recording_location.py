@@ -55,11 +55,9 @@ def check_present(study: optuna.Study, dataset: str, data: Path) -> None:
         return
     for host, location in remembered_locations(study).items():
         if location == data.absolute():
-            found = f"the recording of the study '{study.study_name}' was {location} on {host}, and is no longer there"
+            found = f"the recording of the study '{study.study_name}' is no longer at {location} on {host}"
         else:
-            found = (
-                f"{data} has no recording of {dataset}; that of the study '{study.study_name}' was {location} on {host}"
-            )
+            found = f"{data} has no recording of {dataset}; '{study.study_name}' last read it from {location} on {host}"
         raise SearchError(f"{found}: give its file or folder with --data")
 
 

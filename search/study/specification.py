@@ -143,7 +143,7 @@ def check_continuation(spec: SearchSpec) -> None:
     created_with, here = spec.versions["optuna"], versions_here()["optuna"]
     if created_with != here:
         raise SearchError(
-            f"the study was created with optuna {created_with}, and {here} is installed: install {created_with}"
+            f"the study was created with optuna {created_with}, but {here} is installed: install {created_with}"
         )
 
 
@@ -171,6 +171,6 @@ def check_network(spec: SearchSpec) -> None:
 def _other_definition(spec: SearchSpec, what: str, possible: str) -> SearchError:
     created_with, here = spec.versions["nlb-search"], versions_here()["nlb-search"]
     return SearchError(
-        f"the study was created with nlb-search {created_with}, and {here} has another definition of {what}: "
+        f"the study was created with nlb-search {created_with}, but {here} has a different definition of {what}: "
         f"{possible}install {created_with}"
     )

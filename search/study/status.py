@@ -130,7 +130,7 @@ class StudyStatus:
     def best_near_last_epoch(self) -> bool:
         """Whether the best trial scored best on val in the last tenth of its epochs: longer trials may score better.
 
-        Not only at the last epoch, because scores hardly change while the learning rate falls to zero.
+        Not only at the last epoch, because the averaged weights hardly change between the last evaluations.
         """
         return self.best is not None and self.best.attrs.get("best_epoch", 0) > NEAR_END * self.spec.epochs
 

@@ -70,7 +70,7 @@ def card_as_markdown(name: str, card: SubmissionCard) -> str:
     parts = [
         f"# {name}",
         f"Predicted rates of phase {card.phase}, in spikes per bin. On the same machine, and as long as the studies "
-        "have no new trials, this command creates the file again:",
+        "have no new trials, this command recreates the file:",
         f"```\n{shlex.join(card.command)}\n```",
         *(_dataset(model, card) for model in card.datasets),
     ]

@@ -16,5 +16,5 @@ def check_no_running_workers(study: optuna.Study) -> None:
         if holder := holder_of(trial, silent):
             raise StorageError(
                 f"trial {trial.number} of the study '{study.study_name}' is held by {holder}: stop its workers "
-                f"with `nlb-search stop` first; a worker killed on another machine still counts for {GRACE_SECONDS} s"
+                f"with `nlb-search stop` first; a worker killed elsewhere counts as running for {GRACE_SECONDS} s"
             )

@@ -181,8 +181,8 @@ def _share_sqlite(database: RDBStorage, file: Path) -> None:
     def begin(connection: sqlalchemy.Connection) -> None:
         if _identity_of(file) != opened:
             raise StorageError(
-                f"the database {file} was removed or replaced while it was in use: put it back from where it was moved "
-                "or from a backup, then run `nlb-search resume`; checkpoints are kept"
+                f"the database {file} was removed or replaced while it was in use: move it back, or restore a backup, "
+                "then run `nlb-search resume`; checkpoints are kept"
             )
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 

@@ -55,7 +55,7 @@ def test_worker_with_other_version_of_optuna_is_refused(
         environment.syspath_prepend(str(installed.parent))
         said = joins()
     made_with = half_done.spec.versions["optuna"]
-    assert f"the study was created with optuna {made_with}, and 0.0.1 is installed: install {made_with}" in said
+    assert f"the study was created with optuna {made_with}, but 0.0.1 is installed: install {made_with}" in said
     work(half_done, Stop())
     assert violations(half_done, tmp_path, finished_trials, frozenset({"site"})) == {}
 
@@ -66,6 +66,6 @@ def test_worker_with_other_recording_is_refused(
     finished_trials = FinishedTrials()
     finished_trials.update(half_done.study)
     write_recording(tmp_path / "other" / "mc_rtt", "mc_rtt", trials=16, neurons=5, seed=1)
-    assert f"was created from mc_rtt with content {half_done.spec.content_hash[:12]}" in joins(tmp_path / "other")
+    assert f"was created from mc_rtt with content hash {half_done.spec.content_hash[:12]}" in joins(tmp_path / "other")
     work(half_done, Stop())
     assert violations(half_done, tmp_path, finished_trials, frozenset({"other"})) == {}

@@ -21,7 +21,7 @@ def arrays_in(path: Path) -> dict[str, Array] | None:
         with path.open("rb") as file:
             start = file.read(len(_MAT_5))
     except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}): check that you may read it") from error
+        raise DataError(f"{path} cannot be read ({error.strerror}): check its file permissions") from error
     if start.startswith(_ZIP):
         return _of_npz(path)
     if start == _MAT_5:

@@ -49,6 +49,6 @@ def check_correlated(path: Path, split: str, intervals: FloatArray) -> None:
     if len(np.unique(known, axis=0)) == len(np.unique(known[:, :-1], axis=0)):
         raise DataError(
             f"{path}: {len(known)} of {len(intervals)} trials of {split} have a produced interval in the window, and "
-            "no condition has two different ones to correlate: check the intervals, widen the window, or give fewer "
+            "no condition has two different intervals: check the intervals, widen the window, or give fewer "
             "conditions"
         )

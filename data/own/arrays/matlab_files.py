@@ -70,7 +70,7 @@ def _is_read(path: Path, name: str, value: Any) -> bool:
     """Whether a variable is an array. Raises DataError if it is not, but by its name it should be."""
     is_array = isinstance(value, np.ndarray | h5py.Dataset) and not _is_struct(value)
     if not is_array and name in _KNOWN:
-        what = "a struct" if _is_struct(value) else "a sparse matrix, or no array"
+        what = "a struct" if _is_struct(value) else "a sparse matrix, or not an array"
         raise DataError(f"{path}: {name} is {what}: store it as a full array")
     return is_array
 

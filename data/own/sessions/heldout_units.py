@@ -49,5 +49,5 @@ def _listed(path: Path, units: Units, ids: tuple[int, ...]) -> BoolArray:
         )
     heldout = np.isin(units.ids, ids)
     if heldout.all():
-        raise DataError(f"{path}: heldout lists all {len(units.ids)} units: leave at least one to read")
+        raise DataError(f"{path}: heldout lists all {len(units.ids)} units: leave at least one held-in unit")
     return heldout

@@ -90,7 +90,7 @@ def _vector(file: Path) -> Array:
     except (ValueError, EOFError) as error:
         if "allow_pickle" in str(error):
             raise DataError(f"{file} has Python objects instead of numbers: write it with the sorter again") from error
-        raise DataError(f"{file} is not a complete array of NumPy: copy it again") from error
+        raise DataError(f"{file} is not a complete NumPy array: copy it again") from error
     values = values.squeeze()
     if values.ndim == 1 and values.dtype.kind == "f" and (values != np.rint(values)).any():
         at = int(np.flatnonzero(values != np.rint(values))[0])

@@ -15,8 +15,8 @@ def check_finite(path: Path, ids: IntArray, spikes_s: list[FloatArray]) -> None:
         odd = np.flatnonzero(~np.isfinite(spikes))
         if odd.size:
             raise DataError(
-                f"{path}: unit {unit} has a spike at {spikes[odd[0]]:g} s (spike {odd[0]}, from 0): remove what is not "
-                "a time from its spike times"
+                f"{path}: unit {unit} has a spike at {spikes[odd[0]]:g} s (spike {odd[0]}, from 0): remove values that "
+                "are not times from its spike times"
             )
 
 

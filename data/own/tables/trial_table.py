@@ -80,8 +80,8 @@ def _intervals(path: Path, table: h5py.Group, begin: str, end: str) -> FloatArra
         row = backward[0]
         raise DataError(
             f"{path}: '{end}' is not after '{begin}' in rows {listed(backward)} of the trial table (row {row}: "
-            f"{spans_s[row, 1]:g} s and {spans_s[row, 0]:g} s): interval must name the column of its begin, then that "
-            "of its end, both in seconds from the start of the session"
+            f"{spans_s[row, 1]:g} s and {spans_s[row, 0]:g} s): interval takes the start column, then the end column, "
+            "both in seconds from the start of the session"
         )
     return np.where(np.isnan(spans_s).any(axis=1, keepdims=True), np.nan, spans_s)
 

@@ -57,13 +57,13 @@ def _named_or_only(path: Path, file: h5py.File, settings: RecordingSettings, fou
         named = settings.units_table.strip("/")
         if named not in found:
             raise DataError(
-                f"{path} has no table of units with spike times at '{settings.units_table}': its tables are "
+                f"{path} has no unit table with spike times at '{settings.units_table}': its tables are "
                 f"{', '.join(found) or 'none'}"
             )
         return file[named]
     if len(found) > 1:
         raise DataError(
-            f"{path} has {len(found)} tables of units, {' and '.join(found)}: set units_table to one of these paths"
+            f"{path} has {len(found)} unit tables, {' and '.join(found)}: set units_table to one of these paths"
         )
     if not found:
         columns = list(file.get("units", ()))

@@ -93,7 +93,7 @@ def _check_training(model: OwnModel, network: OwnNetwork, sizes: Sizes, input_si
     output, loss = _attempt(where, network.forward_in_training, heldin_BWI, torch.empty(0))
     _check_rates(where, output, heldin_BWI, sizes)
     if not isinstance(loss, Tensor) or loss.shape != () or not torch.isfinite(loss):
-        raise OwnModelError(f"{where} returned the loss {loss}: it must be a finite tensor without axes")
+        raise OwnModelError(f"{where} returned the loss {loss}: it must be a finite scalar tensor")
     total = network.head.loss(output, torch.ones_like(output)).mean() + loss
     parameters = list(network.model.parameters())
     gradients = _attempt(f"{where}, backwards,", _gradients, total, parameters)
@@ -119,7 +119,7 @@ def _check_reloading(model: OwnModel, network: OwnNetwork, other: OwnNetwork, si
     other.load_state_dict(network.state_dict())
     if not torch.equal(predict(other, heldin_BWI), predict(network, heldin_BWI)):
         raise OwnModelError(
-            f"{model} predicts something else after it was stored and loaded: keep random or computed tensors with "
+            f"{model} predicts different rates after it is saved and loaded: keep random or computed tensors with "
             "register_buffer or nn.Parameter, not as plain attributes"
         )
 

@@ -88,7 +88,7 @@ def _counts(found: Inspection) -> Iterator[str]:
     if found.fast:
         rates = (f"{one.rate_hz:.0f} spikes/s of {_neuron(found, one.neuron)}" for one in found.fast)
         yield (
-            f"mean rates that no neuron has: {_some(rates)}. They may be several units on one channel, or rates "
+            f"implausibly high mean rates: {_some(rates)}. They may be several units on one channel, or rates "
             f"instead of counts: check the spike sorting and --bin-size"
         )
     if found.crowded:
@@ -154,7 +154,7 @@ def _time(found: Inspection) -> Iterator[str]:
         if change and _is_large(change):
             yield (
                 f"held-in neurons fire {change.after_hz:.1f} spikes/s in {name} and {change.before_hz:.1f} in train: "
-                f"a model of train may not fit {name}; check how trials were split"
+                f"a model trained on train may not fit {name}; check how trials were split"
             )
 
 

@@ -106,7 +106,7 @@ def _choose(study: OpenStudy, status: StudyStatus, ties: Ties) -> Iterator[str]:
         )
     if status.spec.has_own_objectives and len(status.front) > 1:
         yield (
-            f"{len(status.front)} trials are in the Pareto front: export the best in an objective, for example with "
+            f"{len(status.front)} trials are on the Pareto front: export the best in an objective, for example with "
             f"`nlb-search export-best {name} --by {status.spec.objectives[-1]} --out submission.h5`."
         )
     has_refits = any(study.checkpoints.folder.glob("trial-*-refit-*.safetensors"))

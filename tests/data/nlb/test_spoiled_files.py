@@ -70,7 +70,7 @@ TRIALS = "intervals/trials"
 SPOILED_TRAINING_FILES = {
     "empty": ("mc_rtt", lambda path: path.write_bytes(b""), "is empty: copy or download it again"),
     "cut off": ("mc_rtt", cut_off, "not a complete NWB file"),
-    "text": ("mc_rtt", lambda path: path.write_text("version https://git-lfs"), "is a pointer of Git LFS"),
+    "text": ("mc_rtt", lambda path: path.write_text("version https://git-lfs"), "is a Git LFS pointer"),
     "no trial table": ("mc_rtt", without(TRIALS), "no trial column 'split', no trial column 'start_time'"),
     "no flags": ("mc_rtt", without("units/heldout"), "no unit column 'heldout'"),
     "flags as numbers": ("mc_rtt", as_numbers, "no boolean values in unit column 'heldout'"),

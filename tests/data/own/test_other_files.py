@@ -64,9 +64,9 @@ def test_units_without_ids_are_numbered_by_row(ids: Any, why: str, file: Path) -
         (b"", "is empty: copy or download it again"),
         (
             b"version https://git-lfs.github.com/spec/v1\noid sha256:1",
-            "is a pointer of Git LFS, not the file itself",
+            "is a Git LFS pointer, not the file itself",
         ),
-        (b"/annex/objects/MD5E-s1--1.nwb\n", "is a pointer of git-annex, not the file itself: get it with"),
+        (b"/annex/objects/MD5E-s1--1.nwb\n", "is a git-annex pointer, not the file itself: get it with"),
         (b"<!DOCTYPE html><html>404</html>", "is a web page, not a recording: download the file itself"),
         (b"\x1f\x8b\x08\x00", "is compressed with gzip: unpack it first"),
     ],
@@ -79,14 +79,14 @@ def test_files_that_are_no_recordings_are_named(content: bytes, says: str, file:
 def test_nwb_1_is_refused(file: Path) -> None:
     with h5py.File(file, "w") as nwb:
         nwb["nwb_version"] = b"NWB-1.0.6"
-    assert f"{file} is an NWB 1 file, which is not read: convert it to NWB 2" in refusal(file)
+    assert f"{file} is an NWB 1 file, which is unsupported: convert it to NWB 2" in refusal(file)
 
 
 @pytest.mark.parametrize(
     ("inside", "says"),
     [
         (None, "does not exist"),
-        (".zgroup", "is a Zarr folder, which is not read: export it to an HDF5 file"),
+        (".zgroup", "is a Zarr folder, which is unsupported: export it to an HDF5 file"),
         ("a.nwb", "is a folder with a.nwb: give one file"),
         ("notes.txt", "is neither"),
     ],

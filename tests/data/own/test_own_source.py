@@ -44,7 +44,7 @@ def test_unknown_name_without_file_is_refused(tmp_path: Path) -> None:
         with pytest.raises(DataError) as raised:
             open_recording("mine", data, 5, tmp_path)
         assert "unknown dataset 'mine': choose one of mc_maze, mc_rtt" in str(raised.value)
-        assert f"give its file, or its folder of phy, with --data: {data} {what}" in str(raised.value)
+        assert f"give its file or its phy folder with --data: {data} {what}" in str(raised.value)
 
 
 def test_settings_are_refused_for_benchmark_datasets(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_files_that_are_not_recordings_are_refused(file: Path, tmp_path: Path) -
     for path, says in (
         (tmp_path / "submission.h5", "is not a recording (it is a submission with the rates of toy)"),
         (cached, "lacks train_spikes_heldin, train_spikes_heldout, eval_spikes_heldin"),
-        (cached.parent / "train.npy", "is a single array of NumPy: write all arrays by their names to one .npz file"),
+        (cached.parent / "train.npy", "is a single NumPy array: save all arrays by name in one .npz file"),
         (tmp_path / "two.h5", "has several recordings, in the groups a, b"),
         (tmp_path / "empty.h5", "is not a recording (it is empty): give an NWB file"),
         (tmp_path / "notes.txt", "is not a complete HDF5 file"),

@@ -128,7 +128,7 @@ def searched(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
             ("evaluate", "val.h5", "--dataset", "mc_rtt", "--targets", "val.h5"),
             "lack eval_spikes_heldout",
         ),
-        (("export-best", "study", "--out", "x.h5", "--artifacts", "elsewhere"), "give the workers' folder"),
+        (("export-best", "study", "--out", "x.h5", "--artifacts", "elsewhere"), "pass the workers' checkpoint folder"),
         (("evaluate", "none.h5", "--dataset", "mc_rtt"), "cannot read none.h5 as a submission: No such file"),
         (("evaluate", "val.h5", "--dataset", "mc_maze"), "val.h5 has no group 'mc_maze' (it has mc_rtt)"),
         (("evaluate", "nlb-search.db", "--dataset", "mc_rtt"), "cannot read nlb-search.db as a submission"),

@@ -63,7 +63,7 @@ def test_new_name_must_be_valid_and_free(folder: Path) -> None:
 def test_deleted_study_leaves_no_checkpoints(folder: Path) -> None:
     refused = call("delete", "s", cwd=folder)
     assert refused.code == 2
-    assert "give --yes to delete without asking" in refused.err
+    assert "pass --yes to delete without asking" in refused.err
     assert len(_open(folder, "s").study.trials) == 8
     deleted = call("delete", "s", "--yes", cwd=folder)
     assert deleted.code == 0, deleted.err

@@ -31,7 +31,7 @@ def test_healthy_machine_and_study_pass(recordings: Path, tmp_path: Path) -> Non
     ]
     assert "trials of train and val" in done.out
     assert "Optuna's tables in version v" in done.out
-    assert "all folders of checkpoints belong to a study" in done.out
+    assert "all checkpoint folders belong to a study" in done.out
 
 
 def test_checkpoints_without_a_study_are_listed(tmp_path: Path) -> None:

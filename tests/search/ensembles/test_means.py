@@ -130,7 +130,7 @@ def test_any_complete_trial_can_be_exported(folder: Path, recordings: Path) -> N
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--trial", "17"), "no network of a trial 17: choose one of 0, 1, 2, 3"),
+        (("--trial", "17"), "no network for trial 17: choose one of 0, 1, 2, 3"),
         (("--trial", "1", "--ensemble", "auto"), "--trial selects a single trial: remove --ensemble"),
         (("--ensemble", "all"), "--ensemble all: give a number of trials (1 or more), or auto"),
         (("--ensemble", "0"), "--ensemble 0: give a number of trials (1 or more), or auto"),

@@ -98,4 +98,4 @@ def test_a_pruned_trial_whose_network_is_gone_is_left_out(folder: Path, study: O
     assert pruned not in [trial.number for trial in trials_with_networks(study)]
     refused = call("export-best", "study", "--out", "no.h5", "--trial", pruned, "--data", recordings, cwd=folder)
     assert refused.code == 1
-    assert f"no network of a trial {pruned}" in refused.err
+    assert f"no network for trial {pruned}" in refused.err

@@ -88,7 +88,7 @@ def test_ties_without_checkpoints_are_unknown(search: Search) -> None:
     search.study.checkpoints.best(number).unlink()
     ties = find_ties(search.study)
     assert ties.numbers is None
-    assert "give the workers' folder of checkpoints with --artifacts" in ties.as_text()
+    assert "pass the workers' checkpoint folder with --artifacts" in ties.as_text()
 
 
 def test_trial_without_checkpoint_is_reported(search: Search) -> None:

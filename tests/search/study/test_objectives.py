@@ -95,7 +95,7 @@ def test_status_shows_the_trials_that_no_other_dominates(folder: Path, study: Op
     shown = call("status", "three", cwd=folder).out
     rows = shown[shown.rindex("Pareto front") :].splitlines()[2:]
     assert [int(row.split()[0]) for row in rows if row.strip()] == [one["number"] for one in told["front"]]
-    assert f"{len(told['front'])} in the Pareto front" in call("studies", cwd=folder).out
+    assert f"{len(told['front'])} on the Pareto front" in call("studies", cwd=folder).out
 
 
 def test_export_takes_the_best_of_the_front_in_the_named_objective(folder: Path, study: OpenStudy) -> None:

@@ -82,7 +82,7 @@ def test_study_of_an_unknown_earlier_version_is_not_continued(recordings: Path, 
     _create_as_0_4_0(recordings, tmp_path, versions=versions)
     refused = _call("worker", recordings=recordings, folder=tmp_path)
     assert refused.code == 1
-    assert "the study was created with nlb-search 0.3.0, and " in refused.err
+    assert "the study was created with nlb-search 0.3.0, but " in refused.err
     assert "install 0.3.0" in refused.err
 
 
@@ -104,7 +104,7 @@ def test_raised_number_refuses_what_it_changes(
     monkeypatch.setattr(nlb_search.search.study.definition_versions, raised, 2)
     refused = _call("worker", recordings=recordings, folder=tmp_path)
     assert refused.code == 1
-    assert "has another definition of " in refused.err
+    assert "has a different definition of " in refused.err
     for phase in "val", "test":
         exported = _export(phase, recordings, tmp_path)
         assert (exported.code == 0) == (phase in possible), exported.err

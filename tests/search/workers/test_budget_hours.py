@@ -92,4 +92,4 @@ def test_launch_raises_the_budget_and_never_lowers_it(study: OpenStudy) -> None:
     assert study.budget_hours == 2
     refused = call("launch", "study", "--budget-hours", "1", "--workers", "0", cwd=study.locations.artifacts.parent)
     assert refused.code == 1
-    assert "has a budget of 2 hours, not --budget-hours 1" in refused.err
+    assert "has a budget of 2 hours, but --budget-hours is 1" in refused.err

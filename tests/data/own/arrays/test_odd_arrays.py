@@ -119,9 +119,11 @@ def test_arrays_that_are_not_full_are_refused(tmp_path: Path) -> None:
     both = {name: ARRAYS[name] for name in ("train_behavior", "eval_behavior")}
     masks = {"train_decode_mask": csc_matrix(np.ones((40, 1))), "eval_decode_mask": csc_matrix(np.ones((16, 1)))}
     savemat(tmp_path / "v5.mat", SPIKES | both | masks)
-    assert "train_decode_mask is a sparse matrix, or no array: store it as a full array" in refusal(tmp_path / "v5.mat")
+    assert "train_decode_mask is a sparse matrix, or not an array: store it as a full array" in refusal(
+        tmp_path / "v5.mat"
+    )
     said = refusal(mat_73(tmp_path / "v73.mat", sparse, SPIKES))
-    assert "train_spikes_heldin is a sparse matrix, or no array" in said
+    assert "train_spikes_heldin is a sparse matrix, or not an array" in said
 
 
 @pytest.mark.parametrize("name", ["x.h5", "x.mat"])

@@ -82,7 +82,7 @@ def test_without_conditions_all_trials_are_correlated_together(tmp_path: Path) -
     ("change", "settings", "says"),
     [
         ({}, {"interval": ("go_time", "set_time")}, "'set_time' is not after 'go_time' in rows 0, 1, 2, 3, 4, ..."),
-        ({"go_time": 0.3}, {}, "no condition has two different ones to correlate"),
+        ({"go_time": 0.3}, {}, "no condition has two different intervals"),
         ({"set_time": None}, {}, "'set_time' is 0.05 s in row 3, whose trial is from"),
         ({}, {"interval": ("go", "set_time")}, "has no trial column 'go': choose one of "),
     ],
@@ -129,7 +129,7 @@ def test_arrays_can_have_intervals(tmp_path: Path) -> None:
     [
         ("eval_intervals", np.ones((15, 2)), "must be finite or NaN and have the shape (16, columns)"),
         ("eval_interval_bins", np.ones((16, 30)), "must be boolean and have the shape (16, 24)"),
-        ("eval_intervals", np.ones((16, 2)), "no condition has two different ones"),
+        ("eval_intervals", np.ones((16, 2)), "no condition has two different intervals"),
     ],
 )
 def test_arrays_that_are_no_intervals_are_refused(name: str, values: Any, says: str, tmp_path: Path) -> None:

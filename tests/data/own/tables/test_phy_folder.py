@@ -99,7 +99,7 @@ def trials_in_samples(folder: Path) -> None:
     ("change", "says"),
     [
         (without_rate, "params.py has sample_rate = rate(), which is not a positive number of Hz: write the line"),
-        (cut_times, "spike_times.npy is not a complete array of NumPy"),
+        (cut_times, "spike_times.npy is not a complete NumPy array"),
         (fewer_clusters, "spikes, but spike_clusters.npy has"),
         (lambda folder: (folder / "params.py").unlink(), "phy has no params.py: give a folder of Kilosort or phy"),
         (

@@ -140,9 +140,9 @@ def test_one_of_several_unit_tables_is_named(tmp_path: Path) -> None:
         file.copy("units", file.require_group("processing/ecephys"), "sorted")
         del file["processing/ecephys/sorted/id"]
         file["processing/ecephys/sorted/id"] = np.arange(100, 112)
-    with pytest.raises(DataError, match="has 2 tables of units, processing/ecephys/sorted and units: set units_table"):
+    with pytest.raises(DataError, match="has 2 unit tables, processing/ecephys/sorted and units: set units_table"):
         opened(path)
-    with pytest.raises(DataError, match="no table of units with spike times at 'unit': its tables are processing/ecep"):
+    with pytest.raises(DataError, match="no unit table with spike times at 'unit': its tables are processing/ecep"):
         opened(path, units_table="unit")
     _, known = opened(path, units_table="/processing/ecephys/sorted")
     assert sorted(known.heldin + known.heldout) == list(range(100, 112))
@@ -165,7 +165,7 @@ def test_one_of_several_unit_tables_is_named(tmp_path: Path) -> None:
             "heldout lists units 77, which are not among the 12 units that are used (ids 0, 1, 2, 3, 4, ...)",
         ),
         ({"heldout": (0, 1), "units": "id != 1"}, "heldout lists units 1, which are not among the 11 units"),
-        ({"heldout": tuple(range(12))}, "heldout lists all 12 units: leave at least one to read"),
+        ({"heldout": tuple(range(12))}, "heldout lists all 12 units: leave at least one held-in unit"),
     ],
 )
 def test_selections_that_do_not_fit_are_refused(settings: dict[str, Any], says: str, tmp_path: Path) -> None:

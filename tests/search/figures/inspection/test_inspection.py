@@ -195,7 +195,7 @@ def _dominate(counts: np.ndarray) -> None:
         (_drift, "the mean rate of held-in neurons drifts from"),
         (_cut, "of the held-in bins of val were not recorded"),
         (_scale, "all counts of a neuron are multiples of one number: 2 for 2 (held-in)."),
-        (_speed_up, "mean rates that no neuron has: 298 spikes/s of 6 (held-in)."),
+        (_speed_up, "implausibly high mean rates: 298 spikes/s of 6 (held-in)."),
         (_dominate, "of the held-out spikes of val are those of 14 (held-out): co-bps is mostly the score"),
         (_hasten, "check that bins really are 5 ms wide"),
     ],
