@@ -15,7 +15,7 @@ from torch import Tensor
 from nlb_search.models.masking.crops import draw_bins, window_bins
 from nlb_search.models.masking.masks import MAX_SPAN, RAMP_END, RAMP_START, hide, probabilities_of
 from nlb_search.models.masking.variant_names import CROP, PUBLISHED_SHAPES, PUBLISHED_VARIANTS, WHOLE
-from nlb_search.models.random_draws import fold, key_of
+from nlb_search.models.random_draws import fold_in, key_of
 from nlb_search.models.tensors import Sizes
 
 FILE = Path(__file__).parent.parent / "docs" / "masks.svg"
@@ -90,7 +90,7 @@ def masks(n_trials: int, input_size: str, variant: str, done: int = 0) -> Tensor
         part: torch.tensor(probability) for part, probability in probabilities_of(variant, RATIO).items() if probability
     }
     shape_BWI = (n_trials, window_bins(input_size, SIZES), SIZES.n_heldin)
-    return hide(shape_BWI, probabilities, fold(KEY, 1), torch.tensor(done))
+    return hide(shape_BWI, probabilities, fold_in(KEY, 1), torch.tensor(done))
 
 
 def whole(variant: str, n_trials: int = 1, done: int = 0) -> list[Trial]:

@@ -42,8 +42,8 @@ class Source(Protocol):
     def path(self) -> Path:
         """File or folder to name in messages."""
 
-    def content_hash(self, memory: Path) -> str:
-        """SHA-256, in hex, of everything that determines the tensors. ``memory`` stores the known hashes of files."""
+    def content_hash(self, hash_cache: Path) -> str:
+        """SHA-256, in hex, of everything that determines the tensors. ``hash_cache`` is a file of known hashes."""
 
     def make(self) -> Tensors:
         """Make the tensors. Raises DataError if the files do not contain a complete recording."""

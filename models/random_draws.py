@@ -40,7 +40,7 @@ def key_of(seed: int, device: torch.device) -> Tensor:
     return torch.tensor(seed - 2**32 if seed >= 2**31 else seed, dtype=torch.int32, device=device)
 
 
-def fold(key: Tensor, number: int | Tensor) -> Tensor:
+def fold_in(key: Tensor, number: int | Tensor) -> Tensor:
     """Derive a new key of the same shape for each number, e.g. for a training step or one of its draws."""
     return mix(mix(key) + number)
 
@@ -53,7 +53,7 @@ def draw(key: Tensor, shape: tuple[int, ...], steady: int = -1) -> Tensor:
     """
     others = [1 if axis == steady % len(shape) else length for axis, length in enumerate(shape)]
     along = [length if axis == steady % len(shape) else 1 for axis, length in enumerate(shape)]
-    return _mixed(_column(fold(key, 1), others) ^ _column(fold(key, 2), along))
+    return _mixed(_column(fold_in(key, 1), others) ^ _column(fold_in(key, 2), along))
 
 
 def _column(key: Tensor, shape: list[int]) -> Tensor:

@@ -17,6 +17,6 @@ REFIT_SEEDS = 3
 Scorer = Literal["nlb-search", "nlb_tools"]
 """Program that computes the metrics of a submission."""
 
-Judge = Literal["val", "splits", ObjectiveName]
+RankingCriterion = Literal["val", "splits", ObjectiveName]
 """What ranks the trials: the first objective of the study, on val; the mean co-bps over the folds of ``rescore``; or
 another objective of the study."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def atomic_file(path: Path) -> Iterator[Path]:
     """Write a file atomically: yield a temporary path, which replaces ``path`` if the block ends without an error.
 
     Readers never see a partial file. After an error, such as a full disk, the previous file is unchanged.
@@ -30,7 +30,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
+def atomic_folder(path: Path) -> Iterator[Path]:
     """Write a new folder atomically: yield a temporary folder, which is renamed to ``path`` if the block ends without
     an error. ``path`` must not exist, or be an empty folder.
     """

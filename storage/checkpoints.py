@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from safetensors import SafetensorError, safe_open
 
-from nlb_search.storage.atomic_files import whole_file
+from nlb_search.storage.atomic_files import atomic_file
 from nlb_search.storage.database.urls import ARTIFACTS, StorageUrl
 from nlb_search.storage.errors import StorageError
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-_FACTS_KEY = "facts"
+_METADATA_KEY = "facts"
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Checkpoint(Generic[T]):
-    """Tensors or NumPy arrays by name, and metadata about them (``facts``) that can be stored as JSON."""
+    """Tensors or NumPy arrays by name; and metadata about them that can be stored as JSON."""
 
     tensors: dict[str, T]
-    facts: dict[str, Any]
+    metadata: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -110,8 +110,8 @@ def save_checkpoint(path: Path, checkpoint: "Checkpoint[Tensor]") -> None:
     from safetensors.torch import save_file  # imports torch, which takes seconds
 
     try:
-        with whole_file(path) as part:
-            save_file(checkpoint.tensors, part, metadata={_FACTS_KEY: json.dumps(checkpoint.facts)})
+        with atomic_file(path) as part:
+            save_file(checkpoint.tensors, part, metadata={_METADATA_KEY: json.dumps(checkpoint.metadata)})
     except (OSError, SafetensorError) as error:
         raise StorageError(f"cannot write the checkpoint {path}: {error}") from error
 
@@ -136,7 +136,7 @@ def _read(path: Path, prefix: str, framework: Literal["pt", "numpy"]) -> Checkpo
         raise FileNotFoundError(path)
     try:
         with safe_open(path, framework=framework) as file:
-            facts = json.loads(file.metadata()[_FACTS_KEY])
+            facts = json.loads(file.metadata()[_METADATA_KEY])
             names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
             return Checkpoint({name: file.get_tensor(name) for name in names}, facts)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:

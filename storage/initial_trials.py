@@ -9,7 +9,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial
 
-from nlb_search.storage.atomic_files import whole_file
+from nlb_search.storage.atomic_files import atomic_file
 from nlb_search.storage.checkpoints import Checkpoints
 from nlb_search.storage.errors import StorageError
 
@@ -44,7 +44,7 @@ class InitialTrials:
 
 def _copy(source: Path, target: Path) -> None:
     try:
-        with whole_file(target) as part:
+        with atomic_file(target) as part:
             shutil.copyfile(source, part)
     except OSError as error:
         raise StorageError(

@@ -84,7 +84,7 @@ def make_study(
         return True
 
 
-def is_whole(database: BaseStorage, name: str) -> bool:
+def is_complete(database: BaseStorage, name: str) -> bool:
     """Whether the study ``name`` exists and was created completely, by nlb-search or another program."""
     if name not in optuna.get_all_study_names(database):
         return False

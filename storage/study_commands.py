@@ -15,7 +15,7 @@ from nlb_search.storage.study_identity import check_attributes
 POLL_SECONDS = 2.0
 """Minimum time between two polls of a worker. Polling at every evaluation would load the database too much."""
 
-ORDER_KEY = "order"
+COMMAND_KEY = "order"
 """User attribute of the study that stores the last command to its workers."""
 
 _log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ _IN_WORDS = {
 
 def send_command(study: optuna.Study, order: StudyCommand) -> None:
     """Send a command to all workers of the study. They follow it within seconds, at their next evaluation."""
-    study.set_user_attr(ORDER_KEY, order.value)
+    study.set_user_attr(COMMAND_KEY, order.value)
 
 
 def command_of(study: optuna.Study) -> StudyCommand:
@@ -61,7 +61,7 @@ def command_of(study: optuna.Study) -> StudyCommand:
 
 def command_in(attributes: Mapping[str, Any]) -> StudyCommand:
     """Like ``command_of``, for user attributes of the study that were read already."""
-    return StudyCommand(attributes.get(ORDER_KEY, StudyCommand.WORK))
+    return StudyCommand(attributes.get(COMMAND_KEY, StudyCommand.WORK))
 
 
 class StudyCommands:

@@ -12,7 +12,7 @@ from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.tensors import Counts, Sizes
 from nlb_search.models.training.state import Training
-from nlb_search.models.training.training_plan import Plan
+from nlb_search.models.training.training_plan import TrainingPlan
 
 RNNF = "GRU(2) -> FF -> exp"
 CHAINS = (RNNF, "minGRU(2) -> FF -> exp", "GRU(2) -> FF -> RoBERTa(1) -> FF -> exp")
@@ -113,7 +113,7 @@ def trainings(chain: str, number: int, counts: Counts, epochs: int, device: torc
         Training(
             parse_chain(chain),
             Hyperparameters(lr=0.01 / (1 + seed % 3), dropout=0.3 + 0.02 * (seed % 8)),
-            Plan(epochs=epochs),
+            TrainingPlan(epochs=epochs),
             counts,
             seed,
             device,

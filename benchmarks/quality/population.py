@@ -37,7 +37,7 @@ from nlb_search.models.scoring.bits_per_spike import bits_per_spike
 from nlb_search.models.tensors import Counts, with_nan
 from nlb_search.models.training.state import Training
 from nlb_search.models.training.trainer import Trainer, Val
-from nlb_search.models.training.training_plan import BATCH_SIZE, Plan
+from nlb_search.models.training.training_plan import BATCH_SIZE, TrainingPlan
 from nlb_search.search.creation.training_length import EVALUATIONS, default_epochs
 from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.sampling.space import default_settings
@@ -94,7 +94,7 @@ def train(recording: ScoredRecording, method: str, n_networks: int, seed: int) -
     opened = recording.open()
     counts, val, test = counts_of(opened.train), counts_of(opened.val), recording.test_counts(opened)
     epochs = default_epochs(counts.n_trials)
-    plan = Plan(epochs=epochs, evaluate_every=math.ceil(epochs / EVALUATIONS), batch_size=BATCH_SIZE)
+    plan = TrainingPlan(epochs=epochs, evaluate_every=math.ceil(epochs / EVALUATIONS), batch_size=BATCH_SIZE)
     draw = random.Random(seed)
     defaults = default_settings(CHAIN)
     start = time.process_time()

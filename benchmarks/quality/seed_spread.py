@@ -20,7 +20,7 @@ from benchmarks.shared.trained_networks import best_network, train_networks
 from nlb_search.models.architecture.network import predict
 from nlb_search.models.scoring.bits_per_spike import co_bps, gains_by_trial
 from nlb_search.search.recording_tensors import counts_of
-from nlb_search.search.scoring.bootstrap import range_of, resampled_co_bps
+from nlb_search.search.scoring.bootstrap import percentile_interval, resampled_co_bps
 
 CHAINS = ("GRU(2) -> FF -> exp", "minGRU(2) -> FF -> exp")
 
@@ -34,7 +34,7 @@ def row(seeds: int, case: tuple[ScoredRecording, str]) -> str:
     for training in train_networks(counts_of(opened.train), val, chain, {}, seeds):
         network = best_network(training)
         gains = gains_by_trial(predict(network, val.heldin_BWI), val)
-        interval = range_of(resampled_co_bps(gains.gain_B.numpy(), gains.spikes_B.numpy()))
+        interval = percentile_interval(resampled_co_bps(gains.gain_B.numpy(), gains.spikes_B.numpy()))
         scores.append(gains.bits_per_spike.item())
         widths.append(interval.high - interval.low)
         on_test.append(co_bps(predict(network, test.heldin_BWI), test).item())

@@ -34,19 +34,19 @@ from nlb_search.models.scoring.bits_per_spike import co_bps
 from nlb_search.models.tensors import Counts
 from nlb_search.models.training.state import Training
 from nlb_search.models.training.trainer import fit, train_through
-from nlb_search.models.training.training_plan import Plan
+from nlb_search.models.training.training_plan import TrainingPlan
 from nlb_search.search.recording_tensors import counts_of, heldin_of
 from nlb_search.search.rescoring.cross_validation import fold_trials
 from nlb_search.search.sampling.space import sample, space_for
 from nlb_search.search.sampling.space_file import named_space
-from nlb_search.search.workers.trial_settings import settings_of
+from nlb_search.search.workers.trial_settings import split_settings
 
 RECORDINGS = (
     Synthetic("mc_maze_small", neurons=50, trials=160, seed=1, bin_ms=20),
     Synthetic("mc_rtt", neurons=50, trials=250, seed=1, bin_ms=20),
 )
 CHAIN = "minGRU(2) -> FF -> exp"
-PLAN = Plan(epochs=40)
+PLAN = TrainingPlan(epochs=40)
 SPLITS = 4
 FINALISTS = 5
 N_TRIALS = (1, 2, 4, 8, 16, 32, 64)
@@ -78,7 +78,7 @@ def train(synthetic: Synthetic, number: int) -> TrainedSetting | None:
     torch.set_num_threads(1)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=number))
     space = space_for(named_space("wide"), [parse_chain(CHAIN)])
-    architecture, hyper = settings_of(sample(study.ask(), space, (CHAIN,)))
+    architecture, hyper = split_settings(sample(study.ask(), space, (CHAIN,)))
     recording = synthetic.recording
     assert recording.test is not None
     train_val = counts_of(recording.train_val)

@@ -20,7 +20,7 @@ from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.scoring.bits_per_spike import co_bps
 from nlb_search.models.training.side_by_side import SideBySide
 from nlb_search.models.training.state import Training
-from nlb_search.models.training.training_plan import BATCH_SIZE, Plan
+from nlb_search.models.training.training_plan import BATCH_SIZE, TrainingPlan
 from nlb_search.search.creation.training_length import EVALUATIONS, default_epochs
 from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.sampling.space import default_settings
@@ -33,7 +33,7 @@ STEPS = (60, 125, 250, 500, 1000, 2000)
 class Curves:
     """Scores of K seeds at E evaluations: the epoch of each, and co-bps on val and test, evaluations x seeds."""
 
-    plan: Plan
+    plan: TrainingPlan
     epochs_E: npt.NDArray[np.int64]
     val_EK: npt.NDArray[np.float64]
     test_EK: npt.NDArray[np.float64]
@@ -58,7 +58,7 @@ class Curves:
 def train(scored: ScoredRecording, epochs: int, seeds: int) -> Curves:
     """Train all seeds side by side, without early stopping, and evaluate them on val and test."""
     recording = scored.open()
-    plan = Plan(epochs=epochs, evaluate_every=math.ceil(epochs / EVALUATIONS), batch_size=BATCH_SIZE)
+    plan = TrainingPlan(epochs=epochs, evaluate_every=math.ceil(epochs / EVALUATIONS), batch_size=BATCH_SIZE)
     counts, device = counts_of(recording.train), torch.device("cpu")
     splits = (counts_of(recording.val), scored.test_counts(recording))
     trainings = [Training(CHAIN, default_settings(CHAIN), plan, counts, seed, device) for seed in range(seeds)]

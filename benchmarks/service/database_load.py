@@ -79,7 +79,7 @@ def run_trial(claim: Claim, clock: CallClock, study: OpenStudy, commands: StudyC
     with clock.measure(SAMPLING):
         claim.sample(lambda trial: sample(trial, spec.space, spec.architectures))
     with clock.measure(ANNOTATE):
-        claim.annotate(architecture=spec.architectures[0], n_parameters=150_000, device="cpu")
+        claim.set_user_attrs(architecture=spec.architectures[0], n_parameters=150_000, device="cpu")
     for evaluation in range(1, EVALUATIONS + 1):
         time.sleep(max(0.0, began + seconds * evaluation / EVALUATIONS - time.monotonic()))
         with clock.measure(COMMAND):
@@ -90,7 +90,7 @@ def run_trial(claim: Claim, clock: CallClock, study: OpenStudy, commands: StudyC
         claim.check_held()
     for attributes in load_study.ATTRIBUTES:
         with clock.measure(ANNOTATE):
-            claim.annotate(**attributes)
+            claim.set_user_attrs(**attributes)
     with clock.measure(COMPLETE):
         claim.complete(load_study.score(rng, EVALUATIONS))
 

@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 from nlb_search.search.creation.training_length import EVALUATIONS
 from nlb_search.search.sampling.space import SPACES, sample
 from nlb_search.search.study.open_study import Locations
-from nlb_search.search.study.specification import SearchSpec, versions_here
+from nlb_search.search.study.specification import SearchSpec, installed_versions
 from nlb_search.storage.claims.owner import OWNER_KEY, Owner
 from nlb_search.storage.database.opening import open_database
 from nlb_search.storage.studies import make_study
@@ -37,7 +37,7 @@ SPEC = SearchSpec(
     evaluate_every=1,
     batch_size=32,
     seed=0,
-    versions=versions_here(),
+    versions=installed_versions(),
 )
 ATTRIBUTES: tuple[dict[str, Any], ...] = (
     {"best_epoch": EVALUATIONS, "fp_bps": 0.11},

@@ -12,7 +12,7 @@ from nlb_search.models.architecture.network import Network
 from nlb_search.models.tensors import Counts
 from nlb_search.models.training.state import Training
 from nlb_search.models.training.trainer import Trainer, Val
-from nlb_search.models.training.training_plan import BATCH_SIZE, Plan
+from nlb_search.models.training.training_plan import BATCH_SIZE, TrainingPlan
 from nlb_search.search.creation.training_length import EVALUATIONS, default_epochs
 from nlb_search.search.sampling.space import default_settings
 
@@ -24,7 +24,7 @@ def train_networks(train: Counts, val: Counts, chain: str, changes: Mapping[str,
     """
     torch.set_num_threads(1)
     epochs = default_epochs(train.n_trials)
-    plan = Plan(epochs=epochs, evaluate_every=math.ceil(epochs / EVALUATIONS), batch_size=BATCH_SIZE)
+    plan = TrainingPlan(epochs=epochs, evaluate_every=math.ceil(epochs / EVALUATIONS), batch_size=BATCH_SIZE)
     parsed = parse_chain(chain)
     settings = replace(default_settings(parsed), **changes)
     trainings = [Training(parsed, settings, plan, train, seed, torch.device("cpu")) for seed in range(seeds)]

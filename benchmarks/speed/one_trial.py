@@ -23,7 +23,7 @@ from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.training.state import Training
 from nlb_search.models.training.trainer import fit
-from nlb_search.models.training.training_plan import Plan
+from nlb_search.models.training.training_plan import TrainingPlan
 from nlb_search.search.workers.memory import keep_freed_memory
 
 CHAIN = "GRU(2) -> FF -> exp"
@@ -42,7 +42,7 @@ def ours(seed: int) -> Iterator[tuple[float, float]]:
     keep_freed_memory()
     began = time.process_time()
     train, val = RECORDING.train, RECORDING.val
-    training = Training(parse_chain(CHAIN), FAST, Plan(epochs=FAST_EPOCHS), train, seed, torch.device("cpu"))
+    training = Training(parse_chain(CHAIN), FAST, TrainingPlan(epochs=FAST_EPOCHS), train, seed, torch.device("cpu"))
     best = 0.0
     for progress in fit(training, val):
         best = max(best, progress.co_bps)

@@ -20,7 +20,7 @@ from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.tensors import Sizes
 from nlb_search.models.training.side_by_side import SideBySide
 from nlb_search.models.training.state import Training
-from nlb_search.models.training.training_plan import Plan
+from nlb_search.models.training.training_plan import TrainingPlan
 from nlb_search.search.workers.memory import keep_freed_memory
 
 PICTURE = Path("docs/scale.svg")
@@ -51,7 +51,7 @@ def step_ms(size: Size, rounds: int) -> float:
     """Milliseconds per step, the median of ``rounds``."""
     forward, heldout = size.bins // DIVISOR, size.neurons // DIVISOR
     train = random_counts(size.trials, Sizes(size.neurons - heldout, heldout, size.bins - forward, forward))
-    plan = Plan(epochs=rounds + 1, batch_size=size.trials)
+    plan = TrainingPlan(epochs=rounds + 1, batch_size=size.trials)
     hyper = Hyperparameters(hidden=size.hidden)
     steps = SideBySide([Training(parse_chain(CHAIN), hyper, plan, train, 0, torch.device("cpu"))])
     times = []

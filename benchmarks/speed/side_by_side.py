@@ -17,7 +17,7 @@ from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.tensors import Sizes
 from nlb_search.models.training.side_by_side import SideBySide
 from nlb_search.models.training.state import Training
-from nlb_search.models.training.training_plan import Plan
+from nlb_search.models.training.training_plan import TrainingPlan
 from nlb_search.search.workers.devices import training_device
 from nlb_search.search.workers.memory import keep_freed_memory
 
@@ -28,7 +28,7 @@ CHAINS = ("GRU(2) -> FF -> exp", "minGRU(2) -> FF -> exp", "GRU(2) -> FF -> RoBE
 def trainings(chain: str, number: int, n_trials: int, device: torch.device) -> list[Training]:
     """``number`` trainings on random spikes, with batches of 32 trials."""
     train = random_counts(n_trials, MC_RTT).to(device)
-    plan = Plan(epochs=20)
+    plan = TrainingPlan(epochs=20)
     return [
         Training(
             parse_chain(chain),

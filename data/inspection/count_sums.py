@@ -16,7 +16,7 @@ RUN = 1 << 22
 
 
 @dataclass(frozen=True, eq=False)
-class Tally:
+class CountSums:
     """Sums over the spike counts of a split, without unseen bins."""
 
     spikes_BN: Integers
@@ -49,20 +49,20 @@ class Tally:
         return np.asarray(self.seen_BN.sum(axis=0))
 
 
-def tally(split: Split) -> Tally:
+def count_sums(split: Split) -> CountSums:
     """Compute the sums over a split in one pass."""
     n_heldin = split.n_heldin
-    parts = [_tally(counts_BTN, n_heldin) for counts_BTN in runs(split.counts)]
+    parts = [_sums_of(counts_BTN, n_heldin) for counts_BTN in runs(split.counts)]
     whole: dict[str, Any] = {
         field.name: np.concatenate([getattr(part, field.name) for part in parts])
-        for field in fields(Tally)
+        for field in fields(CountSums)
         if not field.name.endswith("_histogram")
     }
     histograms = {
         name: np.sum([getattr(part, name) for part in parts], axis=0)
         for name in ("heldin_histogram", "heldout_histogram")
     }
-    return Tally(**whole, **histograms)
+    return CountSums(**whole, **histograms)
 
 
 def runs(counts_BTN: Counts) -> Iterator[Counts]:
@@ -72,10 +72,10 @@ def runs(counts_BTN: Counts) -> Iterator[Counts]:
         yield np.asarray(counts_BTN[start : start + step])
 
 
-def _tally(counts_BTN: Counts, n_heldin: int) -> Tally:
+def _sums_of(counts_BTN: Counts, n_heldin: int) -> CountSums:
     seen_BTN = counts_BTN != UNSEEN
     spikes_BTN = np.where(seen_BTN, counts_BTN, np.uint8(0))
-    return Tally(
+    return CountSums(
         spikes_BN=spikes_BTN.sum(axis=1, dtype=np.int64),
         seen_BN=seen_BTN.sum(axis=1, dtype=np.int64),
         heldin_spikes_BT=spikes_BTN[..., :n_heldin].sum(axis=2, dtype=np.int64),

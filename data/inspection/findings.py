@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from nlb_search.data.inspection.coincidences import Coincidences, coincidences
-from nlb_search.data.inspection.count_sums import Integers, Tally
+from nlb_search.data.inspection.count_sums import CountSums, Integers
 from nlb_search.data.inspection.count_values import Multiple, multiples
 from nlb_search.data.inspection.identities import Identities
 from nlb_search.data.inspection.scored_targets import Behavior, Conditions, Produced, read_scored
@@ -232,7 +232,7 @@ def _quartiles(rates_N: Floats) -> Rates:
     return Rates(*np.percentile(seen_N if seen_N.size else [np.nan], [0, 25, 50, 75, 100]).tolist())
 
 
-def _synchronous(sums: Tally) -> dict[int, int]:
+def _synchronous(sums: CountSums) -> dict[int, int]:
     """Number of bins, by trial, in which at least half of the neurons fire, and significantly more than on average.
 
     Significant means eight standard deviations above the mean, if neurons fire independently.

@@ -25,8 +25,8 @@ class BenchmarkRecording:
     def path(self) -> Path:
         return self.files.train.parent
 
-    def content_hash(self, memory: Path) -> str:
-        return recording_hash(self.files, memory)
+    def content_hash(self, hash_cache: Path) -> str:
+        return recording_hash(self.files, hash_cache)
 
     def make(self) -> Tensors:
         # Imported here: the import takes seconds, and opening a prepared recording does not need it.

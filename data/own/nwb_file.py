@@ -16,7 +16,7 @@ from nlb_search.data.own.intervals import NS_PER_MS, IntArray
 from nlb_search.data.own.memory import check_memory
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.own.sessions.pooled_sessions import PlannedSession, planned_sessions, train_val_order
-from nlb_search.data.own.sessions.trials import Plan
+from nlb_search.data.own.sessions.trials import WindowPlan
 from nlb_search.data.own.splits import joined, spike_targets
 from nlb_search.data.recording import UNSEEN, Counts, Split
 from nlb_search.data.source import Array, Tensors
@@ -119,7 +119,7 @@ def _without_effect(contents: Contents, settings: RecordingSettings) -> list[str
 
 
 def _behavior(
-    contents: Contents, file: h5py.File, plan: Plan, settings: RecordingSettings, bin_ms: int
+    contents: Contents, file: h5py.File, plan: WindowPlan, settings: RecordingSettings, bin_ms: int
 ) -> dict[str, Array]:
     """Behaviour of each split, trials x bins of the window x columns; empty if ``settings`` name no behaviour."""
     if settings.behavior is None:

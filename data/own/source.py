@@ -46,18 +46,18 @@ class OwnRecording:
             least, most = BIN_WIDTHS_MS[0], BIN_WIDTHS_MS[-1]
             raise DataError(f"bins of {self.bin_ms} ms are not supported: choose a bin width from {least} to {most} ms")
 
-    def content_hash(self, memory: Path) -> str:
-        contents = {"file": self._files_hash(memory), "settings": self.settings.hashed()}
+    def content_hash(self, hash_cache: Path) -> str:
+        contents = {"file": self._files_hash(hash_cache), "settings": self.settings.hashed()}
         return hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
 
-    def _files_hash(self, memory: Path) -> str:
-        hashes = [self._session_hash(path, memory) for path in session_paths(self.path, self.settings)]
+    def _files_hash(self, hash_cache: Path) -> str:
+        hashes = [self._session_hash(path, hash_cache) for path in session_paths(self.path, self.settings)]
         return hashes[0] if len(hashes) == 1 else combined_hash({str(n): one for n, one in enumerate(hashes)})
 
-    def _session_hash(self, path: Path, memory: Path) -> str:
+    def _session_hash(self, path: Path, hash_cache: Path) -> str:
         if not path.is_dir():
-            return file_hash(path, memory)
-        return combined_hash({file.name: file_hash(file, memory) for file in phy_files(path, self.settings)})
+            return file_hash(path, hash_cache)
+        return combined_hash({file.name: file_hash(file, hash_cache) for file in phy_files(path, self.settings)})
 
     def make(self) -> Tensors:
         # Imported here: opening a prepared recording does not need the readers.

@@ -15,9 +15,9 @@ from nlb_search.data.nlb.targets import make_targets
 from nlb_search.data.nlb.windows import whole_windows
 from nlb_search.data.nwb.session import read_session
 from nlb_search.data.synthesis.bits_per_spike import bits_per_spike
+from nlb_search.data.synthesis.ceiling_observer import Templates, predict_rates
 from nlb_search.data.synthesis.joining import joined
 from nlb_search.data.synthesis.latents import BIN_MS
-from nlb_search.data.synthesis.observer import Templates, predict_rates
 from nlb_search.data.synthesis.session import Session
 from nlb_search.data.targets_file import write_targets
 

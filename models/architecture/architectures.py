@@ -6,7 +6,7 @@ from torch import Tensor
 
 from nlb_search.models.architecture.chain import Chain, parse_chain
 from nlb_search.models.architecture.chain_network import ChainNetwork
-from nlb_search.models.architecture.known_chains import AUTO, AUTO_CHAINS, AUTO_CHAINS_SINCE, GROUPS, SEPARATOR
+from nlb_search.models.architecture.named_chains import AUTO, AUTO_CHAINS, AUTO_CHAINS_SINCE, GROUPS, SEPARATOR
 from nlb_search.models.architecture.network import Network
 from nlb_search.models.architecture.own.model import OwnModel, parse_own_model
 from nlb_search.models.architecture.own.network import OwnNetwork

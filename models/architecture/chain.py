@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from nlb_search.models.architecture.heads import HEADS, Head
-from nlb_search.models.architecture.known_chains import GROUPS, KNOWN_CHAINS
+from nlb_search.models.architecture.named_chains import GROUPS, NAMED_CHAINS
 from nlb_search.models.blocks import BLOCKS
 from nlb_search.models.errors import ChainError
 from nlb_search.models.hyperparameters import TRAINING
@@ -65,7 +65,7 @@ def parse_chain(text: str) -> Chain:
 
     Raises ChainError, which marks the position, if the text is not a valid chain.
     """
-    text = KNOWN_CHAINS.get(text.strip().lower(), text)
+    text = NAMED_CHAINS.get(text.strip().lower(), text)
     pieces = _split(text)
     links = tuple(_link(text, start, piece) for start, piece in pieces[:-1])
     start, last = pieces[-1]
@@ -75,7 +75,7 @@ def parse_chain(text: str) -> Chain:
                 text,
                 start,
                 last,
-                f"is not a known chain; write one of {', '.join([*KNOWN_CHAINS, *GROUPS])}, or blocks and a head",
+                f"is not a known chain; write one of {', '.join([*NAMED_CHAINS, *GROUPS])}, or blocks and a head",
             )
         _refuse(text, start, last, f"cannot end a chain; end it in {' or '.join(HEADS)}")
     if not links:

@@ -23,7 +23,7 @@ ALPHAS = torch.logspace(-4, 0, 9, dtype=torch.float64)
 
 
 @dataclass(frozen=True)
-class Velocity:
+class VelocityTargets:
     """The velocity to decode in a split: ``velocity_BWC`` in the window. Bins where its first component is NaN are
     left out.
 
@@ -35,7 +35,7 @@ class Velocity:
 
 
 @dataclass(frozen=True)
-class Averages:
+class PsthTargets:
     """Smoothed spikes averaged over the trials of each of K conditions (PSTHs).
 
     ``psth_KWN`` is NaN in bins that a condition does not have; ``trials`` holds one tensor of trial indices per
@@ -48,7 +48,7 @@ class Averages:
 
 
 @dataclass(frozen=True)
-class Timing:
+class IntervalTargets:
     """Produced intervals: ``inside_BW`` marks the bins from set to go, ``interval_B`` is the time between them.
 
     Trials are compared within a condition, a row of ``condition_BC``. Trials with NaN in that row are left out.
@@ -59,7 +59,7 @@ class Timing:
     interval_B: Tensor
 
 
-def velocity_r2_of(errors_MBWC: Tensor, val: Velocity) -> float:
+def velocity_r2_of(errors_MBWC: Tensor, val: VelocityTargets) -> float:
     """R2 on val of decoded velocity, averaged over decoders, from their ``velocity_errors``."""
     scores = []
     for errors_BWC, trials_B in zip(errors_MBWC, val.decoders_BM.T, strict=True):
@@ -68,7 +68,9 @@ def velocity_r2_of(errors_MBWC: Tensor, val: Velocity) -> float:
     return torch.stack(scores).mean().item()
 
 
-def velocity_errors(train_rates: Iterable[Tensor], train: Velocity, val_rates_BWN: Tensor, val: Velocity) -> Tensor:
+def velocity_errors(
+    train_rates: Iterable[Tensor], train: VelocityTargets, val_rates_BWN: Tensor, val: VelocityTargets
+) -> Tensor:
     """True minus decoded velocity of each decoder on val, M x B x W x C, NaN in bins that the decoder does not score.
 
     Decoders are ridge regressions from rates to velocity, fitted on train. ``train_rates`` yields the rates of train in
@@ -91,12 +93,12 @@ def velocity_errors(train_rates: Iterable[Tensor], train: Velocity, val_rates_BW
     return torch.stack(errors_MBWC)
 
 
-def psth_r2(rates_BWN: Tensor, averages: Averages) -> float:
+def psth_r2(rates_BWN: Tensor, averages: PsthTargets) -> float:
     """R2 of the trial averages of rates, over all conditions with a trial, averaged over neurons."""
     return psth_r2_of(condition_averages(rates_BWN, averages), averages)
 
 
-def psth_r2_of(predicted_KWN: Tensor, averages: Averages) -> float:
+def psth_r2_of(predicted_KWN: Tensor, averages: PsthTargets) -> float:
     """Like ``psth_r2``, from the ``condition_averages`` of the rates."""
     has_trials_K = torch.tensor([len(trials) > 0 for trials in averages.trials], device=predicted_KWN.device)
     known_KW = ~torch.isnan(averages.psth_KWN[..., 0]) & has_trials_K[:, None]
@@ -105,7 +107,7 @@ def psth_r2_of(predicted_KWN: Tensor, averages: Averages) -> float:
     return _r2((truth_SN - predicted_SN).square().sum(dim=0), _spread(truth_SN)).item()
 
 
-def condition_averages(rates_BWN: Tensor, averages: Averages) -> Tensor:
+def condition_averages(rates_BWN: Tensor, averages: PsthTargets) -> Tensor:
     """Rates averaged over the trials of each condition, K x W x N in float64; NaN for conditions without trials, and in
     bins that one of the trials does not have.
     """
@@ -116,7 +118,7 @@ def condition_averages(rates_BWN: Tensor, averages: Averages) -> Tensor:
     return means_KWN
 
 
-def tp_correlation(rates_BWN: Tensor, timing: Timing) -> float:
+def tp_correlation(rates_BWN: Tensor, timing: IntervalTargets) -> float:
     """Pearson's r between the speed of the rates from set to go and the produced interval tp, averaged over
     conditions.
     """
@@ -131,7 +133,7 @@ def tp_correlation(rates_BWN: Tensor, timing: Timing) -> float:
     return torch.tensor(correlations, dtype=torch.float64).mean().item()
 
 
-def rate_speeds(rates_BWN: Tensor, timing: Timing) -> Tensor:
+def rate_speeds(rates_BWN: Tensor, timing: IntervalTargets) -> Tensor:
     """Mean speed of each trial's rates from set to go, in spikes per bin from one bin to the next."""
     return torch.stack(
         [

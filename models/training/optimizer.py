@@ -22,7 +22,7 @@ SMALL = 1e-8
 
 
 @dataclass(frozen=True)
-class Settings:
+class OptimizerSettings:
     """Optimizer settings: one value per network, and the weight decay of each of its parameters."""
 
     lr_K: Tensor
@@ -31,7 +31,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Rows:
+class OptimizerState:
     """The state of K networks, K x P each: weights, running means of the gradients and of their squares, and the
     average of the weights.
     """
@@ -42,7 +42,7 @@ class Rows:
     average_KP: Tensor
 
 
-def update(rows: Rows, gradient_KP: Tensor, settings: Settings, done_K: Tensor) -> None:
+def update(rows: OptimizerState, gradient_KP: Tensor, settings: OptimizerSettings, done_K: Tensor) -> None:
     """Update every network in place. ``done_K`` is the number of steps that each has done before, as float64."""
     # Clip the norm, as torch.nn.utils.clip_grad_norm_ does.
     norm_K1 = torch.linalg.vector_norm(gradient_KP, dim=1, keepdim=True)

@@ -52,7 +52,7 @@ class Replicates:
             for index, state in enumerate(states)
             for name, tensor in state.tensors.items()
         }
-        return State(tensors, states[0].facts)
+        return State(tensors, states[0].metadata)
 
     def restore(self, state: State) -> None:
         """Resume from the ``state`` of as many trainings with the same settings.
@@ -64,7 +64,7 @@ class Replicates:
             own = {
                 name.removeprefix(prefix): tensor for name, tensor in state.tensors.items() if name.startswith(prefix)
             }
-            training.restore(State(own, state.facts))
+            training.restore(State(own, state.metadata))
 
 
 def _prefix(index: int) -> str:

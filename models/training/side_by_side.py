@@ -22,11 +22,11 @@ from nlb_search.models.dropout import Dropout
 from nlb_search.models.masking import masks
 from nlb_search.models.masking.crops import draw_bins, whole_bins, window_bins
 from nlb_search.models.masking.variant_names import WHOLE
-from nlb_search.models.random_draws import draw, fold, key_of, seeded
+from nlb_search.models.random_draws import draw, fold_in, key_of, seeded
 from nlb_search.models.tensors import UNKNOWN
 from nlb_search.models.training.contrastive import contrastive_loss
 from nlb_search.models.training.cuda_graphs import CapturedStep
-from nlb_search.models.training.optimizer import Rows, Settings, update
+from nlb_search.models.training.optimizer import OptimizerSettings, OptimizerState, update
 from nlb_search.models.training.state import Training
 
 _ORDER, _STEPS = range(2)
@@ -47,7 +47,7 @@ _STACKED: tuple[Callable[[Training], dict[str, Tensor]], ...] = (
     lambda training: training.square,
     lambda training: training.average,
 )
-"""The tensors of a training that are stacked in rows, in the order of ``Rows``."""
+"""The tensors of a training that are stacked in rows, in the order of ``OptimizerState``."""
 
 
 class Layout:
@@ -141,8 +141,8 @@ class SideBySide:
         self.layout = Layout([training.network for training in trainings])
         # Rows have the size of the widest network, so all networks run through its module.
         self.network = max((training.network for training in trainings), key=lambda network: network.n_parameters)
-        self.rows = Rows(*(self.layout.pack([read(training) for training in trainings]) for read in _STACKED))
-        self.settings = Settings(
+        self.rows = OptimizerState(*(self.layout.pack([read(training) for training in trainings]) for read in _STACKED))
+        self.settings = OptimizerSettings(
             lr_K=self._each(lambda training: training.hyper.lr),
             l2_weight_K=self._each(lambda training: training.hyper.l2_weight).float(),
             weight_decay_KP=self.layout.pack([_weight_decay(training) for training in trainings]),
@@ -196,7 +196,7 @@ class SideBySide:
         self.network.train()
         n_trials = self.train.n_trials
         epoch_K = torch.tensor([training.epoch for training in self.trainings], dtype=torch.int32, device=self.device)
-        key_K = fold(fold(self.draws.key_K, _ORDER), epoch_K)
+        key_K = fold_in(fold_in(self.draws.key_K, _ORDER), epoch_K)
         order_KE = vmap(lambda key: draw(key, (n_trials,)))(key_K).argsort(dim=1, stable=True)
         losses = []
         for start in self.plan.batch_starts(n_trials):
@@ -208,7 +208,7 @@ class SideBySide:
     def _step(self, trials_KB: Tensor) -> Tensor:
         """One step of every network on its own trials. Returns the losses."""
         weights_KP = self.rows.weights_KP.detach().requires_grad_()
-        key_K = fold(fold(self.draws.key_K, _STEPS), self.done_K.to(torch.int32))
+        key_K = fold_in(fold_in(self.draws.key_K, _STEPS), self.done_K.to(torch.int32))
         draws = self.draws
         loss_K = self._map(self._loss)(
             self.layout.named(weights_KP) | self.buffers,
@@ -241,7 +241,7 @@ class SideBySide:
         """
         sizes = self.train.sizes
         n_window = window_bins(self.input_size, sizes)
-        bins_BT = draw_bins(len(trials_B), self.input_size, sizes, fold(key, _CROPS))
+        bins_BT = draw_bins(len(trials_B), self.input_size, sizes, fold_in(key, _CROPS))
         # Indexing whole trials copies blocks; only crops need an index for every bin.
         picked = trials_B if self.input_size == WHOLE else (trials_B.unsqueeze(1), bins_BT)
         counts_BTN = self.train.counts_BTN[picked]
@@ -251,10 +251,10 @@ class SideBySide:
 
         def view(key: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             """Entries to hide, the network's output without them, and the loss that its model adds."""
-            hidden_BWI = masks.hide((len(trials_B), n_window, sizes.n_heldin), hidden, fold(key, _MASKS), done)
+            hidden_BWI = masks.hide((len(trials_B), n_window, sizes.n_heldin), hidden, fold_in(key, _MASKS), done)
             # Scaled as in dropout, so that the expected input is the same with and without a mask.
             visible_BWI = heldin_BWI.masked_fill(hidden_BWI, 0).float() / shown
-            keys = {f"{name}.key": fold(key, _DROPOUTS + number) for number, name in enumerate(self.dropouts)}
+            keys = {f"{name}.key": fold_in(key, _DROPOUTS + number) for number, name in enumerate(self.dropouts)}
             return hidden_BWI, *call_in_training(self.network, tensors | keys, visible_BWI, bins_BT)
 
         hidden_BWI, output_BTN, extra_loss = view(key)
@@ -264,7 +264,7 @@ class SideBySide:
         loss = (losses_BTN * scored_BTN).sum() / scored_BTN.sum().clamp(min=1) + extra_loss
         if not self.is_contrastive:
             return loss
-        _, second_BTN, _ = view(fold(key, _SECOND_VIEW))
+        _, second_BTN, _ = view(fold_in(key, _SECOND_VIEW))
         # Without the offsets, which are the same in all trials.
         offset_N = tensors["offset_N"]
         return loss + contrast * contrastive_loss(output_BTN - offset_N, second_BTN - offset_N)

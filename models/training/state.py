@@ -13,7 +13,7 @@ from nlb_search.models.architecture.network import Network
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.random_draws import seeded
 from nlb_search.models.tensors import Counts
-from nlb_search.models.training.training_plan import Plan
+from nlb_search.models.training.training_plan import TrainingPlan
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ class Best:
 
 @dataclass(frozen=True)
 class State:
-    """The state needed to resume a training: tensors by name, and metadata (``facts``) that can be stored as JSON."""
+    """The state needed to resume a training: tensors by name, and metadata that can be stored as JSON."""
 
     tensors: dict[str, Tensor]
-    facts: dict[str, Any]
+    metadata: dict[str, Any]
 
 
 class Training:
@@ -61,7 +61,7 @@ class Training:
         self,
         architecture: Architecture,
         hyper: Hyperparameters,
-        plan: Plan,
+        plan: TrainingPlan,
         train: Counts,
         seed: int,
         device: torch.device,
@@ -128,11 +128,11 @@ class Training:
             "average.": self.average,
         }
         tensors = {prefix + name: tensor for prefix, named in parts.items() for name, tensor in named.items()}
-        facts: dict[str, Any] = {"epoch": self.epoch}
+        metadata: dict[str, Any] = {"epoch": self.epoch}
         if self.best is not None:
             tensors |= _prefixed("best.", self.best.weights)
-            facts["best"] = asdict(self.best.progress)
-        return State({name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}, facts)
+            metadata["best"] = asdict(self.best.progress)
+        return State({name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}, metadata)
 
     def restore(self, state: State) -> None:
         """Resume from the ``state`` of a training with the same architecture, hyperparameters, plan and data.
@@ -142,9 +142,9 @@ class Training:
         self.network.load_state_dict(_named("network.", state.tensors))
         for running, prefix in ((self.mean, "mean."), (self.square, "square."), (self.average, "average.")):
             running.update((name, state.tensors[prefix + name].to(self.device)) for name in self.weights)
-        self.epoch = state.facts["epoch"]
-        if "best" in state.facts:
-            self.best = Best(Progress(**state.facts["best"]), _named("best.", state.tensors))
+        self.epoch = state.metadata["epoch"]
+        if "best" in state.metadata:
+            self.best = Best(Progress(**state.metadata["best"]), _named("best.", state.tensors))
 
 
 def _prefixed(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

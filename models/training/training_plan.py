@@ -16,7 +16,7 @@ LEAST_PATIENCE, LEAST_PATIENCE_EPOCHS = 0.1, 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class TrainingPlan:
     """Training plan: at most ``epochs`` passes over the training trials, in batches of at most ``batch_size`` trials.
 
     There is an evaluation on val after every ``evaluate_every`` epochs and after the last.

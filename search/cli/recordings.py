@@ -118,7 +118,7 @@ def inspect(
     from nlb_search.data.own.recording_settings import RecordingSettings
     from nlb_search.search.figures.inspection.inspection_warnings import inspection_warnings
     from nlb_search.search.scoring.negative_scores import negative_score_warning
-    from nlb_search.storage.atomic_files import whole_file
+    from nlb_search.storage.atomic_files import atomic_file
 
     if write_recording is not None:
         _check_new(write_recording, dataset)
@@ -139,7 +139,7 @@ def inspect(
     )
     if write_recording is not None:
         text = decided_settings(opened, data, settings or RecordingSettings(), identities)
-        with whole_file(write_recording) as part:
+        with atomic_file(write_recording) as part:
             part.write_text(text, encoding="utf-8")
     page = None if out is None else write_page(survey, found, out)
     baseline = smoothing_co_bps(opened) if is_quick(opened) else math.nan

@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from nlb_search.models.architecture.known_chains import KNOWN_MEANS
+from nlb_search.models.architecture.named_chains import NAMED_ENSEMBLES
 from nlb_search.search.cli import options
 from nlb_search.search.cli.terminal import INTERRUPTED, MESSAGES, OUTPUT, print_json, working
 from nlb_search.search.errors import UsageError
-from nlb_search.search.export_options import AUTO, REFIT_SEEDS, Judge, Phases, Scorer
+from nlb_search.search.export_options import AUTO, REFIT_SEEDS, Phases, RankingCriterion, Scorer
 
 
 def rescore(
@@ -94,11 +94,11 @@ def export_best(
     arch: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"Use only trials of this chain. Repeat, or give {' or '.join(KNOWN_MEANS)}, to average over chains."
+            help=f"Use only trials of this chain. Repeat, or give {' or '.join(NAMED_ENSEMBLES)}, to average chains."
         ),
     ] = None,
     by: Annotated[
-        Judge,
+        RankingCriterion,
         typer.Option(
             help="Score that selects the best trial: val (the first objective of the study), splits (the scores of "
             "`rescore`), or another objective of the study."

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nlb_search.models.architecture.known_chains import AUTO, KNOWN_CHAINS, KNOWN_MEANS
+from nlb_search.models.architecture.named_chains import AUTO, NAMED_CHAINS, NAMED_ENSEMBLES
 from nlb_search.search.cli import options
 from nlb_search.search.cli.recording_options import with_recording_options
 from nlb_search.search.cli.status import print_status
@@ -31,8 +31,8 @@ def launch(
     arch: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"A chain, one of {', '.join([*KNOWN_CHAINS, *KNOWN_MEANS])}, {AUTO} (several good chains), or your "
-            "own model as MODULE:CLASS. Repeat to search several in one study."
+            help=f"A chain, one of {', '.join([*NAMED_CHAINS, *NAMED_ENSEMBLES])}, {AUTO} (several good chains), or "
+            "your own model as MODULE:CLASS. Repeat to search several in one study."
         ),
     ] = None,
     trials: Annotated[
@@ -150,7 +150,7 @@ def launch(
     else:
         check_cluster(locations)
     open_study = create_or_open(locations, study, request)
-    for mean in KNOWN_MEANS.keys() & {text.strip().lower() for text in arch or ()}:
+    for mean in NAMED_ENSEMBLES.keys() & {text.strip().lower() for text in arch or ()}:
         typer.echo(f"to average the chains of {mean}: `nlb-search export-best {study} --arch {mean} --out FILE.h5`")
     if command_of(open_study.study).ends:
         raise SearchError(f"the study '{study}' was stopped: continue with `nlb-search resume {study}`")

@@ -33,8 +33,8 @@ def copy(
 
     from nlb_search.search.study.open_study import existing_database
     from nlb_search.storage.checkpoints import default_artifacts
-    from nlb_search.storage.copying import StudyLocation, copy_study
     from nlb_search.storage.database.urls import parse_url
+    from nlb_search.storage.study_copying import StudyLocation, copy_study
 
     locations, new_url = options.locations(storage, options.DATA, artifacts), parse_url(to)
     target = StudyLocation(new_url, (to_artifacts or default_artifacts(new_url)).absolute())

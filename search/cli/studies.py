@@ -61,10 +61,12 @@ def prune_checkpoints(
     artifacts: options.Artifacts = None,
 ) -> None:
     """Remove the networks of all trials except the best and those tied with the best. Trials and scores are kept."""
-    from nlb_search.search.scoring.network_removal import keep_networks
+    from nlb_search.search.scoring.network_removal import remove_networks_except_best
     from nlb_search.search.study.open_study import open_named_study
 
-    removal = keep_networks(open_named_study(options.locations(storage, options.DATA, artifacts), study), keep)
+    removal = remove_networks_except_best(
+        open_named_study(options.locations(storage, options.DATA, artifacts), study), keep
+    )
     removed, kept = len(removal.removed), len(removal.kept)
     typer.echo(f"removed the networks of {removed} of {removed + kept} trials ({removal.size / 1e6:.1f} MB)")
 

@@ -38,14 +38,14 @@ from nlb_search.search.sampling.ranges import Choice, NamedSpace, Space
 from nlb_search.search.sampling.samplers import check_sampler
 from nlb_search.search.sampling.sampling_settings import PrunerName, SamplerName
 from nlb_search.search.sampling.space import SPACES, space_for
-from nlb_search.search.study.first_trials import first_trials
+from nlb_search.search.study.first_trials import first_parameters
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
 from nlb_search.search.study.own_sources import source_versions
 from nlb_search.search.study.recording_location import remember_location
-from nlb_search.search.study.specification import SearchSpec, versions_here
+from nlb_search.search.study.specification import SearchSpec, installed_versions
 from nlb_search.storage.checkpoints import check_folder
 from nlb_search.storage.database.opening import open_database
-from nlb_search.storage.studies import check_name, is_whole, make_study
+from nlb_search.storage.studies import check_name, is_complete, make_study
 
 _log = logging.getLogger(__name__)
 
@@ -137,7 +137,7 @@ def create_or_open(locations: Locations, name: str, request: StudyRequest) -> Op
         evaluate_every=math.ceil(epochs / EVALUATIONS),
         batch_size=BATCH_SIZE,
         seed=request.seed or 0,
-        versions=versions_here()
+        versions=installed_versions()
         | origin(request.dataset, locations.data, recording.content_hash)
         | source_versions(architectures),
     )
@@ -148,7 +148,7 @@ def create_or_open(locations: Locations, name: str, request: StudyRequest) -> Op
     if recording.test is None:
         _log.warning("there are no test trials: only --phase val can be exported")
     check_folder(locations.artifacts)
-    database, stored, starts = open_database(locations.url), spec.model_dump(mode="json"), first_trials(spec, like)
+    database, stored, starts = open_database(locations.url), spec.model_dump(mode="json"), first_parameters(spec, like)
     directions: dict[str, StudyDirection] = {objective: _direction(objective) for objective in objectives}
     if base is None:
         make_study(locations.url, database, name, stored, starts, objectives=directions)
@@ -216,7 +216,7 @@ def _input_sizes(space: Space) -> tuple[str, ...]:
 
 def _exists(locations: Locations, name: str) -> bool:
     path = locations.url.on_disk
-    return (path is None or path.exists()) and is_whole(open_database(locations.url), name)
+    return (path is None or path.exists()) and is_complete(open_database(locations.url), name)
 
 
 def _join(locations: Locations, name: str, request: StudyRequest) -> OpenStudy:

@@ -18,10 +18,10 @@ from nlb_search.search.study.specification_text import specification_rows
 from nlb_search.storage.claims.budget import BUDGET_KEY, budget_in
 from nlb_search.storage.claims.time_used import HOURS_KEY, budget_hours_in
 from nlb_search.storage.studies import SPEC_KEY
-from nlb_search.storage.study_commands import ORDER_KEY, StudyCommand, command_in
+from nlb_search.storage.study_commands import COMMAND_KEY, StudyCommand, command_in
 from nlb_search.storage.study_identity import IDENTITY_KEY
 
-_OWN = frozenset({BUDGET_KEY, HOURS_KEY, IDENTITY_KEY, ORDER_KEY, REMOVED_KEY, RESCORING_KEY, SPEC_KEY})
+_OWN = frozenset({BUDGET_KEY, HOURS_KEY, IDENTITY_KEY, COMMAND_KEY, REMOVED_KEY, RESCORING_KEY, SPEC_KEY})
 _OWN_PREFIXES = (LOCATION_KEY, f"{RESCORING_KEY}-")
 """The user attributes in which nlb-search stores a study, and beginnings of the names of others."""
 

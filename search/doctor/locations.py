@@ -13,7 +13,7 @@ from nlb_search.data.datasets import DATASETS
 from nlb_search.search.doctor.check import Check
 from nlb_search.search.doctor.orphans import check_orphans
 from nlb_search.search.study.open_study import Locations, OpenStudy
-from nlb_search.search.study.specification import versions_here
+from nlb_search.search.study.specification import installed_versions
 from nlb_search.search.trials.trial_attributes import VERSION_KEY
 from nlb_search.storage.checkpoints import check_folder
 from nlb_search.storage.claims.owner import OWNER_KEY
@@ -125,7 +125,7 @@ def check_workers(study: OpenStudy) -> Check:
         owner = trial.user_attrs.get(OWNER_KEY) or {}
         if VERSION_KEY in trial.user_attrs:
             hosts[trial.user_attrs[VERSION_KEY]].add(owner.get("host", "a released trial"))
-    here = versions_here()["nlb-search"]
+    here = installed_versions()["nlb-search"]
     seen = "; ".join(f"{version} on {', '.join(sorted(names))}" for version, names in sorted(hosts.items()))
     same = hosts.keys() <= {here}
     advice = f"install one version on all machines: here it is {here}"

@@ -15,7 +15,7 @@ from nlb_search.search.scoring.saved_networks import load_networks
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.specification import check_network
 from nlb_search.search.workers.devices import training_device
-from nlb_search.search.workers.trial_settings import settings_of
+from nlb_search.search.workers.trial_settings import split_settings
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,14 @@ def load_finalist(study: OpenStudy, trial: FrozenTrial) -> Finalist:
     # Another definition may use the same parameter names for different weights.
     check_network(study.spec)
     saved = load_networks(study, trial)
-    settings, sizes = saved.facts["settings"], Sizes(**saved.facts["sizes"])
+    settings, sizes = saved.metadata["settings"], Sizes(**saved.metadata["sizes"])
     networks = tuple(network_of(weights, sizes, settings) for weights in saved.weights)
-    return Finalist(study, trial, networks, settings, Progress(**saved.facts["progress"]))
+    return Finalist(study, trial, networks, settings, Progress(**saved.metadata["progress"]))
 
 
 def network_of(weights: dict[str, Tensor], sizes: Sizes, settings: dict[str, object]) -> Network:
     """The network with these settings and weights, on the device for prediction."""
-    architecture, hyper = settings_of(settings)
+    architecture, hyper = split_settings(settings)
     network = build_network(architecture, sizes, hyper, torch.zeros(sizes.n_neurons))
     network.load_state_dict(weights)
     return network.to(training_device())

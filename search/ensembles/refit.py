@@ -87,7 +87,7 @@ def _job(finalist: Finalist, repeat: int) -> RefitJob:
 
 def _stored_network(path: Path, finalist: Finalist) -> Network:
     checkpoint = load_checkpoint(path)
-    return network_of(checkpoint.tensors, Sizes(**checkpoint.facts["sizes"]), finalist.settings)
+    return network_of(checkpoint.tensors, Sizes(**checkpoint.metadata["sizes"]), finalist.settings)
 
 
 def _train(job: RefitJob) -> Refitted:

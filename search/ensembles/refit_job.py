@@ -58,4 +58,4 @@ def stored(path: Path, identity: dict[str, Any]) -> Checkpoint[Tensor] | None:
         checkpoint = load_checkpoint(path)
     except (FileNotFoundError, StorageError):
         return None
-    return checkpoint if checkpoint.facts.get("identity") == identity else None
+    return checkpoint if checkpoint.metadata.get("identity") == identity else None

@@ -20,7 +20,7 @@ from nlb_search.search.ensembles.refit_job import RefitJob, stored
 from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.workers.devices import training_device
 from nlb_search.search.workers.trial import CHECKPOINT_SECONDS
-from nlb_search.search.workers.trial_settings import settings_of
+from nlb_search.search.workers.trial_settings import split_settings
 from nlb_search.storage.checkpoints import Checkpoint, save_checkpoint
 
 ATTEMPTS = 3
@@ -90,11 +90,11 @@ def _finite_score(network: Network, val: Counts) -> float:
 
 def _trained(job: RefitJob, counts: Counts, interrupted: Callable[[], bool]) -> Training:
     """A training of the job's settings after its last epoch. A checkpoint is written from time to time."""
-    architecture, hyper = settings_of(job.settings)
+    architecture, hyper = split_settings(job.settings)
     training = Training(architecture, hyper, job.spec.plan, counts, job.seed, training_device())
     checkpoint = stored(job.running, job.identity)
     if checkpoint is not None:
-        training.restore(State(checkpoint.tensors, checkpoint.facts["training"]))
+        training.restore(State(checkpoint.tensors, checkpoint.metadata["training"]))
         _log.info("%s: resuming training on train + val from epoch %d of %d", job.name, training.epoch, job.epochs)
     epochs = 1
     while training.epoch < job.epochs:
@@ -103,7 +103,9 @@ def _trained(job: RefitJob, counts: Counts, interrupted: Callable[[], bool]) -> 
         epochs = max(1, math.floor(epochs * CHECKPOINT_SECONDS / (time.monotonic() - began)))
         if training.epoch < job.epochs:
             state = training.state()
-            save_checkpoint(job.running, Checkpoint(state.tensors, {"identity": job.identity, "training": state.facts}))
+            save_checkpoint(
+                job.running, Checkpoint(state.tensors, {"identity": job.identity, "training": state.metadata})
+            )
     return training
 
 

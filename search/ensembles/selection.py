@@ -7,7 +7,7 @@ from typing import Literal
 from optuna.trial import FrozenTrial
 
 from nlb_search.search.errors import SearchError, UsageError
-from nlb_search.search.export_options import AUTO, Judge, Phases
+from nlb_search.search.export_options import AUTO, Phases, RankingCriterion
 from nlb_search.search.objectives import ObjectiveName
 from nlb_search.search.rescoring.rescoring import finished_rescoring
 from nlb_search.search.scoring.saved_networks import trials_with_networks
@@ -25,14 +25,14 @@ CANDIDATES = 20
 class Selection:
     """The ``count`` best trials of each of the ``architectures``, or of all trials if there are none.
 
-    ``judge`` says which are the best. If ``count`` is "auto", they are the up to ``CANDIDATES`` best trials, from which
-    an ensemble is selected; for the judge "val", they are the best by co-bps, pruned ones included. If ``trial`` is
-    given, it is the trial with this number of the only study instead.
+    ``criterion`` says which are the best. If ``count`` is "auto", they are the up to ``CANDIDATES`` best trials, from
+    which an ensemble is selected; for the criterion "val", they are the best by co-bps, pruned ones included. If
+    ``trial`` is given, it is the trial with this number of the only study instead.
     """
 
     count: int | Literal["auto"] = 1
     architectures: tuple[str, ...] = ()
-    judge: Judge = "val"
+    criterion: RankingCriterion = "val"
     trial: int | None = None
 
 
@@ -52,18 +52,18 @@ def selection_of(
     phase: Phases,
     ensemble: int | Literal["auto"] | None = None,
     architectures: tuple[str, ...] = (),
-    judge: Judge = "val",
+    criterion: RankingCriterion = "val",
     trial: int | None = None,
 ) -> Selection:
     """The selection requested by the options of an export; ``ensemble`` is None if the user did not choose.
 
     Raises UsageError if options exclude each other.
     """
-    if trial is not None and (ensemble not in (None, 1) or architectures or judge != "val"):
+    if trial is not None and (ensemble not in (None, 1) or architectures or criterion != "val"):
         raise UsageError("--trial selects a single trial: remove --ensemble, --arch and --by")
     # Means over chains and rescored trials are averaged exactly as selected.
-    default = AUTO if phase != "val" and trial is None and not architectures and judge == "val" else 1
-    return Selection(default if ensemble is None else ensemble, architectures, judge, trial)
+    default = AUTO if phase != "val" and trial is None and not architectures and criterion == "val" else 1
+    return Selection(default if ensemble is None else ensemble, architectures, criterion, trial)
 
 
 def select(studies: Sequence[OpenStudy], selection: Selection) -> list[StudyTrial]:
@@ -92,7 +92,7 @@ def select(studies: Sequence[OpenStudy], selection: Selection) -> list[StudyTria
 
 def _ranked(studies: Sequence[OpenStudy], selection: Selection) -> tuple[str, list[StudyTrial]]:
     """A description of what is ranked, and the trials of all studies, best first."""
-    match selection.judge:
+    match selection.criterion:
         case "splits":
             return "rescored trials", _ranked_by_splits(studies)
         case "val" if selection.count == AUTO:
@@ -155,7 +155,7 @@ def _trial_with_network(study: OpenStudy, number: int) -> StudyTrial:
 
 
 def _remedy(studies: Sequence[OpenStudy], selection: Selection) -> str:
-    if selection.judge == "splits":
+    if selection.criterion == "splits":
         each = "the same --arch and " if selection.architectures else ""
         return f"run `nlb-search rescore {studies[0].name}` with {each}more --finalists"
     for study in studies:

@@ -13,8 +13,8 @@ from nlb_search.search.ensembles.weighted_networks import WeightedNetwork
 from nlb_search.search.export_options import Phase
 from nlb_search.search.recording_tensors import sizes_of
 from nlb_search.search.sampling.space import trained_chain
-from nlb_search.search.scoring.bootstrap import range_of, resampled_co_bps
-from nlb_search.search.study.specification import versions_here
+from nlb_search.search.scoring.bootstrap import percentile_interval, resampled_co_bps
+from nlb_search.search.study.specification import installed_versions
 
 
 class MemberCard(BaseModel):
@@ -79,7 +79,7 @@ class Card(BaseModel):
 def card_of(searched: SearchedRecording, identities: Identities, ensemble: Ensemble, phase: Phase, seeds: int) -> Card:
     """The card of the mean of an ensemble's rates, with its score on val."""
     recording, gains = searched.recording, ensemble.gains
-    interval = range_of(resampled_co_bps(gains.gain_B.numpy(), gains.spikes_B.numpy()))
+    interval = percentile_interval(resampled_co_bps(gains.gain_B.numpy(), gains.spikes_B.numpy()))
     return Card(
         study=searched.study_names,
         dataset=recording.name,
@@ -97,7 +97,7 @@ def card_of(searched: SearchedRecording, identities: Identities, ensemble: Ensem
         co_bps_low=interval.low,
         co_bps_high=interval.high,
         versions=_joined([study.spec.versions for study in searched.studies]),
-        exported_with=versions_here(),
+        exported_with=installed_versions(),
     )
 
 

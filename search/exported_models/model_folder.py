@@ -19,8 +19,8 @@ from nlb_search.search.errors import SearchError
 from nlb_search.search.exported_models.card import Card
 from nlb_search.search.exported_models.model import Model
 from nlb_search.search.study.own_sources import check_sources
-from nlb_search.search.workers.trial_settings import settings_of
-from nlb_search.storage.atomic_files import whole_file, whole_folder
+from nlb_search.search.workers.trial_settings import split_settings
+from nlb_search.storage.atomic_files import atomic_file, atomic_folder
 from nlb_search.storage.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 
 DESCRIPTION = "model.json"
@@ -58,11 +58,11 @@ def save_model(folder: Path, model: Model, command: list[str]) -> None:
     entries = tuple(_NetworkEntry(settings=one.settings, weight=one.weight) for one in model.networks)
     description = _Description(card=model.card, command=tuple(command), networks=entries)
     try:
-        with whole_folder(folder) as part:
+        with atomic_folder(folder) as part:
             for index, one in enumerate(model.networks):
                 weights = {name: tensor.cpu().contiguous() for name, tensor in one.network.state_dict().items()}
                 save_checkpoint(_weights_file(part, index), Checkpoint(weights, {}))
-            with whole_file(part / DESCRIPTION) as file:
+            with atomic_file(part / DESCRIPTION) as file:
                 file.write_text(description.model_dump_json(indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise SearchError(f"cannot write the model {folder}: {error.strerror or error}") from error
@@ -101,7 +101,7 @@ def _description(folder: Path) -> _Description:
 def _network(folder: Path, index: int, entry: _NetworkEntry, card: Card, device: str) -> Network:
     path = _weights_file(folder, index)
     try:
-        architecture, hyper = settings_of(entry.settings)
+        architecture, hyper = split_settings(entry.settings)
         check_sources(card.versions, [str(architecture)])
         sizes = card.sizes
         network = build_network(architecture, sizes, hyper, torch.zeros(sizes.n_neurons))

@@ -21,7 +21,7 @@ from nlb_search.search.exported_models.card import Card
 from nlb_search.search.exported_models.model import Model
 from nlb_search.search.output_paths import check_file
 from nlb_search.search.recording_tensors import heldin_of
-from nlb_search.storage.atomic_files import whole_file
+from nlb_search.storage.atomic_files import atomic_file
 
 
 def predict_recording(
@@ -43,7 +43,7 @@ def predict_recording(
     splits = {"train": recording.train, "val": recording.val, "test": recording.test}
     known = {split_name: split for split_name, split in splits.items() if split is not None}
     try:
-        with whole_file(out) as part, h5py.File(part, "w") as file:
+        with atomic_file(out) as part, h5py.File(part, "w") as file:
             _write(file, model, recording, known, identities)
     except OSError as error:
         raise SearchError(f"cannot write {out}: {error.strerror or error}") from error

@@ -21,7 +21,7 @@ from nlb_search.models.masking.crops import whole_bins
 from nlb_search.search.ensembles.weighted_networks import WeightedNetwork
 from nlb_search.search.errors import SearchError
 from nlb_search.search.exported_models.model import Model
-from nlb_search.storage.atomic_files import whole_file
+from nlb_search.storage.atomic_files import atomic_file
 
 CARD = "nlb-search card"
 """Key of the card in the metadata."""
@@ -52,7 +52,7 @@ def save_onnx(path: Path, model: Model) -> None:
     program = _exported(model.networks)
     program.model.metadata_props[CARD] = model.card.model_dump_json()
     try:
-        with whole_file(path) as part:
+        with atomic_file(path) as part:
             program.save(part, external_data=False)
     except OSError as error:
         raise SearchError(f"cannot write {path}: {error.strerror or error}") from error

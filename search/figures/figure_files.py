@@ -17,7 +17,7 @@ from nlb_search.search.figures.study_charts import curves, history, importances
 from nlb_search.search.output_paths import check_file
 from nlb_search.search.publishing.study_figures import running_charts
 from nlb_search.search.study.open_study import OpenStudy
-from nlb_search.storage.atomic_files import whole_file
+from nlb_search.storage.atomic_files import atomic_file
 from nlb_search.storage.errors import StorageError
 
 Format = Literal["html", "png", "svg"]
@@ -114,6 +114,6 @@ def _write_index(study: OpenStudy, charts: list[Chart], out: Path) -> list[Path]
 
 
 def _write(path: Path, content: bytes) -> Path:
-    with whole_file(path) as part:
+    with atomic_file(path) as part:
         part.write_bytes(content)
     return path

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from nlb_search.search.launching.front_table import front_table
 from nlb_search.search.launching.pace import Pace, in_words, range_in_words
-from nlb_search.search.study.status import StudyStatus, WorkerAt
+from nlb_search.search.study.status import RunningTrial, StudyStatus
 from nlb_search.storage.study_commands import StudyCommand
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
@@ -91,7 +91,7 @@ def _workers(status: StudyStatus) -> Table:
     return table
 
 
-def _cells(at: WorkerAt, epochs: int) -> tuple[str, ...]:
+def _cells(at: RunningTrial, epochs: int) -> tuple[str, ...]:
     return (
         at.device or "",
         "" if at.memory_mb is None else f"{at.memory_mb / 1000:.1f} GB",

@@ -7,9 +7,9 @@ from nlb_search.search.sampling.ranges import settings_to_show
 from nlb_search.search.scoring.bootstrap import SHARE
 from nlb_search.search.scoring.metric_names import spread_as_text
 from nlb_search.search.study.first_trials import first_settings
-from nlb_search.search.study.known_ceiling import share_of_ceiling
 from nlb_search.search.study.specification_text import specification_rows
 from nlb_search.search.study.status import BestTrial, StudyStatus
+from nlb_search.search.study.study_ceiling import share_of_ceiling
 from nlb_search.search.trials.trial_scores import score_of
 
 

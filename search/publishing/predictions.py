@@ -8,9 +8,9 @@ from torch import Tensor
 
 from nlb_search.models.scoring.bits_per_spike import bits_per_spike
 from nlb_search.models.scoring.decoding import (
-    Averages,
-    Timing,
-    Velocity,
+    IntervalTargets,
+    PsthTargets,
+    VelocityTargets,
     condition_averages,
     psth_r2_of,
     rate_speeds,
@@ -79,7 +79,7 @@ def _neurons(predictions: Predictions) -> Chart:
     return neuron_scores(predictions.number, torch.stack(scores).cpu().numpy(), neurons)
 
 
-def _averages(predictions: Predictions, averages: Averages) -> Chart:
+def _averages(predictions: Predictions, averages: PsthTargets) -> Chart:
     heldout = (..., slice(predictions.n_heldin, None))
     predicted_KWN = condition_averages(predictions.rates_BWN, averages)
     return trial_averages(
@@ -91,13 +91,13 @@ def _averages(predictions: Predictions, averages: Averages) -> Chart:
     )
 
 
-def _velocity(predictions: Predictions, errors_MBWC: Tensor, val: Velocity) -> Chart:
+def _velocity(predictions: Predictions, errors_MBWC: Tensor, val: VelocityTargets) -> Chart:
     decoded_BWC = val.velocity_BWC - errors_MBWC.nanmean(dim=0)
     true_BWC, r2 = val.velocity_BWC.cpu().numpy(), velocity_r2_of(errors_MBWC, val)
     return decoded_velocity(predictions.number, true_BWC, decoded_BWC.cpu().numpy(), r2, predictions.bin_ms)
 
 
-def _interval(predictions: Predictions, timing: Timing) -> Chart:
+def _interval(predictions: Predictions, timing: IntervalTargets) -> Chart:
     known_B = ~torch.isnan(timing.condition_BC).any(dim=1)
     _, condition_B = torch.unique(timing.condition_BC[known_B], dim=0, return_inverse=True)
     speed_B, interval_B = rate_speeds(predictions.rates_BWN, timing)[known_B], timing.interval_B[known_B]

@@ -6,10 +6,10 @@ from nlb_search.data.ceiling import Ceiling
 from nlb_search.data.errors import DataError
 from nlb_search.search.publishing.dashboard_texts import writing_texts
 from nlb_search.search.publishing.note_text import note_text
-from nlb_search.search.study.known_ceiling import known_ceiling
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.pareto_front import FrontTrial
 from nlb_search.search.study.status import StudyStatus
+from nlb_search.search.study.study_ceiling import known_ceiling
 
 _log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from nlb_search.search.ensembles.refit import refit_options
 from nlb_search.search.ensembles.refit_progress import LoggedProgress
 from nlb_search.search.ensembles.selection import selection_of
 from nlb_search.search.errors import SearchError, UsageError
-from nlb_search.search.export_options import AUTO, Judge, Phases
+from nlb_search.search.export_options import AUTO, Phases, RankingCriterion
 from nlb_search.search.exported_models.model_files import ModelFiles
 from nlb_search.search.figures.figure_files import all_charts, formats_named, write_figures
 from nlb_search.search.launching.launcher import run_workers
@@ -121,7 +121,7 @@ class Study:
         phase: Phases = "val",
         trial: int | None = None,
         ensemble: int | Literal["auto"] | None = None,
-        by: Judge = "val",
+        by: RankingCriterion = "val",
         seeds: int | None = None,
         workers: int | None = None,
     ) -> list[Path]:
@@ -140,13 +140,13 @@ class Study:
         or a file cannot be written; nothing is trained before everything is checked.
         """
         check_choice("phase", phase, Phases)
-        check_choice("by", by, Judge)
+        check_choice("by", by, RankingCriterion)
         check_at_least(1, ensemble=None if ensemble == AUTO else ensemble, seeds=seeds, workers=workers)
         check_at_least(0, trial=trial)
         submission, model_files = _path(out), ModelFiles(_path(model), _path(onnx))
         if {submission, model_files.folder, model_files.onnx} == {None}:
             raise UsageError("nothing to write: give out, model or onnx")
-        selection = selection_of(phase, ensemble=ensemble, judge=by, trial=trial)
+        selection = selection_of(phase, ensemble=ensemble, criterion=by, trial=trial)
         refitting = refit_options(phase, seeds, make_slots(chosen_gpus("all"), 1, workers), Stop(), LoggedProgress())
         export_best([self._open], submission, phase, selection, refitting, model_files)
         files = [] if submission is None else list(submission_files(submission, phases_of(phase)).values())

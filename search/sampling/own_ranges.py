@@ -7,7 +7,7 @@ from nlb_search.models.architecture.own.model import OwnModel
 from nlb_search.models.architecture.own.settings import OwnSetting
 from nlb_search.models.errors import OwnModelError
 from nlb_search.search.errors import UsageError
-from nlb_search.search.sampling.ranges import USE, Choice, Range, Real, Space, Whole
+from nlb_search.search.sampling.ranges import USE, Choice, FloatRange, IntRange, Range, Space
 from nlb_search.search.sampling.written_ranges import written_range
 
 
@@ -44,10 +44,10 @@ def _implied(name: str, setting: OwnSetting) -> Range | None:
     if setting.low is None or setting.high is None:
         return None
     if setting.allowed.type is float:
-        return Real(low=setting.low, high=setting.high)
+        return FloatRange(low=setting.low, high=setting.high)
     if setting.low < 1:
         raise OwnModelError(
             f"the hyperparameter {name} has ge={setting.low}: ranges of whole numbers are log-uniform and start at 1 "
             "or more; list its values in a Literal"
         )
-    return Whole(low=int(setting.low), high=int(setting.high))
+    return IntRange(low=int(setting.low), high=int(setting.high))

@@ -38,7 +38,7 @@ class Choice(_Frozen):
         return {name: value} if value in self.values else None
 
 
-class Real(_Frozen):
+class FloatRange(_Frozen):
     """A real number from low to high, uniform or log-uniform."""
 
     kind: Literal["real"] = "real"
@@ -56,7 +56,7 @@ class Real(_Frozen):
         return {name: value} if self.low <= value <= self.high else None
 
 
-class Whole(_Frozen):
+class IntRange(_Frozen):
     """An integer from low to high, log-uniform."""
 
     kind: Literal["whole"] = "whole"
@@ -73,7 +73,7 @@ class Whole(_Frozen):
         return {name: value} if self.low <= value <= self.high else None
 
 
-class ZeroOrReal(_Frozen):
+class ZeroOrFloatRange(_Frozen):
     """Zero, or a real number from low to high, log-uniform.
 
     Zero has no logarithm, so the parameter ``NAME_use`` says which of the two it is.
@@ -97,7 +97,7 @@ class ZeroOrReal(_Frozen):
         return {name + USE: SOME, name: value} if self.low <= value <= self.high else None
 
 
-Range = Annotated[Choice | Real | Whole | ZeroOrReal, Field(discriminator="kind")]
+Range = Annotated[Choice | FloatRange | IntRange | ZeroOrFloatRange, Field(discriminator="kind")]
 Space = dict[str, Range]
 
 

@@ -8,7 +8,7 @@ from nlb_search.models.architecture.architectures import parse_architecture
 from nlb_search.search.errors import UsageError
 from nlb_search.search.objectives import CO_BPS_ALONE
 from nlb_search.search.sampling.grid import GridSampler, grid_of
-from nlb_search.search.sampling.ranges import ARCHITECTURE, Choice, Real, Whole
+from nlb_search.search.sampling.ranges import ARCHITECTURE, Choice, FloatRange, IntRange
 from nlb_search.search.sampling.sampling_settings import SamplingSettings
 from nlb_search.search.sampling.space import start_parameters
 
@@ -105,5 +105,5 @@ def _shared_numeric_names(settings: SamplingSettings) -> frozenset[str]:
     return frozenset(
         name
         for name, range_ in settings.space.items()
-        if isinstance(range_, Real | Whole) and all(architecture.uses(name) for architecture in architectures)
+        if isinstance(range_, FloatRange | IntRange) and all(architecture.uses(name) for architecture in architectures)
     )

@@ -17,7 +17,15 @@ from nlb_search.models.masking.variant_names import INPUT_SIZES, PUBLISHED_SHAPE
 from nlb_search.models.training.training_plan import BATCH_SIZE
 from nlb_search.search.errors import UsageError
 from nlb_search.search.sampling.own_ranges import own_ranges
-from nlb_search.search.sampling.ranges import ARCHITECTURE, Choice, NamedSpace, Real, Space, Whole, ZeroOrReal
+from nlb_search.search.sampling.ranges import (
+    ARCHITECTURE,
+    Choice,
+    FloatRange,
+    IntRange,
+    NamedSpace,
+    Space,
+    ZeroOrFloatRange,
+)
 
 LEAST_DECAY = 0.03
 """Weight decay with almost no effect: it removes less than a tenth of a weight during the whole training."""
@@ -35,16 +43,16 @@ SPACES: dict[str, Space] = {
         "mask_variant": Choice(values=PUBLISHED_VARIANTS),
     },
     "wide": {
-        "lr": Real(low=0.0005, high=0.03, log=True),
-        "dropout": Real(low=0.2, high=0.7),
+        "lr": FloatRange(low=0.0005, high=0.03, log=True),
+        "dropout": FloatRange(low=0.2, high=0.7),
         # A larger one is harmful where gradients are small: 1e-4 lost 0.07 of 0.22 on the rat motor cortex.
-        "l2_weight": ZeroOrReal(low=1e-8, high=1e-6),
-        "weight_decay": Real(low=LEAST_DECAY, high=3, log=True),
-        "hidden": Whole(low=24, high=96),
+        "l2_weight": ZeroOrFloatRange(low=1e-8, high=1e-6),
+        "weight_decay": FloatRange(low=LEAST_DECAY, high=3, log=True),
+        "hidden": IntRange(low=24, high=96),
         "num_layers": Choice(values=(1, 2, 3)),
         "bidirectional": Choice(values=(True, False)),
         "input_size": Choice(values=INPUT_SIZES),
-        "mask_ratio": Real(low=0.1, high=0.6),
+        "mask_ratio": FloatRange(low=0.1, high=0.6),
         "mask_variant": Choice(values=(*PUBLISHED_VARIANTS, *PUBLISHED_SHAPES)),
     },
 }

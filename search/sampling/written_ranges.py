@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from nlb_search.models.hyperparameters import Allowed, shown
-from nlb_search.search.sampling.ranges import Choice, Range, Real, Whole, ZeroOrReal
+from nlb_search.search.sampling.ranges import Choice, FloatRange, IntRange, Range, ZeroOrFloatRange
 
 
 class _RangeTable(BaseModel):
@@ -66,7 +66,7 @@ def _from_table(allowed: Allowed, written: dict[str, Any]) -> Range:
         raise ValueError(f"has low = {shown(low)}: low must be above 0 in a log-uniform range")
     if table.zero:
         allowed.read(0)
-        return ZeroOrReal(low=low, high=high)
+        return ZeroOrFloatRange(low=low, high=high)
     if allowed.type is int:
-        return Whole(low=low, high=high)
-    return Real(low=low, high=high, log=bool(table.log))
+        return IntRange(low=low, high=high)
+    return FloatRange(low=low, high=high, log=bool(table.log))

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from nlb_search.models.scoring.bits_per_spike import bits_per_spike
-from nlb_search.models.scoring.decoding import Velocity, psth_r2, tp_correlation
+from nlb_search.models.scoring.decoding import VelocityTargets, psth_r2, tp_correlation
 from nlb_search.search.scoring.targets import Array, Arrays, scorable, targets_from
 
 PENALTIES = np.logspace(-4, 0, 9)
@@ -52,7 +52,7 @@ def _bits_per_spike(rates_BTN: Array, spikes_BTN: Array) -> float:
     return bits_per_spike(torch.from_numpy(rates_BTN), torch.from_numpy(_float64(spikes_BTN))).item()
 
 
-def _velocity_r2(train_BWN: Array, train: Velocity, eval_BWN: Array, evaluated: Velocity) -> float:
+def _velocity_r2(train_BWN: Array, train: VelocityTargets, eval_BWN: Array, evaluated: VelocityTargets) -> float:
     """R2 of velocity decoded from rates with a ridge regression, averaged over decoders."""
     from sklearn.linear_model import Ridge  # imported here, because importing takes a second
     from sklearn.model_selection import GridSearchCV
@@ -67,7 +67,7 @@ def _velocity_r2(train_BWN: Array, train: Velocity, eval_BWN: Array, evaluated: 
     return float(np.mean(scores))
 
 
-def _samples(rates_BWN: Array, velocity: Velocity, trials_B: torch.Tensor) -> tuple[Array, Array]:
+def _samples(rates_BWN: Array, velocity: VelocityTargets, trials_B: torch.Tensor) -> tuple[Array, Array]:
     """Rates and velocity of the trials' bins with known velocity: samples x neurons and samples x directions."""
     velocity_BWC = velocity.velocity_BWC.numpy()[trials_B.numpy()]
     known_BW = ~np.isnan(velocity_BWC[..., 0])

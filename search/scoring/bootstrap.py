@@ -25,7 +25,7 @@ Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Range:
+class ConfidenceInterval:
     """Confidence interval of a score, in bits per spike."""
 
     low: float
@@ -45,15 +45,15 @@ def resampled_co_bps(gain_B: Array, spikes_B: Array) -> Array:
     return co_bps_R
 
 
-def range_of(values_R: Array) -> Range:
+def percentile_interval(values_R: Array) -> ConfidenceInterval:
     """The percentile interval of the resampled values."""
     low, high = np.percentile(values_R, [50 - SHARE / 2, 50 + SHARE / 2])
-    return Range(float(low), float(high))
+    return ConfidenceInterval(float(low), float(high))
 
 
 def differ_significantly(one_R: Array, other_R: Array) -> bool:
     """Whether two models' scores differ significantly, given their co-bps in the same resamples."""
-    return 0.0 not in range_of(one_R - other_R)
+    return 0.0 not in percentile_interval(one_R - other_R)
 
 
 @lru_cache(maxsize=1)

@@ -28,7 +28,7 @@ class Removal:
     size: int
 
 
-def keep_networks(study: OpenStudy, best: int) -> Removal:
+def remove_networks_except_best(study: OpenStudy, best: int) -> Removal:
     """Remove the networks of finished trials, except of the ``best`` trials of each chain, of those tied with the best,
     and of those in the front of a study with own objectives.
 
@@ -54,7 +54,7 @@ def keep_networks(study: OpenStudy, best: int) -> Removal:
     return Removal(tuple(removed), tuple(sorted(kept)), size)
 
 
-def apply_keep(study: OpenStudy) -> None:
+def remove_networks_by_rule(study: OpenStudy) -> None:
     """Remove networks according to the study's ``keep``, if it has one. If this is not possible, the reason is logged.
 
     Raises StorageError if the study was deleted, or replaced by another one.
@@ -64,7 +64,7 @@ def apply_keep(study: OpenStudy) -> None:
     try:
         with explain_if_deleted(study.name):
             check_identity(study.study, study.identity)
-            keep_networks(study, study.spec.keep)
+            remove_networks_except_best(study, study.spec.keep)
     except SearchError as error:
         _log.warning("no networks are removed: %s", error)
 

@@ -31,23 +31,23 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class SavedNetworks:
-    """The weights of each network of a trial, by parameter name, and metadata (``facts``)."""
+    """The weights of each network of a trial, by parameter name, and metadata."""
 
     weights: "tuple[dict[str, Tensor], ...]"
-    facts: dict[str, Any]
+    metadata: dict[str, Any]
 
 
 def save_networks(
-    path: Path, weights: "Sequence[dict[str, Tensor]]", gains: "Gains", rates_BTN: "Tensor", facts: dict[str, Any]
+    path: Path, weights: "Sequence[dict[str, Tensor]]", gains: "Gains", rates_BTN: "Tensor", metadata: dict[str, Any]
 ) -> None:
-    """Write a finished trial's checkpoint: the weights of its best networks, their gains and rates on val, and facts.
+    """Write a finished trial's checkpoint: its best networks, their gains and rates on val, and metadata.
 
     ``gains`` and ``rates_BTN`` are means over the networks. The rates are those of the held-out neurons in the window,
     in spikes per bin; they are stored with half precision.
     """
     tensors = {_prefix(index) + name: tensor for index, one in enumerate(weights) for name, tensor in one.items()}
     tensors |= {_GAIN: gains.gain_B, _SPIKES: gains.spikes_B, _RATES: rates_BTN.clamp(*_HALF_PRECISION).half()}
-    save_checkpoint(path, Checkpoint({name: tensor.cpu() for name, tensor in tensors.items()}, facts))
+    save_checkpoint(path, Checkpoint({name: tensor.cpu() for name, tensor in tensors.items()}, metadata))
 
 
 def load_networks(study: OpenStudy, trial: FrozenTrial) -> SavedNetworks:
@@ -58,7 +58,7 @@ def load_networks(study: OpenStudy, trial: FrozenTrial) -> SavedNetworks:
     checkpoint = _load(study, trial, partial(load_checkpoint, prefix=_NETWORK))
     _check_stored(study, trial, checkpoint.tensors)
     weights = tuple(_with_prefix(checkpoint.tensors, _prefix(index)) for index in range(study.spec.seeds))
-    return SavedNetworks(weights, checkpoint.facts)
+    return SavedNetworks(weights, checkpoint.metadata)
 
 
 def load_rates(study: OpenStudy, trial: FrozenTrial) -> "Tensor | None":
@@ -98,11 +98,11 @@ def _load(study: OpenStudy, trial: FrozenTrial, load: Callable[[Path], Checkpoin
         checkpoint = load(path)
     except FileNotFoundError:
         raise _missing(study, trial, path) from None
-    facts, score = checkpoint.facts, network_score(trial)
-    if facts["content_hash"] != study.spec.content_hash or facts["progress"]["co_bps"] != score:
+    metadata, score = checkpoint.metadata, network_score(trial)
+    if metadata["content_hash"] != study.spec.content_hash or metadata["progress"]["co_bps"] != score:
         raise SearchError(
             f"the checkpoint {path} does not belong to trial {trial.number}: its co-bps is "
-            f"{facts['progress']['co_bps']}, and the trial's is {score}; "
+            f"{metadata['progress']['co_bps']}, and the trial's is {score}; "
             "pass the workers' checkpoint folder with --artifacts"
         )
     return checkpoint

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 
 from nlb_search.data.recording import Recording
-from nlb_search.models.scoring.decoding import Averages, Timing, Velocity
+from nlb_search.models.scoring.decoding import IntervalTargets, PsthTargets, VelocityTargets
 from nlb_search.search.errors import SearchError
 
 Array = npt.NDArray[Any]
@@ -31,9 +31,9 @@ class Targets:
     ``velocities`` are those of train, to fit the decoder, and those of val, to score it.
     """
 
-    velocities: tuple[Velocity, Velocity] | None = None
-    averages: Averages | None = None
-    timing: Timing | None = None
+    velocities: tuple[VelocityTargets, VelocityTargets] | None = None
+    averages: PsthTargets | None = None
+    timing: IntervalTargets | None = None
 
 
 def targets_of(recording: Recording, device: torch.device) -> Targets:
@@ -47,15 +47,15 @@ def targets_from(arrays: Arrays, device: torch.device) -> Targets:
     def tensor(array: Array) -> torch.Tensor:
         return torch.from_numpy(array).to(device)
 
-    def velocity(prefix: str) -> Velocity:
+    def velocity(prefix: str) -> VelocityTargets:
         behavior = arrays[f"{prefix}_behavior"]
         decoders = arrays.get(f"{prefix}_decode_mask", np.ones((len(behavior), 1)))
-        return Velocity(tensor(behavior), tensor(decoders.astype(bool)))
+        return VelocityTargets(tensor(behavior), tensor(decoders.astype(bool)))
 
     averages = None
     if "psth" in arrays:
         n_trials = len(arrays["eval_spikes_heldout"])
-        averages = Averages(
+        averages = PsthTargets(
             psth_KWN=tensor(arrays["psth"]),
             trials=tuple(tensor(trials.astype(int)) for trials in arrays["eval_cond_idx"]),
             jitter_B=tensor(arrays.get("eval_jitter", np.zeros(n_trials)).astype(int)),
@@ -65,10 +65,10 @@ def targets_from(arrays: Arrays, device: torch.device) -> Targets:
         velocities = velocity("train"), velocity("eval")
     elif behavior is not None:  # dmfc_rsg: its held-out spikes are known in the interval only
         inside = ~np.isnan(arrays["eval_spikes_heldout"][..., 0])
-        timing = Timing(tensor(inside), tensor(behavior[:, :_CONDITION_COLUMNS]), tensor(behavior[:, -1]))
+        timing = IntervalTargets(tensor(inside), tensor(behavior[:, :_CONDITION_COLUMNS]), tensor(behavior[:, -1]))
     if _INTERVALS in arrays:
         intervals, inside = arrays[_INTERVALS], arrays["eval_interval_bins"].astype(bool)
-        timing = Timing(tensor(inside), tensor(intervals[:, :-1]), tensor(intervals[:, -1]))
+        timing = IntervalTargets(tensor(inside), tensor(intervals[:, :-1]), tensor(intervals[:, -1]))
     return Targets(velocities, averages, timing)
 
 

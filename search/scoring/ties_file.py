@@ -9,7 +9,7 @@ from pathlib import Path
 from optuna.trial import FrozenTrial
 
 from nlb_search.search.trials.trial_scores import score_of
-from nlb_search.storage.atomic_files import whole_file
+from nlb_search.storage.atomic_files import atomic_file
 
 
 def read_ties(path: Path, trials: Sequence[FrozenTrial]) -> tuple[FrozenTrial, ...] | None:
@@ -27,7 +27,7 @@ def read_ties(path: Path, trials: Sequence[FrozenTrial]) -> tuple[FrozenTrial, .
 def write_ties(path: Path, trials: Sequence[FrozenTrial], ties: Sequence[FrozenTrial]) -> None:
     """Store which of the complete ``trials`` are tied with the best; does nothing where the user may not write."""
     content = {"trials": _digest(trials), "ties": [trial.number for trial in ties]}
-    with suppress(OSError), whole_file(path) as part:
+    with suppress(OSError), atomic_file(path) as part:
         part.write_text(json.dumps(content))
 
 

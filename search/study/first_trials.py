@@ -22,7 +22,7 @@ MOST_LIKE = 5
 """Number of trials of a similar study whose settings are tried first."""
 
 
-def first_trials(spec: SearchSpec, like: OpenStudy | None) -> list[dict[str, Any]]:
+def first_parameters(spec: SearchSpec, like: OpenStudy | None) -> list[dict[str, Any]]:
     """The parameters of the first trials, at most as many as the budget has; a parameter that is left out is sampled.
 
     A grid has none, because it tries all combinations anyway.

@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from nlb_search.data.own.recording_settings import RecordingSettings
-from nlb_search.models.architecture.known_chains import SEPARATOR
-from nlb_search.models.training.training_plan import Plan
+from nlb_search.models.architecture.named_chains import SEPARATOR
+from nlb_search.models.training.training_plan import TrainingPlan
 from nlb_search.search.errors import SearchError
 from nlb_search.search.objectives import CO_BPS_ALONE, ObjectiveName
 from nlb_search.search.sampling.ranges import ARCHITECTURE, Space
@@ -71,9 +71,9 @@ class SearchSpec(BaseModel):
     definitions: DefinitionVersions = Field(default_factory=versions_of_definitions)
 
     @property
-    def plan(self) -> Plan:
+    def plan(self) -> TrainingPlan:
         """The training plan of each trial."""
-        return Plan(epochs=self.epochs, evaluate_every=self.evaluate_every, batch_size=self.batch_size)
+        return TrainingPlan(epochs=self.epochs, evaluate_every=self.evaluate_every, batch_size=self.batch_size)
 
     @property
     def batch_sizes(self) -> str:
@@ -114,7 +114,7 @@ class SearchSpec(BaseModel):
         return repeated_seed(self.trial_seed(number), repeat)
 
 
-def versions_here() -> dict[str, str]:
+def installed_versions() -> dict[str, str]:
     """Versions of the installed packages that affect a trial's score, and of nlb_tools, its referee, if installed."""
     packages = ["nlb-search", "optuna", "torch", "numpy"]
     if find_spec("nlb_tools") is not None:
@@ -138,9 +138,9 @@ def check_continuation(spec: SearchSpec) -> None:
             "the study was created with nlb-search %s, and %s samples and prunes trials differently: "
             "it continues with the new definition",
             spec.versions["nlb-search"],
-            versions_here()["nlb-search"],
+            installed_versions()["nlb-search"],
         )
-    created_with, here = spec.versions["optuna"], versions_here()["optuna"]
+    created_with, here = spec.versions["optuna"], installed_versions()["optuna"]
     if created_with != here:
         raise SearchError(
             f"the study was created with optuna {created_with}, but {here} is installed: install {created_with}"
@@ -169,7 +169,7 @@ def check_network(spec: SearchSpec) -> None:
 
 
 def _other_definition(spec: SearchSpec, what: str, possible: str) -> SearchError:
-    created_with, here = spec.versions["nlb-search"], versions_here()["nlb-search"]
+    created_with, here = spec.versions["nlb-search"], installed_versions()["nlb-search"]
     return SearchError(
         f"the study was created with nlb-search {created_with}, but {here} has a different definition of {what}: "
         f"{possible}install {created_with}"

@@ -17,8 +17,8 @@ from nlb_search.search.trials.trial_attributes import DEVICE_KEY, DIVERGED_KEY, 
 from nlb_search.search.trials.trial_scores import final_score, score_of
 from nlb_search.storage.claims.budget import budget_in
 from nlb_search.storage.claims.claim import FAILURE_KEY
-from nlb_search.storage.claims.heartbeat import silent_trials
-from nlb_search.storage.claims.owner import OWNER_KEY, Owner, holder_of
+from nlb_search.storage.claims.heartbeat import stale_trial_ids
+from nlb_search.storage.claims.owner import OWNER_KEY, Owner, live_owner
 from nlb_search.storage.claims.time_used import budget_hours_in, hours_of
 from nlb_search.storage.claims.trial_counts import FINISHED
 from nlb_search.storage.study_commands import StudyCommand, command_in
@@ -41,7 +41,7 @@ class BestTrial:
 
 
 @dataclass(frozen=True)
-class WorkerAt:
+class RunningTrial:
     """A running trial: its worker (None if it has none), its epoch, and its last co-bps.
 
     ``device`` and ``memory_mb`` are the worker's, the latter its peak when it started the trial; None if unknown.
@@ -90,7 +90,7 @@ class StudyStatus:
     best_scores: tuple[float, ...]
     expected_gain: float | None
     is_flat: bool
-    workers: tuple[WorkerAt, ...]
+    workers: tuple[RunningTrial, ...]
     failures: tuple[str, ...]
     command: StudyCommand
     best_found: datetime | None = None
@@ -164,7 +164,7 @@ def study_status(open_study: OpenStudy) -> StudyStatus:
     attributes, trials = open_study.study.user_attrs, open_study.study.get_trials(deepcopy=False)
     states = Counter(trial.state for trial in trials)
     running = [trial for trial in trials if trial.state == TrialState.RUNNING]
-    silent = silent_trials(open_study.study) if running else frozenset()
+    stale_ids = stale_trial_ids(open_study.study) if running else frozenset()
     best = best_of(trials)
     return StudyStatus(
         study=open_study.name,
@@ -181,7 +181,7 @@ def study_status(open_study: OpenStudy) -> StudyStatus:
         best_scores=tuple(accumulate((score_of(trial) for trial in trials if trial.state == TrialState.COMPLETE), max)),
         expected_gain=expected_gain_of(trials),
         is_flat=is_flat(trials, open_study.spec.until_flat),
-        workers=tuple(_worker_at(trial, open_study.spec, silent) for trial in running),
+        workers=tuple(_running_trial(trial, open_study.spec, stale_ids) for trial in running),
         failures=tuple(
             trial.user_attrs[FAILURE_KEY]
             for trial in trials
@@ -206,10 +206,10 @@ def best_of(trials: list[FrozenTrial]) -> BestTrial | None:
     return BestTrial(best.number, score_of(best), best.params, attrs)
 
 
-def _worker_at(trial: FrozenTrial, spec: SearchSpec, silent: frozenset[int]) -> WorkerAt:
+def _running_trial(trial: FrozenTrial, spec: SearchSpec, stale_ids: frozenset[int]) -> RunningTrial:
     epoch = trial.last_step or 0
-    return WorkerAt(
-        worker=holder_of(trial, silent),
+    return RunningTrial(
+        worker=live_owner(trial, stale_ids),
         trial=trial.number,
         epoch=epoch,
         co_bps=trial.intermediate_values.get(epoch),

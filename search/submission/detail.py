@@ -9,7 +9,7 @@ import torch
 
 from nlb_search.data.recording import UNSEEN, Split
 from nlb_search.models.scoring.bits_per_spike import Gains, Scored
-from nlb_search.search.scoring.bootstrap import Range, range_of, resampled_co_bps
+from nlb_search.search.scoring.bootstrap import ConfidenceInterval, percentile_interval, resampled_co_bps
 from nlb_search.search.scoring.few_shot import FewShot, Readout, few_shot_co_bps
 from nlb_search.search.scoring.targets import Array
 from nlb_search.search.submission.evaluation import Submitted
@@ -26,7 +26,7 @@ class NeuronScore:
     unit: int
     spikes: int
     co_bps: float
-    interval: Range
+    interval: ConfidenceInterval
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Detail:
     """co-bps with its 95% bootstrap interval over trials, the same of each held-out neuron, and few-shot co-bps."""
 
     co_bps: float
-    interval: Range
+    interval: ConfidenceInterval
     neurons: tuple[NeuronScore, ...]
     few_shot: tuple[FewShot, ...]
 
@@ -81,16 +81,16 @@ def detail_of(submitted: Submitted) -> Detail:
 def _neuron(unit: int, rates_BW1: torch.Tensor, spikes_BW1: torch.Tensor) -> NeuronScore:
     n_spikes = int(torch.nansum(spikes_BW1).item())
     if not n_spikes:
-        return NeuronScore(unit, 0, math.nan, Range(math.nan, math.nan))
+        return NeuronScore(unit, 0, math.nan, ConfidenceInterval(math.nan, math.nan))
     gains = Scored(spikes_BW1).gains(rates_BW1)
     return NeuronScore(unit, n_spikes, gains.bits_per_spike.item(), _interval(gains))
 
 
-def _interval(gains: Gains) -> Range:
+def _interval(gains: Gains) -> ConfidenceInterval:
     """The interval over resamples of the trials. Those without any spike, which have no score, are left out."""
     with np.errstate(divide="ignore", invalid="ignore"):
         values_R = resampled_co_bps(gains.gain_B.numpy(), gains.spikes_B.numpy())
-    return range_of(values_R[np.isfinite(values_R)])
+    return percentile_interval(values_R[np.isfinite(values_R)])
 
 
 def _heldout_spikes(split: Split) -> Array:

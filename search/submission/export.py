@@ -147,7 +147,7 @@ def _facts(export: _Export, selection: Selection) -> dict[str, str]:
         "study": searched.study_names,
         "trials": ", ".join(_trial_name(member, searched) for member in members),
         "weights": ", ".join(f"{member.weight:.4g}" for member in members),
-        "chosen_by": selection.judge,
+        "chosen_by": selection.criterion,
         "architecture": "; ".join(member.finalist.architecture for member in members),
     }
     if searched.settings is None:

@@ -32,4 +32,4 @@ def _selecting(selection: Selection) -> list[str]:
     if selection.trial is not None:
         return ["--trial", str(selection.trial)]
     chains = [word for chain in selection.architectures for word in ("--arch", chain)]
-    return ["--ensemble", str(selection.count), *chains, "--by", selection.judge]
+    return ["--ensemble", str(selection.count), *chains, "--by", selection.criterion]

@@ -13,7 +13,7 @@ from nlb_search.models.hyperparameters import shown
 from nlb_search.search.errors import SearchError
 from nlb_search.search.export_options import Phase
 from nlb_search.search.exported_models.card import Card, MemberCard
-from nlb_search.storage.atomic_files import whole_file
+from nlb_search.storage.atomic_files import atomic_file
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ def write_card(submission: Path, card: SubmissionCard) -> None:
     for ending, text in texts.items():
         path = _path(submission, ending)
         try:
-            with whole_file(path) as part:
+            with atomic_file(path) as part:
                 part.write_text(text, encoding="utf-8")
         except OSError as error:
             raise SearchError(f"cannot write {path}: {error.strerror or error}") from error

@@ -16,7 +16,7 @@ from nlb_search.data.recording import UNSEEN, Recording, Split
 from nlb_search.search.ensembles.weighted_networks import Rates
 from nlb_search.search.errors import SearchError
 from nlb_search.search.export_options import Phase
-from nlb_search.storage.atomic_files import whole_file
+from nlb_search.storage.atomic_files import atomic_file
 
 Integers = npt.NDArray[np.int64]
 
@@ -71,7 +71,7 @@ def write_submission(path: Path, predictions: list[Prediction], facts: Mapping[s
     unchanged, if a check fails or ``path`` cannot be written.
     """
     try:
-        with whole_file(path) as part:
+        with atomic_file(path) as part:
             with h5py.File(part, "w") as file:
                 for prediction in predictions:
                     group = file.create_group(prediction.recording.group)

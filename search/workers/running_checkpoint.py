@@ -26,11 +26,11 @@ def restored(
     """
     try:
         checkpoint = load_checkpoint(context.checkpoints.running(claim.number))
-        if not _is_same_trial(checkpoint.facts["identity"], identity):
+        if not _is_same_trial(checkpoint.metadata["identity"], identity):
             raise StorageError("its checkpoint belongs to another study")
         replicates = new()
-        replicates.restore(State(checkpoint.tensors, checkpoint.facts["training"]))
-        progress = Progress(**checkpoint.facts["progress"])
+        replicates.restore(State(checkpoint.tensors, checkpoint.metadata["training"]))
+        progress = Progress(**checkpoint.metadata["progress"])
     except FileNotFoundError:
         return None
     except (StorageError, KeyError, ValueError, RuntimeError) as error:
@@ -55,9 +55,9 @@ def save_running(
 ) -> bool:
     """Save a checkpoint of the trainings. If the disk is full, return False: the trial continues without it."""
     state = replicates.state()
-    facts = {"identity": identity, "training": state.facts, "progress": dataclasses.asdict(progress)}
+    metadata = {"identity": identity, "training": state.metadata, "progress": dataclasses.asdict(progress)}
     try:
-        save_checkpoint(context.checkpoints.running(claim.number), Checkpoint(state.tensors, facts))
+        save_checkpoint(context.checkpoints.running(claim.number), Checkpoint(state.tensors, metadata))
     except StorageError as error:
         _log.warning("trial %d continues without a checkpoint: %s", claim.number, error)
         return False

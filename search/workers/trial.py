@@ -12,7 +12,7 @@ from nlb_search.models.errors import DivergedError, InterruptedTrainingError
 from nlb_search.models.training.replicates import Replicates
 from nlb_search.models.training.state import Progress
 from nlb_search.search.sampling.space import sample, trained_chain
-from nlb_search.search.study.specification import versions_here
+from nlb_search.search.study.specification import installed_versions
 from nlb_search.search.trials.trial_attributes import DEVICE_KEY, DIVERGED_KEY, MEMORY_KEY, VERSION_KEY
 from nlb_search.search.workers.memory import peak_memory_mb
 from nlb_search.search.workers.running_checkpoint import restored, save_running
@@ -58,13 +58,13 @@ def run_trial(claim: Claim, context: TrialContext) -> TrialRun:
     spec = context.spec.model_dump(mode="json", exclude=changeable)
     identity = {"settings": values, "seed": context.spec.trial_seed(claim.number), "spec": spec}
     replicates, last = restored(new, claim, context, identity) or (new(), None)
-    claim.annotate(
+    claim.set_user_attrs(
         architecture=trained_chain(values),
         n_parameters=replicates.trainings[0].network.n_parameters,
         **{
             DEVICE_KEY: _name(context.device),
             MEMORY_KEY: peak_memory_mb(context.device),
-            VERSION_KEY: versions_here()["nlb-search"],
+            VERSION_KEY: installed_versions()["nlb-search"],
         },
     )
     try:
@@ -74,7 +74,7 @@ def run_trial(claim: Claim, context: TrialContext) -> TrialRun:
     except DivergedError as error:
         if not replicates.best:
             raise
-        claim.annotate(**{DIVERGED_KEY: str(error)})
+        claim.set_user_attrs(**{DIVERGED_KEY: str(error)})
         # Optuna's samplers cannot learn from a pruned trial if there are several objectives.
         outcome = Outcome.COMPLETE if context.spec.has_own_objectives else Outcome.PRUNED
     match outcome:

@@ -15,7 +15,7 @@ from nlb_search.models.training.replicates import Replicates
 from nlb_search.search.objectives import values_of
 from nlb_search.search.publishing.predictions import Predictions
 from nlb_search.search.publishing.trial_pictures import attach_pictures
-from nlb_search.search.scoring.bootstrap import range_of, resampled_co_bps
+from nlb_search.search.scoring.bootstrap import percentile_interval, resampled_co_bps
 from nlb_search.search.scoring.metrics import decoded_velocity_errors, mean_metrics, mean_velocity_errors, metrics_of
 from nlb_search.search.scoring.saved_networks import save_networks
 from nlb_search.search.trials.trial_scores import SCORE_KEY
@@ -31,7 +31,7 @@ def complete_trial(replicates: Replicates, claim: Claim, context: TrialContext, 
     rates_KBTN, gains_K = _save_best(replicates, claim, context, values)
     forward = {} if progress.fp_bps is None else {"fp_bps": progress.fp_bps}
     own = {SCORE_KEY: progress.co_bps} if context.spec.has_own_objectives else {}
-    claim.annotate(best_epoch=progress.epoch, **own, **forward)
+    claim.set_user_attrs(best_epoch=progress.epoch, **own, **forward)
     rates_KBWN, targets = rates_KBTN[:, :, : context.train.sizes.n_window], context.targets
     errors_K = [
         decoded_velocity_errors(one.network, context.train, rates_BWN, targets)
@@ -41,10 +41,10 @@ def complete_trial(replicates: Replicates, claim: Claim, context: TrialContext, 
         metrics_of(rates_BWN, errors_MBWC, targets) for rates_BWN, errors_MBWC in zip(rates_KBWN, errors_K, strict=True)
     ]
     metrics = mean_metrics(metrics_K)
-    claim.annotate(**metrics)
+    claim.set_user_attrs(**metrics)
     scores = {"co_bps": progress.co_bps, "n_parameters": replicates.trainings[0].network.n_parameters}
     of_objectives = values_of(context.spec.objectives, scores | forward | metrics)
-    claim.annotate(**_range_attributes(mean_gains(gains_K)), **_spread_attributes(gains_K))
+    claim.set_user_attrs(**_range_attributes(mean_gains(gains_K)), **_spread_attributes(gains_K))
     # Before the trial is complete: Optuna attaches no artifacts to finished trials.
     predictions = Predictions(
         number=claim.number,
@@ -98,7 +98,7 @@ def _heldout(rates_BTN: Tensor, context: TrialContext) -> Tensor:
 
 def _range_attributes(gains: Gains) -> dict[str, float]:
     """Confidence interval of the trial's co-bps as user attributes; empty if val has too few spikes for one."""
-    co_bps = range_of(resampled_co_bps(gains.gain_B.cpu().numpy(), gains.spikes_B.cpu().numpy()))
+    co_bps = percentile_interval(resampled_co_bps(gains.gain_B.cpu().numpy(), gains.spikes_B.cpu().numpy()))
     bounds = {"co_bps_low": co_bps.low, "co_bps_high": co_bps.high}
     return bounds if all(map(math.isfinite, bounds.values())) else {}
 

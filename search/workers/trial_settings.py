@@ -15,7 +15,7 @@ from nlb_search.search.sampling.ranges import ARCHITECTURE
 from nlb_search.search.study.specification import SearchSpec
 
 
-def settings_of(values: Mapping[str, Any]) -> tuple[Architecture, Hyperparameters]:
+def split_settings(values: Mapping[str, Any]) -> tuple[Architecture, Hyperparameters]:
     """Split a trial's settings into its architecture and its hyperparameters."""
     architecture = parse_architecture(values[ARCHITECTURE])
     others = {name: value for name, value in values.items() if name != ARCHITECTURE}
@@ -29,6 +29,6 @@ def replicates_of(
     values: Mapping[str, Any], number: int, spec: SearchSpec, train: Counts, device: torch.device
 ) -> Replicates:
     """The trainings of trial ``number`` of a study with these settings, one for each of the study's ``seeds``."""
-    architecture, hyper = settings_of(values)
+    architecture, hyper = split_settings(values)
     seeds = [spec.network_seed(number, repeat) for repeat in range(spec.seeds)]
     return Replicates([Training(architecture, hyper, spec.plan, train, seed, device) for seed in seeds])

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from nlb_search.models.training.trainer import Val
 from nlb_search.search.publishing.publisher import Publisher
 from nlb_search.search.recording_tensors import counts_of
-from nlb_search.search.scoring.network_removal import apply_keep
+from nlb_search.search.scoring.network_removal import remove_networks_by_rule
 from nlb_search.search.scoring.saved_networks import remove_unused_checkpoints
 from nlb_search.search.scoring.targets import targets_of
 from nlb_search.search.study.open_study import OpenStudy
@@ -61,7 +61,7 @@ def work(
         try:
 
             def after_trials(is_last: bool) -> None:
-                retry.call(lambda: apply_keep(open_study))
+                retry.call(lambda: remove_networks_by_rule(open_study))
                 if publisher is not None:
                     publisher.read_and_update(is_last)
 

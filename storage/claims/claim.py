@@ -80,7 +80,7 @@ class Claim:
 
         return self._unless_lost(send)
 
-    def annotate(self, **attributes: Any) -> None:
+    def set_user_attrs(self, **attributes: Any) -> None:
         """Store user attributes of the trial, in one transaction."""
 
         def send() -> None:
@@ -100,7 +100,7 @@ class Claim:
 
     def fail(self, reason: str) -> None:
         """Mark the trial as failed, with the reason. It no longer counts towards the budget."""
-        self.annotate(**{FAILURE_KEY: reason})
+        self.set_user_attrs(**{FAILURE_KEY: reason})
         self._tell(TrialState.FAIL, None)
 
     def release(self) -> None:

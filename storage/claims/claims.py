@@ -72,21 +72,21 @@ class Claims:
             return False  # the user asked for these trials
         return self.needs_no_more(self.study.get_trials(deepcopy=False, states=FINISHED))
 
-    def next(self, own_trials: Collection[int] = ()) -> Claim | None:
+    def next(self, running_numbers: Collection[int] = ()) -> Claim | None:
         """Claim a trial to run, or return None while other workers hold all that are left, or if no hours are left.
 
         Trials whose worker has died come first; a new trial starts only while finished and running trials together are
-        fewer than the budget. ``own_trials`` are the numbers of the trials that the worker is running. If there are
-        any, it gets no trial that may kill its process. Raises StorageError if the study was deleted, or replaced by
-        another one.
+        fewer than the budget. ``running_numbers`` are the numbers of the trials that the worker is running. If there
+        are any, it gets no trial that may kill its process. Raises StorageError if the study was deleted, or replaced
+        by another one.
         """
         with explain_if_deleted(self.study.study_name):
             try:
-                return self.retry.call(lambda: self._next(own_trials))
+                return self.retry.call(lambda: self._next(running_numbers))
             except UpdateFinishedTrialError:
                 return None  # its worker finished it between our query and our claim
 
-    def _next(self, own_trials: Collection[int]) -> Claim | None:
+    def _next(self, running_numbers: Collection[int]) -> Claim | None:
         with claim_lock(self.url, self.study.study_name):
             # Under the lock, which for SQLite also creating a study takes: only SQLite gives an id to a second study.
             attributes = read_attributes(self.study, IDENTITY_KEY, BUDGET_KEY, HOURS_KEY)
@@ -94,7 +94,7 @@ class Claims:
             if is_time_used(self.study, attributes, self.hours):
                 return None
             budget = budget_in(attributes, self.budget)
-            trial = take_over(self.study, self.owner, budget, own_trials) or self._new_trial(budget)
+            trial = take_over(self.study, self.owner, budget, running_numbers) or self._new_trial(budget)
             if trial is None:
                 return None
             self.study.sampler = self.make_sampler(trial.number)

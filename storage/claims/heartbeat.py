@@ -22,7 +22,7 @@ def beat(study: optuna.Study, trial_id: int) -> None:
     _heart(study).record_heartbeat(trial_id)
 
 
-def silent_trials(study: optuna.Study) -> frozenset[int]:
+def stale_trial_ids(study: optuna.Study) -> frozenset[int]:
     """Ids of running trials whose last heartbeat is older than the grace period."""
     return frozenset(_heart(study)._get_stale_trial_ids(study._study_id))
 

@@ -86,14 +86,14 @@ def _started(pid: int) -> float:
     return float(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
 
 
-def holder_of(trial: FrozenTrial, silent: frozenset[int]) -> Owner | None:
+def live_owner(trial: FrozenTrial, stale_ids: frozenset[int]) -> Owner | None:
     """The process that holds a running trial, or None if it was released or its process is gone.
 
-    ``silent`` are the ids of the trials without a recent heartbeat. It counts only for processes on other machines: a
-    process on this one can be checked, and keeps its trial however long the database was unreachable.
+    ``stale_ids`` are the ids of the trials without a recent heartbeat. They count only for processes on other machines:
+    a process on this one can be checked, and keeps its trial however long the database was unreachable.
     """
     owner = Owner.from_attribute(trial.user_attrs.get(OWNER_KEY))
     if owner is None:
         return None
-    gone = owner.is_certainly_dead() if owner.is_here else trial._trial_id in silent
+    gone = owner.is_certainly_dead() if owner.is_here else trial._trial_id in stale_ids
     return None if gone else owner

@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.service.fault_checks import LOG, FinishedTrials, violations
 from nlb_search.search.study.open_study import OpenStudy
-from nlb_search.storage.atomic_files import whole_file
+from nlb_search.storage.atomic_files import atomic_file
 
 LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 JUMPS_S = (3600, -3600, 0)
@@ -33,7 +33,7 @@ def test_system_clock_jumps_do_not_affect_workers(
     study, finished_trials, began, jumps = begun(trials=60), FinishedTrials(), datetime.now(), tmp_path / "jumps"
 
     def jump_to(offset_s: int) -> None:
-        with whole_file(jumps) as part:
+        with atomic_file(jumps) as part:
             part.write_text(f"{offset_s:+d}")
 
     def start() -> subprocess.Popen[bytes]:

@@ -11,7 +11,7 @@ from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.training.state import Progress, Training
 from nlb_search.models.training.trainer import Trainer, Val
-from nlb_search.models.training.training_plan import Plan
+from nlb_search.models.training.training_plan import TrainingPlan
 from tests.helpers.recordings.population import swinging
 
 CHAIN = parse_chain("GRU(2) -> FF -> exp")
@@ -21,7 +21,9 @@ NUMBER = 8
 def trainings(device: torch.device) -> list[Training]:
     train = swinging(256, seed=1).to(device)
     hyper = Hyperparameters(hidden=64)
-    return [Training(CHAIN, hyper, Plan(epochs=2, batch_size=32), train, seed, device) for seed in range(NUMBER)]
+    return [
+        Training(CHAIN, hyper, TrainingPlan(epochs=2, batch_size=32), train, seed, device) for seed in range(NUMBER)
+    ]
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from nlb_search.models.training.cuda_graphs import WARM_UP_CALLS
 from nlb_search.models.training.side_by_side import SideBySide
 from nlb_search.models.training.state import Training
 from nlb_search.models.training.trainer import fit
-from nlb_search.models.training.training_plan import Plan
+from nlb_search.models.training.training_plan import TrainingPlan
 from tests.helpers.recordings.population import swinging
 
 CHAINS = [
@@ -24,7 +24,7 @@ CHAINS = [
     "Conv -> Trans -> Deconv -> Trans -> Sigmoid",
     "GRU -> FF -> Conv(smooth) -> FF -> exp",
 ]
-PLAN = Plan(epochs=4, batch_size=8)
+PLAN = TrainingPlan(epochs=4, batch_size=8)
 
 
 def trainings(chain: str, input_size: str, number: int, device: torch.device) -> list[Training]:

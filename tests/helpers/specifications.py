@@ -6,7 +6,7 @@ from nlb_search.models.architecture.architectures import parse_architecture
 from nlb_search.search.sampling.ranges import NamedSpace
 from nlb_search.search.sampling.space import space_for
 from nlb_search.search.sampling.space_file import named_space, parse_space
-from nlb_search.search.study.specification import SearchSpec, versions_here
+from nlb_search.search.study.specification import SearchSpec, installed_versions
 
 RNNF = "GRU(2) -> FF -> exp"
 
@@ -25,7 +25,7 @@ def spec_of(space: str | NamedSpace = "wide", architectures: tuple[str, ...] = (
         "evaluate_every": 3,
         "batch_size": 32,
         "seed": 0,
-        "versions": versions_here(),
+        "versions": installed_versions(),
     }
     ranges = space_for(named, [parse_architecture(text) for text in architectures])
     return SearchSpec(architectures=architectures, space_name=named.name, space=ranges, **usual | fields)

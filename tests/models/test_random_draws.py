@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.func import vmap
 
-from nlb_search.models.random_draws import bernoulli, draw, fold, key_of, mix, uniform
+from nlb_search.models.random_draws import bernoulli, draw, fold_in, key_of, mix, uniform
 
 CPU = torch.device("cpu")
 SEEDS = st.integers(0, 2**32 - 1)
@@ -75,16 +75,16 @@ def test_positions_of_a_square_are_distinct() -> None:
 def test_keys_are_independent(how: str) -> None:
     keys = {
         "seeds": [key_of(seed, CPU) for seed in range(100)],
-        "numbers folded in": [fold(key_of(0, CPU), number) for number in range(100)],
-        "numbers folded in twice": [fold(fold(key_of(0, CPU), a), b) for a in range(10) for b in range(10)],
+        "numbers folded in": [fold_in(key_of(0, CPU), number) for number in range(100)],
+        "numbers folded in twice": [fold_in(fold_in(key_of(0, CPU), a), b) for a in range(10) for b in range(10)],
     }
     assert _worst_correlation(torch.stack([draw(key, (20, 30)).flatten() for key in keys[how]])) < 6
 
 
 def test_folded_keys_are_distinct() -> None:
-    keys = fold(key_of(5, CPU).expand(100_000), torch.arange(100_000, dtype=torch.int32))
+    keys = fold_in(key_of(5, CPU).expand(100_000), torch.arange(100_000, dtype=torch.int32))
     assert len(keys.unique()) == 100_000
-    assert fold(key_of(5, CPU), 77) == keys[77]
+    assert fold_in(key_of(5, CPU), 77) == keys[77]
 
 
 @given(seed=SEEDS, shape=SHAPES, more=st.integers(1, 9), data=st.data())
@@ -123,11 +123,11 @@ def test_seeds_up_to_32_bits_give_distinct_keys() -> None:
 def test_stacked_draws_equal_single_draws() -> None:
     keys = torch.stack([key_of(seed, CPU) for seed in range(5)])
     probabilities = torch.linspace(0.1, 0.9, 5)
-    together = vmap(lambda key, probability: bernoulli(fold(key, 2), probability, (7, 9, 4), steady=1))(
+    together = vmap(lambda key, probability: bernoulli(fold_in(key, 2), probability, (7, 9, 4), steady=1))(
         keys, probabilities
     )
     alone = [
-        bernoulli(fold(key, 2), probability, (7, 9, 4), steady=1)
+        bernoulli(fold_in(key, 2), probability, (7, 9, 4), steady=1)
         for key, probability in zip(keys, probabilities, strict=True)
     ]
     assert torch.equal(together, torch.stack(alone))

@@ -21,7 +21,7 @@ def test_checkpoint_round_trip(tmp_path: Path) -> None:
     path = tmp_path / "new folder" / "trial.safetensors"
     save_checkpoint(path, CHECKPOINT)
     read = load_checkpoint(path)
-    assert read.facts == CHECKPOINT.facts
+    assert read.metadata == CHECKPOINT.metadata
     for name, tensor in CHECKPOINT.tensors.items():
         assert_close(read.tensors[name], tensor, rtol=0, atol=0)
 
@@ -62,7 +62,7 @@ def test_symlinks_out_of_the_checkpoint_folder_are_refused(tmp_path: Path) -> No
     written = Checkpoint({}, {"epoch": 4})
     save_checkpoint(artifacts / "trial.safetensors", written)
     assert load_checkpoint(artifacts / "trial.safetensors") == written
-    assert load_checkpoint(outside / "trial.safetensors").facts == CHECKPOINT.facts, "writing replaces a link"
+    assert load_checkpoint(outside / "trial.safetensors").metadata == CHECKPOINT.metadata, "writing replaces a link"
 
 
 def test_killed_writer_leaves_no_partial_checkpoint(tmp_path: Path) -> None:
@@ -82,4 +82,4 @@ def test_killed_writer_leaves_no_partial_checkpoint(tmp_path: Path) -> None:
         os.kill(writer.pid, signal.SIGKILL)
         writer.wait()
         read = load_checkpoint(path)
-        assert_close(read.tensors["w"], torch.full((200_000,), float(read.facts["i"])), rtol=0, atol=0)
+        assert_close(read.tensors["w"], torch.full((200_000,), float(read.metadata["i"])), rtol=0, atol=0)

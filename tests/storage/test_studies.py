@@ -8,7 +8,7 @@ from optuna.study import StudyDirection
 from nlb_search.storage.database.opening import open_database
 from nlb_search.storage.database.urls import StorageUrl, parse_url
 from nlb_search.storage.errors import StorageError
-from nlb_search.storage.studies import SPEC_KEY, is_whole, make_study, open_study, study_names
+from nlb_search.storage.studies import SPEC_KEY, is_complete, make_study, open_study, study_names
 from tests.helpers.processes.forked import FORKED
 
 
@@ -43,11 +43,11 @@ def test_six_concurrent_processes_create_one_study(url: StorageUrl) -> None:
 def test_partially_created_study_is_completed(url: StorageUrl) -> None:
     database = open_database(url)
     optuna.create_study(study_name="half", storage=database, direction="maximize")
-    assert not is_whole(database, "half")
+    assert not is_complete(database, "half")
     with pytest.raises(StorageError, match="was not created by nlb-search"):
         open_study(database, "half")
     assert make_study(url, database, "half", {"seed": 3}, starts=[{"x": 0.5}])
-    assert is_whole(database, "half")
+    assert is_complete(database, "half")
     stored = open_study(database, "half")
     assert stored.spec == {"seed": 3}
     assert len(stored.study.trials) == 1

@@ -13,7 +13,7 @@ from nlb_search.data.own.recording_file import Tables, opened_recording
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.own.sessions.session import OwnSession, read_own_session
 from nlb_search.data.own.sessions.session_paths import session_paths
-from nlb_search.data.own.sessions.trials import Plan, plan_of
+from nlb_search.data.own.sessions.trials import WindowPlan, plan_windows
 from nlb_search.data.own.tables.unit_table import read_units, unit_table
 from nlb_search.data.own.wording import listed
 
@@ -24,7 +24,7 @@ class PlannedSession:
 
     file: h5py.File
     session: OwnSession
-    plan: Plan
+    plan: WindowPlan
     first_row: int
 
 
@@ -36,7 +36,7 @@ def planned_sessions(path: Path, file: h5py.File, settings: RecordingSettings, b
     of bins do.
     """
     session = read_own_session(path, file, settings)
-    first = PlannedSession(file, session, plan_of(session, settings, bin_ms), 0)
+    first = PlannedSession(file, session, plan_windows(session, settings, bin_ms), 0)
     yield first
     same = settings.model_copy(update={"heldout": tuple(session.heldout.ids.tolist())})
     n_rows = len(session.trials.start_s)
@@ -46,7 +46,7 @@ def planned_sessions(path: Path, file: h5py.File, settings: RecordingSettings, b
                 raise DataError(f"{other} has arrays: only recordings with spike times can be pooled as sessions")
             _check_units(other, opened.file, same, first.session)
             further = read_own_session(other, opened.file, same)
-            planned = PlannedSession(opened.file, further, plan_of(further, same, bin_ms), n_rows)
+            planned = PlannedSession(opened.file, further, plan_windows(further, same, bin_ms), n_rows)
             _check_bins(first, planned)
             yield planned
             n_rows += len(further.trials.start_s)
@@ -61,7 +61,7 @@ def rows_of(sessions: Sequence[PlannedSession]) -> dict[str, IntArray]:
     }
 
 
-def train_val_order(plans: Sequence[Plan]) -> IntArray:
+def train_val_order(plans: Sequence[WindowPlan]) -> IntArray:
     """Indices that sort the trials of train, followed by those of val, by session and then by time."""
     n_train, n_val = (np.array([len(plan.rows[name]) for plan in plans]) for name in ("train", "val"))
     of_train, of_val = np.cumsum(n_train) - n_train, n_train.sum() + np.cumsum(n_val) - n_val

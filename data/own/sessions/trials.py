@@ -32,7 +32,7 @@ _MANY = 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class WindowPlan:
     """Which trials are in each split, and which bins of them are read.
 
     ``rows`` has the rows of each split in the trial table. ``starts_ns`` has the start of the window of every row of
@@ -62,7 +62,7 @@ class _Forward:
     choices: list[str]
 
 
-def plan_of(session: OwnSession, settings: RecordingSettings, bin_ms: int) -> Plan:
+def plan_windows(session: OwnSession, settings: RecordingSettings, bin_ms: int) -> WindowPlan:
     """Select trials and windows by ``settings``, with defaults for all that is not set.
 
     Raises DataError, which names the rows of the trial table, if trials cannot be read, or if windows of different
@@ -108,7 +108,7 @@ def plan_of(session: OwnSession, settings: RecordingSettings, bin_ms: int) -> Pl
     unseen = np.zeros(len(starts_ns), dtype=bool)
     unseen[forward.unseen] = True
     choices = (*split_choices, *left_out, *window_choices, *forward.choices)
-    plan = Plan(rows, starts_ns, unseen, n_window_bins, forward.n_bins, choices)
+    plan = WindowPlan(rows, starts_ns, unseen, n_window_bins, forward.n_bins, choices)
     _check_apart(session.path, plan, bin_ms)
     return plan
 
@@ -199,7 +199,7 @@ def _reaching_across(rows: dict[str, IntArray], starts_ns: IntArray, length_ns: 
     return np.sort(np.concatenate(found))
 
 
-def _check_apart(path: Path, plan: Plan, bin_ms: int) -> None:
+def _check_apart(path: Path, plan: WindowPlan, bin_ms: int) -> None:
     """Raises DataError if windows of different splits overlap, because models would then be trained on val or test."""
     rows = np.concatenate(list(plan.rows.values()))
     splits = np.repeat(list(plan.rows), [len(some) for some in plan.rows.values()])

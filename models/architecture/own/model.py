@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from nlb_search.models.architecture.heads import HEADS, Head
-from nlb_search.models.architecture.known_chains import SEPARATOR
+from nlb_search.models.architecture.named_chains import SEPARATOR
 from nlb_search.models.architecture.own.importing import import_class
 from nlb_search.models.architecture.own.settings import OwnSetting, read_settings
 from nlb_search.models.errors import OwnModelError

@@ -9,7 +9,7 @@ from nlb_search.search.errors import SearchError
 from nlb_search.search.figures.inspection import inspection_figures as figures
 from nlb_search.search.figures.inspection.inspection_table import facts
 from nlb_search.search.figures.inspection.inspection_warnings import inspection_warnings
-from nlb_search.storage.atomic_files import whole_file
+from nlb_search.storage.atomic_files import atomic_file
 
 FILE = "inspection.html"
 _CONFIG = {"responsive": True, "displayModeBar": False}
@@ -34,7 +34,7 @@ def write_page(survey: Survey, found: Inspection, out: Path) -> Path:
     """Write the page to the folder ``out`` and return its path. Raises SearchError if it cannot be written."""
     path = out / FILE
     try:
-        with whole_file(path) as part:
+        with atomic_file(path) as part:
             part.write_text(_page(survey, found), encoding="utf-8")
     except OSError as error:
         raise SearchError(f"cannot write the page to {out}: {error.strerror or error}") from error

@@ -7,7 +7,14 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from nlb_search.search.rescoring.rescoring_attributes import RESCORING_KEY
-from nlb_search.search.sampling.ranges import Choice, Range, Real, Whole, ZeroOrReal, settings_of_parameters
+from nlb_search.search.sampling.ranges import (
+    Choice,
+    FloatRange,
+    IntRange,
+    Range,
+    ZeroOrFloatRange,
+    settings_of_parameters,
+)
 from nlb_search.search.scoring.negative_scores import negative_score_warning
 from nlb_search.search.scoring.ties import Ties
 from nlb_search.search.study.open_study import OpenStudy
@@ -86,10 +93,10 @@ def _edge_of(allowed: Range, values: Sequence[Any]) -> str | None:
             if len(numbers) < len(choices) or len(numbers) < LEAST_BEST:
                 return None
             positions, lowest = [numbers.index(one) / (len(numbers) - 1) for one in values], numbers[0]
-        case Real() | Whole() | ZeroOrReal():
+        case FloatRange() | IntRange() | ZeroOrFloatRange():
             if 0 in values:
                 return None
-            scale = float if isinstance(allowed, Real) and not allowed.log else math.log
+            scale = float if isinstance(allowed, FloatRange) and not allowed.log else math.log
             width = (scale(allowed.high) - scale(allowed.low)) or 1.0
             positions, lowest = [(scale(one) - scale(allowed.low)) / width for one in values], allowed.low
     if min(positions) >= 1 - EDGE:

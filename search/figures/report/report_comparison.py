@@ -9,9 +9,9 @@ from nlb_search.data.errors import DataError
 from nlb_search.search.errors import SearchError
 from nlb_search.search.figures.report.published_scores import Published, published_scores
 from nlb_search.search.scoring.smoothing_score import smoothing_co_bps
-from nlb_search.search.study.known_ceiling import known_ceiling, share_of_ceiling
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.status import BestTrial, StudyStatus
+from nlb_search.search.study.study_ceiling import known_ceiling, share_of_ceiling
 from nlb_search.search.trials.trial_scores import score_of
 
 Rows = list[tuple[str, ...]]

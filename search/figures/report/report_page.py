@@ -21,7 +21,7 @@ from nlb_search.search.scoring.ties import Ties, find_ties
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.specification_text import specification_rows
 from nlb_search.search.study.status import StudyStatus, study_status
-from nlb_search.storage.atomic_files import whole_file
+from nlb_search.storage.atomic_files import atomic_file
 
 _STYLE = """
 body { font: 15px/1.5 "Open Sans", "Segoe UI", Helvetica, Arial, sans-serif; color: #24292f; max-width: 800px;
@@ -43,7 +43,7 @@ def write_report(study: OpenStudy, out: Path) -> None:
         raise SearchError(f"cannot write {out}: give --out a file in an existing folder, such as report.html")
     page = _page(study)
     try:
-        with whole_file(out) as part:
+        with atomic_file(out) as part:
             part.write_text(page, encoding="utf-8")
     except OSError as error:
         raise SearchError(f"cannot write {out}: {error.strerror or error}") from error

@@ -8,8 +8,8 @@ Prints what was copied, and continues at a line on standard input.
 import sys
 from pathlib import Path
 
-from nlb_search.storage.copying import StudyLocation, copy_study
 from nlb_search.storage.database.urls import parse_url
+from nlb_search.storage.study_copying import StudyLocation, copy_study
 
 name, url, folder, to_url, to_folder = sys.argv[1:]
 source, target = StudyLocation(parse_url(url), Path(folder)), StudyLocation(parse_url(to_url), Path(to_folder))

@@ -1,18 +1,18 @@
 import pytest
 
 from nlb_search.models.architecture.architectures import architectures_named
-from nlb_search.models.architecture.known_chains import KNOWN_CHAINS
+from nlb_search.models.architecture.named_chains import NAMED_CHAINS
 from nlb_search.models.errors import ChainError, OwnModelError
 
 
 def test_named_mean_expands_to_unique_chains() -> None:
     chains = architectures_named(["FF -> exp", "Neural-R-RoBERTa", "ff->exp", "rnnf"])
-    assert list(map(str, chains)) == ["FF -> exp", KNOWN_CHAINS["rnnf"], KNOWN_CHAINS["neural-roberta"]]
+    assert list(map(str, chains)) == ["FF -> exp", NAMED_CHAINS["rnnf"], NAMED_CHAINS["neural-roberta"]]
 
 
 def test_auto_stands_for_several_chains() -> None:
     chains = list(map(str, architectures_named(["auto", "rnnf", "FF -> exp"])))
-    assert chains[0] == KNOWN_CHAINS["rnnf"]
+    assert chains[0] == NAMED_CHAINS["rnnf"]
     assert chains[-1] == "FF -> exp"
     assert len(chains) == len(set(chains)) > 3
 

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nlb_search.models.architecture.chain import parse_chain
-from nlb_search.models.architecture.known_chains import KNOWN_CHAINS
+from nlb_search.models.architecture.named_chains import NAMED_CHAINS
 from nlb_search.models.errors import ChainError
 
 BLOCKS = st.sampled_from(["GRU", "GRU(1)", "GRU(3)", "minGRU", "minGRU(2)", "LRU(2)", "FF", "RoBERTa", "RoBERTa(2)"])
@@ -29,10 +29,10 @@ def test_spaces_and_case_do_not_matter(links: list[str], arrow: str) -> None:
     assert parse_chain(arrow.join(links).upper()) == parse_chain(" -> ".join(links))
 
 
-@pytest.mark.parametrize("name", KNOWN_CHAINS)
+@pytest.mark.parametrize("name", NAMED_CHAINS)
 def test_named_chains(name: str) -> None:
-    assert str(parse_chain(name)) == KNOWN_CHAINS[name]
-    assert parse_chain(f" {name.upper()} ") == parse_chain(KNOWN_CHAINS[name])
+    assert str(parse_chain(name)) == NAMED_CHAINS[name]
+    assert parse_chain(f" {name.upper()} ") == parse_chain(NAMED_CHAINS[name])
 
 
 @pytest.mark.parametrize(

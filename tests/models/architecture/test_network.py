@@ -4,7 +4,7 @@ from torch.testing import assert_close
 
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.architecture.chain_network import ChainNetwork
-from nlb_search.models.architecture.known_chains import KNOWN_CHAINS
+from nlb_search.models.architecture.named_chains import NAMED_CHAINS
 from nlb_search.models.architecture.network import predict
 from nlb_search.models.errors import ChainError
 from nlb_search.models.hyperparameters import Hyperparameters
@@ -12,7 +12,7 @@ from nlb_search.models.tensors import Sizes
 
 SIZES = Sizes(n_heldin=6, n_heldout=3, n_window=12, n_forward=4)
 CHAINS = [
-    *KNOWN_CHAINS,
+    *NAMED_CHAINS,
     "GRU(1) -> FF -> FF -> exp",
     "FF -> RoBERTa(2) -> exp",
     "GRU -> FF -> Sigmoid",

@@ -10,7 +10,7 @@ from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.tensors import Sizes
 from nlb_search.models.training.state import Training
 from nlb_search.models.training.trainer import fit
-from nlb_search.models.training.training_plan import Plan
+from nlb_search.models.training.training_plan import TrainingPlan
 from tests.helpers.recordings.population import swinging
 
 CPU = torch.device("cpu")
@@ -56,6 +56,6 @@ def test_published_chain_learns_held_out_neurons(text: str) -> None:
     chain = parse_chain(text)
     train, val = (swinging(n_trials, seed, chain.head.max_spikes) for n_trials, seed in ((64, 1), (32, 2)))
     hyper = Hyperparameters(hidden=16, lr=0.02, dropout=0.1)
-    training = Training(chain, hyper, Plan(epochs=8, evaluate_every=8, batch_size=16), train, 0, CPU)
+    training = Training(chain, hyper, TrainingPlan(epochs=8, evaluate_every=8, batch_size=16), train, 0, CPU)
     (progress,) = fit(training, val)
     assert progress.co_bps > 0.1

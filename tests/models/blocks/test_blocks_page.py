@@ -14,7 +14,7 @@ from nlb_search.models.blocks import BLOCKS
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.training.state import Progress, Training
 from nlb_search.models.training.trainer import Trainer, Val, fit
-from nlb_search.models.training.training_plan import Plan
+from nlb_search.models.training.training_plan import TrainingPlan
 from tests.helpers.recordings.population import swinging
 
 PAGE = Path(__file__).parents[3] / "docs" / "blocks.md"
@@ -36,7 +36,10 @@ def test_example_block_trains_side_by_side_as_alone(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(BLOCKS, "Leaky", written["Leaky"])
 
     def make() -> list[Training]:
-        chain, plan = Chain((Link("Leaky", None), Link("FF", None)), HEADS["exp"]), Plan(epochs=3, batch_size=12)
+        chain, plan = (
+            Chain((Link("Leaky", None), Link("FF", None)), HEADS["exp"]),
+            TrainingPlan(epochs=3, batch_size=12),
+        )
         train = swinging(24, seed=1)
         return [
             Training(chain, Hyperparameters(hidden=hidden, lr=0.02), plan, train, 0, torch.device("cpu"))

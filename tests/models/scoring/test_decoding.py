@@ -10,9 +10,9 @@ import torch
 from nlb_tools import evaluation
 
 from nlb_search.models.scoring.decoding import (
-    Averages,
-    Timing,
-    Velocity,
+    IntervalTargets,
+    PsthTargets,
+    VelocityTargets,
     psth_r2,
     tp_correlation,
     velocity_errors,
@@ -37,11 +37,11 @@ def _both_ways(train: tuple[np.ndarray, ...], val: tuple[np.ndarray, ...]) -> tu
 
     Ours gets train's rates in parts that straddle the folds.
     """
-    known = Velocity(*map(torch.tensor, val[1:]))
+    known = VelocityTargets(*map(torch.tensor, val[1:]))
     ours = velocity_r2_of(
         velocity_errors(
             torch.tensor(train[0]).split(7),
-            Velocity(*map(torch.tensor, train[1:])),
+            VelocityTargets(*map(torch.tensor, train[1:])),
             torch.tensor(val[0]),
             known,
         ),
@@ -95,7 +95,7 @@ def test_constant_velocity_matches_nlb_tools() -> None:
 @pytest.mark.parametrize("n_rates", [19, 21])
 def test_rates_and_velocity_of_different_trials_are_refused(n_rates: int) -> None:
     rates, velocity, of_decoder = (torch.tensor(part) for part in _split(np.random.default_rng(6), 21, "mc_rtt"))
-    known = Velocity(velocity[:20], of_decoder[:20])
+    known = VelocityTargets(velocity[:20], of_decoder[:20])
     with pytest.raises(ValueError, match="the number of trials in the rates is not 20"):
         velocity_errors(rates[:n_rates].split(8), known, rates[:20], known)
 
@@ -113,7 +113,7 @@ def test_psth_r2_matches_nlb_tools(n_bins: int, n_neurons: int, late: int) -> No
     psth[:, n_bins - late :] = np.nan
     psth[0, : n_bins // 2] = np.nan
     ours = psth_r2(
-        torch.tensor(rates), Averages(torch.tensor(psth), tuple(map(torch.tensor, trials)), torch.tensor(jitter))
+        torch.tensor(rates), PsthTargets(torch.tensor(psth), tuple(map(torch.tensor, trials)), torch.tensor(jitter))
     )
     assert ours == pytest.approx(evaluation.eval_psth(psth, rates.astype(float), trials, jitter=jitter), abs=AGREES)
 
@@ -128,7 +128,7 @@ def test_tp_corr_matches_nlb_tools() -> None:
     conditions = rng.integers(0, 2, size=(60, 3)).astype(float)
     behavior = np.column_stack([conditions, rng.normal(size=60), rng.uniform(500, 1500, size=60)])
     behavior[::9] = np.nan
-    timing = Timing(
+    timing = IntervalTargets(
         inside_BW=torch.tensor(~np.isnan(spikes[..., 0])),
         condition_BC=torch.tensor(behavior[:, :3]),
         interval_B=torch.tensor(behavior[:, -1]),

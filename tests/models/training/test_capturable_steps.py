@@ -21,10 +21,10 @@ from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.blocks import BLOCKS
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.masking.variant_names import SHAPES
-from nlb_search.models.training.optimizer import Rows
+from nlb_search.models.training.optimizer import OptimizerState
 from nlb_search.models.training.side_by_side import SideBySide
 from nlb_search.models.training.state import Training
-from nlb_search.models.training.training_plan import Plan
+from nlb_search.models.training.training_plan import TrainingPlan
 from tests.helpers.recordings.population import swinging
 
 META = torch.device("meta")
@@ -86,7 +86,7 @@ def on_meta(trainings: list[Training]) -> SideBySide:
 
     steps = SideBySide(trainings)
     steps.train = replace(steps.train, counts_BTN=moved(steps.train.counts_BTN))
-    steps.rows = Rows(*(moved(getattr(steps.rows, field.name)) for field in fields(Rows)))
+    steps.rows = OptimizerState(*(moved(getattr(steps.rows, field.name)) for field in fields(OptimizerState)))
     for name in ("settings", "draws"):
         values = getattr(steps, name)
         setattr(
@@ -104,7 +104,7 @@ def trainings_of(chain: str, input_size: str, variant: str, contrastive_weight: 
     )
     train = swinging(8, seed=1, max_spikes=1)
     return [
-        Training(parse_chain(chain), hyper, Plan(epochs=4, batch_size=8), train, seed, torch.device("cpu"))
+        Training(parse_chain(chain), hyper, TrainingPlan(epochs=4, batch_size=8), train, seed, torch.device("cpu"))
         for seed in range(2)
     ]
 

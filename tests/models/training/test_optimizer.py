@@ -6,7 +6,15 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from nlb_search.models.training.learning_rate_schedule import FIRST_SHARE, WARM_UP_STEPS
-from nlb_search.models.training.optimizer import GRADIENT_NORM, MOMENTUM, SMALL, SQUARES_DECAY, Rows, Settings, update
+from nlb_search.models.training.optimizer import (
+    GRADIENT_NORM,
+    MOMENTUM,
+    SMALL,
+    SQUARES_DECAY,
+    OptimizerSettings,
+    OptimizerState,
+    update,
+)
 from nlb_search.models.training.weight_average import POWER
 
 N_WEIGHTS = 30
@@ -49,14 +57,14 @@ def _by_torch(row: int, steps: int) -> Tensor:
     return torch.stack(seen)
 
 
-def _settings(rows: list[int]) -> Settings:
+def _settings(rows: list[int]) -> OptimizerSettings:
     decays_P = torch.arange(N_WEIGHTS) < N_DECAYING
-    return Settings(LR[rows], L2_WEIGHT[rows], WEIGHT_DECAY[rows].unsqueeze(1) * decays_P)
+    return OptimizerSettings(LR[rows], L2_WEIGHT[rows], WEIGHT_DECAY[rows].unsqueeze(1) * decays_P)
 
 
-def _zeros(rows: list[int]) -> Rows:
+def _zeros(rows: list[int]) -> OptimizerState:
     weights_KP = torch.stack([_start(row) for row in rows])
-    return Rows(weights_KP, *torch.zeros(2, len(rows), N_WEIGHTS), weights_KP.clone())
+    return OptimizerState(weights_KP, *torch.zeros(2, len(rows), N_WEIGHTS), weights_KP.clone())
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 4, 7, 40, 333])
@@ -98,7 +106,7 @@ def test_rows_have_independent_step_counts() -> None:
         done_K = torch.tensor([float(step)], dtype=torch.float64)
         update(older, gradient_P.unsqueeze(0), _settings([0]), done_K)
     younger = _zeros([1])
-    rows = Rows(
+    rows = OptimizerState(
         torch.cat([older.weights_KP, younger.weights_KP]),
         torch.cat([older.mean_KP, younger.mean_KP]),
         torch.cat([older.square_KP, younger.square_KP]),

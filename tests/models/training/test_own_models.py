@@ -14,12 +14,12 @@ from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.training.side_by_side import SideBySide
 from nlb_search.models.training.state import Progress, Training
 from nlb_search.models.training.trainer import Trainer, Val, fit
-from nlb_search.models.training.training_plan import Plan
+from nlb_search.models.training.training_plan import TrainingPlan
 from tests.helpers.recordings.population import swinging
 
 CPU = torch.device("cpu")
 TRAIN, VAL = swinging(24, seed=1), swinging(16, seed=2)
-PLAN = Plan(epochs=4, batch_size=12)
+PLAN = TrainingPlan(epochs=4, batch_size=12)
 TCN: dict[str, Any] = {"channels": 16, "layers": 2, "kernel": 3, "dropout": 0.2}
 LFADS: dict[str, Any] = {"hidden": 32, "inputs": 2, "kl_weight": 0.5}
 

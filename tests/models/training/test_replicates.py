@@ -10,7 +10,7 @@ from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.tensors import Counts, Sizes
 from nlb_search.models.training.replicates import Replicates
 from nlb_search.models.training.state import Progress, Training
-from nlb_search.models.training.training_plan import LEAST_PATIENCE_EPOCHS, Plan
+from nlb_search.models.training.training_plan import LEAST_PATIENCE_EPOCHS, TrainingPlan
 
 SIZES = Sizes(n_heldin=4, n_heldout=2, n_window=5, n_forward=2)
 TRAIN = Counts(torch.ones(6, 7, 6, dtype=torch.uint8), SIZES)
@@ -18,7 +18,7 @@ EPOCHS = 20
 
 
 def _replicates(seeds: tuple[int, ...] = (0, 1)) -> Replicates:
-    chain, plan = parse_chain("FF -> exp"), Plan(epochs=EPOCHS)
+    chain, plan = parse_chain("FF -> exp"), TrainingPlan(epochs=EPOCHS)
     return Replicates([Training(chain, Hyperparameters(), plan, TRAIN, seed, torch.device("cpu")) for seed in seeds])
 
 

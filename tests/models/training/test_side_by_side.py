@@ -19,12 +19,12 @@ from nlb_search.models.masking import masks
 from nlb_search.models.training.side_by_side import SideBySide
 from nlb_search.models.training.state import Progress, Training
 from nlb_search.models.training.trainer import Trainer, Val, fit
-from nlb_search.models.training.training_plan import Plan
+from nlb_search.models.training.training_plan import TrainingPlan
 from tests.helpers.recordings.population import swinging
 
 CPU = torch.device("cpu")
 TRAIN, VAL = swinging(24, seed=1, max_spikes=1), swinging(16, seed=2, max_spikes=1)
-PLAN = Plan(epochs=4, batch_size=12)
+PLAN = TrainingPlan(epochs=4, batch_size=12)
 NEIGHBOURS: tuple[dict[str, Any], ...] = (
     {"hidden": 5, "lr": 0.02, "dropout": 0.5, "mask_variant": "dot line", "mask_ratio": 0.3},
     {
@@ -49,7 +49,7 @@ CHAINS = (
 )
 
 
-def _training(chain: str, seed: int, plan: Plan = PLAN, **settings: Any) -> Training:
+def _training(chain: str, seed: int, plan: TrainingPlan = PLAN, **settings: Any) -> Training:
     return Training(parse_chain(chain), Hyperparameters(**settings), plan, TRAIN, seed, CPU)
 
 
@@ -230,7 +230,9 @@ def test_trainings_of_several_kinds_advance_in_one_call() -> None:
 
 
 @pytest.mark.parametrize("plan", [PLAN, replace(PLAN, epochs=5, evaluate_every=2)])
-def test_trainings_are_scored_alone_when_scoring_together_fails(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trainings_are_scored_alone_when_scoring_together_fails(
+    plan: TrainingPlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = Val.scores_of
 
     def scarce(val: Val, side_by_side: SideBySide) -> Tensor:

@@ -17,7 +17,7 @@ from nlb_search.models.masking.variant_names import PUBLISHED_VARIANTS, SHAPES
 from nlb_search.models.tensors import UNKNOWN
 from nlb_search.models.training.state import Training
 from nlb_search.models.training.trainer import fit, train_through
-from nlb_search.models.training.training_plan import Plan
+from nlb_search.models.training.training_plan import TrainingPlan
 from tests.helpers.recordings.population import SIZES, counts_of, swinging
 
 CPU = torch.device("cpu")
@@ -72,7 +72,9 @@ def _step(target_BTN: Tensor, variant: str = "dot line", input_size: str = "DT")
     """The first step of a training, on all trials at once."""
     hyper = Hyperparameters(hidden=8, mask_variant=variant, mask_ratio=RATIO, input_size=input_size)
     train = counts_of(target_BTN, SIZES.n_window, SIZES.n_heldin)
-    training = Training(parse_chain("GRU -> FF -> exp"), hyper, Plan(epochs=1, batch_size=TRIALS), train, 5, CPU)
+    training = Training(
+        parse_chain("GRU -> FF -> exp"), hyper, TrainingPlan(epochs=1, batch_size=TRIALS), train, 5, CPU
+    )
     seen: list[Tensor] = []
 
     def look(_: nn.Module, inputs: tuple[Tensor, Tensor], output_BTN: Tensor) -> None:
@@ -129,7 +131,7 @@ def test_step_is_scored_on_masked_held_out_and_forward_entries(variant: str, inp
 
 def test_dropout_masks_are_independent_across_layers_and_steps() -> None:
     hyper = Hyperparameters(dropout=0.4)
-    train, plan = swinging(40, seed=1), Plan(epochs=2, batch_size=40)
+    train, plan = swinging(40, seed=1), TrainingPlan(epochs=2, batch_size=40)
     training = Training(parse_chain("FF -> FF -> FF -> exp"), hyper, plan, train, 5, CPU)
     seen: list[Tensor] = []
 

@@ -14,11 +14,11 @@ from nlb_search.models.scoring.bits_per_spike import co_bps
 from nlb_search.models.tensors import Counts
 from nlb_search.models.training.state import Training
 from nlb_search.models.training.trainer import fit
-from nlb_search.models.training.training_plan import Plan
+from nlb_search.models.training.training_plan import TrainingPlan
 from tests.helpers.recordings.population import SIZES, counts_of, swinging
 
 CPU = torch.device("cpu")
-PLAN = Plan(epochs=6, batch_size=16)
+PLAN = TrainingPlan(epochs=6, batch_size=16)
 
 
 TRAIN, VAL = swinging(64, seed=1), swinging(32, seed=2)
@@ -32,7 +32,12 @@ def _training(chain: str = "rnnf", train: Counts = TRAIN, seed: int = 0, **chang
 @pytest.mark.parametrize("chain", ["rnnf", "neural-roberta"])
 def test_training_learns_shared_structure(chain: str) -> None:
     training = Training(
-        parse_chain(chain), Hyperparameters(hidden=16, dropout=0.1), Plan(epochs=25, batch_size=16), TRAIN, 0, CPU
+        parse_chain(chain),
+        Hyperparameters(hidden=16, dropout=0.1),
+        TrainingPlan(epochs=25, batch_size=16),
+        TRAIN,
+        0,
+        CPU,
     )
     scores = [progress.co_bps for progress in fit(training, VAL)]
     assert scores[0] < 0.1
@@ -81,7 +86,9 @@ def test_training_does_not_use_the_global_torch_generator() -> None:
 
 
 def test_evaluation_schedule() -> None:
-    training = Training(parse_chain("rnnf"), Hyperparameters(hidden=4), Plan(epochs=7, evaluate_every=3), TRAIN, 0, CPU)
+    training = Training(
+        parse_chain("rnnf"), Hyperparameters(hidden=4), TrainingPlan(epochs=7, evaluate_every=3), TRAIN, 0, CPU
+    )
     assert [progress.epoch for progress in fit(training, VAL)] == [3, 6, 7]
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nlb_search.models.training.training_plan import Plan
+from nlb_search.models.training.training_plan import TrainingPlan
 
 
 @pytest.mark.parametrize(
@@ -18,4 +18,4 @@ from nlb_search.models.training.training_plan import Plan
     ],
 )
 def test_training_ends_without_improvement(epochs: int, epoch: int, best_epoch: int, is_over: bool) -> None:
-    assert Plan(epochs=epochs).is_over(epoch, best_epoch) == is_over
+    assert TrainingPlan(epochs=epochs).is_over(epoch, best_epoch) == is_over

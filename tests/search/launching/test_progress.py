@@ -10,7 +10,7 @@ from rich.console import Console
 from nlb_search.search.launching.live_view import MOST_IN_FRONT, render, sparkline
 from nlb_search.search.launching.pace import Pace, in_words, range_in_words
 from nlb_search.search.study.pareto_front import FrontTrial
-from nlb_search.search.study.status import BestTrial, EndedTrial, StudyStatus, WorkerAt
+from nlb_search.search.study.status import BestTrial, EndedTrial, RunningTrial, StudyStatus
 from nlb_search.storage.claims.owner import Owner
 from nlb_search.storage.study_commands import StudyCommand
 from tests.helpers.specifications import spec_of
@@ -66,7 +66,7 @@ def test_live_view_fits_80_columns_and_shows_best_scores_and_failures() -> None:
 
 def test_workers_fit_80_columns_with_their_chains() -> None:
     worker = Owner("a-host-with-a-rather-long-name.example.org", "machine", 12345, 0.0, "id")
-    at = WorkerAt(worker, 12, 30, 0.21, CHAIN, "NVIDIA H200", 5210)
+    at = RunningTrial(worker, 12, 30, 0.21, CHAIN, "NVIDIA H200", 5210)
     status = replace(_status(3), workers=(at,), spec=spec_of(trials=5, architectures=("FF -> exp", CHAIN)))
     lines = _lines(status)
     assert max(map(len, lines)) <= 80

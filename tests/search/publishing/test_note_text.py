@@ -7,9 +7,9 @@ import pytest
 from nlb_search.data.ceiling import GROUP, Ceiling
 from nlb_search.search.creation.study_creation import StudyRequest, create_or_open
 from nlb_search.search.publishing.note_text import note_text
-from nlb_search.search.study.known_ceiling import known_ceiling
 from nlb_search.search.study.open_study import Locations, OpenStudy
 from nlb_search.search.study.status import BestTrial, StudyStatus, study_status
+from nlb_search.search.study.study_ceiling import known_ceiling
 from nlb_search.storage.database.urls import parse_url
 
 CEILING = Ceiling(co_bps_val=0.4, co_bps_test=0.5, fp_bps_val=0.2, fp_bps_test=0.3)

@@ -19,7 +19,7 @@ from nlb_search.search.creation.study_creation import StudyRequest, create_or_op
 from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.study.open_study import Locations, OpenStudy
 from nlb_search.search.workers.shutdown import Stop
-from nlb_search.search.workers.trial_settings import settings_of
+from nlb_search.search.workers.trial_settings import split_settings
 from nlb_search.search.workers.worker import work
 from nlb_search.storage.checkpoints import load_checkpoint
 from nlb_search.storage.database.urls import parse_url
@@ -66,8 +66,8 @@ def _by_hand(study: OpenStudy, number: int, fold: int, splits: int) -> float:
     first = sum(sizes[:fold])
     held = order[first : first + sizes[fold]]
     rest = [trial for trial in order if trial not in held]
-    facts = load_checkpoint(study.checkpoints.best(number)).facts
-    architecture, hyper = settings_of(facts["settings"])
+    facts = load_checkpoint(study.checkpoints.best(number)).metadata
+    architecture, hyper = split_settings(facts["settings"])
     train, test = (counts.of_trials(torch.tensor(trials)) for trials in (rest, held))
     training = Training(architecture, hyper, study.spec.plan, train, study.spec.trial_seed(fold), CPU)
     train_through([training], facts["progress"]["epoch"])

@@ -118,7 +118,7 @@ def test_two_workers_visit_every_combination_once_despite_failures(tmp_path: Pat
     while begun < 200:
         if begun == 20:
             workers[0] = _claims(url, spec)
-        claim = workers[begun % 2].next(own_trials=[claim.number for claim in held])
+        claim = workers[begun % 2].next(running_numbers=[claim.number for claim in held])
         if claim is not None:
             begun += 1
             held.append(claim)

@@ -7,10 +7,10 @@ from optuna.samplers import RandomSampler
 from nlb_search.models.errors import OwnModelError
 from nlb_search.search.errors import UsageError
 from nlb_search.search.sampling.grid import grid_of
-from nlb_search.search.sampling.ranges import Choice, Real, Whole
+from nlb_search.search.sampling.ranges import Choice, FloatRange, IntRange
 from nlb_search.search.sampling.samplers import make_sampler
 from nlb_search.search.sampling.space import SPACES, sample, start_parameters
-from nlb_search.search.workers.trial_settings import settings_of
+from nlb_search.search.workers.trial_settings import split_settings
 from tests.helpers.specifications import RNNF, spec_of, written
 
 GOOD = "own_nets:Good"
@@ -19,10 +19,10 @@ GOOD = "own_nets:Good"
 def test_class_implies_ranges() -> None:
     space = spec_of("wide", (GOOD,)).space
     own = {
-        "Good.channels": Whole(low=2, high=16),
+        "Good.channels": IntRange(low=2, high=16),
         "Good.kind": Choice(values=("relu", "tanh")),
         "Good.bias": Choice(values=(True, False)),
-        "Good.scale": Real(low=0, high=2),
+        "Good.scale": FloatRange(low=0, high=2),
     }
     training = ("lr", "l2_weight", "weight_decay", "input_size", "mask_ratio", "mask_variant")
     assert space == {name: SPACES["wide"][name] for name in training} | own
@@ -33,7 +33,7 @@ def test_table_of_a_file_replaces_ranges() -> None:
     space = spec_of(written(text), (GOOD, RNNF)).space
     assert space["Good.channels"] == Choice(values=(4, 8))
     assert space["Good.bias"] == Choice(values=(False,))
-    assert space["Good.gain"] == Real(low=0.1, high=10, log=True)
+    assert space["Good.gain"] == FloatRange(low=0.1, high=10, log=True)
     assert space["Good.kind"] == Choice(values=("relu", "tanh"))
     assert space["hidden"] == SPACES["wide"]["hidden"]
 
@@ -87,7 +87,7 @@ def test_trials_have_only_the_settings_of_their_architecture() -> None:
         values = sample(study.ask(), spec.space, spec.architectures)
         assert ("Good.channels" in values) == (architecture == GOOD)
         assert ("hidden" in values) == (architecture == RNNF)
-        found, hyper = settings_of(values)
+        found, hyper = split_settings(values)
         assert str(found) == architecture
         assert set(hyper.own) == ({"channels", "kind", "bias", "scale"} if architecture == GOOD else set())
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.search.sampling.ranges import settings_of_parameters
 from nlb_search.search.sampling.space import SPACES, default_settings, sample, start_parameters
-from nlb_search.search.workers.trial_settings import settings_of
+from nlb_search.search.workers.trial_settings import split_settings
 from tests.helpers.specifications import spec_of, written
 
 ONLY_IN_FILES = {"batch_size", "contrastive_weight"}
@@ -51,14 +51,14 @@ def test_draws_contain_only_hyperparameters_of_the_chain(name: str, seed: int) -
     for parameter, value in values.items():
         if parameter != "architecture":
             assert space[parameter].parameters(parameter, value) is not None
-    assert settings_of(values)[0] == chain
+    assert split_settings(values)[0] == chain
 
 
 @pytest.mark.parametrize("name", sorted(SPACES))
 def test_first_trial_has_default_hyperparameters(name: str) -> None:
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     study.enqueue_trial(start_parameters(spec_of(name, CHAINS).space, CHAINS))
-    architecture, hyper = settings_of(sample(study.ask(), spec_of(name, CHAINS).space, CHAINS))
+    architecture, hyper = split_settings(sample(study.ask(), spec_of(name, CHAINS).space, CHAINS))
     assert str(architecture) == CHAINS[0]
     # Only a file can search the batch size.
     usual = replace(default_settings(parse_chain(CHAINS[0])), batch_size=hyper.batch_size)

@@ -14,11 +14,11 @@ from nlb_search.models.hyperparameters import ALLOWED, Hyperparameters
 from nlb_search.models.masking.variant_names import INPUT_SIZES, PUBLISHED_SHAPES, SHAPES
 from nlb_search.search.creation.differences import space_differences
 from nlb_search.search.errors import UsageError
-from nlb_search.search.sampling.ranges import Choice, Real, Whole, ZeroOrReal
+from nlb_search.search.sampling.ranges import Choice, FloatRange, IntRange, ZeroOrFloatRange
 from nlb_search.search.sampling.space import SPACES, sample, space_for, start_parameters
 from nlb_search.search.sampling.space_file import named_space, parse_space
 from nlb_search.search.study.specification import SearchSpec
-from nlb_search.search.workers.trial_settings import settings_of
+from nlb_search.search.workers.trial_settings import split_settings
 from tests.helpers.processes.command import call
 from tests.helpers.specifications import RNNF, spec_of, written
 
@@ -36,9 +36,9 @@ def test_example_in_docs() -> None:
     assert named.ranges == SPACES["wide"] | {
         "hidden": Choice(values=(64,)),
         "mask_variant": Choice(values=("dot", "dot line")),
-        "lr": Real(low=0.001, high=0.02, log=True),
-        "dropout": Real(low=0.3, high=0.6),
-        "l2_weight": ZeroOrReal(low=1e-8, high=1e-5),
+        "lr": FloatRange(low=0.001, high=0.02, log=True),
+        "dropout": FloatRange(low=0.3, high=0.6),
+        "l2_weight": ZeroOrFloatRange(low=1e-8, high=1e-5),
         "batch_size": Choice(values=(16, 32, 64)),
     }
 
@@ -66,8 +66,8 @@ def test_integers_are_accepted_as_floats() -> None:
     named = written("base = 'paper'\nl2_weight = 0\nlr = { low = 1, high = 2 }\nhidden = { low = 8, high = 16 }")
     assert named.ranges == SPACES["paper"] | {
         "l2_weight": Choice(values=(0.0,)),
-        "lr": Real(low=1.0, high=2.0),
-        "hidden": Whole(low=8, high=16),
+        "lr": FloatRange(low=1.0, high=2.0),
+        "hidden": IntRange(low=8, high=16),
     }
 
 
@@ -82,7 +82,7 @@ def test_num_layers_can_be_omitted() -> None:
     spec = spec_of(written("num_layers = 'chain'"), ("GRU(3) -> FF -> exp",))
     assert "num_layers" not in spec.space
     study = optuna.create_study(sampler=RandomSampler(seed=0))
-    _, hyper = settings_of(sample(study.ask(), spec.space, spec.architectures))
+    _, hyper = split_settings(sample(study.ask(), spec.space, spec.architectures))
     assert hyper.num_layers is None
 
 
@@ -158,7 +158,7 @@ def test_contrastive_weight_is_searched_for_chains_with_attention() -> None:
     with pytest.raises(UsageError, match=r"contrastive_weight is not used by .*: remove it, or add a chain"):
         spec_of(weighted, (RNNF,))
     spec = spec_of(weighted, (RNNF, "FF -> STNDT(1) -> FF -> exp"))
-    assert spec.space["contrastive_weight"] == ZeroOrReal(low=0.001, high=0.1)
+    assert spec.space["contrastive_weight"] == ZeroOrFloatRange(low=0.001, high=0.1)
     recurrent, attentive = (start_parameters(spec.space, spec.architectures, number) for number in range(2))
     assert "contrastive_weight_use" not in recurrent
     assert attentive["contrastive_weight_use"] == "none"
@@ -258,7 +258,7 @@ def test_draws_lie_in_any_narrowed_space(data: st.DataObject, changed: set[str],
     study = optuna.create_study(sampler=RandomSampler(seed=data.draw(st.integers(0, 99), label="seed")))
     for _ in range(3):
         values = sample(study.ask(), space, (EVERY_SETTING,))
-        settings_of(values)
+        split_settings(values)
         for setting, value in values.items():
             if setting in narrowed:
                 assert narrowed[setting][1](value), (setting, value)

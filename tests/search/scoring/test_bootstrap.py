@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from nlb_search.search.scoring.bootstrap import differ_significantly, range_of, resampled_co_bps
+from nlb_search.search.scoring.bootstrap import differ_significantly, percentile_interval, resampled_co_bps
 
 
 def _recording(rng: np.random.Generator, n_trials: int) -> tuple[np.ndarray, np.ndarray]:
@@ -17,7 +17,7 @@ def _recording(rng: np.random.Generator, n_trials: int) -> tuple[np.ndarray, np.
 def test_bootstrap_interval_coverage() -> None:
     """In 200 recordings, 95% +- 1.5% by chance; a percentile range of 80 trials is known to be a little short."""
     rng = np.random.default_rng(0)
-    held = [0.3 in range_of(resampled_co_bps(*_recording(rng, 80))) for _ in range(200)]
+    held = [0.3 in percentile_interval(resampled_co_bps(*_recording(rng, 80))) for _ in range(200)]
     assert 0.90 <= np.mean(held) <= 0.985
 
 
@@ -25,7 +25,7 @@ def test_bootstrap_interval_width_matches_standard_error() -> None:
     """With equal numbers of spikes per trial, co-bps is a mean, and its interval follows from the variance of gains."""
     rng = np.random.default_rng(1)
     gain, spikes = rng.normal(10, 4, size=400), np.full(400, 50.0)
-    found = range_of(resampled_co_bps(gain, spikes))
+    found = percentile_interval(resampled_co_bps(gain, spikes))
     error = gain.std() / np.sqrt(400) / 50 / np.log(2)
     center = gain.sum() / spikes.sum() / np.log(2)
     assert (found.low - center) / error == pytest.approx(-1.96, abs=0.15)
@@ -35,7 +35,7 @@ def test_bootstrap_interval_width_matches_standard_error() -> None:
 def test_paired_difference_is_significant_despite_overlapping_intervals() -> None:
     gain, spikes = _recording(np.random.default_rng(2), 80)
     one, other = resampled_co_bps(gain, spikes), resampled_co_bps(gain + 0.1, spikes)
-    assert range_of(other).low in range_of(one)
+    assert percentile_interval(other).low in percentile_interval(one)
     assert differ_significantly(one, other)
 
 

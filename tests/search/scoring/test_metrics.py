@@ -5,7 +5,7 @@ from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.architecture.chain_network import ChainNetwork
 from nlb_search.models.architecture.network import predict
 from nlb_search.models.hyperparameters import Hyperparameters
-from nlb_search.models.scoring.decoding import Averages, Velocity
+from nlb_search.models.scoring.decoding import PsthTargets, VelocityTargets
 from nlb_search.models.tensors import Counts, Sizes
 from nlb_search.search.scoring.metrics import decoded_velocity_errors, metrics_of
 from nlb_search.search.scoring.targets import Targets
@@ -16,8 +16,8 @@ def _counts(n_trials: int) -> Counts:
     return Counts(spikes_BTN.to(torch.uint8), Sizes(n_heldin=3, n_heldout=2, n_window=10, n_forward=2))
 
 
-def _velocity(n_trials: int) -> Velocity:
-    return Velocity(torch.randn(n_trials, 10, 2), torch.ones(n_trials, 1, dtype=torch.bool))
+def _velocity(n_trials: int) -> VelocityTargets:
+    return VelocityTargets(torch.randn(n_trials, 10, 2), torch.ones(n_trials, 1, dtype=torch.bool))
 
 
 @pytest.mark.parametrize("broken", ["the shape", "the values"])
@@ -25,7 +25,7 @@ def test_undefined_metric_is_omitted(broken: str, caplog: pytest.LogCaptureFixtu
     torch.manual_seed(0)
     train, val = _counts(20), _counts(8)
     network = ChainNetwork(parse_chain("FF -> exp"), train.sizes, Hyperparameters(), torch.full((5,), 0.5))
-    averages = Averages(torch.randn(1, 10, 5), (torch.arange(8),), torch.zeros(8, dtype=torch.long))
+    averages = PsthTargets(torch.randn(1, 10, 5), (torch.arange(8),), torch.zeros(8, dtype=torch.long))
     rates_BWN = predict(network, val.heldin_BWI)[:, :10]
     whole = Targets((_velocity(20), _velocity(8)), averages)
     errors_MBWC = decoded_velocity_errors(network, train, rates_BWN, whole)

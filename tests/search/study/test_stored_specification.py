@@ -11,7 +11,7 @@ from optuna.distributions import json_to_distribution
 import nlb_search.search.study.definition_versions
 from nlb_search.data.opening import open_recording
 from nlb_search.models.architecture import architectures
-from nlb_search.models.architecture.known_chains import AUTO_CHAINS_SINCE
+from nlb_search.models.architecture.named_chains import AUTO_CHAINS_SINCE
 from nlb_search.search.study.open_study import Locations, open_named_study
 from nlb_search.storage.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from nlb_search.storage.database.opening import open_database
@@ -69,7 +69,7 @@ def test_network_of_version_0_4_0_has_its_score(recordings: Path, tmp_path: Path
     study.study.add_trial(trial)
     network = load_checkpoint(STORED.with_name("network_0_4_0.safetensors"))
     # The files of these tests have the same spikes every time, but not the same bytes.
-    facts = network.facts | {"content_hash": study.spec.content_hash}
+    facts = network.metadata | {"content_hash": study.spec.content_hash}
     save_checkpoint(study.checkpoints.best(0), Checkpoint(network.tensors, facts))
     exported = _export("val", recordings, tmp_path)
     assert exported.code == 0, exported.err

@@ -23,7 +23,7 @@ from nlb_search.search.sampling.space import sample
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
 from nlb_search.search.workers import trial as trial_module
 from nlb_search.search.workers.shutdown import Stop
-from nlb_search.search.workers.trial_settings import settings_of
+from nlb_search.search.workers.trial_settings import split_settings
 from nlb_search.search.workers.worker import work
 from nlb_search.storage.claims.claim import Claim
 from nlb_search.storage.database.urls import parse_url
@@ -61,7 +61,7 @@ def _alone(study: OpenStudy, trial: FrozenTrial) -> list[list[float]]:
     """co-bps after each epoch of each network of a trial, trained alone."""
     recording = study.recording()
     train, val = counts_of(recording.train), counts_of(recording.val)
-    chain, hyper = settings_of(sample(FixedTrial(trial.params), study.spec.space, study.spec.architectures))
+    chain, hyper = split_settings(sample(FixedTrial(trial.params), study.spec.space, study.spec.architectures))
     seeds = [study.spec.network_seed(trial.number, repeat) for repeat in range(SEEDS)]
     trainings = [Training(chain, hyper, study.spec.plan, train, seed, CPU) for seed in seeds]
     return [[progress.co_bps for progress in fit(training, val)] for training in trainings]
@@ -116,7 +116,7 @@ def test_rescoring_averages_the_scores_of_as_many_networks(study: OpenStudy) -> 
     scored, rest = counts.of_trials(folds.pop(fold)), counts.of_trials(torch.cat(folds))
     each = []
     for repeat in range(SEEDS):
-        chain, hyper = settings_of(settings)
+        chain, hyper = split_settings(settings)
         training = Training(chain, hyper, spec.plan, rest, spec.network_seed(fold, repeat), CPU)
         train_through([training], 2)
         each.append(co_bps(predict(training.averaged_network(), scored.heldin_BWI), scored).item())

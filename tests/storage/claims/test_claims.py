@@ -109,7 +109,7 @@ def test_trial_finished_during_takeover_is_unchanged(url: StorageUrl, claims: Cl
 def test_remote_worker_is_lost_only_after_grace_period(url: StorageUrl, claims: Claims) -> None:
     claim = claims.next()
     assert claim is not None
-    claim.annotate(**{OWNER_KEY: ELSEWHERE})
+    claim.set_user_attrs(**{OWNER_KEY: ELSEWHERE})
     assert _take(claims) == 1
     set_back_heartbeats(url, GRACE_SECONDS + 5)
     assert _take(claims) == 0
@@ -135,7 +135,7 @@ def test_trial_is_failed_after_too_many_lost_workers(url: StorageUrl, claims: Cl
 def test_worker_in_another_container_is_not_considered_dead(claims: Claims) -> None:
     claim = claims.next()
     assert claim is not None
-    claim.annotate(**{OWNER_KEY: claim.owner.as_attribute() | {"machine": "another", "pid": 2**22 + 1}})
+    claim.set_user_attrs(**{OWNER_KEY: claim.owner.as_attribute() | {"machine": "another", "pid": 2**22 + 1}})
     assert _take(claims) == 1
 
 
@@ -149,7 +149,7 @@ def test_deleted_study_is_reported(url: StorageUrl, claims: Claims) -> None:
 def test_lost_claim_raises_and_changes_nothing(claims: Claims) -> None:
     claim = claims.next()
     assert claim is not None
-    claim.annotate(**{OWNER_KEY: ELSEWHERE})
+    claim.set_user_attrs(**{OWNER_KEY: ELSEWHERE})
     for attempt in (
         lambda: claim.report(0.3, 1),
         lambda: claim.complete(0.3),
@@ -198,7 +198,7 @@ def test_sampled_parameters_are_kept_and_missing_ones_sampled(claims: Claims) ->
 
 def test_worker_resumes_its_own_unacknowledged_trial(claims: Claims) -> None:
     assert _take(claims) == 0
-    again = claims.next(own_trials=())
+    again = claims.next(running_numbers=())
     assert again is not None
     assert again.number == 0
     assert LOST_WORKERS_KEY not in claims.study.trials[0].user_attrs, "no worker was lost"
@@ -207,7 +207,7 @@ def test_worker_resumes_its_own_unacknowledged_trial(claims: Claims) -> None:
 def test_trial_that_lost_two_workers_is_isolated(url: StorageUrl, claims: Claims) -> None:
     for _ in range(ISOLATION_AFTER):
         _kill_holder_of_trial_0(url)
-    beside = claims.next(own_trials=[7])
+    beside = claims.next(running_numbers=[7])
     assert beside is not None
     assert beside.number == 1
     alone = claims.next()

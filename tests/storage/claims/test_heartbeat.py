@@ -45,7 +45,7 @@ def _wait_for(beats: list[int], numbers: set[int]) -> None:
 
 
 def test_heartbeat_covers_exactly_the_held_trials(claims: Claims, beats: list[int]) -> None:
-    first, second, _ = (claims.next(own_trials=range(number)) for number in range(3))
+    first, second, _ = (claims.next(running_numbers=range(number)) for number in range(3))
     assert first is not None
     assert second is not None
     with claims.heartbeat() as heartbeat, second.kept_alive(heartbeat):

@@ -87,7 +87,7 @@ def test_report_does_not_read_trials_of_other_workers(url: StorageUrl, monkeypat
 
 
 def _take(claims: Claims) -> Claim:
-    claim = claims.next(own_trials=range(100))
+    claim = claims.next(running_numbers=range(100))
     assert claim is not None
     return claim
 

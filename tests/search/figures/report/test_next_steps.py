@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial
 
 from nlb_search.search.figures.report.next_steps import next_steps
 from nlb_search.search.figures.report.published_scores import published_scores
-from nlb_search.search.sampling.ranges import Real
+from nlb_search.search.sampling.ranges import FloatRange
 from nlb_search.search.scoring.ties import Ties
 from nlb_search.search.study.open_study import Locations, OpenStudy
 from nlb_search.search.study.status import study_status
@@ -17,7 +17,7 @@ from nlb_search.storage.database.opening import open_database
 from nlb_search.storage.database.urls import parse_url
 from tests.helpers.specifications import spec_of
 
-LR = Real(low=0.001, high=0.1, log=True)
+LR = FloatRange(low=0.001, high=0.1, log=True)
 
 
 def _study(folder: Path, lrs: list[float], best_epoch: int = 1) -> OpenStudy:

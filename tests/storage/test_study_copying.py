@@ -14,11 +14,11 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from nlb_search.storage.checkpoints import study_folder
 from nlb_search.storage.claims.claim import FAILURE_KEY
 from nlb_search.storage.claims.owner import OWNER_KEY, Owner
-from nlb_search.storage.copying import StudyLocation, copy_study
 from nlb_search.storage.database.opening import GRACE_SECONDS, engine_of, open_database
 from nlb_search.storage.database.urls import StorageUrl, parse_url
 from nlb_search.storage.errors import StorageError
 from nlb_search.storage.studies import make_study, open_study, study_names
+from nlb_search.storage.study_copying import StudyLocation, copy_study
 from nlb_search.storage.study_identity import IDENTITY_KEY
 from tests.helpers.processes.claimant import claims_of
 from tests.helpers.processes.silent_workers import set_back_heartbeats
@@ -123,7 +123,7 @@ def test_copied_running_trial_is_resumed(here: StudyLocation, tmp_path: Path) ->
     assert _study(there).trials[4].user_attrs[OWNER_KEY] is None
     claims = claims_of(there.url.with_password, "study", budget=4)
     numbers = []
-    while (claim := claims.next(own_trials=numbers)) is not None:
+    while (claim := claims.next(running_numbers=numbers)) is not None:
         numbers.append(claim.number)
     assert numbers == [4, 0], "then the waiting one, and the budget of four is taken: two are finished"
 

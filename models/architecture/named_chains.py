@@ -3,13 +3,13 @@
 This module has no imports, so that ``--help`` is fast.
 """
 
-KNOWN_CHAINS = {
+NAMED_CHAINS = {
     "rnnf": "GRU(2) -> FF -> exp",
     "neural-roberta": "GRU(2) -> FF -> RoBERTa(1) -> FF -> exp",
 }
 """Chains by name."""
 
-KNOWN_MEANS = {"neural-r-roberta": ("rnnf", "neural-roberta")}
+NAMED_ENSEMBLES = {"neural-r-roberta": ("rnnf", "neural-roberta")}
 """Names of ensembles: the mean of the rates of several chains that are trained separately."""
 
 AUTO = "auto"
@@ -25,7 +25,7 @@ study keeps the chains that it was created with: add a line, and change none.
 *_, AUTO_CHAINS = AUTO_CHAINS_SINCE.values()
 """Chains of which at least one was best or nearly best on every measured recording (benchmarks.quality.settings)."""
 
-GROUPS = KNOWN_MEANS | {AUTO: AUTO_CHAINS}
+GROUPS = NAMED_ENSEMBLES | {AUTO: AUTO_CHAINS}
 """Names that stand for several chains."""
 
 SEPARATOR = ":"

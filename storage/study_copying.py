@@ -21,7 +21,7 @@ from optuna.trial import TrialState
 from sqlalchemy import Connection, Select, Table, func, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from nlb_search.storage.atomic_files import has_same_content, whole_file
+from nlb_search.storage.atomic_files import atomic_file, has_same_content
 from nlb_search.storage.checkpoints import check_folder, study_folder
 from nlb_search.storage.claims.claim_lock import claim_lock
 from nlb_search.storage.claims.owner import OWNER_KEY
@@ -110,7 +110,7 @@ def _copy_files(folder: Path, new_folder: Path) -> Iterator[CopyProgress]:
         if not copy.exists():
             for left in copy.parent.glob(f".{glob.escape(copy.name)}.*.part"):
                 left.unlink()  # left by a copy that was killed
-            with whole_file(copy) as part:
+            with atomic_file(copy) as part:
                 shutil.copyfile(file, part)
                 if not has_same_content(file, part):
                     raise StorageError(f"the copy of {file} differs from the original: run it again, or check the disk")

@@ -7,9 +7,9 @@ from scipy.ndimage import gaussian_filter1d
 from sklearn.linear_model import Ridge
 
 from nlb_search.data.datasets import dataset_named
+from nlb_search.data.synthesis.ceiling_observer import Templates, predict_rates
 from nlb_search.data.synthesis.latents import FloatArray, GaussianProcess
 from nlb_search.data.synthesis.neurons import Population, draw_population
-from nlb_search.data.synthesis.observer import Templates, predict_rates
 from nlb_search.data.synthesis.session import Session, simulate
 from nlb_search.data.synthesis.spiking import BINARY, POISSON, Spiking
 from nlb_search.data.synthesis.tasks.task_of_layout import TASKS
