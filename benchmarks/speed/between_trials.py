@@ -32,12 +32,10 @@ def measure(recording: Synthetic, trials: int) -> tuple[list[float], list[float]
     claims = study.claims(DatabaseRetry(stop))
     starts, finishes = [], []
     with claims.heartbeat() as heartbeat:
-        running = TrialsSideBySide(make_context(study, stop), heartbeat)
+        running = TrialsSideBySide(make_context(study, stop), heartbeat, side_by_side=1)
         while not claims.is_finished():
             began = time.perf_counter()
-            claim = claims.next()
-            assert claim is not None
-            running.start(claim)
+            running.fill(claims)
             starts.append(time.perf_counter() - began)
             evaluations = []
             while len(running):

@@ -1,9 +1,12 @@
-"""Trials that one worker trains side by side, in one computation. Apart from that, the trials are independent."""
+"""Trials that one worker trains side by side, in one computation: how many, and how each of them ends."""
 
 import logging
+import math
 import time
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+
+import torch
 
 from nlb_search.models.training.replicates import Replicates
 from nlb_search.models.training.state import Progress
@@ -12,9 +15,20 @@ from nlb_search.search.errors import SearchError
 from nlb_search.search.workers.trial import TrialRun, run_trial
 from nlb_search.search.workers.trial_context import TrialContext
 from nlb_search.storage.claims.claim import Claim
+from nlb_search.storage.claims.claims import Claims
 from nlb_search.storage.claims.heartbeat import Heartbeat
 from nlb_search.storage.database.failures import is_transient
 from nlb_search.storage.errors import LostTrialError, StorageError
+
+SIDE_BY_SIDE = {"cpu": 1, "cuda": 32}
+"""Default number of networks side by side, by device; a trial with several seeds has several.
+
+On a CPU, more than one gains little and delays the results that the sampler learns from. On an H200, a step of 64
+networks takes 3.5 times as long as a step of one.
+"""
+
+BUDGET_SHARE = 4
+"""By default, a worker runs at most the study's trials divided by this at once, because the sampler needs results."""
 
 MAX_FAILURES = 10
 """After this many failures in a row, the worker exits, because the cause is probably the worker."""
@@ -31,14 +45,20 @@ class _Member:
     alive: ExitStack
 
 
+def default_side_by_side(device: torch.device, seeds: int, budget: int) -> int:
+    """Default number of trials side by side, each of ``seeds`` networks, in a study of ``budget`` trials."""
+    return min(math.ceil(SIDE_BY_SIDE[device.type] / seeds), math.ceil(budget / BUDGET_SHARE))
+
+
 class TrialsSideBySide:
     """The running trials of a worker: trained together to their next evaluation, then handled one by one.
 
-    A trial that fails is recorded with the reason and removed; the others continue.
+    There are at most ``side_by_side`` of them. Apart from the computation that they share, they are independent: a
+    trial that fails is recorded with the reason and removed, and the others continue.
     """
 
-    def __init__(self, context: TrialContext, heartbeat: Heartbeat) -> None:
-        self._context, self._heartbeat = context, heartbeat
+    def __init__(self, context: TrialContext, heartbeat: Heartbeat, side_by_side: int) -> None:
+        self._context, self._heartbeat, self._side_by_side = context, heartbeat, side_by_side
         self._trainer = Trainer(context.val)
         self._trainings: dict[_Member, Replicates] = {}
         self._failures = 0
@@ -47,21 +67,27 @@ class TrialsSideBySide:
     def __len__(self) -> int:
         return len(self._trainings)
 
+    def fill(self, claims: Claims) -> bool:
+        """Claim and start trials until ``side_by_side`` are running. Returns False if there were not enough trials.
+
+        Raises the same errors as ``advance``.
+        """
+        while len(self) < self._side_by_side and self._accepts_trials and not self._context.stop.is_set():
+            claim = claims.next([member.claim.number for member in self._trainings])
+            if claim is None:
+                return False
+            self._start(claim)
+        return True
+
     @property
-    def accepts_trials(self) -> bool:
+    def _accepts_trials(self) -> bool:
         """Whether trials may be added: not while a trial must run alone, up to the epoch at which its workers died."""
         return not any(
             member.claim.lost_workers.need_isolation and training.epoch <= member.claim.lost_workers.step
             for member, training in self._trainings.items()
         )
 
-    @property
-    def numbers(self) -> list[int]:
-        """Numbers of the running trials."""
-        return [member.claim.number for member in self._trainings]
-
-    def start(self, claim: Claim) -> None:
-        """Start a trial. Raises the same errors as ``advance``."""
+    def _start(self, claim: Claim) -> None:
         if not self._trainings:
             self._counted_at = time.monotonic()
         alive = ExitStack()

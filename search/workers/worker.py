@@ -1,6 +1,5 @@
 """A worker: runs trials, one or several at a time, until the budget is met."""
 
-import math
 import time
 from collections.abc import Callable
 
@@ -16,7 +15,7 @@ from nlb_search.search.workers.devices import training_device
 from nlb_search.search.workers.memory import keep_freed_memory
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.trial_context import TrialContext
-from nlb_search.search.workers.trials_side_by_side import TrialsSideBySide
+from nlb_search.search.workers.trials_side_by_side import TrialsSideBySide, default_side_by_side
 from nlb_search.storage.checkpoints import check_folder
 from nlb_search.storage.claims.claims import Claims
 from nlb_search.storage.database.retrying import DatabaseRetry
@@ -25,39 +24,28 @@ from nlb_search.storage.study_commands import StudyCommand, StudyCommands
 
 IDLE_SECONDS = 1.0
 
-SIDE_BY_SIDE = {"cpu": 1, "cuda": 32}
-"""Default number of networks side by side, by device; a trial with several seeds has several.
-
-On a CPU, more than one gains little and delays the results that the sampler learns from. On an H200, a step of 64
-networks takes 3.5 times as long as a step of one.
-"""
-
-BUDGET_SHARE = 4
-"""By default, a worker runs at most the study's trials divided by this at once, because the sampler needs results."""
-
 
 def work(
     open_study: OpenStudy, stop: Stop, side_by_side: int | None = None, publisher: Publisher | None = None
 ) -> None:
     """Run trials, ``side_by_side`` at a time, until the budget is met, ``stop`` is set or the study is stopped.
 
-    When the budget of hours is used, running trials are released. The default of ``side_by_side`` is ``SIDE_BY_SIDE``,
-    limited by ``BUDGET_SHARE``. While the study is paused, the worker waits. A ``publisher`` is for a worker without a
-    launcher, which would publish. Raises SearchError after ten failures in a row, with the last reason, and
+    When the budget of hours is used, running trials are released. The default of ``side_by_side`` depends on the
+    device. While the study is paused, the worker waits. A ``publisher`` is for a worker without a launcher, which would
+    publish. Raises SearchError after ten failures in a row, with the last reason, and
     StorageError if the database stays unreachable.
     """
     keep_freed_memory()
     retry = DatabaseRetry(stop)
     claims = open_study.claims(retry)
     context = make_context(open_study, stop)
-    side_by_side = side_by_side or min(
-        math.ceil(SIDE_BY_SIDE[context.device.type] / open_study.spec.seeds),
-        math.ceil(retry.call(lambda: open_study.budget) / BUDGET_SHARE),
+    side_by_side = side_by_side or default_side_by_side(
+        context.device, open_study.spec.seeds, retry.call(lambda: open_study.budget)
     )
     retry.call(lambda: remove_unused_checkpoints(open_study))
     commands = StudyCommands(open_study.study, open_study.identity, retry)
     with claims.heartbeat() as heartbeat:
-        running = TrialsSideBySide(context, heartbeat)
+        running = TrialsSideBySide(context, heartbeat, side_by_side)
         try:
 
             def after_trials(is_last: bool) -> None:
@@ -65,7 +53,7 @@ def work(
                 if publisher is not None:
                     publisher.read_and_update(is_last)
 
-            _run_trials(running, side_by_side, claims, commands, stop, after_trials)
+            _run_trials(running, claims, commands, stop, after_trials)
         except DeletedStudyError:
             raise
         except StorageError as error:
@@ -75,13 +63,12 @@ def work(
 
 def _run_trials(
     running: TrialsSideBySide,
-    side_by_side: int,
     claims: Claims,
     commands: StudyCommands,
     stop: Stop,
     after_trials: Callable[[bool], None],
 ) -> None:
-    """Run trials, at most ``side_by_side`` at once, until there is nothing left to do or the worker must exit.
+    """Run trials until there is nothing left to do or the worker must exit.
 
     ``after_trials`` is called when trials have ended, and with true when none is left.
     """
@@ -90,11 +77,7 @@ def _run_trials(
         stop.check_launcher()
         command = commands.now()
         stop.set_paused(command.releases_trials or time_limit.is_reached())
-        if (
-            command is StudyCommand.WORK
-            and time.monotonic() >= next_claim_at
-            and not _fill(running, side_by_side, claims, stop)
-        ):
+        if command is StudyCommand.WORK and time.monotonic() >= next_claim_at and not running.fill(claims):
             # Other workers hold the last trials: do not ask for more at every evaluation.
             next_claim_at = time.monotonic() + IDLE_SECONDS
         if running:
@@ -109,16 +92,6 @@ def _run_trials(
         else:
             # One of the last trials may still fail or lose its worker.
             stop.wait(IDLE_SECONDS)
-
-
-def _fill(running: TrialsSideBySide, side_by_side: int, claims: Claims, stop: Stop) -> bool:
-    """Start trials until ``side_by_side`` are running. Returns False if there were not enough trials."""
-    while len(running) < side_by_side and running.accepts_trials and not stop.is_set():
-        claim = claims.next(running.numbers)
-        if claim is None:
-            return False
-        running.start(claim)
-    return True
 
 
 def make_context(open_study: OpenStudy, stop: Stop) -> TrialContext:
