@@ -1,5 +1,6 @@
 """Persistent state: studies in a database, the workers that hold their trials, and checkpoint files.
 
-It must not import models, data or search. Modules from top to bottom: copying; claims; studies and study_commands;
-database and checkpoints; atomic_files and errors.
+It must not import models, data or search. Modules from top to bottom: study_changes and study_copying; claims;
+study_commands; studies; initial_trials; checkpoints, pictures and study_identity; database and study_attributes;
+atomic_files and errors.
 """

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Checkpoint(Generic[T]):
-    """Tensors or NumPy arrays by name; and metadata about them that can be stored as JSON."""
+    """Tensors or NumPy arrays by name, and metadata about them that can be stored as JSON."""
 
     tensors: dict[str, T]
     metadata: dict[str, Any]
@@ -136,8 +136,8 @@ def _read(path: Path, prefix: str, framework: Literal["pt", "numpy"]) -> Checkpo
         raise FileNotFoundError(path)
     try:
         with safe_open(path, framework=framework) as file:
-            facts = json.loads(file.metadata()[_METADATA_KEY])
+            metadata = json.loads(file.metadata()[_METADATA_KEY])
             names = [name for name in file.keys() if name.startswith(prefix)]  # noqa: SIM118
-            return Checkpoint({name: file.get_tensor(name) for name in names}, facts)
+            return Checkpoint({name: file.get_tensor(name) for name in names}, metadata)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise StorageError(f"the checkpoint {path} is damaged: {error}") from error

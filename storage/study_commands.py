@@ -49,9 +49,9 @@ _IN_WORDS = {
 }
 
 
-def send_command(study: optuna.Study, order: StudyCommand) -> None:
+def send_command(study: optuna.Study, command: StudyCommand) -> None:
     """Send a command to all workers of the study. They follow it within seconds, at their next evaluation."""
-    study.set_user_attr(COMMAND_KEY, order.value)
+    study.set_user_attr(COMMAND_KEY, command.value)
 
 
 def command_of(study: optuna.Study) -> StudyCommand:

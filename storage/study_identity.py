@@ -1,7 +1,7 @@
 """The identity of a study, which no other study has. Its name and its row's id are not enough.
 
-Studies in two databases can have the same name and share a folder of checkpoints, and SQLite gives the id of a deleted
-study to the next one. The identity names the study's folder of checkpoints, and workers compare it to notice that their
+Studies in two databases can have the same name and share a checkpoint folder, and SQLite gives the id of a deleted
+study to the next one. The identity names the study's checkpoint folder, and workers compare it to notice that their
 study was replaced.
 """
 
@@ -43,7 +43,7 @@ def has_unique_part(text: str) -> bool:
 def stored_identity(name: str, attributes: Mapping[str, Any]) -> str:
     """The identity in a study's user attributes. Studies of version 0.4.0 have none, and their name takes its place.
 
-    Raises StorageError if it cannot be the name of a folder: a path could lead out of the folder of checkpoints.
+    Raises StorageError if it cannot be the name of a folder: a path could lead out of the checkpoint folder.
     """
     identity = str(attributes.get(IDENTITY_KEY, name))
     if not _FOLDER_NAME.fullmatch(identity):

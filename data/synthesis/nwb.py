@@ -103,9 +103,13 @@ def _add_trials(nwb: NWBFile, trials: pd.DataFrame) -> None:
 
 def _add_units(nwb: NWBFile, units: Units) -> None:
     n_units = len(units.ids)
-    # Columns as arrays: of the lists that add_unit makes, pynwb checks every single spike.
+    # Columns are arrays, because pynwb checks every element of a list, such as those that add_unit makes.
     columns = [
-        VectorData(name="heldout", description="whether models predict the neuron, unseen", data=units.heldout),
+        VectorData(
+            name="heldout",
+            description="whether models predict the neuron without its spikes",
+            data=units.heldout,
+        ),
         *_ragged("spike_times", "spike times of the unit, in seconds", units.spike_times),
         *_ragged("obs_intervals", "time in which the unit was recorded, in seconds", [units.observed] * n_units),
     ]

@@ -8,7 +8,7 @@ from plotly.subplots import make_subplots
 
 from nlb_search.search.charts.chart import Chart, Panel, Series
 
-# The style of Plotly's simple_white. Its templates are ten times as large as a figure, and every figure has its own.
+# Like Plotly's template simple_white, which is ten times as large as a figure and would be stored in every figure.
 _LAYOUT = {
     "template": "none",
     "paper_bgcolor": "white",

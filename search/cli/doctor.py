@@ -31,14 +31,14 @@ def doctor(
         check_models,
         check_recording,
         check_workers,
-        place_checks,
+        location_checks,
     )
     from nlb_search.search.doctor.machine import check_gpus, check_python, check_torch
     from nlb_search.search.study.open_study import open_named_study
 
     locations = options.locations(storage, data, artifacts)
     machine: dict[str, Callable[[], Check]] = {"Python": check_python, "torch": check_torch, "GPUs": check_gpus}
-    checks = machine | place_checks(locations)
+    checks = machine | location_checks(locations)
     if study is None:
         checks["recordings"] = lambda: check_data(locations.data)
     else:

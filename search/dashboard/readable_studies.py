@@ -72,8 +72,8 @@ def _rows(spec: SearchSpec, attributes: Mapping[str, Any]) -> Iterator[tuple[str
     for name, values in spec.space.items():
         yield f"range of {name}", str(values)
     yield "created with", ", ".join(f"{package} {version}" for package, version in spec.versions.items())
-    for name, place in attributes.items():
+    for name, location in attributes.items():
         if name.startswith(LOCATION_KEY):
-            yield f"recording on {name.removeprefix(LOCATION_KEY)}", str(place)
+            yield f"recording on {name.removeprefix(LOCATION_KEY)}", str(location)
     if IDENTITY_KEY in attributes:
         yield "checkpoint folder", str(attributes[IDENTITY_KEY])

@@ -140,7 +140,7 @@ def _file_system(folder: Path) -> str:
     return next((mounts[parent] for parent in (place, *place.parents) if parent in mounts), "unknown")
 
 
-def place_checks(locations: Locations) -> dict[str, partial[Check]]:
+def location_checks(locations: Locations) -> dict[str, partial[Check]]:
     """The checks that need no study, by name."""
     return {
         "storage": partial(check_storage, locations.url),

@@ -1,4 +1,4 @@
-"""The check for folders of checkpoints that belong to no study, such as those of a database that was deleted."""
+"""The check for checkpoint folders that belong to no study, such as those of a database that was deleted."""
 
 from pathlib import Path
 

@@ -15,7 +15,7 @@ from nlb_search.storage.errors import StorageError
 class RefitJob:
     """The settings of trial ``number`` of a study, to train for ``epochs`` epochs with ``seed``.
 
-    ``study`` is the study's name, ``spec`` its specification and ``data`` the place of its recording. ``co_bps`` is the
+    ``study`` is the study's name, ``spec`` its specification and ``data`` the path of its recording. ``co_bps`` is the
     score of the trial's own network on val. ``path`` is where the network is stored.
     """
 

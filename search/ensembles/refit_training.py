@@ -73,8 +73,8 @@ def retrain(job: RefitJob, interrupted: Callable[[], bool]) -> Refitted:
     assert best is not None
     score, network = best
     weights = {name: tensor.cpu() for name, tensor in network.state_dict().items()}
-    facts = {"identity": job.identity, "sizes": asdict(counts.sizes), "co_bps": score}
-    save_checkpoint(job.path, Checkpoint(weights, facts))
+    metadata = {"identity": job.identity, "sizes": asdict(counts.sizes), "co_bps": score}
+    save_checkpoint(job.path, Checkpoint(weights, metadata))
     job.running.unlink(missing_ok=True)
     return Refitted(score, tuple(rejected))
 

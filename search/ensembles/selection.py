@@ -115,7 +115,7 @@ def _first_objective(studies: Sequence[OpenStudy]) -> ObjectiveName:
 
 
 def _ranked_by(objective: ObjectiveName, studies: Sequence[OpenStudy]) -> list[StudyTrial]:
-    """The complete trials, best in the objective first. Ties are broken so that the first is in the front."""
+    """The complete trials, best in the objective first. Ties are broken so that the first is on the front."""
     for study in studies:
         if objective not in study.spec.objectives:
             raise UsageError(

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import forkserver, get_context, parent_process
+from multiprocessing import forkserver, get_context, parent_process, resource_tracker
 from multiprocessing.context import ForkServerContext
 from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Event
@@ -45,7 +45,9 @@ def run_in_slots(
     requested, free_slots = context.Event(), context.SimpleQueue()
     for slot in slots:
         free_slots.put(slot)
-    with concurrent.futures.ProcessPoolExecutor(len(slots), context, _initialize, (free_slots, requested)) as pool:
+    with concurrent.futures.ProcessPoolExecutor(
+        len(slots), context, _initialize, (free_slots, requested, dict(os.environ))
+    ) as pool:
         with _without_ctrl_c():
             running = {pool.submit(_unless_exiting, run, job): job for job in jobs}
         try:
@@ -75,9 +77,13 @@ def exit_requested() -> bool:
 
 
 def _context() -> ForkServerContext:
-    """Processes are forked from a server that has imported torch, which takes more than a second, but used no GPU."""
+    """A context whose processes are forked from a server that has imported torch, which takes more than a second.
+
+    The server has not used a GPU: CUDA does not survive a fork.
+    """
     context = get_context("forkserver")
     context.set_forkserver_preload([__name__, "nlb_search.search.workers.trial"])
+    resource_tracker.ensure_running()  # when it starts, it stops ignoring Ctrl-C
     with _without_ctrl_c(), _safe_path():
         forkserver.ensure_running()
     return context
@@ -117,12 +123,15 @@ def _without_ctrl_c() -> Iterator[None]:
 _requested: Event | None = None
 
 
-def _initialize(free_slots: "SimpleQueue[Slot]", requested: Event) -> None:
-    """Initialize a process of the pool with the environment of a free slot, before torch selects a device."""
+def _initialize(free_slots: "SimpleQueue[Slot]", requested: Event, environment: dict[str, str]) -> None:
+    """Initialize a process of the pool with the environment of its parent and of a free slot, before torch selects a
+    device. So far, it has the environment that the parent had when the server started.
+    """
     global _requested
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     # A process that was given a GPU fails if it cannot use it.
-    os.environ.update(free_slots.get().environment | {LAUNCHER_VARIABLE: str(os.getppid())})
+    os.environ.clear()
+    os.environ.update(environment | free_slots.get().environment | {LAUNCHER_VARIABLE: str(os.getppid())})
     torch.set_num_threads(1)
     keep_freed_memory()
     _requested = requested

@@ -30,7 +30,7 @@ class Removal:
 
 def remove_networks_except_best(study: OpenStudy, best: int) -> Removal:
     """Remove the networks of finished trials, except of the ``best`` trials of each chain, of those tied with the best,
-    and of those in the front of a study with own objectives.
+    and of those on the front of a study with own objectives.
 
     Networks that were retrained for a submission are removed with those of their trials. Raises SearchError if the ties
     cannot be determined, or if another study may use the same folder.

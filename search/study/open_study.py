@@ -174,7 +174,7 @@ def open_named_study(locations: Locations, name: str) -> OpenStudy:
 
 
 def _located(locations: Locations, study: optuna.Study, spec: SearchSpec) -> Locations:
-    """The locations with the place of the study's recording, if the user did not give one."""
+    """The locations, with that of the study's recording, if the user did not give one."""
     if not locations.data_is_default:
         return locations
     from nlb_search.search.study.recording_location import location_of  # imports numpy: not for `status`

@@ -16,7 +16,7 @@ from nlb_search.search.study.specification import SearchSpec
 
 @dataclass(frozen=True)
 class FrontTrial:
-    """A trial in the front: its value of each objective, the chain that was trained, and its number of parameters."""
+    """A trial on the front: its value of each objective, the chain that was trained, and its number of parameters."""
 
     number: int
     values: dict[str, float]
@@ -29,7 +29,7 @@ def pareto_front(trials: Sequence[FrozenTrial], objectives: Sequence[ObjectiveNa
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     front: list[FrozenTrial] = []
     merits: list[tuple[float, ...]] = []
-    # In this order, a trial can be dominated only by an earlier one, and then by one that is in the front.
+    # In this order, a trial can be dominated only by an earlier one, and then by one that is on the front.
     for trial in sorted(complete, key=lambda trial: merit(trial, objectives), reverse=True):
         mine = merit(trial, objectives)
         if not any(_dominates(other, mine) for other in merits):
@@ -52,7 +52,7 @@ def merit(
 
 
 def front_trial(trial: FrozenTrial, spec: SearchSpec) -> FrontTrial:
-    """A trial in the front, for display."""
+    """A trial on the front, for display."""
     attributes: dict[str, Any] = trial.user_attrs
     return FrontTrial(
         number=trial.number,

@@ -47,7 +47,8 @@ def location_of(study: optuna.Study, dataset: str, default: Path) -> Path:
 
 
 def check_present(study: optuna.Study, dataset: str, data: Path) -> None:
-    """Raise SearchError, with the remembered location, if ``data`` has no recording. Does nothing if there is none.
+    """Raise SearchError, with the remembered location, if ``data`` has no recording. Does nothing if none is
+    remembered.
 
     Opening the recording would raise an error that does not mention the study.
     """
@@ -57,7 +58,8 @@ def check_present(study: optuna.Study, dataset: str, data: Path) -> None:
         if location == data.absolute():
             found = f"the recording of the study '{study.study_name}' is no longer at {location} on {host}"
         else:
-            found = f"{data} has no recording of {dataset}; '{study.study_name}' last read it from {location} on {host}"
+            last = f"the study '{study.study_name}' last read it from {location} on {host}"
+            found = f"{data} has no recording of {dataset}; {last}"
         raise SearchError(f"{found}: give its file or folder with --data")
 
 

@@ -71,7 +71,7 @@ def _save_best(
     replicates: Replicates, claim: Claim, context: TrialContext, values: dict[str, Any]
 ) -> tuple[Tensor, list[Gains]]:
     """Save the best networks; returns the rates on val of each, and its gains over the null model there."""
-    facts = {
+    metadata = {
         "settings": values,
         "sizes": dataclasses.asdict(context.train.sizes),
         "dataset": context.spec.dataset,
@@ -86,7 +86,7 @@ def _save_best(
     gains_K = [context.val.heldout.gains(_heldout(rates_BTN, context)) for rates_BTN in rates_KBTN]
     weights_K = [best.weights for best in replicates.best]
     mean_BTN = _heldout(rates_KBTN.mean(dim=0), context)
-    save_networks(context.checkpoints.best(claim.number), weights_K, mean_gains(gains_K), mean_BTN, facts)
+    save_networks(context.checkpoints.best(claim.number), weights_K, mean_gains(gains_K), mean_BTN, metadata)
     return rates_KBTN, gains_K
 
 

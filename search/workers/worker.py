@@ -30,9 +30,9 @@ def work(
 ) -> None:
     """Run trials, ``side_by_side`` at a time, until the budget is met, ``stop`` is set or the study is stopped.
 
-    When the budget of hours is used, running trials are released. The default of ``side_by_side`` depends on the
-    device. While the study is paused, the worker waits. A ``publisher`` is for a worker without a launcher, which would
-    publish. Raises SearchError after ten failures in a row, with the last reason, and
+    When the budget of hours is used, running trials are released. The default of ``side_by_side`` is that of
+    ``default_side_by_side``. While the study is paused, the worker waits. A ``publisher`` is for a worker without a
+    launcher, which would publish. Raises SearchError after ten failures in a row, with the last reason, and
     StorageError if the database stays unreachable.
     """
     keep_freed_memory()

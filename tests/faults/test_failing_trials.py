@@ -59,7 +59,7 @@ def test_diverging_trial_is_pruned_with_last_finite_score(study: OpenStudy, monk
 
 
 def test_studies_of_one_name_do_not_share_checkpoints(tiny: Path, tmp_path: Path) -> None:
-    """Two studies of one name in two databases, with one folder of checkpoints."""
+    """Two studies of one name in two databases, with one checkpoint folder."""
 
     def begun(database: str, seed: int) -> OpenStudy:
         locations = Locations(parse_url(f"sqlite:///{tmp_path}/{database}.db"), tmp_path / "artifacts", tiny)

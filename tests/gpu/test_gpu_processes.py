@@ -1,4 +1,4 @@
-"""The processes of an export or a rescoring can use a GPU, although they are forked."""
+"""The processes of an export or a rescoring can use a GPU: the process that they are forked from has not."""
 
 import torch
 

@@ -1,4 +1,4 @@
 """Binning a session: spikes, behaviour, trial averages and produced intervals, in bins around an event of each trial.
 
-May import sessions, tables and arrays.
+May import sessions, tables, arrays, the modules below them, and nwb.
 """

@@ -95,6 +95,6 @@ def _check_repeated(path: Path, n_trials: Counter[Condition]) -> None:
         raise DataError(f"{path}: no trial has a condition: set condition to trial columns with values in every trial")
     if n_trials.total() < _FEWEST * len(n_trials):
         raise DataError(
-            f"{path}: the {n_trials.total()} trials with a condition have {len(n_trials)} conditions, so there are "
-            "no trial averages: set condition to trial columns with few values, each in several trials"
+            f"{path}: the {n_trials.total()} trials with a condition have {len(n_trials)} different conditions, "
+            "so there are no trial averages: set condition to trial columns with few values, each in several trials"
         )

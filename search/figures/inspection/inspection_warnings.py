@@ -88,8 +88,8 @@ def _counts(found: Inspection) -> Iterator[str]:
     if found.fast:
         rates = (f"{one.rate_hz:.0f} spikes/s of {_neuron(found, one.neuron)}" for one in found.fast)
         yield (
-            f"implausibly high mean rates: {_some(rates)}. They may be several units on one channel, or rates "
-            f"instead of counts: check the spike sorting and --bin-size"
+            f"implausibly high mean rates: {_some(rates)}. These neurons may be several units on one channel, or the "
+            f"values may be rates instead of counts: check the spike sorting and --bin-size"
         )
     if found.crowded:
         counts = (f"{one.count} of {_neuron(found, one.neuron)}" for one in found.crowded)

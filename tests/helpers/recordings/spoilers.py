@@ -21,19 +21,19 @@ def flip_bytes(path: Path, rng: np.random.Generator) -> str:
     end = size if rng.random() < 0.5 else min(size, 8192)
     places = rng.integers(0, end, rng.integers(1, 20))
     with path.open("r+b") as file:
-        for locations in places:
-            file.seek(locations)
+        for place in places:
+            file.seek(place)
             file.write(bytes([rng.integers(256)]))
     return f"flipped bytes {sorted(places.tolist())}"
 
 
 def blank_block(path: Path, rng: np.random.Generator) -> str:
     """A block of the disk reads as zeros."""
-    locations, length = int(rng.integers(path.stat().st_size)), int(rng.integers(1, 4096))
+    place, length = int(rng.integers(path.stat().st_size)), int(rng.integers(1, 4096))
     with path.open("r+b") as file:
-        file.seek(locations)
+        file.seek(place)
         file.write(bytes(length))
-    return f"zeroed {length} bytes at {locations}"
+    return f"zeroed {length} bytes at {place}"
 
 
 def cut_off(path: Path, rng: np.random.Generator) -> str:
@@ -50,8 +50,8 @@ def change_values(path: Path, rng: np.random.Generator) -> str:
         values = file[name][()]
         flat = values.reshape(-1)
         places = rng.integers(0, flat.size, rng.integers(1, 4))
-        for locations in places:
-            flat[locations] = _odd(flat, int(locations), rng)
+        for place in places:
+            flat[place] = _odd(flat, int(place), rng)
         file[name][...] = values
     return f"{name} at {places.tolist()} is now {flat[places].tolist()}"
 
@@ -123,11 +123,11 @@ def _an_array(file: h5py.File, rng: np.random.Generator) -> str:
     return str(rng.choice(names))
 
 
-def _odd(values: np.ndarray, locations: int, rng: np.random.Generator) -> object:
+def _odd(values: np.ndarray, place: int, rng: np.random.Generator) -> object:
     if values.dtype == object:
         return rng.choice(np.array([b"train", b"val", b"test", b"none", b"", b"Train", b"\xff\xfe"], dtype=object))
     if values.dtype == bool:
-        return not values[locations]
+        return not values[place]
     with np.errstate(over="ignore", invalid="ignore"):
-        near = values[locations] + rng.choice([5e-4, -5e-4, 1e-3, -1e-3, 1, -1])
+        near = values[place] + rng.choice([5e-4, -5e-4, 1e-3, -1e-3, 1, -1])
         return np.array(near if rng.random() < 0.5 else rng.choice(_VALUES)).astype(values.dtype)

@@ -1,4 +1,4 @@
-"""Unit tables of NWB files, with columns as arrays: of lists, pynwb checks every single spike."""
+"""Unit tables of NWB files. Their columns are arrays, because pynwb checks every element of a list."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -194,7 +194,7 @@ def test_phy_folder_without_trials_from_inspect_to_evaluate(tmp_path: Path) -> N
         ),
         (
             ("resume", "least", "--workers", "1", "--data", "nlb-data"),
-            "nlb-data has no recording of least; 'least' last read it from ",
+            "nlb-data has no recording of least; the study 'least' last read it from ",
         ),
         (
             ("resume", "all", "--workers", "1", "--data", "least.h5"),

@@ -65,7 +65,9 @@ def test_moved_recording_is_named(study: Path) -> None:
         ": give its file or folder with --data"
     ) in refused.err
     wrong = call("worker", "own", "--data", "other.h5", cwd=study)
-    assert f"other.h5 has no recording of session; 'own' last read it from {study}/far/session.h5" in wrong.err
+    assert (
+        f"other.h5 has no recording of session; the study 'own' last read it from {study}/far/session.h5" in wrong.err
+    )
     resumed = call("resume", "own", "--workers", "1", "--data", "moved.h5", cwd=study)
     assert resumed.code == 0, resumed.err
     assert stored(study, "own").user_attrs[HERE] == str(moved)
@@ -99,7 +101,7 @@ def test_places_of_other_machines_are_tried_last(study: Path) -> None:
     attributes.set_user_attr("recording-on-a-node", str(study / "not-mounted.h5"))
     attributes.set_user_attr(HERE, None)
     refused = call("export-best", "own", "--out", "rates.h5", cwd=study)
-    assert f"the recording of the study 'own' is no longer at {study}/not-mounted.h5 on a-node" in (refused.err)
+    assert f"the recording of the study 'own' is no longer at {study}/not-mounted.h5 on a-node" in refused.err
 
 
 def test_datasets_of_the_benchmark(tmp_path: Path) -> None:

@@ -1,31 +1,71 @@
-"""Processes of a pool are forked from one that has imported torch."""
+"""Processes of a pool, which are forked from one that has imported torch, behave like processes started anew."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 PROGRAM = """
-import os
+import os, sys, time
 
-from nlb_search.search.launching.process_pool import run_in_slots
+from nlb_search.search.launching.process_pool import exit_requested, run_in_slots
 from nlb_search.search.launching.slots import Slot
 from nlb_search.search.workers.shutdown import Stop
 
+def variables(_):
+    return os.environ["MINE"], "PYTHONSAFEPATH" in os.environ
+
+def until_asked_to_exit(_):
+    print("started", flush=True)
+    until = time.monotonic() + 60
+    while not exit_requested() and time.monotonic() < until:
+        time.sleep(0.05)
+    print("asked to exit" if exit_requested() else "forgotten", flush=True)
+
+def results(run):
+    slots, stop = [Slot(0, None), Slot(1, None)], Stop().listen()
+    return [result for _, result in run_in_slots(run, range(2), slots, stop, group_of=lambda job: job)]
+
 if __name__ == "__main__":
-    results = run_in_slots(abs, [-1, -2, -3], [Slot(0, None), Slot(1, None)], Stop(), group_of=abs)
-    print(sorted(result for _, result in results), "PYTHONSAFEPATH" in os.environ)
+    if sys.argv[1] == "variables":
+        for os.environ["MINE"] in ("first", "second"):
+            print(sorted(results(variables)))
+    else:
+        results(until_asked_to_exit)
 """
 
 
-def test_modules_in_the_working_directory_are_not_imported(tmp_path: Path) -> None:
-    """A user's folder may contain files named like packages, as that of any script or notebook."""
-    (tmp_path / "program.py").write_text(PROGRAM)
-    work = tmp_path / "work"
+def _start(folder: Path, what: str) -> "subprocess.Popen[str]":
+    """Start the program in a folder with files named like packages, as a user's folder may contain."""
+    (folder / "program.py").write_text(PROGRAM)
+    work = folder / "work"
     work.mkdir()
     for name in ("torch", "numpy", "optuna"):
         (work / f"{name}.py").write_text("raise RuntimeError('a file of the user')")
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
-    command = [sys.executable, tmp_path / "program.py"]
-    ran = subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True, timeout=100)
-    assert ran.stdout == "[1, 2, 3] False\n", ran.stderr
+    return subprocess.Popen(
+        [sys.executable, folder / "program.py", what],
+        cwd=work,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def test_they_have_the_environment_of_the_call(tmp_path: Path) -> None:
+    """Neither that of an earlier call, nor modules of the working directory."""
+    out, err = _start(tmp_path, "variables").communicate(timeout=100)
+    assert out.splitlines() == [str([("first", False)] * 2), str([("second", False)] * 2)], err
+
+
+def test_ctrl_c_lets_them_end_in_order(tmp_path: Path) -> None:
+    """A terminal sends Ctrl-C to all processes of a command."""
+    program = _start(tmp_path, "until-asked")
+    assert program.stdout is not None
+    assert [program.stdout.readline() for _ in range(2)] == ["started\n"] * 2
+    os.killpg(program.pid, signal.SIGINT)
+    out, err = program.communicate(timeout=100)
+    assert (out, err, program.returncode) == ("asked to exit\n" * 2, "", 0)

@@ -104,7 +104,7 @@ def test_conditions_can_be_vectors_and_booleans(tmp_path: Path) -> None:
     ("condition", "says"),
     [
         ("direction", "has no trial column 'direction': choose one of id, side, split, start_time"),
-        ("stop_time", "the 45 trials with a condition have 45 conditions, so there are no trial averages"),
+        ("stop_time", "the 45 trials with a condition have 45 different conditions, so there are no trial averages"),
     ],
 )
 def test_columns_that_are_no_conditions_are_refused(condition: str, says: str, tmp_path: Path) -> None:
