@@ -3,12 +3,13 @@
 import concurrent.futures
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import forkserver, get_context, parent_process, resource_tracker
-from multiprocessing.context import ForkServerContext
+from multiprocessing.context import BaseContext
 from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Event
 from typing import TypeVar
@@ -76,11 +77,13 @@ def exit_requested() -> bool:
     return _requested is not None and _requested.is_set()
 
 
-def _context() -> ForkServerContext:
+def _context() -> BaseContext:
     """A context whose processes are forked from a server that has imported torch, which takes more than a second.
 
-    The server has not used a GPU: CUDA does not survive a fork.
+    The server has not used a GPU: CUDA does not survive a fork. Neither do frameworks of macOS that torch may load.
     """
+    if sys.platform != "linux":
+        return get_context("spawn")
     context = get_context("forkserver")
     context.set_forkserver_preload([__name__, "nlb_search.search.workers.trial"])
     resource_tracker.ensure_running()  # when it starts, it stops ignoring Ctrl-C
