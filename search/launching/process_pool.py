@@ -42,6 +42,8 @@ def run_in_slots(
     ``run`` should pass ``exit_requested`` to its training. Ends early if ``stop`` is set, and then discards running
     jobs. Raises SearchError if a process was killed.
     """
+    if not jobs:
+        return
     context = _context()
     requested, free_slots = context.Event(), context.SimpleQueue()
     for slot in slots:
@@ -86,7 +88,7 @@ def _context() -> BaseContext:
         return get_context("spawn")
     context = get_context("forkserver")
     context.set_forkserver_preload([__name__, "nlb_search.search.workers.trial"])
-    resource_tracker.ensure_running()  # when it starts, it stops ignoring Ctrl-C
+    resource_tracker.ensure_running()  # starting it unblocks Ctrl-C, so not below
     with _without_ctrl_c(), _safe_path():
         forkserver.ensure_running()
     return context
