@@ -20,6 +20,8 @@ def main() -> None:
         run()
     except KeyboardInterrupt:
         sys.exit(130)
+    finally:
+        gc.freeze()  # otherwise Python looks through all objects again as it exits: 0.3 s of CPU time with torch
 
 
 if __name__ == "__main__":

@@ -4,12 +4,11 @@ import math
 from typing import Any
 
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from nlb_search.search.charts.chart import Chart, Panel, Series
 
 # Like Plotly's template simple_white, which is ten times as large as a figure and would be stored in every figure.
-_LAYOUT = {
+_LAYOUT: dict[str, Any] = {
     "template": "none",
     "paper_bgcolor": "white",
     "plot_bgcolor": "white",
@@ -28,6 +27,8 @@ _AXIS = {
     "ticks": "outside",
     "zeroline": False,
 }
+_ROW_GAP, _COLUMN_GAP = 0.12, 0.2
+"""Space between two panels, as a fraction of the figure, times the number of rows or columns."""
 _SINGLE_HEIGHT, _ROW_HEIGHT, _NAMED_HEIGHT = 480, 170, 28
 _TITLE_HEIGHT, _LEGEND_HEIGHT, _PANEL_TITLE_HEIGHT = 68, 22, 22
 _MAX_TICKS = 12
@@ -38,29 +39,46 @@ _NARROWEST = 520
 
 def draw(chart: Chart) -> go.Figure:
     """The chart as a Plotly figure."""
+    # One dictionary, which Figure validates once. Adding parts to a Figure takes eight times as long.
     rows, columns = chart.shape
-    titles = [panel.title for row in chart.panels for panel in row]
-    shared = "columns" if chart.rows_share_x else False
-    figure = make_subplots(
-        rows,
-        columns,
-        shared_xaxes=shared,
-        subplot_titles=titles,
-        vertical_spacing=0.12 / rows,
-        figure=go.Figure(layout=_LAYOUT),
-    )
-    for row, in_row in enumerate(chart.panels, start=1):
-        for column, panel in enumerate(in_row, start=1):
-            for series in panel.series:
-                figure.add_trace(_trace(series), row=row, col=column)
-            figure.update_xaxes(_x_axis(panel), row=row, col=column)
-            figure.update_yaxes(_y_axis(panel), row=row, col=column)
+    data: list[dict[str, Any]] = []
+    layout: dict[str, Any] = _LAYOUT | {"annotations": []}
+    for number, panel in enumerate(panel for row in chart.panels for panel in row):
+        x_axis, y_axis = _axis_name("x", number), _axis_name("y", number)
+        left, right = _part(number % columns, columns, _COLUMN_GAP / columns)
+        bottom, top = _part(rows - 1 - number // columns, rows, _ROW_GAP / rows)
+        data += [_trace(series) | {"xaxis": x_axis, "yaxis": y_axis} for series in panel.series]
+        layout[_axis_name("xaxis", number)] = _x_axis(panel) | {"anchor": y_axis, "domain": [left, right]}
+        layout[_axis_name("yaxis", number)] = _y_axis(panel) | {"anchor": x_axis, "domain": [bottom, top]}
+        if chart.rows_share_x and number + columns < rows * columns:
+            last = _axis_name("x", (rows - 1) * columns + number % columns)
+            layout[_axis_name("xaxis", number)] |= {"matches": last, "showticklabels": False}
+        if panel.title:
+            layout["annotations"].append(_title(panel.title, (left + right) / 2, top))
     note = f"<br><sup>{chart.note}</sup>" if chart.note else ""
-    between = _PANEL_TITLE_HEIGHT if any(titles) else 0
+    between = _PANEL_TITLE_HEIGHT if layout["annotations"] else 0
     margin = {"l": 70, "r": 20, "t": _TITLE_HEIGHT + _LEGEND_HEIGHT * _legend_rows(chart) + between, "b": 60}
     height = height_of(chart)
     legend_y = 1 + between / (height - margin["t"] - margin["b"]) if between else 1.02
-    return figure.update_layout(title_text=chart.title + note, height=height, margin=margin, legend_y=legend_y)
+    layout |= {"title": _LAYOUT["title"] | {"text": chart.title + note}, "height": height, "margin": margin}
+    layout["legend"] = _LAYOUT["legend"] | {"y": legend_y}
+    return go.Figure({"data": data, "layout": layout})
+
+
+def _axis_name(kind: str, number: int) -> str:
+    """Plotly's name of the axis of a panel: ``x``, ``x2`` ... in a trace, ``xaxis``, ``xaxis2`` ... in a layout."""
+    return f"{kind}{number + 1}" if number else kind
+
+
+def _part(number: int, count: int, gap: float) -> tuple[float, float]:
+    """Start and end of one of ``count`` equal parts between 0 and 1, with ``gap`` between them."""
+    length = (1 - gap * (count - 1)) / count
+    return number * (length + gap), number * (length + gap) + length
+
+
+def _title(text: str, x: float, y: float) -> dict[str, Any]:
+    position = {"x": x, "xanchor": "center", "xref": "paper", "y": y, "yanchor": "bottom", "yref": "paper"}
+    return position | {"text": text, "font": {"size": 16}, "showarrow": False}
 
 
 def height_of(chart: Chart) -> int:
@@ -100,8 +118,9 @@ def _named(categories: tuple[str, ...]) -> dict[str, Any]:
     return {"tickvals": list(range(len(categories))), "ticktext": categories}
 
 
-def _trace(series: Series) -> Any:
+def _trace(series: Series) -> dict[str, Any]:
     usual = {
+        "type": "scatter",
         "x": list(series.x),
         "y": list(series.y),
         "name": series.name,
@@ -109,19 +128,20 @@ def _trace(series: Series) -> Any:
         "hovertext": list(series.text) or None,
     }
     if series.kind in ("bar", "barh"):
-        return go.Bar(usual, marker_color=series.color, orientation="h" if series.kind == "barh" else "v")
+        orientation = "h" if series.kind == "barh" else "v"
+        return usual | {"type": "bar", "marker": {"color": series.color}, "orientation": orientation}
     if series.kind == "events":
         marker = {"symbol": "line-ns", "size": 9, "line": {"color": series.color, "width": series.width}}
-        return go.Scatter(usual, mode="markers", marker=marker)
+        return usual | {"mode": "markers", "marker": marker}
     if series.kind == "text":
         font = {"color": series.color, "size": 10}
-        return go.Scatter(usual | {"hovertext": None}, mode="text", text=list(series.text), textfont=font)
+        return usual | {"hovertext": None, "mode": "text", "text": list(series.text), "textfont": font}
     if series.kind == "scatter":
-        return go.Scatter(usual, mode="markers", marker={"color": series.color, "size": 8}, error_y=_intervals(series))
+        return usual | {"mode": "markers", "marker": {"color": series.color, "size": 8}, "error_y": _intervals(series)}
     if series.color == "none":
-        return go.Scatter(usual, mode="lines", opacity=0, hoverinfo="skip")
+        return usual | {"mode": "lines", "opacity": 0, "hoverinfo": "skip"}
     line = {"color": series.color, "width": series.width, "shape": "hv" if series.kind == "step" else "linear"}
-    return go.Scatter(usual, mode="lines", line=line)
+    return usual | {"mode": "lines", "line": line}
 
 
 def _intervals(series: Series) -> dict[str, Any] | None:

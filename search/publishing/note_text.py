@@ -4,12 +4,13 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nlb_search.data.ceiling import Ceiling
 from nlb_search.search.sampling.ranges import settings_to_show
+from nlb_search.search.sampling.sampling_settings import SamplerName
 from nlb_search.search.scoring.bootstrap import SHARE
 from nlb_search.search.scoring.metric_names import spread_as_text
-from nlb_search.search.study.first_trials import first_settings
 from nlb_search.search.study.specification_text import specification_rows
 from nlb_search.search.study.status import BestTrial, StudyStatus
 from nlb_search.search.study.study_ceiling import share_of_ceiling
+from nlb_search.search.trials.trial_attributes import ORIGIN_KEY
 from nlb_search.search.trials.trial_scores import score_of
 
 
@@ -21,7 +22,7 @@ def note_text(status: StudyStatus, first: FrozenTrial, ceiling: Ceiling | None =
         "budget": f"{status.budget} trials: {states['complete']} complete, {states['pruned']} pruned, "
         f"{states['fail']} failed when this note was written",
         "best so far": "no complete trial yet" if status.best is None else _best(status.best),
-        "trial 0": _first(first, status.best, first_settings(first, spec.sampler)),
+        "trial 0": _first(first, status.best, _settings_of_first(first, spec.sampler)),
     }
     if spec.has_own_objectives:
         rows["Pareto front"] = _front(status)
@@ -53,6 +54,13 @@ def _first(first: FrozenTrial, best: BestTrial | None, settings: str) -> str:
     if best is None or best.number == first.number:
         return f"co-bps {score_of(first):.4f}{settings}: no other trial is better"
     return f"co-bps {score_of(first):.4f}{settings}: the best trial is {best.value - score_of(first):.4f} better"
+
+
+def _settings_of_first(first: FrozenTrial, sampler: SamplerName) -> str:
+    """The settings of trial 0 in words, as the end of a phrase."""
+    if ORIGIN_KEY in first.user_attrs:
+        return f" ({first.user_attrs[ORIGIN_KEY]})"
+    return "" if sampler == "grid" else " with the default settings"
 
 
 def _ceiling(ceiling: Ceiling, best: BestTrial | None) -> str:

@@ -5,16 +5,12 @@ settings that are good on many recordings.
 from collections.abc import Sequence
 from typing import Any
 
-from optuna.trial import FrozenTrial
-
 from nlb_search.models.architecture.architectures import parse_architecture
 from nlb_search.search.sampling.portfolio import portfolio
 from nlb_search.search.sampling.ranges import ARCHITECTURE, Space, settings_of_parameters
-from nlb_search.search.sampling.sampling_settings import SamplerName
 from nlb_search.search.sampling.space import start_parameters
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.specification import SearchSpec
-from nlb_search.search.trials.trial_attributes import ORIGIN_KEY
 from nlb_search.search.trials.trial_scores import network_score
 from nlb_search.storage.claims.trial_counts import FINISHED
 
@@ -36,13 +32,6 @@ def first_parameters(spec: SearchSpec, like: OpenStudy | None) -> list[dict[str,
         starts += best_parameters(spec, like, MOST_LIKE, known=starts)
     different = [start for index, start in enumerate(starts) if start and start not in starts[:index]]
     return different[: spec.trials]
-
-
-def first_settings(trial: FrozenTrial, sampler: SamplerName) -> str:
-    """The settings of a study's trial 0 in words, as the end of a phrase."""
-    if ORIGIN_KEY in trial.user_attrs:
-        return f" ({trial.user_attrs[ORIGIN_KEY]})"
-    return "" if sampler == "grid" else " with the default settings"
 
 
 def best_parameters(

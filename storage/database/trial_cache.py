@@ -6,6 +6,7 @@ a sampler asks for the same trials several times for one suggestion.
 """
 
 import copy
+import math
 import time
 from collections.abc import Container, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -145,8 +146,8 @@ class TrialCacheStorage(_CachedStorage):
             self._query_states(study_id)
 
     def _is_old(self, study_id: int) -> bool:
-        """Whether the last query of the study is older than allowed."""
-        return time.monotonic() >= self._queried_at.get(study_id, 0.0) + self._max_age
+        """Whether the last query of the study is older than allowed, or there is none."""
+        return time.monotonic() >= self._queried_at.get(study_id, -math.inf) + self._max_age
 
     def _query_states(self, study_id: int) -> dict[int, TrialState]:
         """The states of the unfinished trials, by id. Reads trials that have finished since the last query in full."""

@@ -12,7 +12,7 @@ from nlb_search.search.study.open_study import Locations, OpenStudy
 from nlb_search.storage.database.urls import parse_url
 
 KILL_SECONDS = 4.0
-MAX_KILLS = 6
+MAX_KILLS = 4
 """Without this limit, a busy machine only starts workers: each start takes seconds, and each kill causes one."""
 
 

@@ -16,7 +16,7 @@ from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work
 from tests.helpers.processes.command import call
 
-BUDGET = 4
+BUDGET = 3
 
 
 @pytest.fixture

@@ -33,6 +33,12 @@ def test_commands_without_training_do_not_import_torch(command: str, recordings:
     assert done.stdout.splitlines()[-1] == "", done.stdout
 
 
+def test_launcher_does_not_import_torch() -> None:
+    code = "import sys, nlb_search.search.launching.launcher; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
 def test_a_recording_that_cannot_be_read_is_reported_before_torch_is_imported(tmp_path: Path) -> None:
     code = (
         "import sys, nlb_search.search.cli.app as commands\n"
