@@ -8,7 +8,7 @@ from nlb_search.data.errors import DataError, UnknownDatasetError
 from nlb_search.data.nlb.source import BenchmarkRecording
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.own.source import OwnRecording, is_recording
-from nlb_search.data.preparing.cache import cache_folder, open_source
+from nlb_search.data.preparing.cache import cache_folder, open_or_prepare
 from nlb_search.data.recording import Recording
 
 
@@ -29,7 +29,7 @@ def open_recording(
     """
     make_source = _benchmarks if dataset in DATASETS else _own
     source = make_source(dataset, data, bin_ms, settings)
-    return open_source(source, cache or cache_folder())
+    return open_or_prepare(source, cache or cache_folder())
 
 
 def file_with_spike_times(dataset: str, data: Path) -> Path:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from nlb_search.data.errors import DataError
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.own.source import OwnRecording
-from nlb_search.data.preparing.cache import cache_folder, open_source
+from nlb_search.data.preparing.cache import cache_folder, open_or_prepare
 from nlb_search.data.recording import Recording
 
 
@@ -45,7 +45,7 @@ def from_arrays(
     _check_replaceable(path)
     tensors_of_arrays(path, given)
     _write(path, given)
-    return open_source(source, cache or cache_folder())
+    return open_or_prepare(source, cache or cache_folder())
 
 
 def _array(path: Path, name: str, value: Any) -> npt.NDArray[Any]:
@@ -67,12 +67,12 @@ def _array(path: Path, name: str, value: Any) -> npt.NDArray[Any]:
 def _check_replaceable(path: Path) -> None:
     """Raises DataError if the file exists and does not hold arrays by nlb_tools' names."""
     from nlb_search.data.hdf5_file import opened
-    from nlb_search.data.own.layout import layout_of
+    from nlb_search.data.own.file_format import format_of
 
     if path.exists():
         try:
             with opened(path) as file:
-                kind = layout_of(path, file).kind
+                kind = format_of(path, file).kind
         except DataError:
             kind = None
         if kind != "nlb":

@@ -11,7 +11,7 @@ import numpy as np
 from nlb_search.data.errors import DataError
 from nlb_search.data.own.recording_settings import checked_settings
 from nlb_search.data.own.source import OwnRecording
-from nlb_search.data.preparing.cache import cache_folder, open_source
+from nlb_search.data.preparing.cache import cache_folder, open_or_prepare
 from nlb_search.data.recording import Recording
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def from_pynapple(
         tensors_of_nwb(path, file, source.settings, bin_ms)
         file.flush()
         _write(path, file.id.get_file_image())
-    return open_source(source, cache or cache_folder())
+    return open_or_prepare(source, cache or cache_folder())
 
 
 @contextmanager

@@ -12,15 +12,18 @@ from nlb_search.models.masking.variant_names import INPUT_SIZES, SHAPES, shapes_
 class Hyperparameters:
     """A value for every hyperparameter.
 
+    The defaults below are for hyperparameters that a study does not set. The default settings of a chain, with which
+    its first trial is run, are in ``search.sampling.spaces.default_settings``.
+
     - ``lr``: learning rate after the warm-up.
     - ``dropout``: dropout rate of every block.
     - ``l2_weight``: twice the weight of the squared parameters in the loss.
-    - ``weight_decay``: share of each weight, times the learning rate, that a step removes (AdamW).
+    - ``weight_decay``: fraction of each weight, times the learning rate, that a step removes (AdamW).
     - ``hidden``: channels of a recurrent layer per direction.
     - ``num_layers``: number of recurrent layers, or None for the number in the chain.
     - ``bidirectional``: whether recurrent layers run in both directions.
     - ``input_size``: how much of a trial a step reads, one of ``variant_names.INPUT_SIZES``.
-    - ``mask_ratio``: share of held-in entries hidden in training.
+    - ``mask_ratio``: fraction of held-in entries hidden in training.
     - ``mask_variant``: shapes of the mask, in the format of ``variant_names.shapes_of``.
     - ``contrastive_weight``: weight of the contrastive loss (``training.contrastive``), for chains with attention.
     - ``batch_size``: maximum number of trials per training step, or None for that of the plan.
@@ -88,13 +91,13 @@ ALLOWED: dict[str, Allowed] = {
     "dropout": Allowed(float, "a number from 0 to below 1", lambda number: 0 <= number < 1),
     "l2_weight": Allowed(float, "0 or a number above 0", lambda number: 0 <= number < math.inf),
     "weight_decay": Allowed(float, "0 or a number above 0", lambda number: 0 <= number < math.inf),
-    "hidden": Allowed(int, "a whole number from 1 to 4096", lambda number: 1 <= number <= 4096),
-    "num_layers": Allowed(int, "a whole number from 1 to 99", lambda number: 1 <= number <= 99),
+    "hidden": Allowed(int, "an integer from 1 to 4096", lambda number: 1 <= number <= 4096),
+    "num_layers": Allowed(int, "an integer from 1 to 99", lambda number: 1 <= number <= 99),
     "bidirectional": Allowed(bool, "true or false", lambda _: True),
     "input_size": Allowed(str, " or ".join(INPUT_SIZES), lambda text: text in INPUT_SIZES),
     "mask_ratio": Allowed(float, "a number above 0 and below 1", lambda number: 0 < number < 1),
     "mask_variant": Allowed(str, f"one or more of {', '.join(SHAPES)}, each once, separated by spaces", _is_variant),
     "contrastive_weight": Allowed(float, "0 or a number above 0", lambda number: 0 <= number < math.inf),
-    "batch_size": Allowed(int, "a whole number from 1 to 4096", lambda number: 1 <= number <= 4096),
+    "batch_size": Allowed(int, "an integer from 1 to 4096", lambda number: 1 <= number <= 4096),
 }
 """All hyperparameters of chains and training that can be searched, in the order in which they are suggested."""

@@ -10,7 +10,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-UNKNOWN = 255
+UNSEEN = 255
 """Marks an entry whose count is unknown."""
 
 SUMMED_TRIALS = 64
@@ -40,7 +40,7 @@ class Counts:
     """Spike counts of the trials of one split, in spikes per bin: ``counts_BTN``, of type uint8.
 
     The type is uint8 so that all workers of a machine can share one memory-mapped file; a step converts only the trials
-    that it reads to float. Unknown counts are ``UNKNOWN``.
+    that it reads to float. Unknown counts are ``UNSEEN``.
     """
 
     counts_BTN: Tensor
@@ -54,7 +54,7 @@ class Counts:
     def heldin_BWI(self) -> Tensor:
         """The input of a model, uint8: held-in neurons in the window, with unknown counts set to 0."""
         heldin_BWI = self.counts_BTN[:, : self.sizes.n_window, : self.sizes.n_heldin]
-        return heldin_BWI.masked_fill(heldin_BWI == UNKNOWN, 0)
+        return heldin_BWI.masked_fill(heldin_BWI == UNSEEN, 0)
 
     @property
     def target_BTN(self) -> Tensor:
@@ -71,7 +71,7 @@ class Counts:
         total_N, known_N = self.counts_BTN.new_zeros(2, self.sizes.n_neurons, dtype=torch.float64)
         # In parts, because summing uint8 first converts the whole tensor.
         for part_BTN in self.counts_BTN.split(SUMMED_TRIALS):
-            known_BTN = part_BTN != UNKNOWN
+            known_BTN = part_BTN != UNSEEN
             total_N += part_BTN.masked_fill(~known_BTN, 0).sum(dim=(0, 1), dtype=torch.float64)
             known_N += known_BTN.sum(dim=(0, 1))
         mean_N: Tensor = total_N / known_N.clamp(min=1)
@@ -83,4 +83,4 @@ class Counts:
 
 def with_nan(counts: Tensor) -> Tensor:
     """Convert counts to float32, with NaN for unknown counts."""
-    return counts.float().masked_fill_(counts == UNKNOWN, torch.nan)
+    return counts.float().masked_fill_(counts == UNSEEN, torch.nan)

@@ -21,7 +21,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     finally:
-        gc.freeze()  # otherwise Python looks through all objects again as it exits: 0.3 s of CPU time with torch
+        gc.freeze()  # exit without looking through all objects again, which takes 0.4 s with torch
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from benchmarks.shared.synthetic_searches import Synthetic
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.tensors import Counts, Sizes
-from nlb_search.models.training.state import Training
+from nlb_search.models.training.training import Training
 from nlb_search.models.training.training_plan import TrainingPlan
 
 RNNF = "GRU(2) -> FF -> exp"

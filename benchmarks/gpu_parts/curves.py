@@ -7,8 +7,8 @@ import torch
 
 from benchmarks.gpu_parts.context import RNNF, Context, trainings
 from benchmarks.gpu_parts.timing import PRECISIONS, precision
-from nlb_search.models.training.state import Progress
-from nlb_search.models.training.trainer import Trainer, Val
+from nlb_search.models.training.trainer import Trainer, ValScorer
+from nlb_search.models.training.training import Evaluation
 
 CPU_EPOCHS = 3
 """Number of epochs to compare with the CPU, where a step takes a hundred times as long."""
@@ -20,12 +20,12 @@ FLOAT32_TOLERANCE = 5e-3
 def curves(context: Context, device: torch.device, number: int, epochs: int, stop_after: int) -> list[list[float]]:
     """co-bps on val after each of the first ``stop_after`` epochs, for ``number`` trials trained side by side."""
     recording = context.size.recording
-    trainer = Trainer(Val(recording.val.to(device)))
+    trainer = Trainer(ValScorer(recording.val.to(device)))
     members = trainings(RNNF, number, recording.train.to(device), epochs, device)
     found: list[list[float]] = [[] for _ in members]
     for _ in range(stop_after):
         for curve, outcome in zip(found, trainer.advance(members), strict=True):
-            if not isinstance(outcome, Progress):
+            if not isinstance(outcome, Evaluation):
                 raise outcome
             curve.append(outcome.co_bps)
     return found

@@ -10,9 +10,9 @@ from benchmarks.gpu_parts.context import RNNF, Context, trainings
 from benchmarks.gpu_parts.timing import side_by_side_training
 from benchmarks.shared.synthetic_searches import random_counts
 from nlb_search.models.training.cuda_graphs import WARM_UP_CALLS
-from nlb_search.models.training.side_by_side import SideBySide
-from nlb_search.models.training.state import Progress
-from nlb_search.models.training.trainer import Trainer, Val
+from nlb_search.models.training.stacked_trainings import StackedTrainings
+from nlb_search.models.training.trainer import Trainer, ValScorer
+from nlb_search.models.training.training import Evaluation
 
 MAX_TRIALS = 4096
 
@@ -59,7 +59,7 @@ def _double_until_full(context: Context) -> None:
         number *= 2
 
 
-def _run_few_steps(steps: SideBySide) -> None:
+def _run_few_steps(steps: StackedTrainings) -> None:
     """Run a few steps; the last is a replay of the captured graph."""
     calls = iter(range(WARM_UP_CALLS + 3))
     steps.train_epoch(lambda: next(calls, None) is None)
@@ -75,19 +75,19 @@ def _train_with_too_little_memory(context: Context) -> None:
     """Train trials with memory for a third of them. Raises RuntimeError if a trial fails."""
     number = context.size.n_side_by_side[-1]
     counts = random_counts(32 * context.size.steps, context.size.sizes).to(context.device)
-    trainer = Trainer(Val(counts))
+    trainer = Trainer(ValScorer(counts))
     members = trainings(RNNF, number, counts, 2, context.device)
     messages = _Messages()
     logging.getLogger("nlb_search.models.training.trainer").addHandler(messages)
     if context.has_gpu:
         _free_memory()
-        _run_few_steps(SideBySide(members))
+        _run_few_steps(StackedTrainings(members))
         needed = torch.cuda.max_memory_reserved()
         _free_memory()
         total = torch.cuda.get_device_properties(context.device).total_memory
         torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved() + needed / 3) / total)
     outcomes = trainer.advance(members)
-    failed = [outcome for outcome in outcomes if not isinstance(outcome, Progress)]
+    failed = [outcome for outcome in outcomes if not isinstance(outcome, Evaluation)]
     if failed:
         raise RuntimeError(f"{len(failed)} of {number} trials failed with too little memory") from failed[0]
     if context.has_gpu:

@@ -11,7 +11,7 @@ from torch import Tensor
 from benchmarks.gpu_parts.context import Context, trainings
 from benchmarks.shared.synthetic_searches import random_counts
 from nlb_search.models.training.cuda_graphs import WARM_UP_CALLS
-from nlb_search.models.training.side_by_side import SideBySide
+from nlb_search.models.training.stacked_trainings import StackedTrainings
 
 PRECISIONS = ("float32", "TF32", "bfloat16")
 
@@ -34,16 +34,16 @@ def precision(name: str, device: torch.device) -> Iterator[None]:
     torch.set_float32_matmul_precision(before)
 
 
-def side_by_side_training(context: Context, chain: str, number: int, captured: bool = True) -> SideBySide:
+def side_by_side_training(context: Context, chain: str, number: int, captured: bool = True) -> StackedTrainings:
     """``number`` trainings side by side on random spikes, with ``size.steps`` steps per epoch."""
     counts = random_counts(32 * context.size.steps, context.size.sizes).to(context.device)
-    steps = SideBySide(trainings(chain, number, counts, 20, context.device))
+    steps = StackedTrainings(trainings(chain, number, counts, 20, context.device))
     if not captured:
         steps._repeated = UncapturedStep()
     return steps
 
 
-def step_ms(context: Context, steps: SideBySide, rounds: int = 3) -> float:
+def step_ms(context: Context, steps: StackedTrainings, rounds: int = 3) -> float:
     """Milliseconds per step of all trainings together: median over epochs, after one epoch for warm-up and capture."""
     assert context.size.steps > WARM_UP_CALLS
     times = []

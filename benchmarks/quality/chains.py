@@ -21,7 +21,7 @@ from nlb_search.models.scoring.bits_per_spike import bits_per_spike
 from nlb_search.models.scoring.smoothing_baseline import smoothed_rates
 from nlb_search.search.creation.study_creation import StudyRequest
 from nlb_search.search.ensembles.refit import RefitOptions
-from nlb_search.search.ensembles.selection import Selection
+from nlb_search.search.ensembles.trial_selection import Selection
 from nlb_search.search.export_options import Phase
 from nlb_search.search.recording_tensors import heldin_of
 from nlb_search.search.study.open_study import OpenStudy

@@ -40,11 +40,11 @@ from nlb_search.models.scoring.bits_per_spike import bits_per_spike
 from nlb_search.models.tensors import Counts, with_nan
 from nlb_search.search.creation.study_creation import StudyRequest, create_or_open
 from nlb_search.search.ensembles.ensemble_selection import select_ensemble
-from nlb_search.search.ensembles.finalists import load_finalist
+from nlb_search.search.ensembles.loaded_trial import load_trial
 from nlb_search.search.ensembles.refit import RefitOptions, refit
-from nlb_search.search.ensembles.selection import CANDIDATES
+from nlb_search.search.ensembles.trial_selection import CANDIDATES
+from nlb_search.search.networks.saved_networks import trials_with_networks
 from nlb_search.search.recording_tensors import counts_of
-from nlb_search.search.scoring.saved_networks import trials_with_networks
 from nlb_search.search.study.open_study import Locations, OpenStudy
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work
@@ -93,15 +93,15 @@ def scores_of(scored: ScoredRecording, trials: int, search_seed: int, seeds: dic
     ranked = trials_with_networks(study)
     candidates = [trial for trial in ranked if trial.state == TrialState.COMPLETE][:CANDIDATES]
     candidates += [trial for trial in ranked if trial.state == TrialState.PRUNED][:CANDIDATES]
-    finalists = [load_finalist(study, trial) for trial in candidates]
+    loaded_trials = [load_trial(study, trial) for trial in candidates]
     searched = {
-        name: torch.stack([_heldout(one.rates(counts.heldin_BWI), counts) for one in finalists])
+        name: torch.stack([_heldout(one.rates(counts.heldin_BWI), counts) for one in loaded_trials])
         for name, counts in splits.items()
     }
 
     def refitted(member: int, n_networks: int) -> Tensor:
         """Mean test rates of a member's retrained networks. Networks are stored and reused."""
-        [networks] = refit([finalists[member]], RefitOptions(n_networks))
+        [networks] = refit([loaded_trials[member]], RefitOptions(n_networks))
         heldin = splits["test"].heldin_BWI
         return torch.stack([_heldout(predict(one, heldin), splits["test"]) for one in networks]).mean(dim=0)
 

@@ -30,8 +30,9 @@ from optuna.samplers import BaseSampler, TPESampler
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.search.sampling.samplers import START_TRIALS, make_sampler
 from nlb_search.search.sampling.sampling_settings import SamplingSettings
-from nlb_search.search.sampling.space import sample, space_for
-from nlb_search.search.sampling.space_file import named_space
+from nlb_search.search.sampling.spaces.predefined_spaces import space_for
+from nlb_search.search.sampling.spaces.space_file import named_space
+from nlb_search.search.sampling.spaces.trial_parameters import sample
 
 CHAIN = "GRU(2) -> FF -> exp"
 TRIALS = 60
@@ -146,7 +147,7 @@ def _finish(
 
 
 def _distance(trial: optuna.Trial, other: optuna.Trial) -> float:
-    """The mean difference of the numbers that both trials have, in shares of their ranges."""
+    """The mean difference of the numbers that both trials have, in fractions of their ranges."""
     return fmean(
         abs(position(distribution, trial.params[name]) - position(distribution, other.params[name]))
         for name, distribution in trial.distributions.items()

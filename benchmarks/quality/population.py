@@ -35,12 +35,12 @@ from nlb_search.models.architecture.network import predict
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.scoring.bits_per_spike import bits_per_spike
 from nlb_search.models.tensors import Counts, with_nan
-from nlb_search.models.training.state import Training
-from nlb_search.models.training.trainer import Trainer, Val
+from nlb_search.models.training.trainer import Trainer, ValScorer
+from nlb_search.models.training.training import Training
 from nlb_search.models.training.training_plan import BATCH_SIZE, TrainingPlan
 from nlb_search.search.creation.training_length import EVALUATIONS, default_epochs
 from nlb_search.search.recording_tensors import counts_of
-from nlb_search.search.sampling.space import default_settings
+from nlb_search.search.sampling.spaces.default_settings import default_settings
 
 CHAIN = parse_chain("GRU(2) -> FF -> exp")
 METHODS = ("seeds", "drawn", "population")
@@ -103,7 +103,7 @@ def train(recording: ScoredRecording, method: str, n_networks: int, seed: int) -
         for number in range(n_networks)
         for settings in [defaults if method == "seeds" else drawn(defaults, draw)]
     ]
-    trainer, rounds = Trainer(Val(val)), 0
+    trainer, rounds = Trainer(ValScorer(val)), 0
     while trainings[0].epoch < epochs:
         scores = []
         for training, evaluated in zip(trainings, trainer.advance(trainings), strict=True):

@@ -32,14 +32,15 @@ from nlb_search.models.architecture.network import predict
 from nlb_search.models.errors import DivergedError
 from nlb_search.models.scoring.bits_per_spike import co_bps
 from nlb_search.models.tensors import Counts
-from nlb_search.models.training.state import Training
 from nlb_search.models.training.trainer import fit, train_through
+from nlb_search.models.training.training import Training
 from nlb_search.models.training.training_plan import TrainingPlan
 from nlb_search.search.recording_tensors import counts_of, heldin_of
 from nlb_search.search.rescoring.cross_validation import fold_trials
-from nlb_search.search.sampling.space import sample, space_for
-from nlb_search.search.sampling.space_file import named_space
-from nlb_search.search.workers.trial_settings import split_settings
+from nlb_search.search.sampling.spaces.predefined_spaces import space_for
+from nlb_search.search.sampling.spaces.space_file import named_space
+from nlb_search.search.sampling.spaces.trial_parameters import sample
+from nlb_search.search.workers.trial_replicates import split_settings
 
 RECORDINGS = (
     Synthetic("mc_maze_small", neurons=50, trials=160, seed=1, bin_ms=20),

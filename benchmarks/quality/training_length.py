@@ -18,12 +18,12 @@ import torch
 from benchmarks.shared.scored_recordings import ScoredRecording, hard_recordings, real_recordings
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.scoring.bits_per_spike import co_bps
-from nlb_search.models.training.side_by_side import SideBySide
-from nlb_search.models.training.state import Training
+from nlb_search.models.training.stacked_trainings import StackedTrainings
+from nlb_search.models.training.training import Training
 from nlb_search.models.training.training_plan import BATCH_SIZE, TrainingPlan
 from nlb_search.search.creation.training_length import EVALUATIONS, default_epochs
 from nlb_search.search.recording_tensors import counts_of
-from nlb_search.search.sampling.space import default_settings
+from nlb_search.search.sampling.spaces.default_settings import default_settings
 
 CHAIN = parse_chain("GRU(2) -> FF -> exp")
 STEPS = (60, 125, 250, 500, 1000, 2000)
@@ -62,7 +62,7 @@ def train(scored: ScoredRecording, epochs: int, seeds: int) -> Curves:
     counts, device = counts_of(recording.train), torch.device("cpu")
     splits = (counts_of(recording.val), scored.test_counts(recording))
     trainings = [Training(CHAIN, default_settings(CHAIN), plan, counts, seed, device) for seed in range(seeds)]
-    side_by_side = SideBySide(trainings)
+    side_by_side = StackedTrainings(trainings)
     evaluated, scores = [], []
     for epoch in range(1, epochs + 1):
         side_by_side.train_epoch(lambda: False)

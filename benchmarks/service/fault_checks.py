@@ -14,14 +14,14 @@ import torch
 from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
 from nlb_search.models.errors import DivergedError
-from nlb_search.models.training.trainer import Trainer, Val
+from nlb_search.models.training.trainer import Trainer, ValScorer
 from nlb_search.search.errors import SearchError
 from nlb_search.search.export_options import REFIT_SEEDS
+from nlb_search.search.networks.saved_networks import load_networks
 from nlb_search.search.recording_tensors import counts_of
-from nlb_search.search.sampling.space import sample
-from nlb_search.search.scoring.saved_networks import load_networks
+from nlb_search.search.sampling.spaces.trial_parameters import sample
 from nlb_search.search.study.open_study import OpenStudy
-from nlb_search.search.workers.trial_settings import replicates_of
+from nlb_search.search.workers.trial_replicates import build_replicates
 from nlb_search.storage.claims.claim import FAILURE_KEY
 from nlb_search.storage.claims.trial_counts import FINISHED
 from nlb_search.storage.errors import StorageError
@@ -121,12 +121,12 @@ def _score_violations(study: OpenStudy, trials: list[FrozenTrial]) -> Iterator[s
 def _curve_violations(study: OpenStudy, trials: list[FrozenTrial]) -> Iterator[str]:
     """Train every finished trial again without faults. On a CPU, the scores must be exactly equal."""
     recording = study.recording()
-    train, val, cpu = counts_of(recording.train), Val(counts_of(recording.val)), torch.device("cpu")
+    train, val, cpu = counts_of(recording.train), ValScorer(counts_of(recording.val)), torch.device("cpu")
     for trial in trials:
         if trial.state not in FINISHED:
             continue
         values = sample(FixedTrial(trial.params), study.spec.space, study.spec.architectures)
-        replicates = replicates_of(values, trial.number, study.spec, train, cpu)
+        replicates = build_replicates(values, trial.number, study.spec, train, cpu)
         trainer, curve = Trainer(val), {}
         while replicates.epoch < (trial.last_step or 0):
             progress = replicates.evaluated(trainer.advance(replicates.trainings))

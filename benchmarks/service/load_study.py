@@ -14,7 +14,8 @@ from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, TrialState
 
 from nlb_search.search.creation.training_length import EVALUATIONS
-from nlb_search.search.sampling.space import SPACES, sample
+from nlb_search.search.sampling.spaces.predefined_spaces import SPACES
+from nlb_search.search.sampling.spaces.trial_parameters import sample
 from nlb_search.search.study.open_study import Locations
 from nlb_search.search.study.specification import SearchSpec, installed_versions
 from nlb_search.storage.claims.owner import OWNER_KEY, Owner

@@ -13,7 +13,7 @@ from nlb_search.data import from_arrays
 from nlb_search.data.opening import open_recording
 from nlb_search.data.own.recording_settings import RecordingSettings, read_settings
 from nlb_search.data.recording import Recording
-from nlb_search.models.tensors import UNKNOWN, Counts
+from nlb_search.models.tensors import UNSEEN, Counts
 from nlb_search.search.recording_tensors import sizes_of
 
 BENCHMARK_RECORDINGS = (
@@ -49,9 +49,9 @@ class ScoredRecording:
         sizes = sizes_of(recording)
         with h5py.File(self.targets or recording.test_targets) as targets:
             heldout = targets[recording.group]["eval_spikes_heldout"][()]
-        counts = np.full((recording.test.n_trials, sizes.n_bins, sizes.n_neurons), UNKNOWN, np.uint8)
+        counts = np.full((recording.test.n_trials, sizes.n_bins, sizes.n_neurons), UNSEEN, np.uint8)
         counts[:, : sizes.n_window, : sizes.n_heldin] = recording.test.heldin
-        counts[:, : sizes.n_window, sizes.n_heldin :] = np.nan_to_num(heldout, nan=UNKNOWN).astype(np.uint8)
+        counts[:, : sizes.n_window, sizes.n_heldin :] = np.nan_to_num(heldout, nan=UNSEEN).astype(np.uint8)
         return Counts(torch.from_numpy(counts), sizes)
 
 

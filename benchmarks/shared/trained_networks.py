@@ -10,11 +10,11 @@ import torch
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.architecture.network import Network
 from nlb_search.models.tensors import Counts
-from nlb_search.models.training.state import Training
-from nlb_search.models.training.trainer import Trainer, Val
+from nlb_search.models.training.trainer import Trainer, ValScorer
+from nlb_search.models.training.training import Training
 from nlb_search.models.training.training_plan import BATCH_SIZE, TrainingPlan
 from nlb_search.search.creation.training_length import EVALUATIONS, default_epochs
-from nlb_search.search.sampling.space import default_settings
+from nlb_search.search.sampling.spaces.default_settings import default_settings
 
 
 def train_networks(train: Counts, val: Counts, chain: str, changes: Mapping[str, Any], seeds: int) -> list[Training]:
@@ -28,7 +28,7 @@ def train_networks(train: Counts, val: Counts, chain: str, changes: Mapping[str,
     parsed = parse_chain(chain)
     settings = replace(default_settings(parsed), **changes)
     trainings = [Training(parsed, settings, plan, train, seed, torch.device("cpu")) for seed in range(seeds)]
-    trainer = Trainer(Val(val))
+    trainer = Trainer(ValScorer(val))
     while running := [training for training in trainings if not training.is_done]:
         for training, evaluated in zip(running, trainer.advance(running), strict=True):
             if isinstance(evaluated, Exception):

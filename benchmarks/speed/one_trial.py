@@ -21,8 +21,8 @@ from benchmarks.speed.plain_network import RECORDING
 from benchmarks.speed.published_loop import published_loop
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.hyperparameters import Hyperparameters
-from nlb_search.models.training.state import Training
 from nlb_search.models.training.trainer import fit
+from nlb_search.models.training.training import Training
 from nlb_search.models.training.training_plan import TrainingPlan
 from nlb_search.search.workers.memory import keep_freed_memory
 

@@ -18,8 +18,8 @@ from benchmarks.shared.synthetic_searches import random_counts
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.tensors import Sizes
-from nlb_search.models.training.side_by_side import SideBySide
-from nlb_search.models.training.state import Training
+from nlb_search.models.training.stacked_trainings import StackedTrainings
+from nlb_search.models.training.training import Training
 from nlb_search.models.training.training_plan import TrainingPlan
 from nlb_search.search.workers.memory import keep_freed_memory
 
@@ -53,7 +53,7 @@ def step_ms(size: Size, rounds: int) -> float:
     train = random_counts(size.trials, Sizes(size.neurons - heldout, heldout, size.bins - forward, forward))
     plan = TrainingPlan(epochs=rounds + 1, batch_size=size.trials)
     hyper = Hyperparameters(hidden=size.hidden)
-    steps = SideBySide([Training(parse_chain(CHAIN), hyper, plan, train, 0, torch.device("cpu"))])
+    steps = StackedTrainings([Training(parse_chain(CHAIN), hyper, plan, train, 0, torch.device("cpu"))])
     times = []
     for _ in range(rounds + 1):
         began = time.process_time()

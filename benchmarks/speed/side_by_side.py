@@ -15,8 +15,8 @@ from benchmarks.shared.synthetic_searches import random_counts
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.tensors import Sizes
-from nlb_search.models.training.side_by_side import SideBySide
-from nlb_search.models.training.state import Training
+from nlb_search.models.training.stacked_trainings import StackedTrainings
+from nlb_search.models.training.training import Training
 from nlb_search.models.training.training_plan import TrainingPlan
 from nlb_search.search.workers.devices import training_device
 from nlb_search.search.workers.memory import keep_freed_memory
@@ -56,7 +56,7 @@ def clock_of(device: torch.device) -> Callable[[], float]:
 
 def step_ms(chain: str, number: int, n_trials: int, device: torch.device, rounds: int) -> float:
     """Milliseconds per step of all trainings together, the median over epochs."""
-    steps = SideBySide(trainings(chain, number, n_trials, device))
+    steps = StackedTrainings(trainings(chain, number, n_trials, device))
     clock = clock_of(device)
     times = []
     for _ in range(rounds + 1):

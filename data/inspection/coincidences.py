@@ -15,8 +15,8 @@ from nlb_search.data.recording import UNSEEN, Counts
 
 Floats = npt.NDArray[np.float64]
 
-SHARE = 0.25
-"""A pair is suspect if at least this share of the less active neuron's firing bins are excess coincidences."""
+MIN_FRACTION = 0.25
+"""A pair is suspect if at least this fraction of the less active neuron's firing bins are excess coincidences."""
 WIDEST_MS = 20
 """In wider bins, rates change too much between bins to distinguish shared spikes from correlated rates."""
 _DEVIATIONS, _MIN_EXPECTED = 6, 9
@@ -28,8 +28,8 @@ The lower bound excludes neurons with only a few spikes.
 
 @dataclass(frozen=True)
 class Pair:
-    """Two neurons, ``first`` < ``second``. ``share`` is the excess of coincidences as a share of the firing bins of the
-    less active neuron.
+    """Two neurons, ``first`` < ``second``. ``share`` is the excess of coincidences as a fraction of the firing bins of
+    the less active neuron.
     """
 
     first: int
@@ -60,7 +60,7 @@ def coincidences(counts_BTN: Counts, bin_ms: int) -> Coincidences:
     excess_NN = same_NN - apart_NN
     significant_NN = excess_NN >= _DEVIATIONS * np.sqrt(np.maximum(apart_NN, _MIN_EXPECTED))
     share_NN = excess_NN / np.maximum(fewer_NN, 1)
-    suspect_NN = pair_NN & ~equal_NN & significant_NN & (share_NN >= SHARE)
+    suspect_NN = pair_NN & ~equal_NN & significant_NN & (share_NN >= MIN_FRACTION)
     pairs = (Pair(int(one), int(other), float(share_NN[one, other])) for one, other in np.argwhere(suspect_NN))
     return Coincidences(duplicates, tuple(pairs))
 

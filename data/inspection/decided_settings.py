@@ -47,7 +47,7 @@ def decided_settings(recording: Recording, path: Path, settings: RecordingSettin
             "heldout",
             list(known.heldout) if isinstance(settings.heldout, float) else settings.heldout,
             None,
-            "ids of the held-out units, or a share of the units such as 0.25, or a boolean column of the unit table",
+            "ids of the held-out units, or a fraction of the units such as 0.25, or a boolean column of the unit table",
         ),
         _Line("units", settings.units, "quality == 'good'", f"units to use; columns: {names_in(contents.units)}"),
         _Line("min_rate_hz", settings.min_rate_hz, None, "units with a lower mean rate are left out"),
@@ -106,7 +106,7 @@ def _trial_lines(recording: Recording, path: Path, settings: RecordingSettings, 
             "trial column, or list of columns, with the conditions of the intervals",
         ),
         _Line("split", settings.split, "split", comment),
-        _Line("val_share", None if settings.split else settings.val_share, 0.2, "share of val, without split"),
+        _Line("val_share", None if settings.split else settings.val_share, 0.2, "fraction of val, without split"),
     ]
 
 
@@ -116,7 +116,7 @@ def _window_lines(settings: RecordingSettings, cut_ms: int) -> list[_Line]:
         _Line("gap_ms", settings.gap_ms, None, "time between windows"),
         _Line("within", settings.within, "epochs", "interval table that windows must lie in"),
         _Line("within_rows", settings.within_rows, "label == 'run'", "rows of this table to use"),
-        _Line("val_share", settings.val_share, None, "share of the windows that are val; the same share is test"),
+        _Line("val_share", settings.val_share, None, "fraction of the windows that are val; the same fraction is test"),
     ]
 
 

@@ -82,7 +82,7 @@ def _of_own(recording: Recording, path: Path, settings: RecordingSettings) -> Id
     heldin, heldout = np.arange(recording.n_heldin), np.arange(recording.n_heldout)
     if n_channels is not None:
         heldout = recording.n_heldin + heldout
-        if n_channels == recording.n_heldin + recording.n_heldout:  # no channels that only recon has: a random share
+        if n_channels == recording.n_heldin + recording.n_heldout:  # no channels that only recon has: a random fraction
             heldout = heldout_channels(path, n_channels, settings)
             heldin = np.setdiff1d(np.arange(n_channels), heldout)
     splits = {"train": recording.train, "val": recording.val, "test": recording.test}

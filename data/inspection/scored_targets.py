@@ -55,7 +55,7 @@ class Produced:
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredTargets:
     """The targets of val other than spikes; None for kinds that the recording lacks."""
 
     behavior: Behavior | None
@@ -63,12 +63,12 @@ class Scored:
     produced: Produced | None
 
 
-def read_scored(recording: Recording) -> Scored:
+def read_scored(recording: Recording) -> ScoredTargets:
     """Read them from the recording's file of targets. Raises DataError if the file cannot be read."""
     try:
         with h5py.File(recording.val_targets, "r") as file:
             group = file.get(recording.group, {})
-            return Scored(_behavior(group), _conditions(group), _produced(group))
+            return ScoredTargets(_behavior(group), _conditions(group), _produced(group))
     except OSError as error:
         raise DataError(
             f"cannot read the targets of {recording.name} at {recording.val_targets}: remove its folder to prepare the "

@@ -24,7 +24,7 @@ _PRECISION = 7
 class UnitIntervals:
     """One row of the unit table. ``unit`` is its id.
 
-    ``short`` is the share of its intervals that are under 1 ms but not 0, and ``repeated`` the number of spikes with
+    ``short`` is the fraction of its intervals that are under 1 ms but not 0, and ``repeated`` the number of spikes with
     the same time as the previous spike.
     """
 

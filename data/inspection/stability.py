@@ -26,7 +26,7 @@ class Change:
 
     @property
     def share(self) -> float:
-        """The difference as a share of the first rate; NaN if that rate is 0."""
+        """The difference as a fraction of the first rate; NaN if that rate is 0."""
         return (self.after_hz - self.before_hz) / self.before_hz if self.before_hz else math.nan
 
     @property
@@ -73,7 +73,7 @@ def session_changes(rates_B: Floats, sessions: Mapping[str, int]) -> dict[str, C
 def silences(spikes_BN: npt.NDArray[np.int64], seen_BN: npt.NDArray[np.int64]) -> tuple[Silence, ...]:
     """The longest silence of each neuron, if it is too long to be expected by chance.
 
-    If a neuron fires in a share p of all trials, independently of each other, it is silent in k given trials with
+    If a neuron fires in a fraction p of all trials, independently of each other, it is silent in k given trials with
     probability (1 - p)^k. ``spikes_BN`` has the spikes and ``seen_BN`` the number of seen bins of each trial and
     neuron. Neurons that never fire are left out.
     """

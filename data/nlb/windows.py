@@ -49,7 +49,7 @@ def whole_windows(
     incomplete = window.is_incomplete(session, selected, bin_ms) | forward.is_incomplete(session, selected, bin_ms)
     if dataset.layout == "timing":
         incomplete |= ~_is_produced(session, selected, bin_ms)
-    _refuse(session.path, np.flatnonzero(incomplete))
+    _reject(session.path, np.flatnonzero(incomplete))
     first = cut(session.trials, selected, window.span, bin_ms, session.n_bins(bin_ms)).first
     return first[:, None] + np.arange(window.n_bins + forward.n_bins)
 
@@ -61,7 +61,7 @@ def unscored_windows(dataset: Dataset, session: Session, selected: BoolArray, bi
     """
     span = around(times_of(session.trials, dataset.align_field), dataset.window_ms, dataset.overlap)
     part = _Part(span, dataset.window_length_ms // bin_ms, True)
-    _refuse(session.path, np.flatnonzero(part.is_incomplete(session, selected, bin_ms)))
+    _reject(session.path, np.flatnonzero(part.is_incomplete(session, selected, bin_ms)))
     return cut(session.trials, selected, span, bin_ms, session.n_bins(bin_ms)).bins()
 
 
@@ -133,7 +133,7 @@ class _Part:
         return incomplete
 
 
-def _refuse(path: Path, rows: npt.NDArray[np.intp]) -> None:
+def _reject(path: Path, rows: npt.NDArray[np.intp]) -> None:
     if rows.size:
         named = ", ".join(map(str, rows[:5])) + (", ..." if rows.size > 5 else "")
         raise DataError(

@@ -17,7 +17,7 @@ from nlb_search.data.own.memory import check_memory
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.own.sessions.pooled_sessions import PlannedSession, planned_sessions, train_val_order
 from nlb_search.data.own.sessions.trials import WindowPlan
-from nlb_search.data.own.splits import joined, spike_targets
+from nlb_search.data.own.tensor_assembly import assembled_tensors, spike_targets
 from nlb_search.data.recording import UNSEEN, Counts, Split
 from nlb_search.data.source import Array, Tensors
 
@@ -54,7 +54,7 @@ def tensors_of_nwb(path: Path, file: h5py.File, settings: RecordingSettings, bin
     if settings.interval:
         scored |= produced_intervals(sessions, "val", bin_ms)
     order = train_val_order([one.plan for one in sessions])
-    tensors = _as_recorded(joined(path, splits["train"], splits["val"], scored, choices), order)
+    tensors = _as_recorded(assembled_tensors(path, splits["train"], splits["val"], scored, choices), order)
     if "test" not in splits:
         return tensors
     of_test = trial_averages(sessions, ("train", "val", "test"), "test", bin_ms) if settings.condition else {}

@@ -10,7 +10,7 @@ import h5py
 
 from nlb_search.data.hdf5_file import check_in_file, opened
 from nlb_search.data.own.arrays.array_files import arrays_in
-from nlb_search.data.own.layout import Kind, kind_of_arrays, layout_of
+from nlb_search.data.own.file_format import Kind, format_of, kind_of_arrays
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.own.tables.phy_folder import as_tables
 
@@ -45,7 +45,9 @@ def opened_recording(path: Path, settings: RecordingSettings) -> Iterator[Tables
         yield Arrays(kind_of_arrays(path, arrays), arrays)
         return
     with opened(path) as file:
-        layout = layout_of(path, file)
-        if layout.kind != "nwb":  # of an NWB file, what is read is checked where it is read
-            check_in_file(path, file, layout.group.strip("/"))
-        yield Tables(file) if layout.kind == "nwb" else Arrays(layout.kind, dict(file[layout.group].items()))
+        found = format_of(path, file)
+        if found.kind == "nwb":
+            yield Tables(file)  # each reader checks the tables that it reads
+        else:
+            check_in_file(path, file, found.group.strip("/"))
+            yield Arrays(found.kind, dict(file[found.group].items()))

@@ -15,12 +15,12 @@ _ALWAYS_HASHED = ("heldout", "align", "window_ms", "forward_ms", "split", "val_s
 class RecordingSettings(BaseModel):
     """Settings for reading your own recording. The defaults that are used are logged.
 
-    ``heldout`` is the share of neurons to hold out at random, the name of a boolean column of the unit table, or the
+    ``heldout`` is the fraction of neurons to hold out at random, the name of a boolean column of the unit table, or the
     ids of the units to hold out. It also applies to lfads-torch's arrays, whose channels count as ids; all other
     settings are for recordings with spike times only.
 
     ``units``, an expression over the columns of the unit table, and ``min_rate_hz`` say which units are used;
-    ``units_table`` is the path of the table if the file has several. Spike times that are out of order are refused
+    ``units_table`` is the path of the table if the file has several. Spike times that are out of order are rejected
     unless ``sort_spikes`` is true.
 
     ``trial_table`` is the CSV file with the trials in a folder of Kilosort or phy.
@@ -70,7 +70,7 @@ class RecordingSettings(BaseModel):
     @classmethod
     def _share_or_ids(cls, heldout: float | str | tuple[int, ...]) -> float | str | tuple[int, ...]:
         if isinstance(heldout, float) and not 0 < heldout < 1:
-            raise ValueError("a share of the neurons must be between 0 and 1")
+            raise ValueError("a fraction of the neurons must be between 0 and 1")
         if isinstance(heldout, tuple) and (not heldout or len(set(heldout)) < len(heldout)):
             raise ValueError("a list of unit ids must have at least one id, and each id once")
         return heldout

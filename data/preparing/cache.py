@@ -70,7 +70,9 @@ def cache_folder() -> Path:
     return Path(named).expanduser() if named else platformdirs.user_cache_path("nlb-search")
 
 
-def open_source(source: BenchmarkRecording | OwnRecording, cache: Path, stuck_s: float = STUCK_SECONDS) -> Recording:
+def open_or_prepare(
+    source: BenchmarkRecording | OwnRecording, cache: Path, stuck_s: float = STUCK_SECONDS
+) -> Recording:
     """Open a recording from its entry in the folder ``cache``, and make the entry if there is none.
 
     A new entry is made if the content of the files has changed. If several processes open a recording at the same time,
@@ -130,7 +132,7 @@ def _read(entry: _Entry) -> Recording:
 def prepare(source: Source, cache: Path, content_hash: str) -> None:
     """Make the entry of ``source`` in this process, unless another process makes it first.
 
-    Raises DataError in the same cases as ``open_source``, and if the content of the files is no longer
+    Raises DataError in the same cases as ``open_or_prepare``, and if the content of the files is no longer
     ``content_hash``.
     """
     entry = _Entry(cache, source.name, source.bin_ms, content_hash)

@@ -1,5 +1,6 @@
 """Main program of the subprocess that prepares a recording. ``subprocess_runner`` starts it and reads its output."""
 
+import gc
 import json
 import logging
 import os
@@ -33,6 +34,8 @@ def main(text: str) -> None:
         message = str(error) if expected else f"preparing {request.source.path} failed, {type(error).__name__}: {error}"
         _send(parent, {"error": message, "expected": expected, "traceback": traceback.format_exc()})
         sys.exit(1)
+    finally:
+        gc.freeze()  # exit without looking through all objects again, which takes 0.1 s
 
 
 def _redirect_stdout() -> TextIO:

@@ -28,7 +28,7 @@ class SynthesisOptions:
     """Size, random seed and spiking of a synthetic recording.
 
     ``n_trials`` is the number of train, val and test trials, and ``n_neurons`` that of held-in and held-out neurons; by
-    default, they are those of the real recording. The shares of test trials and of held-out neurons are always those
+    default, they are those of the real recording. The fractions of test trials and of held-out neurons are always those
     of the real recording. If ``binary`` is true, each neuron has at most one spike per bin of 5 ms.
     """
 

@@ -71,15 +71,15 @@ def parse_chain(text: str) -> Chain:
     start, last = pieces[-1]
     if last.strip().lower() not in _HEAD_NAMES:
         if not links and _name_of(last) not in _BLOCK_NAMES:
-            _refuse(
+            _reject(
                 text,
                 start,
                 last,
                 f"is not a known chain; write one of {', '.join([*NAMED_CHAINS, *GROUPS])}, or blocks and a head",
             )
-        _refuse(text, start, last, f"cannot end a chain; end it in {' or '.join(HEADS)}")
+        _reject(text, start, last, f"cannot end a chain; end it in {' or '.join(HEADS)}")
     if not links:
-        _refuse(text, start, last, f"has no block before it; start with one of {', '.join(BLOCKS)}")
+        _reject(text, start, last, f"has no block before it; start with one of {', '.join(BLOCKS)}")
     return Chain(links, HEADS[_HEAD_NAMES[last.strip().lower()]])
 
 
@@ -100,23 +100,23 @@ def _link(text: str, start: int, piece: str) -> Link:
         return Link(_BLOCK_NAMES[whole], None)
     found = _LINK.fullmatch(piece)
     if found is None:
-        _refuse(text, start, piece, "is not a block; write one like GRU(2), joined to the next by ->")
+        _reject(text, start, piece, "is not a block; write one like GRU(2), joined to the next by ->")
     name = found["name"].lower()
     if name in _HEAD_NAMES:
-        _refuse(text, start, piece, "is a head but not at the end; move it to the end")
+        _reject(text, start, piece, "is a head but not at the end; move it to the end")
     if name not in _BLOCK_NAMES:
-        _refuse(text, start, piece, f"is not a known block; choose one of {', '.join(BLOCKS)}")
+        _reject(text, start, piece, f"is not a known block; choose one of {', '.join(BLOCKS)}")
     block = BLOCKS[_BLOCK_NAMES[name]]
     argument = found["argument"]
     if not block.takes_layers:
         forms = " or ".join(form for form in BLOCKS if form.split("(")[0] == block.name)
-        _refuse(text, start, piece, f"takes no such argument; write {forms}")
+        _reject(text, start, piece, f"takes no such argument; write {forms}")
     if not _LAYERS.fullmatch(argument):
-        _refuse(text, start, piece, f"needs a number of layers from 1 to 99 in its parentheses, like {block.name}(2)")
+        _reject(text, start, piece, f"needs a number of layers from 1 to 99 in its parentheses, like {block.name}(2)")
     return Link(block.name, int(argument))
 
 
-def _refuse(text: str, start: int, piece: str, why: str) -> NoReturn:
+def _reject(text: str, start: int, piece: str, why: str) -> NoReturn:
     """Raise ChainError with the position marked in the text of the chain."""
     fault = piece.strip()
     begin = start + len(piece) - len(piece.lstrip())

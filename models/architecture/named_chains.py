@@ -1,4 +1,4 @@
-"""How architectures are written: the names of known chains, and models of the user.
+"""Names that stand for chains, such as ``rnnf`` and ``auto``, and the separator in ``MODULE:CLASS``.
 
 This module has no imports, so that ``--help`` is fast.
 """
@@ -23,7 +23,10 @@ study keeps the chains that it was created with: add a line, and change none.
 """
 
 *_, AUTO_CHAINS = AUTO_CHAINS_SINCE.values()
-"""Chains of which at least one was best or nearly best on every measured recording (benchmarks.quality.settings)."""
+"""Chains of which at least one was best or nearly best on every measured recording.
+
+Chosen with ``benchmarks.quality.default_settings``.
+"""
 
 GROUPS = NAMED_ENSEMBLES | {AUTO: AUTO_CHAINS}
 """Names that stand for several chains."""

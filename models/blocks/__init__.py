@@ -3,7 +3,7 @@
 It may import recurrences, hyperparameters, dropout and the shared modules of models.
 """
 
-from nlb_search.models.blocks.block import Block
+from nlb_search.models.blocks.bases.block import Block
 from nlb_search.models.blocks.conv import Conv
 from nlb_search.models.blocks.deconv import Deconv
 from nlb_search.models.blocks.feedforward import FF

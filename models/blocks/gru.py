@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from nlb_search.models.blocks.recurrent import Recurrent
+from nlb_search.models.blocks.bases.recurrent import Recurrent
 from nlb_search.models.recurrences.gated_recurrence import CANDIDATE, gated_recurrence
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nlb_search.models.blocks.recurrent import Recurrent, States
+from nlb_search.models.blocks.bases.recurrent import Recurrent, States
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.recurrences.scan import complex_scan
 from nlb_search.models.tensors import Sizes

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nlb_search.models.blocks.recurrent import Recurrent
+from nlb_search.models.blocks.bases.recurrent import Recurrent
 from nlb_search.models.recurrences.scan import scan
 
 SHORTEST_MEMORY, LONGEST_MEMORY = 2.0, 10.0

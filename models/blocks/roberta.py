@@ -1,6 +1,6 @@
 """RoBERTa(n): n post-norm encoder layers over time."""
 
-from nlb_search.models.blocks.attention import AbsoluteAttention
+from nlb_search.models.blocks.bases.attention import AbsoluteAttention
 
 
 class RoBERTa(AbsoluteAttention):

@@ -1,8 +1,8 @@
 """RoFormer(n): n pre-norm encoder layers over time with relative positions."""
 
-from nlb_search.models.blocks.attention import Attention
-from nlb_search.models.blocks.encoder_layer import EncoderLayer
-from nlb_search.models.blocks.relative_attention import RelativeAttention
+from nlb_search.models.blocks.bases.attention import Attention
+from nlb_search.models.blocks.bases.encoder_layer import EncoderLayer
+from nlb_search.models.blocks.bases.relative_attention import RelativeAttention
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.tensors import Sizes
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from nlb_search.models.blocks.block import Block
+from nlb_search.models.blocks.bases.block import Block
 from nlb_search.models.dropout import Dropout
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.tensors import Sizes

@@ -5,9 +5,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-from nlb_search.models.blocks.attention import Attention
-from nlb_search.models.blocks.encoder_layer import EncoderLayer
-from nlb_search.models.blocks.relative_attention import RelativeAttention
+from nlb_search.models.blocks.bases.attention import Attention
+from nlb_search.models.blocks.bases.encoder_layer import EncoderLayer
+from nlb_search.models.blocks.bases.relative_attention import RelativeAttention
 from nlb_search.models.dropout import Dropout
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.tensors import Sizes

@@ -1,6 +1,6 @@
 """Trans(n): n pre-norm encoder layers over time."""
 
-from nlb_search.models.blocks.attention import AbsoluteAttention
+from nlb_search.models.blocks.bases.attention import AbsoluteAttention
 
 
 class Trans(AbsoluteAttention):

@@ -14,7 +14,7 @@ from nlb_search.models.random_draws import uniform
 from nlb_search.models.tensors import Sizes
 
 CROP_SHARE = 0.5
-"""The length of a crop, as a share of the window."""
+"""The length of a crop, as a fraction of the window."""
 
 
 def window_bins(input_size: str, sizes: Sizes) -> int:

@@ -5,9 +5,10 @@ https://papers.nips.cc/paper/8963), which prevents a network from copying its in
 separated by spaces (``dot line``). The published search names its variants without defining the shapes; this is our
 interpretation.
 
-Except for ``last_bins``, every part hides each entry with exactly the given probability, at the ends of the window as
-in its middle. All masks are drawn on the device from a key, without synchronizing with it. ``done`` is the number of
-training steps that the network has done, a scalar: only ``span`` depends on it.
+A shape is drawn as one or several parts, which are the functions below. Except for ``last_bins``, every part hides
+each entry with exactly the given probability, at the ends of the window as in its middle. All masks are drawn on the
+device from a key, without synchronizing with it. ``done`` is the number of training steps that the network has done, a
+scalar: only ``span`` depends on it.
 """
 
 from collections.abc import Callable
@@ -26,7 +27,7 @@ MAX_SPAN = 5
 """The largest length of a span in bins."""
 
 RAMP_START, RAMP_END = 250, 500
-"""The steps between which the share of trials with spans of several bins rises from 0 to 1."""
+"""The steps between which the fraction of trials with spans of several bins rises from 0 to 1."""
 
 _Shape = tuple[int, int, int]
 """Trials, bins, held-in neurons."""
@@ -66,7 +67,7 @@ def span(shape_BWI: _Shape, probability: Tensor, key: Tensor, done: Tensor) -> T
 
     They are the masks of whole time steps of the neural data transformer (Ye & Pandarinath 2021,
     https://doi.org/10.1101/2021.01.16.426955), whose spans become longer with a probability that rises in training.
-    Differences: the length is drawn for each trial, not for each step, and the hidden share does not depend on it.
+    Differences: the length is drawn for each trial, not for each step, and the hidden fraction does not depend on it.
     """
     n_trials, n_bins, _ = shape_BWI
     long_B1 = uniform(fold_in(key, 1), (n_trials, 1)) < (done - RAMP_START) / (RAMP_END - RAMP_START)
@@ -92,12 +93,12 @@ PARTS = tuple(_PARTS)
 
 
 def share(ratio: float, n_shapes: int) -> float:
-    """The probability for each of ``n_shapes`` independent shapes whose union hides a share ``ratio``."""
+    """The probability for each of ``n_shapes`` independent shapes whose union hides a fraction ``ratio``."""
     return float(1 - (1 - ratio) ** (1 / n_shapes))
 
 
 def probabilities_of(variant: str, ratio: float) -> dict[str, float]:
-    """The probability of every part so that the variant hides a share ``ratio``; 0 for parts that it does not have.
+    """The probability of every part so that the variant hides a fraction ``ratio``; 0 for parts that it does not have.
 
     A part that two shapes share is drawn once, with the probability that at least one of them hides an entry. Raises
     ValueError if the variant is not valid.

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from nlb_search.models.recurrences.exported import exported_gated_recurrence
+from nlb_search.models.recurrences.onnx_recurrences import exported_gated_recurrence
 from nlb_search.models.recurrences.vmap_rules import merged
 
 UPDATE, RESET, CANDIDATE = range(3)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from nlb_search.models.recurrences.exported import exported_complex_scan, exported_scan
+from nlb_search.models.recurrences.onnx_recurrences import exported_complex_scan, exported_scan
 from nlb_search.models.recurrences.vmap_rules import merged
 
 

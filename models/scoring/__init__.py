@@ -1,4 +1,5 @@
-"""Scores, computed on the device: bits per spike, velocity decoding, trial averages, and the smoothing baseline.
+"""Scores, computed on the device of the rates: bits per spike, velocity decoding, PSTHs, produced intervals, and the
+smoothing baseline.
 
 It may import tensors.
 """

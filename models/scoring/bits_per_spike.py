@@ -38,7 +38,7 @@ def mean_gains(gains_K: Sequence[Gains]) -> Gains:
     return Gains(torch.stack([gains.gain_B for gains in gains_K]).mean(dim=0), gains_K[0].spikes_B)
 
 
-class Scored:
+class ScoredSpikes:
     """Spikes to score rates against, trials x bins x neurons, with the log-likelihood of the null model.
 
     Entries where ``spikes`` is NaN are not scored.
@@ -75,15 +75,15 @@ class Scored:
         return each.sum(dim=(1, 2), dtype=torch.float64)
 
 
-def heldout(counts: Counts) -> Scored:
+def scored_heldout(counts: Counts) -> ScoredSpikes:
     """The spikes that co-bps scores: held-out neurons in the window."""
     sizes = counts.sizes
-    return Scored(with_nan(counts.counts_BTN[:, : sizes.n_window, sizes.n_heldin :]))
+    return ScoredSpikes(with_nan(counts.counts_BTN[:, : sizes.n_window, sizes.n_heldin :]))
 
 
-def forward(counts: Counts) -> Scored:
+def scored_forward(counts: Counts) -> ScoredSpikes:
     """The spikes that fp-bps scores: all neurons in the forward bins."""
-    return Scored(with_nan(counts.counts_BTN[:, counts.sizes.n_window :]))
+    return ScoredSpikes(with_nan(counts.counts_BTN[:, counts.sizes.n_window :]))
 
 
 def bits_per_spike(rates: Tensor, spikes: Tensor) -> Tensor:
@@ -92,7 +92,7 @@ def bits_per_spike(rates: Tensor, spikes: Tensor) -> Tensor:
     Entries where ``spikes`` is NaN are not scored. Returns a scalar tensor on the device of the rates. It is not finite
     if there are no spikes.
     """
-    return Scored(spikes.to(rates.dtype)).gains(rates).bits_per_spike
+    return ScoredSpikes(spikes.to(rates.dtype)).gains(rates).bits_per_spike
 
 
 def co_bps(rates_BTN: Tensor, counts: Counts) -> Tensor:
@@ -102,9 +102,9 @@ def co_bps(rates_BTN: Tensor, counts: Counts) -> Tensor:
 
 def fp_bps(rates_BTN: Tensor, counts: Counts) -> Tensor:
     """Forward-prediction bits per spike: all neurons in the forward bins. A scalar tensor."""
-    return forward(counts).gains(rates_BTN[:, counts.sizes.n_window :]).bits_per_spike
+    return scored_forward(counts).gains(rates_BTN[:, counts.sizes.n_window :]).bits_per_spike
 
 
 def gains_by_trial(rates_BTN: Tensor, counts: Counts) -> Gains:
     """The terms of ``co_bps`` for each trial."""
-    return heldout(counts).gains(rates_BTN[:, : counts.sizes.n_window, counts.sizes.n_heldin :])
+    return scored_heldout(counts).gains(rates_BTN[:, : counts.sizes.n_window, counts.sizes.n_heldin :])

@@ -10,7 +10,7 @@ WARM_UP_STEPS = 40
 """Number of steps in which the learning rate rises to its full value."""
 
 FIRST_SHARE = 1 / 5
-"""Learning rate of the first step, as a share of the full one."""
+"""Learning rate of the first step, as a fraction of the full one."""
 
 
 def learning_rate(done_K: Tensor, lr_K: Tensor) -> Tensor:

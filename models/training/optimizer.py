@@ -17,8 +17,8 @@ from nlb_search.models.training.weight_average import update_average
 GRADIENT_NORM = 1.0
 """Maximum norm of a gradient. Recurrent layers need gradient clipping at high learning rates."""
 
-MOMENTUM, SQUARES_DECAY = 0.9, 0.999
-SMALL = 1e-8
+BETA1, BETA2 = 0.9, 0.999
+EPSILON = 1e-8
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,10 @@ def update(rows: OptimizerState, gradient_KP: Tensor, settings: OptimizerSetting
     norm_K1 = torch.linalg.vector_norm(gradient_KP, dim=1, keepdim=True)
     gradient_KP = gradient_KP * (GRADIENT_NORM / (norm_K1 + 1e-6)).clamp(max=1)
     gradient_KP.addcmul_(rows.weights_KP, settings.l2_weight_K.unsqueeze(1))
-    rows.mean_KP.lerp_(gradient_KP, 1 - MOMENTUM)
-    rows.square_KP.mul_(SQUARES_DECAY).addcmul_(gradient_KP, gradient_KP, value=1 - SQUARES_DECAY)
-    mean_bias_K, square_bias_K = (1 - decay ** (done_K + 1) for decay in (MOMENTUM, SQUARES_DECAY))
-    scale_KP = rows.square_KP.sqrt().div_(square_bias_K.sqrt().float().unsqueeze(1)).add_(SMALL)
+    rows.mean_KP.lerp_(gradient_KP, 1 - BETA1)
+    rows.square_KP.mul_(BETA2).addcmul_(gradient_KP, gradient_KP, value=1 - BETA2)
+    mean_bias_K, square_bias_K = (1 - decay ** (done_K + 1) for decay in (BETA1, BETA2))
+    scale_KP = rows.square_KP.sqrt().div_(square_bias_K.sqrt().float().unsqueeze(1)).add_(EPSILON)
     lr_K = learning_rate(done_K, settings.lr_K)
     size_K = lr_K / mean_bias_K
     rows.weights_KP.mul_(1 - lr_K.float().unsqueeze(1) * settings.weight_decay_KP)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from statistics import fmean
 
-from nlb_search.models.training.state import Best, Progress, State, Training
+from nlb_search.models.training.training import Best, Evaluation, State, Training
 
 
 class Replicates:
@@ -31,12 +31,12 @@ class Replicates:
         """The network of each at the best evaluation, with the mean scores there; empty before the first one."""
         return tuple(training.best for training in self.trainings if training.best is not None)
 
-    def evaluated(self, results: Sequence[Progress | Exception]) -> Progress | Exception:
+    def evaluated(self, results: Sequence[Evaluation | Exception]) -> Evaluation | Exception:
         """The mean of the evaluations of all, whose networks are kept if it is the best so far.
 
         If trainings failed, the result is the first of their errors, and nothing is kept.
         """
-        done = [result for result in results if isinstance(result, Progress)]
+        done = [result for result in results if isinstance(result, Evaluation)]
         if len(done) < len(results):
             return next(result for result in results if isinstance(result, Exception))
         mean = _mean(done)
@@ -72,9 +72,9 @@ def _prefix(index: int) -> str:
     return f"replicate-{index}." if index else ""
 
 
-def _mean(results: Sequence[Progress]) -> Progress:
+def _mean(results: Sequence[Evaluation]) -> Evaluation:
     forward = [result.fp_bps for result in results if result.fp_bps is not None]
-    return Progress(
+    return Evaluation(
         epoch=results[0].epoch,
         loss=fmean(result.loss for result in results),
         co_bps=fmean(result.co_bps for result in results),

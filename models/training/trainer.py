@@ -18,29 +18,29 @@ from nlb_search.models.architecture.network import trials_at_once
 from nlb_search.models.errors import DivergedError, InterruptedTrainingError
 from nlb_search.models.scoring import bits_per_spike
 from nlb_search.models.tensors import Counts
-from nlb_search.models.training.side_by_side import SideBySide
-from nlb_search.models.training.state import Progress, Training
+from nlb_search.models.training.stacked_trainings import StackedTrainings
+from nlb_search.models.training.training import Evaluation, Training
 
 _log = logging.getLogger(__name__)
 
 
-class Val:
+class ValScorer:
     """The val trials on the device, with the terms of the scores that do not depend on the rates."""
 
     def __init__(self, counts: Counts) -> None:
         self.counts = counts
         self.heldin_BWI = counts.heldin_BWI
-        self.heldout = bits_per_spike.heldout(counts)
-        self.forward = bits_per_spike.forward(counts) if counts.sizes.n_forward else None
+        self.heldout = bits_per_spike.scored_heldout(counts)
+        self.forward = bits_per_spike.scored_forward(counts) if counts.sizes.n_forward else None
 
-    def scores_of(self, side_by_side: SideBySide) -> Tensor:
+    def scores_of(self, stacked: StackedTrainings) -> Tensor:
         """co-bps of every network and, if there are forward bins, fp-bps: 1 x K or 2 x K, on the device."""
         sizes = self.counts.sizes
         heldout, forward = [], []
-        at_once = math.ceil(trials_at_once(self.heldin_BWI.device) / len(side_by_side.trainings))
+        at_once = math.ceil(trials_at_once(self.heldin_BWI.device) / len(stacked.trainings))
         for start in range(0, self.counts.n_trials, at_once):
             trials = slice(start, start + at_once)
-            rates_KBTN = side_by_side.rates(self.heldin_BWI[trials])
+            rates_KBTN = stacked.rates(self.heldin_BWI[trials])
             heldout.append(_gain(self.heldout, rates_KBTN[:, :, : sizes.n_window, sizes.n_heldin :], trials))
             if self.forward is not None:
                 forward.append(_gain(self.forward, rates_KBTN[:, :, sizes.n_window :], trials))
@@ -50,12 +50,12 @@ class Val:
         return torch.stack(scored)
 
 
-def _gain(scored: bits_per_spike.Scored, rates_KBTN: Tensor, trials: slice) -> Tensor:
+def _gain(scored: bits_per_spike.ScoredSpikes, rates_KBTN: Tensor, trials: slice) -> Tensor:
     """The gain of each network on some trials, K x B. Networks are scored one by one to save memory."""
     return torch.stack([scored.gain(rates_BTN, trials) for rates_BTN in rates_KBTN])
 
 
-def _bits_per_spike(scored: bits_per_spike.Scored, gains: list[Tensor]) -> Tensor:
+def _bits_per_spike(scored: bits_per_spike.ScoredSpikes, gains: list[Tensor]) -> Tensor:
     """The score of each of the K networks. ``gains`` are K x B each, for consecutive parts of the trials."""
     gain_KB = torch.cat(gains, dim=1)
     return torch.stack([bits_per_spike.Gains(gain_B, scored.spikes_B).bits_per_spike for gain_B in gain_KB])
@@ -72,15 +72,15 @@ _Losses = dict[Training, list[Tensor]]
 class Trainer:
     """Trains networks, those of the same kind side by side, and scores them on ``val``."""
 
-    def __init__(self, val: Val) -> None:
+    def __init__(self, val: ValScorer) -> None:
         self._val = val
-        self._stacked: dict[tuple[Training, ...], SideBySide] = {}
+        self._stacked: dict[tuple[Training, ...], StackedTrainings] = {}
         self._group_size: dict[Any, int] = {}
         self._one_at_a_time = False
 
     def advance(
         self, trainings: Sequence[Training], interrupted: Callable[[], bool] = _never
-    ) -> list[Progress | Exception]:
+    ) -> list[Evaluation | Exception]:
         """Train each to its next evaluation. Returns one result per training: its progress, or an exception.
 
         The trainings must have epochs of their plans left. A training whose result is a DivergedError or another
@@ -98,7 +98,7 @@ class Trainer:
             for start in range(0, len(group), size)
         ]
         self._stacked = {group: stacked for group, stacked in self._stacked.items() if group in groups}
-        outcomes: dict[Training, Progress | Exception] = {}
+        outcomes: dict[Training, Evaluation | Exception] = {}
         losses: _Losses = {training: [] for training in trainings}
         for group in groups:
             outcomes.update(zip(group, self._outcomes(group, losses, interrupted), strict=True))
@@ -106,7 +106,7 @@ class Trainer:
 
     def _outcomes(
         self, group: tuple[Training, ...], losses: _Losses, interrupted: Callable[[], bool]
-    ) -> list[Progress | Exception]:
+    ) -> list[Evaluation | Exception]:
         """The results of trainings of the same kind. If they fail together, for example because memory runs out, they
         are trained in smaller groups from then on.
         """
@@ -144,26 +144,26 @@ class Trainer:
 
     def _advanced(
         self, group: tuple[Training, ...], losses: _Losses, interrupted: Callable[[], bool]
-    ) -> list[Progress | DivergedError]:
+    ) -> list[Evaluation | DivergedError]:
         # A larger group may have failed after some epochs, or on val: do not repeat the epochs that are done.
         while waiting := tuple(t for t in group if not (losses[t] and t.plan.is_evaluation(t.epoch))):
-            loss_SK = _epoch(self._side_by_side(waiting), interrupted)
+            loss_SK = _epoch(self._stack(waiting), interrupted)
             for training, loss_S in zip(waiting, loss_SK.unbind(1), strict=True):
                 losses[training].append(loss_S)
-        scores_KX = self._val.scores_of(self._side_by_side(group)).T.tolist()
+        scores_KX = self._val.scores_of(self._stack(group)).T.tolist()
         return [
             _evaluated(training, torch.stack(losses[training]).tolist(), *scores_X)
             for training, scores_X in zip(group, scores_KX, strict=True)
         ]
 
-    def _side_by_side(self, group: tuple[Training, ...]) -> SideBySide:
+    def _stack(self, group: tuple[Training, ...]) -> StackedTrainings:
         """The stacked copies of the trainings, reused if they exist."""
         if group not in self._stacked:
             if self._one_at_a_time:
                 # On a GPU, stacked copies hold the memory of their CUDA graph.
                 self._stacked.clear()
             self._discard(group)
-            self._stacked[group] = SideBySide(group)
+            self._stacked[group] = StackedTrainings(group)
         return self._stacked[group]
 
     def _discard(self, group: tuple[Training, ...]) -> None:
@@ -174,27 +174,27 @@ class Trainer:
         }
 
 
-def _epoch(side_by_side: SideBySide, interrupted: Callable[[], bool]) -> Tensor:
+def _epoch(stacked: StackedTrainings, interrupted: Callable[[], bool]) -> Tensor:
     """Train each for one epoch. Returns the losses on the device, steps x K."""
-    loss_SK = side_by_side.train_epoch(interrupted)
+    loss_SK = stacked.train_epoch(interrupted)
     if loss_SK is None:
-        raise InterruptedTrainingError(f"interrupted in epoch {side_by_side.trainings[0].epoch + 1}")
-    side_by_side.write_back()
-    for training in side_by_side.trainings:
+        raise InterruptedTrainingError(f"interrupted in epoch {stacked.trainings[0].epoch + 1}")
+    stacked.write_back()
+    for training in stacked.trainings:
         training.epoch += 1
     return loss_SK
 
 
 def _evaluated(
     training: Training, losses: list[list[float]], co_bps: float, fp_bps: float | None = None
-) -> Progress | DivergedError:
+) -> Evaluation | DivergedError:
     """The result of an evaluation, from the losses of each epoch's steps and the scores."""
     if diverged := _diverged(losses, training.epoch):
         return diverged
     scored = [co_bps] if fp_bps is None else [co_bps, fp_bps]
     if not all(map(math.isfinite, scored)):
         return DivergedError(f"the scores became {', '.join(map(str, scored))} in epoch {training.epoch}")
-    return Progress(training.epoch, fmean(chain.from_iterable(losses)), co_bps, fp_bps)
+    return Evaluation(training.epoch, fmean(chain.from_iterable(losses)), co_bps, fp_bps)
 
 
 def _diverged(losses: list[list[float]], last_epoch: int) -> DivergedError | None:
@@ -206,7 +206,7 @@ def _diverged(losses: list[list[float]], last_epoch: int) -> DivergedError | Non
     return None
 
 
-def fit(training: Training, val: Counts, interrupted: Callable[[], bool] = _never) -> Iterator[Progress]:
+def fit(training: Training, val: Counts, interrupted: Callable[[], bool] = _never) -> Iterator[Evaluation]:
     """Train one network from its current epoch to the end of its plan, and yield every evaluation on ``val``.
 
     The network of the best evaluation is kept.
@@ -214,7 +214,7 @@ def fit(training: Training, val: Counts, interrupted: Callable[[], bool] = _neve
     Raises DivergedError at the first evaluation after a loss or score that is not finite, InterruptedTrainingError if
     ``interrupted`` returns true.
     """
-    trainer = Trainer(Val(val.to(training.device)))
+    trainer = Trainer(ValScorer(val.to(training.device)))
     while not training.is_done:
         (outcome,) = trainer.advance([training], interrupted)
         if isinstance(outcome, Exception):
@@ -229,8 +229,8 @@ def train_through(trainings: Sequence[Training], epochs: int, interrupted: Calla
     Raises DivergedError at the first epoch with a loss that is not finite, InterruptedTrainingError if ``interrupted``
     returns true.
     """
-    side_by_side = SideBySide(trainings)
+    stacked = StackedTrainings(trainings)
     while trainings[0].epoch < epochs:
-        for training, loss_S in zip(trainings, _epoch(side_by_side, interrupted).unbind(1), strict=True):
+        for training, loss_S in zip(trainings, _epoch(stacked, interrupted).unbind(1), strict=True):
             if diverged := _diverged([loss_S.tolist()], training.epoch):
                 raise diverged

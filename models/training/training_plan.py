@@ -7,12 +7,13 @@ BATCH_SIZE = 32
 """Default maximum number of trials per training step."""
 
 PATIENCE = 0.5
-"""A training stops when it has not improved for more epochs than it took to its best evaluation, times this.
+"""A training whose best evaluation was after n epochs stops after more than n times this without a better one.
 
-The average of the weights is over a share of the steps done, so the later it is, the longer an improvement takes.
+Evaluations use averaged weights. The average covers a fixed fraction of all steps so far, so it changes more slowly
+late in a training, and so do the scores.
 """
 LEAST_PATIENCE, LEAST_PATIENCE_EPOCHS = 0.1, 5
-"""Minimum patience: a share of the plan's epochs, and a number of epochs, because val is noisy."""
+"""Minimum patience: a fraction of the plan's epochs, and a number of epochs, because val is noisy."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,7 +46,7 @@ class Panel:
 
     @property
     def has_whole_x(self) -> bool:
-        """Whether x counts something, such as trials or epochs: its axis has no ticks between whole numbers."""
+        """Whether x counts something, such as trials or epochs: its axis has no ticks between integers."""
         return all(isinstance(x, int) for series in self.series for x in series.x)
 
 

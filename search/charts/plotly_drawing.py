@@ -32,7 +32,7 @@ _ROW_GAP, _COLUMN_GAP = 0.12, 0.2
 _SINGLE_HEIGHT, _ROW_HEIGHT, _NAMED_HEIGHT = 480, 170, 28
 _TITLE_HEIGHT, _LEGEND_HEIGHT, _PANEL_TITLE_HEIGHT = 68, 22, 22
 _MAX_TICKS = 12
-"""Maximum number of ticks at whole numbers. For longer axes, Plotly's own ticks are at whole numbers, too."""
+"""Maximum number of ticks at integers. For longer axes, Plotly's own ticks are at integers, too."""
 _NARROWEST = 520
 """Width of the axes in pixels where optuna-dashboard shows two figures in a row."""
 

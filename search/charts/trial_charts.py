@@ -14,7 +14,7 @@ TRIALS, NEURONS = 3, 4
 """Numbers of val trials and of held-out neurons that are shown."""
 
 _EVENTS_BELOW = 0.12
-"""Distance of the spikes below the axis, as a share of the highest rate."""
+"""Distance of the spikes below the axis, as a fraction of the highest rate."""
 
 
 def learning_curve(number: int, scores: Mapping[int, float]) -> Chart:

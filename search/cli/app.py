@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from nlb_search.search.cli import doctor, prediction, recordings, results, search, status, storage, studies, trials
+from nlb_search.search.cli.commands import (
+    doctor,
+    prediction,
+    recordings,
+    results,
+    search,
+    status,
+    storage,
+    studies,
+    trials,
+)
 from nlb_search.search.cli.terminal import configure_logging, exit_code_of
 
 app = typer.Typer(

@@ -27,7 +27,7 @@ class _Setting:
 
 _SETTINGS = {
     "heldout": _Setting(
-        "--heldout", str, "SHARE|COLUMN|ID,ID", "0.25", "Held-out units: a fraction, a unit column, or ids."
+        "--heldout", str, "FRACTION|COLUMN|ID,ID", "0.25", "Held-out units: a fraction, a unit column, or ids."
     ),
     "units": _Setting("--units", str, "EXPRESSION", "all", "Units to use, as in \"quality == 'good'\"."),
     "min_rate_hz": _Setting("--min-rate", float, "HZ", "0", "Leave out units with a lower mean rate."),
@@ -47,7 +47,7 @@ _SETTINGS = {
     "forward_ms": _Setting("--forward-ms", int, "MS", "200 if recorded", "Length of the forward bins."),
     "split": _Setting("--split-column", str, "COLUMN", "by time", "Trial column with the values train, val and test."),
     "val_share": _Setting(
-        "--val-share", float, "SHARE", "0.2", "Without --split-column: fraction of the trials used as val."
+        "--val-share", float, "FRACTION", "0.2", "Without --split-column: fraction of the trials used as val."
     ),
     "behavior": _Setting("--behavior", str, "SERIES", "none", "Time series to decode."),
     "lag_ms": _Setting("--lag-ms", int, "MS", "0", "Lag of behaviour behind the spikes."),
@@ -176,7 +176,7 @@ def _settings(file: Path | None, chosen: dict[str, Any], first: Path, others: li
 
 
 def _heldout(text: str) -> float | str | tuple[int, ...]:
-    """The share, the ids or the column that the text names."""
+    """The fraction, the ids or the column that the text names."""
     parts = text.split(",")
     if all(part.strip().isdecimal() for part in parts):
         return tuple(int(part) for part in parts)

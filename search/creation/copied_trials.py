@@ -11,8 +11,8 @@ from nlb_search.models.architecture.architectures import parse_architecture
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.search.errors import SearchError
 from nlb_search.search.objectives import values_of
-from nlb_search.search.sampling.ranges import ARCHITECTURE
-from nlb_search.search.sampling.space import sample
+from nlb_search.search.sampling.spaces.range_types import ARCHITECTURE
+from nlb_search.search.sampling.spaces.trial_parameters import sample
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.removed_networks import REMOVED_KEY, removed_networks
 from nlb_search.search.study.specification import SearchSpec
@@ -35,13 +35,13 @@ class CopiedTrials:
 
     study: str
     trials: InitialTrials
-    refused: Counter[str]
+    rejected: Counter[str]
 
     def as_text(self) -> list[str]:
         """Lines for the user."""
         n_copied = len(self.trials.trials)
-        lines = [f"copied {n_copied} of the {n_copied + self.refused.total()} trials of '{self.study}'"]
-        return lines + [f"{number} not copied: {reason}" for reason, number in self.refused.most_common()]
+        lines = [f"copied {n_copied} of the {n_copied + self.rejected.total()} trials of '{self.study}'"]
+        return lines + [f"{number} not copied: {reason}" for reason, number in self.rejected.most_common()]
 
     def without_known(self, starts: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The parameters of first trials, without those that a copied trial has already."""
@@ -53,17 +53,17 @@ def valid_trials(base: OpenStudy, spec: SearchSpec) -> CopiedTrials:
     """The finished trials of ``base`` that a study with the specification ``spec`` can copy, in their order."""
     copied: list[InitialTrial] = []
     removed: list[int] = []
-    refused: Counter[str] = Counter()
+    rejected: Counter[str] = Counter()
     other_training = next(_differences(base.spec, spec), None)
     for trial in base.study.get_trials(deepcopy=False):
         found = other_training or _copied(base, trial, spec)
         if isinstance(found, str):
-            refused[found] += 1
+            rejected[found] += 1
             continue
         if found.networks is None:
             removed.append(len(copied))
         copied.append(found)
-    return CopiedTrials(base.name, InitialTrials(copied, {REMOVED_KEY: removed} if removed else {}), refused)
+    return CopiedTrials(base.name, InitialTrials(copied, {REMOVED_KEY: removed} if removed else {}), rejected)
 
 
 def _differences(old: SearchSpec, new: SearchSpec) -> Iterator[str]:

@@ -4,8 +4,8 @@ from typing import Any
 
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.models.architecture.architectures import architectures_ever_named, parse_architecture
-from nlb_search.search.sampling.ranges import NamedSpace
-from nlb_search.search.sampling.space import space_for
+from nlb_search.search.sampling.spaces.predefined_spaces import space_for
+from nlb_search.search.sampling.spaces.range_types import NamedSpace
 from nlb_search.search.study.specification import SearchSpec
 
 OPTION_OF_FIELD: dict[str, str] = {

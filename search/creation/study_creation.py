@@ -34,10 +34,10 @@ from nlb_search.search.creation.training_length import EVALUATIONS, default_epoc
 from nlb_search.search.errors import SearchError, UsageError
 from nlb_search.search.objectives import CO_BPS_ALONE, ObjectiveName, is_minimized
 from nlb_search.search.recording_tensors import largest_count, sizes_of
-from nlb_search.search.sampling.ranges import Choice, NamedSpace, Space
 from nlb_search.search.sampling.samplers import check_sampler
 from nlb_search.search.sampling.sampling_settings import PrunerName, SamplerName
-from nlb_search.search.sampling.space import SPACES, space_for
+from nlb_search.search.sampling.spaces.predefined_spaces import SPACES, space_for
+from nlb_search.search.sampling.spaces.range_types import Choice, NamedSpace, Space
 from nlb_search.search.study.first_trials import first_parameters
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
 from nlb_search.search.study.own_sources import source_versions
@@ -101,7 +101,7 @@ def create_or_open(locations: Locations, name: str, request: StudyRequest) -> Op
         missing = [
             OPTION_OF_FIELD[field] for field in ("dataset", "architectures", "trials") if field not in request.given
         ]
-        raise UsageError(f"there is no study '{name}' yet: give {', '.join(missing)} to create it")
+        raise UsageError(f"there is no study '{name}' yet: pass {', '.join(missing)} to create it")
     architectures = architectures_named(request.architectures)
     like = None if request.like is None else open_named_study(locations, request.like)
     recording = open_recording(request.dataset, locations.data, request.bin_ms or 5, settings=request.recording)

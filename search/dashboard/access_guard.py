@@ -32,7 +32,7 @@ class Guarded:
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Callable[[bytes], object]:
             return start_response(status, headers + _HEADERS, *rest)
 
-        reason = self._refusal(environ)
+        reason = self._rejection(environ)
         if reason is None:
             return self.app(environ, start)
         # Read the request body: otherwise the connection is reset before the response arrives.
@@ -41,7 +41,7 @@ class Guarded:
         start("403 Forbidden", [("Content-Type", "application/json")])
         return [json.dumps({"reason": reason}).encode()]
 
-    def _refusal(self, environ: WSGIEnvironment) -> str | None:
+    def _rejection(self, environ: WSGIEnvironment) -> str | None:
         """Why a request is rejected, as the page shows it; None if it is accepted."""
         host = environ.get("HTTP_HOST", "")
         if not self._is_accepted(host):

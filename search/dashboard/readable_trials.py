@@ -6,8 +6,8 @@ Numbers stay numbers, with the unit in the name, because the dashboard sorts and
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nlb_search.search.sampling.ranges import ARCHITECTURE
-from nlb_search.search.scoring.bootstrap import SHARE
+from nlb_search.search.sampling.spaces.range_types import ARCHITECTURE
+from nlb_search.search.scoring.bootstrap import CONFIDENCE_PERCENT
 from nlb_search.search.scoring.metric_names import METRICS
 from nlb_search.search.trials.trial_attributes import DEVICE_KEY, DIVERGED_KEY, MEMORY_KEY, ORIGIN_KEY, VERSION_KEY
 from nlb_search.search.trials.trial_scores import SCORE_KEY
@@ -45,8 +45,8 @@ def _lost_workers(lost: dict[str, Any]) -> str:
 _SHOWN: dict[str, tuple[str, Callable[[Any], Any]]] = {
     ARCHITECTURE: ("chain", _as_stored),
     SCORE_KEY: ("co-bps on val", _score),
-    "co_bps_low": (f"co-bps on val, {SHARE}% interval from", _score),
-    "co_bps_high": (f"co-bps on val, {SHARE}% interval to", _score),
+    "co_bps_low": (f"co-bps on val, {CONFIDENCE_PERCENT}% interval from", _score),
+    "co_bps_high": (f"co-bps on val, {CONFIDENCE_PERCENT}% interval to", _score),
     "co_bps_seeds": ("co-bps on val of each seed", _scores),
     "co_bps_std": ("co-bps on val, standard deviation over seeds", _score),
     **{name: (metric, _score) for name, metric in METRICS.items()},

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from nlb_search.models.scoring.bits_per_spike import MIN_RATE, Scored
+from nlb_search.models.scoring.bits_per_spike import MIN_RATE, ScoredSpikes
 
 BAGS = 20
 """Number of random halves of the val trials."""
@@ -90,7 +90,7 @@ def co_bps_added(weights_M: Tensor, rates_MBTN: Tensor, spikes_BTN: Tensor) -> T
 
     Without it, the other weights are scaled to sum to 1. A single member adds the whole score.
     """
-    scored = Scored(spikes_BTN)
+    scored = ScoredSpikes(spikes_BTN)
 
     def score(weights_M: Tensor) -> Tensor:
         mean_BTN = torch.einsum("m,mbtn->btn", weights_M / weights_M.sum(), rates_MBTN)

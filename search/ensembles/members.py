@@ -7,16 +7,16 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from nlb_search.models.scoring.bits_per_spike import Gains, Scored
+from nlb_search.models.scoring.bits_per_spike import Gains, ScoredSpikes
 from nlb_search.models.tensors import Counts, Sizes, with_nan
 from nlb_search.search.ensembles.ensemble_selection import co_bps_added, select_ensemble
-from nlb_search.search.ensembles.finalists import Finalist, load_finalist
+from nlb_search.search.ensembles.loaded_trial import LoadedTrial, load_trial
 from nlb_search.search.ensembles.searched_recording import SearchedRecording
-from nlb_search.search.ensembles.selection import Selection, StudyTrial, select
+from nlb_search.search.ensembles.trial_selection import Selection, StudyTrial, select
 from nlb_search.search.export_options import AUTO
+from nlb_search.search.networks.saved_networks import load_rates
 from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.rescoring.rescoring import rescored_means
-from nlb_search.search.scoring.saved_networks import load_rates
 from nlb_search.search.workers.devices import training_device
 from nlb_search.storage.database.retrying import DatabaseRetry
 
@@ -25,13 +25,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Member:
-    """A finalist and its weight in the mean of rates; the weights of an ensemble sum to 1.
+    """A trial and its weight in the mean of rates; the weights of an ensemble sum to 1.
 
     ``added`` is what it adds to the co-bps of the ensemble on val. ``rescored`` is its mean co-bps over the folds of
     ``rescore``, or None if it was not rescored.
     """
 
-    finalist: Finalist
+    loaded: LoadedTrial
     weight: float
     added: float
     rescored: float | None
@@ -70,15 +70,15 @@ def ensemble_of(searched: SearchedRecording, selection: Selection, retry: Databa
         weights_M = torch.full((len(chosen),), 1 / len(chosen))
     # Stored rates have half precision, which is enough to select members. Displayed scores are computed from the
     # networks.
-    finalists = [load_finalist(one.study, one.trial) for one in chosen]
-    rates_MBTN = torch.stack([_heldout_rates(finalist, val) for finalist in finalists])
+    trials = [load_trial(one.study, one.trial) for one in chosen]
+    rates_MBTN = torch.stack([_heldout_rates(loaded, val) for loaded in trials])
     added_M = co_bps_added(weights_M, rates_MBTN, spikes_BTN)
     members = [
-        Member(finalist, weight, added, rescored[finalist.study.name].get(finalist.trial.number))
-        for finalist, weight, added in zip(finalists, weights_M.tolist(), added_M.tolist(), strict=True)
+        Member(loaded, weight, added, rescored[loaded.study.name].get(loaded.trial.number))
+        for loaded, weight, added in zip(trials, weights_M.tolist(), added_M.tolist(), strict=True)
     ]
     mean_BTN = torch.einsum("m,mbtn->btn", weights_M, rates_MBTN)
-    ensemble = Ensemble(tuple(sorted(members, key=lambda one: -one.weight)), Scored(spikes_BTN).gains(mean_BTN))
+    ensemble = Ensemble(tuple(sorted(members, key=lambda one: -one.weight)), ScoredSpikes(spikes_BTN).gains(mean_BTN))
     _log_members(ensemble, searched)
     return ensemble
 
@@ -86,11 +86,11 @@ def ensemble_of(searched: SearchedRecording, selection: Selection, retry: Databa
 def _rates_on_val(chosen: StudyTrial, val: Counts) -> Tensor:
     """The mean rates of a trial's networks for the held-out neurons in the window."""
     stored = load_rates(chosen.study, chosen.trial)
-    return _heldout_rates(load_finalist(chosen.study, chosen.trial), val) if stored is None else stored
+    return _heldout_rates(load_trial(chosen.study, chosen.trial), val) if stored is None else stored
 
 
-def _heldout_rates(finalist: Finalist, val: Counts) -> Tensor:
-    return _heldout(finalist.rates(val.heldin_BWI.to(training_device())).cpu(), val.sizes)
+def _heldout_rates(loaded: LoadedTrial, val: Counts) -> Tensor:
+    return _heldout(loaded.rates(val.heldin_BWI.to(training_device())).cpu(), val.sizes)
 
 
 def _heldout(of_all_BTN: Tensor, sizes: Sizes) -> Tensor:
@@ -100,14 +100,14 @@ def _heldout(of_all_BTN: Tensor, sizes: Sizes) -> Tensor:
 def _log_members(ensemble: Ensemble, searched: SearchedRecording) -> None:
     several = len(ensemble.members) > 1
     for member in ensemble.members:
-        finalist = member.finalist
+        loaded = member.loaded
         share = f", weight {member.weight:.2f}, adds {member.added:.4f}" if several else ""
         _log.info(
             "%s: trial %d, %s, co-bps %.4f on val%s",
-            finalist.study.name,
-            finalist.trial.number,
-            finalist.architecture,
-            finalist.progress.co_bps,
+            loaded.study.name,
+            loaded.trial.number,
+            loaded.architecture,
+            loaded.progress.co_bps,
             share,
         )
     if several:

@@ -8,7 +8,7 @@ from pathlib import Path
 from nlb_search.models.architecture.network import Network
 from nlb_search.models.errors import DivergedError, InterruptedTrainingError
 from nlb_search.models.tensors import Sizes
-from nlb_search.search.ensembles.finalists import Finalist, network_of
+from nlb_search.search.ensembles.loaded_trial import LoadedTrial, network_of
 from nlb_search.search.ensembles.refit_job import RefitJob, stored
 from nlb_search.search.ensembles.refit_progress import LoggedProgress, RefitProgress
 from nlb_search.search.ensembles.refit_training import Refitted, retrain
@@ -41,14 +41,14 @@ def refit_options(
     return RefitOptions(seeds or REFIT_SEEDS, tuple(slots), stop, progress)
 
 
-def refit(finalists: Sequence[Finalist], options: RefitOptions) -> list[list[Network]]:
-    """Retrain each finalist on train + val, up to the epoch of its best evaluation in the search.
+def refit(trials: Sequence[LoadedTrial], options: RefitOptions) -> list[list[Network]]:
+    """Retrain each loaded on train + val, up to the epoch of its best evaluation in the search.
 
     Networks are stored next to the checkpoints of the study and reused; an interrupted training is resumed. Returns the
-    networks of each finalist. Raises SearchError if a training diverges with every seed that is tried, and
+    networks of each loaded. Raises SearchError if a training diverges with every seed that is tried, and
     InterruptedTrainingError if it is stopped.
     """
-    jobs = [[_job(finalist, repeat) for repeat in range(options.seeds)] for finalist in finalists]
+    jobs = [[_job(loaded, repeat) for repeat in range(options.seeds)] for loaded in trials]
     missing = [job for of_one in jobs for job in of_one if stored(job.path, job.identity) is None]
     if missing:
         options.progress(0, len(missing))
@@ -64,30 +64,27 @@ def refit(finalists: Sequence[Finalist], options: RefitOptions) -> list[list[Net
         options.progress(done, len(missing))
     if options.stop.is_set():
         raise InterruptedTrainingError("stopped: run the command again to continue")
-    return [
-        [_stored_network(job.path, finalist) for job in of_one]
-        for finalist, of_one in zip(finalists, jobs, strict=True)
-    ]
+    return [[_stored_network(job.path, loaded) for job in of_one] for loaded, of_one in zip(trials, jobs, strict=True)]
 
 
-def _job(finalist: Finalist, repeat: int) -> RefitJob:
-    study, number, progress = finalist.study, finalist.trial.number, finalist.progress
+def _job(loaded: LoadedTrial, repeat: int) -> RefitJob:
+    study, number, progress = loaded.study, loaded.trial.number, loaded.progress
     return RefitJob(
         study=study.name,
         spec=study.spec,
         data=study.locations.data,
         number=number,
-        settings=finalist.settings,
+        settings=loaded.settings,
         epochs=progress.epoch,
-        seed=study.network_seed(finalist.trial, repeat),
+        seed=study.network_seed(loaded.trial, repeat),
         co_bps=progress.co_bps,
         path=study.checkpoints.refit(number, repeat),
     )
 
 
-def _stored_network(path: Path, finalist: Finalist) -> Network:
+def _stored_network(path: Path, loaded: LoadedTrial) -> Network:
     checkpoint = load_checkpoint(path)
-    return network_of(checkpoint.tensors, Sizes(**checkpoint.metadata["sizes"]), finalist.settings)
+    return network_of(checkpoint.tensors, Sizes(**checkpoint.metadata["sizes"]), loaded.settings)
 
 
 def _train(job: RefitJob) -> Refitted:

@@ -14,20 +14,20 @@ from nlb_search.models.architecture.network import Network, predict
 from nlb_search.models.errors import DivergedError
 from nlb_search.models.scoring.bits_per_spike import co_bps
 from nlb_search.models.tensors import Counts
-from nlb_search.models.training.state import State, Training
 from nlb_search.models.training.trainer import train_through
+from nlb_search.models.training.training import State, Training
 from nlb_search.search.ensembles.refit_job import RefitJob, stored
 from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.workers.devices import training_device
 from nlb_search.search.workers.trial import CHECKPOINT_SECONDS
-from nlb_search.search.workers.trial_settings import split_settings
+from nlb_search.search.workers.trial_replicates import split_settings
 from nlb_search.storage.checkpoints import Checkpoint, save_checkpoint
 
 ATTEMPTS = 3
 """Maximum number of seeds to try until a network is about as good as the network of the search."""
 
 LEAST_SHARE_OF_SCORE = 0.8
-"""Minimum score on the val trials, as a share of the trial's score. The network is also trained on these trials."""
+"""Minimum score on the val trials, as a fraction of the trial's score. The network is also trained on these trials."""
 
 _ATTEMPT_STRIDE = 40_503
 

@@ -12,7 +12,7 @@ from nlb_search.search.ensembles.searched_recording import SearchedRecording
 from nlb_search.search.ensembles.weighted_networks import WeightedNetwork
 from nlb_search.search.export_options import Phase
 from nlb_search.search.recording_tensors import sizes_of
-from nlb_search.search.sampling.space import trained_chain
+from nlb_search.search.sampling.spaces.trial_parameters import trained_chain
 from nlb_search.search.scoring.bootstrap import percentile_interval, resampled_co_bps
 from nlb_search.search.study.specification import installed_versions
 
@@ -104,9 +104,9 @@ def card_of(searched: SearchedRecording, identities: Identities, ensemble: Ensem
 def searched_networks(ensemble: Ensemble) -> tuple[WeightedNetwork, ...]:
     """The networks of the members as the search trained them."""
     return tuple(
-        WeightedNetwork(network, one.finalist.settings, one.weight / len(one.finalist.networks))
+        WeightedNetwork(network, one.loaded.settings, one.weight / len(one.loaded.networks))
         for one in ensemble.members
-        for network in one.finalist.networks
+        for network in one.loaded.networks
     )
 
 
@@ -117,14 +117,14 @@ def _joined(versions: list[dict[str, str]]) -> dict[str, str]:
 
 
 def _member_card(member: Member) -> MemberCard:
-    finalist = member.finalist
+    loaded = member.loaded
     return MemberCard(
-        study=finalist.study.name,
-        trial=finalist.trial.number,
-        settings=finalist.settings,
+        study=loaded.study.name,
+        trial=loaded.trial.number,
+        settings=loaded.settings,
         weight=member.weight,
-        co_bps=finalist.progress.co_bps,
+        co_bps=loaded.progress.co_bps,
         added=member.added,
         rescored=member.rescored,
-        seed=finalist.study.network_seed(finalist.trial),
+        seed=loaded.study.network_seed(loaded.trial),
     )

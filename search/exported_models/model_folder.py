@@ -19,7 +19,7 @@ from nlb_search.search.errors import SearchError
 from nlb_search.search.exported_models.card import Card
 from nlb_search.search.exported_models.model import Model
 from nlb_search.search.study.own_sources import check_sources
-from nlb_search.search.workers.trial_settings import split_settings
+from nlb_search.search.workers.trial_replicates import split_settings
 from nlb_search.storage.atomic_files import atomic_file, atomic_folder
 from nlb_search.storage.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 

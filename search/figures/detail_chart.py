@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 
 from nlb_search.search.charts.chart import BLUE, GREY, ORANGE, Chart, Panel, Series
-from nlb_search.search.scoring.bootstrap import SHARE
+from nlb_search.search.scoring.bootstrap import CONFIDENCE_PERCENT
 from nlb_search.search.scoring.few_shot import DRAWS
 from nlb_search.search.submission.detail import Detail
 
@@ -15,7 +15,10 @@ def detail_chart(name: str, details: Mapping[str, Detail]) -> Chart:
         (_neurons(group, detail, is_first=row == 0), _few_shot(detail, is_first=row == 0))
         for row, (group, detail) in enumerate(details.items())
     )
-    note = f"Intervals: {SHARE}% bootstrap over trials; few-shot: standard deviation over {DRAWS} draws of trials"
+    note = (
+        f"Intervals: {CONFIDENCE_PERCENT}% bootstrap over trials; few-shot: standard deviation over {DRAWS} draws of "
+        "trials"
+    )
     return Chart("detail", f"{name}: co-bps of held-out neurons", rows, note)
 
 

@@ -5,7 +5,7 @@ import math
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from nlb_search.search.scoring.bootstrap import SHARE
+from nlb_search.search.scoring.bootstrap import CONFIDENCE_PERCENT
 from nlb_search.search.scoring.few_shot import DRAWS
 from nlb_search.search.submission.detail import Detail
 
@@ -21,7 +21,7 @@ def _scores(name: str, detail: Detail) -> Table:
     table.add_row(
         "all held-out neurons",
         f"{detail.co_bps:.4f}",
-        f"{interval.low:.4f} to {interval.high:.4f} ({SHARE}% bootstrap interval)",
+        f"{interval.low:.4f} to {interval.high:.4f} ({CONFIDENCE_PERCENT}% bootstrap interval)",
     )
     for one in detail.few_shot:
         spread = f"± {one.sd:.4f} (sd over {DRAWS} draws)"
@@ -30,7 +30,9 @@ def _scores(name: str, detail: Detail) -> Table:
 
 
 def _neurons(detail: Detail) -> Table:
-    table = Table("held-out neuron", "co-bps", f"{SHARE}% interval", "spikes", box=None, header_style="bold")
+    table = Table(
+        "held-out neuron", "co-bps", f"{CONFIDENCE_PERCENT}% interval", "spikes", box=None, header_style="bold"
+    )
     for one in sorted(detail.neurons, key=lambda one: -math.inf if math.isnan(one.co_bps) else one.co_bps)[::-1]:
         if math.isnan(one.co_bps):
             table.add_row(str(one.unit), "no spikes", "", str(one.spikes))

@@ -9,8 +9,8 @@ from optuna.trial import FrozenTrial
 
 from nlb_search.models.hyperparameters import shown
 from nlb_search.search.charts.chart import BLACK, BLUE, GREY, VERMILLION, Chart, Panel, Series, single
-from nlb_search.search.publishing.study_charts import finished_trials
-from nlb_search.search.sampling.ranges import ARCHITECTURE, settings_of_parameters
+from nlb_search.search.publishing.score_charts import finished_trials
+from nlb_search.search.sampling.spaces.range_types import ARCHITECTURE, settings_of_parameters
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.trials.trial_scores import network_score
 
@@ -18,7 +18,7 @@ FEWEST_TRIALS = 4
 """Number of finished trials of a chain below which nothing is drawn."""
 
 _ABOVE = 0.26
-"""Distance of a written value from its axis, as a share of the distance between axes."""
+"""Distance of a written value from its axis, as a fraction of the distance between axes."""
 
 
 def parallel_coordinates(study: OpenStudy) -> list[Chart]:

@@ -2,9 +2,9 @@
 
 from nlb_search.search.charts.chart import BLUE, SKY, VERMILLION, Chart, Panel, Series, single
 from nlb_search.search.errors import SearchError
-from nlb_search.search.publishing.study_charts import scatter
+from nlb_search.search.publishing.score_charts import scatter
 from nlb_search.search.rescoring.rescoring import rescoring_of
-from nlb_search.search.scoring.bootstrap import SHARE
+from nlb_search.search.scoring.bootstrap import CONFIDENCE_PERCENT
 from nlb_search.search.study.open_study import OpenStudy
 
 _ASIDE = 0.12
@@ -22,7 +22,11 @@ def rescoring_chart(study: OpenStudy) -> Chart | None:
         return None
     folds = [(at + _ASIDE, score) for at, one in enumerate(ranked) for score in one.known]
     series = (
-        scatter([(at - _ASIDE, one.trial) for at, one in enumerate(ranked)], f"val, {SHARE}% interval", VERMILLION),
+        scatter(
+            [(at - _ASIDE, one.trial) for at, one in enumerate(ranked)],
+            f"val, {CONFIDENCE_PERCENT}% interval",
+            VERMILLION,
+        ),
         Series("scatter", [x for x, _ in folds], [score for _, score in folds], "each fold", SKY),
         Series(
             "scatter",

@@ -7,9 +7,9 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from nlb_search.search.charts.chart import BLUE, GREY, ORANGE, VERMILLION, Chart, Panel, Series, single
-from nlb_search.search.publishing.study_charts import CO_BPS, finished_trials, scatter
-from nlb_search.search.sampling.ranges import ARCHITECTURE
-from nlb_search.search.scoring.ties import find_ties
+from nlb_search.search.networks.ties import find_ties
+from nlb_search.search.publishing.score_charts import CO_BPS, finished_trials, scatter
+from nlb_search.search.sampling.spaces.range_types import ARCHITECTURE
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.trials.trial_scores import complete_trials, score_of
 
@@ -93,5 +93,5 @@ def _importance(name: str, chain: str, trials: list[FrozenTrial]) -> Chart:
     ascending = sorted(shares.items(), key=lambda item: item[1])
     bars = Series("barh", [share for _, share in ascending], list(range(len(ascending))))
     names = tuple(key for key, _ in ascending)
-    panel = Panel((bars,), "", "share of the variance of co-bps on val", categories=names)
+    panel = Panel((bars,), "", "fraction of the variance of co-bps on val", categories=names)
     return single(name, f"Importance of settings for {chain}", panel, f"fANOVA of {len(trials)} complete trials")

@@ -6,11 +6,11 @@ from typing import Any
 
 from rich.table import Table
 
-from nlb_search.search.sampling.ranges import ARCHITECTURE, settings_to_show
-from nlb_search.search.scoring.bootstrap import SHARE
+from nlb_search.search.networks.ties import Ties
+from nlb_search.search.sampling.spaces.range_types import ARCHITECTURE, settings_to_show
+from nlb_search.search.scoring.bootstrap import CONFIDENCE_PERCENT
 from nlb_search.search.scoring.metric_names import METRICS, SPREAD, metrics_as_text, spread_as_text
 from nlb_search.search.scoring.negative_scores import negative_score_warning
-from nlb_search.search.scoring.ties import Ties
 from nlb_search.search.study.specification_text import specification_rows
 from nlb_search.search.study.status import StudyStatus
 from nlb_search.search.trials.trial_attributes import MEMORY_KEY, VERSION_KEY
@@ -132,4 +132,4 @@ def _range_as_text(attrs: dict[str, Any]) -> str:
     if not all(name in attrs for name in _RANGE):
         return ""
     low, high = (attrs[name] for name in _RANGE)
-    return f" ({SHARE}% bootstrap interval over val trials: {low:.4f} to {high:.4f})"
+    return f" ({CONFIDENCE_PERCENT}% bootstrap interval over val trials: {low:.4f} to {high:.4f})"

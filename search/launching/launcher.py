@@ -7,8 +7,8 @@ from nlb_search.search.errors import SearchError
 from nlb_search.search.launching.progress import ProgressDisplay
 from nlb_search.search.launching.slots import Slot
 from nlb_search.search.launching.worker_process import SHUTDOWN_SECONDS, WorkerProcess
+from nlb_search.search.networks.saved_networks import remove_unused_checkpoints
 from nlb_search.search.publishing.publisher import Publisher
-from nlb_search.search.scoring.saved_networks import remove_unused_checkpoints
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.status import StudyStatus, study_status
 from nlb_search.search.workers.shutdown import Stop

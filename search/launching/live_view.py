@@ -10,8 +10,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from nlb_search.search.launching.front_table import front_table
 from nlb_search.search.launching.pace import Pace, in_words, range_in_words
+from nlb_search.search.launching.pareto_table import pareto_table
 from nlb_search.search.study.status import RunningTrial, StudyStatus
 from nlb_search.storage.study_commands import StudyCommand
 
@@ -37,7 +37,7 @@ def render(status: StudyStatus, pace: Pace) -> Group:
         facts.add_row(Text(name, style="red" if name == "failed" else ""), Text(text))
     title = f"{status.study}: {status.spec.dataset}, {status.spec.bin_ms} ms bins"
     asked = "" if status.command is StudyCommand.WORK else f"; asked to {status.command}"
-    tables = [front_table(status, MOST_IN_FRONT)] if status.spec.has_own_objectives and status.front else []
+    tables = [pareto_table(status, MOST_IN_FRONT)] if status.spec.has_own_objectives and status.front else []
     tables += [_workers(status)] if status.workers else []
     return Group(Text(title + asked, style="bold"), bar, facts, *tables)
 

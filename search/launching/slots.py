@@ -64,7 +64,7 @@ def chosen_gpus(choice: str) -> list[str]:
         if name not in visible:
             listed = ", ".join(visible) or "none"
             raise UsageError(
-                f"--gpus {choice}: there is no GPU '{name}' (available: {listed}): give all, none or numbers"
+                f"--gpus {choice}: there is no GPU '{name}' (available: {listed}): pass all, none or numbers"
             )
     return wanted
 

@@ -123,7 +123,7 @@ def check_cluster(locations: Locations) -> None:
     if host is None or str(host).startswith("/"):  # a file, or the socket of a server
         raise SearchError(
             f"--on slurm: the storage {locations.url} is only available on this machine, and SQLite on a shared "
-            "folder is not safe: give --storage postgresql://USER@HOST/DATABASE"
+            "folder is not safe: pass --storage postgresql://USER@HOST/DATABASE"
         )
     try:
         from submitit import SlurmExecutor

@@ -1,6 +1,7 @@
 """The notes and figures of a study, stored in the form in which optuna-dashboard reads them.
 
-optuna-dashboard has functions for this. Importing it takes longer than many trials: it imports scikit-learn.
+optuna-dashboard has functions for this, but importing them also imports scikit-learn, which takes longer than many
+trials.
 """
 
 from collections.abc import Iterator

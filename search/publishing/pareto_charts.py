@@ -6,12 +6,12 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nlb_search.search.charts.chart import BLACK, GREY, VERMILLION, Chart, Kind, Panel, Series, single
 from nlb_search.search.objectives import ObjectiveName, is_minimized
-from nlb_search.search.publishing.study_charts import is_wide
+from nlb_search.search.publishing.score_charts import is_wide
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.pareto_front import pareto_front
 
 _ABOVE = 0.26
-"""Distance of a written value from its axis, as a share of the distance between axes."""
+"""Distance of a written value from its axis, as a fraction of the distance between axes."""
 
 
 def pareto_charts(study: OpenStudy) -> list[Chart]:

@@ -7,16 +7,9 @@ import torch
 from torch import Tensor
 
 from nlb_search.models.scoring.bits_per_spike import bits_per_spike
-from nlb_search.models.scoring.decoding import (
-    IntervalTargets,
-    PsthTargets,
-    VelocityTargets,
-    condition_averages,
-    psth_r2_of,
-    rate_speeds,
-    tp_correlation,
-    velocity_r2_of,
-)
+from nlb_search.models.scoring.interval_correlation import IntervalTargets, rate_speeds, tp_correlation
+from nlb_search.models.scoring.psth import PsthTargets, condition_averages, psth_r2_of
+from nlb_search.models.scoring.velocity_decoding import VelocityTargets, velocity_r2_of
 from nlb_search.search.charts.chart import Chart
 from nlb_search.search.charts.prediction_charts import (
     decoded_velocity,

@@ -7,7 +7,7 @@ import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
 from nlb_search.search.charts.chart import BLACK, BLUE, GREY, PALETTE, VERMILLION, Chart, Panel, Series, single
-from nlb_search.search.scoring.saved_networks import load_gains
+from nlb_search.search.networks.saved_networks import load_gains
 from nlb_search.search.scoring.selection_bias import selection_bias
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.removed_networks import removed_networks
@@ -20,7 +20,7 @@ _STATES = {TrialState.COMPLETE: BLUE, TrialState.PRUNED: GREY, TrialState.FAIL: 
 
 
 def pruning_depth(study: OpenStudy, finished: Sequence[FrozenTrial]) -> Chart:
-    """The share of each chain's finished trials that trained at least this many epochs."""
+    """The fraction of each chain's finished trials that trained at least this many epochs."""
     chains, last = study.spec.architectures, study.spec.epochs
     series = []
     for number, chain in enumerate(chains):

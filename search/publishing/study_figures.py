@@ -8,8 +8,8 @@ from nlb_search.search.charts.chart import Chart
 from nlb_search.search.errors import SearchError
 from nlb_search.search.publishing.dashboard_texts import writing_texts
 from nlb_search.search.publishing.pareto_charts import pareto_charts
+from nlb_search.search.publishing.score_charts import best_over_time, chains_compared, finished_trials
 from nlb_search.search.publishing.search_charts import pruning_depth, val_overestimates, workers_over_time
-from nlb_search.search.publishing.study_charts import best_over_time, chains_compared, finished_trials
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.status import StudyStatus
 from nlb_search.storage.errors import StorageError
@@ -18,7 +18,7 @@ INTERVAL_SECONDS = 60.0
 """Minimum time between two updates while trials run: the storage keeps a figure in many rows."""
 
 MAX_SHARE = 0.01
-"""Maximum share of a process's time that is spent on drawing."""
+"""Maximum fraction of a process's time that is spent on drawing."""
 
 _DRAWN_KEY = "nlb-search:figures"
 """System attribute of the study with the number of finished trials and the time of the last update by any process."""

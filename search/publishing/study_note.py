@@ -5,7 +5,7 @@ import logging
 from nlb_search.data.ceiling import Ceiling
 from nlb_search.data.errors import DataError
 from nlb_search.search.publishing.dashboard_texts import writing_texts
-from nlb_search.search.publishing.note_text import note_text
+from nlb_search.search.publishing.study_note_text import note_text
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.pareto_front import FrontTrial
 from nlb_search.search.study.status import StudyStatus

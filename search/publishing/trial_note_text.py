@@ -2,8 +2,8 @@
 
 from optuna.trial import FrozenTrial
 
-from nlb_search.search.sampling.ranges import ARCHITECTURE, settings_of_parameters
-from nlb_search.search.scoring.bootstrap import SHARE
+from nlb_search.search.sampling.spaces.range_types import ARCHITECTURE, settings_of_parameters
+from nlb_search.search.scoring.bootstrap import CONFIDENCE_PERCENT
 from nlb_search.search.scoring.metric_names import metrics_as_text
 from nlb_search.search.study.specification import SearchSpec
 from nlb_search.search.trials.trial_scores import score_of
@@ -35,7 +35,7 @@ def _interval(trial: FrozenTrial) -> str:
     low, high = trial.user_attrs.get("co_bps_low"), trial.user_attrs.get("co_bps_high")
     if low is None or high is None:
         return ""
-    return f" ({SHARE}% bootstrap interval over val trials: {low:.4f} to {high:.4f})"
+    return f" ({CONFIDENCE_PERCENT}% bootstrap interval over val trials: {low:.4f} to {high:.4f})"
 
 
 def _table(title: str, rows: list[tuple[str, str]]) -> str:

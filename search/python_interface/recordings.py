@@ -50,7 +50,7 @@ def open_recording(name: str, data: Path | str | None = None, bin_ms: int = 5, *
     """
     place = Path(data if data is not None else os.environ.get(DATA_VARIABLE, DATA))
     chosen = checked_settings(settings, "open_recording") if settings or name not in DATASETS else None
-    # For a dataset of the benchmark, settings are passed on, so that they are refused.
+    # For a dataset of the benchmark, settings are passed on, so that they are rejected.
     return _opened(opening.open_recording(name, place, bin_ms, settings=chosen), place, chosen)
 
 

@@ -11,7 +11,7 @@ from nlb_search.search.creation.study_creation import StudyRequest, create_or_op
 from nlb_search.search.default_locations import STORAGE, STORAGE_VARIABLE
 from nlb_search.search.ensembles.refit import refit_options
 from nlb_search.search.ensembles.refit_progress import LoggedProgress
-from nlb_search.search.ensembles.selection import selection_of
+from nlb_search.search.ensembles.trial_selection import selection_of
 from nlb_search.search.errors import SearchError, UsageError
 from nlb_search.search.export_options import AUTO, Phases, RankingCriterion
 from nlb_search.search.exported_models.model_files import ModelFiles
@@ -25,7 +25,7 @@ from nlb_search.search.python_interface.notebook_progress import progress_displa
 from nlb_search.search.python_interface.recordings import OpenedRecording
 from nlb_search.search.python_interface.trials_table import trials_table
 from nlb_search.search.sampling.sampling_settings import PrunerName, SamplerName
-from nlb_search.search.sampling.space_file import named_space
+from nlb_search.search.sampling.spaces.space_file import named_space
 from nlb_search.search.study.open_study import OpenStudy, locations_of, open_named_study
 from nlb_search.search.study.recording_location import remember_location
 from nlb_search.search.study.status import BestTrial, StudyStatus, study_status

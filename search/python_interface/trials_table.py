@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
-from nlb_search.search.sampling.ranges import settings_of_parameters
+from nlb_search.search.sampling.spaces.range_types import settings_of_parameters
 from nlb_search.search.scoring.metric_names import METRICS
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.trials.trial_scores import network_score

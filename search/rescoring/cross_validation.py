@@ -27,7 +27,7 @@ from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.study.specification import SearchSpec
 from nlb_search.search.workers.devices import training_device
 from nlb_search.search.workers.shutdown import Stop
-from nlb_search.search.workers.trial_settings import replicates_of
+from nlb_search.search.workers.trial_replicates import build_replicates
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def score_fold(
     spec = fold_settings.spec
     folds = fold_trials(counts.n_trials, fold_settings.splits, spec.seed)
     trained = torch.cat([trials for fold, trials in enumerate(folds) if fold != job.fold])
-    trainings = replicates_of(job.settings, job.fold, spec, counts.of_trials(trained), device).trainings
+    trainings = build_replicates(job.settings, job.fold, spec, counts.of_trials(trained), device).trainings
     train_through(trainings, job.epochs, interrupted)
     scored = counts.of_trials(folds[job.fold]).to(device)
     rates = (predict(training.averaged_network(), scored.heldin_BWI) for training in trainings)

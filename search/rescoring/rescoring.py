@@ -17,7 +17,7 @@ from nlb_search.search.errors import SearchError, UsageError
 from nlb_search.search.launching.slots import Slot
 from nlb_search.search.rescoring.cross_validation import FoldSettings, Job, run_jobs
 from nlb_search.search.rescoring.rescoring_attributes import RESCORING_KEY, fold_key
-from nlb_search.search.sampling.space import sample, trained_chain
+from nlb_search.search.sampling.spaces.trial_parameters import sample, trained_chain
 from nlb_search.search.study.chain_trials import by_chain
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.specification import check_training

@@ -1,4 +1,4 @@
 """Search spaces, samplers and pruners. Samplers and pruners are built from ``SamplingSettings``.
 
-This package does not depend on studies: from search it imports only ``errors``, ``tensors`` and ``worker_protocol``.
+This package does not depend on studies: from search it imports only ``errors`` and ``objectives``.
 """

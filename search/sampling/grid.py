@@ -12,7 +12,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from nlb_search.models.architecture.architectures import parse_architecture
-from nlb_search.search.sampling.ranges import ARCHITECTURE, Choice, Space
+from nlb_search.search.sampling.spaces.range_types import ARCHITECTURE, Choice, Space
 
 POSITION_KEY = "grid:place"
 """System attribute of a trial that repeats the combination of a failed trial: its position in the random order."""

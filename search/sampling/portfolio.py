@@ -1,15 +1,16 @@
 """Settings to try before the sampler learns, because together they are good on many recordings.
 
-Chosen with ``benchmarks.quality.settings``: the first was the best of many settings on real recordings, and the second
-on recordings of few trials. Each loses on other recordings, so neither is the default.
+Chosen with ``benchmarks.quality.default_settings``: the first was the best of many settings on real recordings, and the
+second on recordings of few trials. Each loses on other recordings, so neither is the default.
 """
 
 from itertools import cycle
 from typing import Any
 
 from nlb_search.models.architecture.architectures import parse_architecture
-from nlb_search.search.sampling.ranges import Space
-from nlb_search.search.sampling.space import default_values, parameters_of
+from nlb_search.search.sampling.spaces.default_settings import default_values
+from nlb_search.search.sampling.spaces.range_types import Space
+from nlb_search.search.sampling.spaces.trial_parameters import parameters_of
 
 PORTFOLIO: tuple[dict[str, Any], ...] = (
     {"lr": 0.002, "mask_variant": "dot line"},

@@ -8,9 +8,9 @@ from nlb_search.models.architecture.architectures import parse_architecture
 from nlb_search.search.errors import UsageError
 from nlb_search.search.objectives import CO_BPS_ALONE
 from nlb_search.search.sampling.grid import GridSampler, grid_of
-from nlb_search.search.sampling.ranges import ARCHITECTURE, Choice, FloatRange, IntRange
 from nlb_search.search.sampling.sampling_settings import SamplingSettings
-from nlb_search.search.sampling.space import start_parameters
+from nlb_search.search.sampling.spaces.range_types import ARCHITECTURE, Choice, FloatRange, IntRange
+from nlb_search.search.sampling.spaces.trial_parameters import start_parameters
 
 START_TRIALS = 10
 """Number of trials that are drawn around the default settings, before tpe learns from results. Optuna's default."""
@@ -80,7 +80,7 @@ def _check_pruner(settings: SamplingSettings) -> None:
     if settings.pruner != "none" and settings.objectives != CO_BPS_ALONE:
         raise UsageError(
             f"--pruner {settings.pruner} compares trials by co-bps alone, and the study optimizes "
-            f"{' and '.join(settings.objectives)}: give --pruner none, its default with --objective"
+            f"{' and '.join(settings.objectives)}: pass --pruner none, its default with --objective"
         )
 
 

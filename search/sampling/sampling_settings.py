@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 from nlb_search.search.objectives import CO_BPS_ALONE, ObjectiveName
 
 if TYPE_CHECKING:
-    from nlb_search.search.sampling.ranges import Space
+    from nlb_search.search.sampling.spaces.range_types import Space
 
 SamplerName = Literal["tpe", "random", "grid", "gp", "cmaes"]
 PrunerName = Literal["halving", "hyperband", "median", "patient", "none"]

@@ -1,4 +1,4 @@
-"""Scoring of trials: metrics and their targets, saved networks, bootstrap confidence intervals, and ties.
+"""Scoring of trials and submissions: metrics and their targets, confidence intervals and selection bias.
 
 It may import study, trials and sampling.
 """

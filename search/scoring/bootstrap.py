@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 RESAMPLES = 2000
 SEED = 0
-SHARE = 95
+CONFIDENCE_PERCENT = 95
 """Confidence level in percent: half of the other resamples lie below the range, and half above."""
 
 Array = npt.NDArray[Any]
@@ -47,7 +47,7 @@ def resampled_co_bps(gain_B: Array, spikes_B: Array) -> Array:
 
 def percentile_interval(values_R: Array) -> ConfidenceInterval:
     """The percentile interval of the resampled values."""
-    low, high = np.percentile(values_R, [50 - SHARE / 2, 50 + SHARE / 2])
+    low, high = np.percentile(values_R, [50 - CONFIDENCE_PERCENT / 2, 50 + CONFIDENCE_PERCENT / 2])
     return ConfidenceInterval(float(low), float(high))
 
 

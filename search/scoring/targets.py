@@ -11,7 +11,9 @@ import numpy.typing as npt
 import torch
 
 from nlb_search.data.recording import Recording
-from nlb_search.models.scoring.decoding import IntervalTargets, PsthTargets, VelocityTargets
+from nlb_search.models.scoring.interval_correlation import IntervalTargets
+from nlb_search.models.scoring.psth import PsthTargets
+from nlb_search.models.scoring.velocity_decoding import VelocityTargets
 from nlb_search.search.errors import SearchError
 
 Array = npt.NDArray[Any]

@@ -36,12 +36,12 @@ def check_searched(studies: Sequence[OpenStudy], architectures: tuple[str, ...])
             does = "does" if len(studies) == 1 else "do"
             it = "it searches" if len(studies) == 1 else "they search"
             raise SearchError(
-                f"{named(studies)} {does} not search '{architecture}' ({it} {' and '.join(searched)}): "
+                f"{studies_as_text(studies)} {does} not search '{architecture}' ({it} {' and '.join(searched)}): "
                 "name one of these chains with --arch, or search it in another study with `nlb-search launch`"
             )
 
 
-def named(studies: Sequence[OpenStudy]) -> str:
+def studies_as_text(studies: Sequence[OpenStudy]) -> str:
     """The studies as the subject of a sentence."""
     names = " and ".join(f"'{study.name}'" for study in studies)
     return f"the study {names}" if len(studies) == 1 else f"the studies {names}"

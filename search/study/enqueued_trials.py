@@ -7,7 +7,7 @@ from nlb_search.models.architecture.architectures import architectures_named, pa
 from nlb_search.models.architecture.own.model import OwnModel
 from nlb_search.models.hyperparameters import ALLOWED, Allowed, shown
 from nlb_search.search.errors import SearchError, UsageError
-from nlb_search.search.sampling.ranges import ARCHITECTURE
+from nlb_search.search.sampling.spaces.range_types import ARCHITECTURE
 from nlb_search.search.study.first_trials import best_parameters
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.specification import SearchSpec

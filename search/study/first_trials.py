@@ -7,8 +7,8 @@ from typing import Any
 
 from nlb_search.models.architecture.architectures import parse_architecture
 from nlb_search.search.sampling.portfolio import portfolio
-from nlb_search.search.sampling.ranges import ARCHITECTURE, Space, settings_of_parameters
-from nlb_search.search.sampling.space import start_parameters
+from nlb_search.search.sampling.spaces.range_types import ARCHITECTURE, Space, settings_of_parameters
+from nlb_search.search.sampling.spaces.trial_parameters import start_parameters
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.specification import SearchSpec
 from nlb_search.search.trials.trial_scores import network_score

@@ -151,7 +151,7 @@ def check_exists(url: StorageUrl) -> None:
     """Raise StorageError if ``url`` is a SQLite file or private server that does not exist."""
     path = url.on_disk
     if path is not None and not path.exists():
-        raise StorageError(f"there is no database {path}: create a study with `nlb-search launch`, or give --storage")
+        raise StorageError(f"there is no database {path}: create a study with `nlb-search launch`, or pass --storage")
 
 
 def open_named_study(locations: Locations, name: str) -> OpenStudy:

@@ -14,8 +14,8 @@ from nlb_search.models.architecture.named_chains import SEPARATOR
 from nlb_search.models.training.training_plan import TrainingPlan
 from nlb_search.search.errors import SearchError
 from nlb_search.search.objectives import CO_BPS_ALONE, ObjectiveName
-from nlb_search.search.sampling.ranges import ARCHITECTURE, Space
 from nlb_search.search.sampling.sampling_settings import PrunerName, SamplerName, SamplingSettings
+from nlb_search.search.sampling.spaces.range_types import ARCHITECTURE, Space
 from nlb_search.search.study.definition_versions import (
     DefinitionVersions,
     stored_definitions,
@@ -29,19 +29,23 @@ _log = logging.getLogger(__name__)
 class SearchSpec(BaseModel):
     """What a study searches, on which recording, and for how long. Stored as JSON when it is created; never changed.
 
-    ``content_hash`` is that of the recording's files. ``recording`` holds the settings for reading your own recording
-    and is None for a dataset of the benchmark. The sampler optimizes the ``objectives``, which are computed on val for
-    the network with the best co-bps of each trial; the first is a score. ``like`` is the study whose best settings are
-    tried first, and ``copy_of`` the one whose settings and valid trials were copied. ``trials`` is the initial budget,
-    the number of trials to finish, and ``budget_hours`` the initial budget of hours, if there is one;
-    ``OpenStudy.budget`` and ``OpenStudy.budget_hours`` are the present ones. The search ends earlier if as many trials
-    again are expected to increase the best co-bps by less than ``until_flat``. ``epochs`` is the maximum number of
-    epochs per trial, in batches of ``batch_size`` trials, with an evaluation every ``evaluate_every`` epochs; a batch
-    size in ``space`` replaces it. Each trial trains ``seeds`` networks, as ``Replicates``. ``seed`` is the random seed
-    of sampler, masks and weights. The networks of all but the ``keep`` best trials of each chain, and of those tied
-    with the best, are removed. ``versions`` are those of the packages that determine a score, of the dandiset if the
-    recording was fetched from DANDI, and of the sources of users' models; ``definitions`` decide which versions of the
-    package can continue the study.
+    - ``content_hash``: that of the recording's files.
+    - ``recording``: settings for reading your own recording, or None for a dataset of the benchmark.
+    - ``objectives``: what the sampler optimizes, computed on val for the network with the best co-bps of each trial.
+      The first is a score.
+    - ``like``: the study whose best settings are tried first.
+    - ``copy_of``: the study whose settings and valid trials were copied.
+    - ``trials``, ``budget_hours``: the initial budgets, the number of trials to finish and, if there is one, of hours.
+      ``OpenStudy.budget`` and ``OpenStudy.budget_hours`` are the present ones.
+    - ``until_flat``: the search ends earlier if as many trials again are expected to increase the best co-bps by less.
+    - ``epochs``: maximum number of epochs per trial, with an evaluation every ``evaluate_every`` epochs.
+    - ``seeds``: number of networks that each trial trains, as ``Replicates``.
+    - ``keep``: number of best trials of each chain whose networks are kept, with those of trials tied with the best.
+    - ``batch_size``: maximum number of trials per training step. A batch size in ``space`` replaces it.
+    - ``seed``: random seed of sampler, masks and weights.
+    - ``versions``: of the packages that determine a score, of the dandiset if the recording was fetched from DANDI, and
+      of the sources of users' models.
+    - ``definitions``: decide which versions of the package can continue the study.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -19,5 +19,5 @@ def known_ceiling(study: OpenStudy) -> Ceiling | None:
 
 
 def share_of_ceiling(best: BestTrial, ceiling: Ceiling) -> str:
-    """The share of the ceiling that the best trial reaches, in words."""
+    """The fraction of the ceiling that the best trial reaches, in words."""
     return f"the best trial reaches {best.value / ceiling.co_bps_val:.0%} of it"

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from nlb_search.data.recording import UNSEEN, Split
-from nlb_search.models.scoring.bits_per_spike import Gains, Scored
+from nlb_search.models.scoring.bits_per_spike import Gains, ScoredSpikes
 from nlb_search.search.scoring.bootstrap import ConfidenceInterval, percentile_interval, resampled_co_bps
 from nlb_search.search.scoring.few_shot import FewShot, Readout, few_shot_co_bps
 from nlb_search.search.scoring.targets import Array
@@ -59,7 +59,7 @@ def detail_of(submitted: Submitted) -> Detail:
     """Compute the details of one group of a submission."""
     rates_BWN = _tensor(submitted.rates["eval_rates_heldout"])
     spikes_BWN = _tensor(submitted.targets["eval_spikes_heldout"])
-    gains = Scored(spikes_BWN).gains(rates_BWN)
+    gains = ScoredSpikes(spikes_BWN).gains(rates_BWN)
     units = submitted.rates.get("heldout_units", np.arange(rates_BWN.shape[2]))
     trained, _ = phase_splits(submitted.recording, submitted.phase)
     readout = Readout(
@@ -82,7 +82,7 @@ def _neuron(unit: int, rates_BW1: torch.Tensor, spikes_BW1: torch.Tensor) -> Neu
     n_spikes = int(torch.nansum(spikes_BW1).item())
     if not n_spikes:
         return NeuronScore(unit, 0, math.nan, ConfidenceInterval(math.nan, math.nan))
-    gains = Scored(spikes_BW1).gains(rates_BW1)
+    gains = ScoredSpikes(spikes_BW1).gains(rates_BW1)
     return NeuronScore(unit, n_spikes, gains.bits_per_spike.item(), _interval(gains))
 
 

@@ -16,11 +16,11 @@ from nlb_search.data.own.source import BIN_WIDTHS_MS as OWN_BIN_WIDTHS_MS
 from nlb_search.data.recording import Recording
 from nlb_search.search.errors import SearchError
 from nlb_search.search.export_options import Phase, Scorer
-from nlb_search.search.scoring.benchmark_metrics import benchmark_metrics
 from nlb_search.search.scoring.nlb_tools_metrics import nlb_tools_metrics
+from nlb_search.search.scoring.submission_metrics import benchmark_metrics
 from nlb_search.search.scoring.targets import Arrays, read_group, why_unreadable
-from nlb_search.search.submission.names import check_names, names_of
 from nlb_search.search.submission.submission_file import CONTENT, SETTINGS, check_submission
+from nlb_search.search.submission.unit_and_trial_ids import check_ids, ids_of
 
 Scores = dict[str, dict[str, float]]
 """The benchmark's metrics (co-bps, fp-bps, vel R2, psth R2, tp corr) by name, for each group of the submission."""
@@ -92,7 +92,7 @@ def read_submission(file: Path, dataset: str, data: Path, targets: Path | None) 
             )
         check_submission(file, recording, phase)
         rates = read_group(file, recording.group)
-        check_names(file, rates, names_of(identities_of(recording, data, submitted.settings), phase))
+        check_ids(file, rates, ids_of(identities_of(recording, data, submitted.settings), phase))
         known = targets or _known_targets(phase, data, recording)
         group = recording.group
         found.append(Submitted(recording, phase, rates, read_group(known, group)))

@@ -9,7 +9,7 @@ from nlb_search.data.inspection.identities import Identities, identities_of
 from nlb_search.search.ensembles.members import Ensemble, Member, ensemble_of
 from nlb_search.search.ensembles.refit import RefitOptions, refit
 from nlb_search.search.ensembles.searched_recording import SearchedRecording, by_recording
-from nlb_search.search.ensembles.selection import Selection
+from nlb_search.search.ensembles.trial_selection import Selection
 from nlb_search.search.ensembles.weighted_networks import WeightedNetwork, mean_rates
 from nlb_search.search.export_options import Phase, Phases
 from nlb_search.search.exported_models.card import card_of, searched_networks
@@ -19,7 +19,6 @@ from nlb_search.search.output_paths import check_file
 from nlb_search.search.recording_tensors import heldin_of
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.specification import check_training
-from nlb_search.search.submission.names import names_of
 from nlb_search.search.submission.rebuild_command import rebuild_command
 from nlb_search.search.submission.submission_card import SubmissionCard, write_card
 from nlb_search.search.submission.submission_file import (
@@ -30,6 +29,7 @@ from nlb_search.search.submission.submission_file import (
     phase_splits,
     write_submission,
 )
+from nlb_search.search.submission.unit_and_trial_ids import ids_of
 from nlb_search.storage.database.retrying import DatabaseRetry
 
 
@@ -123,9 +123,9 @@ def _model(export: _Export, phase: Phase, refitting: RefitOptions) -> Model:
     card = card_of(export.searched, export.identities, ensemble, phase, seeds)
     if phase == "val":
         return Model(searched_networks(ensemble), card)
-    again = refit([member.finalist for member in ensemble.members], refitting)
+    again = refit([member.loaded for member in ensemble.members], refitting)
     networks = [
-        WeightedNetwork(network, member.finalist.settings, member.weight / seeds)
+        WeightedNetwork(network, member.loaded.settings, member.weight / seeds)
         for member, refits in zip(ensemble.members, again, strict=True)
         for network in refits
     ]
@@ -135,7 +135,7 @@ def _model(export: _Export, phase: Phase, refitting: RefitOptions) -> Model:
 def _predict(export: _Export, phase: Phase, model: Model) -> Prediction:
     recording = export.searched.recording
     trained, evaluated = (mean_rates(model.networks, heldin_of(split)) for split in phase_splits(recording, phase))
-    names = names_of(export.identities, phase)
+    names = ids_of(export.identities, phase)
     return Prediction(recording, phase, train_rates=trained, eval_rates=evaluated, names=names)
 
 
@@ -148,7 +148,7 @@ def _facts(export: _Export, selection: Selection) -> dict[str, str]:
         "trials": ", ".join(_trial_name(member, searched) for member in members),
         "weights": ", ".join(f"{member.weight:.4g}" for member in members),
         "chosen_by": selection.criterion,
-        "architecture": "; ".join(member.finalist.architecture for member in members),
+        "architecture": "; ".join(member.loaded.architecture for member in members),
     }
     if searched.settings is None:
         return facts
@@ -157,5 +157,5 @@ def _facts(export: _Export, selection: Selection) -> dict[str, str]:
 
 def _trial_name(member: Member, searched: SearchedRecording) -> str:
     """The number of the member's trial, after the name of its study if there are several."""
-    number = str(member.finalist.trial.number)
-    return number if len(searched.studies) == 1 else f"{member.finalist.study.name} {number}"
+    number = str(member.loaded.trial.number)
+    return number if len(searched.studies) == 1 else f"{member.loaded.study.name} {number}"

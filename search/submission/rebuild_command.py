@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from nlb_search.search.ensembles.selection import Selection
+from nlb_search.search.ensembles.trial_selection import Selection
 from nlb_search.search.export_options import Phase
 from nlb_search.search.study.open_study import OpenStudy
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nlb_search.models.training.replicates import Replicates
-from nlb_search.models.training.state import Progress, State
+from nlb_search.models.training.training import Evaluation, State
 from nlb_search.search.study.specification import SearchSpec
 from nlb_search.search.workers.trial_context import TrialContext
 from nlb_search.storage.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 def restored(
     new: Callable[[], Replicates], claim: Claim, context: TrialContext, identity: dict[str, Any]
-) -> tuple[Replicates, Progress] | None:
+) -> tuple[Replicates, Evaluation] | None:
     """Load the trainings and their last evaluation from an earlier worker's checkpoint; None without a usable one.
 
     A checkpoint that is damaged or belongs to another study of the same name is ignored, and the trial starts from
@@ -30,7 +30,7 @@ def restored(
             raise StorageError("its checkpoint belongs to another study")
         replicates = new()
         replicates.restore(State(checkpoint.tensors, checkpoint.metadata["training"]))
-        progress = Progress(**checkpoint.metadata["progress"])
+        progress = Evaluation(**checkpoint.metadata["progress"])
     except FileNotFoundError:
         return None
     except (StorageError, KeyError, ValueError, RuntimeError) as error:
@@ -51,7 +51,7 @@ def _is_same_trial(saved: dict[str, Any], identity: dict[str, Any]) -> bool:
 
 
 def save_running(
-    replicates: Replicates, progress: Progress, claim: Claim, context: TrialContext, identity: dict[str, Any]
+    replicates: Replicates, progress: Evaluation, claim: Claim, context: TrialContext, identity: dict[str, Any]
 ) -> bool:
     """Save a checkpoint of the trainings. If the disk is full, return False: the trial continues without it."""
     state = replicates.state()

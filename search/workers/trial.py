@@ -10,15 +10,15 @@ import torch
 
 from nlb_search.models.errors import DivergedError, InterruptedTrainingError
 from nlb_search.models.training.replicates import Replicates
-from nlb_search.models.training.state import Progress
-from nlb_search.search.sampling.space import sample, trained_chain
+from nlb_search.models.training.training import Evaluation
+from nlb_search.search.sampling.spaces.trial_parameters import sample, trained_chain
 from nlb_search.search.study.specification import installed_versions
 from nlb_search.search.trials.trial_attributes import DEVICE_KEY, DIVERGED_KEY, MEMORY_KEY, VERSION_KEY
 from nlb_search.search.workers.memory import peak_memory_mb
 from nlb_search.search.workers.running_checkpoint import restored, save_running
 from nlb_search.search.workers.trial_context import TrialContext
+from nlb_search.search.workers.trial_replicates import build_replicates
 from nlb_search.search.workers.trial_results import complete_trial, prune_trial
-from nlb_search.search.workers.trial_settings import replicates_of
 from nlb_search.storage.claims.claim import Claim
 from nlb_search.storage.errors import StorageError
 
@@ -27,9 +27,9 @@ CHECKPOINT_SECONDS = 15
 
 _log = logging.getLogger(__name__)
 
-TrialRun = Generator[Replicates, Progress, None]
+TrialRun = Generator[Replicates, Evaluation, None]
 """A running trial, as a generator: it yields its trainings to have them trained to the next evaluation, receives the
-resulting ``Progress``, and returns when the trial has finished. Errors of a training are thrown into it.
+resulting ``Evaluation``, and returns when the trial has finished. Errors of a training are thrown into it.
 """
 
 
@@ -51,7 +51,7 @@ def run_trial(claim: Claim, context: TrialContext) -> TrialRun:
     values = claim.sample(lambda trial: sample(trial, context.spec.space, context.spec.architectures))
 
     def new() -> Replicates:
-        return replicates_of(values, claim.number, context.spec, context.train, context.device)
+        return build_replicates(values, claim.number, context.spec, context.train, context.device)
 
     # The content hash covers the settings of the recording, of which a later version may have more.
     changeable = {"versions", "definitions", "trials", "budget_hours", "keep", "recording", "objectives"}
@@ -88,7 +88,7 @@ def run_trial(claim: Claim, context: TrialContext) -> TrialRun:
 
 def _train(
     replicates: Replicates, claim: Claim, context: TrialContext, identity: dict[str, Any]
-) -> Generator[Replicates, Progress, Outcome]:
+) -> Generator[Replicates, Evaluation, Outcome]:
     """Train until the plan is done, the pruner stops the trial, or the worker is asked to release it.
 
     A worker that is asked to release the trial saves a checkpoint at the next evaluation. If that takes too long, the

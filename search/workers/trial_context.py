@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import torch
 
 from nlb_search.models.tensors import Counts
-from nlb_search.models.training.trainer import Val
+from nlb_search.models.training.trainer import ValScorer
 from nlb_search.search.scoring.targets import Targets
 from nlb_search.search.study.specification import SearchSpec
 from nlb_search.search.workers.shutdown import Stop
@@ -18,7 +18,7 @@ class TrialContext:
 
     spec: SearchSpec
     train: Counts
-    val: Val
+    val: ValScorer
     targets: Targets
     checkpoints: Checkpoints
     device: torch.device

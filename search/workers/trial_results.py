@@ -12,12 +12,17 @@ from nlb_search.models.architecture.network import predict
 from nlb_search.models.errors import DivergedError
 from nlb_search.models.scoring.bits_per_spike import Gains, mean_gains
 from nlb_search.models.training.replicates import Replicates
+from nlb_search.search.networks.saved_networks import save_networks
 from nlb_search.search.objectives import values_of
 from nlb_search.search.publishing.predictions import Predictions
 from nlb_search.search.publishing.trial_pictures import attach_pictures
 from nlb_search.search.scoring.bootstrap import percentile_interval, resampled_co_bps
-from nlb_search.search.scoring.metrics import decoded_velocity_errors, mean_metrics, mean_velocity_errors, metrics_of
-from nlb_search.search.scoring.saved_networks import save_networks
+from nlb_search.search.scoring.trial_metrics import (
+    decoded_velocity_errors,
+    mean_metrics,
+    mean_velocity_errors,
+    metrics_of,
+)
 from nlb_search.search.trials.trial_scores import SCORE_KEY
 from nlb_search.search.workers.trial_context import TrialContext
 from nlb_search.storage.claims.claim import Claim

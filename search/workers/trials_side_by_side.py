@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 
 from nlb_search.models.training.replicates import Replicates
-from nlb_search.models.training.state import Progress
 from nlb_search.models.training.trainer import Trainer
+from nlb_search.models.training.training import Evaluation
 from nlb_search.search.errors import SearchError
 from nlb_search.search.workers.trial import TrialRun, run_trial
 from nlb_search.search.workers.trial_context import TrialContext
@@ -28,7 +28,7 @@ networks takes 3.5 times as long as a step of one.
 """
 
 BUDGET_SHARE = 4
-"""By default, a worker runs at most the study's trials divided by this at once, because the sampler needs results."""
+"""By default, a worker runs at most a quarter of the study's trials at once, so that the sampler sees results."""
 
 MAX_FAILURES = 10
 """After this many failures in a row, the worker exits, because the cause is probably the worker."""
@@ -129,13 +129,13 @@ class TrialsSideBySide:
     def _interrupted(self) -> bool:
         return self._context.stop.is_urgent()
 
-    def _resume(self, member: _Member, outcome: Progress | Exception | None) -> None:
+    def _resume(self, member: _Member, outcome: Evaluation | Exception | None) -> None:
         """Resume the trial's generator, which yields to continue training and returns when the trial has finished."""
         try:
             match outcome:
                 case Exception():
                     self._trainings[member] = member.run.throw(outcome)
-                case Progress():
+                case Evaluation():
                     self._trainings[member] = member.run.send(outcome)
                 case None:
                     self._trainings[member] = next(member.run)

@@ -3,11 +3,11 @@
 import time
 from collections.abc import Callable
 
-from nlb_search.models.training.trainer import Val
+from nlb_search.models.training.trainer import ValScorer
+from nlb_search.search.networks.network_removal import remove_networks_by_rule
+from nlb_search.search.networks.saved_networks import remove_unused_checkpoints
 from nlb_search.search.publishing.publisher import Publisher
 from nlb_search.search.recording_tensors import counts_of
-from nlb_search.search.scoring.network_removal import remove_networks_by_rule
-from nlb_search.search.scoring.saved_networks import remove_unused_checkpoints
 from nlb_search.search.scoring.targets import targets_of
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.specification import check_continuation
@@ -103,7 +103,7 @@ def make_context(open_study: OpenStudy, stop: Stop) -> TrialContext:
     return TrialContext(
         spec=open_study.spec,
         train=counts_of(recording.train).to(device),
-        val=Val(counts_of(recording.val).to(device)),
+        val=ValScorer(counts_of(recording.val).to(device)),
         targets=targets_of(recording, device),
         checkpoints=open_study.checkpoints,
         device=device,

@@ -10,7 +10,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from nlb_search.storage.claims.heartbeat import Heartbeat
-from nlb_search.storage.claims.held_trial import HeldTrial, held
+from nlb_search.storage.claims.held_trial import HeldTrial, trial_transaction
 from nlb_search.storage.claims.lost_workers import LostWorkers
 from nlb_search.storage.claims.owner import OWNER_KEY, Owner
 from nlb_search.storage.claims.time_used import SECONDS_KEY, TimeSpent
@@ -45,7 +45,7 @@ class Claim:
 
     @property
     def scores(self) -> dict[int, float]:
-        """The trial's reported scores by step. Complete without reading them: only the holder of a trial reports."""
+        """The trial's reported scores by step. They are not read again, because only this worker reports them."""
         return self.trial._cached_frozen_trial.intermediate_values
 
     def kept_alive(self, heartbeat: Heartbeat) -> AbstractContextManager[None]:
@@ -139,7 +139,7 @@ class Claim:
             pass
 
     def _held(self) -> AbstractContextManager[HeldTrial]:
-        return held(self.study, self.trial, self.owner)
+        return trial_transaction(self.study, self.trial, self.owner)
 
     def _was_told(self, state: TrialState, values: Sequence[float] | None) -> bool:
         """Whether this worker already finished the trial with this state and these values."""

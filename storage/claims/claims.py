@@ -33,8 +33,7 @@ class Claims:
     """Claims on the trials of one study, for one worker.
 
     ``budget`` is the number of trials to finish with which the study was created, ``hours`` its budget of hours, if it
-    had one. ``needs_no_more`` says, from the
-    finished trials, whether the search ends before the budget is met.
+    had one. ``needs_no_more`` is true of the finished trials if the search ends before the budget is met.
     """
 
     url: StorageUrl
@@ -88,7 +87,8 @@ class Claims:
 
     def _next(self, running_numbers: Collection[int]) -> Claim | None:
         with claim_lock(self.url, self.study.study_name):
-            # Under the lock, which for SQLite also creating a study takes: only SQLite gives an id to a second study.
+            # SQLite gives the id of a deleted study to a new one, so the identity is checked under the lock, which
+            # creating a study takes, too.
             attributes = read_attributes(self.study, IDENTITY_KEY, BUDGET_KEY, HOURS_KEY)
             check_attributes(self.study, self.identity, attributes)
             if is_time_used(self.study, attributes, self.hours):

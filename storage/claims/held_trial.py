@@ -39,7 +39,7 @@ class HeldTrial:
 
 
 @contextmanager
-def held(study: optuna.Study, trial: optuna.Trial, owner: Owner) -> Iterator[HeldTrial]:
+def trial_transaction(study: optuna.Study, trial: optuna.Trial, owner: Owner) -> Iterator[HeldTrial]:
     """A transaction on a trial. Raises LostTrialError unless the trial is running and ``owner`` still holds it."""
     database: RDBStorage = study._storage._backend  # type: ignore[attr-defined]
     with _create_scoped_session(database.scoped_session, ignore_integrity_error=True) as session:

@@ -19,7 +19,7 @@ from sqlalchemy.pool import NullPool
 from nlb_search.storage.database.failures import reason_and_advice
 from nlb_search.storage.database.known_tables import KnownTablesStorage
 from nlb_search.storage.database.locks import exclusive
-from nlb_search.storage.database.poolers import refuse_transaction_mode
+from nlb_search.storage.database.poolers import reject_transaction_mode
 from nlb_search.storage.database.trial_cache import TrialCacheStorage
 from nlb_search.storage.database.urls import StorageUrl
 from nlb_search.storage.errors import StorageError
@@ -69,7 +69,7 @@ def open_database(url: StorageUrl) -> BaseStorage:
     with _as_storage_error(url), exclusive(url, "tables"):
         database = _connected(url)
         _name_in_errors(database.engine, url)
-        refuse_transaction_mode(url, database.engine)
+        reject_transaction_mode(url, database.engine)
         if url.sqlite_file is not None:
             _share_sqlite(database, url.sqlite_file)
     return TrialCacheStorage(database)

@@ -8,7 +8,7 @@ from nlb_search.storage.errors import StorageError
 _SESSION = sqlalchemy.text("SELECT pg_backend_pid()")
 
 
-def refuse_transaction_mode(url: StorageUrl, engine: sqlalchemy.Engine) -> None:
+def reject_transaction_mode(url: StorageUrl, engine: sqlalchemy.Engine) -> None:
     """Raise StorageError if the server is a pooler that gives each transaction another session of the database.
 
     A pooler in session mode keeps one session for each connection. In transaction mode, prepared statements and the

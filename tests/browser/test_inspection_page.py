@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nlb_search.data.inspection.findings import inspection_of
+from nlb_search.data.inspection.inspection import inspection_of
 from nlb_search.data.inspection.survey import survey_of
 from nlb_search.data.recording import UNSEEN, Recording
 from nlb_search.search.figures.inspection.inspection_page import write_page

@@ -73,7 +73,7 @@ def test_missing_files_error_names_locations_and_fetch(tmp_path, data):
         (["recording.nwb"], "0 training and 0 test"),
     ],
 )
-def test_ambiguous_files_are_refused(tmp_path, names, count):
+def test_ambiguous_files_are_rejected(tmp_path, names, count):
     touch(*(tmp_path / "mc_rtt" / name for name in names))
     with pytest.raises(DataError, match=count) as raised:
         find_files(MC_RTT, tmp_path)

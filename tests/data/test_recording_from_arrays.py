@@ -58,7 +58,7 @@ def test_existing_file_is_not_overwritten(tmp_path: Path) -> None:
             from_arrays(tmp_path / name, toy_arrays(), name="mine", cache=tmp_path / "cache")
 
 
-def test_missing_folder_is_refused(tmp_path: Path) -> None:
+def test_missing_folder_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"cannot be written \(No such file or directory\)"):
         from_arrays(tmp_path / "no" / "mine.h5", toy_arrays(), cache=tmp_path / "cache")
 

@@ -55,7 +55,7 @@ def test_objects_are_read_as_an_nwb_file_of_the_same_session(session: OwnSession
     assert again.content_hash == made.content_hash
 
 
-def test_trials_outside_the_time_support_are_refused(session: OwnSession, tmp_path: Path) -> None:
+def test_trials_outside_the_time_support_are_rejected(session: OwnSession, tmp_path: Path) -> None:
     support = nap.IntervalSet([0, session.start[30]], [session.start[29], session.end])
     with pytest.raises(DataError, match=r"trials in rows 29 of the trial table \(from 0\) have windows that extend"):
         from_pynapple(tmp_path / "nap.h5", *objects(session, support), cache=tmp_path / "cache", forward_ms=0)
@@ -69,7 +69,7 @@ def test_trials_outside_the_time_support_are_refused(session: OwnSession, tmp_pa
         (1, "trials must be an IntervalSet of pynapple, not a list"),
     ],
 )
-def test_other_types_are_refused(wrong: int, says: str, session: OwnSession, tmp_path: Path) -> None:
+def test_other_types_are_rejected(wrong: int, says: str, session: OwnSession, tmp_path: Path) -> None:
     given: list[Any] = list(objects(session))
     given[wrong] = [[0.1, 0.2]]
     with pytest.raises(DataError, match=says):

@@ -9,7 +9,7 @@ import pytest
 import nlb_search.search.workers.trial
 from benchmarks.service.fault_checks import FinishedTrials, violations
 from nlb_search.data.preparing.cache import cache_folder
-from nlb_search.search.ensembles.selection import Selection
+from nlb_search.search.ensembles.trial_selection import Selection
 from nlb_search.search.errors import SearchError
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.submission.export import export_best
@@ -52,7 +52,7 @@ def test_trial_with_truncated_checkpoint_restarts(
     assert violations(study, tmp_path, FinishedTrials()) == {}
 
 
-def test_export_with_truncated_checkpoint_is_refused(begun: Callable[..., OpenStudy], tmp_path: Path) -> None:
+def test_export_with_truncated_checkpoint_is_rejected(begun: Callable[..., OpenStudy], tmp_path: Path) -> None:
     study = begun(trials=1)
     work(study, Stop())
     _halve(study.checkpoints.best(0))

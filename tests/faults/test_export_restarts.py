@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy
 
 from benchmarks.service.fault_checks import FinishedTrials, violations
-from nlb_search.search.ensembles.selection import Selection
+from nlb_search.search.ensembles.trial_selection import Selection
 from nlb_search.search.study.open_study import Locations, OpenStudy
 from nlb_search.search.submission.export import export_best
 from nlb_search.search.submission.submission_file import is_submission

@@ -9,10 +9,10 @@ import torch
 from optuna.trial import TrialState
 
 import nlb_search.search.workers.worker
-from nlb_search.models.training.side_by_side import SideBySide
+from nlb_search.models.training.stacked_trainings import StackedTrainings
 from nlb_search.search.creation.study_creation import StudyRequest, create_or_open
 from nlb_search.search.errors import SearchError
-from nlb_search.search.scoring.saved_networks import load_networks
+from nlb_search.search.networks.saved_networks import load_networks
 from nlb_search.search.study.open_study import Locations, OpenStudy
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.storage.claims.claim import FAILURE_KEY
@@ -28,14 +28,14 @@ def study(recordings: Path, tmp_path: Path) -> OpenStudy:
 
 def _diverge(monkeypatch: pytest.MonkeyPatch, epochs: int) -> None:
     """Make every training diverge after this number of epochs."""
-    real = SideBySide.train_epoch
+    real = StackedTrainings.train_epoch
 
-    def diverging(side_by_side: SideBySide, interrupted: Callable[[], bool]) -> torch.Tensor | None:
+    def diverging(side_by_side: StackedTrainings, interrupted: Callable[[], bool]) -> torch.Tensor | None:
         if side_by_side.trainings[0].epoch == epochs:
             side_by_side.rows.weights_KP.fill_(1e30)
         return real(side_by_side, interrupted)
 
-    monkeypatch.setattr(SideBySide, "train_epoch", diverging)
+    monkeypatch.setattr(StackedTrainings, "train_epoch", diverging)
 
 
 def test_ten_consecutive_failures_stop_the_worker(study: OpenStudy, monkeypatch: pytest.MonkeyPatch) -> None:

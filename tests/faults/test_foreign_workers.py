@@ -1,4 +1,4 @@
-"""Workers with another version of Optuna or another recording are refused and change nothing."""
+"""Workers with another version of Optuna or another recording are rejected and change nothing."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +29,7 @@ def half_done(begun: Callable[..., OpenStudy]) -> OpenStudy:
 
 @pytest.fixture
 def joins(half_done: OpenStudy, tmp_path: Path) -> Callable[..., str]:
-    """Starts a worker that must be refused; returns its error message."""
+    """Starts a worker that must be rejected; returns its error message."""
 
     def joins(data: Path = half_done.locations.data) -> str:
         before = half_done.study.get_trials()
@@ -43,7 +43,7 @@ def joins(half_done: OpenStudy, tmp_path: Path) -> Callable[..., str]:
     return joins
 
 
-def test_worker_with_other_version_of_optuna_is_refused(
+def test_worker_with_other_version_of_optuna_is_rejected(
     half_done: OpenStudy, joins: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     finished_trials = FinishedTrials()
@@ -60,7 +60,7 @@ def test_worker_with_other_version_of_optuna_is_refused(
     assert violations(half_done, tmp_path, finished_trials, frozenset({"site"})) == {}
 
 
-def test_worker_with_other_recording_is_refused(
+def test_worker_with_other_recording_is_rejected(
     half_done: OpenStudy, joins: Callable[..., str], tmp_path: Path
 ) -> None:
     finished_trials = FinishedTrials()

@@ -9,7 +9,7 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from benchmarks.service.fault_checks import LOG, FinishedTrials, violations
-from nlb_search.search.sampling.space_file import parse_space
+from nlb_search.search.sampling.spaces.space_file import parse_space
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work

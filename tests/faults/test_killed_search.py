@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from benchmarks.service.fault_checks import LOG, processes_in, violations
 from benchmarks.service.fault_injection import FaultInjection
-from nlb_search.search.sampling.space_file import parse_space
+from nlb_search.search.sampling.spaces.space_file import parse_space
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nlb_search.search.sampling.space_file import parse_space
+from nlb_search.search.sampling.spaces.space_file import parse_space
 from nlb_search.search.study.open_study import OpenStudy
 from tests.helpers.processes.command import call, start
 

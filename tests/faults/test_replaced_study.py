@@ -11,7 +11,7 @@ import pytest
 from optuna.trial import TrialState
 
 from nlb_search.search.creation.study_creation import StudyRequest, create_or_open
-from nlb_search.search.sampling.space_file import parse_space
+from nlb_search.search.sampling.spaces.space_file import parse_space
 from nlb_search.search.study.open_study import Locations, OpenStudy
 from nlb_search.storage.database.opening import open_database
 from tests.helpers.processes.command import start

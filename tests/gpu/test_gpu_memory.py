@@ -9,8 +9,8 @@ import torch
 
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.hyperparameters import Hyperparameters
-from nlb_search.models.training.state import Progress, Training
-from nlb_search.models.training.trainer import Trainer, Val
+from nlb_search.models.training.trainer import Trainer, ValScorer
+from nlb_search.models.training.training import Evaluation, Training
 from nlb_search.models.training.training_plan import TrainingPlan
 from tests.helpers.recordings.population import swinging
 
@@ -27,8 +27,8 @@ def trainings(device: torch.device) -> list[Training]:
 
 
 @pytest.fixture
-def val(device: torch.device) -> Val:
-    return Val(swinging(64, seed=2).to(device))
+def val(device: torch.device) -> ValScorer:
+    return ValScorer(swinging(64, seed=2).to(device))
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def whole_gpu() -> Iterator[None]:
     torch.cuda.set_per_process_memory_fraction(1.0)
 
 
-def peak(device: torch.device, val: Val, begun: list[Training]) -> int:
+def peak(device: torch.device, val: ValScorer, begun: list[Training]) -> int:
     """Additional bytes that torch reserves to train these."""
     gc.collect()
     torch.cuda.empty_cache()
@@ -50,7 +50,7 @@ def peak(device: torch.device, val: Val, begun: list[Training]) -> int:
 @pytest.mark.usefixtures("whole_gpu")
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.8, 0.95])
 def test_batch_that_does_not_fit_is_halved(
-    share: float, device: torch.device, val: Val, caplog: pytest.LogCaptureFixture
+    share: float, device: torch.device, val: ValScorer, caplog: pytest.LogCaptureFixture
 ) -> None:
     needed = peak(device, val, trainings(device))
     expected = Trainer(val).advance(trainings(device))
@@ -62,14 +62,14 @@ def test_batch_that_does_not_fit_is_halved(
     with caplog.at_level(logging.WARNING):
         outcomes = Trainer(val).advance(begun)
     for outcome, wanted in zip(outcomes, expected, strict=True):
-        assert isinstance(outcome, Progress), outcome
-        assert isinstance(wanted, Progress)
+        assert isinstance(outcome, Evaluation), outcome
+        assert isinstance(wanted, Evaluation)
         assert abs(outcome.co_bps - wanted.co_bps) < 2e-3
     if share < 0.5:
         assert "cannot be trained side by side" in caplog.text
 
 
-def test_finished_trainings_free_their_memory(device: torch.device, val: Val) -> None:
+def test_finished_trainings_free_their_memory(device: torch.device, val: ValScorer) -> None:
     trainer, held = Trainer(val), []
     for _ in range(4):
         trainer.advance(trainings(device))

@@ -10,9 +10,9 @@ from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.random_draws import draw, key_of
 from nlb_search.models.training.cuda_graphs import WARM_UP_CALLS
-from nlb_search.models.training.side_by_side import SideBySide
-from nlb_search.models.training.state import Training
+from nlb_search.models.training.stacked_trainings import StackedTrainings
 from nlb_search.models.training.trainer import fit
+from nlb_search.models.training.training import Training
 from nlb_search.models.training.training_plan import TrainingPlan
 from tests.helpers.recordings.population import swinging
 
@@ -39,7 +39,7 @@ def trainings(chain: str, input_size: str, number: int, device: torch.device) ->
     return [Training(parse_chain(chain), hyper, PLAN, train, seed, device) for seed, hyper in enumerate(hypers)]
 
 
-def losses(steps: SideBySide) -> torch.Tensor:
+def losses(steps: StackedTrainings) -> torch.Tensor:
     found = steps.train_epoch(lambda: False)
     assert found is not None
     assert len(found) > WARM_UP_CALLS + 2  # some steps are replays of the graph
@@ -51,8 +51,8 @@ def losses(steps: SideBySide) -> torch.Tensor:
 def test_captured_steps_equal_eager_steps(
     chain: str, input_size: str, device: torch.device, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    captured = SideBySide(trainings(chain, input_size, 3, device))
-    launched = SideBySide(trainings(chain, input_size, 3, device))
+    captured = StackedTrainings(trainings(chain, input_size, 3, device))
+    launched = StackedTrainings(trainings(chain, input_size, 3, device))
     monkeypatch.setattr(launched, "_repeated", lambda step, given: step(given))
     assert_close(losses(captured), losses(launched), rtol=1e-4, atol=1e-5)
     assert_close(captured.rows.weights_KP, launched.rows.weights_KP, rtol=1e-3, atol=1e-4)
@@ -61,15 +61,15 @@ def test_captured_steps_equal_eager_steps(
 @pytest.mark.parametrize("chain", CHAINS)
 @pytest.mark.parametrize("input_size", ["DT", "dT"])
 def test_first_steps_match_cpu(chain: str, input_size: str, device: torch.device) -> None:
-    cpu = SideBySide(trainings(chain, input_size, 3, torch.device("cpu")))
-    gpu = SideBySide(trainings(chain, input_size, 3, device))
+    cpu = StackedTrainings(trainings(chain, input_size, 3, torch.device("cpu")))
+    gpu = StackedTrainings(trainings(chain, input_size, 3, device))
     assert_close(losses(gpu).cpu(), losses(cpu), rtol=1e-3, atol=1e-4)
 
 
 def test_losses_side_by_side_equal_losses_alone(device: torch.device) -> None:
-    together = losses(SideBySide(trainings(CHAINS[0], "DT", 3, device)))
+    together = losses(StackedTrainings(trainings(CHAINS[0], "DT", 3, device)))
     for number, training in enumerate(trainings(CHAINS[0], "DT", 3, device)):
-        assert_close(losses(SideBySide([training]))[:, 0], together[:, number], rtol=1e-3, atol=1e-4)
+        assert_close(losses(StackedTrainings([training]))[:, 0], together[:, number], rtol=1e-3, atol=1e-4)
 
 
 def test_gpu_draws_same_random_numbers_as_cpu(device: torch.device) -> None:

@@ -3,9 +3,9 @@
 from typing import Any
 
 from nlb_search.models.architecture.architectures import parse_architecture
-from nlb_search.search.sampling.ranges import NamedSpace
-from nlb_search.search.sampling.space import space_for
-from nlb_search.search.sampling.space_file import named_space, parse_space
+from nlb_search.search.sampling.spaces.predefined_spaces import space_for
+from nlb_search.search.sampling.spaces.range_types import NamedSpace
+from nlb_search.search.sampling.spaces.space_file import named_space, parse_space
 from nlb_search.search.study.specification import SearchSpec, installed_versions
 
 RNNF = "GRU(2) -> FF -> exp"

@@ -27,7 +27,7 @@ def test_checkpoint_round_trip(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kept", [0, 5, 100])
-def test_truncated_checkpoint_is_refused(tmp_path: Path, kept: int) -> None:
+def test_truncated_checkpoint_is_rejected(tmp_path: Path, kept: int) -> None:
     path = tmp_path / "trial.safetensors"
     save_checkpoint(path, CHECKPOINT)
     path.write_bytes(path.read_bytes()[:kept])
@@ -35,7 +35,7 @@ def test_truncated_checkpoint_is_refused(tmp_path: Path, kept: int) -> None:
         load_checkpoint(path)
 
 
-def test_file_without_metadata_is_refused(tmp_path: Path) -> None:
+def test_file_without_metadata_is_rejected(tmp_path: Path) -> None:
     from safetensors.torch import save_file
 
     save_file({"weights": torch.ones(2)}, tmp_path / "other.safetensors")
@@ -49,7 +49,7 @@ def test_folder_that_cannot_be_created_is_named(tmp_path: Path) -> None:
         save_checkpoint(tmp_path / "file" / "trial.safetensors", CHECKPOINT)
 
 
-def test_symlinks_out_of_the_checkpoint_folder_are_refused(tmp_path: Path) -> None:
+def test_symlinks_out_of_the_checkpoint_folder_are_rejected(tmp_path: Path) -> None:
     outside, artifacts = tmp_path / "outside", tmp_path / "artifacts"
     save_checkpoint(outside / "trial.safetensors", CHECKPOINT)
     artifacts.mkdir()

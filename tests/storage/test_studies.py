@@ -88,7 +88,7 @@ def test_missing_study_error_lists_existing_studies(url: StorageUrl) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "../x", "-x", "a b", "x" * 101, "a\n"])
-def test_invalid_study_names_are_refused(url: StorageUrl, name: str) -> None:
+def test_invalid_study_names_are_rejected(url: StorageUrl, name: str) -> None:
     with pytest.raises(StorageError, match="is not a valid study name"):
         make_study(url, open_database(url), name, {}, starts=[])
 

@@ -128,7 +128,7 @@ def test_copied_running_trial_is_resumed(here: StudyLocation, tmp_path: Path) ->
     assert numbers == [4, 0], "then the waiting one, and the budget of four is taken: two are finished"
 
 
-def test_study_with_live_workers_is_refused(here: StudyLocation, tmp_path: Path) -> None:
+def test_study_with_live_workers_is_rejected(here: StudyLocation, tmp_path: Path) -> None:
     claim = claims_of(here.url.with_password, "study", budget=4).next()
     assert claim is not None
     elsewhere = claim.owner.as_attribute() | {"machine": "another"}

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from nlb_search.data.errors import DataError
-from nlb_search.data.own.splits import MIN_SPIKES_TO_COMPARE, digest
+from nlb_search.data.own.tensor_assembly import MIN_SPIKES_TO_COMPARE, digest
 from nlb_search.data.recording import Counts, Split
 from nlb_search.data.source import Array, Tensors
 

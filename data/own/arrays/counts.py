@@ -11,7 +11,9 @@ from nlb_search.data.recording import UNSEEN, Counts
 
 _FEW = 4
 _MORE = 10.0
-"""With at least this many bins and neurons, a variance of the mean rates this many times as large is not due to chance.
+"""Bins and neurons are probably swapped if the mean rates of the bins vary this many times as much as those of neurons.
+
+With fewer than ``_FEW`` bins or neurons, such a difference can be due to chance.
 """
 
 _BLOCK_ENTRIES = 2**24
@@ -82,7 +84,7 @@ def _remedy(value: float) -> str:
 def fill(counts: Counts, path: Path, name: str, spikes: Any) -> None:
     """Copy spikes, an array or HDF5 dataset that passed ``check_counts``, into ``counts`` of the same shape.
 
-    Raises DataError, with the position of the first wrong value, unless all are whole numbers from 0 to 254.
+    Raises DataError, with the position of the first wrong value, unless all are integers from 0 to 254.
     """
     step = max(1, _BLOCK_ENTRIES // (spikes.shape[1] * spikes.shape[2]))
     for start in range(0, len(spikes), step):
@@ -93,6 +95,6 @@ def fill(counts: Counts, path: Path, name: str, spikes: Any) -> None:
             value = block[trial, bin_, neuron]
             raise DataError(
                 f"{path}: {name} has {value:g} in trial {start + trial}, bin {bin_}, neuron {neuron}, but counts must "
-                f"be whole numbers from 0 to {UNSEEN - 1}: {_remedy(value)}"
+                f"be integers from 0 to {UNSEEN - 1}: {_remedy(value)}"
             )
         counts[start : start + step] = block

@@ -14,10 +14,10 @@ import numpy as np
 from nlb_search.data.errors import DataError
 from nlb_search.data.own.arrays.array_test_split import with_test
 from nlb_search.data.own.arrays.counts import check_axes, check_counts, check_needed, fill, swapped_axes
-from nlb_search.data.own.layout import LFADS_SPIKES
+from nlb_search.data.own.file_format import LFADS_SPIKES
 from nlb_search.data.own.memory import check_memory
 from nlb_search.data.own.recording_settings import RecordingSettings
-from nlb_search.data.own.splits import drawn_heldout, heldout_last, joined, spike_targets
+from nlb_search.data.own.tensor_assembly import assembled_tensors, drawn_heldout, heldout_last, spike_targets
 from nlb_search.data.recording import Counts, Split
 from nlb_search.data.source import Array, Tensors
 
@@ -56,7 +56,7 @@ def tensors_of_lfads(path: Path, arrays: Mapping[str, Any], settings: RecordingS
         for prefix in ("train", "valid")
     )
     choices += swapped_axes(train.counts)
-    tensors = joined(path, train, val, {}, choices)
+    tensors = assembled_tensors(path, train, val, {}, choices)
     if not any(name in arrays for name in (TEST_ENCOD, TEST_RECON)):
         return tensors
     return with_test(path, tensors, *_test(path, arrays, train, heldout))
@@ -79,7 +79,7 @@ def _test(
         return np.ascontiguousarray(test.heldin), spike_targets(test)
     read = np.empty(arrays[TEST_ENCOD].shape, np.uint8)
     fill(read, path, TEST_ENCOD, arrays[TEST_ENCOD])
-    # If a share of the channels that are read is held out, their counts in test are targets.
+    # If a fraction of the channels that are read is held out, their counts in test are targets.
     if heldout is not None and n_read == train.counts.shape[2]:
         test = Split(_ordered(read, heldout), train.n_window_bins, train.n_heldin)
         return np.ascontiguousarray(test.heldin), spike_targets(test)
@@ -96,7 +96,7 @@ def heldout_channels(path: Path, n_channels: int, settings: RecordingSettings) -
         return drawn_heldout(path, n_channels, settings.heldout)
     if isinstance(settings.heldout, str):
         raise DataError(
-            f"{path} is not an NWB file and has no unit column '{settings.heldout}': set heldout to a share of the "
+            f"{path} is not an NWB file and has no unit column '{settings.heldout}': set heldout to a fraction of the "
             "neurons, or to a list of channels"
         )
     channels = np.sort(np.array(settings.heldout))

@@ -15,7 +15,7 @@ from nlb_search.data.errors import DataError
 from nlb_search.data.hdf5_file import check_in_file, opened
 from nlb_search.data.own.arrays.lfads_arrays import TEST_ENCOD, TEST_RECON
 from nlb_search.data.own.arrays.nlb_arrays import BEHAVIOR, CONDITIONS, JITTER, NAMES, TEST_BEHAVIOR, ragged
-from nlb_search.data.own.layout import LFADS_SPIKES, NLB_SPIKES
+from nlb_search.data.own.file_format import LFADS_SPIKES, NLB_SPIKES
 from nlb_search.data.source import Array
 
 _SPIKES = (*NLB_SPIKES, *LFADS_SPIKES)
@@ -111,5 +111,5 @@ def _stacked(path: Path, name: str, trials: list[Array]) -> Array:
 def _integers(path: Path, name: str, values: Any) -> Array:
     numbers = np.asarray(values).ravel()
     if not np.array_equal(numbers, np.rint(numbers)):
-        raise DataError(f"{path}: {name} must have whole numbers, not {numbers[numbers != np.rint(numbers)][0]:g}")
+        raise DataError(f"{path}: {name} must have integers, not {numbers[numbers != np.rint(numbers)][0]:g}")
     return numbers.astype(int)

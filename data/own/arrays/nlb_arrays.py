@@ -25,9 +25,9 @@ from nlb_search.data.errors import DataError
 from nlb_search.data.own.arrays.array_intervals import INTERVAL_BINS, INTERVALS, array_intervals
 from nlb_search.data.own.arrays.array_test_split import with_test
 from nlb_search.data.own.arrays.counts import check_axes, check_counts, check_needed, fill, swapped_axes
-from nlb_search.data.own.layout import NLB_SPIKES
+from nlb_search.data.own.file_format import NLB_SPIKES
 from nlb_search.data.own.memory import check_memory
-from nlb_search.data.own.splits import joined, spike_targets
+from nlb_search.data.own.tensor_assembly import assembled_tensors, spike_targets
 from nlb_search.data.recording import Counts, Split
 from nlb_search.data.source import Array, Tensors
 
@@ -82,7 +82,7 @@ def tensors_of_arrays(path: Path, arrays: Mapping[str, Any]) -> Tensors:
         choices.append("no forward bins")
     choices += swapped_axes(train.counts)
     scored = _scored(path, arrays, train, val)
-    tensors = joined(path, train, val, scored, choices)
+    tensors = assembled_tensors(path, train, val, scored, choices)
     if not any(name in arrays for name in TEST):
         return tensors
     return with_test(path, tensors, *_test(path, arrays, train, scored))
@@ -265,7 +265,9 @@ def _check_within(path: Path, psth: Array, members: list[Array], jitter: Array) 
 
 def _jitter(path: Path, jitter: Array, val: Split) -> Array:
     if jitter.shape != (val.n_trials,) or jitter.dtype.kind not in "iu" or (abs(jitter) >= val.n_window_bins).any():
-        raise DataError(f"{path}: {JITTER} must be a whole number of bins, shorter than the window, for each val trial")
+        raise DataError(
+            f"{path}: {JITTER} must be an integer number of bins, shorter than the window, for each val trial"
+        )
     return jitter
 
 

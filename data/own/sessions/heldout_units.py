@@ -1,4 +1,6 @@
-"""Choosing the held-out units of your own recording: a random share, a column of the unit table, or a list of ids."""
+"""Choosing the held-out units of your own recording: a random fraction, a column of the unit table, or a list of
+ids.
+"""
 
 from pathlib import Path
 
@@ -8,8 +10,8 @@ import numpy as np
 from nlb_search.data.errors import DataError
 from nlb_search.data.own.intervals import BoolArray
 from nlb_search.data.own.recording_settings import RecordingSettings
-from nlb_search.data.own.splits import drawn_heldout
 from nlb_search.data.own.tables.unit_table import Units
+from nlb_search.data.own.tensor_assembly import drawn_heldout
 from nlb_search.data.own.wording import listed, names_in
 
 

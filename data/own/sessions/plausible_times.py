@@ -49,8 +49,8 @@ _LONG_TRIAL_S = 100.0
 
 _FAR_LENGTHS = 3
 _MOSTLY = 0.5
-"""If events are further from their trials than this many lengths of the longest trial, in this share of trials, they do
-not belong to them.
+"""Events do not belong to their trials if they are further from them than this many lengths of the longest trial, in
+this fraction of trials.
 """
 
 _TRIAL_LENGTHS = (0.25, 3)
@@ -158,7 +158,7 @@ def check_continuous_clock(path: Path, times_s: FloatArray, n_units: int) -> Non
     if first_s >= _UNIX_S:
         what = f"spike times start at {first_s:.6g} s: are they on a Unix clock{_date(first_s)}? subtract the start"
     elif _whole_numbers(times_s):
-        what = f"{spikes}, all whole numbers: are they sample numbers? divide them by the sampling rate"
+        what = f"{spikes}, all integers: are they sample numbers? divide them by the sampling rate"
     elif length_s > _LONG_TRIAL_S and rate_hz < _VERY_SLOW_HZ:
         what = (
             f"{spikes}, and units fire {rate_hz:.2g} spikes/s on average: are they in milliseconds? divide them by 1000"
@@ -179,7 +179,7 @@ def _oddities(found: _Range) -> Iterator[str]:
         if time_s >= _UNIX_S:
             yield f"{name} times start at {time_s:.6g} s: are they on a Unix clock{_date(time_s)}? subtract the start"
     if found.whole_numbers:
-        yield f"{spikes}, and all spike times are whole numbers: {_unit(last_s / max(end_s, 1e-9))}"
+        yield f"{spikes}, and all spike times are integers: {_unit(last_s / max(end_s, 1e-9))}"
     if last_s > _OTHER_UNIT * end_s > 0 and found.rate_hz < _SLOW_HZ:
         yield f"{spikes}: {_unit(last_s / end_s)}"
     if found.usual_s < _SHORT_TRIAL_S and _between(last_s / max(end_s, 1e-9), _MINUTE_RATIO):

@@ -25,7 +25,7 @@ FORWARD_MS = 200
 """Default length of the forward bins, as in the benchmark."""
 
 _MUCH_SHORTER = 0.5
-"""Trials shorter than this fraction of the median length are refused if the shortest trial sets the window."""
+"""Trials shorter than this fraction of the median length are rejected if the shortest trial sets the window."""
 
 _MANY = 0.5
 """There are no forward bins if they are unseen in more than this fraction of the trials of a split."""
@@ -90,7 +90,7 @@ def plan_windows(session: OwnSession, settings: RecordingSettings, bin_ms: int) 
     rows, split_choices = split_rows(session, settings, usable & ~invalid)
     included = np.concatenate(list(rows.values()))
     lacking = ~within(starts_ns, n_window_bins * bin_ms * NS_PER_MS, session.recorded)
-    _refuse(
+    _reject(
         session.path,
         included[lacking[included]],
         "have windows that extend into time that was not recorded from all units: shorten window_ms, leave out units "
@@ -127,7 +127,7 @@ def _window(session: OwnSession, settings: RecordingSettings, included: IntArray
 
 def _usual_length_ms(session: OwnSession, align: str, included: IntArray) -> int:
     """The time from the align time to the end of the shortest trial."""
-    _refuse(
+    _reject(
         session.path,
         included[np.isnan(session.trials.stop_s[included])],
         "have no stop_time, which sets the window: write it, set window_ms, or set their split to 'none'",
@@ -138,7 +138,7 @@ def _usual_length_ms(session: OwnSession, align: str, included: IntArray) -> int
         raise DataError(f"{session.path}: most trials have stop_time equal to {align}: check the trial table")
     if usual_ms < 0:
         raise DataError(f"{session.path}: most trials stop before {align}: set window_ms, relative to {align}")
-    _refuse(
+    _reject(
         session.path,
         included[~(lengths_ms >= _MUCH_SHORTER * usual_ms)],
         f"are much shorter (from {align} to stop_time) than the median of {usual_ms:.0f} ms: set window_ms, "
@@ -173,7 +173,7 @@ def _forward(
     for why, which in obstacles.items():
         if any(np.isin(some, which).mean() > _MANY for some in rows.values()):
             if settings.forward_ms is not None:
-                _refuse(session.path, which, f"{why}: reduce forward_ms")
+                _reject(session.path, which, f"{why}: reduce forward_ms")
             return _Forward(
                 0, np.array([], np.int64), [f"no forward bins, because trials in rows {listed(which)} {why}"]
             )
@@ -215,6 +215,6 @@ def _check_apart(path: Path, plan: WindowPlan, bin_ms: int) -> None:
         )
 
 
-def _refuse(path: Path, rows: IntArray, why: str) -> None:
+def _reject(path: Path, rows: IntArray, why: str) -> None:
     if len(rows):
         raise DataError(f"{path}: trials in rows {listed(rows)} of the trial table (from 0) {why}")

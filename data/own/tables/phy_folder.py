@@ -95,12 +95,11 @@ def _vector(file: Path) -> Array:
     if values.ndim == 1 and values.dtype.kind == "f" and (values != np.rint(values)).any():
         at = int(np.flatnonzero(values != np.rint(values))[0])
         raise DataError(
-            f"{file} has {values[at]:g} at position {at} (from 0), but it must have whole numbers: are these seconds? "
+            f"{file} has {values[at]:g} at position {at} (from 0), but it must have integers: are these seconds? "
             "phy stores sample numbers"
         )
     if values.ndim != 1 or values.dtype.kind not in "iuf":
         raise DataError(
-            f"{file} has the shape {values.shape} and the type {values.dtype}, but it must have one whole number per "
-            "spike"
+            f"{file} has the shape {values.shape} and the type {values.dtype}, but it must have one integer per spike"
         )
     return np.asarray(values.astype(np.int64))

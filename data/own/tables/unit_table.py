@@ -147,7 +147,7 @@ def _ids(table: h5py.Group) -> tuple[IntArray, list[str]]:
     elif len(ids) != len(rows):
         why = f"it has {len(ids)} ids for {len(rows)} units"
     elif ids.dtype.kind not in "iuf" or not (ids == np.rint(ids)).all():
-        why = "its ids are not whole numbers"
+        why = "its ids are not integers"
     elif (np.abs(ids.astype(np.float64)) >= np.iinfo(np.int64).max).any():
         why = "its ids have more than 63 bits"
     elif len(np.unique(ids)) < len(rows):

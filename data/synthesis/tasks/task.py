@@ -26,14 +26,14 @@ TAPER_MS = 20
 """Templates rise and fall over this time, before the window and after the forward bins."""
 
 UNUSED_SHARE = 0.05
-"""Number of trials in no split, as a share of the train trials, in the layouts that have such trials."""
+"""Number of trials in no split, as a fraction of the train trials, in the layouts that have such trials."""
 
 
 @dataclass(frozen=True)
 class Recipe:
     """Parameters that determine how hard a layout is to predict.
 
-    ``template_share`` is the share of the latents' variance that is due to the templates; the rest is due to the
+    ``template_share`` is the fraction of the latents' variance that is due to the templates; the rest is due to the
     Gaussian process. ``gain`` and ``median_hz`` are arguments of ``neurons.draw_population``.
     """
 

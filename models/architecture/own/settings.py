@@ -12,7 +12,7 @@ from nlb_search.models.hyperparameters import Allowed, shown
 
 Value = bool | int | float | str
 
-_KINDS: dict[type[Value], str] = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+_KINDS: dict[type[Value], str] = {bool: "true or false", int: "an integer", float: "a number", str: "a text"}
 _BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 
 

@@ -214,7 +214,7 @@ def counts(survey: Survey) -> go.Figure:
     return figure.update_layout(
         title=f"Spikes in one bin of {survey.recording.bin_ms} ms",
         xaxis={"title": "spikes in a bin", "tickformat": "d"},
-        yaxis={"title": "share of bins", "type": "log", "tickformat": "~%", "dtick": 1},
+        yaxis={"title": "fraction of bins", "type": "log", "tickformat": "~%", "dtick": 1},
     )
 
 

@@ -3,7 +3,7 @@
 import html
 from pathlib import Path
 
-from nlb_search.data.inspection.findings import Inspection
+from nlb_search.data.inspection.inspection import Inspection
 from nlb_search.data.inspection.survey import Survey
 from nlb_search.search.errors import SearchError
 from nlb_search.search.figures.inspection import inspection_figures as figures

@@ -3,8 +3,8 @@
 import numpy as np
 from rich.table import Table
 
-from nlb_search.data.inspection.coincidences import SHARE, WIDEST_MS
-from nlb_search.data.inspection.findings import Inspection, Rates
+from nlb_search.data.inspection.coincidences import MIN_FRACTION, WIDEST_MS
+from nlb_search.data.inspection.inspection import Inspection, Rates
 from nlb_search.models.architecture.heads import HEADS
 
 _LISTED = 12
@@ -96,7 +96,8 @@ def _never_fire(found: Inspection) -> str:
 def _pairs(found: Inspection) -> str:
     suspects = found.coincidences.suspects
     shared = f"not computed for bins wider than {WIDEST_MS} ms" if suspects is None else len(suspects)
-    return f"same spikes: {len(found.coincidences.duplicates)}; {SHARE:.0%} of spikes shared beyond chance: {shared}"
+    same = len(found.coincidences.duplicates)
+    return f"same spikes: {same}; {MIN_FRACTION:.0%} of spikes shared beyond chance: {shared}"
 
 
 def _intervals(found: Inspection) -> str:

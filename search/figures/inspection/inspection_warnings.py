@@ -2,21 +2,21 @@
 
 from collections.abc import Iterable, Iterator
 
-from nlb_search.data.inspection.findings import Inspection, SplitFacts
+from nlb_search.data.inspection.inspection import Inspection, SplitFacts
 from nlb_search.data.inspection.stability import Change
 
 SHOWN = 6
 """Maximum number of neurons, pairs or trials listed in a warning; the others are counted."""
 _CHANGE, _DEVIATIONS = 0.2, 4
-"""Warn if a mean rate changes by more than this share and by more than this number of standard errors."""
+"""Warn if a mean rate changes by more than this fraction and by more than this number of standard errors."""
 _FAST_HZ = 60
 """A median rate above this, in spikes/s, is implausible."""
 _FEW_SPIKES = 500
 _MISSING = 0.1
 _SHORT, _FEW_INTERVALS = 0.01, 5
-"""Warn if more than this share of a unit's intervals, and at least this many, are under 1 ms."""
+"""Warn if more than this fraction of a unit's intervals, and at least this many, are under 1 ms."""
 _REPEATED = 0.001
-"""Warn if more than this share of a unit's spikes have the same time as the previous spike."""
+"""Warn if more than this fraction of a unit's spikes have the same time as the previous spike."""
 
 
 def inspection_warnings(found: Inspection) -> list[str]:

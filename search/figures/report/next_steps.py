@@ -6,8 +6,9 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
+from nlb_search.search.networks.ties import Ties
 from nlb_search.search.rescoring.rescoring_attributes import RESCORING_KEY
-from nlb_search.search.sampling.ranges import (
+from nlb_search.search.sampling.spaces.range_types import (
     Choice,
     FloatRange,
     IntRange,
@@ -16,7 +17,6 @@ from nlb_search.search.sampling.ranges import (
     settings_of_parameters,
 )
 from nlb_search.search.scoring.negative_scores import negative_score_warning
-from nlb_search.search.scoring.ties import Ties
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.status import StudyStatus
 from nlb_search.search.trials.expected_gain import LEAST_TRIALS

@@ -12,12 +12,12 @@ from nlb_search.search.errors import SearchError
 from nlb_search.search.figures.figure_files import all_charts
 from nlb_search.search.figures.report.next_steps import next_steps
 from nlb_search.search.figures.report.report_comparison import Rows, comparison, published, published_rows
-from nlb_search.search.launching.front_table import front_rows
+from nlb_search.search.launching.pareto_table import front_rows
+from nlb_search.search.networks.ties import Ties, find_ties
 from nlb_search.search.rescoring.rescoring import rescoring_of
-from nlb_search.search.sampling.ranges import settings_to_show
-from nlb_search.search.scoring.bootstrap import SHARE
+from nlb_search.search.sampling.spaces.range_types import settings_to_show
+from nlb_search.search.scoring.bootstrap import CONFIDENCE_PERCENT
 from nlb_search.search.scoring.metric_names import metrics_as_text, spread_as_text
-from nlb_search.search.scoring.ties import Ties, find_ties
 from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.study.specification_text import specification_rows
 from nlb_search.search.study.status import StudyStatus, study_status
@@ -40,7 +40,7 @@ h2 { break-after: avoid } tr, li { break-inside: avoid }
 def write_report(study: OpenStudy, out: Path) -> None:
     """Write the report to the file ``out``. Raises SearchError without a finished trial or if it cannot be written."""
     if out.is_dir() or not out.parent.is_dir():
-        raise SearchError(f"cannot write {out}: give --out a file in an existing folder, such as report.html")
+        raise SearchError(f"cannot write {out}: pass --out a file in an existing folder, such as report.html")
     page = _page(study)
     try:
         with atomic_file(out) as part:
@@ -90,7 +90,7 @@ def _found(study: OpenStudy, status: StudyStatus, ties: Ties) -> Rows:
         return [("best trial", "none: no trial is complete yet")]
     low, high = best.attrs.get("co_bps_low"), best.attrs.get("co_bps_high")
     known = low is not None and high is not None
-    interval = f", {SHARE}% bootstrap interval over val trials {low:.4f} to {high:.4f}" if known else ""
+    interval = f", {CONFIDENCE_PERCENT}% bootstrap interval over val trials {low:.4f} to {high:.4f}" if known else ""
     settings = settings_to_show(best.params, best.attrs).items()
     return [
         ("best trial", f"{best.number}: co-bps {best.value:.4f}{interval}"),

@@ -32,24 +32,24 @@ def untrusted(tmp_path: Path) -> Iterator[str]:
         thread.join()
 
 
-def _refused_at_once(*options: str, cwd: Path) -> Outcome:
+def _rejected_at_once(*options: str, cwd: Path) -> Outcome:
     before = time.monotonic()
-    refused = call("fetch", "mc_rtt", *options, "--data", cwd / "data", cwd=cwd)
+    rejected = call("fetch", "mc_rtt", *options, "--data", cwd / "data", cwd=cwd)
     assert time.monotonic() - before < 20, "it must not retry for a minute"
-    assert refused.code == 1
-    return refused
+    assert rejected.code == 1
+    return rejected
 
 
 def test_proxy_that_is_away_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     proxy = f"127.0.0.1:{free_port()}"
     monkeypatch.setenv("HTTPS_PROXY", f"http://user:secret@{proxy}")
     monkeypatch.setenv("NO_PROXY", "")
-    refused = _refused_at_once("--dandi-url", "https://dandi.example/api", cwd=tmp_path)
-    assert f"https://dandi.example/api cannot be reached through the proxy {proxy}: check the proxy" in refused.err
-    assert "secret" not in refused.err
+    rejected = _rejected_at_once("--dandi-url", "https://dandi.example/api", cwd=tmp_path)
+    assert f"https://dandi.example/api cannot be reached through the proxy {proxy}: check the proxy" in rejected.err
+    assert "secret" not in rejected.err
 
 
 def test_untrusted_certificate_is_named(untrusted: str, tmp_path: Path) -> None:
-    refused = _refused_at_once("--dandi-url", untrusted, cwd=tmp_path)
-    assert f"the certificate of {untrusted} is not trusted" in refused.err
-    assert "set REQUESTS_CA_BUNDLE" in refused.err
+    rejected = _rejected_at_once("--dandi-url", untrusted, cwd=tmp_path)
+    assert f"the certificate of {untrusted} is not trusted" in rejected.err
+    assert "set REQUESTS_CA_BUNDLE" in rejected.err

@@ -130,7 +130,7 @@ def test_fetch_without_dataset_lists_choices(tmp_path: Path):
     assert "nothing to fetch: give one of mc_maze, mc_rtt" in outcome.err
 
 
-def test_paths_outside_the_folder_are_refused(dandi: DandiServer, tmp_path: Path):
+def test_paths_outside_the_folder_are_rejected(dandi: DandiServer, tmp_path: Path):
     dandi.replace("000129", "0.1", "../../train.nwb", b"evil")
     outcome = fetch(tmp_path)
     assert outcome.code == 1
@@ -138,7 +138,7 @@ def test_paths_outside_the_folder_are_refused(dandi: DandiServer, tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
-def test_server_that_is_not_dandi_is_refused(dandi: DandiServer, tmp_path: Path):
+def test_server_that_is_not_dandi_is_rejected(dandi: DandiServer, tmp_path: Path):
     outcome = fetch(tmp_path, "mc_rtt", "--dandi-url", f"{dandi.address}/pages")
     assert outcome.code == 1
     assert "/pages does not respond like DANDI's API" in outcome.err.splitlines()[-1]

@@ -1,4 +1,4 @@
-"""Invalid files are refused with an error of one or two lines, and no cache entry is left."""
+"""Invalid files are rejected with an error of one or two lines, and no cache entry is left."""
 
 import shutil
 from collections.abc import Callable
@@ -162,7 +162,7 @@ SPOILED_TEST_FILES = {
 }
 
 
-def assert_refused(layout: str, data: Path, cache: Path, message: str) -> None:
+def assert_rejected(layout: str, data: Path, cache: Path, message: str) -> None:
     with pytest.raises(DataError, match=f"(?s){message}") as raised:
         open_in_process(layout, data, 5, cache)
     assert len(str(raised.value).splitlines()) <= 2
@@ -170,17 +170,17 @@ def assert_refused(layout: str, data: Path, cache: Path, message: str) -> None:
 
 
 @pytest.mark.parametrize("name", SPOILED_TRAINING_FILES)
-def test_invalid_training_file_is_refused(mine, tmp_path, name):
+def test_invalid_training_file_is_rejected(mine, tmp_path, name):
     layout, spoil, message = SPOILED_TRAINING_FILES[name]
     spoil(mine(layout))
-    assert_refused(layout, tmp_path, tmp_path / "cache", message)
+    assert_rejected(layout, tmp_path, tmp_path / "cache", message)
 
 
 @pytest.mark.parametrize("name", SPOILED_TEST_FILES)
-def test_invalid_test_file_is_refused(mine, tmp_path, name):
+def test_invalid_test_file_is_rejected(mine, tmp_path, name):
     spoil, message = SPOILED_TEST_FILES[name]
     spoil(mine("mc_rtt").with_name("my-test-set.nwb"))
-    assert_refused("mc_rtt", tmp_path, tmp_path / "cache", message)
+    assert_rejected("mc_rtt", tmp_path, tmp_path / "cache", message)
 
 
 @pytest.mark.parametrize(
@@ -189,4 +189,4 @@ def test_invalid_test_file_is_refused(mine, tmp_path, name):
 def test_recording_of_another_layout_is_detected(written, tmp_path, wanted, given):
     shutil.copytree(written / given, tmp_path / wanted)
     lacking = "move_onset_time|finger_vel"
-    assert_refused(wanted, tmp_path, tmp_path / "cache", f"({lacking}).*looks like a recording of {given}")
+    assert_rejected(wanted, tmp_path, tmp_path / "cache", f"({lacking}).*looks like a recording of {given}")

@@ -26,9 +26,9 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 @pytest.mark.parametrize("layout", foreign_nwb.LAYOUTS)
-def test_corrupted_recordings_are_refused_or_match_nlb_tools(lines: list[str], layout: str) -> None:
+def test_corrupted_recordings_are_rejected_or_match_nlb_tools(lines: list[str], layout: str) -> None:
     ends = Counter(line.split(": ")[4].split(",")[0] for line in lines if line.startswith(f"{layout}: "))
     assert ends.total() == CASES
-    assert ends.keys() <= {"refused", "same", "right", "unjudged", "survived"}
-    assert min(ends["refused"], ends["same"], ends["right"]) >= CASES / 50
+    assert ends.keys() <= {"rejected", "same", "right", "unjudged", "survived"}
+    assert min(ends["rejected"], ends["same"], ends["right"]) >= CASES / 50
     assert max(ends["unjudged"], ends["survived"]) <= CASES / 50

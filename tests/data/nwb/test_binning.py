@@ -1,4 +1,4 @@
-"""Spikes at the edges of bins and of observed time are counted as by nlb_tools, or refused."""
+"""Spikes at the edges of bins and of observed time are counted as by nlb_tools, or rejected."""
 
 from pathlib import Path
 

@@ -228,7 +228,7 @@ def columns(**columns: list[Any]) -> Callable[[OwnSession], None]:
         (columns(go=["x"] * 40), {"align": "go"}, "'go' does not have times"),
     ],
 )
-def test_invalid_files_and_settings_are_refused(
+def test_invalid_files_and_settings_are_rejected(
     change: Callable[[OwnSession], None] | None, settings: dict[str, Any], says: str, tmp_path: Path
 ) -> None:
     session = OwnSession()
@@ -242,7 +242,7 @@ def test_invalid_files_and_settings_are_refused(
 
 
 @pytest.mark.parametrize(("missing", "says"), [("units", "no unit table"), ("intervals", "no trial table")])
-def test_file_without_required_tables_is_refused(missing: str, says: str, tmp_path: Path) -> None:
+def test_file_without_required_tables_is_rejected(missing: str, says: str, tmp_path: Path) -> None:
     path = OwnSession().write(tmp_path / "session.nwb")
     with h5py.File(path, "a") as file:
         del file[missing]

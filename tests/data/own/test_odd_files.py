@@ -10,7 +10,7 @@ import pytest
 from pynwb import NWBHDF5IO
 
 from tests.helpers.recordings.own_nwb import OwnSession
-from tests.helpers.recordings.own_recordings import opened, refusal
+from tests.helpers.recordings.own_recordings import opened, rejection
 
 
 @pytest.fixture
@@ -18,13 +18,13 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "session.nwb"
 
 
-def test_spike_times_that_go_back_are_refused_with_their_units(file: Path) -> None:
+def test_spike_times_that_go_back_are_rejected_with_their_units(file: Path) -> None:
     session = OwnSession()
     for unit in (3, 7):
         restart = session.spikes[unit].size // 2
         session.spikes[unit][restart:] -= session.spikes[unit][restart] - 0.01
     before = session.spikes[3][session.spikes[3].size // 2 - 1]
-    said = refusal(session.write(file))
+    said = rejection(session.write(file))
     assert f"the spike times of units 3, 7 decrease (unit 3: from {before:g} s to 0.01 s after spike" in said
     assert "if the clock restarted there, correct the times after it" in said
 
@@ -34,7 +34,7 @@ def test_spike_times_in_another_order_are_sorted_if_told_so(file: Path, tmp_path
     in_order = opened(session.write(tmp_path / "in_order.nwb")).train.counts
     for unit in (3, 7):
         session.spikes[unit] = np.random.default_rng(unit).permutation(session.spikes[unit])
-    assert "set sort_spikes" in refusal(session.write(file))
+    assert "set sort_spikes" in rejection(session.write(file))
     recording = opened(file, sort_spikes=True)
     assert np.array_equal(recording.train.counts, in_order)
     assert "sorted spike times that were out of order in units (ids 3, 7)" in recording.choices
@@ -71,18 +71,18 @@ def test_trials_in_invalid_times_are_left_out(file: Path) -> None:
     assert "left out 2 trials in the table invalid_times (rows 5, 6)" in without_forward.choices
 
 
-def test_file_that_is_invalid_throughout_is_refused(file: Path) -> None:
+def test_file_that_is_invalid_throughout_is_rejected(file: Path) -> None:
     path = with_invalid_times(OwnSession().write(file), (0.0, 1e5))
-    assert "all 40 trials overlap intervals of the table invalid_times" in refusal(path)
+    assert "all 40 trials overlap intervals of the table invalid_times" in rejection(path)
 
 
-def test_file_that_is_open_for_writing_elsewhere_is_refused(file: Path) -> None:
+def test_file_that_is_open_for_writing_elsewhere_is_rejected(file: Path) -> None:
     path = OwnSession().write(file)
     hold = f"import h5py; file = h5py.File({str(path)!r}, 'a'); print('open', flush=True); input()"
     with subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         other.stdout.readline()
-        said = refusal(path)
+        said = rejection(path)
         other.communicate(b"\n")
     assert f"{path} is open for writing in another program" in said
     assert "complete HDF5 file" not in said
@@ -90,7 +90,7 @@ def test_file_that_is_open_for_writing_elsewhere_is_refused(file: Path) -> None:
 
 
 @pytest.mark.parametrize(("code", "name"), [(32015, "zstd"), (32001, "blosc"), (60123, "filter 60123")])
-def test_file_that_needs_a_filter_that_is_not_installed_is_refused(code: int, name: str, file: Path) -> None:
+def test_file_that_needs_a_filter_that_is_not_installed_is_rejected(code: int, name: str, file: Path) -> None:
     path = OwnSession().write(file)
     with h5py.File(path, "a") as nwb:
         times = nwb["units/spike_times"]
@@ -103,7 +103,7 @@ def test_file_that_needs_a_filter_that_is_not_installed_is_refused(code: int, na
         stored = h5py.h5d.create(nwb["units"].id, b"spike_times", h5py.h5t.NATIVE_DOUBLE, space, created)
         stored.write_direct_chunk((0,), b"compressed", 0)
         nwb["units/spike_times"].attrs.update(attributes)
-    said = refusal(path)
+    said = rejection(path)
     assert f"{path} is compressed with {name} (in units/spike_times), which HDF5 cannot read here" in said
 
 

@@ -42,7 +42,7 @@ def tensors(path: Path, **settings: Any) -> Tensors:
     return OwnRecording("mine", path, 10, RecordingSettings(**(WINDOW | settings))).make()
 
 
-def refusal(path: Path, **settings: Any) -> str:
+def rejection(path: Path, **settings: Any) -> str:
     with pytest.raises(DataError) as raised:
         tensors(path, **settings)
     return str(raised.value)
@@ -110,7 +110,7 @@ def test_rows_of_trials_in_any_order_and_units_without_spikes(tmp_path: Path) ->
     [
         (np.arange(12, dtype="u8") + np.uint64(2**63), "its ids have more than 63 bits"),
         (np.arange(10), "it has 10 ids for 12 units"),
-        (np.arange(12) + 0.5, "its ids are not whole numbers"),
+        (np.arange(12) + 0.5, "its ids are not integers"),
     ],
 )
 def test_ids_that_cannot_be_used(ids: Array, why: str, changed: Callable[[Change], Path]) -> None:
@@ -179,10 +179,10 @@ def external(name: str) -> Change:
         (external("general/extracellular_ephys/electrodes"), {"units": "location == 'M1'"}),
     ],
 )
-def test_values_in_other_files_are_refused(
+def test_values_in_other_files_are_rejected(
     change: Change, settings: dict[str, Any], changed: Callable[[Change], Path]
 ) -> None:
-    said = refusal(changed(change), **settings)
+    said = rejection(changed(change), **settings)
     assert "is a link to the file " in said
     assert "other.h5, which may change without notice" in said
 
@@ -219,7 +219,7 @@ def without_rows(file: h5py.File) -> None:
     ],
 )
 def test_columns_that_do_not_fit_are_named(change: Change, says: str, changed: Callable[[Change], Path]) -> None:
-    assert says in refusal(changed(change))
+    assert says in rejection(changed(change))
 
 
 def in_minutes(*names: str) -> Change:
@@ -245,7 +245,7 @@ TRIALS = ("intervals/trials/start_time", "intervals/trials/stop_time")
 def test_minutes_are_recognized(
     names: tuple[str, ...], says: str, window: tuple[int, int] | None, changed: Callable[[Change], Path]
 ) -> None:
-    assert says in refusal(changed(in_minutes(*names)), window_ms=window)
+    assert says in rejection(changed(in_minutes(*names)), window_ms=window)
 
 
 @pytest.mark.parametrize("scale", [1 / 60, 1000])
@@ -253,5 +253,5 @@ def test_events_in_another_unit_than_trials_are_named(scale: float, changed: Cal
     def change(file: h5py.File) -> None:
         file["intervals/trials/go"] = scale * (file["intervals/trials/start_time"][()] + 0.1)
 
-    said = refusal(changed(change), align="go")
+    said = rejection(changed(change), align="go")
     assert "'go' and 'start_time' look like the same times in different units (row 39: " in said

@@ -19,7 +19,7 @@ def opened(path: Path, **settings: Any) -> Recording:
     return open_in_process("mine", path, 10, path.parent / "cache", RecordingSettings(**settings))
 
 
-def refusal(path: Path, **settings: Any) -> str:
+def rejection(path: Path, **settings: Any) -> str:
     with pytest.raises(DataError) as raised:
         opened(path, **settings)
     return str(raised.value)
@@ -31,20 +31,20 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("linked", ["units", "units/spike_times", "intervals/trials", "acquisition/paw/data"])
-def test_links_to_other_files_are_refused(linked: str, file: Path) -> None:
+def test_links_to_other_files_are_rejected(linked: str, file: Path) -> None:
     """Whether the other file is there or not: its content is not in the hash that a study is checked by."""
     path = OwnSession().write(file)
     with h5py.File(path, "a") as nwb, h5py.File(file.with_name("other.h5"), "w") as other:
         nwb.copy(linked, other, "moved")
         del nwb[linked]
         nwb[linked] = h5py.ExternalLink("other.h5", "/moved")
-    said = refusal(path, behavior="paw")
+    said = rejection(path, behavior="paw")
     assert f"{path}: {linked} is a link to the file other.h5, which may change without notice: write all to one" in said
 
 
 @pytest.mark.parametrize(
     ("ids", "why"),
-    [(None, "it has no ids"), ([3] * 12, "its ids are not unique"), ([b"u1"] * 12, "its ids are not whole numbers")],
+    [(None, "it has no ids"), ([3] * 12, "its ids are not unique"), ([b"u1"] * 12, "its ids are not integers")],
 )
 def test_units_without_ids_are_numbered_by_row(ids: Any, why: str, file: Path) -> None:
     path = OwnSession().write(file)
@@ -73,13 +73,13 @@ def test_units_without_ids_are_numbered_by_row(ids: Any, why: str, file: Path) -
 )
 def test_files_that_are_no_recordings_are_named(content: bytes, says: str, file: Path) -> None:
     file.write_bytes(content)
-    assert f"{file} {says}" in refusal(file)
+    assert f"{file} {says}" in rejection(file)
 
 
-def test_nwb_1_is_refused(file: Path) -> None:
+def test_nwb_1_is_rejected(file: Path) -> None:
     with h5py.File(file, "w") as nwb:
         nwb["nwb_version"] = b"NWB-1.0.6"
-    assert f"{file} is an NWB 1 file, which is unsupported: convert it to NWB 2" in refusal(file)
+    assert f"{file} is an NWB 1 file, which is unsupported: convert it to NWB 2" in rejection(file)
 
 
 @pytest.mark.parametrize(

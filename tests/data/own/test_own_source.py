@@ -32,14 +32,14 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("mine", 1001, "bins of 1001 ms are not supported"),
     ],
 )
-def test_invalid_names_and_bin_widths_are_refused(
+def test_invalid_names_and_bin_widths_are_rejected(
     name: str, bin_ms: int, says: str, file: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(DataError, match=says):
         open_recording(name, file, bin_ms, tmp_path)
 
 
-def test_unknown_name_without_file_is_refused(tmp_path: Path) -> None:
+def test_unknown_name_without_file_is_rejected(tmp_path: Path) -> None:
     for data, what in ((tmp_path, "is neither"), (tmp_path / "typo.h5", "does not exist")):
         with pytest.raises(DataError) as raised:
             open_recording("mine", data, 5, tmp_path)
@@ -47,12 +47,12 @@ def test_unknown_name_without_file_is_refused(tmp_path: Path) -> None:
         assert f"give its file or its phy folder with --data: {data} {what}" in str(raised.value)
 
 
-def test_settings_are_refused_for_benchmark_datasets(tmp_path: Path) -> None:
+def test_settings_are_rejected_for_benchmark_datasets(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="mc_rtt is a dataset of the benchmark, with fixed window and splits"):
         open_recording("mc_rtt", tmp_path, 5, tmp_path, RecordingSettings())
 
 
-def test_files_that_are_not_recordings_are_refused(file: Path, tmp_path: Path) -> None:
+def test_files_that_are_not_recordings_are_rejected(file: Path, tmp_path: Path) -> None:
     cached = open_recording("toy", file, 5, file.parent / "cache").val_targets
     with h5py.File(tmp_path / "submission.h5", "w") as submission:
         submission["toy/eval_rates_heldout"] = np.zeros((2, 2, 2))
@@ -110,7 +110,7 @@ def test_settings_that_are_added_later_do_not_change_the_hash_of_a_recording() -
     [
         ("align = ", " is not a valid TOML file"),
         ("alignment = 'go'", ": unknown setting 'alignment': choose one of heldout, units"),
-        ("heldout = 1", ": 'heldout' cannot be 1 (a share of the neurons must be between 0 and 1)"),
+        ("heldout = 1", ": 'heldout' cannot be 1 (a fraction of the neurons must be between 0 and 1)"),
         ("heldout = 0.0", ": 'heldout' cannot be 0.0"),
         ("window_ms = [450, -100]", ": 'window_ms' cannot be [450, -100] (a window must end after it starts)"),
         ("window_ms = 450", ": 'window_ms' cannot be 450"),
@@ -129,7 +129,7 @@ def test_settings_that_are_added_later_do_not_change_the_hash_of_a_recording() -
         ),
     ],
 )
-def test_invalid_settings_files_are_refused(text: str, says: str, tmp_path: Path) -> None:
+def test_invalid_settings_files_are_rejected(text: str, says: str, tmp_path: Path) -> None:
     path = tmp_path / "session.toml"
     path.write_text(text)
     with pytest.raises(DataError) as raised:
@@ -137,6 +137,6 @@ def test_invalid_settings_files_are_refused(text: str, says: str, tmp_path: Path
     assert f"{path}{says}" in str(raised.value)
 
 
-def test_missing_settings_file_is_refused(tmp_path: Path) -> None:
+def test_missing_settings_file_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"cannot read the settings .*none.toml: No such file"):
         read_settings(tmp_path / "none.toml")

@@ -230,7 +230,7 @@ def test_moved_files_share_an_entry(data, cache, tmp_path):
     assert moved.val_targets == first.val_targets
 
 
-def test_files_changed_while_reading_are_refused(data, cache, caplog):
+def test_files_changed_while_reading_are_rejected(data, cache, caplog):
     class Change(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             if "preparing" in record.getMessage():
@@ -276,7 +276,7 @@ def test_cache_folder_from_environment(data, tmp_path, monkeypatch):
     assert cache_folder().is_relative_to(tmp_path)
 
 
-def test_unknown_datasets_and_bin_widths_are_refused(data, cache):
+def test_unknown_datasets_and_bin_widths_are_rejected(data, cache):
     with pytest.raises(DataError, match=r"unknown dataset 'mc_rrt': .*mc_rtt"):
         open_recording("mc_rrt", data, 5, cache)
     with pytest.raises(DataError, match="bins of 10 ms: choose 5 or 20"):

@@ -17,10 +17,10 @@ from nlb_search.data.datasets import DATASETS, dataset_named
 from nlb_search.data.errors import DataError
 from nlb_search.data.nlb.source import BenchmarkRecording
 from nlb_search.data.opening import open_recording
-from nlb_search.data.own.layout import NLB_SPIKES
+from nlb_search.data.own.file_format import NLB_SPIKES
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.own.source import OwnRecording
-from nlb_search.data.preparing.cache import open_source
+from nlb_search.data.preparing.cache import open_or_prepare
 from nlb_search.data.preparing.subprocess_runner import Request
 from tests.helpers.processes.command import COMMAND
 from tests.helpers.recordings import foreign_nwb
@@ -75,7 +75,7 @@ def test_hanging_read_is_terminated(endless: Path, cache: Path) -> None:
     dataset = dataset_named("mc_rtt")
     source = BenchmarkRecording(dataset, find_files(dataset, endless), 5)
     with pytest.raises(DataError) as raised:
-        open_source(source, cache, stuck_s=1)
+        open_or_prepare(source, cache, stuck_s=1)
     first, second = str(raised.value).splitlines()
     assert first == f"{endless / 'mc_rtt'} is damaged: the HDF5 library hung while reading it"
     assert second.startswith("fetch the file again")

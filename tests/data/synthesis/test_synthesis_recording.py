@@ -91,10 +91,12 @@ def test_too_few_trials_error_gives_a_sufficient_number(name: str, tmp_path: Pat
     dataset = DATASETS[name]
     min_trials = TASKS[dataset.layout].min_trials
 
-    with pytest.raises(DataError, match=r"n_trials=7 gives \d val and \d test trials.* give at least \d+$") as refusal:
+    with pytest.raises(
+        DataError, match=r"n_trials=7 gives \d val and \d test trials.* give at least \d+$"
+    ) as rejection:
         synthesize(name, tmp_path, SynthesisOptions(n_trials=7))
 
-    enough = int(str(refusal.value).split()[-1])
+    enough = int(str(rejection.value).split()[-1])
     sizes = sizes_of(dataset, min_trials, SynthesisOptions(n_trials=enough))
     assert min(sizes.n_train, sizes.n_val, sizes.n_test) >= min_trials
     assert not list(tmp_path.iterdir())
@@ -109,7 +111,7 @@ def test_too_few_trials_error_gives_a_sufficient_number(name: str, tmp_path: Pat
         ("mc_rt", SynthesisOptions(), "unknown dataset 'mc_rt'"),
     ],
 )
-def test_invalid_options_are_refused_before_writing(
+def test_invalid_options_are_rejected_before_writing(
     tmp_path: Path, name: str, options: SynthesisOptions, message: str
 ) -> None:
     with pytest.raises(DataError, match=message):

@@ -166,7 +166,7 @@ def test_ceiling_is_below_the_score_of_true_rates(recording: Callable[[str], Pat
     assert ceiling.fp_bps_test == attributes["fp_bps_test"]
 
 
-def test_file_without_ceiling_is_refused(tmp_path: Path) -> None:
+def test_file_without_ceiling_is_rejected(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["x"] = 1
 

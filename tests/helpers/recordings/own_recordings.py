@@ -1,4 +1,4 @@
-"""Opening the recording in a file in a test, or the error that refuses it."""
+"""Opening the recording in a file in a test, or the error that rejects it."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ def opened(path: Path, bin_ms: int = 10, **settings: Any) -> Recording:
     return open_in_process("mine", path, bin_ms, path.parent / "cache", RecordingSettings(**settings))
 
 
-def refusal(path: Path, bin_ms: int = 10, **settings: Any) -> str:
+def rejection(path: Path, bin_ms: int = 10, **settings: Any) -> str:
     with pytest.raises(DataError) as raised:
         opened(path, bin_ms, **settings)
     return str(raised.value)

@@ -2,7 +2,7 @@
 
 import torch
 
-from nlb_search.models.tensors import UNKNOWN, Counts, Sizes
+from nlb_search.models.tensors import UNSEEN, Counts, Sizes
 
 SIZES = Sizes(n_heldin=8, n_heldout=4, n_window=18, n_forward=6)
 
@@ -21,5 +21,5 @@ def swinging(n_trials: int, seed: int, max_spikes: int | None = None) -> Counts:
 def counts_of(target_BTN: torch.Tensor, n_window: int, n_heldin: int) -> Counts:
     """Counts from numbers in which NaN marks unobserved bins."""
     n_bins, n_neurons = target_BTN.shape[1:]
-    counts_BTN = torch.nan_to_num(target_BTN, nan=UNKNOWN).to(torch.uint8)
+    counts_BTN = torch.nan_to_num(target_BTN, nan=UNSEEN).to(torch.uint8)
     return Counts(counts_BTN, Sizes(n_heldin, n_neurons - n_heldin, n_window, n_bins - n_window))

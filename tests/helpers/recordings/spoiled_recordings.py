@@ -2,7 +2,7 @@
 
 Corrupts each dataset CASES times. FOLDER has an intact recording of each layout. For each corrupted copy, a line gives
 the dataset, the seed, the corruption and the outcome:
-*refused* (a DataError), *same* (unchanged tensors), *right* (changed tensors, which equal those of nlb_tools),
+*rejected* (a DataError), *same* (unchanged tensors), *right* (changed tensors, which equal those of nlb_tools),
 *unjudged* (bytes were lost, and nlb_tools fails or crashes), or *survived* (bytes were lost, libhdf5 crashed or hung,
 and opening the recording reports it). Anything else ends the program: tensors that differ from those of nlb_tools,
 another exception, or a crash although no bytes were lost.
@@ -35,7 +35,7 @@ from nlb_search.data.dataset_files import find_files, read_contents
 from nlb_search.data.datasets import Dataset, dataset_named
 from nlb_search.data.errors import DataError
 from nlb_search.data.nlb.source import BenchmarkRecording
-from nlb_search.data.preparing.cache import open_source
+from nlb_search.data.preparing.cache import open_or_prepare
 from nlb_search.data.recording import UNSEEN, Split
 from nlb_search.data.source import Tensors
 from tests.helpers.recordings import foreign_nwb
@@ -100,7 +100,7 @@ def _survived(dataset: Dataset, folder: Path, seed: int, number: signal.Signals)
     with spoiled(folder, seed) as case, tempfile.TemporaryDirectory() as cache:
         assert case.lost_bytes, f"{number.name}, and every byte was there"
         try:
-            open_source(_source(dataset, case.folder), Path(cache), STUCK_SECONDS)
+            open_or_prepare(_source(dataset, case.folder), Path(cache), STUCK_SECONDS)
         except DataError as error:
             return f"survived, {number.name}: " + " / ".join(str(error).splitlines())
         return f"unjudged, {number.name}"
@@ -120,7 +120,7 @@ def judged(dataset: Dataset, case: Case, original: Tensors) -> str:
     try:
         found = _source(dataset, case.folder).make()
     except DataError as error:
-        return "refused: " + " / ".join(str(error).splitlines())
+        return "rejected: " + " / ".join(str(error).splitlines())
     if _differences(found, original) == []:
         return "same"
     with redirect_stdout(io.StringIO()), warnings.catch_warnings():

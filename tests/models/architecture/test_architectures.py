@@ -30,11 +30,11 @@ def test_own_models_and_chains_are_named_together() -> None:
 
 
 @pytest.mark.parametrize("text", ["./nets.py:Net", "lab/nets:Net", "nets:", ":Net", "lab:nets:Net", "C:/nets.py"])
-def test_text_that_is_not_module_and_class_is_refused(text: str) -> None:
+def test_text_that_is_not_module_and_class_is_rejected(text: str) -> None:
     with pytest.raises(OwnModelError, match="write MODULE:CLASS, such as"):
         architectures_named([text])
 
 
-def test_models_with_one_class_name_are_refused() -> None:
+def test_models_with_one_class_name_are_rejected() -> None:
     with pytest.raises(OwnModelError, match="a:Net and b:Net have the same class name"):
         architectures_named(["a:Net", "b:Net"])

@@ -65,6 +65,6 @@ def test_published_parameter_counts(chain: str, published: float) -> None:
     assert sum(parameter.numel() for parameter in network.parameters()) / 1e6 == pytest.approx(published, rel=0.1)
 
 
-def test_chain_with_wrong_output_width_is_refused() -> None:
+def test_chain_with_wrong_output_width_is_rejected() -> None:
     with pytest.raises(ChainError, match="80 channels, but the recording has 9 neurons: insert FF before exp"):
         _network("GRU(2) -> exp")

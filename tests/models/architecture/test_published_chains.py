@@ -8,8 +8,8 @@ from nlb_search.models.architecture.chain_network import ChainNetwork
 from nlb_search.models.architecture.network import predict
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.tensors import Sizes
-from nlb_search.models.training.state import Training
 from nlb_search.models.training.trainer import fit
+from nlb_search.models.training.training import Training
 from nlb_search.models.training.training_plan import TrainingPlan
 from tests.helpers.recordings.population import swinging
 

@@ -54,6 +54,6 @@ def test_blocks_are_causal_where_they_say_so(name: str) -> None:
         ("GRU -> FF -> exp", True, "GRU"),
     ],
 )
-def test_chains_that_read_later_bins_are_refused(chain: str, bidirectional: bool, named: str) -> None:
+def test_chains_that_read_later_bins_are_rejected(chain: str, bidirectional: bool, named: str) -> None:
     with pytest.raises(NotCausalError, match=f"{named} reads later bins"):
         Stream(_network(chain, bidirectional))

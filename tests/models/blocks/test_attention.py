@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from nlb_search.models.blocks import BLOCKS
-from nlb_search.models.blocks.attention import AbsoluteAttention
-from nlb_search.models.blocks.encoder_layer import MAX_HEADS, heads_for
+from nlb_search.models.blocks.bases.attention import AbsoluteAttention
+from nlb_search.models.blocks.bases.encoder_layer import MAX_HEADS, heads_for
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.tensors import Sizes
 

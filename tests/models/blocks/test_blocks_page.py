@@ -12,8 +12,8 @@ from nlb_search.models.architecture.chain import Chain, Link
 from nlb_search.models.architecture.heads import HEADS
 from nlb_search.models.blocks import BLOCKS
 from nlb_search.models.hyperparameters import Hyperparameters
-from nlb_search.models.training.state import Progress, Training
-from nlb_search.models.training.trainer import Trainer, Val, fit
+from nlb_search.models.training.trainer import Trainer, ValScorer, fit
+from nlb_search.models.training.training import Evaluation, Training
 from nlb_search.models.training.training_plan import TrainingPlan
 from tests.helpers.recordings.population import swinging
 
@@ -48,11 +48,11 @@ def test_example_block_trains_side_by_side_as_alone(monkeypatch: pytest.MonkeyPa
 
     val = swinging(16, seed=2)
     expected = [list(fit(training, val)) for training in make()]
-    trainer, ours = Trainer(Val(val)), make()
+    trainer, ours = Trainer(ValScorer(val)), make()
     assert ours[0].kind == ours[1].kind
     for epoch in range(3):
         for progress, alone in zip(trainer.advance(ours), expected, strict=True):
-            assert isinstance(progress, Progress)
+            assert isinstance(progress, Evaluation)
             assert progress.co_bps == pytest.approx(alone[epoch].co_bps, abs=1e-4)
 
 

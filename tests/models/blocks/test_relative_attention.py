@@ -8,7 +8,7 @@ from torch.nn import functional
 from torch.testing import assert_close
 
 from nlb_search.models.blocks import BLOCKS, Block
-from nlb_search.models.blocks.relative_attention import RelativeAttention, rotate
+from nlb_search.models.blocks.bases.relative_attention import RelativeAttention, rotate
 from nlb_search.models.blocks.stndt import ChannelAttention
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.tensors import Sizes

@@ -40,7 +40,7 @@ def test_masked_fraction_equals_ratio_within_sampling_error(
     trials = 400
     hidden = _hidden(variant, ratio, trials=trials, bins=bins, neurons=neurons, seed=seed, done=done)
     share_B = hidden.float().mean(dim=(1, 2))
-    # Trials are drawn independently, and the share of a trial lies in [0, 1], whatever its shapes have in common:
+    # Trials are drawn independently, and the fraction of a trial lies in [0, 1], whatever its shapes have in common:
     # Hoeffding's bound, with a probability of 1e-9 per example.
     assert abs(share_B.mean().item() - ratio) < math.sqrt(math.log(2e9) / (2 * trials))
 
@@ -110,7 +110,7 @@ def test_spans_are_single_bins_before_the_ramp(done: int) -> None:
 
 
 def test_spans_of_all_lengths_are_equally_frequent_in_trials_after_the_ramp() -> None:
-    """In a trial with spans of n bins, their number is proportional to 1 / n, so that the same share is hidden."""
+    """In a trial with spans of n bins, their number is proportional to 1 / n, so that the same fraction is hidden."""
     lengths = _spans(RAMP_END)
     shares = torch.bincount(lengths, minlength=MAX_SPAN + 1)[1 : MAX_SPAN + 1] / len(lengths)
     expected = torch.tensor([1 / length for length in range(1, MAX_SPAN + 1)])
@@ -134,7 +134,7 @@ def test_shapes_of_a_variant_share_the_ratio_equally() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "dots", "dot dot", "dot, line", "dot line wedge"])
-def test_unknown_variant_is_refused(text: str) -> None:
+def test_unknown_variant_is_rejected(text: str) -> None:
     with pytest.raises(ValueError, match="is not a mask variant: write one or more of dot, strip, line, L, span"):
         shapes_of(text)
 

@@ -9,15 +9,9 @@ import pytest
 import torch
 from nlb_tools import evaluation
 
-from nlb_search.models.scoring.decoding import (
-    IntervalTargets,
-    PsthTargets,
-    VelocityTargets,
-    psth_r2,
-    tp_correlation,
-    velocity_errors,
-    velocity_r2_of,
-)
+from nlb_search.models.scoring.interval_correlation import IntervalTargets, tp_correlation
+from nlb_search.models.scoring.psth import PsthTargets, psth_r2
+from nlb_search.models.scoring.velocity_decoding import VelocityTargets, velocity_errors, velocity_r2_of
 
 AGREES = 1e-7
 
@@ -93,7 +87,7 @@ def test_constant_velocity_matches_nlb_tools() -> None:
 
 
 @pytest.mark.parametrize("n_rates", [19, 21])
-def test_rates_and_velocity_of_different_trials_are_refused(n_rates: int) -> None:
+def test_rates_and_velocity_of_different_trials_are_rejected(n_rates: int) -> None:
     rates, velocity, of_decoder = (torch.tensor(part) for part in _split(np.random.default_rng(6), 21, "mc_rtt"))
     known = VelocityTargets(velocity[:20], of_decoder[:20])
     with pytest.raises(ValueError, match="the number of trials in the rates is not 20"):

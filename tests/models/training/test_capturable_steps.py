@@ -22,8 +22,8 @@ from nlb_search.models.blocks import BLOCKS
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.masking.variant_names import SHAPES
 from nlb_search.models.training.optimizer import OptimizerState
-from nlb_search.models.training.side_by_side import SideBySide
-from nlb_search.models.training.state import Training
+from nlb_search.models.training.stacked_trainings import StackedTrainings
+from nlb_search.models.training.training import Training
 from nlb_search.models.training.training_plan import TrainingPlan
 from tests.helpers.recordings.population import swinging
 
@@ -78,13 +78,13 @@ class WatchCalls(TorchFunctionMode):
         return function(*args, **(kwargs or {}))
 
 
-def on_meta(trainings: list[Training]) -> SideBySide:
+def on_meta(trainings: list[Training]) -> StackedTrainings:
     """Trainings side by side on the meta device, in place of a GPU."""
 
     def moved(leaf: Any) -> Any:
         return leaf.to(META) if isinstance(leaf, Tensor) else leaf
 
-    steps = SideBySide(trainings)
+    steps = StackedTrainings(trainings)
     steps.train = replace(steps.train, counts_BTN=moved(steps.train.counts_BTN))
     steps.rows = OptimizerState(*(moved(getattr(steps.rows, field.name)) for field in fields(OptimizerState)))
     for name in ("settings", "draws"):
@@ -116,7 +116,7 @@ def watched(step: Callable[[], object]) -> Watch:
     return watch
 
 
-def step_of(steps: SideBySide) -> Callable[[], object]:
+def step_of(steps: StackedTrainings) -> Callable[[], object]:
     return lambda: steps._step(torch.zeros(2, 8, dtype=torch.long, device=META))
 
 
@@ -170,7 +170,7 @@ def test_loss_without_synchronization_is_accepted(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize(
-    ("read", "refusal"),
+    ("read", "rejection"),
     [
         pytest.param(lambda x: x.sum().item(), r"\.item\(\)", id="item"),
         pytest.param(lambda x: float(x.sum()), r"\.item\(\)", id="float"),
@@ -185,10 +185,10 @@ def test_loss_without_synchronization_is_accepted(monkeypatch: pytest.MonkeyPatc
     ],
 )
 def test_step_with_synchronization_is_detected(
-    read: Callable[[Tensor], object], refusal: str, monkeypatch: pytest.MonkeyPatch
+    read: Callable[[Tensor], object], rejection: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     step = step_with(read, monkeypatch)
-    with pytest.raises(RuntimeError, match=refusal):
+    with pytest.raises(RuntimeError, match=rejection):
         watched(step)
 
 

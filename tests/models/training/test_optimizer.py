@@ -7,10 +7,10 @@ from torch.testing import assert_close
 
 from nlb_search.models.training.learning_rate_schedule import FIRST_SHARE, WARM_UP_STEPS
 from nlb_search.models.training.optimizer import (
+    BETA1,
+    BETA2,
+    EPSILON,
     GRADIENT_NORM,
-    MOMENTUM,
-    SMALL,
-    SQUARES_DECAY,
     OptimizerSettings,
     OptimizerState,
     update,
@@ -45,7 +45,7 @@ def _by_torch(row: int, steps: int) -> Tensor:
         {"params": [constant], "weight_decay": l2_weight},
     ]
     optimizer = torch.optim.AdamW if weight_decay else torch.optim.Adam
-    adam = optimizer(groups, betas=(MOMENTUM, SQUARES_DECAY), eps=SMALL, lr=LR[row].item())
+    adam = optimizer(groups, betas=(BETA1, BETA2), eps=EPSILON, lr=LR[row].item())
     schedule = torch.optim.lr_scheduler.LinearLR(adam, start_factor=FIRST_SHARE, total_iters=WARM_UP_STEPS)
     seen = []
     for gradient in _gradients(row, steps):

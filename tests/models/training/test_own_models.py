@@ -11,9 +11,9 @@ from torch.testing import assert_close
 from nlb_search.models.architecture.architectures import parse_architecture
 from nlb_search.models.architecture.network import predict
 from nlb_search.models.hyperparameters import Hyperparameters
-from nlb_search.models.training.side_by_side import SideBySide
-from nlb_search.models.training.state import Progress, Training
-from nlb_search.models.training.trainer import Trainer, Val, fit
+from nlb_search.models.training.stacked_trainings import StackedTrainings
+from nlb_search.models.training.trainer import Trainer, ValScorer, fit
+from nlb_search.models.training.training import Evaluation, Training
 from nlb_search.models.training.training_plan import TrainingPlan
 from tests.helpers.recordings.population import swinging
 
@@ -34,12 +34,12 @@ def _training(architecture: str, seed: int, own: dict[str, Any] | None = None, *
     return Training(parse_architecture(architecture), hyper, PLAN, TRAIN, seed, CPU)
 
 
-def _together(trainings: list[Training]) -> list[list[Progress]]:
-    trainer = Trainer(Val(VAL))
-    seen: list[list[Progress]] = [[] for _ in trainings]
+def _together(trainings: list[Training]) -> list[list[Evaluation]]:
+    trainer = Trainer(ValScorer(VAL))
+    seen: list[list[Evaluation]] = [[] for _ in trainings]
     while running := [training for training in trainings if not training.is_done]:
         for training, outcome in zip(running, trainer.advance(running), strict=True):
-            assert isinstance(outcome, Progress), outcome
+            assert isinstance(outcome, Evaluation), outcome
             seen[trainings.index(training)].append(outcome)
     return seen
 
@@ -119,7 +119,7 @@ def test_loss_of_the_model_is_part_of_the_training_loss() -> None:
 
     def first_loss(kl_weight: float) -> float:
         training = _training("lfads:LFADS", 0, {"hidden": 32, "kl_weight": kl_weight})
-        losses_SK = SideBySide([training]).train_epoch(lambda: False)
+        losses_SK = StackedTrainings([training]).train_epoch(lambda: False)
         assert losses_SK is not None
         return losses_SK[0].item()
 

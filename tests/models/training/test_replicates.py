@@ -9,7 +9,7 @@ from nlb_search.models.errors import DivergedError
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.tensors import Counts, Sizes
 from nlb_search.models.training.replicates import Replicates
-from nlb_search.models.training.state import Progress, Training
+from nlb_search.models.training.training import Evaluation, Training
 from nlb_search.models.training.training_plan import LEAST_PATIENCE_EPOCHS, TrainingPlan
 
 SIZES = Sizes(n_heldin=4, n_heldout=2, n_window=5, n_forward=2)
@@ -22,18 +22,18 @@ def _replicates(seeds: tuple[int, ...] = (0, 1)) -> Replicates:
     return Replicates([Training(chain, Hyperparameters(), plan, TRAIN, seed, torch.device("cpu")) for seed in seeds])
 
 
-def _score(replicates: Replicates, *co_bps: float) -> Progress | Exception:
+def _score(replicates: Replicates, *co_bps: float) -> Evaluation | Exception:
     """Give the replicates these scores in their next epoch, with weights that are the number of the epoch."""
     for training in replicates.trainings:
         training.epoch += 1
         for weight in training.average.values():
             weight.fill_(training.epoch)
-    return replicates.evaluated([Progress(replicates.epoch, 1.0, score, score / 2) for score in co_bps])
+    return replicates.evaluated([Evaluation(replicates.epoch, 1.0, score, score / 2) for score in co_bps])
 
 
 def test_all_keep_the_networks_of_the_best_mean() -> None:
     replicates = _replicates()
-    assert _score(replicates, 0.1, 0.5) == Progress(1, 1.0, pytest.approx(0.3), pytest.approx(0.15))
+    assert _score(replicates, 0.1, 0.5) == Evaluation(1, 1.0, pytest.approx(0.3), pytest.approx(0.15))
     _score(replicates, 0.5, 0.3)
     _score(replicates, 0.6, 0.1)  # the best of the first network alone
     assert [best.progress.epoch for best in replicates.best] == [2, 2]
@@ -54,7 +54,7 @@ def test_one_epoch_ends_all() -> None:
 def test_an_error_of_one_is_that_of_all() -> None:
     replicates = _replicates()
     diverged = DivergedError("the loss became nan")
-    assert replicates.evaluated([Progress(1, 1.0, 0.5, None), diverged]) is diverged
+    assert replicates.evaluated([Evaluation(1, 1.0, 0.5, None), diverged]) is diverged
     assert replicates.best == ()
 
 
@@ -72,6 +72,6 @@ def test_restored_replicates_are_the_same() -> None:
         assert other.best.progress.co_bps == pytest.approx(0.2)
 
 
-def test_a_state_of_fewer_networks_is_refused() -> None:
+def test_a_state_of_fewer_networks_is_rejected() -> None:
     with pytest.raises((KeyError, RuntimeError)):
         _replicates((0, 1)).restore(_replicates((0,)).state())

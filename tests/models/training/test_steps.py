@@ -14,9 +14,9 @@ from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.masking.crops import window_bins
 from nlb_search.models.masking.variant_names import PUBLISHED_VARIANTS, SHAPES
-from nlb_search.models.tensors import UNKNOWN
-from nlb_search.models.training.state import Training
+from nlb_search.models.tensors import UNSEEN
 from nlb_search.models.training.trainer import fit, train_through
+from nlb_search.models.training.training import Training
 from nlb_search.models.training.training_plan import TrainingPlan
 from tests.helpers.recordings.population import SIZES, counts_of, swinging
 
@@ -25,7 +25,7 @@ TRIALS, RATIO = 14, 0.3
 CODES_BWI = torch.arange(1, TRIALS * SIZES.n_window + 1).reshape(TRIALS, SIZES.n_window, 1).expand(-1, -1, 8)
 """Held-in counts that are all different from one trial and bin to another, and never 0: a network's input tells
 which entry each number is, and a 0 in it is a hidden or an unknown entry."""
-assert CODES_BWI.max() < UNKNOWN
+assert CODES_BWI.max() < UNSEEN
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from nlb_search.models.errors import DivergedError
 from nlb_search.models.hyperparameters import Hyperparameters
 from nlb_search.models.scoring.bits_per_spike import co_bps
 from nlb_search.models.tensors import Counts
-from nlb_search.models.training.state import Training
 from nlb_search.models.training.trainer import fit
+from nlb_search.models.training.training import Training
 from nlb_search.models.training.training_plan import TrainingPlan
 from tests.helpers.recordings.population import SIZES, counts_of, swinging
 

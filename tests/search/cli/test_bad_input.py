@@ -16,7 +16,7 @@ def _contents(folder: Path) -> set[Path]:
     return {path.relative_to(folder) for path in folder.rglob("*") if path.suffix not in (".db-wal", ".db-shm")}
 
 
-def _refused(tmp_path: Path, *arguments: str | Path, code: int, says: str) -> None:
+def _rejected(tmp_path: Path, *arguments: str | Path, code: int, says: str) -> None:
     before = _contents(tmp_path)
     outcome = call(*arguments, cwd=tmp_path)
     assert outcome.code == code, outcome.err
@@ -34,8 +34,8 @@ def _refused(tmp_path: Path, *arguments: str | Path, code: int, says: str) -> No
         (("--dataset", "mc_rtt", "--arch", "GRU(2) -> FG -> exp", "--trials", "1"), 2, "GRU(2) -> >>FG<< -> exp"),
         (("--dataset", "mc_rtt", "--arch", "GRU(2) -> exp", "--trials", "1"), 2, "insert FF before exp"),
         (("--dataset", "mc_rtt", "--arch", "FF -> Sigmoid", "--trials", "1"), 2, "'Sigmoid' supports at most 1 spike"),
-        (("--dataset", "mc_rtt", "--arch", "rnnf"), 2, "give --trials to create it"),
-        (("--trials", "1"), 2, "give --dataset, --arch to create it"),
+        (("--dataset", "mc_rtt", "--arch", "rnnf"), 2, "pass --trials to create it"),
+        (("--trials", "1"), 2, "pass --dataset, --arch to create it"),
         (("--dataset", "mc_rtt", "--arch", "rnnf", "--trials", "0"), 2, "--trials"),
         (("--dataset", "mc_rtt", *NEW, "--sampler", "guess"), 2, "guess"),
         (("--dataset", "mc_rtt", *NEW, "--bin-size", "7"), 1, "bins of 7 ms: choose 5 or 20"),
@@ -58,29 +58,29 @@ def _refused(tmp_path: Path, *arguments: str | Path, code: int, says: str) -> No
 )
 def test_launch(arguments: tuple[str, ...], code: int, says: str, recordings: Path, tmp_path: Path) -> None:
     data = () if "--data" in arguments else ("--data", recordings)
-    _refused(tmp_path, "launch", "study", *arguments, *data, code=code, says=says)
+    _rejected(tmp_path, "launch", "study", *arguments, *data, code=code, says=says)
 
 
-def test_invalid_study_name_is_refused(recordings: Path, tmp_path: Path) -> None:
+def test_invalid_study_name_is_rejected(recordings: Path, tmp_path: Path) -> None:
     arguments = ("launch", "a/b", "--dataset", "mc_rtt", *NEW, "--data", recordings)
-    _refused(tmp_path, *arguments, code=2, says="'a/b' is not a valid study name")
+    _rejected(tmp_path, *arguments, code=2, says="'a/b' is not a valid study name")
 
 
 @pytest.mark.parametrize("kept", [0, 1000, 100_000])
-def test_truncated_recording_is_refused(kept: int, recordings: Path, tmp_path: Path) -> None:
+def test_truncated_recording_is_rejected(kept: int, recordings: Path, tmp_path: Path) -> None:
     data = tmp_path / "cut"
     shutil.copytree(recordings / "mc_rtt", data / "mc_rtt")
     file = next(data.rglob("*train*.nwb"))
     file.write_bytes(file.read_bytes()[:kept])
     arguments = ("launch", "study", "--dataset", "mc_rtt", *NEW, "--data", data)
-    _refused(tmp_path, *arguments, code=1, says="is not a complete NWB file" if kept else "is empty: copy or download")
+    _rejected(tmp_path, *arguments, code=1, says="is not a complete NWB file" if kept else "is empty: copy or download")
 
 
-def test_recording_of_another_dataset_is_refused(recordings: Path, tmp_path: Path) -> None:
+def test_recording_of_another_dataset_is_rejected(recordings: Path, tmp_path: Path) -> None:
     data = tmp_path / "swapped"
     shutil.copytree(recordings / "mc_maze_small", data / "mc_rtt")
     arguments = ("launch", "study", "--dataset", "mc_rtt", *NEW, "--data", data)
-    _refused(tmp_path, *arguments, code=1, says="it looks like a recording of mc_maze")
+    _rejected(tmp_path, *arguments, code=1, says="it looks like a recording of mc_maze")
 
 
 @pytest.mark.parametrize(
@@ -97,8 +97,8 @@ def test_recording_of_another_dataset_is_refused(recordings: Path, tmp_path: Pat
         ("export-best", "study", "--out", "x.h5"),
     ],
 )
-def test_commands_without_database_are_refused(arguments: tuple[str, ...], tmp_path: Path) -> None:
-    _refused(tmp_path, *arguments, code=1, says="there is no database")
+def test_commands_without_database_are_rejected(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    _rejected(tmp_path, *arguments, code=1, says="there is no database")
 
 
 @pytest.fixture(scope="module")
@@ -134,14 +134,14 @@ def searched(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
         (("evaluate", "nlb-search.db", "--dataset", "mc_rtt"), "cannot read nlb-search.db as a submission"),
     ],
 )
-def test_invalid_arguments_with_existing_study_are_refused(
+def test_invalid_arguments_with_existing_study_are_rejected(
     arguments: tuple[str, ...], says: str, searched: Path, recordings: Path
 ) -> None:
     data = ("--data", recordings) if arguments[0] != "status" else ()
-    _refused(searched, *arguments, *data, code=1, says=says)
+    _rejected(searched, *arguments, *data, code=1, says=says)
 
 
-def test_recording_of_another_study_is_refused(searched: Path, tmp_path: Path) -> None:
+def test_recording_of_another_study_is_rejected(searched: Path, tmp_path: Path) -> None:
     write_recording(tmp_path / "mc_rtt", "mc_rtt", trials=40, neurons=12, seed=1)
     commands = (
         ("worker", "study"),

@@ -46,18 +46,18 @@ def test_finished_study_continues_with_a_larger_budget(command: str, finished: P
     assert _budget(finished) == 4
 
 
-def test_budget_below_what_is_finished_is_refused(finished: Path) -> None:
-    refused = _change("resume", 1, finished)
-    assert refused.code == 1
-    assert "--trials 1 is less than the 2 finished and 0 running trials of the study 'study'" in refused.err
+def test_budget_below_what_is_finished_is_rejected(finished: Path) -> None:
+    rejected = _change("resume", 1, finished)
+    assert rejected.code == 1
+    assert "--trials 1 is less than the 2 finished and 0 running trials of the study 'study'" in rejected.err
     assert _budget(finished) == 2
 
 
 def test_launch_does_not_lower_the_budget_and_resume_does(finished: Path) -> None:
     assert _change("resume", 9, finished).code == 0
-    refused = _change("launch", 5, finished)
-    assert refused.code == 1
-    assert "has a budget of 9 trials, more than --trials 5" in refused.err
+    rejected = _change("launch", 5, finished)
+    assert rejected.code == 1
+    assert "has a budget of 9 trials, more than --trials 5" in rejected.err
     assert _change("resume", 5, finished).code == 0
     assert _budget(finished) == 5
 
@@ -66,9 +66,9 @@ def test_grid_cannot_have_more_trials_than_combinations(recordings: Path, tmp_pa
     grid = ("--space", "paper", "--sampler", "grid", "--trials", "1", "--workers", "0")
     launched = call("launch", "study", *OPTIONS, *grid, "--data", recordings, cwd=tmp_path)
     assert launched.code == 0, launched.err
-    refused = _change("resume", 10**9, tmp_path)
-    assert refused.code == 2
-    assert "is more than the" in refused.err
+    rejected = _change("resume", 10**9, tmp_path)
+    assert rejected.code == 2
+    assert "is more than the" in rejected.err
     assert _budget(tmp_path) == 1
 
 

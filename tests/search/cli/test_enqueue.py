@@ -67,7 +67,7 @@ def test_best_settings_of_another_study(folder: Path, recordings: Path) -> None:
     [
         (("--set", "lr=5"), "lr = 5 is outside the study's space: choose from 0.0005 to 0.03, log-uniform"),
         (("--set", "lr=fast"), "lr must be a number above 0, not 'fast'"),
-        (("--set", "hidden=32.5", "--set", "architecture=rnnf"), "hidden must be a whole number"),
+        (("--set", "hidden=32.5", "--set", "architecture=rnnf"), "hidden must be an integer"),
         (("--set", "learning_rate=0.01"), "the study does not search 'learning_rate': choose from lr, dropout"),
         (("--set", "hidden=64"), "hidden is not used by FF -> exp: remove it, or choose another chain"),
         (("--set", "architecture=GRU(3) -> FF -> exp"), "is not a chain of the study: choose one of FF -> exp; GRU(2)"),
@@ -81,13 +81,13 @@ def test_best_settings_of_another_study(folder: Path, recordings: Path) -> None:
         (("--file", "cut.csv"), "the row 0.01 has 1 cells, and the header has 2"),
     ],
 )
-def test_invalid_settings_are_refused_and_nothing_is_enqueued(
+def test_invalid_settings_are_rejected_and_nothing_is_enqueued(
     arguments: tuple[str, ...], says: str, folder: Path
 ) -> None:
     (folder / "bad.json").write_text(json.dumps([{"lr": 0.01}, {"mask_ratio": 2}]))
     (folder / "cut.csv").write_text("lr,dropout\n0.01\n")
     before = len(_trials(folder))
-    refused = call("enqueue", "s", *arguments, cwd=folder)
-    assert refused.code == 2
-    assert says in refused.err
+    rejected = call("enqueue", "s", *arguments, cwd=folder)
+    assert rejected.code == 2
+    assert says in rejected.err
     assert len(_trials(folder)) == before

@@ -94,15 +94,15 @@ def test_model_needs_its_module(folder: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.delitem(sys.modules, "lab_tcn")
     hidden = (folder / "lab_tcn.py").rename(folder / "hidden")
     try:
-        refused = call("predict", "model", "--data", "session.nwb", "--out", "none.h5", cwd=folder)
+        rejected = call("predict", "model", "--data", "session.nwb", "--out", "none.h5", cwd=folder)
     finally:
         hidden.rename(folder / "lab_tcn.py")
-    assert refused.code == 2
-    assert "there is no module lab_tcn: install it, add the folder that contains it to PYTHONPATH" in refused.err
+    assert rejected.code == 2
+    assert "there is no module lab_tcn: install it, add the folder that contains it to PYTHONPATH" in rejected.err
     assert not (folder / "none.h5").exists()
 
 
-def test_changed_source_is_refused(folder: Path) -> None:
+def test_changed_source_is_rejected(folder: Path) -> None:
     source = folder / "lab_tcn.py"
     text = source.read_text()
     before = hashlib.sha256(text.encode()).hexdigest()
@@ -114,9 +114,9 @@ def test_changed_source_is_refused(folder: Path) -> None:
             ("export-best", "study", "--out", "again.h5", "--phase", "val"),
             ("predict", "model", "--data", "session.nwb", "--out", "again.h5"),
         ):
-            refused = call(*command, cwd=folder)
-            assert refused.code == 1
-            assert f"{source} has sha256:{after}, and the study was created with sha256:{before}" in refused.err
+            rejected = call(*command, cwd=folder)
+            assert rejected.code == 1
+            assert f"{source} has sha256:{after}, and the study was created with sha256:{before}" in rejected.err
         assert not (folder / "again.h5").exists()
     finally:
         source.write_text(text)
@@ -133,16 +133,16 @@ def test_enqueued_settings_of_a_model_are_checked(folder: Path) -> None:
         (
             "architecture=lab_tcn:TCN",
             "TCN.channels=2",
-        ): "TCN.channels must be a whole number at least 16 and at most 128",
+        ): "TCN.channels must be an integer at least 16 and at most 128",
         ("architecture=lab_tcn:TCN", "TCN.channels=48"): "TCN.channels = 48 is outside the study's space",
         (
             "architecture=lab_tcn:TCN",
             "batch_size=32",
         ): "batch_size = 32 is outside the study's space: choose from 8, 16",
     }.items():
-        refused = enqueue(*settings)
-        assert refused.code == 2
-        assert says in refused.err
+        rejected = enqueue(*settings)
+        assert rejected.code == 2
+        assert says in rejected.err
     assert enqueue("architecture=lab_tcn:TCN", "TCN.channels=20", "batch_size=16").code == 0
 
 
@@ -163,7 +163,7 @@ def test_model_that_does_not_work_creates_no_study(
 ) -> None:
     (tmp_path / "space.toml").write_text(space)
     options = ("--dataset", "rat-7", "--data", folder / "session.nwb", "--bin-size", "20", "--space", "space.toml")
-    refused = call("launch", "s", *options, "--arch", architecture, "--trials", "1", cwd=tmp_path)
-    assert refused.code == 2
-    assert says in refused.err
+    rejected = call("launch", "s", *options, "--arch", architecture, "--trials", "1", cwd=tmp_path)
+    assert rejected.code == 2
+    assert says in rejected.err
     assert [path.name for path in tmp_path.iterdir()] == ["space.toml"]

@@ -10,7 +10,7 @@ from nlb_tools.evaluation import evaluate
 
 from nlb_search.data import from_arrays
 from nlb_search.data.opening import open_recording
-from nlb_search.search.scoring.benchmark_metrics import benchmark_metrics
+from nlb_search.search.scoring.submission_metrics import benchmark_metrics
 from nlb_search.search.scoring.targets import read_group
 from tests.helpers.processes.command import call, search
 from tests.helpers.recordings.own_nwb import OwnSession
@@ -64,30 +64,30 @@ def test_scores_match_nlb_tools(searched: Path) -> None:
 
 def test_nlb_tools_scores_only_the_benchmark(searched: Path) -> None:
     command = ("evaluate", "all-val.h5", "--dataset", "all", "--data", "all.h5", "--by", "nlb_tools")
-    refused = call(*command, cwd=searched)
-    assert refused.code == 2
-    assert "only datasets of the benchmark, not all" in refused.err
+    rejected = call(*command, cwd=searched)
+    assert rejected.code == 2
+    assert "only datasets of the benchmark, not all" in rejected.err
 
 
-def test_invalid_settings_in_submission_are_refused(searched: Path, tmp_path: Path) -> None:
+def test_invalid_settings_in_submission_are_rejected(searched: Path, tmp_path: Path) -> None:
     copied = Path(shutil.copy(searched / "all-val.h5", tmp_path))
     with h5py.File(copied, "a") as file:
         file["all"].attrs["recording"] = "{heldout"
-    refused = call("evaluate", copied, "--dataset", "all", "--data", "all.h5", cwd=searched)
-    assert refused.code == 1
-    assert "the attribute 'recording' of /all in" in refused.err
+    rejected = call("evaluate", copied, "--dataset", "all", "--data", "all.h5", cwd=searched)
+    assert rejected.code == 1
+    assert "the attribute 'recording' of /all in" in rejected.err
 
 
-def test_submission_with_neurons_in_another_order_is_refused(searched: Path, tmp_path: Path) -> None:
+def test_submission_with_neurons_in_another_order_is_rejected(searched: Path, tmp_path: Path) -> None:
     copied = Path(shutil.copy(searched / "least-val.h5", tmp_path))
     with h5py.File(copied, "a") as file:
         group = file["least_10"]
         for name, axis in (("heldout_units", 0), ("eval_rates_heldout", 2), ("train_rates_heldout", 2)):
             group[name][...] = np.flip(group[name][()], axis)
-    refused = call("evaluate", copied, "--dataset", "least", "--data", "least.h5", cwd=searched)
-    assert refused.code == 1
-    assert "'heldout_units' in " in refused.err
-    assert "differs from that of the recording" in refused.err
+    rejected = call("evaluate", copied, "--dataset", "least", "--data", "least.h5", cwd=searched)
+    assert rejected.code == 1
+    assert "'heldout_units' in " in rejected.err
+    assert "differs from that of the recording" in rejected.err
 
 
 def test_recording_with_spikes_only_has_only_co_bps(searched: Path) -> None:
@@ -208,7 +208,7 @@ def test_phy_folder_without_trials_from_inspect_to_evaluate(tmp_path: Path) -> N
         ),
     ],
 )
-def test_inconsistent_study_recording_and_submission_are_refused(
+def test_inconsistent_study_recording_and_submission_are_rejected(
     arguments: tuple[str, ...], says: str, searched: Path
 ) -> None:
     (searched / "half.toml").write_text("heldout = 0.5\n")

@@ -88,7 +88,7 @@ def test_written_settings_give_the_same_recording(given: tuple[str, ...], folder
         (
             ("--heldout", "1.5"),
             1,
-            "--heldout: 'heldout' cannot be 1.5 (a share of the neurons must be between 0 and 1)",
+            "--heldout: 'heldout' cannot be 1.5 (a fraction of the neurons must be between 0 and 1)",
         ),
         (("--window", "300", "-100"), 1, "--window: 'window_ms' cannot be (300, -100) (a window must end after"),
         (("--recording", "session.toml", "--cut-ms", "500"), 1, "session.toml, --cut-ms: "),
@@ -97,11 +97,11 @@ def test_written_settings_give_the_same_recording(given: tuple[str, ...], folder
         (("--write-recording", "none/new.toml"), 2, "the folder of none/new.toml does not exist"),
     ],
 )
-def test_options_that_do_not_fit_are_refused(given: tuple[str, ...], code: int, says: str, folder: Path) -> None:
-    refused = call("inspect", *OPTIONS, *given, cwd=folder)
-    assert refused.code == code
-    assert says in refused.err
-    assert len(refused.err.strip().splitlines()) <= 3
+def test_options_that_do_not_fit_are_rejected(given: tuple[str, ...], code: int, says: str, folder: Path) -> None:
+    rejected = call("inspect", *OPTIONS, *given, cwd=folder)
+    assert rejected.code == code
+    assert says in rejected.err
+    assert len(rejected.err.strip().splitlines()) <= 3
 
 
 def test_further_sessions_are_given_by_repeating_data(folder: Path, tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_place_in_the_environment_is_one_path(tmp_path: Path, monkeypatch: pytes
 
 
 def test_settings_of_the_benchmark_are_not_written(folder: Path) -> None:
-    refused = call("inspect", "--dataset", "mc_rtt", "--write-recording", "new.toml", cwd=folder)
-    assert refused.code == 2
-    assert "--write-recording is for your own recording: mc_rtt has" in refused.err
+    rejected = call("inspect", "--dataset", "mc_rtt", "--write-recording", "new.toml", cwd=folder)
+    assert rejected.code == 2
+    assert "--write-recording is for your own recording: mc_rtt has" in rejected.err
     assert not (folder / "new.toml").exists()

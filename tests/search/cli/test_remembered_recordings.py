@@ -58,12 +58,12 @@ def test_moved_recording_is_named(study: Path) -> None:
     """The remembered path is a hint: the error names it, and --data replaces it."""
     moved = study / "moved.h5"
     (study / "far" / "session.h5").rename(moved)
-    refused = call("worker", "own", cwd=study)
-    assert refused.code == 1
+    rejected = call("worker", "own", cwd=study)
+    assert rejected.code == 1
     assert (
         f"the recording of the study 'own' is no longer at {study}/far/session.h5 on {socket.gethostname()}"
         ": give its file or folder with --data"
-    ) in refused.err
+    ) in rejected.err
     wrong = call("worker", "own", "--data", "other.h5", cwd=study)
     assert (
         f"other.h5 has no recording of session; the study 'own' last read it from {study}/far/session.h5" in wrong.err
@@ -74,21 +74,21 @@ def test_moved_recording_is_named(study: Path) -> None:
     assert call("export-best", "own", "--out", "rates.h5", cwd=study).code == 0
 
 
-def test_other_content_at_the_remembered_path_is_refused(study: Path) -> None:
+def test_other_content_at_the_remembered_path_is_rejected(study: Path) -> None:
     from_arrays(study / "other.h5", toy_arrays(40, 16, seed=1))
     shutil.copy(study / "other.h5", study / "far" / "session.h5")
-    refused = call("worker", "own", cwd=study)
-    assert refused.code == 1
-    assert "the study 'own' was created from session with content" in refused.err
+    rejected = call("worker", "own", cwd=study)
+    assert rejected.code == 1
+    assert "the study 'own' was created from session with content" in rejected.err
 
 
 def test_data_option_and_environment_take_precedence(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A path that was given is never replaced by the remembered one."""
     assert call("worker", "own", "--data", "nlb-data", cwd=study).code == 1
     monkeypatch.setenv("NLB_SEARCH_DATA", "nowhere.h5")
-    refused = call("worker", "own", cwd=study)
-    assert refused.code == 1
-    assert "nowhere.h5 has no recording of session" in refused.err
+    rejected = call("worker", "own", cwd=study)
+    assert rejected.code == 1
+    assert "nowhere.h5 has no recording of session" in rejected.err
 
 
 def test_places_of_other_machines_are_tried_last(study: Path) -> None:
@@ -100,8 +100,8 @@ def test_places_of_other_machines_are_tried_last(study: Path) -> None:
     assert call("worker", "own", cwd=study).code == 0
     attributes.set_user_attr("recording-on-a-node", str(study / "not-mounted.h5"))
     attributes.set_user_attr(HERE, None)
-    refused = call("export-best", "own", "--out", "rates.h5", cwd=study)
-    assert f"the recording of the study 'own' is no longer at {study}/not-mounted.h5 on a-node" in refused.err
+    rejected = call("export-best", "own", "--out", "rates.h5", cwd=study)
+    assert f"the recording of the study 'own' is no longer at {study}/not-mounted.h5 on a-node" in rejected.err
 
 
 def test_datasets_of_the_benchmark(tmp_path: Path) -> None:
@@ -110,6 +110,6 @@ def test_datasets_of_the_benchmark(tmp_path: Path) -> None:
     launch("rtt", "--dataset", "mc_rtt", "--data", "far", cwd=tmp_path)
     assert call("worker", "rtt", cwd=tmp_path).code == 0
     write_recording(tmp_path / "nlb-data" / "mc_rtt", "mc_rtt", trials=40, neurons=12, seed=1)
-    refused = call("export-best", "rtt", "--out", "rates.h5", cwd=tmp_path)
-    assert "nlb-data has content" in refused.err
-    assert f"it was {tmp_path}/far" in refused.err
+    rejected = call("export-best", "rtt", "--out", "rates.h5", cwd=tmp_path)
+    assert "nlb-data has content" in rejected.err
+    assert f"it was {tmp_path}/far" in rejected.err

@@ -24,6 +24,6 @@ def test_search_export_and_evaluate_a_sigmoid_chain(tmp_path: Path) -> None:
     assert rates.max() < 1
 
     # In bins of 20 ms the same recording has more than one spike per bin.
-    refused = call("launch", "wider", *options, "--bin-size", "20", cwd=tmp_path)
-    assert refused.code == 2
-    assert "'Sigmoid' supports at most 1 spike per bin, and mc_rtt has bins of 20 ms with" in refused.err
+    rejected = call("launch", "wider", *options, "--bin-size", "20", cwd=tmp_path)
+    assert rejected.code == 2
+    assert "'Sigmoid' supports at most 1 spike per bin, and mc_rtt has bins of 20 ms with" in rejected.err

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from nlb_search.search.export_options import REFIT_SEEDS
-from nlb_search.search.scoring.ties import find_ties
+from nlb_search.search.networks.ties import find_ties
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
 from nlb_search.search.trials.trial_scores import complete_trials, network_score
 from nlb_search.search.workers.shutdown import Stop
@@ -55,15 +55,15 @@ def test_renamed_study_keeps_its_trials_and_networks(folder: Path, recordings: P
 
 def test_new_name_must_be_valid_and_free(folder: Path) -> None:
     for name, code, says in (("s", 1, "there is a study 's' in this storage already"), ("a/b", 2, "not a valid study")):
-        refused = call("rename", "s", name, cwd=folder)
-        assert refused.code == code
-        assert says in refused.err
+        rejected = call("rename", "s", name, cwd=folder)
+        assert rejected.code == code
+        assert says in rejected.err
 
 
 def test_deleted_study_leaves_no_checkpoints(folder: Path) -> None:
-    refused = call("delete", "s", cwd=folder)
-    assert refused.code == 2
-    assert "pass --yes to delete without asking" in refused.err
+    rejected = call("delete", "s", cwd=folder)
+    assert rejected.code == 2
+    assert "pass --yes to delete without asking" in rejected.err
     assert len(_open(folder, "s").study.trials) == 8
     deleted = call("delete", "s", "--yes", cwd=folder)
     assert deleted.code == 0, deleted.err
@@ -76,9 +76,9 @@ def test_study_of_a_running_worker_is_left_alone(command: tuple[str, ...], folde
     study = _open(folder, "s")
     study.change_budget(9)
     assert study.claims(DatabaseRetry(Stop())).next() is not None
-    refused = call(*command, cwd=folder)
-    assert refused.code == 1
-    assert "trial 8 of the study 's' is held by" in refused.err
+    rejected = call(*command, cwd=folder)
+    assert rejected.code == 1
+    assert "trial 8 of the study 's' is held by" in rejected.err
     assert len(_open(folder, "s").study.trials) == 9
 
 
@@ -100,9 +100,9 @@ def test_networks_of_the_best_trials_and_their_ties_are_kept(folder: Path, recor
     assert status["states"]["complete"] == 8
     assert status["ties"] == ties
     assert call("export-best", "s", "--out", "y.h5", "--ensemble", "auto", "--data", recordings, cwd=folder).code == 0
-    refused = call("export-best", "s", "--out", "z.h5", "--ensemble", "8", "--data", recordings, cwd=folder)
-    assert refused.code == 1
-    assert "was removed by `nlb-search prune-checkpoints`" in refused.err
+    rejected = call("export-best", "s", "--out", "z.h5", "--ensemble", "8", "--data", recordings, cwd=folder)
+    assert rejected.code == 1
+    assert "was removed by `nlb-search prune-checkpoints`" in rejected.err
     again = call("prune-checkpoints", "s", "--keep", "2", cwd=folder)
     assert f"removed the networks of 0 of {len(kept)} trials" in again.out
 

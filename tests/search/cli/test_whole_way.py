@@ -72,9 +72,9 @@ def test_launch_export_and_evaluate_each_layout(dataset: str, recordings: Path, 
         assert file[dataset]["eval_rates_heldout_forward"].shape == forward
         trained = {f"GRU({layers}) -> FF -> exp" for layers in (1, 2, 3)}
         assert set(file[dataset].attrs["architecture"].split("; ")) <= trained
-    refused = call("evaluate", "test.h5", "--dataset", dataset, *data, cwd=tmp_path)
-    assert refused.code == 1
-    assert "--targets" in refused.err
+    rejected = call("evaluate", "test.h5", "--dataset", dataset, *data, cwd=tmp_path)
+    assert rejected.code == 1
+    assert "--targets" in rejected.err
 
 
 def test_test_submission_is_scored_with_benchmark_targets(recordings: Path, tmp_path: Path) -> None:

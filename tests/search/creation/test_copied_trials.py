@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from nlb_search.search.ensembles.finalists import load_finalist
+from nlb_search.search.ensembles.loaded_trial import load_trial
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
 from nlb_search.search.study.status import study_status
 from nlb_search.search.workers.shutdown import Stop
@@ -60,7 +60,7 @@ def test_unchanged_settings_take_over_all_trials_with_their_networks(
     for trial, before in zip(trials, old.study.get_trials(), strict=True):
         assert (trial.state, trial.value, trial.params) == (before.state, before.value, before.params)
         assert trial.intermediate_values == before.intermediate_values
-        assert load_finalist(new, trial).progress == load_finalist(old, before).progress
+        assert load_trial(new, trial).progress == load_trial(old, before).progress
         assert new.network_seed(trial) == old.network_seed(before)
     assert new.spec.sampler == "tpe"
     assert new.spec.space == old.spec.space

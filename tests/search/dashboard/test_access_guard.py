@@ -21,7 +21,7 @@ def url(tmp_path: Path) -> StorageUrl:
     return url
 
 
-def test_read_only_dashboard_refuses_changes(url: StorageUrl) -> None:
+def test_read_only_dashboard_rejects_changes(url: StorageUrl) -> None:
     with serving(url, writable=False) as port:
         for method, path in (("DELETE", "/api/studies/1"), ("PUT", "/api/studies/1/note"), ("POST", "/api/studies")):
             status, said = ask(port, method, path, body="x" * 300_000)
@@ -38,7 +38,7 @@ def test_new_study_is_shown_whileserving(url: StorageUrl) -> None:
         assert "later" in ask(port, "GET", "/api/studies")[1]
 
 
-def test_dns_rebinding_is_refused(url: StorageUrl) -> None:
+def test_dns_rebinding_is_rejected(url: StorageUrl) -> None:
     with serving(url, writable=False) as port:
         for host in ("evil.example", "evil.example:8080", "127.0.0.1.evil.example", "", "[::1"):
             assert ask(port, "GET", "/api/studies", Host=host)[0] == 403, host
@@ -50,7 +50,7 @@ def test_allowed_hosts(url: StorageUrl) -> None:
             assert ask(port, "GET", "/api/studies", Host=host)[0] == 200, host
 
 
-def test_cross_site_requests_and_frames_are_refused(url: StorageUrl) -> None:
+def test_cross_site_requests_and_frames_are_rejected(url: StorageUrl) -> None:
     with serving(url, writable=True) as port:
         ours = f"127.0.0.1:{port}"
         for origin in ("http://evil.example", "null", f"http://localhost:{port}", "http://127.0.0.1:1"):

@@ -98,10 +98,10 @@ def _value(trial: object) -> float:
         (("--arch", "rnnf", "--ensemble", "7"), "complete trials of 'GRU(2) -> FF -> exp', fewer than the 7 requested"),
     ],
 )
-def test_unavailable_chains_are_refused(arguments: tuple[str, ...], says: str, folder: Path, recordings: Path) -> None:
-    refused = call("export-best", "study", "--out", "no.h5", *arguments, "--data", recordings, cwd=folder)
-    assert refused.code == 1
-    assert says in refused.err
+def test_unavailable_chains_are_rejected(arguments: tuple[str, ...], says: str, folder: Path, recordings: Path) -> None:
+    rejected = call("export-best", "study", "--out", "no.h5", *arguments, "--data", recordings, cwd=folder)
+    assert rejected.code == 1
+    assert says in rejected.err
     assert not (folder / "no.h5").exists()
 
 
@@ -136,10 +136,10 @@ def test_any_complete_trial_can_be_exported(folder: Path, recordings: Path) -> N
         (("--ensemble", "0"), "--ensemble 0: give a number of trials (1 or more), or auto"),
     ],
 )
-def test_a_selection_that_makes_no_sense_is_refused(
+def test_a_selection_that_makes_no_sense_is_rejected(
     folder: Path, recordings: Path, arguments: tuple[str, ...], message: str
 ) -> None:
-    refused = call("export-best", "study", "--out", "none.h5", *arguments, "--data", recordings, cwd=folder)
-    assert refused.code in (1, 2)
-    assert message in " ".join(refused.err.split())
+    rejected = call("export-best", "study", "--out", "none.h5", *arguments, "--data", recordings, cwd=folder)
+    assert rejected.code in (1, 2)
+    assert message in " ".join(rejected.err.split())
     assert not (folder / "none.h5").exists()

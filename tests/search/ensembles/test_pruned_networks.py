@@ -7,11 +7,11 @@ import pytest
 import torch
 from optuna.trial import TrialState
 
-from nlb_search.search.ensembles.finalists import load_finalist
-from nlb_search.search.ensembles.selection import Selection, select
+from nlb_search.search.ensembles.loaded_trial import load_trial
+from nlb_search.search.ensembles.trial_selection import Selection, select
 from nlb_search.search.export_options import AUTO
+from nlb_search.search.networks.saved_networks import load_rates, trials_with_networks
 from nlb_search.search.recording_tensors import counts_of
-from nlb_search.search.scoring.saved_networks import load_rates, trials_with_networks
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
 from nlb_search.search.trials.trial_scores import network_score
 from nlb_search.storage.checkpoints import load_checkpoint, save_checkpoint
@@ -72,7 +72,7 @@ def test_an_ensemble_from_stored_rates_is_that_from_the_networks(
     val = counts_of(study.recording().val)
     from_rates = _weights_of_ensemble(folder, recordings)
     for trial in trials_with_networks(study):
-        rates_BTN = load_finalist(study, trial).rates(val.heldin_BWI)
+        rates_BTN = load_trial(study, trial).rates(val.heldin_BWI)
         of_heldout = rates_BTN[:, : val.sizes.n_window, val.sizes.n_heldin :]
         stored = load_rates(study, trial)
         torch.testing.assert_close(stored, of_heldout, rtol=2**-11, atol=1e-7)
@@ -96,6 +96,6 @@ def test_a_pruned_trial_whose_network_is_gone_is_left_out(folder: Path, study: O
     pruned = [trial.number for trial in trials_with_networks(study) if trial.state == TrialState.PRUNED][-1]
     study.checkpoints.best(pruned).unlink()
     assert pruned not in [trial.number for trial in trials_with_networks(study)]
-    refused = call("export-best", "study", "--out", "no.h5", "--trial", pruned, "--data", recordings, cwd=folder)
-    assert refused.code == 1
-    assert f"no network for trial {pruned}" in refused.err
+    rejected = call("export-best", "study", "--out", "no.h5", "--trial", pruned, "--data", recordings, cwd=folder)
+    assert rejected.code == 1
+    assert f"no network for trial {pruned}" in rejected.err

@@ -11,7 +11,7 @@ import torch
 from nlb_search.models.architecture.network import Network
 from nlb_search.models.errors import DivergedError, InterruptedTrainingError
 from nlb_search.search.creation.study_creation import StudyRequest, create_or_open
-from nlb_search.search.ensembles.finalists import Finalist, load_finalist
+from nlb_search.search.ensembles.loaded_trial import LoadedTrial, load_trial
 from nlb_search.search.ensembles.refit import RefitOptions, refit
 from nlb_search.search.ensembles.refit_job import RefitJob
 from nlb_search.search.ensembles.refit_training import retrain
@@ -39,8 +39,8 @@ def study(recordings: Path, tmp_path: Path) -> OpenStudy:
     return study
 
 
-def _finalists(study: OpenStudy) -> list[Finalist]:
-    return [load_finalist(study, trial) for trial in complete_trials(study.study)]
+def _loaded_trials(study: OpenStudy) -> list[LoadedTrial]:
+    return [load_trial(study, trial) for trial in complete_trials(study.study)]
 
 
 def _weights(networks: list[list[Network]]) -> list[torch.Tensor]:
@@ -51,17 +51,17 @@ def _stored(study: OpenStudy) -> list[Path]:
     return sorted(study.checkpoints.folder.glob("*refit*"))
 
 
-def _job(study: OpenStudy, finalist: Finalist, **changed: object) -> RefitJob:
+def _job(study: OpenStudy, loaded: LoadedTrial, **changed: object) -> RefitJob:
     values = {
         "study": study.name,
         "spec": study.spec,
         "data": study.locations.data,
-        "number": finalist.trial.number,
-        "settings": finalist.settings,
+        "number": loaded.trial.number,
+        "settings": loaded.settings,
         "epochs": 4,
         "seed": 3,
-        "co_bps": finalist.progress.co_bps,
-        "path": study.checkpoints.refit(finalist.trial.number, 0),
+        "co_bps": loaded.progress.co_bps,
+        "path": study.checkpoints.refit(loaded.trial.number, 0),
     }
     return RefitJob(**values | changed)
 
@@ -70,13 +70,13 @@ def test_networks_trained_in_two_processes_are_those_of_one_and_are_trained_once
     study: OpenStudy, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Only the networks of the second trial are not accepted: processes log this, too."""
-    first, second = _finalists(study)
-    finalists = [
+    first, second = _loaded_trials(study)
+    loaded_trials = [
         replace(one, progress=replace(one.progress, co_bps=one.progress.co_bps + change))
         for one, change in ((first, -5), (second, 5))
     ]
     with caplog.at_level(logging.INFO):
-        parallel = _weights(refit(finalists, RefitOptions(seeds=2, slots=TWO_SLOTS)))
+        parallel = _weights(refit(loaded_trials, RefitOptions(seeds=2, slots=TWO_SLOTS)))
     worse = f"study: trial {second.trial.number}: "
     warned = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert all(message.startswith(worse) for message in warned)
@@ -86,11 +86,11 @@ def test_networks_trained_in_two_processes_are_those_of_one_and_are_trained_once
     assert "retraining on train + val: 4 of 4 networks done" in caplog.messages
     written = {path: path.stat().st_mtime_ns for path in _stored(study)}
     assert len(written) == 4
-    again = _weights(refit(finalists, RefitOptions(seeds=2)))
+    again = _weights(refit(loaded_trials, RefitOptions(seeds=2)))
     assert {path: path.stat().st_mtime_ns for path in _stored(study)} == written
     for path in written:
         path.unlink()
-    alone = _weights(refit(finalists, RefitOptions(seeds=2)))
+    alone = _weights(refit(loaded_trials, RefitOptions(seeds=2)))
     for one, other, third in zip(parallel, again, alone, strict=True):
         assert torch.equal(one, other)
         assert torch.equal(one, third)
@@ -99,8 +99,8 @@ def test_networks_trained_in_two_processes_are_those_of_one_and_are_trained_once
 def test_an_interrupted_training_continues_from_its_checkpoint(
     study: OpenStudy, caplog: pytest.LogCaptureFixture
 ) -> None:
-    finalist = _finalists(study)[0]
-    job = _job(study, finalist, epochs=40)
+    loaded = _loaded_trials(study)[0]
+    job = _job(study, loaded, epochs=40)
 
     class AtCheckpoint(Stop):
         def is_set(self) -> bool:
@@ -123,7 +123,7 @@ def test_an_interrupted_training_continues_from_its_checkpoint(
 def test_one_process_trains_on_the_gpu_of_its_slot(study: OpenStudy) -> None:
     """No machine has this GPU: the training fails if it is given it, and succeeds on another device if it is not."""
     with pytest.raises(SearchError, match="torch cannot use GPU 63, which was assigned to this worker"):
-        refit(_finalists(study)[:1], RefitOptions(seeds=1, slots=(Slot(0, "63"),)))
+        refit(_loaded_trials(study)[:1], RefitOptions(seeds=1, slots=(Slot(0, "63"),)))
     assert _stored(study) == []
 
 
@@ -131,11 +131,11 @@ def test_a_stopped_refit_raises_and_keeps_what_is_done(study: OpenStudy) -> None
     stop = Stop()
     stop.set()
     with pytest.raises(InterruptedTrainingError, match="run the command again to continue"):
-        refit(_finalists(study), RefitOptions(stop=stop))
+        refit(_loaded_trials(study), RefitOptions(stop=stop))
 
 
 def test_a_network_far_worse_than_its_trial_is_trained_with_other_seeds(study: OpenStudy) -> None:
-    job = _job(study, _finalists(study)[0], co_bps=5.0)
+    job = _job(study, _loaded_trials(study)[0], co_bps=5.0)
     refitted = retrain(job, threading.Event().is_set)
     tried = [float(reason.split()[2]) for reason in refitted.rejected]
     assert len(set(tried)) == 3
@@ -143,8 +143,8 @@ def test_a_network_far_worse_than_its_trial_is_trained_with_other_seeds(study: O
 
 
 def test_a_training_that_diverges_with_every_seed_is_an_error(study: OpenStudy) -> None:
-    finalist = _finalists(study)[0]
-    job = _job(study, finalist, settings=finalist.settings | {"lr": 1e30})
+    loaded = _loaded_trials(study)[0]
+    job = _job(study, loaded, settings=loaded.settings | {"lr": 1e30})
     with pytest.raises(DivergedError):
         retrain(job, threading.Event().is_set)
     assert not job.path.exists()

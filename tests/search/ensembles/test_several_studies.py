@@ -142,11 +142,11 @@ def test_chains_are_those_of_any_of_the_studies(folder: Path) -> None:
         (("a", "b", "--by", "splits"), 1, "has not been rescored"),
     ],
 )
-def test_studies_that_do_not_go_together_are_refused(
+def test_studies_that_do_not_go_together_are_rejected(
     folder: Path, arguments: tuple[str, ...], code: int, says: str
 ) -> None:
     before = _files(folder)
-    refused = call("export-best", *arguments, "--out", "none.h5", cwd=folder)
-    assert refused.code == code
-    assert says in " ".join(refused.err.split())
+    rejected = call("export-best", *arguments, "--out", "none.h5", cwd=folder)
+    assert rejected.code == code
+    assert says in " ".join(rejected.err.split())
     assert _files(folder) == before

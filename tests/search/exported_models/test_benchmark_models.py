@@ -40,10 +40,10 @@ def test_rates_name_units_and_trials(folder: Path, recordings: Path) -> None:
         np.testing.assert_array_equal(file["heldout_units"], group["heldout_units"])
 
 
-def test_other_units_are_refused(folder: Path, others: Path) -> None:
-    refused = call("predict", "model", "--data", others, "--out", "others.h5", cwd=folder)
-    assert refused.code == 1
-    assert f"the held-in units of {others} are not those of the model: it lacks" in refused.err
+def test_other_units_are_rejected(folder: Path, others: Path) -> None:
+    rejected = call("predict", "model", "--data", others, "--out", "others.h5", cwd=folder)
+    assert rejected.code == 1
+    assert f"the held-in units of {others} are not those of the model: it lacks" in rejected.err
     assert not (folder / "others.h5").exists()
 
 

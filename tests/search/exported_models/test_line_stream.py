@@ -87,16 +87,16 @@ def test_a_line_that_is_not_the_counts_of_a_bin_is_named(line: str, says: str) -
     assert says in str(error.value)
 
 
-def test_a_chain_that_reads_later_bins_is_refused_before_anything_is_read() -> None:
+def test_a_chain_that_reads_later_bins_is_rejected_before_anything_is_read() -> None:
     model = Model((random_network("GRU(1) -> FF -> exp", 1.0, bidirectional=True),), CARD_OF_NONE)
     with pytest.raises(SearchError, match="cannot predict bin by bin"):
         rates_of_lines(model, iter(["0 0 0 0 0 0"]))
 
 
 def test_files_and_recordings_do_not_go_with_a_stream(folder: Path) -> None:
-    refused = call("predict", "model", "--stream", "--out", "rates.h5", cwd=folder)
-    assert refused.code == 2
-    assert "remove --out" in refused.err
-    refused = call("predict", "model", cwd=folder)
-    assert refused.code == 2
-    assert "give --out FILE.h5, or --stream" in refused.err
+    rejected = call("predict", "model", "--stream", "--out", "rates.h5", cwd=folder)
+    assert rejected.code == 2
+    assert "remove --out" in rejected.err
+    rejected = call("predict", "model", cwd=folder)
+    assert rejected.code == 2
+    assert "pass --out FILE.h5, or --stream" in rejected.err

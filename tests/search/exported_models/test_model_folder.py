@@ -113,28 +113,28 @@ def test_predict_reads_a_new_session_of_the_same_neurons(folder: Path) -> None:
         ((1, 5, 11), 12, "the held-in units of other.nwb are not those of the model: it lacks 1 and has 2 instead"),
     ],
 )
-def test_other_neurons_are_refused(folder: Path, heldout: tuple[int, ...], n_neurons: int, says: str) -> None:
+def test_other_neurons_are_rejected(folder: Path, heldout: tuple[int, ...], n_neurons: int, says: str) -> None:
     session(folder / "other.nwb", heldout=heldout, n_neurons=n_neurons)
-    refused = call("predict", "model", "--data", "other.nwb", "--out", "other.h5", cwd=folder)
-    assert refused.code == 1
-    assert says in refused.err
+    rejected = call("predict", "model", "--data", "other.nwb", "--out", "other.h5", cwd=folder)
+    assert rejected.code == 1
+    assert says in rejected.err
     assert not (folder / "other.h5").exists()
 
 
-def test_another_window_is_refused(folder: Path) -> None:
+def test_another_window_is_rejected(folder: Path) -> None:
     (folder / "short.toml").write_text('heldout = "out"\nwindow_ms = [0, 300]\n')
     arguments = ("--data", "session.nwb", "--recording", "short.toml", "--out", "short.h5")
-    refused = call("predict", "model", *arguments, cwd=folder)
-    assert refused.code == 1
-    assert "the model reads windows of 25 bins of 20 ms, and those of session.nwb have 15" in refused.err
+    rejected = call("predict", "model", *arguments, cwd=folder)
+    assert rejected.code == 1
+    assert "the model reads windows of 25 bins of 20 ms, and those of session.nwb have 15" in rejected.err
     assert not (folder / "short.h5").exists()
 
 
 def test_predict_replaces_only_files_of_rates(folder: Path) -> None:
     kept = (folder / "val.h5").read_bytes()
-    refused = call("predict", "model", "--data", "session.nwb", "--out", "val.h5", cwd=folder)
-    assert refused.code == 1
-    assert "val.h5 exists and is not a file of rates" in refused.err
+    rejected = call("predict", "model", "--data", "session.nwb", "--out", "val.h5", cwd=folder)
+    assert rejected.code == 1
+    assert "val.h5 exists and is not a file of rates" in rejected.err
     assert (folder / "val.h5").read_bytes() == kept
 
 
@@ -147,7 +147,7 @@ def test_predict_replaces_only_files_of_rates(folder: Path) -> None:
         (np.full((1, 25, 9), -1), "must be finite and 0 or more"),
     ],
 )
-def test_arrays_that_are_not_counts_of_the_model_are_refused(folder: Path, counts: np.ndarray, says: str) -> None:
+def test_arrays_that_are_not_counts_of_the_model_are_rejected(folder: Path, counts: np.ndarray, says: str) -> None:
     with pytest.raises(SearchError, match=says):
         load_model(folder / "model")(counts)
 
@@ -165,7 +165,7 @@ def test_the_folder_has_everything_without_pickle(folder: Path) -> None:
     assert card["co_bps_low"] < card["co_bps"] < card["co_bps_high"]
 
 
-def test_a_moved_folder_can_be_loaded_and_an_incomplete_one_is_refused(folder: Path, tmp_path: Path) -> None:
+def test_a_moved_folder_can_be_loaded_and_an_incomplete_one_is_rejected(folder: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(folder / "model", tmp_path / "copy"))
     load_model(copy)
     (copy / "network-001.safetensors").unlink()
@@ -189,9 +189,9 @@ def test_a_model_of_version_0_5_0_can_be_loaded(folder: Path, tmp_path: Path) ->
 
 def test_an_existing_folder_is_not_replaced(folder: Path) -> None:
     before = {path: path.read_bytes() for path in (folder / "model").iterdir()}
-    refused = call("export-best", "study", "--model", "model", "--out", "new.h5", cwd=folder)
-    assert refused.code == 1
-    assert "model exists and is not an empty folder" in refused.err
+    rejected = call("export-best", "study", "--model", "model", "--out", "new.h5", cwd=folder)
+    assert rejected.code == 1
+    assert "model exists and is not an empty folder" in rejected.err
     assert {path: path.read_bytes() for path in (folder / "model").iterdir()} == before
     assert not (folder / "new.h5").exists()
 
@@ -232,14 +232,14 @@ def test_a_model_that_reads_later_bins_has_no_stream(folder: Path) -> None:
 
 
 @pytest.mark.skipif(find_spec("onnxscript") is not None, reason="the extra onnx is installed")
-def test_onnx_without_its_packages_is_refused_before_anything_is_written(folder: Path) -> None:
-    refused = call("export-best", "study", "--onnx", "model.onnx", "--out", "too.h5", cwd=folder)
-    assert refused.code == 1
-    assert "pip install 'nlb-search[onnx]'" in refused.err
+def test_onnx_without_its_packages_is_rejected_before_anything_is_written(folder: Path) -> None:
+    rejected = call("export-best", "study", "--onnx", "model.onnx", "--out", "too.h5", cwd=folder)
+    assert rejected.code == 1
+    assert "pip install 'nlb-search[onnx]'" in rejected.err
     assert not (folder / "too.h5").exists()
 
 
 def test_an_export_needs_something_to_write(folder: Path) -> None:
-    refused = call("export-best", "study", cwd=folder)
-    assert refused.code == 2
-    assert "nothing to write: give --out FILE.h5, --model DIR or --onnx FILE.onnx" in refused.err
+    rejected = call("export-best", "study", cwd=folder)
+    assert rejected.code == 2
+    assert "nothing to write: pass --out FILE.h5, --model DIR or --onnx FILE.onnx" in rejected.err

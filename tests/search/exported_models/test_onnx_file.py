@@ -52,7 +52,7 @@ def test_the_file_has_the_card(session: Any) -> None:
     assert Card.model_validate_json(session.get_modelmeta().custom_metadata_map[CARD]) == CARD_OF_NONE
 
 
-def test_model_of_the_user_that_onnx_lacks_is_refused_before_training() -> None:
+def test_model_of_the_user_that_onnx_lacks_is_rejected_before_training() -> None:
     def network(name: str) -> WeightedNetwork:
         built = OwnNetwork(parse_own_model(f"own_nets:{name}"), SIZES, Hyperparameters(), torch.full((9,), 0.1))
         return WeightedNetwork(built, {}, 1.0)

@@ -37,9 +37,9 @@ def test_images_need_no_browser(searched: Path, monkeypatch: pytest.MonkeyPatch)
     assert plotted.code == 0, plotted.err
     assert (searched / "images" / "history.png").read_bytes().startswith(b"\x89PNG")
     assert "co-bps on val" in (searched / "images" / "curves.svg").read_text()
-    refused = call("plot", "study", "--out", "images", "--format", "pdf", cwd=searched)
-    assert refused.code == 2
-    assert "there is no format 'pdf'" in refused.err
+    rejected = call("plot", "study", "--out", "images", "--format", "pdf", cwd=searched)
+    assert rejected.code == 2
+    assert "there is no format 'pdf'" in rejected.err
 
 
 def test_figures_of_trials_are_written_without_the_recording(searched: Path) -> None:
@@ -63,6 +63,6 @@ def test_report_is_one_page_with_scores_baselines_and_figures(searched: Path) ->
     assert "<a href='https://github.com/bryanjw01/makin_lab_nlb_2022'>" in page, "published scores have a source"
     assert re.findall(r"<(?:link|script)|src='(?!data:)", page) == [], "it opens without a network"
     assert len(page) < 6_000_000
-    refused = call("report", "study", "--out", "no/such/folder.html", cwd=searched)
-    assert refused.code == 1
-    assert "existing folder" in refused.err
+    rejected = call("report", "study", "--out", "no/such/folder.html", cwd=searched)
+    assert rejected.code == 1
+    assert "existing folder" in rejected.err

@@ -7,7 +7,7 @@ from nlb_search.search.charts import matplotlib_drawing, plotly_drawing
 from nlb_search.search.creation.study_creation import StudyRequest, create_or_open
 from nlb_search.search.figures.rescoring_chart import rescoring_chart
 from nlb_search.search.rescoring.rescoring_attributes import RESCORING_KEY
-from nlb_search.search.sampling.space import sample
+from nlb_search.search.sampling.spaces.trial_parameters import sample
 from nlb_search.search.study.open_study import Locations, OpenStudy
 from nlb_search.storage.database.urls import parse_url
 

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from nlb_search.search.figures.study_table import report
-from nlb_search.search.scoring.ties import Ties
+from nlb_search.search.networks.ties import Ties
 from nlb_search.search.study.status import BestTrial, StudyStatus
 from nlb_search.storage.study_commands import StudyCommand
 from tests.helpers.specifications import spec_of

@@ -179,18 +179,18 @@ def test_slurm_time_formats(time: str, minutes: int) -> None:
         (["--on", "slurm"], 2, "--on slurm needs --time"),
         (["--on", "slurm", "--time", "tomorrow"], 2, "--time tomorrow"),
         (["--on", "slurm", "--time", "0:03:00"], 2, "--time 0:03:00: a job needs at least 5 minutes"),
-        (["--on", "slurm", "--time", "60", "--gpus", "0"], 2, "give --time and --gpus-per-node"),
+        (["--on", "slurm", "--time", "60", "--gpus", "0"], 2, "pass --time and --gpus-per-node"),
         (["--partition", "gpu"], 2, "need --on slurm"),
         (["--on", "slurm", "--time", "60"], 1, "SQLite on a shared folder is not safe"),
     ],
 )
-def test_invalid_slurm_options_are_refused_before_creating_a_study(
+def test_invalid_slurm_options_are_rejected_before_creating_a_study(
     options: list[str], code: int, words: str, recordings: Path, tmp_path: Path
 ) -> None:
     study = ("study", "--dataset", "mc_rtt", "--arch", "rnnf", "--trials", "2", "--data", recordings)
-    refused = call("launch", *study, *options, cwd=tmp_path)
-    assert refused.code == code
-    assert words in refused.err
+    rejected = call("launch", *study, *options, cwd=tmp_path)
+    assert rejected.code == code
+    assert words in rejected.err
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,4 +1,4 @@
-"""The public interface: it agrees with the command line, and refuses what the command line refuses."""
+"""The public interface: it agrees with the command line, and rejects what the command line rejects."""
 
 import subprocess
 import sys
@@ -80,16 +80,16 @@ def test_exported_rates_have_the_score_of_the_study_and_the_model_gives_them(fol
     assert rates.shape == recording.val.counts.shape
 
 
-def test_exports_that_exclude_each_other_are_refused_as_on_the_command_line(folder: Path, study: nlb.Study) -> None:
+def test_exports_that_exclude_each_other_are_rejected_as_on_the_command_line(folder: Path, study: nlb.Study) -> None:
     with pytest.raises(UsageError, match="nothing to write"):
         study.export()
     for wrong, options in (
         ({"trial": 1, "ensemble": 2}, ("--trial", "1", "--ensemble", "2")),
         ({"seeds": 2}, ("--seeds", "2")),
     ):
-        with pytest.raises(UsageError) as refused:
+        with pytest.raises(UsageError) as rejected:
             study.export(folder / "no.h5", **wrong)  # type: ignore[arg-type]
-        assert str(refused.value) in call("export-best", "toy", "--out", "no.h5", *options, cwd=folder).err
+        assert str(rejected.value) in call("export-best", "toy", "--out", "no.h5", *options, cwd=folder).err
     assert not (folder / "no.h5").exists()
 
 
@@ -107,7 +107,7 @@ def test_existing_study_is_opened_only_for_its_own_recording(folder: Path, study
     assert study.trials().shape[0] == 4
 
 
-def test_arguments_out_of_range_are_refused_before_anything_is_written(folder: Path, study: nlb.Study) -> None:
+def test_arguments_out_of_range_are_rejected_before_anything_is_written(folder: Path, study: nlb.Study) -> None:
     recording = nlb.open_recording("toy", folder / "toy.h5", bin_ms=20)
     storage = f"sqlite:///{folder}/none.db"
     for wrong, said in (

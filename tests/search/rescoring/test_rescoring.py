@@ -13,13 +13,13 @@ from optuna.trial import create_trial
 
 from nlb_search.models.architecture.network import predict
 from nlb_search.models.scoring.bits_per_spike import co_bps
-from nlb_search.models.training.state import Training
 from nlb_search.models.training.trainer import train_through
+from nlb_search.models.training.training import Training
 from nlb_search.search.creation.study_creation import StudyRequest, create_or_open
 from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.study.open_study import Locations, OpenStudy
 from nlb_search.search.workers.shutdown import Stop
-from nlb_search.search.workers.trial_settings import split_settings
+from nlb_search.search.workers.trial_replicates import split_settings
 from nlb_search.search.workers.worker import work
 from nlb_search.storage.checkpoints import load_checkpoint
 from nlb_search.storage.database.urls import parse_url
@@ -85,9 +85,9 @@ def _exported_trials(study: OpenStudy, folder: Path, *arguments: str) -> str:
 def test_scores_match_manual_cross_validation_and_decide_the_export(study: OpenStudy, tmp_path: Path) -> None:
     data = ("--data", study.locations.data)
     by_splits = ("export-best", "study", "--by", "splits", "--out", "x.h5", *data)
-    refused = call(*by_splits, cwd=tmp_path)
-    assert refused.code == 1
-    assert "has not been rescored: run `nlb-search rescore study`" in refused.err
+    rejected = call(*by_splits, cwd=tmp_path)
+    assert rejected.code == 1
+    assert "has not been rescored: run `nlb-search rescore study`" in rejected.err
 
     diverging = _add_diverging_trial(study)
     command = ("rescore", "study", "--finalists", "3", "--splits", "2", *data, "--json")

@@ -11,7 +11,7 @@ from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.search.errors import UsageError
 from nlb_search.search.sampling.grid import grid_of, shuffled
 from nlb_search.search.sampling.samplers import check_sampler, make_sampler
-from nlb_search.search.sampling.space import sample
+from nlb_search.search.sampling.spaces.trial_parameters import sample
 from nlb_search.search.study.specification import SearchSpec
 from nlb_search.storage.claims.claim import Claim
 from nlb_search.storage.claims.claims import Claims
@@ -157,7 +157,7 @@ def test_resumed_trial_beyond_the_grid_keeps_its_combination(tmp_path: Path) -> 
     assert settings == [drawn[2], drawn[6]]
 
 
-def test_ranges_and_budget_beyond_the_grid_are_refused() -> None:
+def test_ranges_and_budget_beyond_the_grid_are_rejected() -> None:
     with pytest.raises(
         UsageError, match=r"ranges: hidden \(8 to 16, log-uniform\): choose --space paper, a file with lists"
     ):

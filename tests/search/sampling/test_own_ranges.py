@@ -7,10 +7,11 @@ from optuna.samplers import RandomSampler
 from nlb_search.models.errors import OwnModelError
 from nlb_search.search.errors import UsageError
 from nlb_search.search.sampling.grid import grid_of
-from nlb_search.search.sampling.ranges import Choice, FloatRange, IntRange
 from nlb_search.search.sampling.samplers import make_sampler
-from nlb_search.search.sampling.space import SPACES, sample, start_parameters
-from nlb_search.search.workers.trial_settings import split_settings
+from nlb_search.search.sampling.spaces.predefined_spaces import SPACES
+from nlb_search.search.sampling.spaces.range_types import Choice, FloatRange, IntRange
+from nlb_search.search.sampling.spaces.trial_parameters import sample, start_parameters
+from nlb_search.search.workers.trial_replicates import split_settings
 from tests.helpers.specifications import RNNF, spec_of, written
 
 GOOD = "own_nets:Good"
@@ -45,10 +46,10 @@ def test_table_of_a_file_replaces_ranges() -> None:
             "[Good]\nchanels = 4",
             "own_nets:Good has no hyperparameter 'chanels': its hyperparameters are channels, gain",
         ),
-        ("[Good]\nchannels = 1", "'Good.channels' must be a whole number at least 2 and at most 16, not 1"),
+        ("[Good]\nchannels = 1", "'Good.channels' must be an integer at least 2 and at most 16, not 1"),
         (
             "[Good]\nchannels = { low = 4, high = 40 }",
-            "'Good.channels' must be a whole number at least 2 and at most 16",
+            "'Good.channels' must be an integer at least 2 and at most 16",
         ),
         ("[Good]\ngain = 0", "'Good.gain' must be a number above 0, not 0"),
         ("[Good]\nkind = 'gelu'", "'Good.kind' must be one of 'relu', 'tanh', not 'gelu'"),
@@ -57,7 +58,7 @@ def test_table_of_a_file_replaces_ranges() -> None:
         ("hidden = 4", "hidden is not used by own_nets:Good"),
     ],
 )
-def test_invalid_tables_are_refused(text: str, says: str) -> None:
+def test_invalid_tables_are_rejected(text: str, says: str) -> None:
     with pytest.raises(UsageError) as error:
         spec_of(written(text), (GOOD,))
     assert str(error.value).startswith(f"space.toml: {says}")
@@ -68,12 +69,12 @@ def test_invalid_tables_are_refused(text: str, says: str) -> None:
     [
         ("WrongSettings", "the hyperparameter WrongSettings.sizes has the type list"),
         ("NoDefault", "the hyperparameter NoDefault.channels has no default"),
-        ("WrongDefault", "the default of the hyperparameter WrongDefault.channels must be a whole number"),
+        ("WrongDefault", "the default of the hyperparameter WrongDefault.channels must be an integer"),
         ("Reserved", "the name of the hyperparameter Reserved.dropout_use ends with _use"),
         ("FromZero", "the hyperparameter FromZero.extra has ge=0"),
     ],
 )
-def test_invalid_settings_classes_are_refused(name: str, says: str) -> None:
+def test_invalid_settings_classes_are_rejected(name: str, says: str) -> None:
     with pytest.raises(OwnModelError) as error:
         spec_of("wide", (f"own_nets:{name}",))
     assert str(error.value).startswith(says)

@@ -14,10 +14,10 @@ from nlb_search.models.architecture.architectures import architectures_named
 from nlb_search.models.architecture.chain import parse_chain
 from nlb_search.search.errors import UsageError
 from nlb_search.search.sampling.pruners import make_pruner
-from nlb_search.search.sampling.ranges import SOME
 from nlb_search.search.sampling.samplers import START_TRIALS, check_sampler, make_sampler
 from nlb_search.search.sampling.sampling_settings import PrunerName, SamplerName
-from nlb_search.search.sampling.space import sample, start_parameters
+from nlb_search.search.sampling.spaces.range_types import SOME
+from nlb_search.search.sampling.spaces.trial_parameters import sample, start_parameters
 from nlb_search.search.study.specification import SearchSpec
 from tests.helpers.specifications import RNNF, spec_of, written
 
@@ -64,13 +64,13 @@ def _quiet() -> None:
 @pytest.mark.parametrize("space", ["paper", "wide"])
 @pytest.mark.parametrize("pruner", get_args(PrunerName))
 @pytest.mark.parametrize("sampler", get_args(SamplerName))
-def test_every_sampler_and_pruner_runs_or_is_refused_at_launch(
+def test_every_sampler_and_pruner_runs_or_is_rejected_at_launch(
     sampler: SamplerName, pruner: PrunerName, space: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    refused = (sampler, space) in {("grid", "wide"), ("cmaes", "paper")}
+    rejected = (sampler, space) in {("grid", "wide"), ("cmaes", "paper")}
     for architectures in (RNNF,), CHAINS:
         spec = spec_of(space, architectures, sampler=sampler, pruner=pruner)
-        if refused:
+        if rejected:
             with pytest.raises(UsageError, match=f"--sampler {sampler} .* space {space} .*: choose"):
                 check_sampler(spec.sampling)
             continue
@@ -91,7 +91,7 @@ def test_every_sampler_and_pruner_runs_or_is_refused_at_launch(
 
 
 @pytest.mark.parametrize("sampler", get_args(SamplerName))
-def test_every_sampler_optimizes_two_objectives_or_is_refused_at_launch(sampler: SamplerName) -> None:
+def test_every_sampler_optimizes_two_objectives_or_is_rejected_at_launch(sampler: SamplerName) -> None:
     space = "paper" if sampler == "grid" else "wide"
     spec = spec_of(space, CHAINS, sampler=sampler, objectives=("co-bps", "n-parameters"))
     if sampler == "cmaes":

@@ -6,9 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nlb_search.models.architecture.chain import parse_chain
-from nlb_search.search.sampling.ranges import settings_of_parameters
-from nlb_search.search.sampling.space import SPACES, default_settings, sample, start_parameters
-from nlb_search.search.workers.trial_settings import split_settings
+from nlb_search.search.sampling.spaces.default_settings import default_settings
+from nlb_search.search.sampling.spaces.predefined_spaces import SPACES
+from nlb_search.search.sampling.spaces.range_types import settings_of_parameters
+from nlb_search.search.sampling.spaces.trial_parameters import sample, start_parameters
+from nlb_search.search.workers.trial_replicates import split_settings
 from tests.helpers.specifications import spec_of, written
 
 ONLY_IN_FILES = {"batch_size", "contrastive_weight"}

@@ -14,11 +14,12 @@ from nlb_search.models.hyperparameters import ALLOWED, Hyperparameters
 from nlb_search.models.masking.variant_names import INPUT_SIZES, PUBLISHED_SHAPES, SHAPES
 from nlb_search.search.creation.differences import space_differences
 from nlb_search.search.errors import UsageError
-from nlb_search.search.sampling.ranges import Choice, FloatRange, IntRange, ZeroOrFloatRange
-from nlb_search.search.sampling.space import SPACES, sample, space_for, start_parameters
-from nlb_search.search.sampling.space_file import named_space, parse_space
+from nlb_search.search.sampling.spaces.predefined_spaces import SPACES, space_for
+from nlb_search.search.sampling.spaces.range_types import Choice, FloatRange, IntRange, ZeroOrFloatRange
+from nlb_search.search.sampling.spaces.space_file import named_space, parse_space
+from nlb_search.search.sampling.spaces.trial_parameters import sample, start_parameters
 from nlb_search.search.study.specification import SearchSpec
-from nlb_search.search.workers.trial_settings import split_settings
+from nlb_search.search.workers.trial_replicates import split_settings
 from tests.helpers.processes.command import call
 from tests.helpers.specifications import RNNF, spec_of, written
 
@@ -117,11 +118,11 @@ REFUSED = [
     ("dropout = { low = 0, high = 0.5, log = true }", "'dropout' has low = 0: low must be above 0"),
     ("l2_weight = -1e-8", "'l2_weight' must be 0 or a number above 0, not -1e-8"),
     ("l2_weight = { low = 1e-8, high = 1, zero = true, log = false }", "'l2_weight' cannot have log = false"),
-    ("hidden = 64.0", "'hidden' must be a whole number from 1 to 4096, not 64.0"),
-    ("hidden = true", "'hidden' must be a whole number from 1 to 4096, not true"),
+    ("hidden = 64.0", "'hidden' must be an integer from 1 to 4096, not 64.0"),
+    ("hidden = true", "'hidden' must be an integer from 1 to 4096, not true"),
     ("hidden = [32, 64, 32]", "'hidden' contains 32 more than once"),
-    ("hidden = { low = 8, high = 16.5 }", "'hidden' must be a whole number from 1 to 4096, not 16.5"),
-    ("num_layers = 0", "'num_layers' must be a whole number from 1 to 99, not 0"),
+    ("hidden = { low = 8, high = 16.5 }", "'hidden' must be an integer from 1 to 4096, not 16.5"),
+    ("num_layers = 0", "'num_layers' must be an integer from 1 to 99, not 0"),
     ("bidirectional = 1", "'bidirectional' must be true or false, not 1"),
     ("bidirectional = { low = 0, high = 1 }", "'bidirectional' cannot be a range: write true or false"),
     ("input_size = 'dt'", "'input_size' must be DT or dT, not 'dt'"),
@@ -138,7 +139,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("text", "says"), REFUSED)
-def test_invalid_space_files_are_refused(text: str, says: str, tmp_path: Path) -> None:
+def test_invalid_space_files_are_rejected(text: str, says: str, tmp_path: Path) -> None:
     file = tmp_path / "space.toml"
     file.write_text(text)
     with pytest.raises(UsageError) as error:
@@ -147,7 +148,7 @@ def test_invalid_space_files_are_refused(text: str, says: str, tmp_path: Path) -
     assert len(str(error.value).splitlines()) == 1
 
 
-def test_hyperparameter_unused_by_all_chains_is_refused() -> None:
+def test_hyperparameter_unused_by_all_chains_is_rejected() -> None:
     with pytest.raises(UsageError, match=r"space.toml: hidden, num_layers are not used by FF -> exp:"):
         spec_of(written("lr = 0.1\nhidden = 64\nnum_layers = 1"), ("FF -> exp",))
     assert spec_of(written("hidden = 64"), ("FF -> exp", RNNF)).space["hidden"] == Choice(values=(64,))

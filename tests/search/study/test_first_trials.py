@@ -6,7 +6,7 @@ import pytest
 
 from nlb_search.search.creation.study_creation import StudyRequest, create_or_open
 from nlb_search.search.sampling.portfolio import PORTFOLIO
-from nlb_search.search.sampling.space_file import parse_space
+from nlb_search.search.sampling.spaces.space_file import parse_space
 from nlb_search.search.study.open_study import Locations, OpenStudy
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work
@@ -62,7 +62,7 @@ def test_chains_that_are_not_searched_are_skipped_and_settings_outside_the_space
     assert first[1:] == [params for params in expected if params != first[0]][:5]
 
 
-def test_an_unknown_study_is_refused_before_anything_is_written(locations: Locations) -> None:
+def test_an_unknown_study_is_rejected_before_anything_is_written(locations: Locations) -> None:
     create_or_open(locations, "other", StudyRequest(dataset="mc_rtt", architectures=(FF,), trials=1))
     with pytest.raises(StorageError, match="there is no study 'old'"):
         _first(locations, architectures=(FF,))

@@ -1,4 +1,4 @@
-"""A search with several objectives, from launch to export, and what refuses them."""
+"""A search with several objectives, from launch to export, and what rejects them."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 from optuna_dashboard import get_note
 
 import nlb_search as nlb
-from nlb_search.models.training.side_by_side import SideBySide
+from nlb_search.models.training.stacked_trainings import StackedTrainings
 from nlb_search.search.charts import matplotlib_drawing
 from nlb_search.search.charts.chart import VERMILLION
 from nlb_search.search.errors import SearchError
@@ -115,10 +115,11 @@ def test_export_takes_the_best_of_the_front_in_the_named_objective(folder: Path,
         assert trial.number in _front_by_definition(trials)
     scores = call("evaluate", "vel-r2.h5", "--dataset", "toy", "--json", "--data", "toy.h5", cwd=folder).json
     assert scores["toy_20"]["vel R2"] == pytest.approx(expected["vel-r2"].values[1], abs=1e-4)
-    refused = call("export-best", "three", "--by", "fp-bps", "--out", "x.h5", "--data", "toy.h5", cwd=folder)
-    assert refused.code == 2
+    rejected = call("export-best", "three", "--by", "fp-bps", "--out", "x.h5", "--data", "toy.h5", cwd=folder)
+    assert rejected.code == 2
     assert (
-        "it is not an objective of the study 'three', which optimizes co-bps and vel-r2 and n-parameters" in refused.err
+        "it is not an objective of the study 'three', which optimizes co-bps and vel-r2 and n-parameters"
+        in rejected.err
     )
 
 
@@ -198,14 +199,14 @@ def test_rules_of_the_study_spare_the_front(folder: Path) -> None:
 
 def test_diverged_trial_is_complete_with_its_best_network(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Optuna's tpe fails on a pruned trial of a study with several objectives."""
-    real = SideBySide.train_epoch
+    real = StackedTrainings.train_epoch
 
-    def diverging(side_by_side: SideBySide, interrupted: Callable[[], bool]) -> torch.Tensor | None:
+    def diverging(side_by_side: StackedTrainings, interrupted: Callable[[], bool]) -> torch.Tensor | None:
         if side_by_side.trainings[0].epoch == 1:
             side_by_side.rows.weights_KP.fill_(1e30)
         return real(side_by_side, interrupted)
 
-    monkeypatch.setattr(SideBySide, "train_epoch", diverging)
+    monkeypatch.setattr(StackedTrainings, "train_epoch", diverging)
     assert _launch(folder, "diverged", "--trials", "12", "--objective", "co-bps,fp-bps", on=ON_TOY_LONGER).code == 0
     diverged = _open(folder, "diverged")
     work(diverged, Stop())
@@ -217,9 +218,9 @@ def test_diverged_trial_is_complete_with_its_best_network(folder: Path, monkeypa
 
 def test_existing_study_with_other_objectives_is_not_joined(folder: Path) -> None:
     assert _launch(folder, "three", "--objective", "co-bps,vel-r2,n-parameters", on=()).code == 0
-    refused = _launch(folder, "three", "--objective", "co-bps", on=())
-    assert refused.code == 1
-    assert "was created with --objective 'co-bps' and 'vel-r2' and 'n-parameters', not 'co-bps'" in refused.err
+    rejected = _launch(folder, "three", "--objective", "co-bps", on=())
+    assert rejected.code == 1
+    assert "was created with --objective 'co-bps' and 'vel-r2' and 'n-parameters', not 'co-bps'" in rejected.err
 
 
 @pytest.mark.parametrize(
@@ -237,13 +238,13 @@ def test_existing_study_with_other_objectives_is_not_joined(folder: Path) -> Non
         ),
     ],
 )
-def test_what_is_not_possible_is_refused_before_the_study_is_made(
+def test_what_is_not_possible_is_rejected_before_the_study_is_made(
     folder: Path, options: tuple[str, ...], code: int, reason: str
 ) -> None:
-    refused = _launch(folder, "refused", "--trials", "4", *options)
-    assert refused.code == code
-    assert reason in refused.err
-    assert call("status", "refused", cwd=folder).code == 1
+    rejected = _launch(folder, "rejected", "--trials", "4", *options)
+    assert rejected.code == code
+    assert reason in rejected.err
+    assert call("status", "rejected", cwd=folder).code == 1
 
 
 def test_timing_task_of_own_arrays_can_be_an_objective(tmp_path: Path) -> None:

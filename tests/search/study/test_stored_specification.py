@@ -80,10 +80,10 @@ def test_network_of_version_0_4_0_has_its_score(recordings: Path, tmp_path: Path
 def test_study_of_an_unknown_earlier_version_is_not_continued(recordings: Path, tmp_path: Path) -> None:
     versions = json.loads(STORED.read_text())["versions"] | {"nlb-search": "0.3.0"}
     _create_as_0_4_0(recordings, tmp_path, versions=versions)
-    refused = _call("worker", recordings=recordings, folder=tmp_path)
-    assert refused.code == 1
-    assert "the study was created with nlb-search 0.3.0, but " in refused.err
-    assert "install 0.3.0" in refused.err
+    rejected = _call("worker", recordings=recordings, folder=tmp_path)
+    assert rejected.code == 1
+    assert "the study was created with nlb-search 0.3.0, but " in rejected.err
+    assert "install 0.3.0" in rejected.err
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_study_of_an_unknown_earlier_version_is_not_continued(recordings: Path, 
         ("NETWORK_VERSION", set()),
     ],
 )
-def test_raised_number_refuses_what_it_changes(
+def test_raised_number_rejects_what_it_changes(
     raised: str, possible: set[str], recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = ("--dataset", "mc_rtt", "--arch", "FF -> exp", "--trials", "1", "--epochs", "2", "--pruner", "none")
@@ -102,9 +102,9 @@ def test_raised_number_refuses_what_it_changes(
     assert launched.code == 0, launched.err
     assert _call("worker", recordings=recordings, folder=tmp_path).code == 0
     monkeypatch.setattr(nlb_search.search.study.definition_versions, raised, 2)
-    refused = _call("worker", recordings=recordings, folder=tmp_path)
-    assert refused.code == 1
-    assert "has a different definition of " in refused.err
+    rejected = _call("worker", recordings=recordings, folder=tmp_path)
+    assert rejected.code == 1
+    assert "has a different definition of " in rejected.err
     for phase in "val", "test":
         exported = _export(phase, recordings, tmp_path)
         assert (exported.code == 0) == (phase in possible), exported.err
@@ -129,9 +129,9 @@ def test_study_of_auto_keeps_its_chains(recordings: Path, tmp_path: Path, monkey
     joined = call("launch", "study", "--arch", "auto", *options, cwd=tmp_path)
     assert joined.code == 0, joined.err
     for others in ("rnnf", *changed["99.0.0"]), ("auto", "FF -> exp"):
-        refused = call("launch", "study", *(f"--arch={other}" for other in others), *options, cwd=tmp_path)
-        assert refused.code == 1
-        assert "was created with --arch 'GRU(2) -> FF -> exp' and " in refused.err
+        rejected = call("launch", "study", *(f"--arch={other}" for other in others), *options, cwd=tmp_path)
+        assert rejected.code == 1
+        assert "was created with --arch 'GRU(2) -> FF -> exp' and " in rejected.err
 
 
 def test_auto_still_knows_the_chains_of_its_first_version() -> None:

@@ -83,8 +83,8 @@ def test_detail_as_a_figure(folder: Path, ending: str) -> None:
     assert (ending == "html") == (b"Plotly.newPlot" in drawn)
 
 
-def test_a_figure_of_an_unknown_format_is_refused_first(folder: Path) -> None:
-    refused = call("evaluate", "none.h5", "--dataset", "toy", "--data", "toy.h5", "--figure", "detail.pdf", cwd=folder)
-    assert refused.code == 2
-    assert "--figure detail.pdf: name a file that ends with .html, .png, .svg" in refused.err
+def test_a_figure_of_an_unknown_format_is_rejected_first(folder: Path) -> None:
+    rejected = call("evaluate", "none.h5", "--dataset", "toy", "--data", "toy.h5", "--figure", "detail.pdf", cwd=folder)
+    assert rejected.code == 2
+    assert "--figure detail.pdf: name a file that ends with .html, .png, .svg" in rejected.err
     assert not (folder / "detail.pdf").exists()

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from nlb_search.search.ensembles.selection import Selection
+from nlb_search.search.ensembles.trial_selection import Selection
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
 from nlb_search.search.submission.rebuild_command import rebuild_command
 from nlb_search.storage.database.urls import parse_url

@@ -57,7 +57,7 @@ def test_arrays_are_split_like_the_benchmark(recording: Recording, tmp_path: Pat
 @pytest.mark.parametrize(
     ("factor", "unit"), [(200, "spikes per second"), (1 / 200, "divided by the bin width twice"), (4, "20 ms bins")]
 )
-def test_rates_in_wrong_unit_are_refused(factor: float, unit: str, recording: Recording, tmp_path: Path) -> None:
+def test_rates_in_wrong_unit_are_rejected(factor: float, unit: str, recording: Recording, tmp_path: Path) -> None:
     prediction = _prediction(recording)
     prediction.eval_rates[:] *= factor
     with pytest.raises(SearchError, match="rates must be in spikes per bin"):
@@ -69,7 +69,7 @@ def test_rates_in_wrong_unit_are_refused(factor: float, unit: str, recording: Re
     ("value", "message"),
     [(np.nan, "1 rates that are not finite"), (np.inf, "not finite"), (0.0, "not positive"), (-0.1, "not positive")],
 )
-def test_invalid_rate_is_refused_and_existing_file_kept(
+def test_invalid_rate_is_rejected_and_existing_file_kept(
     value: float, message: str, recording: Recording, tmp_path: Path
 ) -> None:
     (tmp_path / "x.h5").write_text("what was there before")
@@ -81,7 +81,7 @@ def test_invalid_rate_is_refused_and_existing_file_kept(
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_submission_with_missing_array_is_refused(recording: Recording, tmp_path: Path) -> None:
+def test_submission_with_missing_array_is_rejected(recording: Recording, tmp_path: Path) -> None:
     path = tmp_path / "x.h5"
     _write(path, _prediction(recording))
     with h5py.File(path, "a") as file:
@@ -90,7 +90,7 @@ def test_submission_with_missing_array_is_refused(recording: Recording, tmp_path
         check_submission(path, recording, "val")
 
 
-def test_submission_with_missing_trial_is_refused(recording: Recording, tmp_path: Path) -> None:
+def test_submission_with_missing_trial_is_rejected(recording: Recording, tmp_path: Path) -> None:
     path = tmp_path / "x.h5"
     _write(path, _prediction(recording))
     with h5py.File(path, "a") as file:

@@ -76,13 +76,13 @@ def test_search_ends_with_the_hours_and_continues_with_more(study: OpenStudy) ->
         assert trial.user_attrs[SECONDS_KEY] > before.user_attrs[SECONDS_KEY]
 
 
-def test_smaller_budget_than_the_hours_used_is_refused(study: OpenStudy) -> None:
+def test_smaller_budget_than_the_hours_used_is_rejected(study: OpenStudy) -> None:
     work(study, Stop())
-    refused = call(
+    rejected = call(
         "resume", "study", "--budget-hours", "0.00001", "--workers", "0", cwd=study.locations.artifacts.parent
     )
-    assert refused.code == 1
-    assert "--budget-hours 1e-05 is not more than the 0.00 hours that the study 'study' has used" in refused.err
+    assert rejected.code == 1
+    assert "--budget-hours 1e-05 is not more than the 0.00 hours that the study 'study' has used" in rejected.err
 
 
 def test_launch_raises_the_budget_and_never_lowers_it(study: OpenStudy) -> None:
@@ -90,6 +90,6 @@ def test_launch_raises_the_budget_and_never_lowers_it(study: OpenStudy) -> None:
     assert study.budget_hours == 2
     _call(study, "launch", "--budget-hours", str(SECONDS / HOUR), "--workers", "0")  # that of its creation
     assert study.budget_hours == 2
-    refused = call("launch", "study", "--budget-hours", "1", "--workers", "0", cwd=study.locations.artifacts.parent)
-    assert refused.code == 1
-    assert "has a budget of 2 hours, but --budget-hours is 1" in refused.err
+    rejected = call("launch", "study", "--budget-hours", "1", "--workers", "0", cwd=study.locations.artifacts.parent)
+    assert rejected.code == 1
+    assert "has a budget of 2 hours, but --budget-hours is 1" in rejected.err

@@ -45,9 +45,9 @@ def test_interrupted_study_continues_identically_in_its_copy(
         cutting.setattr(Claim, "report", cut_in_trial_6)
         with pytest.raises(KeyboardInterrupt):
             work(study, Stop())
-    refused = call("copy", "study", "--storage", here.url.with_password, "--to", "sqlite:///there.db", cwd=tmp_path)
-    assert refused.code == 1
-    assert "trial 6 of the study 'study' is held by " in refused.err
+    rejected = call("copy", "study", "--storage", here.url.with_password, "--to", "sqlite:///there.db", cwd=tmp_path)
+    assert rejected.code == 1
+    assert "trial 6 of the study 'study' is held by " in rejected.err
     cut = study.study.trials[6]
     gone = Owner.new().as_attribute() | {"started": 0.0}
     study.study._storage.set_trial_user_attr(cut._trial_id, OWNER_KEY, gone)

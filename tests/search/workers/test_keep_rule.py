@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from nlb_search.search.scoring.saved_networks import trials_with_networks
-from nlb_search.search.scoring.ties import find_ties
+from nlb_search.search.networks.saved_networks import trials_with_networks
+from nlb_search.search.networks.ties import find_ties
 from nlb_search.search.study.open_study import Locations, open_named_study
 from nlb_search.search.trials.trial_scores import complete_trials
 from nlb_search.storage.database.urls import parse_url

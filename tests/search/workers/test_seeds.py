@@ -13,17 +13,17 @@ from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
 from nlb_search.models.architecture.network import predict
 from nlb_search.models.scoring.bits_per_spike import co_bps
-from nlb_search.models.training.state import Training
 from nlb_search.models.training.trainer import fit, train_through
+from nlb_search.models.training.training import Training
 from nlb_search.search.creation.study_creation import StudyRequest, create_or_open
-from nlb_search.search.ensembles.finalists import load_finalist
+from nlb_search.search.ensembles.loaded_trial import load_trial
 from nlb_search.search.recording_tensors import counts_of
 from nlb_search.search.rescoring.cross_validation import FoldSettings, Job, fold_trials, score_fold
-from nlb_search.search.sampling.space import sample
+from nlb_search.search.sampling.spaces.trial_parameters import sample
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
 from nlb_search.search.workers import trial as trial_module
 from nlb_search.search.workers.shutdown import Stop
-from nlb_search.search.workers.trial_settings import split_settings
+from nlb_search.search.workers.trial_replicates import split_settings
 from nlb_search.search.workers.worker import work
 from nlb_search.storage.claims.claim import Claim
 from nlb_search.storage.database.urls import parse_url
@@ -100,10 +100,10 @@ def test_export_averages_the_networks_and_its_model_has_all(study: OpenStudy, tm
     scores = call(
         *("evaluate", tmp_path / "x.h5", "--dataset", "mc_rtt", "--json", "--data", study.locations.data), cwd=folder
     )
-    finalist, val = load_finalist(study, best), counts_of(study.recording().val)
-    each = [predict(network, val.heldin_BWI).numpy() for network in finalist.networks]
+    loaded, val = load_trial(study, best), counts_of(study.recording().val)
+    each = [predict(network, val.heldin_BWI).numpy() for network in loaded.networks]
     assert not np.allclose(each[0], each[1], rtol=1e-3)
-    np.testing.assert_allclose(finalist.rates(val.heldin_BWI).numpy(), np.mean(each, axis=0), rtol=1e-5)
+    np.testing.assert_allclose(loaded.rates(val.heldin_BWI).numpy(), np.mean(each, axis=0), rtol=1e-5)
     # By Jensen's inequality: the likelihood of the mean rates is at least the mean likelihood.
     assert best.value is not None
     assert scores.json["mc_rtt"]["co-bps"] > best.value
@@ -111,7 +111,7 @@ def test_export_averages_the_networks_and_its_model_has_all(study: OpenStudy, tm
 
 def test_rescoring_averages_the_scores_of_as_many_networks(study: OpenStudy) -> None:
     counts, spec, splits, fold = counts_of(study.recording().train_val), study.spec, 4, 1
-    settings = load_finalist(study, study.study.best_trial).settings
+    settings = load_trial(study, study.study.best_trial).settings
     folds = list(fold_trials(counts.n_trials, splits, spec.seed))
     scored, rest = counts.of_trials(folds.pop(fold)), counts.of_trials(torch.cat(folds))
     each = []
@@ -158,10 +158,10 @@ def test_killed_worker_loses_nothing_of_any_seed(
         assert trial.user_attrs["co_bps_seeds"] == pytest.approx(whole.user_attrs["co_bps_seeds"], abs=1e-5)
 
 
-def test_another_number_of_seeds_is_refused(study: OpenStudy) -> None:
-    refused = call(
+def test_another_number_of_seeds_is_rejected(study: OpenStudy) -> None:
+    rejected = call(
         *("launch", "study", "--seeds", "2", "--workers", "0", "--artifacts", study.locations.artifacts),
         cwd=study.locations.artifacts.parent,
     )
-    assert refused.code == 1
-    assert "--seeds 3, not 2" in refused.err
+    assert rejected.code == 1
+    assert "--seeds 3, not 2" in rejected.err

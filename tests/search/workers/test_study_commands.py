@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from nlb_search.models.training.side_by_side import SideBySide
+from nlb_search.models.training.stacked_trainings import StackedTrainings
 from nlb_search.search.creation.study_creation import StudyRequest, create_or_open
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
 from nlb_search.search.workers.shutdown import Stop
@@ -25,13 +25,13 @@ BUDGET, EPOCHS = 3, 12
 @pytest.fixture
 def study(recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenStudy:
     """A study with slow epochs."""
-    real = SideBySide.train_epoch
+    real = StackedTrainings.train_epoch
 
     def slowly(*arguments: object) -> object:
         time.sleep(0.1)
         return real(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(SideBySide, "train_epoch", slowly)
+    monkeypatch.setattr(StackedTrainings, "train_epoch", slowly)
     monkeypatch.setattr("nlb_search.storage.study_commands.POLL_SECONDS", 0.1)
     locations = Locations(parse_url(f"sqlite:///{tmp_path}/nlb-search.db"), tmp_path / "artifacts", recordings)
     request = StudyRequest(dataset="mc_rtt", architectures=("FF -> exp",), trials=BUDGET, epochs=EPOCHS, pruner="none")

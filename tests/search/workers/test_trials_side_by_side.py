@@ -10,7 +10,7 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 from torch import Tensor
 
-from nlb_search.models.training.side_by_side import SideBySide
+from nlb_search.models.training.stacked_trainings import StackedTrainings
 from nlb_search.search.creation.study_creation import StudyRequest, create_or_open
 from nlb_search.search.errors import SearchError
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
@@ -77,13 +77,13 @@ def test_side_by_side_study_has_same_trials_and_exact_budget(
     studies: Studies, one_by_one: list[FrozenTrial], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study, together = studies.made("together"), []
-    real = SideBySide.train_epoch
+    real = StackedTrainings.train_epoch
 
-    def counting(side_by_side: SideBySide, *rest: Any) -> Tensor | None:
+    def counting(side_by_side: StackedTrainings, *rest: Any) -> Tensor | None:
         together.append(len(side_by_side.trainings))
         return real(side_by_side, *rest)
 
-    monkeypatch.setattr(SideBySide, "train_epoch", counting)
+    monkeypatch.setattr(StackedTrainings, "train_epoch", counting)
     work(study, Stop(), side_by_side=3)
     assert together == [3] * EPOCHS + [2] * EPOCHS, "and no epoch was trained by one alone"
     trials = study.study.get_trials()
@@ -95,14 +95,14 @@ def test_side_by_side_study_has_same_trials_and_exact_budget(
 
 def _break(monkeypatch: pytest.MonkeyPatch, seeds: set[int]) -> None:
     """Make the trainings with these seeds fail, and every step that they share with others."""
-    real = SideBySide.train_epoch
+    real = StackedTrainings.train_epoch
 
-    def breaking(side_by_side: SideBySide, *rest: Any) -> Tensor | None:
+    def breaking(side_by_side: StackedTrainings, *rest: Any) -> Tensor | None:
         if any(training.seed in seeds and training.epoch == 2 for training in side_by_side.trainings):
             raise MemoryError("no room for all of them")
         return real(side_by_side, *rest)
 
-    monkeypatch.setattr(SideBySide, "train_epoch", breaking)
+    monkeypatch.setattr(StackedTrainings, "train_epoch", breaking)
 
 
 def test_failing_trial_does_not_affect_others(
@@ -195,9 +195,9 @@ def test_trial_that_kills_its_worker_is_identified(
 ) -> None:
     name = "killer"
     study = studies.made(name)
-    guilty, real = study.spec.trial_seed(1), SideBySide.train_epoch
+    guilty, real = study.spec.trial_seed(1), StackedTrainings.train_epoch
 
-    def killing(side_by_side: SideBySide, *rest: Any) -> Tensor | None:
+    def killing(side_by_side: StackedTrainings, *rest: Any) -> Tensor | None:
         if any(training.seed == guilty and training.epoch == 2 for training in side_by_side.trainings):
             os.kill(os.getpid(), signal.SIGKILL)
         return real(side_by_side, *rest)
@@ -205,7 +205,7 @@ def test_trial_that_kills_its_worker_is_identified(
     def worker() -> None:
         work(open_named_study(study.locations, name), Stop(), side_by_side=3)
 
-    monkeypatch.setattr(SideBySide, "train_epoch", killing)
+    monkeypatch.setattr(StackedTrainings, "train_epoch", killing)
     codes = []
     while 0 not in codes:
         process = multiprocessing.get_context("fork").Process(target=worker)

@@ -1,4 +1,4 @@
-"""Studies behind a real PgBouncer: session mode works, and transaction mode is refused with the reason."""
+"""Studies behind a real PgBouncer: session mode works, and transaction mode is rejected with the reason."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,7 +39,7 @@ def test_pooler_that_refuses_startup_parameters_is_explained(server: str, tmp_pa
     assert "ignore_startup_parameters = options" in outcome.err
 
 
-def test_pooler_in_transaction_mode_is_refused(server: str, tmp_path: Path) -> None:
+def test_pooler_in_transaction_mode_is_rejected(server: str, tmp_path: Path) -> None:
     with pooling(server, "transaction", ignored="options") as url:
         outcome = call("studies", "--storage", url, cwd=tmp_path)
     assert outcome.code == 1

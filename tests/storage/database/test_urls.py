@@ -39,7 +39,7 @@ def test_mysql_names_and_installed_driver(text: str) -> None:
     assert str(url) == "mysql+pymysql://lab:***@h/d"
 
 
-def test_folder_with_other_content_is_refused(tmp_path: Path) -> None:
+def test_folder_with_other_content_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(StorageError, match=f"{tmp_path} holds other files"):
         parse_url(f"postgres-local:{tmp_path}")
@@ -59,7 +59,7 @@ def test_folder_with_other_content_is_refused(tmp_path: Path) -> None:
         ("sqlite:////no/such/folder/x.db", "the folder of the storage /no/such/folder/x.db does not exist"),
     ],
 )
-def test_invalid_urls_are_refused_in_one_line(text: str, message: str) -> None:
+def test_invalid_urls_are_rejected_in_one_line(text: str, message: str) -> None:
     with pytest.raises(StorageError, match=message) as error:
         parse_url(text)
     assert "secret" not in str(error.value)

@@ -97,7 +97,7 @@ def test_lfads_arrays_in_npz_file(tmp_path: Path) -> None:
     assert identities_of(recording, tmp_path / "lfads.npz", settings).heldout == (3, 5)
 
 
-def test_files_that_are_not_recordings_are_refused(tmp_path: Path) -> None:
+def test_files_that_are_not_recordings_are_rejected(tmp_path: Path) -> None:
     np.savez(tmp_path / "other.npz", rates=np.zeros((2, 3)))
     np.savez(tmp_path / "objects.npz", eval_cond_idx=np.array([[1], [2, 3]], dtype=object))
     whole = tmp_path / "whole.npz"

@@ -101,7 +101,7 @@ def smoothed(arrays: Arrays) -> None:
         (lambda _: None, RecordingSettings(align="go_cue"), "the setting align does not apply to"),
     ],
 )
-def test_invalid_arrays_are_refused(
+def test_invalid_arrays_are_rejected(
     change: Callable[[Arrays], object], settings: RecordingSettings | None, says: str, tmp_path: Path
 ) -> None:
     arrays = lfads_arrays(n_read=12, n_read_bins=24)
@@ -111,7 +111,7 @@ def test_invalid_arrays_are_refused(
     assert says in str(raised.value)
 
 
-def test_heldout_setting_is_refused_when_recon_data_defines_it(tmp_path: Path) -> None:
+def test_heldout_setting_is_rejected_when_recon_data_defines_it(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"the setting heldout does not apply to .*: its recon arrays determine"):
         opened(lfads_arrays(n_read=9, n_read_bins=24), tmp_path, RecordingSettings(heldout=0.5))
 

@@ -147,14 +147,14 @@ def ragged(arrays: Arrays) -> None:
         (cut("eval_behavior", 2), "train_behavior has 2 columns, but eval_behavior has 1"),
         (cut("psth", 2), "psth has the shape (2, 24, 11), but eval_cond_idx and the spikes require (2, 24, 12)"),
         (put("eval_cond_idx", [[0], [16]]), "eval_cond_idx has trial 16, but val has trials 0 to 15"),
-        (put("eval_jitter", [0.5] * 16), "eval_jitter must be a whole number of bins"),
+        (put("eval_jitter", [0.5] * 16), "eval_jitter must be an integer number of bins"),
         (put("train_decode_mask", np.ones((40, 1))), "lacks eval_decode_mask"),
         (lambda arrays: arrays["eval_spikes_heldout"].fill(0), "the heldout counts of val have no spikes"),
         (same_trial, "trial 3 of val equals trial 9 of train"),
         (ragged, "train_spikes_heldin is ragged, but all trials must have the same number of bins"),
     ],
 )
-def test_invalid_arrays_are_refused(change: Change, says: str, tmp_path: Path) -> None:
+def test_invalid_arrays_are_rejected(change: Change, says: str, tmp_path: Path) -> None:
     arrays = toy_arrays()
     change(arrays)
     path = write(tmp_path / "x.h5", arrays)
@@ -166,7 +166,7 @@ def test_invalid_arrays_are_refused(change: Change, says: str, tmp_path: Path) -
     assert not [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
 
 
-def test_train_and_val_from_different_recordings_are_refused(tmp_path: Path) -> None:
+def test_train_and_val_from_different_recordings_are_rejected(tmp_path: Path) -> None:
     other = toy_arrays(n_neurons=16)
     arrays = toy_arrays() | {name: other[name] for name in other if name.startswith("eval_spikes")}
     with pytest.raises(DataError, match=r"train has 24 \+ 6 bins and 9 \+ 3 neurons, but val has 24 \+ 6 bins and"):
@@ -240,7 +240,7 @@ def remove_train_behavior(arrays: Arrays) -> None:
         (remove_train_behavior, "has no such array for train, but has test_behavior"),
     ],
 )
-def test_test_trials_that_do_not_match_are_refused(change: Change, message: str, tmp_path: Path) -> None:
+def test_test_trials_that_do_not_match_are_rejected(change: Change, message: str, tmp_path: Path) -> None:
     arrays = with_test_trials()
     change(arrays)
     with pytest.raises(DataError, match=message):

@@ -27,7 +27,7 @@ def tensors(path: Path) -> Tensors:
     return OwnRecording("mine", path, 20, RecordingSettings()).make()
 
 
-def refusal(path: Path) -> str:
+def rejection(path: Path) -> str:
     with pytest.raises(DataError) as raised:
         tensors(path)
     return str(raised.value)
@@ -88,7 +88,7 @@ def test_fields_of_one_struct_are_read(tmp_path: Path) -> None:
     assert_holds(tensors(tmp_path / "v5.mat"))
     assert_holds(tensors(mat_73(tmp_path / "v73.mat", nothing, SPIKES, "session/")))
     savemat(tmp_path / "two.mat", {"monday": SPIKES, "tuesday": SPIKES})
-    assert "has several recordings, in the structs monday, tuesday" in refusal(tmp_path / "two.mat")
+    assert "has several recordings, in the structs monday, tuesday" in rejection(tmp_path / "two.mat")
 
 
 def test_cells_of_trials_are_stacked(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_cells_of_trials_are_stacked(tmp_path: Path) -> None:
     assert made.choices == ("ignored: names",)
     cell[3] = cell[3][:20]
     savemat(tmp_path / "y.mat", SPIKES | {"train_spikes_heldin": cell})
-    assert "is a cell of matrices of 2 sizes, such as (20, 9) and (24, 9)" in refusal(tmp_path / "y.mat")
+    assert "is a cell of matrices of 2 sizes, such as (20, 9) and (24, 9)" in rejection(tmp_path / "y.mat")
 
 
 def test_empty_cells_have_no_trials(tmp_path: Path) -> None:
@@ -114,20 +114,20 @@ def test_other_variables_of_matlab_are_ignored(tmp_path: Path) -> None:
     assert_holds(tensors(mat_73(tmp_path / "x.mat", cell_of_structs, SPIKES)))
 
 
-def test_arrays_that_are_not_full_are_refused(tmp_path: Path) -> None:
+def test_arrays_that_are_not_full_are_rejected(tmp_path: Path) -> None:
     """A sparse mask is optional, but would be left out in silence."""
     both = {name: ARRAYS[name] for name in ("train_behavior", "eval_behavior")}
     masks = {"train_decode_mask": csc_matrix(np.ones((40, 1))), "eval_decode_mask": csc_matrix(np.ones((16, 1)))}
     savemat(tmp_path / "v5.mat", SPIKES | both | masks)
-    assert "train_decode_mask is a sparse matrix, or not an array: store it as a full array" in refusal(
+    assert "train_decode_mask is a sparse matrix, or not an array: store it as a full array" in rejection(
         tmp_path / "v5.mat"
     )
-    said = refusal(mat_73(tmp_path / "v73.mat", sparse, SPIKES))
+    said = rejection(mat_73(tmp_path / "v73.mat", sparse, SPIKES))
     assert "train_spikes_heldin is a sparse matrix, or not an array" in said
 
 
 @pytest.mark.parametrize("name", ["x.h5", "x.mat"])
-def test_arrays_in_other_files_are_refused(name: str, tmp_path: Path) -> None:
+def test_arrays_in_other_files_are_rejected(name: str, tmp_path: Path) -> None:
     hdf5(tmp_path / "other.h5", SPIKES)
 
     def link(file: h5py.File) -> None:
@@ -140,7 +140,7 @@ def test_arrays_in_other_files_are_refused(name: str, tmp_path: Path) -> None:
     else:
         with h5py.File(hdf5(path, SPIKES), "a") as file:
             link(file)
-    assert "train_spikes_heldin is a link to the file other.h5" in refusal(path)
+    assert "train_spikes_heldin is a link to the file other.h5" in rejection(path)
 
 
 def with_value(value: float, kind: str) -> Arrays:
@@ -154,11 +154,11 @@ def with_value(value: float, kind: str) -> Arrays:
     [
         (
             with_value(np.nan, "f8"),
-            "has nan in trial 3, bin 4, neuron 5, but counts must be whole numbers from 0 to 254: tr",
+            "has nan in trial 3, bin 4, neuron 5, but counts must be integers from 0 to 254: tr",
         ),
         (
             with_value(-1, "i1"),
-            "has -1 in trial 3, bin 4, neuron 5, but counts must be whole numbers from 0 to 254: were",
+            "has -1 in trial 3, bin 4, neuron 5, but counts must be integers from 0 to 254: were",
         ),
         (with_value(2**40, "u8"), "has 1.09951e+12 in trial 3, bin 4, neuron 5"),
         ({name: values.T for name, values in SPIKES.items()}, "look like neurons x bins x trials, as MATLAB writes to"),
@@ -177,7 +177,7 @@ def with_value(value: float, kind: str) -> Arrays:
     ],
 )
 def test_odd_values_and_axes_are_named(arrays: Arrays, says: str, tmp_path: Path) -> None:
-    assert says in refusal(hdf5(tmp_path / "x.h5", arrays))
+    assert says in rejection(hdf5(tmp_path / "x.h5", arrays))
 
 
 def test_trials_x_neurons_x_bins_are_doubted(tmp_path: Path) -> None:
@@ -197,9 +197,9 @@ def test_trials_x_neurons_x_bins_are_doubted(tmp_path: Path) -> None:
 def test_archives_and_old_files_are_named(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "x.xlsx", "w") as archive:
         archive.writestr("xl/workbook.xml", "<a/>")
-    assert "is a ZIP archive of other files (xl/workbook.xml): unpack it" in refusal(tmp_path / "x.xlsx")
+    assert "is a ZIP archive of other files (xl/workbook.xml): unpack it" in rejection(tmp_path / "x.xlsx")
     savemat(tmp_path / "v4.mat", {"a": np.eye(3)}, format="4")
-    assert "is not a MATLAB file of v5 to v7.3: write it again" in refusal(tmp_path / "v4.mat")
+    assert "is not a MATLAB file of v5 to v7.3: write it again" in rejection(tmp_path / "v4.mat")
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_archives_and_old_files_are_named(tmp_path: Path) -> None:
         (lambda spikes: csc_matrix(spikes[0]), "train_spikes_heldin has the shape ()"),
     ],
 )
-def test_python_arrays_that_are_not_plain_are_refused(change: Callable[[Any], Any], says: str, tmp_path: Path) -> None:
+def test_python_arrays_that_are_not_plain_are_rejected(change: Callable[[Any], Any], says: str, tmp_path: Path) -> None:
     with pytest.raises(DataError) as raised:
         from_arrays(tmp_path / "x.h5", SPIKES | {"train_spikes_heldin": change(SPIKES["train_spikes_heldin"])})
     assert says in str(raised.value)

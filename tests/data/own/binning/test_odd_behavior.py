@@ -1,4 +1,4 @@
-"""Behaviour that is transposed, ambiguous or without times is refused for its cause."""
+"""Behaviour that is transposed, ambiguous or without times is rejected for its cause."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ from nlb_search.data.errors import DataError
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.own.source import OwnRecording
 from tests.helpers.recordings.own_nwb import OwnSession
-from tests.helpers.recordings.own_recordings import opened, refusal
+from tests.helpers.recordings.own_recordings import opened, rejection
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def add_series(path: Path, **series: Any) -> Path:
 @pytest.mark.parametrize("name", ["processing/behavior/paw", "/processing/behavior/paw", "behavior_paw"])
 def test_time_series_of_one_name_are_told_apart_by_path(name: str, file: Path) -> None:
     path = add_series(OwnSession().write(file), paw={"data": np.full(4000, 7.0), "rate": 100.0})
-    said = refusal(path, behavior="paw")
+    said = rejection(path, behavior="paw")
     assert "has 2 time series 'paw', acquisition/paw and processing/behavior/paw: set behavior to one of these" in said
     with h5py.File(opened(path, behavior=name).val_targets) as targets:
         np.testing.assert_allclose(targets["mine_10/eval_behavior"], 7.0)
@@ -55,13 +55,13 @@ def test_time_series_of_one_name_are_told_apart_by_path(name: str, file: Path) -
         (np.arange(3000) / 100, "so 2 samples, but 3000 timestamps: store samples in rows"),
     ],
 )
-def test_transposed_behaviour_is_refused(times: Any, says: str, file: Path) -> None:
+def test_transposed_behaviour_is_rejected(times: Any, says: str, file: Path) -> None:
     path = add_series(OwnSession().write(file), vel={"data": np.zeros((2, 4000)), "rate": 100.0})
     if times is not None:  # pynwb does not write them
         with h5py.File(path, "a") as nwb:
             del nwb["processing/behavior/vel/starting_time"]
             nwb["processing/behavior/vel/timestamps"] = times
-    said = refusal(path, behavior="vel")
+    said = rejection(path, behavior="vel")
     assert "time series 'processing/behavior/vel' has the shape (2, 4000), " in said
     assert says in said
 
@@ -95,14 +95,14 @@ def in_text(series: h5py.Group) -> None:
         (in_text, "time series 'acquisition/paw' has values of the type |S4, not numbers: name another"),
     ],
 )
-def test_behaviour_that_cannot_be_placed_in_time_is_refused(
+def test_behaviour_that_cannot_be_placed_in_time_is_rejected(
     change: Callable[[h5py.Group], None], says: str, file: Path
 ) -> None:
     path = OwnSession().write(file)
     with h5py.File(path, "a") as nwb:
         del nwb["acquisition/paw/starting_time"]
         change(nwb["acquisition/paw"])
-    assert says in refusal(path, behavior="paw")
+    assert says in rejection(path, behavior="paw")
 
 
 def behavior_of(path: Path, change: Callable[[h5py.File], Any]) -> Any:

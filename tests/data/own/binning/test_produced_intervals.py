@@ -12,7 +12,7 @@ from nlb_tools.evaluation import speed_tp_correlation
 from nlb_search.data.errors import DataError
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.recording import Recording
-from nlb_search.models.scoring.decoding import tp_correlation
+from nlb_search.models.scoring.interval_correlation import tp_correlation
 from nlb_search.search.scoring.targets import read_group, scorable, targets_from
 from tests.helpers.processes.in_process import open_in_process
 from tests.helpers.recordings.own_nwb import OwnSession
@@ -87,7 +87,7 @@ def test_without_conditions_all_trials_are_correlated_together(tmp_path: Path) -
         ({}, {"interval": ("go", "set_time")}, "has no trial column 'go': choose one of "),
     ],
 )
-def test_times_that_are_no_intervals_are_refused(
+def test_times_that_are_no_intervals_are_rejected(
     change: dict[str, float | None], settings: dict[str, Any], says: str, tmp_path: Path
 ) -> None:
     session = timing_session()
@@ -132,7 +132,7 @@ def test_arrays_can_have_intervals(tmp_path: Path) -> None:
         ("eval_intervals", np.ones((16, 2)), "no condition has two different intervals"),
     ],
 )
-def test_arrays_that_are_no_intervals_are_refused(name: str, values: Any, says: str, tmp_path: Path) -> None:
+def test_arrays_that_are_no_intervals_are_rejected(name: str, values: Any, says: str, tmp_path: Path) -> None:
     path = write(tmp_path / "x.h5", arrays_with_intervals() | {name: values})
     with pytest.raises(DataError) as raised:
         open_in_process("mine", path, 10, tmp_path / "cache")

@@ -107,7 +107,7 @@ def test_conditions_can_be_vectors_and_booleans(tmp_path: Path) -> None:
         ("stop_time", "the 45 trials with a condition have 45 different conditions, so there are no trial averages"),
     ],
 )
-def test_columns_that_are_no_conditions_are_refused(condition: str, says: str, tmp_path: Path) -> None:
+def test_columns_that_are_no_conditions_are_rejected(condition: str, says: str, tmp_path: Path) -> None:
     path = session_with_conditions().write(tmp_path / "session.nwb")
     with pytest.raises(DataError) as raised:
         opened(path, condition=condition)

@@ -136,7 +136,7 @@ def test_cut_session_decodes_behaviour(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_windows_that_cannot_be_cut_are_refused(settings: dict[str, Any], says: str, tmp_path: Path) -> None:
+def test_windows_that_cannot_be_cut_are_rejected(settings: dict[str, Any], says: str, tmp_path: Path) -> None:
     _, path = continuous(tmp_path / "run.nwb", ((10.0, 60.0, "run"),))
     with pytest.raises(DataError) as raised:
         opened(path, **settings)
@@ -148,11 +148,11 @@ def test_windows_that_cannot_be_cut_are_refused(settings: dict[str, Any], says: 
     ("scale", "start", "says"),
     [
         (1000, 0, "spikes/s on average: are they in milliseconds? divide them by 1000"),
-        (30_000, 0, "all whole numbers: are they sample numbers? divide them by the sampling rate"),
+        (30_000, 0, "all integers: are they sample numbers? divide them by the sampling rate"),
         (1, 1.6e9, "spike times start at 1.6e+09 s: are they on a Unix clock (2020-09-13)?"),
     ],
 )
-def test_continuous_recording_in_another_unit_is_refused(scale: int, start: float, says: str, tmp_path: Path) -> None:
+def test_continuous_recording_in_another_unit_is_rejected(scale: int, start: float, says: str, tmp_path: Path) -> None:
     spikes = [start + scale * spikes[::30] for spikes in OwnSession(n_trials=100).spikes]
     spikes = [spikes.round() for spikes in spikes] if scale == 30_000 else spikes
     _, path = continuous(tmp_path / "run.nwb", spikes=spikes)

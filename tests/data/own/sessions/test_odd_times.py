@@ -1,4 +1,4 @@
-"""Times of spikes, trials and events that are not seconds of the session are refused for their cause."""
+"""Times of spikes, trials and events that are not seconds of the session are rejected for their cause."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.recordings.own_nwb import OwnSession
-from tests.helpers.recordings.own_recordings import opened, refusal
+from tests.helpers.recordings.own_recordings import opened, rejection
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def another_clock(session: OwnSession) -> None:
         ),
         (
             in_samples,
-            "e+06 s, trials from 0.2 to 35.7 s, and all spike times are whole numbers: are they sample numbers?",
+            "e+06 s, trials from 0.2 to 35.7 s, and all spike times are integers: are they sample numbers?",
         ),
         (
             trials_in_milliseconds,
@@ -116,7 +116,7 @@ def test_times_that_are_not_seconds_of_the_session_are_recognized(
 ) -> None:
     session = OwnSession()
     change(session)
-    said = refusal(session.write(file))
+    said = rejection(session.write(file))
     assert says in said
     assert len(said.splitlines()) == 1
 
@@ -131,7 +131,7 @@ def test_trials_that_stop_before_their_event_need_a_window(file: Path) -> None:
     session = OwnSession()
     session.columns["reward"] = list(session.stop + 0.05)
     path = session.write(file)
-    assert "most trials stop before reward: set window_ms, relative to reward" in refusal(path, align="reward")
+    assert "most trials stop before reward: set window_ms, relative to reward" in rejection(path, align="reward")
     assert opened(path, align="reward", window_ms=(-300, 0)).n_window_bins == 30
 
 
@@ -156,7 +156,7 @@ def all_in_microseconds(session: OwnSession) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (in_microseconds, "all spike times are whole numbers: are they in microseconds? divide them by 1e6"),
+        (in_microseconds, "all spike times are integers: are they in microseconds? divide them by 1e6"),
         (all_in_microseconds, "are all times sample numbers, milliseconds or microseconds? divide both by"),
     ],
 )
@@ -165,13 +165,13 @@ def test_whole_numbers_are_recognized_as_another_unit(
 ) -> None:
     session = OwnSession()
     change(session)
-    assert says in refusal(session.write(file))
+    assert says in rejection(session.write(file))
 
 
-def test_events_relative_to_each_trial_are_refused(file: Path) -> None:
+def test_events_relative_to_each_trial_are_rejected(file: Path) -> None:
     session = OwnSession()
     session.columns["go"] = np.linspace(0.05, 0.2, 40).tolist()
-    said = refusal(session.write(file), align="go", window_ms=(0, 300))
+    said = rejection(session.write(file), align="go", window_ms=(0, 300))
     assert "'go' is 0.0615385 s in row 3, whose trial is from " in said
     assert "so it looks relative to each trial: add the start of the trial to its times" in said
 
@@ -196,6 +196,6 @@ def test_neurons_that_fire_only_after_the_event_have_one_rate_in_all_bins(bin_ms
     assert recording.n_forward_bins == 0
     assert "the forward bins of a split have no spikes, so there are no forward bins" in recording.choices
     assert recording.train_val.counts.sum() == numbers.sum()
-    assert "the heldin_forward counts of train have no spikes" in refusal(
+    assert "the heldin_forward counts of train have no spikes" in rejection(
         file, bin_ms, window_ms=(0, 300), forward_ms=200
     )

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from nlb_search.data.errors import DataError
-from nlb_search.data.inspection.findings import inspection_of
 from nlb_search.data.inspection.identities import Identities, identities_of
+from nlb_search.data.inspection.inspection import inspection_of
 from nlb_search.data.inspection.spike_intervals import read_intervals
 from nlb_search.data.inspection.survey import survey_of
 from nlb_search.data.own.recording_settings import RecordingSettings
@@ -93,7 +93,7 @@ def test_rate_of_another_session_is_compared_with_the_first(days: list[Path]) ->
     assert any("spikes/s in tuesday.nwb and" in warning for warning in inspection_warnings(found))
 
 
-def test_sessions_of_other_units_are_refused(days: list[Path]) -> None:
+def test_sessions_of_other_units_are_rejected(days: list[Path]) -> None:
     with h5py.File(days[1], "a") as file:
         file["units/id"][...] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 20, 21]
     with pytest.raises(DataError) as raised:
@@ -116,7 +116,7 @@ def test_sessions_of_other_units_are_refused(days: list[Path]) -> None:
         ),
     ],
 )
-def test_sessions_that_do_not_fit_are_refused(settings: dict[str, Any], says: str, days: list[Path]) -> None:
+def test_sessions_that_do_not_fit_are_rejected(settings: dict[str, Any], says: str, days: list[Path]) -> None:
     OwnSession(seed=2, n_trials=30, shortest_s=0.4).write(days[1])
     with pytest.raises(DataError) as raised:
         opened(days[0], **settings)

@@ -110,7 +110,7 @@ def test_groups_are_found_where_versions_of_phy_write_them(change: Change, colum
     ("change", "says"),
     [
         (saved("spike_times.npy", lambda v: v / 20_000), "are these seconds? phy stores sample numbers"),
-        (saved("spike_times.npy", lambda v: np.c_[v, v]), "it must have one whole number per spike"),
+        (saved("spike_times.npy", lambda v: np.c_[v, v]), "it must have one integer per spike"),
         (params("fs = 2e4\nsample_rate = fs"), "has sample_rate = fs, which is not a positive number of Hz"),
         (params("sample_rate = True"), "has sample_rate = True, which is not"),
         (params("sample_rate = nan"), "has sample_rate = nan, which is not"),

@@ -109,7 +109,7 @@ def trials_in_samples(folder: Path) -> None:
         (trials_in_samples, "are trial times in milliseconds, or sample numbers?"),
     ],
 )
-def test_folders_that_cannot_be_read_are_refused(change: Callable[[Path], Any], says: str, tmp_path: Path) -> None:
+def test_folders_that_cannot_be_read_are_rejected(change: Callable[[Path], Any], says: str, tmp_path: Path) -> None:
     folder = write_phy_folder(tmp_path / "phy", OwnSession(), GROUPS)
     change(folder)
     with pytest.raises(DataError) as raised:

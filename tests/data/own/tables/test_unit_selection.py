@@ -58,7 +58,7 @@ def test_rows_of_expression(text: str, rows: list[int]) -> None:
         ("lambda: 1", "is not allowed"),
     ],
 )
-def test_expressions_that_are_not_comparisons_are_refused(text: str, says: str) -> None:
+def test_expressions_that_are_not_comparisons_are_rejected(text: str, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         parse_expression(text)
 
@@ -72,7 +72,7 @@ def test_expressions_that_are_not_comparisons_are_refused(text: str, says: str) 
         ("'good' in quality", "has one value per row: use =="),
     ],
 )
-def test_values_that_cannot_be_compared_are_refused(text: str, says: str) -> None:
+def test_values_that_cannot_be_compared_are_rejected(text: str, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         parse_expression(text).rows(COLUMNS)
 
@@ -168,7 +168,7 @@ def test_one_of_several_unit_tables_is_named(tmp_path: Path) -> None:
         ({"heldout": tuple(range(12))}, "heldout lists all 12 units: leave at least one held-in unit"),
     ],
 )
-def test_selections_that_do_not_fit_are_refused(settings: dict[str, Any], says: str, tmp_path: Path) -> None:
+def test_selections_that_do_not_fit_are_rejected(settings: dict[str, Any], says: str, tmp_path: Path) -> None:
     session = OwnSession()
     session.units["n_spikes"] = [len(spikes) for spikes in session.spikes]
     path = session.write(tmp_path / "session.nwb")

@@ -47,7 +47,7 @@ def test_good_models_pass(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
         ("Sizes", "own_nets:Sizes is not a subclass of torch.nn.Module"),
     ],
 )
-def test_faulty_models_are_refused(name: str, says: str) -> None:
+def test_faulty_models_are_rejected(name: str, says: str) -> None:
     with pytest.raises(OwnModelError) as error:
         check_own_model(parse_own_model(f"own_nets:{name}"), SIZES, INPUT_SIZES)
     assert says in str(error.value)

@@ -9,7 +9,7 @@ import torch
 from nlb_tools import evaluation
 
 from nlb_search.data import from_arrays
-from nlb_search.data.inspection.findings import Inspection, inspection_of
+from nlb_search.data.inspection.inspection import Inspection, inspection_of
 from nlb_search.data.inspection.survey import survey_of
 from nlb_search.data.recording import UNSEEN, Recording
 from nlb_search.models.architecture.chain import parse_chain
@@ -91,10 +91,10 @@ def test_baseline_that_is_worse_than_the_mean_rate_is_a_problem(tmp_path: Path) 
     assert "it predicts worse than each neuron's mean rate" in told
 
 
-def test_bin_size_zero_is_refused(recordings: Path, tmp_path: Path) -> None:
-    refused = call("inspect", "--dataset", "mc_rtt", "--data", recordings, "--bin-size", "0", cwd=tmp_path)
-    assert refused.code == 2
-    assert "--bin-size" in refused.err
+def test_bin_size_zero_is_rejected(recordings: Path, tmp_path: Path) -> None:
+    rejected = call("inspect", "--dataset", "mc_rtt", "--data", recordings, "--bin-size", "0", cwd=tmp_path)
+    assert rejected.code == 2
+    assert "--bin-size" in rejected.err
 
 
 def test_inspect_wider_bins(recordings: Path, tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ def test_missing_parts_are_reported(tmp_path: Path) -> None:
     assert told["intervals"] == "unknown: arrays have no spike times"
 
 
-def test_invalid_input_is_refused_in_one_line(recordings: Path, tmp_path: Path) -> None:
+def test_invalid_input_is_rejected_in_one_line(recordings: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for arguments, code, says in (
         (("--dataset", "mc_maz"), 2, "unknown dataset 'mc_maz'"),
@@ -257,8 +257,8 @@ def test_invalid_input_is_refused_in_one_line(recordings: Path, tmp_path: Path) 
         (("--dataset", "mc_rtt", "--out", "file/page"), 1, "cannot write the page to file/page: Not a directory"),
         ((), 2, "--dataset"),
     ):
-        refused = call("inspect", *arguments, "--data", recordings, cwd=tmp_path)
-        assert refused.code == code
-        assert says in refused.err
-        assert refused.out == ""
+        rejected = call("inspect", *arguments, "--data", recordings, cwd=tmp_path)
+        assert rejected.code == code
+        assert says in rejected.err
+        assert rejected.out == ""
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

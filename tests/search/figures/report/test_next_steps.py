@@ -9,8 +9,8 @@ from optuna.trial import FrozenTrial
 
 from nlb_search.search.figures.report.next_steps import next_steps
 from nlb_search.search.figures.report.published_scores import published_scores
-from nlb_search.search.sampling.ranges import FloatRange
-from nlb_search.search.scoring.ties import Ties
+from nlb_search.search.networks.ties import Ties
+from nlb_search.search.sampling.spaces.range_types import FloatRange
 from nlb_search.search.study.open_study import Locations, OpenStudy
 from nlb_search.search.study.status import study_status
 from nlb_search.storage.database.opening import open_database
