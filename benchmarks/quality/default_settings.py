@@ -123,7 +123,7 @@ def train(recording: ScoredRecording, settings: str, seeds: int) -> list[Result]
 def _scores(training: Training, test: Counts) -> tuple[float, float]:
     """Val and test co-bps of the best checkpoint."""
     assert training.best is not None
-    return training.best.progress.co_bps, co_bps(predict(best_network(training), test.heldin_BWI), test).item()
+    return training.best.evaluation.co_bps, co_bps(predict(best_network(training), test.heldin_BWI), test).item()
 
 
 def means(results: Sequence[Result], score: str) -> dict[str, dict[str, float]]:

@@ -116,7 +116,7 @@ def train(recording: ScoredRecording, method: str, n_networks: int, seed: int) -
             trainings = _next_round(trainings, scores, draw)
     seconds = time.process_time() - start
     # Networks of a population that continue from one another may have the same best checkpoint.
-    different = {training.best.progress: training for training in trainings if training.best is not None}
+    different = {training.best.evaluation: training for training in trainings if training.best is not None}
     ranked = sorted(different.values(), key=_best_on_val, reverse=True)
     rates_MBTN = torch.stack([_test_rates(training, test) for training in ranked[:MEMBERS]])
     spikes_BTN = _heldout(with_nan(test.counts_BTN), test)
@@ -141,7 +141,7 @@ def _next_round(trainings: Sequence[Training], scores: Sequence[float], draw: ra
 
 def _best_on_val(training: Training) -> float:
     assert training.best is not None
-    return training.best.progress.co_bps
+    return training.best.evaluation.co_bps
 
 
 def _test_rates(training: Training, test: Counts) -> Tensor:

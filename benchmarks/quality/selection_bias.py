@@ -96,7 +96,7 @@ def train(synthetic: Synthetic, number: int) -> TrainedSetting | None:
         for fold, trials in enumerate(split):
             rest = torch.cat([others for index, others in enumerate(split) if index != fold])
             on_rest = new_training(train_val.of_trials(rest))
-            train_through([on_rest], training.best.progress.epoch)
+            train_through([on_rest], training.best.evaluation.epoch)
             held_out = train_val.of_trials(trials)
             folds.append(co_bps(predict(on_rest.averaged_network(), held_out.heldin_BWI), held_out).item())
     except DivergedError:

@@ -129,12 +129,12 @@ def _curve_violations(study: OpenStudy, trials: list[FrozenTrial]) -> Iterator[s
         replicates = build_replicates(values, trial.number, study.spec, train, cpu)
         trainer, curve = Trainer(val), {}
         while replicates.epoch < (trial.last_step or 0):
-            progress = replicates.evaluated(trainer.advance(replicates.trainings))
-            if isinstance(progress, DivergedError):
+            evaluation = replicates.evaluated(trainer.advance(replicates.trainings))
+            if isinstance(evaluation, DivergedError):
                 break
-            if isinstance(progress, Exception):
-                raise progress
-            curve[progress.epoch] = progress.co_bps
+            if isinstance(evaluation, Exception):
+                raise evaluation
+            curve[evaluation.epoch] = evaluation.co_bps
         if curve != trial.intermediate_values:
             yield f"trial {trial.number} reported {trial.intermediate_values}, but without faults it reports {curve}"
 

@@ -81,7 +81,7 @@ class Trainer:
     def advance(
         self, trainings: Sequence[Training], interrupted: Callable[[], bool] = _never
     ) -> list[Evaluation | Exception]:
-        """Train each to its next evaluation. Returns one result per training: its progress, or an exception.
+        """Train each to its next evaluation. Returns one result per training: its evaluation, or an exception.
 
         The trainings must have epochs of their plans left. A training whose result is a DivergedError or another
         failure must not be used again; the others are not affected. If ``interrupted`` returns true, the result of

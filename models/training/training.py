@@ -1,4 +1,4 @@
-"""A network in training: its settings, its progress, and the state needed to resume it."""
+"""A network in training: its settings, and the state needed to resume it."""
 
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
@@ -34,7 +34,7 @@ class Evaluation:
 class Best:
     """The averaged weights with the best co-bps on val, with the network's buffers, and their evaluation."""
 
-    progress: Evaluation
+    evaluation: Evaluation
     weights: dict[str, Tensor]
 
 
@@ -106,7 +106,7 @@ class Training:
     @property
     def is_done(self) -> bool:
         """Whether the plan's epochs are done, or val has not improved for so long that it is not expected to."""
-        return self.plan.is_over(self.epoch, self.epoch if self.best is None else self.best.progress.epoch)
+        return self.plan.is_over(self.epoch, self.epoch if self.best is None else self.best.evaluation.epoch)
 
     def averaged_network(self) -> Network:
         """A copy of the network with the averaged weights."""
@@ -114,10 +114,10 @@ class Training:
         network.load_state_dict(self.averaged_state)
         return network
 
-    def keep_if_best(self, progress: Evaluation) -> None:
+    def keep_if_best(self, evaluation: Evaluation) -> None:
         """Store the averaged weights as ``best`` if co-bps on val is the highest so far."""
-        if self.best is None or progress.co_bps > self.best.progress.co_bps:
-            self.best = Best(progress, {name: tensor.clone() for name, tensor in self.averaged_state.items()})
+        if self.best is None or evaluation.co_bps > self.best.evaluation.co_bps:
+            self.best = Best(evaluation, {name: tensor.clone() for name, tensor in self.averaged_state.items()})
 
     def state(self) -> State:
         """The state for ``restore``, on the CPU."""
@@ -131,7 +131,7 @@ class Training:
         metadata: dict[str, Any] = {"epoch": self.epoch}
         if self.best is not None:
             tensors |= _prefixed("best.", self.best.weights)
-            metadata["best"] = asdict(self.best.progress)
+            metadata["best"] = asdict(self.best.evaluation)
         return State({name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}, metadata)
 
     def restore(self, state: State) -> None:

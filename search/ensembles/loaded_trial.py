@@ -20,13 +20,13 @@ from nlb_search.search.workers.trial_replicates import split_settings
 
 @dataclass(frozen=True)
 class LoadedTrial:
-    """A trial of a study: its networks, one per seed, its settings, and its progress at its best evaluation on val."""
+    """A trial of a study: its networks, one per seed, its settings, and its best evaluation on val."""
 
     study: OpenStudy
     trial: FrozenTrial
     networks: tuple[Network, ...]
     settings: dict[str, object]
-    progress: Evaluation
+    evaluation: Evaluation
 
     @property
     def architecture(self) -> str:

@@ -107,7 +107,7 @@ def _log_members(ensemble: Ensemble, searched: SearchedRecording) -> None:
             loaded.study.name,
             loaded.trial.number,
             loaded.architecture,
-            loaded.progress.co_bps,
+            loaded.evaluation.co_bps,
             share,
         )
     if several:

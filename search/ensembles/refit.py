@@ -68,16 +68,16 @@ def refit(trials: Sequence[LoadedTrial], options: RefitOptions) -> list[list[Net
 
 
 def _job(loaded: LoadedTrial, repeat: int) -> RefitJob:
-    study, number, progress = loaded.study, loaded.trial.number, loaded.progress
+    study, number, evaluation = loaded.study, loaded.trial.number, loaded.evaluation
     return RefitJob(
         study=study.name,
         spec=study.spec,
         data=study.locations.data,
         number=number,
         settings=loaded.settings,
-        epochs=progress.epoch,
+        epochs=evaluation.epoch,
         seed=study.network_seed(loaded.trial, repeat),
-        co_bps=progress.co_bps,
+        co_bps=evaluation.co_bps,
         path=study.checkpoints.refit(number, repeat),
     )
 

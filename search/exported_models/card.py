@@ -123,7 +123,7 @@ def _member_card(member: Member) -> MemberCard:
         trial=loaded.trial.number,
         settings=loaded.settings,
         weight=member.weight,
-        co_bps=loaded.progress.co_bps,
+        co_bps=loaded.evaluation.co_bps,
         added=member.added,
         rescored=member.rescored,
         seed=loaded.study.network_seed(loaded.trial),

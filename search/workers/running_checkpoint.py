@@ -30,14 +30,14 @@ def restored(
             raise StorageError("its checkpoint belongs to another study")
         replicates = new()
         replicates.restore(State(checkpoint.tensors, checkpoint.metadata["training"]))
-        progress = Evaluation(**checkpoint.metadata["progress"])
+        evaluation = Evaluation(**checkpoint.metadata["progress"])
     except FileNotFoundError:
         return None
     except (StorageError, KeyError, ValueError, RuntimeError) as error:
         _log.warning("trial %d starts from scratch: %s", claim.number, error)
         return None
     _log.info("trial %d resumes from epoch %d", claim.number, replicates.epoch)
-    return replicates, progress
+    return replicates, evaluation
 
 
 def _is_same_trial(saved: dict[str, Any], identity: dict[str, Any]) -> bool:
@@ -51,11 +51,11 @@ def _is_same_trial(saved: dict[str, Any], identity: dict[str, Any]) -> bool:
 
 
 def save_running(
-    replicates: Replicates, progress: Evaluation, claim: Claim, context: TrialContext, identity: dict[str, Any]
+    replicates: Replicates, evaluation: Evaluation, claim: Claim, context: TrialContext, identity: dict[str, Any]
 ) -> bool:
     """Save a checkpoint of the trainings. If the disk is full, return False: the trial continues without it."""
     state = replicates.state()
-    metadata = {"identity": identity, "training": state.metadata, "progress": dataclasses.asdict(progress)}
+    metadata = {"identity": identity, "training": state.metadata, "progress": dataclasses.asdict(evaluation)}
     try:
         save_checkpoint(context.checkpoints.running(claim.number), Checkpoint(state.tensors, metadata))
     except StorageError as error:

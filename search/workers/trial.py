@@ -95,24 +95,24 @@ def _train(
     previous checkpoint remains. A StorageError, raised here or thrown in, ends the worker; the last evaluation is
     saved first.
     """
-    saved, progress = time.monotonic(), None
+    saved, evaluation = time.monotonic(), None
     try:
         while not replicates.is_done:
-            progress = yield replicates
+            evaluation = yield replicates
             context.stop.check_launcher()
             stopped = context.stop.releases_trials and not replicates.is_done
             # Save before reporting: if the database is unreachable, a stopped worker must not lose the evaluation.
             if stopped or time.monotonic() - saved > CHECKPOINT_SECONDS:
-                save_running(replicates, progress, claim, context, identity)
+                save_running(replicates, evaluation, claim, context, identity)
                 saved = time.monotonic()
-            if claim.report(progress.co_bps, progress.epoch):
+            if claim.report(evaluation.co_bps, evaluation.epoch):
                 return Outcome.PRUNED
             if stopped:
                 return Outcome.STOPPED
     except InterruptedTrainingError:
         return Outcome.STOPPED
     except StorageError:
-        if progress is not None and save_running(replicates, progress, claim, context, identity):
+        if evaluation is not None and save_running(replicates, evaluation, claim, context, identity):
             _log.warning("trial %d: its training is saved in %s", claim.number, context.checkpoints.folder)
         raise
     return Outcome.COMPLETE

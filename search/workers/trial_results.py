@@ -30,13 +30,13 @@ from nlb_search.storage.claims.claim import Claim
 
 def complete_trial(replicates: Replicates, claim: Claim, context: TrialContext, values: dict[str, Any]) -> None:
     """Save the best networks and then complete the trial, in this order: a complete trial must have its networks."""
-    progress = replicates.best[0].progress if replicates.best else None
-    if progress is None or not math.isfinite(progress.co_bps):
+    evaluation = replicates.best[0].evaluation if replicates.best else None
+    if evaluation is None or not math.isfinite(evaluation.co_bps):
         raise DivergedError("the training ended without a finite score")
     rates_KBTN, gains_K = _save_best(replicates, claim, context, values)
-    forward = {} if progress.fp_bps is None else {"fp_bps": progress.fp_bps}
-    own = {SCORE_KEY: progress.co_bps} if context.spec.has_own_objectives else {}
-    claim.set_user_attrs(best_epoch=progress.epoch, **own, **forward)
+    forward = {} if evaluation.fp_bps is None else {"fp_bps": evaluation.fp_bps}
+    own = {SCORE_KEY: evaluation.co_bps} if context.spec.has_own_objectives else {}
+    claim.set_user_attrs(best_epoch=evaluation.epoch, **own, **forward)
     rates_KBWN, targets = rates_KBTN[:, :, : context.train.sizes.n_window], context.targets
     errors_K = [
         decoded_velocity_errors(one.network, context.train, rates_BWN, targets)
@@ -47,7 +47,7 @@ def complete_trial(replicates: Replicates, claim: Claim, context: TrialContext, 
     ]
     metrics = mean_metrics(metrics_K)
     claim.set_user_attrs(**metrics)
-    scores = {"co_bps": progress.co_bps, "n_parameters": replicates.trainings[0].network.n_parameters}
+    scores = {"co_bps": evaluation.co_bps, "n_parameters": replicates.trainings[0].network.n_parameters}
     of_objectives = values_of(context.spec.objectives, scores | forward | metrics)
     claim.set_user_attrs(**_range_attributes(mean_gains(gains_K)), **_spread_attributes(gains_K))
     # Before the trial is complete: Optuna attaches no artifacts to finished trials.
@@ -59,7 +59,7 @@ def complete_trial(replicates: Replicates, claim: Claim, context: TrialContext, 
         velocity_errors_MBWC=mean_velocity_errors(errors_K),
         bin_ms=context.spec.bin_ms,
     )
-    attach_pictures(claim, context.checkpoints.folder, progress.co_bps, predictions)
+    attach_pictures(claim, context.checkpoints.folder, evaluation.co_bps, predictions)
     claim.complete(*of_objectives)
     context.checkpoints.forget_running(claim.number)
 
@@ -82,7 +82,7 @@ def _save_best(
         "dataset": context.spec.dataset,
         "bin_ms": context.spec.bin_ms,
         "content_hash": context.spec.content_hash,
-        "progress": dataclasses.asdict(replicates.best[0].progress),
+        "progress": dataclasses.asdict(replicates.best[0].evaluation),
     }
     claim.check_held()
     for one, best in zip(replicates.trainings, replicates.best, strict=True):

@@ -83,7 +83,7 @@ def test_restored_training_continues_identically(device: torch.device) -> None:
 
     def curve(steps: Callable[[], list[Training]]) -> list[float]:
         (training,) = steps()
-        return [progress.co_bps for progress in fit(training, val)]
+        return [evaluation.co_bps for evaluation in fit(training, val)]
 
     whole = curve(lambda: trainings(CHAINS[0], "DT", 1, device))
     (stopped,) = trainings(CHAINS[0], "DT", 1, device)

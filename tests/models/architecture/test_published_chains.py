@@ -57,5 +57,5 @@ def test_published_chain_learns_held_out_neurons(text: str) -> None:
     train, val = (swinging(n_trials, seed, chain.head.max_spikes) for n_trials, seed in ((64, 1), (32, 2)))
     hyper = Hyperparameters(hidden=16, lr=0.02, dropout=0.1)
     training = Training(chain, hyper, TrainingPlan(epochs=8, evaluate_every=8, batch_size=16), train, 0, CPU)
-    (progress,) = fit(training, val)
-    assert progress.co_bps > 0.1
+    (evaluation,) = fit(training, val)
+    assert evaluation.co_bps > 0.1

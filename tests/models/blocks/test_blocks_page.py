@@ -51,9 +51,9 @@ def test_example_block_trains_side_by_side_as_alone(monkeypatch: pytest.MonkeyPa
     trainer, ours = Trainer(ValScorer(val)), make()
     assert ours[0].kind == ours[1].kind
     for epoch in range(3):
-        for progress, alone in zip(trainer.advance(ours), expected, strict=True):
-            assert isinstance(progress, Evaluation)
-            assert progress.co_bps == pytest.approx(alone[epoch].co_bps, abs=1e-4)
+        for evaluation, alone in zip(trainer.advance(ours), expected, strict=True):
+            assert isinstance(evaluation, Evaluation)
+            assert evaluation.co_bps == pytest.approx(alone[epoch].co_bps, abs=1e-4)
 
 
 def test_block_settings_are_hyperparameters() -> None:

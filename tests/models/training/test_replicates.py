@@ -36,7 +36,7 @@ def test_all_keep_the_networks_of_the_best_mean() -> None:
     assert _score(replicates, 0.1, 0.5) == Evaluation(1, 1.0, pytest.approx(0.3), pytest.approx(0.15))
     _score(replicates, 0.5, 0.3)
     _score(replicates, 0.6, 0.1)  # the best of the first network alone
-    assert [best.progress.epoch for best in replicates.best] == [2, 2]
+    assert [best.evaluation.epoch for best in replicates.best] == [2, 2]
     assert {float(weight.max()) for best in replicates.best for weight in best.weights.values()} == {2.0}
 
 
@@ -69,7 +69,7 @@ def test_restored_replicates_are_the_same() -> None:
         assert_close(other.weights, training.weights, rtol=0, atol=0)
         assert_close(other.average, training.average, rtol=0, atol=0)
         assert other.best is not None
-        assert other.best.progress.co_bps == pytest.approx(0.2)
+        assert other.best.evaluation.co_bps == pytest.approx(0.2)
 
 
 def test_a_state_of_fewer_networks_is_rejected() -> None:

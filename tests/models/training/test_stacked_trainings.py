@@ -91,17 +91,17 @@ def _together(trainings: list[Training], *, fit_in_memory: bool = True) -> list[
 def _assert_same(
     ours: Training, seen: list[Evaluation | Exception], alone: Training, expected: list[Evaluation]
 ) -> None:
-    for progress, other in zip(seen, expected, strict=True):
-        assert isinstance(progress, Evaluation)
-        assert progress.epoch == other.epoch
+    for evaluation, other in zip(seen, expected, strict=True):
+        assert isinstance(evaluation, Evaluation)
+        assert evaluation.epoch == other.epoch
         for field in ("loss", "co_bps", "fp_bps"):
-            assert getattr(progress, field) == pytest.approx(getattr(other, field), abs=1e-4)
+            assert getattr(evaluation, field) == pytest.approx(getattr(other, field), abs=1e-4)
     # Not weight by weight: gradients of the key biases are only rounding errors, which Adam amplifies.
     heldin_BWI = VAL.heldin_BWI
     assert_close(predict(ours.network, heldin_BWI), predict(alone.network, heldin_BWI), atol=1e-4, rtol=1e-3)
     assert ours.best is not None
     assert alone.best is not None
-    assert ours.best.progress.epoch == alone.best.progress.epoch
+    assert ours.best.evaluation.epoch == alone.best.evaluation.epoch
 
 
 @pytest.mark.parametrize("chain", CHAINS)
@@ -210,9 +210,9 @@ def test_interrupted_trainings_resume_at_an_epoch_boundary() -> None:
     after = [trainer.advance(ours) for _ in range(3)]
     for index, training in enumerate(ours):
         seen = [before[index], *(outcomes[index] for outcomes in after)]
-        for progress in seen:
-            assert isinstance(progress, Evaluation)
-            training.keep_if_best(progress)
+        for evaluation in seen:
+            assert isinstance(evaluation, Evaluation)
+            training.keep_if_best(evaluation)
         _assert_same(training, seen, alone[index], expected[index])
 
 
@@ -227,8 +227,8 @@ def test_trainings_of_several_kinds_advance_in_one_call() -> None:
 
     alone, ours = make(), make()
     expected = [list(fit(training, VAL)) for training in alone]
-    for training, seen, other, progress in zip(ours, _together(ours), alone, expected, strict=True):
-        _assert_same(training, seen, other, progress)
+    for training, seen, other, evaluation in zip(ours, _together(ours), alone, expected, strict=True):
+        _assert_same(training, seen, other, evaluation)
 
 
 @pytest.mark.parametrize("plan", [PLAN, replace(PLAN, epochs=5, evaluate_every=2)])
@@ -248,10 +248,10 @@ def test_trainings_are_scored_alone_when_scoring_together_fails(
     alone, ours = make(), make()
     expected = [list(fit(training, VAL)) for training in alone]
     monkeypatch.setattr(ValScorer, "scores_of", scarce)
-    for training, seen, other, progress in zip(
+    for training, seen, other, evaluation in zip(
         ours, _together(ours, fit_in_memory=False), alone, expected, strict=True
     ):
-        _assert_same(training, seen, other, progress)
+        _assert_same(training, seen, other, evaluation)
 
 
 def test_one_group_holds_memory_after_a_failure(
@@ -275,10 +275,10 @@ def test_one_group_holds_memory_after_a_failure(
     alone, ours = make(), make()
     expected = [list(fit(training, VAL)) for training in alone]
     monkeypatch.setattr("nlb_search.models.training.trainer.StackedTrainings", Scarce)
-    for training, seen, other, progress in zip(
+    for training, seen, other, evaluation in zip(
         ours, _together(ours, fit_in_memory=False), alone, expected, strict=True
     ):
-        _assert_same(training, seen, other, progress)
+        _assert_same(training, seen, other, evaluation)
 
 
 def _kind(chain: str, **settings: Any) -> tuple[Any, ...]:

@@ -39,7 +39,7 @@ def test_training_learns_shared_structure(chain: str) -> None:
         0,
         CPU,
     )
-    scores = [progress.co_bps for progress in fit(training, VAL)]
+    scores = [evaluation.co_bps for evaluation in fit(training, VAL)]
     assert scores[0] < 0.1
     assert max(scores) > 0.25
 
@@ -63,18 +63,18 @@ def test_training_restored_from_state_continues_identically(chain: str) -> None:
     assert before + after == uninterrupted
     assert whole.best is not None
     assert resumed.best is not None
-    assert resumed.best.progress == whole.best.progress
+    assert resumed.best.evaluation == whole.best.evaluation
     for name, tensor in whole.best.weights.items():
         assert_close(resumed.best.weights[name], tensor, rtol=0, atol=0)
 
 
 def test_best_network_has_the_best_val_score() -> None:
     training = _training(lr=0.05)
-    scores = {progress.epoch: progress.co_bps for progress in fit(training, VAL)}
+    scores = {evaluation.epoch: evaluation.co_bps for evaluation in fit(training, VAL)}
     assert training.best is not None
-    assert training.best.progress.co_bps == max(scores.values())
+    assert training.best.evaluation.co_bps == max(scores.values())
     training.network.load_state_dict(training.best.weights)
-    assert co_bps(predict(training.network, VAL.heldin_BWI), VAL).item() == training.best.progress.co_bps
+    assert co_bps(predict(training.network, VAL.heldin_BWI), VAL).item() == training.best.evaluation.co_bps
 
 
 def test_training_does_not_use_the_global_torch_generator() -> None:
@@ -89,7 +89,7 @@ def test_evaluation_schedule() -> None:
     training = Training(
         parse_chain("rnnf"), Hyperparameters(hidden=4), TrainingPlan(epochs=7, evaluate_every=3), TRAIN, 0, CPU
     )
-    assert [progress.epoch for progress in fit(training, VAL)] == [3, 6, 7]
+    assert [evaluation.epoch for evaluation in fit(training, VAL)] == [3, 6, 7]
 
 
 def test_unobserved_counts_are_not_scored() -> None:
@@ -97,7 +97,7 @@ def test_unobserved_counts_are_not_scored() -> None:
     target = torch.full_like(TRAIN.target_BTN, torch.nan)
     target[:, :, 10] = 2.0
     training = _training("FF -> exp", train=counts_of(target, SIZES.n_window, SIZES.n_heldin))
-    losses = [progress.loss for progress in fit(training, VAL)]
+    losses = [evaluation.loss for evaluation in fit(training, VAL)]
     assert losses[-1] == pytest.approx(2.0 - 2.0 * torch.log(torch.tensor(2.0)).item(), abs=0.2)
 
 

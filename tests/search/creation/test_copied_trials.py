@@ -60,7 +60,7 @@ def test_unchanged_settings_take_over_all_trials_with_their_networks(
     for trial, before in zip(trials, old.study.get_trials(), strict=True):
         assert (trial.state, trial.value, trial.params) == (before.state, before.value, before.params)
         assert trial.intermediate_values == before.intermediate_values
-        assert load_trial(new, trial).progress == load_trial(old, before).progress
+        assert load_trial(new, trial).evaluation == load_trial(old, before).evaluation
         assert new.network_seed(trial) == old.network_seed(before)
     assert new.spec.sampler == "tpe"
     assert new.spec.space == old.spec.space

@@ -60,7 +60,7 @@ def _job(study: OpenStudy, loaded: LoadedTrial, **changed: object) -> RefitJob:
         "settings": loaded.settings,
         "epochs": 4,
         "seed": 3,
-        "co_bps": loaded.progress.co_bps,
+        "co_bps": loaded.evaluation.co_bps,
         "path": study.checkpoints.refit(loaded.trial.number, 0),
     }
     return RefitJob(**values | changed)
@@ -72,7 +72,7 @@ def test_networks_trained_in_two_processes_are_those_of_one_and_are_trained_once
     """Only the networks of the second trial are not accepted: processes log this, too."""
     first, second = _loaded_trials(study)
     loaded_trials = [
-        replace(one, progress=replace(one.progress, co_bps=one.progress.co_bps + change))
+        replace(one, evaluation=replace(one.evaluation, co_bps=one.evaluation.co_bps + change))
         for one, change in ((first, -5), (second, 5))
     ]
     with caplog.at_level(logging.INFO):

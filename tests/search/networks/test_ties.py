@@ -37,8 +37,8 @@ class Search:
         number = len(self.study.study.trials)
         attrs = {"vel_r2": 0.25, "co_bps_low": value - 0.02, "co_bps_high": value + 0.03}
         self.study.study.add_trial(optuna.trial.create_trial(value=value, user_attrs=attrs))
-        progress = dataclasses.asdict(Evaluation(epoch=1, loss=0.0, co_bps=value, fp_bps=0.0))
-        facts = {"content_hash": SPEC.content_hash, "progress": progress}
+        evaluation = dataclasses.asdict(Evaluation(epoch=1, loss=0.0, co_bps=value, fp_bps=0.0))
+        facts = {"content_hash": SPEC.content_hash, "progress": evaluation}
         weights, rates = [{"offset_N": torch.zeros(3)}], torch.ones(60, 1, 1)
         save_networks(self.study.checkpoints.best(number), weights, gains, rates, facts)
         return number

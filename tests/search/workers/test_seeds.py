@@ -64,7 +64,7 @@ def _alone(study: OpenStudy, trial: FrozenTrial) -> list[list[float]]:
     chain, hyper = split_settings(sample(FixedTrial(trial.params), study.spec.space, study.spec.architectures))
     seeds = [study.spec.network_seed(trial.number, repeat) for repeat in range(SEEDS)]
     trainings = [Training(chain, hyper, study.spec.plan, train, seed, CPU) for seed in seeds]
-    return [[progress.co_bps for progress in fit(training, val)] for training in trainings]
+    return [[evaluation.co_bps for evaluation in fit(training, val)] for training in trainings]
 
 
 def test_reported_scores_are_means_and_the_spread_is_kept(study: OpenStudy) -> None:
