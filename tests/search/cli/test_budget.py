@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from nlb_search.models.training.stacked_trainings import StackedTrainings
 from nlb_search.search.study.open_study import Locations, open_named_study
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work
 from nlb_search.storage.database.urls import parse_url
 from tests.helpers.processes.command import Outcome, call, search
+from tests.helpers.processes.slow_epochs import slow_down_epochs
 
 OPTIONS = ("--dataset", "mc_rtt", "--arch", "FF -> exp", "--epochs", "2", "--pruner", "none")
 
@@ -76,13 +76,7 @@ def test_grid_cannot_have_more_trials_than_combinations(recordings: Path, tmp_pa
 def test_running_worker_notices_the_larger_budget(
     recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = StackedTrainings.train_epoch
-
-    def slowly(*arguments: object) -> object:
-        time.sleep(0.2)
-        return real(*arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(StackedTrainings, "train_epoch", slowly)
+    slow_down_epochs(monkeypatch, 0.2)
     options = ("--dataset", "mc_rtt", "--arch", "FF -> exp", "--epochs", "8", "--pruner", "none", "--trials", "1")
     assert call("launch", "study", *options, "--workers", "0", "--data", recordings, cwd=tmp_path).code == 0
     locations = Locations(

@@ -7,7 +7,6 @@ import pytest
 from optuna.trial import TrialState
 
 import nlb_search.storage.claims.time_used
-from nlb_search.models.training.stacked_trainings import StackedTrainings
 from nlb_search.search.creation.study_creation import StudyRequest, create_or_open
 from nlb_search.search.study.open_study import Locations, OpenStudy
 from nlb_search.search.study.status import study_status
@@ -17,6 +16,7 @@ from nlb_search.storage.claims.owner import OWNER_KEY
 from nlb_search.storage.claims.time_used import SECONDS_KEY, hours_used
 from nlb_search.storage.database.urls import parse_url
 from tests.helpers.processes.command import call
+from tests.helpers.processes.slow_epochs import slow_down_epochs
 from tests.helpers.specifications import written
 
 HOUR = 3600
@@ -27,13 +27,7 @@ EPOCHS = 20
 @pytest.fixture(autouse=True)
 def _slow_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
     """The time of each epoch counts, and no trial finishes within the budget of hours, also on a fast machine."""
-    real = StackedTrainings.train_epoch
-
-    def slowly(*arguments: object) -> object:
-        time.sleep(0.03)
-        return real(*arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(StackedTrainings, "train_epoch", slowly)
+    slow_down_epochs(monkeypatch, 0.03)
     monkeypatch.setattr(nlb_search.storage.claims.time_used, "POLL_SECONDS", 0.0)
 
 

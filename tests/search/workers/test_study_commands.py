@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from nlb_search.models.training.stacked_trainings import StackedTrainings
 from nlb_search.search.creation.study_creation import StudyRequest, create_or_open
 from nlb_search.search.study.open_study import Locations, OpenStudy, open_named_study
 from nlb_search.search.workers.shutdown import Stop
@@ -18,6 +17,7 @@ from nlb_search.storage.database.retrying import DatabaseRetry
 from nlb_search.storage.database.urls import parse_url
 from nlb_search.storage.study_commands import StudyCommand, send_command
 from tests.helpers.processes.command import call
+from tests.helpers.processes.slow_epochs import slow_down_epochs
 
 BUDGET, EPOCHS = 3, 12
 
@@ -25,13 +25,7 @@ BUDGET, EPOCHS = 3, 12
 @pytest.fixture
 def study(recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenStudy:
     """A study with slow epochs."""
-    real = StackedTrainings.train_epoch
-
-    def slowly(*arguments: object) -> object:
-        time.sleep(0.1)
-        return real(*arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(StackedTrainings, "train_epoch", slowly)
+    slow_down_epochs(monkeypatch, 0.1)
     monkeypatch.setattr("nlb_search.storage.study_commands.POLL_SECONDS", 0.1)
     locations = Locations(parse_url(f"sqlite:///{tmp_path}/nlb-search.db"), tmp_path / "artifacts", recordings)
     request = StudyRequest(dataset="mc_rtt", architectures=("FF -> exp",), trials=BUDGET, epochs=EPOCHS, pruner="none")
