@@ -21,7 +21,7 @@ from nlb_search.models.tensors import Sizes
 FILE = Path(__file__).parent.parent / "docs" / "masks.svg"
 
 KEY = key_of(7, torch.device("cpu"))
-"""Chosen so that all hidden shares are close to the ratio and the crops reach both ends of the window."""
+"""Chosen so that all hidden fractions are close to the ratio and the crops reach both ends of the window."""
 SIZES = Sizes(n_heldin=30, n_heldout=10, n_window=45, n_forward=15)
 RATIO = 0.27
 CROPPED_VARIANT = "dot line"

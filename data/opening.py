@@ -51,7 +51,7 @@ def _benchmarks(dataset: str, data: Path, bin_ms: int, settings: RecordingSettin
     if settings is not None:
         raise DataError(
             f"{dataset} is a dataset of the benchmark, with fixed window and splits: remove --recording and its "
-            "options, and give one --data"
+            "options, and pass one --data"
         )
     if bin_ms not in BIN_WIDTHS_MS:
         widths = " or ".join(str(width) for width in BIN_WIDTHS_MS)

@@ -89,7 +89,7 @@ def train(synthetic: Synthetic, number: int) -> TrainedSetting | None:
 
     try:
         training = new_training(synthetic.train)
-        evaluations = np.array([progress.co_bps for progress in fit(training, synthetic.val)])
+        evaluations = np.array([evaluation.co_bps for evaluation in fit(training, synthetic.val)])
         assert training.best is not None
         folds = []
         split = fold_trials(train_val.n_trials, SPLITS, seed=0)

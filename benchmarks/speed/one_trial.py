@@ -44,8 +44,8 @@ def ours(seed: int) -> Iterator[tuple[float, float]]:
     train, val = RECORDING.train, RECORDING.val
     training = Training(parse_chain(CHAIN), FAST, TrainingPlan(epochs=FAST_EPOCHS), train, seed, torch.device("cpu"))
     best = 0.0
-    for progress in fit(training, val):
-        best = max(best, progress.co_bps)
+    for evaluation in fit(training, val):
+        best = max(best, evaluation.co_bps)
         yield time.process_time() - began, best
 
 

@@ -88,7 +88,7 @@ class DandiArchive:
             raise self._no_archive(error) from error
         except requests.RequestException as error:
             raise DataError(
-                f"{self.url} {what_failed(error)}: check the network, or give another URL with --dandi-url"
+                f"{self.url} {what_failed(error)}: check the network, or pass another URL with --dandi-url"
             ) from error
         except NotFoundError as error:
             raise DataError(

@@ -77,5 +77,5 @@ def _remote(url: str, session: requests.Session) -> Remote:
     except requests.RequestException as error:
         raise DataError(f"{url} {what_failed(error)}: check the network, or --targets-url") from error
     except (KeyError, ValueError) as error:
-        raise DataError(f"{url} does not report the size of the file: give another URL with --targets-url") from error
+        raise DataError(f"{url} does not report the size of the file: pass another URL with --targets-url") from error
     return Remote(url, size, tag=f"{url} {size} {response.headers.get('ETag')}")

@@ -106,7 +106,12 @@ def _trial_lines(recording: Recording, path: Path, settings: RecordingSettings, 
             "trial column, or list of columns, with the conditions of the intervals",
         ),
         _Line("split", settings.split, "split", comment),
-        _Line("val_share", None if settings.split else settings.val_share, 0.2, "fraction of val, without split"),
+        _Line(
+            "val_share",
+            None if settings.split else settings.val_share,
+            0.2,
+            "fraction of the trials that are val, without split",
+        ),
     ]
 
 

@@ -68,7 +68,7 @@ class Fast:
 
 @dataclass(frozen=True)
 class Dominant:
-    """The neuron with most of the held-out spikes of val, and their share."""
+    """The neuron with most of the held-out spikes of val, and its fraction of them."""
 
     neuron: int
     share: float

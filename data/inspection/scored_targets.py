@@ -18,8 +18,8 @@ class Behavior:
     """Behaviour that is decoded from rates.
 
     The shapes are trials x bins x dimensions, or trials x columns if each trial has one value per column (dmfc_rsg).
-    ``train_missing`` and ``val_missing`` are the shares of NaN. ``constant`` has the dimensions that are constant in
-    train.
+    ``train_missing`` and ``val_missing`` are the fractions that are NaN. ``constant`` has the dimensions that are
+    constant in train.
     """
 
     train_shape: tuple[int, ...]

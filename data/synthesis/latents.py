@@ -18,7 +18,7 @@ BIN_MS = 5
 """Bin width of the simulation."""
 
 KEPT_VARIANCE = 0.9999
-"""Share of a window's prior variance that its low-rank basis explains."""
+"""Fraction of a window's prior variance that its low-rank basis explains."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from nlb_search.data.synthesis.tasks.task_of_layout import TASKS
 from nlb_search.data.synthesis.truth import write_truth
 
 VAL_SHARE = 0.25
-"""Share of the trials with public targets that are val, as in the benchmark."""
+"""Fraction of the trials with public targets that are val, as in the benchmark."""
 
 
 @dataclass(frozen=True)

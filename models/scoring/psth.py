@@ -1,6 +1,7 @@
 """PSTH R2: how well the trial averages of rates predict those of smoothed spikes (PSTHs), on the device of the rates.
 
-The formula is that of ``nlb_tools.evaluation`` (Pei et al. 2021, section 3.2). K conditions; all sums use float64.
+The formula is that of ``nlb_tools.evaluation`` (Pei et al. 2021, section 3.2). K conditions, S bins of all
+conditions; all sums use float64.
 """
 
 from dataclasses import dataclass

@@ -73,7 +73,8 @@ def _axis_name(kind: str, number: int) -> str:
 def _part(number: int, count: int, gap: float) -> tuple[float, float]:
     """Start and end of one of ``count`` equal parts between 0 and 1, with ``gap`` between them."""
     length = (1 - gap * (count - 1)) / count
-    return number * (length + gap), number * (length + gap) + length
+    start = number * (length + gap)
+    return start, min(1.0, start + length)  # rounding may exceed 1, which Plotly rejects
 
 
 def _title(text: str, x: float, y: float) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Finalists: finished trials with their networks, which can be exported."""
+"""A finished trial, loaded with its networks: what an export uses."""
 
 from dataclasses import dataclass
 

@@ -42,10 +42,10 @@ def refit_options(
 
 
 def refit(trials: Sequence[LoadedTrial], options: RefitOptions) -> list[list[Network]]:
-    """Retrain each loaded on train + val, up to the epoch of its best evaluation in the search.
+    """Retrain each trial on train + val, up to the epoch of its best evaluation in the search.
 
     Networks are stored next to the checkpoints of the study and reused; an interrupted training is resumed. Returns the
-    networks of each loaded. Raises SearchError if a training diverges with every seed that is tried, and
+    networks of each trial. Raises SearchError if a training diverges with every seed that is tried, and
     InterruptedTrainingError if it is stopped.
     """
     jobs = [[_job(loaded, repeat) for repeat in range(options.seeds)] for loaded in trials]

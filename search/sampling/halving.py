@@ -12,8 +12,8 @@ class HalvingPruner(BasePruner):
 
     At each of ``rungs``, which are epochs with an evaluation, a trial continues if its best score so far is in the top
     1/``reduction`` of those of all trials at this rung. Complete trials that stopped before the rung count with their
-    final score. Optuna's pruner compares the scores at the rung instead, so that a trial that was best
-    earlier loses to a worse one that is still improving, although its best network is kept.
+    final score. Optuna's pruner compares the scores at the rung instead, so that a trial that was best earlier loses
+    to a worse one that is still improving, although its best network is kept.
     """
 
     def __init__(self, rungs: frozenset[int], reduction: int) -> None:

@@ -1,4 +1,4 @@
 """Scoring of trials and submissions: metrics and their targets, confidence intervals and selection bias.
 
-It may import study, trials and sampling.
+From search it imports only ``errors`` and ``recording_tensors``.
 """

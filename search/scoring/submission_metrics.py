@@ -1,8 +1,8 @@
 """The benchmark's metrics of a submission, with the same numbers as ``nlb_tools.evaluation``.
 
 The definitions are those of Pei, Ye et al. 2021 (https://arxiv.org/abs/2109.04463, section 3.2). Velocity is decoded
-with scikit-learn, as in nlb_tools: ``models.scoring.decoding``, which scores the trials of a search, is faster but
-agrees to about seven digits only.
+with scikit-learn, as in nlb_tools. ``models.scoring.velocity_decoding``, which scores the trials of a search, is faster
+but agrees to about seven digits only.
 """
 
 import warnings

@@ -35,12 +35,14 @@ class SearchSpec(BaseModel):
       The first is a score.
     - ``like``: the study whose best settings are tried first.
     - ``copy_of``: the study whose settings and valid trials were copied.
-    - ``trials``, ``budget_hours``: the initial budgets, the number of trials to finish and, if there is one, of hours.
+    - ``trials``, ``budget_hours``: the initial budgets: the number of trials to finish, and of hours, or None.
       ``OpenStudy.budget`` and ``OpenStudy.budget_hours`` are the present ones.
-    - ``until_flat``: the search ends earlier if as many trials again are expected to increase the best co-bps by less.
+    - ``until_flat``: the search ends earlier if as many trials again are expected to increase the best co-bps by less
+      than this.
     - ``epochs``: maximum number of epochs per trial, with an evaluation every ``evaluate_every`` epochs.
     - ``seeds``: number of networks that each trial trains, as ``Replicates``.
     - ``keep``: number of best trials of each chain whose networks are kept, with those of trials tied with the best.
+      None keeps all.
     - ``batch_size``: maximum number of trials per training step. A batch size in ``space`` replaces it.
     - ``seed``: random seed of sampler, masks and weights.
     - ``versions``: of the packages that determine a score, of the dandiset if the recording was fetched from DANDI, and

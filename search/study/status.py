@@ -27,7 +27,7 @@ N_LAST = 3
 """Number of trials in ``StudyStatus.last_ended``."""
 
 NEAR_END = 0.9
-"""Share of a trial's epochs after which its best epoch counts as near the last one."""
+"""Fraction of a trial's epochs after which its best epoch counts as near the last one."""
 
 
 @dataclass(frozen=True)

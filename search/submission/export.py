@@ -135,8 +135,8 @@ def _model(export: _Export, phase: Phase, refitting: RefitOptions) -> Model:
 def _predict(export: _Export, phase: Phase, model: Model) -> Prediction:
     recording = export.searched.recording
     trained, evaluated = (mean_rates(model.networks, heldin_of(split)) for split in phase_splits(recording, phase))
-    names = ids_of(export.identities, phase)
-    return Prediction(recording, phase, train_rates=trained, eval_rates=evaluated, names=names)
+    ids = ids_of(export.identities, phase)
+    return Prediction(recording, phase, train_rates=trained, eval_rates=evaluated, ids=ids)
 
 
 def _facts(export: _Export, selection: Selection) -> dict[str, str]:

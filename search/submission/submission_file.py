@@ -35,7 +35,7 @@ these bin widths by a factor of 4.
 class Prediction:
     """Predictions for one recording in one phase: rates in spikes per bin, trials x bins x neurons.
 
-    ``names`` are further datasets, which say by what ids or rows the neurons and trials are known in the recording's
+    ``ids`` are further datasets, which say by what ids or rows the neurons and trials are known in the recording's
     files. nlb_tools does not read them.
     ``train_rates`` and ``eval_rates`` contain all neurons, held-in before held-out, in window and forward bins. Their
     trials are train and val in phase val, and train + val and test in phase test.
@@ -45,7 +45,7 @@ class Prediction:
     phase: Phase
     train_rates: Rates
     eval_rates: Rates
-    names: Mapping[str, Integers] = field(default_factory=dict)
+    ids: Mapping[str, Integers] = field(default_factory=dict)
 
     def arrays(self) -> dict[str, Rates]:
         """The arrays of the benchmark's format, by name."""
@@ -79,7 +79,7 @@ def write_submission(path: Path, predictions: list[Prediction], facts: Mapping[s
                     group.attrs.update(facts[prediction.recording.group])
                     for name, rates in prediction.arrays().items():
                         group.create_dataset(name, data=rates, compression="gzip", shuffle=True)
-                    for name, numbers in prediction.names.items():
+                    for name, numbers in prediction.ids.items():
                         group.create_dataset(name, data=numbers)
             for prediction in predictions:
                 check_submission(part, prediction.recording, prediction.phase)

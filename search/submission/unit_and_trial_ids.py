@@ -17,16 +17,16 @@ from nlb_search.search.submission.submission_file import Integers
 
 def ids_of(known: Identities, phase: Phase) -> Mapping[str, Integers]:
     """The units and, if there is a trial table, the rows of the trials, as the rates have them."""
-    names = {"heldin_units": known.heldin, "heldout_units": known.heldout}
+    ids = {"heldin_units": known.heldin, "heldout_units": known.heldout}
     if known.train_val:
         trained = known.trials["train"] if phase == "val" else known.train_val
-        names |= {"train_trials": trained, "eval_trials": known.trials[phase]}
-    return {name: np.array(numbers, dtype=np.int64) for name, numbers in names.items()}
+        ids |= {"train_trials": trained, "eval_trials": known.trials[phase]}
+    return {name: np.array(numbers, dtype=np.int64) for name, numbers in ids.items()}
 
 
-def check_ids(file: Path, rates: Arrays, names: Mapping[str, Integers]) -> None:
-    """Raise SearchError if a submission names other units or trials than the recording, or in another order."""
-    for name, known in names.items():
+def check_ids(file: Path, rates: Arrays, ids: Mapping[str, Integers]) -> None:
+    """Raise SearchError if a submission has other units or trials than the recording, or in another order."""
+    for name, known in ids.items():
         written = rates.get(name)
         if written is not None and not np.array_equal(written, known):
             here = "another number of them" if len(written) != len(known) else _first_difference(written, known)

@@ -1,4 +1,4 @@
 """Workers: taking and running trials, side by side or alone, and stopping.
 
-It may import scoring, study, trials and sampling.
+It may import publishing, networks, scoring, study, trials and sampling.
 """

@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import warnings
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -72,7 +73,7 @@ def open_database(url: StorageUrl) -> BaseStorage:
         reject_transaction_mode(url, database.engine)
         if url.sqlite_file is not None:
             _share_sqlite(database, url.sqlite_file)
-    return TrialCacheStorage(database)
+    return TrialCacheStorage(_closed_at_exit(database))
 
 
 def _connected(url: StorageUrl) -> RDBStorage:
@@ -104,7 +105,7 @@ def open_for_reading(url: StorageUrl, storage: type[RDBStorage] = RDBStorage) ->
                 f"the storage {url} has no tables yet: create them with `nlb-search studies`, as a user with write "
                 "access"
             )
-        return storage(url.for_optuna, engine_kwargs=_reading_engine(url), skip_table_creation=True)
+        return _closed_at_exit(storage(url.for_optuna, engine_kwargs=_reading_engine(url), skip_table_creation=True))
 
 
 def open_for_editing(url: StorageUrl, storage: type[RDBStorage] = RDBStorage) -> RDBStorage:
@@ -115,7 +116,16 @@ def open_for_editing(url: StorageUrl, storage: type[RDBStorage] = RDBStorage) ->
     """
     open_database(url)
     with _as_storage_error(url):
-        return storage(url.for_optuna, engine_kwargs=_ENGINES[url.backend])
+        return _closed_at_exit(storage(url.for_optuna, engine_kwargs=_ENGINES[url.backend]))
+
+
+def _closed_at_exit(database: RDBStorage) -> RDBStorage:
+    """Close the connections when the process exits: the last one writes SQLite's log to the file, and removes it.
+
+    The garbage collector may not do it, because a process exits without a last collection.
+    """
+    weakref.finalize(database, database.engine.dispose)
+    return database
 
 
 def _start_private_server(url: StorageUrl) -> None:

@@ -30,10 +30,10 @@ def _diverge(monkeypatch: pytest.MonkeyPatch, epochs: int) -> None:
     """Make every training diverge after this number of epochs."""
     real = StackedTrainings.train_epoch
 
-    def diverging(side_by_side: StackedTrainings, interrupted: Callable[[], bool]) -> torch.Tensor | None:
-        if side_by_side.trainings[0].epoch == epochs:
-            side_by_side.rows.weights_KP.fill_(1e30)
-        return real(side_by_side, interrupted)
+    def diverging(stacked: StackedTrainings, interrupted: Callable[[], bool]) -> torch.Tensor | None:
+        if stacked.trainings[0].epoch == epochs:
+            stacked.rows.weights_KP.fill_(1e30)
+        return real(stacked, interrupted)
 
     monkeypatch.setattr(StackedTrainings, "train_epoch", diverging)
 

@@ -11,7 +11,7 @@ from nlb_search.data.recording import UNSEEN, Counts
 
 _FEW = 4
 _MORE = 10.0
-"""Bins and neurons are probably swapped if the mean rates of the bins vary this many times as much as those of neurons.
+"""Bins and neurons are probably swapped if mean rates vary this many times as much across bins as across neurons.
 
 With fewer than ``_FEW`` bins or neurons, such a difference can be due to chance.
 """

@@ -1,6 +1,4 @@
-"""Choosing the held-out units of your own recording: a random fraction, a column of the unit table, or a list of
-ids.
-"""
+"""Choosing the held-out units: a random fraction, a column of the unit table, or a list of ids."""
 
 from pathlib import Path
 

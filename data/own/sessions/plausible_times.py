@@ -67,7 +67,7 @@ class _Range:
     usual_s: float
     longest_s: float
     rate_hz: float
-    whole_numbers: bool
+    all_integers: bool
 
 
 def check_trial_times(path: Path, align: str, trials: Trials) -> None:
@@ -143,7 +143,7 @@ def check_clock(path: Path, trials: Trials, times_s: FloatArray, n_units: int) -
         usual_s=float(np.median(lengths_s)) if len(lengths_s) else 0.0,
         longest_s=float(lengths_s.max(initial=0.0)),
         rate_hz=len(times_s) / n_units / max(last_s - first_s, 1e-9),
-        whole_numbers=_whole_numbers(times_s),
+        all_integers=_all_integers(times_s),
     )
     for what in _oddities(found):
         raise DataError(f"{path}: {what}; {_REMEDY}")
@@ -157,7 +157,7 @@ def check_continuous_clock(path: Path, times_s: FloatArray, n_units: int) -> Non
     what = None
     if first_s >= _UNIX_S:
         what = f"spike times start at {first_s:.6g} s: are they on a Unix clock{_date(first_s)}? subtract the start"
-    elif _whole_numbers(times_s):
+    elif _all_integers(times_s):
         what = f"{spikes}, all integers: are they sample numbers? divide them by the sampling rate"
     elif length_s > _LONG_TRIAL_S and rate_hz < _VERY_SLOW_HZ:
         what = (
@@ -167,7 +167,7 @@ def check_continuous_clock(path: Path, times_s: FloatArray, n_units: int) -> Non
         raise DataError(f"{path}: {what}; {_REMEDY}")
 
 
-def _whole_numbers(times_s: FloatArray) -> bool:
+def _all_integers(times_s: FloatArray) -> bool:
     return len(times_s) >= _FEW_TO_TELL and bool(np.ptp(times_s) > 0 and (times_s % 1 == 0).all())
 
 
@@ -178,7 +178,7 @@ def _oddities(found: _Range) -> Iterator[str]:
     for name, time_s in (("spike", first_s), ("trial", begin_s)):
         if time_s >= _UNIX_S:
             yield f"{name} times start at {time_s:.6g} s: are they on a Unix clock{_date(time_s)}? subtract the start"
-    if found.whole_numbers:
+    if found.all_integers:
         yield f"{spikes}, and all spike times are integers: {_unit(last_s / max(end_s, 1e-9))}"
     if last_s > _OTHER_UNIT * end_s > 0 and found.rate_hz < _SLOW_HZ:
         yield f"{spikes}: {_unit(last_s / end_s)}"

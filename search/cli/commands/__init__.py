@@ -1,4 +1,4 @@
-"""The commands: one file for each group of them, which ``search.cli.app`` makes commands of ``nlb-search``.
+"""The commands of ``nlb-search``, one file for each group. ``search.cli.app`` registers them.
 
 Slow packages are imported inside the functions, so that ``--help`` is fast.
 """

@@ -50,7 +50,7 @@ def fetch(
     wanted = [dataset_named(name) for name in datasets or ()]
     with_targets = targets or targets_url is not None
     if not wanted and not with_targets:
-        raise UsageError(f"nothing to fetch: give one of {', '.join(DATASETS)}, or --targets")
+        raise UsageError(f"nothing to fetch: pass one of {', '.join(DATASETS)}, or --targets")
     archive = DandiArchive(dandi_url)
     for dataset in wanted:
         show(download(dataset, data, archive), MESSAGES)

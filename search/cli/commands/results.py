@@ -94,7 +94,7 @@ def export_best(
     arch: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"Use only trials of this chain. Repeat, or give {' or '.join(NAMED_ENSEMBLES)}, to average chains."
+            help=f"Use only trials of this chain. Repeat, or pass {' or '.join(NAMED_ENSEMBLES)}, to average chains."
         ),
     ] = None,
     by: Annotated[
@@ -152,7 +152,7 @@ def _ensemble_size(text: str | None) -> int | Literal["auto"] | None:
     if text is None or text == AUTO:
         return text
     if not text.isdecimal() or int(text) < 1:
-        raise UsageError(f"--ensemble {text}: give a number of trials (1 or more), or auto")
+        raise UsageError(f"--ensemble {text}: pass a number of trials (1 or more), or auto")
     return int(text)
 
 

@@ -44,7 +44,7 @@ def enqueue(
     from nlb_search.search.study.open_study import open_named_study
 
     if sum(source is not None for source in (settings, file, other)) != 1:
-        raise UsageError("give the settings with one of --set, --file and --from")
+        raise UsageError("pass the settings with one of --set, --file and --from")
     if best is not None and other is None:
         raise UsageError("--best needs --from, the study to take the trials from")
     open_study = open_named_study(options.locations(storage, options.DATA), study)
@@ -86,7 +86,7 @@ def _pairs(settings: list[str]) -> dict[str, str]:
     for text in settings:
         name, equals, value = (part.strip() for part in text.partition("="))
         if not equals or not name or not value:
-            raise UsageError(f"--set {text}: give NAME=VALUE, such as lr=0.01")
+            raise UsageError(f"--set {text}: pass NAME=VALUE, such as lr=0.01")
         if name in found:
             raise UsageError(f"--set {name} is given twice: enqueue two trials with two commands, or with --file")
         found[name] = value

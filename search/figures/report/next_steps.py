@@ -23,7 +23,7 @@ from nlb_search.search.trials.expected_gain import LEAST_TRIALS
 from nlb_search.search.trials.trial_scores import complete_trials
 
 EDGE = 0.1
-"""Share of a range, on its scale, that counts as its edge."""
+"""Fraction of a range, on its scale, that counts as its edge."""
 
 LEAST_BEST = 3
 """Number of best trials that must agree before a range is called too narrow."""

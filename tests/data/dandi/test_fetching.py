@@ -127,7 +127,7 @@ def test_failed_fetch_leaves_no_files(arguments: list[str], code: int, says: str
 def test_fetch_without_dataset_lists_choices(tmp_path: Path):
     outcome = call("fetch", cwd=tmp_path)
     assert outcome.code == 2
-    assert "nothing to fetch: give one of mc_maze, mc_rtt" in outcome.err
+    assert "nothing to fetch: pass one of mc_maze, mc_rtt" in outcome.err
 
 
 def test_paths_outside_the_folder_are_rejected(dandi: DandiServer, tmp_path: Path):

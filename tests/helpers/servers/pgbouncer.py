@@ -40,7 +40,7 @@ def pooling(server_url: str, pool_mode: str, ignored: str = "") -> Iterator[str]
         file = Path(folder) / "pgbouncer.ini"
         lines = "\n".join(f"{key} = {value}" for key, value in settings.items())
         file.write_text(f"[databases]\nstudies = {database}\n[pgbouncer]\n{lines}\n")
-        # PgBouncer rejects to run as root.
+        # PgBouncer refuses to run as root.
         Path(folder).chmod(0o755)
         user = "nobody" if os.geteuid() == 0 else None
         process = subprocess.Popen([str(PGBOUNCER), "--quiet", file], user=user, stderr=subprocess.DEVNULL)

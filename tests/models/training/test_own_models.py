@@ -59,9 +59,9 @@ def test_trials_of_one_model_train_side_by_side_as_alone() -> None:
     assert kinds[0] == kinds[1]
     assert len(set(kinds)) == 4
     expected = [list(fit(training, VAL)) for training in alone]
-    for seen, evaluation in zip(_together(ours), expected, strict=True):
-        assert [one.co_bps for one in seen] == pytest.approx([one.co_bps for one in evaluation], abs=1e-4)
-        assert [one.loss for one in seen] == pytest.approx([one.loss for one in evaluation], abs=1e-4)
+    for seen, evaluations in zip(_together(ours), expected, strict=True):
+        assert [one.co_bps for one in seen] == pytest.approx([one.co_bps for one in evaluations], abs=1e-4)
+        assert [one.loss for one in seen] == pytest.approx([one.loss for one in evaluations], abs=1e-4)
 
 
 def test_constants_of_each_network_are_its_own() -> None:
@@ -71,8 +71,8 @@ def test_constants_of_each_network_are_its_own() -> None:
     ours = make()
     assert ours[0].kind == ours[1].kind
     expected = [list(fit(training, VAL)) for training in make()]
-    for seen, evaluation in zip(_together(ours), expected, strict=True):
-        assert [one.co_bps for one in seen] == pytest.approx([one.co_bps for one in evaluation], abs=1e-4)
+    for seen, evaluations in zip(_together(ours), expected, strict=True):
+        assert [one.co_bps for one in seen] == pytest.approx([one.co_bps for one in evaluations], abs=1e-4)
 
 
 def test_model_that_vmap_cannot_run_is_trained_alone() -> None:
@@ -90,8 +90,8 @@ def test_batch_sizes_train_next_to_each_other_as_alone() -> None:
     assert len({training.kind for training in ours}) == 3
     assert [training.plan.steps_per_epoch(24) for training in ours] == [2, 2, 5, 1, 5]
     expected = [list(fit(training, VAL)) for training in alone]
-    for seen, evaluation in zip(_together(ours), expected, strict=True):
-        assert [one.co_bps for one in seen] == pytest.approx([one.co_bps for one in evaluation], abs=1e-4)
+    for seen, evaluations in zip(_together(ours), expected, strict=True):
+        assert [one.co_bps for one in seen] == pytest.approx([one.co_bps for one in evaluations], abs=1e-4)
 
 
 @pytest.mark.parametrize(

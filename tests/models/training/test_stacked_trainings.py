@@ -237,10 +237,10 @@ def test_trainings_are_scored_alone_when_scoring_together_fails(
 ) -> None:
     real = ValScorer.scores_of
 
-    def scarce(val: ValScorer, side_by_side: StackedTrainings) -> Tensor:
-        if len(side_by_side.trainings) > 1:
+    def scarce(val: ValScorer, stacked: StackedTrainings) -> Tensor:
+        if len(stacked.trainings) > 1:
             raise MemoryError
-        return real(val, side_by_side)
+        return real(val, stacked)
 
     def make() -> list[Training]:
         return [_training("FF -> exp", seed, plan) for seed in range(2)]
@@ -329,11 +329,11 @@ def test_padded_channels_stay_zero() -> None:
     trainings = [
         _training("GRU(2) -> Conv -> FF -> exp", seed, hidden=hidden, lr=0.05) for seed, hidden in ((0, 3), (1, 8))
     ]
-    side_by_side = StackedTrainings(trainings)
+    stacked = StackedTrainings(trainings)
     for _ in range(3):
-        assert side_by_side.train_epoch(lambda: False) is not None
-    rows = side_by_side.rows
+        assert stacked.train_epoch(lambda: False) is not None
+    rows = stacked.rows
     for rows_KP in (rows.weights_KP, rows.mean_KP, rows.square_KP):
-        packed_KP = side_by_side.layout.pack(side_by_side.layout.unpack(rows_KP))
+        packed_KP = stacked.layout.pack(stacked.layout.unpack(rows_KP))
         assert torch.equal(packed_KP, rows_KP)
         assert (packed_KP[0] == 0).sum() > (packed_KP[1] == 0).sum()

@@ -66,7 +66,16 @@ def test_rows_of_a_page_share_their_times_and_titles_are_below_the_legend() -> N
     assert (layout.legend.y - title.y) * pixels > title.font.size
 
 
-def test_axes_of_numbers_of_trials_have_ticks_at_whole_numbers() -> None:
+@pytest.mark.parametrize("rows", [1, 2, 7, 28])
+def test_any_number_of_rows_can_be_drawn(rows: int) -> None:
+    """Plotly rejects axes that end above 1, as they do by rounding."""
+    panel = Panel((Series("line", [1, 2], [0.1, 0.2]),))
+    axes = [plotly_drawing.draw(Chart("rows", "title", ((panel,),) * rows)).layout[f"yaxis{row}"] for row in (1, rows)]
+    assert axes[0].domain[1] == pytest.approx(1)
+    assert axes[-1].domain[0] == pytest.approx(0)
+
+
+def test_axes_of_numbers_of_trials_have_ticks_at_integers() -> None:
     few = single("trials", "title", Panel((Series("line", [1, 2, 3, 4], [0.1, 0.2, 0.3, 0.4]),)))
     assert plotly_drawing.draw(few).layout.xaxis.dtick == 1
     written = re.findall(r">([\d.]+)</text>", matplotlib_drawing.draw(few, "svg").decode())

@@ -95,7 +95,7 @@ def test_space_without_num_layers_differs(stored: str, given: str) -> None:
     assert space_differences(spec_of(written(stored)), written(stored)) == []
 
 
-REFUSED = [
+REJECTED = [
     ("hiden = 64", "'hiden' is not a setting: choose one of lr, dropout, l2_weight, weight_decay, hidden"),
     ("base = 'big'", "'base' must be paper or wide, not 'big'"),
     ("lr = { low = 0.5, high = 0.1 }", "'lr' is 0.5 to 0.1: low must be below high"),
@@ -138,7 +138,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("text", "says"), REFUSED)
+@pytest.mark.parametrize(("text", "says"), REJECTED)
 def test_invalid_space_files_are_rejected(text: str, says: str, tmp_path: Path) -> None:
     file = tmp_path / "space.toml"
     file.write_text(text)

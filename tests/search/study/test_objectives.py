@@ -201,10 +201,10 @@ def test_diverged_trial_is_complete_with_its_best_network(folder: Path, monkeypa
     """Optuna's tpe fails on a pruned trial of a study with several objectives."""
     real = StackedTrainings.train_epoch
 
-    def diverging(side_by_side: StackedTrainings, interrupted: Callable[[], bool]) -> torch.Tensor | None:
-        if side_by_side.trainings[0].epoch == 1:
-            side_by_side.rows.weights_KP.fill_(1e30)
-        return real(side_by_side, interrupted)
+    def diverging(stacked: StackedTrainings, interrupted: Callable[[], bool]) -> torch.Tensor | None:
+        if stacked.trainings[0].epoch == 1:
+            stacked.rows.weights_KP.fill_(1e30)
+        return real(stacked, interrupted)
 
     monkeypatch.setattr(StackedTrainings, "train_epoch", diverging)
     assert _launch(folder, "diverged", "--trials", "12", "--objective", "co-bps,fp-bps", on=ON_TOY_LONGER).code == 0

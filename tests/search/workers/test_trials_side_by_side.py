@@ -79,9 +79,9 @@ def test_side_by_side_study_has_same_trials_and_exact_budget(
     study, together = studies.made("together"), []
     real = StackedTrainings.train_epoch
 
-    def counting(side_by_side: StackedTrainings, *rest: Any) -> Tensor | None:
-        together.append(len(side_by_side.trainings))
-        return real(side_by_side, *rest)
+    def counting(stacked: StackedTrainings, *rest: Any) -> Tensor | None:
+        together.append(len(stacked.trainings))
+        return real(stacked, *rest)
 
     monkeypatch.setattr(StackedTrainings, "train_epoch", counting)
     work(study, Stop(), side_by_side=3)
@@ -97,10 +97,10 @@ def _break(monkeypatch: pytest.MonkeyPatch, seeds: set[int]) -> None:
     """Make the trainings with these seeds fail, and every step that they share with others."""
     real = StackedTrainings.train_epoch
 
-    def breaking(side_by_side: StackedTrainings, *rest: Any) -> Tensor | None:
-        if any(training.seed in seeds and training.epoch == 2 for training in side_by_side.trainings):
+    def breaking(stacked: StackedTrainings, *rest: Any) -> Tensor | None:
+        if any(training.seed in seeds and training.epoch == 2 for training in stacked.trainings):
             raise MemoryError("no room for all of them")
-        return real(side_by_side, *rest)
+        return real(stacked, *rest)
 
     monkeypatch.setattr(StackedTrainings, "train_epoch", breaking)
 
@@ -197,10 +197,10 @@ def test_trial_that_kills_its_worker_is_identified(
     study = studies.made(name)
     guilty, real = study.spec.trial_seed(1), StackedTrainings.train_epoch
 
-    def killing(side_by_side: StackedTrainings, *rest: Any) -> Tensor | None:
-        if any(training.seed == guilty and training.epoch == 2 for training in side_by_side.trainings):
+    def killing(stacked: StackedTrainings, *rest: Any) -> Tensor | None:
+        if any(training.seed == guilty and training.epoch == 2 for training in stacked.trainings):
             os.kill(os.getpid(), signal.SIGKILL)
-        return real(side_by_side, *rest)
+        return real(stacked, *rest)
 
     def worker() -> None:
         work(open_named_study(study.locations, name), Stop(), side_by_side=3)

@@ -160,9 +160,7 @@ def all_in_microseconds(session: OwnSession) -> None:
         (all_in_microseconds, "are all times sample numbers, milliseconds or microseconds? divide both by"),
     ],
 )
-def test_whole_numbers_are_recognized_as_another_unit(
-    change: Callable[[OwnSession], None], says: str, file: Path
-) -> None:
+def test_integers_are_recognized_as_another_unit(change: Callable[[OwnSession], None], says: str, file: Path) -> None:
     session = OwnSession()
     change(session)
     assert says in rejection(session.write(file))
