@@ -27,9 +27,11 @@ def study(begun: Callable[..., OpenStudy]) -> OpenStudy:
 
 
 @pytest.fixture
-def search(study: OpenStudy, fault_injection: Callable[..., FaultInjection]) -> FaultInjection:
-    """A search of the study by two workers, at least one of which is training."""
-    search = fault_injection(trials=BUDGET, workers=2)
+def search(
+    request: pytest.FixtureRequest, study: OpenStudy, fault_injection: Callable[..., FaultInjection]
+) -> FaultInjection:
+    """A search of the study by two workers, or as many as the test asks for, at least one of which is training."""
+    search = fault_injection(trials=BUDGET, workers=getattr(request, "param", 2))
     search.start("resume", "study")
     _wait_until(lambda: any(trial.intermediate_values for trial in study.study.get_trials()))
     return search
@@ -71,7 +73,7 @@ def test_workers_exit_when_launcher_is_killed(search: FaultInjection, study: Ope
     assert all(trial.user_attrs["worker"] is None for trial in _running(study))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(("number", "search"), [(signal.SIGINT, 2), (signal.SIGTERM, 1)], indirect=["search"])
 def test_signal_releases_running_trials(number: int, search: FaultInjection, study: OpenStudy, tmp_path: Path) -> None:
     [launch] = search.launches
     launch.send_signal(number)

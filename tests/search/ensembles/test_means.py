@@ -132,8 +132,8 @@ def test_any_complete_trial_can_be_exported(folder: Path, recordings: Path) -> N
     [
         (("--trial", "17"), "no network for trial 17: choose one of 0, 1, 2, 3"),
         (("--trial", "1", "--ensemble", "auto"), "--trial selects a single trial: remove --ensemble"),
-        (("--ensemble", "all"), "--ensemble all: give a number of trials (1 or more), or auto"),
-        (("--ensemble", "0"), "--ensemble 0: give a number of trials (1 or more), or auto"),
+        (("--ensemble", "all"), "--ensemble all: pass a number of trials (1 or more), or auto"),
+        (("--ensemble", "0"), "--ensemble 0: pass a number of trials (1 or more), or auto"),
     ],
 )
 def test_a_selection_that_makes_no_sense_is_rejected(
