@@ -13,15 +13,18 @@ from nlb_search.search.launching.process_pool import exit_requested, run_in_slot
 from nlb_search.search.launching.slots import Slot
 from nlb_search.search.workers.shutdown import Stop
 
+def write_line(text):
+    os.write(1, f"{text}\\n".encode())  # in one piece: with PYTHONUNBUFFERED, print writes the line's end separately
+
 def variables(_):
     return os.environ["MINE"], "PYTHONSAFEPATH" in os.environ
 
 def until_asked_to_exit(_):
-    print("started", flush=True)
+    write_line("started")
     until = time.monotonic() + 60
     while not exit_requested() and time.monotonic() < until:
         time.sleep(0.05)
-    print("asked to exit" if exit_requested() else "forgotten", flush=True)
+    write_line("asked to exit" if exit_requested() else "forgotten")
 
 def results(run):
     slots, stop = [Slot(0, None), Slot(1, None)], Stop().listen()
