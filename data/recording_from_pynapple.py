@@ -45,7 +45,7 @@ def from_pynapple(
     Raises DataError if the objects are of other types or not a valid recording, or if ``path`` cannot be written or
     exists and holds something else. If they are not valid, nothing is written.
     """
-    # Imported here: opening a prepared recording imports ``nlb_search.data``, but does not need pandas or HDF5.
+    # Imported here: opening a prepared recording imports ``nlb_search.data``, but does not need HDF5.
     from nlb_search.data.own.nwb_file import tensors_of_nwb
 
     path = Path(path)

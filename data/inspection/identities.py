@@ -17,6 +17,7 @@ from nlb_search.data.hdf5_file import opened
 from nlb_search.data.own.arrays.lfads_arrays import heldout_channels
 from nlb_search.data.own.recording_file import Tables, opened_recording
 from nlb_search.data.own.recording_settings import RecordingSettings
+from nlb_search.data.own.sessions.pooled_sessions import planned_sessions, rows_of, train_val_order
 from nlb_search.data.recording import Recording
 
 
@@ -96,9 +97,6 @@ def _of_own(recording: Recording, path: Path, settings: RecordingSettings) -> Id
 
 
 def _of_tables(recording: Recording, path: Path, file: h5py.File, settings: RecordingSettings) -> Identities:
-    # Imported here: importing pandas takes a second.
-    from nlb_search.data.own.sessions.pooled_sessions import planned_sessions, rows_of, train_val_order
-
     sessions = list(planned_sessions(path, file, settings, recording.bin_ms))
     rows, order = rows_of(sessions), train_val_order([one.plan for one in sessions])
     session, names = sessions[0].session, (path.name, *settings.more_sessions)

@@ -72,13 +72,14 @@ def psth_targets(
 
 def _conditions(dataset: Dataset, session: Session, included: BoolArray, bin_ms: int) -> list[_Condition]:
     """The conditions of the included trials, sorted by their values."""
-    values = session.trials[list(dataset.conditions)]
+    columns = [session.trials[name] for name in dataset.conditions]
     averaged = included
     if dataset.layout == "timing":
-        averaged = included & (session.trials["is_outlier"] != 1).to_numpy()
+        averaged = included & (session.trials["is_outlier"] != 1)
     conditions = []
-    for condition in sorted(set(values[included].dropna().itertuples(index=False, name=None))):
-        chosen = averaged & (values == condition).all(axis=1).to_numpy()
+    known = included & np.all([column == column for column in columns], axis=0)  # not NaN
+    for condition in sorted(set(zip(*(column[known].tolist() for column in columns), strict=True))):
+        chosen = averaged & np.all([column == value for column, value in zip(columns, condition, strict=True)], axis=0)
         windows = averaged_windows(dataset, session, chosen, bin_ms)
         if windows.n_bins.any():
             conditions.append(_condition(windows, dataset.window_length_ms // bin_ms, dataset.layout == "timing"))

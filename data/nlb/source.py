@@ -29,7 +29,7 @@ class BenchmarkRecording:
         return recording_hash(self.files, hash_cache)
 
     def make(self) -> Tensors:
-        # Imported here: the import takes seconds, and opening a prepared recording does not need it.
+        # Imported here: opening a prepared recording does not need the readers.
         from nlb_search.data.nlb.tensors import make_tensors
 
         return make_tensors(self.dataset, self.files, self.bin_ms)

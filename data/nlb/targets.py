@@ -33,7 +33,7 @@ def make_targets(
         else:
             targets[f"{prefix}_behavior"] = cut_out(series, behavior_windows(dataset, session, selected, bin_ms))
         if dataset.layout == "bump":
-            bumped = session.trials["ctr_hold_bump"].to_numpy()[selected]
+            bumped = session.trials["ctr_hold_bump"][selected]
             targets[f"{prefix}_decode_mask"] = np.stack([bumped == 0, bumped == 1], axis=1)
     return targets | psth_targets(dataset, session, trained, scored, bin_ms)
 
@@ -44,7 +44,7 @@ def _with_nan(counts: Counts) -> Array:
 
 def _produced_intervals(session: Session, selected: BoolArray) -> Array:
     """Behaviour in dmfc_rsg, trials x columns of the trial table; NaN for outlier trials."""
-    trials = session.trials[selected]
-    columns = trials[["is_eye", "theta", "is_short", "ts", "tp"]].to_numpy(dtype=float)
-    columns[(trials["is_outlier"] != 0).to_numpy()] = np.nan
-    return np.asarray(columns)
+    trials = {name: values[selected] for name, values in session.trials.items()}
+    columns = np.stack([trials[name].astype(float) for name in ("is_eye", "theta", "is_short", "ts", "tp")], axis=1)
+    columns[trials["is_outlier"] != 0] = np.nan
+    return columns

@@ -67,7 +67,7 @@ def _read_test(dataset: Dataset, path: Path, heldin_ids: list[int]) -> Session:
 
 def _of_split(session: Session, name: str) -> BoolArray:
     splits = session.trials["split"]
-    chosen: BoolArray = (splits == name).to_numpy()
+    chosen: BoolArray = splits == name
     if not chosen.any():
         found = ", ".join(sorted({str(split) for split in splits}))
         raise DataError(f"{session.path} has no trial in the split '{name}'; its splits are: {found or 'none'}")

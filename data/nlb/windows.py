@@ -8,30 +8,30 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from nlb_search.data.datasets import FORWARD_MS, Dataset
 from nlb_search.data.errors import DataError
-from nlb_search.data.nwb.alignment import BoolArray, Span, Times, Windows, around, cut, times_of
+from nlb_search.data.nwb.alignment import BoolArray, Span, Windows, around, cut
 from nlb_search.data.nwb.session import Session
+from nlb_search.data.nwb.trial_table import Times, TrialTable
 
 MAX_JITTER_MS = 300
 """In dmfc_rsg, training and validation windows end at a random time up to this long after Go."""
 
 
-def jitter_ms(dataset: Dataset, trials: pd.DataFrame, selected: BoolArray, bin_ms: int) -> npt.NDArray[np.float64]:
+def jitter_ms(dataset: Dataset, trials: TrialTable, selected: BoolArray, bin_ms: int) -> npt.NDArray[np.float64]:
     """Random delay of each selected trial's window after its align time: whole bins in dmfc_rsg, else zero.
 
     Delays are drawn in the order of the selected trials, so a trial's delay depends on which trials are selected.
     """
-    chosen = trials[selected]
     if dataset.layout != "timing":
-        return np.zeros(len(chosen))
-    spare_ms = np.clip(dataset.window_length_ms - chosen["tp"].to_numpy(float), 0, MAX_JITTER_MS)
+        return np.zeros(selected.sum())
+    produced_ms = trials["tp"][selected].astype(float)
+    spare_ms = np.clip(dataset.window_length_ms - produced_ms, 0, MAX_JITTER_MS)
     highest = np.floor(spare_ms / bin_ms)
     # A separate generator; nlb_tools seeds NumPy's global one.
-    drawn = np.random.RandomState(0).random_sample(len(chosen)) * highest
-    return np.where(chosen["split"] == "test", 0.0, np.round(drawn) * bin_ms)
+    drawn = np.random.RandomState(0).random_sample(len(produced_ms)) * highest
+    return np.where(trials["split"][selected] == "test", 0.0, np.round(drawn) * bin_ms)
 
 
 def whole_windows(
@@ -59,7 +59,7 @@ def unscored_windows(dataset: Dataset, session: Session, selected: BoolArray, bi
 
     Raises DataError, which names the rows, if a trial has no time or not all bins.
     """
-    span = around(times_of(session.trials, dataset.align_field), dataset.window_ms, dataset.overlap)
+    span = around(session.trials[dataset.align_field], dataset.window_ms, dataset.overlap)
     part = _Part(span, dataset.window_length_ms // bin_ms, True)
     _reject(session.path, np.flatnonzero(part.is_incomplete(session, selected, bin_ms)))
     return cut(session.trials, selected, span, bin_ms, session.n_bins(bin_ms)).bins()
@@ -68,7 +68,7 @@ def unscored_windows(dataset: Dataset, session: Session, selected: BoolArray, bi
 def behavior_windows(dataset: Dataset, session: Session, selected: BoolArray, bin_ms: int) -> Windows:
     """The behaviour window of each selected trial: ``lag_ms`` after the spike window. It may be truncated."""
     start_ms, end_ms = (time + dataset.lag_ms for time in dataset.window_ms)
-    span = around(times_of(session.trials, dataset.align_field), (start_ms, end_ms), dataset.scored_overlap)
+    span = around(session.trials[dataset.align_field], (start_ms, end_ms), dataset.scored_overlap)
     return cut(session.trials, selected, span, bin_ms, session.n_bins(bin_ms))
 
 
@@ -80,7 +80,7 @@ def averaged_windows(dataset: Dataset, session: Session, selected: BoolArray, bi
     if dataset.layout == "timing":
         span = _produced(session.trials, overlap=False)
     else:
-        span = around(times_of(session.trials, dataset.align_field), dataset.window_ms, overlap=False)
+        span = around(session.trials[dataset.align_field], dataset.window_ms, overlap=False)
     return cut(session.trials, selected, span, bin_ms, session.n_bins(bin_ms))
 
 
@@ -90,17 +90,17 @@ def scored_bins(session: Session, selected: BoolArray, bins: npt.NDArray[np.int6
     return (bins >= produced.first[:, None]) & (bins < (produced.first + produced.n_bins)[:, None])
 
 
-def _aligned(dataset: Dataset, trials: pd.DataFrame, selected: BoolArray, bin_ms: int) -> Times:
-    late = pd.Series(np.nan, index=trials.index)
-    late[selected] = jitter_ms(dataset, trials, selected, bin_ms)
-    times: Times = times_of(trials, dataset.align_field) + pd.to_timedelta(late, unit="ms").to_numpy()
+def _aligned(dataset: Dataset, trials: TrialTable, selected: BoolArray, bin_ms: int) -> Times:
+    late_ms = np.full(len(selected), np.nan)
+    late_ms[selected] = jitter_ms(dataset, trials, selected, bin_ms)
+    times: Times = trials[dataset.align_field] + late_ms.astype("timedelta64[ms]")
     return times
 
 
-def _produced(trials: pd.DataFrame, overlap: bool) -> Span:
+def _produced(trials: TrialTable, overlap: bool) -> Span:
     """The interval produced by the animal in dmfc_rsg, from Set to Go."""
-    go = times_of(trials, "go_time")
-    return Span(times_of(trials, "set_time"), go, go, overlap)
+    go = trials["go_time"]
+    return Span(trials["set_time"], go, go, overlap)
 
 
 def _is_produced(session: Session, selected: BoolArray, bin_ms: int) -> BoolArray:

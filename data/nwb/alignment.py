@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
+
+from nlb_search.data.nwb.trial_table import Times, TrialTable
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
-Times = npt.NDArray[np.timedelta64]
-"""One time per trial of a table, in nanoseconds; NaT where it is missing."""
 
 _NEVER = np.iinfo(np.int64).max
 _LAST_NS = 1_000
@@ -58,20 +57,15 @@ class Windows:
         return Windows(self.rows[mask], self.first[mask], self.n_bins[mask], self.steps[mask], self.shared[mask])
 
 
-def times_of(trials: pd.DataFrame, column: str) -> Times:
-    times: Times = trials[column].to_numpy("timedelta64[ns]")
-    return times
-
-
 def around(times: Times, span_ms: tuple[int, int], overlap: bool) -> Span:
     """The window ``span_ms`` (start, end) relative to a time of each trial, which is also its origin."""
     start, stop = (times + np.timedelta64(ms, "ms") for ms in span_ms)
     return Span(start, stop, times, overlap)
 
 
-def cut(trials: pd.DataFrame, included: BoolArray, span: Span, bin_ms: int, n_session_bins: int) -> Windows:
+def cut(trials: TrialTable, included: BoolArray, span: Span, bin_ms: int, n_session_bins: int) -> Windows:
     """The windows of the included trials in bins of ``bin_ms``, truncated to the session."""
-    trial_start = times_of(trials, "start_time")
+    trial_start = trials["start_time"]
     next_start = np.append(_nanoseconds(trial_start)[1:], _NEVER)
     timed: BoolArray = np.asarray(~np.isnat([trial_start, span.start, span.stop, span.origin]).any(axis=0))
     # The bounds come from the included trials only, but also from those without a time.

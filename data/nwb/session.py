@@ -12,10 +12,10 @@ from typing import Any
 import h5py
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from nlb_search.data.dataset_files import Contents
 from nlb_search.data.errors import DataError
+from nlb_search.data.nwb.trial_table import TrialTable, read_trials
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
@@ -46,13 +46,13 @@ class Units:
 class Session:
     """One session. All times are relative to its start.
 
-    ``trials`` has the requested columns of the trial table; columns with names that end in ``_time`` are timedeltas.
+    ``trials`` has the requested columns of the trial table, and ``start_time`` and ``stop_time``.
     ``behavior`` is milliseconds x columns, sorted by column name, NaN where there is no sample; None if no behaviour
     was requested.
     """
 
     path: Path
-    trials: pd.DataFrame
+    trials: TrialTable
     heldin: Units
     heldout: Units
     behavior: FloatArray | None
@@ -90,7 +90,7 @@ def read_session(
     """
     path = contents.path
     with h5py.File(path, "r") as file:
-        trials = _trials(path, file["intervals/trials"], sorted({"start_time", "stop_time", *columns}))
+        trials = read_trials(path, file["intervals/trials"], sorted({"start_time", "stop_time", *columns}))
         units = file["units"]
         observed = _observed(path, units, file["intervals/trials/stop_time"])
         length_ms = _length_ms(observed, file["intervals/trials/stop_time"])
@@ -104,30 +104,6 @@ def read_session(
 def read_samples(series: h5py.Group) -> Samples:
     """Read a time series at its own sample times."""
     return _samples(series)
-
-
-def _trials(path: Path, table: h5py.Group, columns: list[str]) -> pd.DataFrame:
-    values = {name: _column(table[name]) for name in columns}
-    for name in columns:
-        if values[name].shape != values["start_time"].shape or values[name].ndim != 1:
-            raise DataError(
-                f"{path}: trial column '{name}' has the shape {values[name].shape} and 'start_time' has "
-                f"{values['start_time'].shape}: both must have one value per trial"
-            )
-        if name.endswith("_time"):
-            odd = np.flatnonzero(np.isinf(values[name]))
-            if odd.size:
-                raise DataError(
-                    f"{path}: trial column '{name}' is {values[name][odd[0]]:g} in row {odd[0]} (from 0): "
-                    f"write the time in seconds, or write NaN and set the split to 'none'"
-                )
-            values[name] = pd.to_timedelta(values[name], unit="s")
-    return pd.DataFrame(values)
-
-
-def _column(column: h5py.Dataset) -> npt.NDArray[Any]:
-    values: npt.NDArray[Any] = column.asstr()[()] if h5py.check_string_dtype(column.dtype) else column[()]
-    return values
 
 
 def _observed(path: Path, units: h5py.Group, stop_times: h5py.Dataset) -> list[FloatArray]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from nlb_search.data.errors import explained
 from nlb_search.data.own.arrays.lfads_arrays import tensors_of_lfads
 from nlb_search.data.own.arrays.nlb_arrays import tensors_of_arrays
+from nlb_search.data.own.nwb_file import tensors_of_nwb
 from nlb_search.data.own.recording_file import Tables, opened_recording
 from nlb_search.data.own.recording_settings import RecordingSettings
 from nlb_search.data.source import Tensors
@@ -18,8 +19,6 @@ def read_tensors(path: Path, settings: RecordingSettings, bin_ms: int) -> Tensor
     remedy = "compare its tables or arrays with docs/recordings.md"
     with explained(path, "a recording", remedy), opened_recording(path, settings) as recording:
         if isinstance(recording, Tables):
-            from nlb_search.data.own.nwb_file import tensors_of_nwb  # imported here: importing pandas takes a second
-
             return tensors_of_nwb(path, recording.file, settings, bin_ms)
         if recording.kind == "lfads":
             return tensors_of_lfads(path, recording.arrays, settings)

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from nlb_search.data.nwb.session import Session, Units
 
@@ -19,15 +18,16 @@ def joined(first: Session, second: Session) -> Session:
     Both must have the same neurons and the same columns.
     """
     begin_ms = int(np.ceil(((first.length_ms - 1) / 1000 + _PAUSE_S) * 10)) * 100
-    later = second.trials.copy()
-    for name in later.columns[later.columns.str.endswith("_time")]:
-        later[name] += pd.Timedelta(begin_ms, unit="ms")
+    later = {
+        name: column + np.timedelta64(begin_ms, "ms") if name.endswith("_time") else column
+        for name, column in second.trials.items()
+    }
     behavior = None
     if first.behavior is not None and second.behavior is not None:
         behavior = _after(first.behavior, second.behavior, begin_ms, np.nan)
     return replace(
         first,
-        trials=pd.concat([first.trials, later], ignore_index=True),
+        trials={name: np.concatenate([column, later[name]]) for name, column in first.trials.items()},
         heldin=_joined_units(first.heldin, second.heldin, begin_ms),
         heldout=_joined_units(first.heldout, second.heldout, begin_ms),
         behavior=behavior,

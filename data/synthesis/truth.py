@@ -64,7 +64,7 @@ def benchmark_targets(files: RecordingFiles, dataset: Dataset) -> dict[str, Any]
     )
     session = joined(train, test)
     names = session.trials["split"]
-    trained, scored = names.isin(["train", "val"]).to_numpy(), (names == "test").to_numpy()
+    trained, scored = np.isin(names, ["train", "val"]), names == "test"
     targets = {}
     for bin_ms in BIN_WIDTHS_MS:
         bins = whole_windows(dataset, session, scored, bin_ms)

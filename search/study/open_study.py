@@ -119,7 +119,7 @@ class OpenStudy:
 
     def recording(self) -> "Recording":
         """Open the study's recording. Raises SearchError if the files have moved, or have another content."""
-        from nlb_search.data.opening import open_recording  # imports pandas, which takes a second
+        from nlb_search.data.opening import open_recording  # imported here: most commands do not need it
         from nlb_search.search.study.recording_location import check_present, other_location_hint
 
         spec = self.spec

@@ -49,6 +49,7 @@ def test_dmfc_rsg_window_jitter_matches_nlb_tools(bin_ms):
     for selected in (trials.split == "train", trials.split != "test", trials.split != "none"):
         np.random.seed(0)
         expected = _prep_jitter(Recording, selected, PARAMS["dmfc_rsg"]["jitter"])
-        drawn = jitter_ms(DATASETS["dmfc_rsg"], trials, selected.to_numpy(), bin_ms)
+        table = {name: trials[name].to_numpy() for name in trials}
+        drawn = jitter_ms(DATASETS["dmfc_rsg"], table, selected.to_numpy(), bin_ms)
         np.testing.assert_array_equal(drawn, expected)
         assert len(np.unique(drawn)) > 10

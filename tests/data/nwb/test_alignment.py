@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from nlb_tools.nwb_interface import NWBDataset
 from pynwb import NWBFile
 
-from nlb_search.data.nwb.alignment import around, cut, times_of
+from nlb_search.data.nwb.alignment import around, cut
 from tests.helpers.recordings.nlb_reference import quiet_nlb_tools
 
 SESSION_S = 4.0
@@ -53,8 +53,8 @@ def test_windows_match_make_trial_data(trials, bin_ms, span_ms, overlap, ordered
             data = "bins of one trial are another's too"
         except (ValueError, TypeError):  # No trial is left.
             data = None
-    table = nwb.trial_info
-    span = around(times_of(table, "go_time"), span_ms, overlap)
+    table = {name: nwb.trial_info[name].to_numpy() for name in ("start_time", "go_time")}
+    span = around(table["go_time"], span_ms, overlap)
     windows = cut(table, included, span, bin_ms, int(SESSION_S * 1000) // bin_ms)
 
     if isinstance(data, str):

@@ -1,0 +1,62 @@
+"""Reading columns of the trial table of an NWB file."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import numpy.typing as npt
+
+from nlb_search.data.errors import DataError
+
+Times = npt.NDArray[np.timedelta64]
+"""One time per trial of a table, in nanoseconds from the start of the session; NaT where it is missing."""
+
+TrialTable = Mapping[str, npt.NDArray[Any]]
+"""Columns of a trial table, with one value per trial. Columns with names that end in ``_time`` are ``Times``."""
+
+_LATEST_S = 1e9
+"""Times after this, or as long before the session, are mistakes: nanoseconds in 64 bits last for nine times as long."""
+
+
+def read_trials(path: Path, table: h5py.Group, columns: list[str]) -> TrialTable:
+    """Read these columns, of which ``start_time`` must be one.
+
+    Raises DataError if a column does not have one value per trial, or if a time is infinite.
+    """
+    values = {name: _column(table[name]) for name in columns}
+    for name in columns:
+        if values[name].shape != values["start_time"].shape or values[name].ndim != 1:
+            raise DataError(
+                f"{path}: trial column '{name}' has the shape {values[name].shape} and 'start_time' has "
+                f"{values['start_time'].shape}: both must have one value per trial"
+            )
+        if name.endswith("_time"):
+            odd = np.flatnonzero(np.abs(values[name]) > _LATEST_S)
+            if odd.size:
+                raise DataError(
+                    f"{path}: trial column '{name}' is {values[name][odd[0]]:g} in row {odd[0]} (from 0): "
+                    f"write the time in seconds, or write NaN and set the split to 'none'"
+                )
+            values[name] = _times(values[name])
+    return values
+
+
+def _column(column: h5py.Dataset) -> npt.NDArray[Any]:
+    values: npt.NDArray[Any] = column.asstr()[()] if h5py.check_string_dtype(column.dtype) else column[()]
+    return values
+
+
+def _times(time_s: npt.NDArray[Any]) -> Times:
+    """Convert from seconds as ``pandas.to_timedelta`` does, with which nlb_tools reads times.
+
+    Fractions of a second are rounded to nine decimals, and then truncated to whole nanoseconds.
+    """
+    missing = np.isnan(time_s)
+    known_s = np.where(missing, 0, time_s)
+    seconds = known_s.astype(np.int64)
+    fraction_ns = np.round(known_s - seconds, 9) * 1e9
+    times = (seconds * 1_000_000_000 + fraction_ns.astype(np.int64)).astype("timedelta64[ns]")
+    times[missing] = np.timedelta64("NaT")
+    return times
