@@ -41,8 +41,13 @@ def key_of(seed: int, device: torch.device) -> Tensor:
 
 
 def fold_in(key: Tensor, number: int | Tensor) -> Tensor:
-    """Derive a new key of the same shape for each number, e.g. for a training step or one of its draws."""
-    return mix(mix(key) + number)
+    """Derive a new key for each number, e.g. for a training step or one of its draws; both are broadcast."""
+    return _mixed(mix(key) + number)
+
+
+def split_key(key: Tensor, n: int) -> tuple[Tensor, ...]:
+    """``fold_in`` with each number below ``n``, in as many operations as with one number."""
+    return fold_in(key, torch.arange(n, dtype=torch.int32, device=key.device)).unbind()
 
 
 def draw(key: Tensor, shape: tuple[int, ...], steady: int = -1) -> Tensor:
@@ -53,11 +58,12 @@ def draw(key: Tensor, shape: tuple[int, ...], steady: int = -1) -> Tensor:
     """
     others = [1 if axis == steady % len(shape) else length for axis, length in enumerate(shape)]
     along = [length if axis == steady % len(shape) else 1 for axis, length in enumerate(shape)]
-    return _mixed(_column(fold_in(key, 1), others) ^ _column(fold_in(key, 2), along))
-
-
-def _column(key: Tensor, shape: list[int]) -> Tensor:
-    return mix(key ^ torch.arange(math.prod(shape), dtype=torch.int32, device=key.device)).view(shape)
+    # Both parts are hashed at once: for tensors of this size, the number of operations determines the time.
+    parts = [torch.arange(math.prod(part), dtype=torch.int32, device=key.device) for part in (others, along)]
+    _, *keys = split_key(key, 3)
+    hashed = _mixed(torch.cat([key ^ part for key, part in zip(keys, parts, strict=True)]))
+    first, second = hashed.split([len(part) for part in parts])
+    return _mixed(first.view(others) ^ second.view(along))
 
 
 def bernoulli(key: Tensor, probability: Tensor, shape: tuple[int, ...], steady: int = -1) -> Tensor:

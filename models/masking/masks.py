@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from nlb_search.models.masking.variant_names import SHAPES, shapes_of
-from nlb_search.models.random_draws import bernoulli, fold_in, uniform
+from nlb_search.models.random_draws import bernoulli, split_key, uniform
 
 STRIP_BINS = 10
 """The length of a strip in bins: 50 ms in 5 ms bins."""
@@ -70,12 +70,13 @@ def span(shape_BWI: _Shape, probability: Tensor, key: Tensor, done: Tensor) -> T
     Differences: the length is drawn for each trial, not for each step, and the hidden fraction does not depend on it.
     """
     n_trials, n_bins, _ = shape_BWI
-    long_B1 = uniform(fold_in(key, 1), (n_trials, 1)) < (done - RAMP_START) / (RAMP_END - RAMP_START)
-    drawn_B1 = 1 + torch.floor(uniform(fold_in(key, 2), (n_trials, 1)) * MAX_SPAN)
+    _, long_key, length_key, begin_key = split_key(key, 4)
+    long_B1 = uniform(long_key, (n_trials, 1)) < (done - RAMP_START) / (RAMP_END - RAMP_START)
+    drawn_B1 = 1 + torch.floor(uniform(length_key, (n_trials, 1)) * MAX_SPAN)
     length_B1 = torch.where(long_B1, drawn_B1, 1)
     # A bin is visible if none of the spans that would cover it is drawn.
     begins_B1 = 1 - (1 - probability) ** (1 / length_B1)
-    begin_BX = bernoulli(fold_in(key, 3), begins_B1, (n_trials, n_bins + MAX_SPAN - 1))
+    begin_BX = bernoulli(begin_key, begins_B1, (n_trials, n_bins + MAX_SPAN - 1))
     reaches_BL = torch.arange(MAX_SPAN, device=key.device) >= MAX_SPAN - length_B1
     covered_BW = (begin_BX.unfold(1, MAX_SPAN, 1) & reaches_BL.unsqueeze(1)).any(dim=2)
     return covered_BW.unsqueeze(2).expand(shape_BWI)
@@ -116,10 +117,8 @@ def hide(shape_BWI: _Shape, probabilities: dict[str, Tensor], key: Tensor, done:
 
     ``probabilities`` holds a scalar tensor for each part to draw.
     """
-    hidden = (
-        _PARTS[part](shape_BWI, probability, fold_in(key, PARTS.index(part)), done)
-        for part, probability in probabilities.items()
-    )
+    keys = dict(zip(PARTS, split_key(key, len(PARTS)), strict=True))
+    hidden = (_PARTS[part](shape_BWI, probability, keys[part], done) for part, probability in probabilities.items())
     first_BWI, *others = hidden
     for other_BWI in others:
         first_BWI = first_BWI | other_BWI

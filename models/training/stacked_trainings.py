@@ -22,7 +22,7 @@ from nlb_search.models.dropout import Dropout
 from nlb_search.models.masking import masks
 from nlb_search.models.masking.crops import draw_bins, whole_bins, window_bins
 from nlb_search.models.masking.variant_names import WHOLE
-from nlb_search.models.random_draws import draw, fold_in, key_of, seeded
+from nlb_search.models.random_draws import draw, fold_in, key_of, seeded, split_key
 from nlb_search.models.tensors import UNSEEN
 from nlb_search.models.training.contrastive import contrastive_loss
 from nlb_search.models.training.cuda_graphs import CapturedStep
@@ -108,11 +108,13 @@ def _corner(shape: torch.Size) -> tuple[slice, ...]:
 class _Draws:
     """The parameters of the random numbers, one value per network.
 
-    ``shown_K`` is the fraction of held-in entries that are not masked; ``hidden`` holds the probability of each part of
-    the masks, by name.
+    The keys of the order of trials in each epoch are derived from ``order_key_K``, those of each step from
+    ``steps_key_K``. ``shown_K`` is the fraction of held-in entries that are not masked; ``hidden`` holds the
+    probability of each part of the masks, by name.
     """
 
-    key_K: Tensor
+    order_key_K: Tensor
+    steps_key_K: Tensor
     shown_K: Tensor
     hidden: dict[str, Tensor]
 
@@ -164,12 +166,14 @@ class StackedTrainings:
         return torch.tensor(numbers, dtype=torch.float64, device=self.device)
 
     def _draws(self) -> _Draws:
+        key_K = torch.stack([key_of(training.seed, self.device) for training in self.trainings])
         probabilities = [
             masks.probabilities_of(training.hyper.mask_variant, training.hyper.mask_ratio)
             for training in self.trainings
         ]
         return _Draws(
-            key_K=torch.stack([key_of(training.seed, self.device) for training in self.trainings]),
+            order_key_K=fold_in(key_K, _ORDER),
+            steps_key_K=fold_in(key_K, _STEPS),
             shown_K=self._each(lambda training: 1 - training.hyper.mask_ratio).float(),
             hidden={
                 part: torch.tensor(
@@ -196,7 +200,7 @@ class StackedTrainings:
         self.network.train()
         n_trials = self.train.n_trials
         epoch_K = torch.tensor([training.epoch for training in self.trainings], dtype=torch.int32, device=self.device)
-        key_K = fold_in(fold_in(self.draws.key_K, _ORDER), epoch_K)
+        key_K = fold_in(self.draws.order_key_K, epoch_K)
         order_KE = vmap(lambda key: draw(key, (n_trials,)))(key_K).argsort(dim=1, stable=True)
         losses = []
         for start in self.plan.batch_starts(n_trials):
@@ -208,7 +212,7 @@ class StackedTrainings:
     def _step(self, trials_KB: Tensor) -> Tensor:
         """One step of every network on its own trials. Returns the losses."""
         weights_KP = self.rows.weights_KP.detach().requires_grad_()
-        key_K = fold_in(fold_in(self.draws.key_K, _STEPS), self.done_K.to(torch.int32))
+        key_K = fold_in(self.draws.steps_key_K, self.done_K.to(torch.int32))
         draws = self.draws
         loss_K = self._map(self._loss)(
             self.layout.named(weights_KP) | self.buffers,
@@ -241,7 +245,8 @@ class StackedTrainings:
         """
         sizes = self.train.sizes
         n_window = window_bins(self.input_size, sizes)
-        bins_BT = draw_bins(len(trials_B), self.input_size, sizes, fold_in(key, _CROPS))
+        keys = split_key(key, _DROPOUTS + len(self.dropouts))
+        bins_BT = draw_bins(len(trials_B), self.input_size, sizes, keys[_CROPS])
         # Indexing whole trials copies blocks; only crops need an index for every bin.
         picked = trials_B if self.input_size == WHOLE else (trials_B.unsqueeze(1), bins_BT)
         counts_BTN = self.train.counts_BTN[picked]
@@ -249,22 +254,22 @@ class StackedTrainings:
         heldin = (slice(None), slice(n_window), slice(sizes.n_heldin))
         heldin_BWI = counts_BTN[heldin].masked_fill(~known_BTN[heldin], 0)
 
-        def view(key: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        def view(keys: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor]:
             """Entries to hide, the network's output without them, and the loss that its model adds."""
-            hidden_BWI = masks.hide((len(trials_B), n_window, sizes.n_heldin), hidden, fold_in(key, _MASKS), done)
+            hidden_BWI = masks.hide((len(trials_B), n_window, sizes.n_heldin), hidden, keys[_MASKS], done)
             # Scaled as in dropout, so that the expected input is the same with and without a mask.
             visible_BWI = heldin_BWI.masked_fill(hidden_BWI, 0).float() / shown
-            keys = {f"{name}.key": fold_in(key, _DROPOUTS + number) for number, name in enumerate(self.dropouts)}
-            return hidden_BWI, *call_in_training(self.network, tensors | keys, visible_BWI, bins_BT)
+            dropouts = {f"{name}.key": key for name, key in zip(self.dropouts, keys[_DROPOUTS:], strict=True)}
+            return hidden_BWI, *call_in_training(self.network, tensors | dropouts, visible_BWI, bins_BT)
 
-        hidden_BWI, output_BTN, extra_loss = view(key)
+        hidden_BWI, output_BTN, extra_loss = view(keys)
         scored_BTN = known_BTN.float()
         scored_BTN[heldin] *= hidden_BWI
         losses_BTN = self.network.head.loss(output_BTN, counts_BTN.float())
         loss = (losses_BTN * scored_BTN).sum() / scored_BTN.sum().clamp(min=1) + extra_loss
         if not self.is_contrastive:
             return loss
-        _, second_BTN, _ = view(fold_in(key, _SECOND_VIEW))
+        _, second_BTN, _ = view(split_key(fold_in(key, _SECOND_VIEW), len(keys)))
         # Without the offsets, which are the same in all trials.
         offset_N = tensors["offset_N"]
         return loss + contrast * contrastive_loss(output_BTN - offset_N, second_BTN - offset_N)

@@ -1,6 +1,7 @@
 """Random draws from keys have the requested distribution and are independent."""
 
 import math
+from itertools import product
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.func import vmap
 
-from nlb_search.models.random_draws import bernoulli, draw, fold_in, key_of, mix, uniform
+from nlb_search.models.random_draws import bernoulli, draw, fold_in, key_of, mix, split_key, uniform
 
 CPU = torch.device("cpu")
 SEEDS = st.integers(0, 2**32 - 1)
@@ -133,3 +134,29 @@ def test_stacked_draws_equal_single_draws() -> None:
     assert torch.equal(together, torch.stack(alone))
     together = vmap(lambda key: uniform(key, (7, 9)))(keys)
     assert torch.equal(together, torch.stack([uniform(key, (7, 9)) for key in keys]))
+
+
+def test_split_keys_are_folded_keys() -> None:
+    key = key_of(11, CPU)
+    assert torch.equal(torch.stack(split_key(key, 4)), torch.stack([fold_in(key, number) for number in range(4)]))
+
+
+def _hashed(value: int) -> int:
+    """The published hash, in Python's unlimited integers."""
+    value ^= value >> 16
+    value = value * 0x7FEB352D % 2**32
+    value ^= value >> 15
+    value = value * 0x846CA68B % 2**32
+    return value ^ value >> 16
+
+
+def test_numbers_are_those_of_the_published_hash() -> None:
+    """So they are the same in all versions: a training that is resumed with a newer version goes on as it was."""
+    key, shape = 2**31 + 5, (2, 3, 4)
+    rows, columns = (_hashed((_hashed(key) + part) % 2**32) for part in (1, 2))
+    expected = [
+        _hashed(_hashed(rows ^ (row * shape[2] + column)) ^ _hashed(columns ^ middle))
+        for row, middle, column in product(*map(range, shape))
+    ]
+    drawn = draw(key_of(key, CPU), shape, steady=1).flatten().tolist()
+    assert [number % 2**32 for number in drawn] == expected
