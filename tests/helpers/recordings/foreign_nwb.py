@@ -38,7 +38,7 @@ def write_recording(folder: Path, dataset: str, trials: int = 32, neurons: int =
         _add_units(nwb, table, end_s, ids, heldout, name, rng)
         _add_behavior(nwb, dataset, end_s, rng)
         with NWBHDF5IO(folder / name, "w") as io:
-            io.write(nwb)
+            io.write(nwb, cache_spec=False)
     return folder
 
 

@@ -63,5 +63,5 @@ class OwnSession:
         paw = np.stack([self.latent(times), np.cos(times)], axis=1)
         nwb.add_acquisition(TimeSeries(name="paw", data=paw, unit="m", rate=self.rate_hz))
         with NWBHDF5IO(str(path), "w") as file:
-            file.write(nwb)
+            file.write(nwb, cache_spec=False)
         return path
