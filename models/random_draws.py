@@ -46,7 +46,7 @@ def fold_in(key: Tensor, number: int | Tensor) -> Tensor:
 
 
 def split_key(key: Tensor, n: int) -> tuple[Tensor, ...]:
-    """``fold_in`` with each number below ``n``, in as many operations as with one number."""
+    """Derive a key for each number below ``n`` from a scalar key: those of ``fold_in``, in the operations of one."""
     return fold_in(key, torch.arange(n, dtype=torch.int32, device=key.device)).unbind()
 
 

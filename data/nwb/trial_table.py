@@ -16,14 +16,14 @@ Times = npt.NDArray[np.timedelta64]
 TrialTable = Mapping[str, npt.NDArray[Any]]
 """Columns of a trial table, with one value per trial. Columns with names that end in ``_time`` are ``Times``."""
 
-_LATEST_S = 1e9
-"""Times after this, or as long before the session, are mistakes: nanoseconds in 64 bits last for nine times as long."""
+_LATEST_S = 9e9
+"""Times after this, or as long before the session, do not fit into nanoseconds of 64 bits."""
 
 
 def read_trials(path: Path, table: h5py.Group, columns: list[str]) -> TrialTable:
     """Read these columns, of which ``start_time`` must be one.
 
-    Raises DataError if a column does not have one value per trial, or if a time is infinite.
+    Raises DataError if a column does not have one value per trial, or if times are not numbers, infinite or too large.
     """
     values = {name: _column(table[name]) for name in columns}
     for name in columns:
@@ -33,13 +33,7 @@ def read_trials(path: Path, table: h5py.Group, columns: list[str]) -> TrialTable
                 f"{values['start_time'].shape}: both must have one value per trial"
             )
         if name.endswith("_time"):
-            odd = np.flatnonzero(np.abs(values[name]) > _LATEST_S)
-            if odd.size:
-                raise DataError(
-                    f"{path}: trial column '{name}' is {values[name][odd[0]]:g} in row {odd[0]} (from 0): "
-                    f"write the time in seconds, or write NaN and set the split to 'none'"
-                )
-            values[name] = _times(values[name])
+            values[name] = _times(path, name, values[name])
     return values
 
 
@@ -48,11 +42,21 @@ def _column(column: h5py.Dataset) -> npt.NDArray[Any]:
     return values
 
 
-def _times(time_s: npt.NDArray[Any]) -> Times:
-    """Convert from seconds as ``pandas.to_timedelta`` does, with which nlb_tools reads times.
+def _times(path: Path, name: str, values: npt.NDArray[Any]) -> Times:
+    """Convert a column from seconds as ``pandas.to_timedelta`` does, with which nlb_tools reads times.
 
     Fractions of a second are rounded to nine decimals, and then truncated to whole nanoseconds.
     """
+    remedy = "write the time in seconds from the start of the session"
+    if values.dtype.kind not in "iuf":
+        raise DataError(f"{path}: trial column '{name}' has the type {values.dtype}: {remedy}")
+    time_s = values.astype(np.float64)
+    odd = np.flatnonzero(np.abs(time_s) > _LATEST_S)
+    if odd.size:
+        raise DataError(
+            f"{path}: trial column '{name}' is {time_s[odd[0]]:g} in row {odd[0]} (from 0): "
+            f"{remedy}, or write NaN and set the split to 'none'"
+        )
     missing = np.isnan(time_s)
     known_s = np.where(missing, 0, time_s)
     seconds = known_s.astype(np.int64)
