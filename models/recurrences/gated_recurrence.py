@@ -1,8 +1,8 @@
 """The gated recurrence of GRU layers and its gradient: one loop over bins for both directions and many networks.
 
 ``nn.GRU`` loops over the bins once per direction, spends most of its time on call overhead on a CPU, and supports only
-one network. Here a bin takes four calls in the forward pass and five in the backward pass, for any number of directions
-and networks; computations that do not depend on the previous bin are outside the loop.
+one network. Here a bin takes five calls in the forward pass and three in the backward pass, for any number of
+directions and networks; computations that do not depend on the previous bin are outside the loop.
 
 Axis letters in addition to those of ``models.tensors``: D directions, H channels of one direction, G = D x K. Inside
 the loop, bins are the first axis and trials the last, so that the values of a bin are contiguous.
@@ -85,46 +85,35 @@ class _GatedRecurrence(Function):
         n_bins, n_groups, _, n_channels, n_trials = gates_TG3HB.shape
         update_TGHB, reset_TGHB, recurrent_TGHB = gates_TG3HB.unbind(2)
         before_TGHB = torch.cat([torch.zeros_like(states_TGHB[:1]), states_TGHB[:-1]])
-        # Factors from the gradient of a state to those of candidate and update, and from the candidate's to those of
-        # the reset gate and of the candidate's recurrent term, all before the nonlinearity.
-        from_state_TG2HB = torch.empty_like(gates_TG3HB[:, :, :2])
-        torch.mul(1 - update_TGHB, 1 - candidate_TGHB.square(), out=from_state_TG2HB[:, :, 0])
-        slope_TGHB = (1 - update_TGHB).mul_(update_TGHB)
-        torch.mul(before_TGHB - candidate_TGHB, slope_TGHB, out=from_state_TG2HB[:, :, 1])
-        from_candidate_TG2HB = torch.empty_like(from_state_TG2HB)
-        torch.mul((1 - reset_TGHB).mul_(reset_TGHB), recurrent_TGHB, out=from_candidate_TG2HB[:, :, 0])
-        from_candidate_TG2HB[:, :, 1] = reset_TGHB
-        # Four gradients per bin: of the candidate, then of the recurrent terms of the three gates.
-        grads_TG4HB = gates_TG3HB.new_empty(n_bins, n_groups, 4, n_channels, n_trials)
+        # Factors from the gradient of a state to those of the candidate and of the recurrent terms of the three gates,
+        # all before the nonlinearity. The loop multiplies the latter by the gradient.
+        to_candidate_TGHB = (1 - candidate_TGHB.square()).mul_(1 - update_TGHB)
+        grads_TG3HB = torch.empty_like(gates_TG3HB)
+        torch.mul(before_TGHB - candidate_TGHB, (1 - update_TGHB).mul_(update_TGHB), out=grads_TG3HB[:, :, UPDATE])
+        torch.mul(to_candidate_TGHB, reset_TGHB, out=grads_TG3HB[:, :, CANDIDATE])
+        reset_factor_TGHB = (1 - reset_TGHB).mul_(recurrent_TGHB)
+        torch.mul(grads_TG3HB[:, :, CANDIDATE], reset_factor_TGHB, out=grads_TG3HB[:, :, RESET])
+        # The gradient of the output, to which the loop adds that of the later states.
         grad_TGHB = torch.empty_like(states_TGHB)
         _put_by_bin(grad_KHDTB.transpose(1, 2), grad_TGHB.unflatten(1, by_direction))
         weights_GHJ = weights_KD3HH.transpose(0, 1).flatten(0, 1).flatten(1, 2).transpose(1, 2).contiguous()
-        grad_G1HB = torch.zeros_like(grad_TGHB[0]).unsqueeze(1)
-        grad_GHB = grad_G1HB.squeeze(1)
-        bins = zip(
-            grad_TGHB.unbind(),
-            from_state_TG2HB.unbind(),
-            from_candidate_TG2HB.unbind(),
-            update_TGHB.unbind(),
-            grads_TG4HB[:, :, :2].unbind(),
-            grads_TG4HB[:, :, :1].unbind(),
-            grads_TG4HB[:, :, 2:].unbind(),
-            grads_TG4HB[:, :, 1:].flatten(2, 3).unbind(),
-            strict=True,
-        )
-        for arriving, from_state, from_candidate, update, first_two, candidate, last_two, gates in reversed(list(bins)):
-            grad_GHB += arriving
-            torch.mul(grad_G1HB, from_state, out=first_two)
-            torch.mul(candidate, from_candidate, out=last_two)
-            grad_GHB.mul_(update).baddbmm_(weights_GHJ, gates)
-        grads_GJS = grads_TG4HB[:, :, 1:].permute(1, 2, 3, 0, 4).reshape(n_groups, 3 * n_channels, n_bins * n_trials)
+        grad, grad_G1HB, update = grad_TGHB.unbind(), grad_TGHB.unsqueeze(2).unbind(), update_TGHB.unbind()
+        of_gates, of_gates_GJB = grads_TG3HB.unbind(), grads_TG3HB.flatten(2, 3).unbind()
+        for now in reversed(range(n_bins)):
+            of_gates[now].mul_(grad_G1HB[now])
+            if now > 0:
+                grad[now - 1].addcmul_(grad[now], update[now]).baddbmm_(weights_GHJ, of_gates_GJB[now])
+        grads_GJS = grads_TG3HB.permute(1, 2, 3, 0, 4).reshape(n_groups, 3 * n_channels, n_bins * n_trials)
         before_GHS = before_TGHB.permute(1, 2, 0, 3).reshape(n_groups, n_channels, n_bins * n_trials)
         grad_weights_GJH = torch.bmm(grads_GJS, before_GHS.transpose(1, 2))
         grad_bias_GH = grads_GJS[:, CANDIDATE * n_channels :].sum(dim=2)
-        grad_inputs_KD3HTB = grads_TG4HB.new_empty(*by_network, 3, n_channels, n_bins, n_trials)
-        grads_TDK4HB = grads_TG4HB.unflatten(1, by_direction)
-        _take_from_bins(grads_TDK4HB[:, :, :, 1:3], grad_inputs_KD3HTB[:, :, :CANDIDATE])
-        _take_from_bins(grads_TDK4HB[:, :, :, 0], grad_inputs_KD3HTB[:, :, CANDIDATE])
+        grad_inputs_KD3HTB = grads_TG3HB.new_empty(*by_network, 3, n_channels, n_bins, n_trials)
+        _take_from_bins(
+            grads_TG3HB.unflatten(1, by_direction)[:, :, :, :CANDIDATE], grad_inputs_KD3HTB[:, :, :CANDIDATE]
+        )
+        _take_from_bins(
+            grad_TGHB.mul_(to_candidate_TGHB).unflatten(1, by_direction), grad_inputs_KD3HTB[:, :, CANDIDATE]
+        )
         return (
             grad_inputs_KD3HTB,
             grad_weights_GJH.view(*by_direction, 3, n_channels, n_channels).transpose(0, 1),
