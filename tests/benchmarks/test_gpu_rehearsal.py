@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from benchmarks import gpu
 from benchmarks.gpu import PARTS, run_part, write_report
+from benchmarks.gpu_parts import searches
 from benchmarks.gpu_parts.findings import read_findings
 from benchmarks.shared import synthetic_searches
 
@@ -37,6 +39,7 @@ def test_every_part_runs_to_its_end_and_reports_what_needs_a_gpu(
 ) -> None:
     """All parts in this process: each start of a process would import torch again."""
     monkeypatch.setattr(synthetic_searches, "FOLDER", tmp_path)
+    monkeypatch.setattr(searches, "POLL_SECONDS", 0.1)  # the toy trials are short: a worker is killed while it has one
     out = tmp_path / "report"
     for name, part in PARTS.items():
         run_part(name, part.seconds, "toy", out)
@@ -53,7 +56,8 @@ def test_every_part_runs_to_its_end_and_reports_what_needs_a_gpu(
 def test_a_part_that_fails_does_not_affect_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "bench").write_text("a file at the path of the recording's folder")
     monkeypatch.chdir(tmp_path)
-    options = ("--size", "toy", "--out", "report", "--minutes", "0.7")
+    monkeypatch.setitem(PARTS, "kills", replace(PARTS["kills"], min_seconds=1e6))
+    options = ("--size", "toy", "--out", "report", "--minutes", "10")
     assert _main(monkeypatch, *options, "--only", "device", "recording", "kills") == 1
     report = _report(tmp_path / "report")
     assert [finding["part"] for finding in report["findings"]].count("device") > 2

@@ -30,11 +30,14 @@ def page(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     port = _free_port()
     dashboard = start("dashboard", "--port", str(port), cwd=folder)
     address = f"http://127.0.0.1:{port}"
-    for _ in range(100):
+    until = time.monotonic() + 90
+    while True:
         try:
             urllib.request.urlopen(f"{address}/dashboard", timeout=5).close()  # noqa: S310 - an address of our own
             break
         except OSError:
+            assert dashboard.poll() is None, (folder / "log").read_text()
+            assert time.monotonic() < until, "the dashboard does not answer"
             time.sleep(0.2)
     yield address
     dashboard.send_signal(signal.SIGTERM)

@@ -25,7 +25,7 @@ def _worst_correlation(rows: Tensor) -> float:
     return correlations.abs().max().item() * math.sqrt(rows.shape[1])
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(seed=SEEDS, probability=st.floats(0, 1), shape=SHAPES, data=st.data())
 def test_bernoulli_frequency(seed: int, probability: float, shape: tuple[int, ...], data: st.DataObject) -> None:
     steady = data.draw(st.integers(-len(shape), len(shape) - 1))
@@ -40,7 +40,7 @@ def test_probabilities_zero_and_one() -> None:
         assert not bernoulli(key_of(seed, CPU), torch.tensor(0.0), (300, 300)).any()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(seed=SEEDS)
 def test_uniform_distribution(seed: int) -> None:
     n = 4000
@@ -99,7 +99,6 @@ def test_draws_do_not_depend_on_length_of_steady_axis(
     assert torch.equal(drawn, draw(key_of(seed, CPU), shape, steady))
 
 
-@settings(deadline=None)
 @given(st.integers(-(2**31), 2**31 - 40_000))
 def test_mix_is_one_to_one(first: int) -> None:
     numbers = torch.arange(first, first + 40_000).to(torch.int32)

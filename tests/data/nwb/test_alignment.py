@@ -31,7 +31,7 @@ def session(starts: list[float], aligns: list[float]) -> NWBDataset:
     return NWBDataset(nwb)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     TRIALS,
     st.sampled_from([5, 20]),

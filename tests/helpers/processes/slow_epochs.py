@@ -1,5 +1,6 @@
-"""Slow training without the CPU time of long training."""
+"""Training that is slow, or waits, without the CPU time of long training."""
 
+import threading
 import time
 
 import pytest
@@ -16,3 +17,16 @@ def slow_down_epochs(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
         return real(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(StackedTrainings, "train_epoch", slowly)
+
+
+def hold_epochs(monkeypatch: pytest.MonkeyPatch, first: int) -> threading.Event:
+    """Let trainings in this process wait for the returned event before epoch ``first``, from 0, and later ones."""
+    real, event = StackedTrainings.train_epoch, threading.Event()
+
+    def held(self: StackedTrainings, *arguments: object) -> object:
+        if self.trainings[0].epoch >= first:
+            event.wait(60)
+        return real(self, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(StackedTrainings, "train_epoch", held)
+    return event

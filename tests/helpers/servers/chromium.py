@@ -22,6 +22,7 @@ def opened(address: str, folder: Path, *options: str) -> str:
     """
     command = [
         *(str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"),
+        "--disable-dev-shm-usage",  # containers have little shared memory
         *("--disable-background-networking", "--disable-component-update", f"--user-data-dir={folder}/profile"),
         *("--virtual-time-budget=15000", "--enable-logging=stderr", *options, "--dump-dom", address),
     ]

@@ -51,7 +51,7 @@ def _copy(theirs: nn.GRU, ours: GRU) -> None:
             layer.state_bias_DH.copy_(parts["state_bias"][:, CANDIDATE])
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     layers=st.integers(1, 3),
     hidden=st.integers(1, 7),

@@ -56,7 +56,7 @@ def _equations(block: LRU, x: Tensor) -> Tensor:
     return x
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     layers=st.integers(1, 3),
     hidden=st.integers(1, 6),

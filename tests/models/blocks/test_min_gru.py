@@ -52,7 +52,7 @@ def _equations(block: MinGRU, x: Tensor, *, bidirectional: bool) -> Tensor:
     return x
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     layers=st.integers(1, 3),
     hidden=st.integers(1, 6),

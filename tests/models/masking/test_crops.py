@@ -31,7 +31,6 @@ def test_dt_reads_all_bins(sizes: Sizes, trials: int) -> None:
     assert bins_BT.tolist() == [list(range(sizes.n_bins))] * trials
 
 
-@settings(deadline=None)
 @given(sizes=RECORDINGS, seed=st.integers(0, 2**31))
 def test_crop_is_half_the_window_and_the_forward_bins(sizes: Sizes, seed: int) -> None:
     n_window = window_bins("dT", sizes)
@@ -41,7 +40,7 @@ def test_crop_is_half_the_window_and_the_forward_bins(sizes: Sizes, seed: int) -
         assert 0 <= first <= sizes.n_window - n_window
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(sizes=RECORDINGS, seed=st.integers(0, 2**31))
 def test_every_bin_is_in_at_least_a_quarter_of_the_crops(sizes: Sizes, seed: int) -> None:
     n_crops = 4000

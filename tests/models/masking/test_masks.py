@@ -25,7 +25,7 @@ def _hidden(
     return hide((trials, bins, neurons), probabilities, key_of(seed, cpu), torch.tensor(done, dtype=torch.float64))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     variant=st.sampled_from(VARIANTS),
     ratio=st.floats(0.02, 0.95),

@@ -26,7 +26,7 @@ def _random(n_trials: int, n_bins: int, n_channels: int, seed: int) -> tuple[Ten
     return torch.sigmoid(3 * keep).requires_grad_(), new.requires_grad_(), weight
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(st.integers(1, 4), st.integers(1, 70), st.integers(1, 5), st.integers(0, 2**31))
 def test_scan_equals_loop(n_trials: int, n_bins: int, n_channels: int, seed: int) -> None:
     keep, new, weight = _random(n_trials, n_bins, n_channels, seed)
@@ -104,7 +104,7 @@ def _random_complex(*shape: int, seed: int) -> tuple[Tensor, Tensor]:
     return keep.requires_grad_(), new.requires_grad_()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(1, 2), st.integers(1, 3), st.integers(1, 70), st.integers(1, 4), st.integers(0, 2**31))
 def test_complex_scan_equals_loop(n_directions: int, n_trials: int, n_bins: int, n_channels: int, seed: int) -> None:
     keep, new = _random_complex(n_directions, n_trials, n_bins, n_channels, seed=seed)

@@ -17,7 +17,7 @@ def _random(seed: int, shape: tuple[int, int, int], missing: float) -> tuple[np.
     return rates, spikes
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 10**6), st.sampled_from([0.0, 0.3]), st.sampled_from([(3, 40, 5), (20, 7, 2), (50, 120, 30)]))
 def test_equals_nlb_tools(seed: int, missing: float, shape: tuple[int, int, int]) -> None:
     rates, spikes = _random(seed, shape, missing)

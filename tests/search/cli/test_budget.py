@@ -11,7 +11,7 @@ from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work
 from nlb_search.storage.database.urls import parse_url
 from tests.helpers.processes.command import Outcome, call, search
-from tests.helpers.processes.slow_epochs import slow_down_epochs
+from tests.helpers.processes.slow_epochs import hold_epochs
 
 OPTIONS = ("--dataset", "mc_rtt", "--arch", "FF -> exp", "--epochs", "2", "--pruner", "none")
 
@@ -76,7 +76,7 @@ def test_grid_cannot_have_more_trials_than_combinations(recordings: Path, tmp_pa
 def test_running_worker_notices_the_larger_budget(
     recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slow_down_epochs(monkeypatch, 0.2)
+    go_on = hold_epochs(monkeypatch, 1)
     options = ("--dataset", "mc_rtt", "--arch", "FF -> exp", "--epochs", "8", "--pruner", "none", "--trials", "1")
     assert call("launch", "study", *options, "--workers", "0", "--data", recordings, cwd=tmp_path).code == 0
     locations = Locations(
@@ -90,5 +90,6 @@ def test_running_worker_notices_the_larger_budget(
         assert time.monotonic() < until, "the worker did not start"
         time.sleep(0.05)
     assert _change("resume", 2, tmp_path).code == 0
+    go_on.set()
     worker.join(120)
     assert _finished(tmp_path) == 2

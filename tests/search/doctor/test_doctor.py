@@ -19,7 +19,10 @@ EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
 OPTIONS = ("--dataset", "mc_rtt", "--arch", "FF -> exp", "--trials", "1", "--epochs", "1")
 
 
-def test_healthy_machine_and_study_pass(recordings: Path, tmp_path: Path) -> None:
+def test_healthy_machine_and_study_pass(recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The machine that runs the tests may have a nearly full disk or a network file system.
+    monkeypatch.setattr(locations, "LEAST_FREE_GIB", 0)
+    monkeypatch.setattr(locations, "NETWORK_FILE_SYSTEMS", ())
     search("study", *OPTIONS, data=recordings, cwd=tmp_path)
     done = call("doctor", "study", cwd=tmp_path)
     assert done.code == 0, done.out
@@ -90,7 +93,7 @@ def test_clock_of_a_server_is_compared(
     now = locations.time.time
     monkeypatch.setattr(locations.time, "time", lambda: now() - 300)
     skewed = locations.check_clock(url)
-    assert skewed.found.startswith("+300.")
+    assert float(skewed.found.split()[0]) == pytest.approx(300, abs=5)
     assert "NTP" in skewed.advice
 
 

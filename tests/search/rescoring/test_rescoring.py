@@ -121,11 +121,11 @@ def test_scores_match_manual_cross_validation_and_decide_the_export(study: OpenS
 def test_killed_rescoring_is_resumed(study: OpenStudy, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     data = ("--data", study.locations.data)
     command = ("rescore", "study", "--splits", str(SPLITS), "--workers", "1", *data)
-    killed = start(*command, cwd=tmp_path)
+    killed, pool = start(*command, cwd=tmp_path), []
     while not _known(study):
         assert killed.poll() is None, (tmp_path / "log").read_text()
+        pool = psutil.Process(killed.pid).children(recursive=True)
         time.sleep(0.02)
-    pool = psutil.Process(killed.pid).children(recursive=True)
     killed.kill()
     killed.wait()
     _, alive = psutil.wait_procs(pool, timeout=10)

@@ -38,7 +38,7 @@ def _drive(
     score_of: Callable[[dict[str, Any]], float] = _score,
 ) -> optuna.Study:
     """Sequential trials, each with a new sampler as in the worker; ``first`` are enqueued."""
-    study = optuna.create_study(direction="maximize", pruner=make_pruner(spec.sampling))
+    study = optuna.create_study(study_name="study", direction="maximize", pruner=make_pruner(spec.sampling))
     for parameters in first:
         study.enqueue_trial(parameters)
     for _ in range(n_trials):

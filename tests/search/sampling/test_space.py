@@ -38,7 +38,7 @@ def test_wide_space_contains_paper_space() -> None:
             assert SPACES["wide"][name].parameters(name, value) is not None, (name, value)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.sampled_from(sorted(SPACES)), st.integers(0, 1000))
 def test_draws_contain_only_hyperparameters_of_the_chain(name: str, seed: int) -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -249,7 +249,7 @@ def _narrowed(draw: st.DrawFn, setting: str) -> tuple[str, Any]:
     )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.data(), st.sets(st.sampled_from(sorted(ALLOWED)), min_size=1), st.sampled_from(["paper", "wide"]))
 def test_draws_lie_in_any_narrowed_space(data: st.DataObject, changed: set[str], base: str) -> None:
     narrowed = {setting: data.draw(_narrowed(setting), label=setting) for setting in sorted(changed)}

@@ -1,5 +1,6 @@
 """A worker exits when its launcher has died."""
 
+import os
 import sqlite3
 
 import pytest
@@ -18,7 +19,7 @@ def test_worker_without_launcher_does_not_wait_for_the_database(monkeypatch: pyt
         raise OperationalError("SELECT 1", {}, busy)
 
     stop = Stop()
-    monkeypatch.setenv(LAUNCHER_VARIABLE, "1")  # process 1 is not the parent of this process
+    monkeypatch.setenv(LAUNCHER_VARIABLE, str(os.getpid()))  # no process is its own parent
     with pytest.raises(StorageError, match="still unreachable"):
         DatabaseRetry(stop).call(ask)
     assert stop.is_set()

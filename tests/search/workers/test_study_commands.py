@@ -17,7 +17,7 @@ from nlb_search.storage.database.retrying import DatabaseRetry
 from nlb_search.storage.database.urls import parse_url
 from nlb_search.storage.study_commands import StudyCommand, send_command
 from tests.helpers.processes.command import call
-from tests.helpers.processes.slow_epochs import slow_down_epochs
+from tests.helpers.processes.slow_epochs import hold_epochs, slow_down_epochs
 
 BUDGET, EPOCHS = 3, 12
 
@@ -33,7 +33,13 @@ def study(recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.fixture
-def workers(study: OpenStudy) -> Iterator[list[threading.Thread]]:
+def go_on(study: OpenStudy, monkeypatch: pytest.MonkeyPatch) -> threading.Event:  # noqa: ARG001 - its epochs are slow
+    """An event for which trainings wait after two epochs, so that they do not finish before a command was sent."""
+    return hold_epochs(monkeypatch, 2)
+
+
+@pytest.fixture
+def workers(study: OpenStudy, go_on: threading.Event) -> Iterator[list[threading.Thread]]:
     """Two workers that are training."""
     stop = Stop()
     threads = [
@@ -44,6 +50,7 @@ def workers(study: OpenStudy) -> Iterator[list[threading.Thread]]:
     _wait_until(lambda: sum(len(trial.intermediate_values) > 1 for trial in study.study.trials) == 2)
     yield threads
     stop.set()
+    go_on.set()
     for thread in threads:
         thread.join()
 
@@ -73,9 +80,10 @@ def _assert_whole(study: OpenStudy) -> None:
 
 
 def test_paused_workers_release_trials_and_wait(
-    study: OpenStudy, workers: list[threading.Thread], tmp_path: Path
+    study: OpenStudy, workers: list[threading.Thread], go_on: threading.Event, tmp_path: Path
 ) -> None:
     paused = call("pause", "study", cwd=tmp_path)
+    go_on.set()
     assert "2 trials are running" in paused.out
     _wait_until(lambda: _handed_back(study))
     assert {study.checkpoints.running(trial.number).exists() for trial in _running(study)} == {True}
@@ -91,9 +99,10 @@ def test_paused_workers_release_trials_and_wait(
 
 
 def test_stopped_study_has_no_workers_until_resumed(
-    study: OpenStudy, workers: list[threading.Thread], recordings: Path, tmp_path: Path
+    study: OpenStudy, workers: list[threading.Thread], go_on: threading.Event, recordings: Path, tmp_path: Path
 ) -> None:
     assert call("stop", "study", cwd=tmp_path).code == 0
+    go_on.set()
     for thread in workers:
         thread.join(60)
         assert not thread.is_alive()
@@ -115,9 +124,10 @@ def test_stopped_study_has_no_workers_until_resumed(
 
 
 def test_stop_with_finish_starts_no_new_trials(
-    study: OpenStudy, workers: list[threading.Thread], tmp_path: Path
+    study: OpenStudy, workers: list[threading.Thread], go_on: threading.Event, tmp_path: Path
 ) -> None:
     assert call("stop", "study", "--finish", cwd=tmp_path).code == 0
+    go_on.set()
     for thread in workers:
         thread.join(60)
     states = [trial.state for trial in study.study.trials]
