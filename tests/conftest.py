@@ -12,6 +12,7 @@ os.environ.pop("COLUMNS", None)
 os.environ.pop("FORCE_COLOR", None)
 os.environ.pop("TTY_COMPATIBLE", None)
 
+import signal
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ import pytest
 import typer.main
 from filelock import FileLock
 
+import nlb_search.storage.database.retrying
 from nlb_search.storage.database.urls import StorageUrl, parse_url
 from tests.helpers.recordings.foreign_nwb import write_recording
 from tests.helpers.servers.dandi_server import DandiServer, dandi_server
@@ -37,6 +39,9 @@ hypothesis.settings.load_profile("any-machine")
 def pytest_configure() -> None:
     """Collect garbage less often: the imports create a million objects that stay, and are looked through each time."""
     gc.set_threshold(50_000)
+    # A shell without job control starts programs in the background with Ctrl-C ignored, and so their subprocesses.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:
@@ -79,7 +84,16 @@ def _own_locations(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as environment:
         for variable in ("STORAGE", "DATA", "ARTIFACTS", "TO", "TO_ARTIFACTS", "DANDI_URL"):
             environment.delenv(f"NLB_SEARCH_{variable}", raising=False)
+        environment.setenv("no_proxy", "127.0.0.1,localhost")  # servers of the tests
         environment.setenv("NLB_SEARCH_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _shorter_wait_for_databases() -> Iterator[None]:
+    """A test whose database does not come back fails after minutes, not after an hour."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(nlb_search.storage.database.retrying, "LONGEST_WAIT_SECONDS", 300)
         yield
 
 

@@ -153,7 +153,7 @@ def killed(dandi: DandiServer, folder: Path, number: signal.Signals) -> int:
         time.sleep(0.02)
     running.send_signal(number)
     dandi.faults.hang_at = None
-    return running.wait(30)
+    return running.wait(120)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])

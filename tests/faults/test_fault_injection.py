@@ -28,8 +28,10 @@ class Killer:
         if self.fault_injection.events["SIGKILL"] >= MAX_KILLS or (now < self.next_at and finished < self.next_count):
             time.sleep(0.1)
             return
+        before = self.fault_injection.events["SIGKILL"]
         self.fault_injection.kill_trial_owner(study)
-        self.next_at, self.next_count = now + KILL_SECONDS, finished + self.trials
+        if self.fault_injection.events["SIGKILL"] > before:  # not if all workers were between two trials
+            self.next_at, self.next_count = now + KILL_SECONDS, finished + self.trials
 
 
 def _check_whole(fault_injection: FaultInjection) -> None:

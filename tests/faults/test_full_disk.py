@@ -1,5 +1,6 @@
 """The disk of checkpoints or of a SQLite file is full."""
 
+import logging
 import subprocess
 import sys
 import threading
@@ -57,10 +58,14 @@ def test_sqlite_on_full_disk_is_retried(disk: Path, caplog: pytest.LogCaptureFix
     filler = disk / "filler"
     with pytest.raises(OSError, match="No space left"):
         filler.write_bytes(bytes(2**20))
-    room = threading.Timer(1, filler.unlink)
-    room.start()
+
+    def make_room(record: logging.LogRecord) -> bool:
+        if "unreachable" in record.getMessage():
+            filler.unlink()
+        return True
+
+    caplog.handler.addFilter(make_room)
     DatabaseRetry(threading.Event()).call(lambda: study.set_user_attr("note", "x" * 100_000))
-    room.join()
     assert caplog.messages == [
         "the database is unreachable (database or disk is full): retrying",
         "the database is reachable again",

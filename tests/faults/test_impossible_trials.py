@@ -54,7 +54,7 @@ def test_trials_out_of_memory_fail_and_are_replaced(
     arguments = ["worker", "study", "--data", study.locations.data, "--artifacts", study.locations.artifacts]
     with (tmp_path / "log").open("w") as log:
         command = [sys.executable, "-c", SMALL_WORKER, *arguments]
-        assert subprocess.run(command, stdout=log, stderr=log, timeout=60, check=False).returncode == 0
+        assert subprocess.run(command, stdout=log, stderr=log, timeout=120, check=False).returncode == 0
     failed, others = _split(study, lambda trial: trial.params["hidden"] == 4096)
     assert failed
     assert all("memory" in reason for reason in failed), failed

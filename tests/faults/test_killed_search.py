@@ -16,14 +16,14 @@ from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work
 from tests.helpers.processes.command import call
 
-BUDGET = 3
+BUDGET, EPOCHS = 3, 30
 
 
 @pytest.fixture
 def study(begun: Callable[..., OpenStudy]) -> OpenStudy:
     """A study whose trials take about a second each."""
     small = parse_space("small.toml", "hidden = 4\nbidirectional = false\ninput_size = 'DT'")
-    return begun(architectures=("GRU(1) -> FF -> exp",), space=small, trials=BUDGET, epochs=30, sampler="tpe")
+    return begun(architectures=("GRU(1) -> FF -> exp",), space=small, trials=BUDGET, epochs=EPOCHS, sampler="tpe")
 
 
 @pytest.fixture
@@ -48,10 +48,19 @@ def _running(study: OpenStudy) -> list[FrozenTrial]:
     return study.study.get_trials(states=(TrialState.RUNNING,))
 
 
+def _one_is_complete_and_one_runs(study: OpenStudy) -> bool:
+    """Whether a trial is complete and another one will run for a while yet."""
+    trials = study.study.get_trials()
+    is_complete = any(trial.state == TrialState.COMPLETE for trial in trials)
+    return is_complete and any(
+        trial.state == TrialState.RUNNING and 0 < len(trial.intermediate_values) < EPOCHS / 2 for trial in trials
+    )
+
+
 def test_search_is_resumed_after_all_processes_are_killed(
     search: FaultInjection, study: OpenStudy, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    _wait_until(lambda: study.study.get_trials(states=(TrialState.COMPLETE,)))
+    _wait_until(lambda: _one_is_complete_and_one_runs(study))
     for process in processes_in(tmp_path):
         process.kill()
     _wait_until(lambda: search.is_finished)
@@ -69,7 +78,7 @@ def test_search_is_resumed_after_all_processes_are_killed(
 
 def test_workers_exit_when_launcher_is_killed(search: FaultInjection, study: OpenStudy, tmp_path: Path) -> None:
     search.launches[0].kill()
-    _wait_until(lambda: not processes_in(tmp_path), timeout=30)
+    _wait_until(lambda: not processes_in(tmp_path))
     assert all(trial.user_attrs["worker"] is None for trial in _running(study))
 
 
@@ -77,7 +86,7 @@ def test_workers_exit_when_launcher_is_killed(search: FaultInjection, study: Ope
 def test_signal_releases_running_trials(number: int, search: FaultInjection, study: OpenStudy, tmp_path: Path) -> None:
     [launch] = search.launches
     launch.send_signal(number)
-    assert launch.wait(timeout=40) == 130
+    assert launch.wait(timeout=120) == 130
     assert processes_in(tmp_path) == []
     running = _running(study)
     assert running

@@ -46,7 +46,7 @@ def test_removed_database_ends_the_search_and_moving_it_back_resumes_it(
     file = study.locations.url.sqlite_file
     assert file is not None
     file.rename(tmp_path / "moved.db")
-    assert search.wait(40) == 1
+    assert search.wait(120) == 1
     log = (tmp_path / "log").read_text()
     assert f"the database {file} was removed or replaced while it was in use" in log
     assert f"its training is saved in {study.checkpoints.folder}" in log

@@ -1,12 +1,15 @@
 """A worker that was suspended while its study was deleted and created again leaves the new study alone."""
 
 import signal
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import optuna
+import psutil
 import pytest
 from optuna.trial import TrialState
 
@@ -34,10 +37,26 @@ def suspended(old: OpenStudy, tmp_path: Path) -> Iterator[subprocess.Popen[str]]
     while not any(trial.intermediate_values for trial in old.study.get_trials(deepcopy=False)):
         assert time.monotonic() < until, "the worker did not start"
         time.sleep(0.05)
-    process.send_signal(signal.SIGSTOP)
+    while not _is_suspended_outside_transactions(process, str(old.locations.url.sqlite_file)):
+        assert time.monotonic() < until, "the worker holds the database's lock"
     yield process
     process.kill()
     process.wait()
+
+
+def _is_suspended_outside_transactions(process: "subprocess.Popen[str]", database: str) -> bool:
+    """Suspend the process, unless it holds the lock of the database, which nobody else could use then."""
+    process.send_signal(signal.SIGSTOP)
+    while psutil.Process(process.pid).status() != psutil.STATUS_STOPPED:
+        time.sleep(0.01)
+    try:
+        with closing(sqlite3.connect(database, timeout=0)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError:
+        process.send_signal(signal.SIGCONT)
+        time.sleep(0.01)
+        return False
+    return True
 
 
 def test_suspended_worker_does_not_work_on_a_new_study(
@@ -49,7 +68,7 @@ def test_suspended_worker_does_not_work_on_a_new_study(
     assert new.study._study_id == old.study._study_id, "SQLite gives the id again"
     before = new.study.get_trials()
     suspended.send_signal(signal.SIGCONT)
-    assert suspended.wait(30) == 1
+    assert suspended.wait(120) == 1
     assert "the study 'study' was deleted while it was running, and another study" in (tmp_path / "log").read_text()
     assert new.study.get_trials() == before
     assert [trial.state for trial in before] == [TrialState.WAITING]

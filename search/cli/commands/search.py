@@ -246,13 +246,16 @@ def worker(
     artifacts: options.Artifacts = None,
 ) -> None:
     """Run one worker in the foreground, for Slurm, Kubernetes or compose."""
+    from nlb_search.search.workers.shutdown import Stop
+
+    # Slurm sends SIGUSR2 to every process of a job before its time limit. The event is set up before torch is imported,
+    # because an exception that a signal raises during an import may be ignored.
+    stop = Stop().listen(signal.SIGUSR2)
     from nlb_search.search.publishing.publisher import Publisher
     from nlb_search.search.study.open_study import open_named_study
-    from nlb_search.search.workers.shutdown import Stop
     from nlb_search.search.workers.worker import work
     from nlb_search.storage.database.retrying import DatabaseRetry
 
-    stop = Stop().listen(signal.SIGUSR2)  # Slurm sends this to every process of a job before its time limit
     locations = options.locations(storage, data, artifacts)
     # Retry: a cluster may start workers before the database, and the database may be unreachable at the moment.
     open_study = DatabaseRetry(stop).call(lambda: open_named_study(locations, study))

@@ -77,13 +77,13 @@ def test_heartbeat_survives_unreachable_database(
             raise ConnectionError
         beat(study, trial_id)
 
+    beats.clear()
+    monkeypatch.setattr(nlb_search.storage.claims.heartbeat, "beat", failing)
     with (
         caplog.at_level(logging.INFO, logger="nlb_search"),
         claims.heartbeat() as heartbeat,
         claim.kept_alive(heartbeat),
     ):
-        beats.clear()
-        monkeypatch.setattr(nlb_search.storage.claims.heartbeat, "beat", failing)
         _wait_for(beats, {0})
     assert missed == 5
     assert caplog.messages == ["the heartbeat could not be recorded: ConnectionError"], "logged once, not at every beat"

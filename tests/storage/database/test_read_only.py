@@ -57,4 +57,4 @@ def test_another_user_can_read_with_and_without_worker(url: StorageUrl, tmp_path
         make_study(url, worker, "second", {}, starts=[])
         assert seen() == "['first', 'second']"
         reader.stdin.close()
-        assert reader.wait(timeout=30) == 0
+        assert reader.wait(timeout=120) == 0
