@@ -65,7 +65,10 @@ def test_sqlite_on_full_disk_is_retried(disk: Path, caplog: pytest.LogCaptureFix
         return True
 
     caplog.handler.addFilter(make_room)
-    DatabaseRetry(threading.Event()).call(lambda: study.set_user_attr("note", "x" * 100_000))
+    try:
+        DatabaseRetry(threading.Event()).call(lambda: study.set_user_attr("note", "x" * 100_000))
+    finally:
+        caplog.handler.removeFilter(make_room)  # later tests have the same handler
     assert caplog.messages == [
         "the database is unreachable (database or disk is full): retrying",
         "the database is reachable again",
