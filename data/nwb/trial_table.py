@@ -49,7 +49,8 @@ def _times(path: Path, name: str, values: npt.NDArray[Any]) -> Times:
     """
     remedy = "write the time in seconds from the start of the session"
     if values.dtype.kind not in "iuf":
-        raise DataError(f"{path}: trial column '{name}' has the type {values.dtype}: {remedy}")
+        kind = "text" if values.dtype.kind == "O" else f"values of type {values.dtype}"
+        raise DataError(f"{path}: trial column '{name}' has {kind}: {remedy}")
     time_s = values.astype(np.float64)
     odd = np.flatnonzero(np.abs(time_s) > _LATEST_S)
     if odd.size:

@@ -34,20 +34,26 @@ def suspended(old: OpenStudy, tmp_path: Path) -> Iterator[subprocess.Popen[str]]
     where = ("--storage", old.locations.url.with_password, "--artifacts", old.locations.artifacts)
     process = start("worker", "study", *where, "--data", old.locations.data, cwd=tmp_path)
     until = time.monotonic() + 60
-    while not any(trial.intermediate_values for trial in old.study.get_trials(deepcopy=False)):
-        assert time.monotonic() < until, "the worker did not start"
-        time.sleep(0.05)
-    while not _is_suspended_outside_transactions(process, str(old.locations.url.sqlite_file)):
-        assert time.monotonic() < until, "the worker holds the database's lock"
-    yield process
-    process.kill()
-    process.wait()
+    try:
+        while not any(trial.intermediate_values for trial in old.study.get_trials(deepcopy=False)):
+            assert time.monotonic() < until, "the worker did not start"
+            time.sleep(0.05)
+        while not _suspend_outside_transactions(process, str(old.locations.url.sqlite_file)):
+            assert time.monotonic() < until, "the worker holds the database's lock"
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
-def _is_suspended_outside_transactions(process: "subprocess.Popen[str]", database: str) -> bool:
-    """Suspend the process, unless it holds the lock of the database, which nobody else could use then."""
+def _suspend_outside_transactions(process: "subprocess.Popen[str]", database: str) -> bool:
+    """Suspend the process, unless it holds the lock of the database, which nobody else could use then.
+
+    Returns whether it is suspended.
+    """
     process.send_signal(signal.SIGSTOP)
     while psutil.Process(process.pid).status() != psutil.STATUS_STOPPED:
+        assert process.poll() is None, "the worker has ended"
         time.sleep(0.01)
     try:
         with closing(sqlite3.connect(database, timeout=0)) as connection:

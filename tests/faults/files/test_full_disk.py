@@ -1,6 +1,5 @@
 """The disk of checkpoints or of a SQLite file is full."""
 
-import logging
 import subprocess
 import sys
 import threading
@@ -58,17 +57,16 @@ def test_sqlite_on_full_disk_is_retried(disk: Path, caplog: pytest.LogCaptureFix
     filler = disk / "filler"
     with pytest.raises(OSError, match="No space left"):
         filler.write_bytes(bytes(2**20))
+    attempts = 0
 
-    def make_room(record: logging.LogRecord) -> bool:
-        if "unreachable" in record.getMessage():
+    def store() -> None:
+        nonlocal attempts
+        attempts += 1
+        if attempts == 3:
             filler.unlink()
-        return True
+        study.set_user_attr("note", "x" * 100_000)
 
-    caplog.handler.addFilter(make_room)
-    try:
-        DatabaseRetry(threading.Event()).call(lambda: study.set_user_attr("note", "x" * 100_000))
-    finally:
-        caplog.handler.removeFilter(make_room)  # later tests have the same handler
+    DatabaseRetry(threading.Event()).call(store)
     assert caplog.messages == [
         "the database is unreachable (database or disk is full): retrying",
         "the database is reachable again",

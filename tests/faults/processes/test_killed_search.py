@@ -79,7 +79,9 @@ def test_search_is_resumed_after_all_processes_are_killed(
 def test_workers_exit_when_launcher_is_killed(search: FaultInjection, study: OpenStudy, tmp_path: Path) -> None:
     search.launches[0].kill()
     _wait_until(lambda: not processes_in(tmp_path))
-    assert all(trial.user_attrs["worker"] is None for trial in _running(study))
+    running = _running(study)
+    assert running
+    assert all(trial.user_attrs["worker"] is None for trial in running)
 
 
 @pytest.mark.parametrize(("number", "search"), [(signal.SIGINT, 2), (signal.SIGTERM, 1)], indirect=["search"])

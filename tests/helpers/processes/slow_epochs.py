@@ -25,7 +25,7 @@ def hold_epochs(monkeypatch: pytest.MonkeyPatch, first: int) -> threading.Event:
 
     def held(self: StackedTrainings, *arguments: object) -> object:
         if self.trainings[0].epoch >= first:
-            event.wait(60)
+            assert event.wait(60), "no test let the training go on"
         return real(self, *arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(StackedTrainings, "train_epoch", held)

@@ -128,6 +128,7 @@ def test_killed_rescoring_is_resumed(study: OpenStudy, tmp_path: Path, caplog: p
         time.sleep(0.02)
     killed.kill()
     killed.wait()
+    assert pool
     _, alive = psutil.wait_procs(pool, timeout=10)
     assert alive == [], "no process outlives the one that started it"
     before = _known(study)
