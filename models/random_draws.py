@@ -60,8 +60,8 @@ def draw(key: Tensor, shape: tuple[int, ...], steady: int = -1) -> Tensor:
     along = [length if axis == steady % len(shape) else 1 for axis, length in enumerate(shape)]
     # Both parts are hashed at once: for tensors of this size, the number of operations determines the time.
     parts = [torch.arange(math.prod(part), dtype=torch.int32, device=key.device) for part in (others, along)]
-    _, *keys = split_key(key, 3)
-    hashed = _mixed(torch.cat([key ^ part for key, part in zip(keys, parts, strict=True)]))
+    _, *part_keys = split_key(key, 3)
+    hashed = _mixed(torch.cat([part_key ^ part for part_key, part in zip(part_keys, parts, strict=True)]))
     first, second = hashed.split([len(part) for part in parts])
     return _mixed(first.view(others) ^ second.view(along))
 

@@ -1,7 +1,6 @@
 """A search releases its trials when it gets a signal, and can be resumed after it was killed."""
 
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from nlb_search.search.study.open_study import OpenStudy
 from nlb_search.search.workers.shutdown import Stop
 from nlb_search.search.workers.worker import work
 from tests.helpers.processes.command import call
+from tests.helpers.processes.waiting import wait_until
 
 BUDGET, EPOCHS = 3, 30
 
@@ -33,15 +33,8 @@ def search(
     """A search of the study by two workers, or as many as the test asks for, at least one of which is training."""
     search = fault_injection(trials=BUDGET, workers=getattr(request, "param", 2))
     search.start("resume", "study")
-    _wait_until(lambda: any(trial.intermediate_values for trial in study.study.get_trials()))
+    wait_until(lambda: any(trial.intermediate_values for trial in study.study.get_trials()))
     return search
-
-
-def _wait_until(happened: Callable[[], object], timeout: float = 120) -> None:
-    until = time.monotonic() + timeout
-    while not happened():
-        assert time.monotonic() < until, "it did not happen in time"
-        time.sleep(0.1)
 
 
 def _running(study: OpenStudy) -> list[FrozenTrial]:
@@ -60,10 +53,10 @@ def _one_is_complete_and_one_runs(study: OpenStudy) -> bool:
 def test_search_is_resumed_after_all_processes_are_killed(
     search: FaultInjection, study: OpenStudy, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    _wait_until(lambda: _one_is_complete_and_one_runs(study))
+    wait_until(lambda: _one_is_complete_and_one_runs(study))
     for process in processes_in(tmp_path):
         process.kill()
-    _wait_until(lambda: search.is_finished)
+    wait_until(lambda: search.is_finished)
     search.update_finished_trials(study)
     assert 0 < len(search.finished_trials) < BUDGET
     where = ("--storage", study.locations.url.with_password, "--artifacts", study.locations.artifacts)
@@ -78,7 +71,7 @@ def test_search_is_resumed_after_all_processes_are_killed(
 
 def test_workers_exit_when_launcher_is_killed(search: FaultInjection, study: OpenStudy, tmp_path: Path) -> None:
     search.launches[0].kill()
-    _wait_until(lambda: not processes_in(tmp_path))
+    wait_until(lambda: not processes_in(tmp_path))
     running = _running(study)
     assert running
     assert all(trial.user_attrs["worker"] is None for trial in running)

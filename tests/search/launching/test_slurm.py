@@ -5,8 +5,7 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -22,19 +21,13 @@ from nlb_search.search.worker_protocol import LAUNCHER_VARIABLE
 from nlb_search.storage.claims.owner import OWNER_KEY
 from nlb_search.storage.database.urls import parse_url
 from tests.helpers.processes.command import Outcome, call
+from tests.helpers.processes.waiting import wait_until
 from tests.helpers.servers import slurm_cluster
 from tests.helpers.servers.postgres_server import serving
 from tests.helpers.servers.slurm_cluster import Cluster
 
 PASSWORD = "more-than-a-word"
 BUDGET, EPOCHS = 2, 80
-
-
-def _wait_until(happened: Callable[[], bool], timeout: float = 120) -> None:
-    until = time.monotonic() + timeout
-    while not happened():
-        assert time.monotonic() < until, "it did not happen in time"
-        time.sleep(0.1)
 
 
 def _run(*command: str) -> str:
@@ -91,16 +84,16 @@ def test_requeued_slurm_job_meets_the_budget(locations: Locations, tmp_path: Pat
     assert launched.code == 0, launched.err
     assert "submitted job 1\n" in launched.out
     study = open_named_study(locations, "study")
-    _wait_until(lambda: any(trial.last_step is not None for trial in _trials(study)))
+    wait_until(lambda: any(trial.last_step is not None for trial in _trials(study)))
     shown = [" ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
     assert any("submitit" in command for command in shown)
     assert not any(PASSWORD in command for command in shown)
 
     _run("scancel", "--signal=USR2", "1")  # what Slurm sends a minute before the end of a job's time
-    _wait_until(lambda: all(trial.user_attrs.get(OWNER_KEY) is None for trial in _trials(study)))
+    wait_until(lambda: all(trial.user_attrs.get(OWNER_KEY) is None for trial in _trials(study)))
     (handed_back,) = (trial for trial in _trials(study) if trial.state != TrialState.WAITING)
     assert handed_back.state == TrialState.RUNNING
-    _wait_until(lambda: not _run("squeue", "--noheader"))
+    wait_until(lambda: not _run("squeue", "--noheader"))
 
     _check_complete(study, BUDGET)
     assert "Restarts=1" in _run("scontrol", "show", "job", "1")
@@ -120,12 +113,12 @@ def test_preemption_lost_node_and_full_queue_lose_no_trial(
     launched = _launch_on_slurm("--trials", "3", "--nodes", "3", cwd=tmp_path)
     assert launched.code == 0, launched.err
     study = open_named_study(locations, "study")
-    _wait_until(lambda: sum(trial.last_step is not None for trial in _trials(study)) == 2)
+    wait_until(lambda: sum(trial.last_step is not None for trial in _trials(study)) == 2)
     assert cluster.run("squeue", "--noheader", "--array", "--states=pending", "--format=%i %r") == "1_2 Resources"
     cluster.lose("node2")
     cluster.run("scontrol", "update", "nodename=node2", "state=down", "reason=lost")  # Slurm notices it in a minute
     cluster.run("sbatch", "--partition=urgent", "--nodelist=node1", f"--output={tmp_path}/urgent", "--wrap=sleep 1")
-    _wait_until(lambda: cluster.run("squeue", "--noheader") == "")
+    wait_until(lambda: cluster.run("squeue", "--noheader") == "")
 
     _check_complete(study, 3)
     jobs = cluster.run("scontrol", "--oneliner", "show", "job").splitlines()

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from nlb_search.storage.database.urls import parse_url
 from nlb_search.storage.study_commands import StudyCommand, send_command
 from tests.helpers.processes.command import call
 from tests.helpers.processes.slow_epochs import hold_epochs, slow_down_epochs
+from tests.helpers.processes.waiting import wait_until
 
 BUDGET, EPOCHS = 3, 12
 
@@ -47,19 +48,12 @@ def workers(study: OpenStudy, go_on: threading.Event) -> Iterator[list[threading
     ]
     for thread in threads:
         thread.start()
-    _wait_until(lambda: sum(len(trial.intermediate_values) > 1 for trial in study.study.trials) == 2)
+    wait_until(lambda: sum(len(trial.intermediate_values) > 1 for trial in study.study.trials) == 2)
     yield threads
     stop.set()
     go_on.set()
     for thread in threads:
         thread.join()
-
-
-def _wait_until(happened: Callable[[], bool]) -> None:
-    until = time.monotonic() + 60
-    while not happened():
-        assert time.monotonic() < until, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def _running(study: OpenStudy) -> list[FrozenTrial]:
@@ -85,7 +79,7 @@ def test_paused_workers_release_trials_and_wait(
     paused = call("pause", "study", cwd=tmp_path)
     go_on.set()
     assert "2 trials are running" in paused.out
-    _wait_until(lambda: _handed_back(study))
+    wait_until(lambda: _handed_back(study))
     assert {study.checkpoints.running(trial.number).exists() for trial in _running(study)} == {True}
     before = [trial.intermediate_values for trial in _running(study)]
     time.sleep(0.5)
